@@ -25,6 +25,15 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("clamd's socket and log (groups clamav and adm), or the product's own command"),
     programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
+    captured: &[
+        "/proc/*/comm",
+        "/etc/localtime",
+        "/etc/clamav/clamd.conf",
+        "/etc/clamd.d/scan.conf",
+        "/var/lib/clamav/*",
+        "/var/log/clamav/*",
+    ],
+    processes: &["clamd", "clamonacc", "oaeventd", "scand"],
     card: Card {
         article: "8.2",
         vi: "Phần mềm chống mã độc, mẫu nhận dạng, phát hiện",

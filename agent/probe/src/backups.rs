@@ -24,6 +24,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("[[backup]] in the configuration; repositories and markers the helper may read"),
     programs: &["borg", "restic", "systemctl"],
+    captured: &["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"],
+    processes: &[],
     card: Card {
         article: "7.1",
         vi: "Sao lưu gần nhất",

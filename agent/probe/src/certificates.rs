@@ -23,6 +23,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("[certificates] paths in the configuration; files the agent or its helper may read"),
     programs: &[],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "8.1",
         vi: "Hạn chứng thư",

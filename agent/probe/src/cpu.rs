@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Cpu::PROBE,
     every_n: 1,
     new: |root| Box::new(CpuProbe::new(root)),
+    captured: &["/proc/stat"],
     card: Card {
         article: "5.1a",
         vi: "CPU theo nhân và chế độ",

@@ -60,6 +60,8 @@ pub(crate) struct SampledProbe {
     pub(crate) probe: ProbeInfo,
     pub(crate) every_n: u32,
     pub(crate) new: fn(&Path) -> Box<dyn Probe>,
+    /// What a capture takes, so that this probe reads the same of it ([`crate::captured`]).
+    pub(crate) captured: &'static [&'static str],
     pub(crate) card: Card,
 }
 
@@ -79,6 +81,10 @@ pub(crate) struct SurveyProbe {
     pub(crate) needs: Option<&'static str>,
     /// Programs that it asks; ops can forbid each ([`crate::programs`]).
     pub(crate) programs: &'static [&'static str],
+    /// What a capture takes beside what programs say, so that this probe reads the same of it ([`crate::captured`]).
+    pub(crate) captured: &'static [&'static str],
+    /// Processes whose names it looks for; a capture keeps no others ([`crate::processes`]).
+    pub(crate) processes: &'static [&'static str],
     pub(crate) card: Card,
     pub(crate) read: SurveyReader,
 }

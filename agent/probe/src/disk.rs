@@ -13,6 +13,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Disks::PROBE,
     every_n: 1,
     new: |root| Box::new(DiskProbe::new(root)),
+    captured: &["/proc/diskstats"],
     card: Card {
         article: "5.1a",
         vi: "Vào/ra đĩa: tốc độ, độ trễ, độ bận",

@@ -15,6 +15,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: Some("a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]"),
     programs: &[],
+    captured: &["/sys/class/drm/*/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Màn hình của bộ điều khiển so với tường cấu hình",

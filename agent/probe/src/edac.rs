@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: MemoryErrors::PROBE,
     every_n: 6,
     new: |root| Box::new(EdacProbe::new(root)),
+    captured: &["/sys/devices/system/edac/mc/*/*"],
     card: Card {
         article: "6.2",
         vi: "Lỗi bộ nhớ ECC",

@@ -17,6 +17,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Filesystems::PROBE,
     every_n: 1,
     new: |root| Box::new(FilesystemProbe::new(root)),
+    captured: &["/proc/self/mounts", "/etc/fstab"],
     card: Card {
         article: "5.1a",
         vi: "Dung lượng các hệ thống tệp cục bộ",

@@ -12,6 +12,10 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Frequency::PROBE,
     every_n: 6,
     new: |root| Box::new(FrequencyProbe::new(root)),
+    captured: &[
+        "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",
+        "/sys/devices/system/cpu/*/thermal_throttle/core_throttle_count",
+    ],
     card: Card {
         article: "5.1a",
         vi: "Tần số CPU, giảm tốc vì nóng",

@@ -13,6 +13,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver"),
     programs: &["nvidia-smi"],
+    captured: &["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Bộ xử lý đồ hoạ",

@@ -13,6 +13,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("ipmitool and /dev/ipmi0 (the helper unit)"),
     programs: &["ipmitool"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "6.2, 18.2",
         vi: "Bộ quản lý máy chủ (IPMI)",

@@ -171,6 +171,25 @@ pub fn programs() -> Vec<&'static str> {
     all.into_iter().collect()
 }
 
+/// Files that probes read, each once: what a capture takes of a machine. `*` stands for any one name, and ends a beginning of one.
+#[must_use]
+pub fn captured() -> Vec<&'static str> {
+    let quick = SAMPLED_PROBES.iter().flat_map(|probe| probe.captured);
+    let slow = SURVEY_PROBES.iter().flat_map(|probe| probe.captured);
+    let mut all = Vec::new();
+    for path in facts::CAPTURED.iter().chain(quick).chain(slow) {
+        if !all.contains(path) {
+            all.push(*path);
+        }
+    }
+    all
+}
+
+/// Processes whose names probes look for.
+pub fn processes() -> impl Iterator<Item = &'static str> {
+    SURVEY_PROBES.iter().flat_map(|probe| probe.processes).copied()
+}
+
 /// Whether a probe says that it asks this program.
 fn is_program(name: &str) -> bool {
     SURVEY_PROBES.iter().any(|probe| probe.programs.contains(&name))

@@ -13,6 +13,15 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Links::PROBE,
     every_n: 6,
     new: |root| Box::new(LinkProbe::new(root)),
+    captured: &[
+        "/proc/net/bonding/*",
+        "/sys/class/net/*/operstate",
+        "/sys/class/net/*/carrier",
+        "/sys/class/net/*/carrier_changes",
+        "/sys/class/net/*/duplex",
+        "/sys/class/net/*/flags",
+        "/sys/class/net/*/bonding/ad_aggregator",
+    ],
     card: Card {
         article: "5.1a",
         vi: "Đường truyền: mất tín hiệu, bán song công, bond",

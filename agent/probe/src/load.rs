@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Load::PROBE,
     every_n: 1,
     new: |root| Box::new(LoadProbe::new(root)),
+    captured: &["/proc/loadavg", "/proc/uptime", "/sys/devices/system/cpu/online"],
     card: Card {
         article: "5.1a",
         vi: "Tải và thời gian hoạt động",

@@ -14,6 +14,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: Some("an x86 processor that the kernel sees as it is"),
     programs: &[],
+    captured: &["/proc/interrupts"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Lỗi phần cứng do bộ xử lý báo",

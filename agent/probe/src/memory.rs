@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Memory::PROBE,
     every_n: 1,
     new: |root| Box::new(MemoryProbe::new(root)),
+    captured: &["/proc/meminfo", "/proc/vmstat", "/proc/spl/kstat/zfs/arcstats"],
     card: Card {
         article: "5.1a",
         vi: "Bộ nhớ, swap, trang lớn",

@@ -16,6 +16,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: RemoteMounts::PROBE,
     every_n: 3,
     new: |root| Box::new(MountProbe::new(root)),
+    captured: &["/proc/self/mounts"],
     card: Card {
         article: "5.1a",
         vi: "Hệ thống tệp mạng có trả lời không",

@@ -13,6 +13,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Network::PROBE,
     every_n: 1,
     new: |root| Box::new(NetworkProbe::new(root)),
+    captured: &["/proc/net/dev", "/sys/class/net/*/operstate", "/sys/class/net/*/speed"],
     card: Card {
         article: "5.1a",
         vi: "Lưu lượng, lỗi, băng thông từng giao diện",

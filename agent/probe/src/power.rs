@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: PowerSupplies::PROBE,
     every_n: 3,
     new: |root| Box::new(PowerProbe::new(root)),
+    captured: &["/sys/class/power_supply/*/*"],
     card: Card {
         article: "18.2",
         vi: "Nguồn điện và pin của máy",

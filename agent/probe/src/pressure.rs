@@ -12,6 +12,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Pressure::PROBE,
     every_n: 1,
     new: |root| Box::new(PressureProbe::new(root)),
+    captured: &["/proc/pressure/*"],
     card: Card {
         article: "5.1a",
         vi: "Áp lực CPU, bộ nhớ, vào/ra (PSI)",

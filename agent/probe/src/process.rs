@@ -14,6 +14,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Processes::PROBE,
     every_n: 60,
     new: |root| Box::new(ProcessProbe::new(root)),
+    captured: &["/proc/*/stat"],
     card: Card {
         article: "5.1a",
         vi: "Số tiến trình, tiến trình chết và kẹt",

@@ -15,6 +15,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("zpool and lvs where ZFS or LVM mirrors are used (the helper unit)"),
     programs: &["lvs", "zpool"],
+    captured: &["/proc/mdstat", "/sys/block/*/dm/*", "/sys/fs/btrfs/*/label", "/sys/fs/btrfs/*/devinfo/*/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Mảng đĩa: md, btrfs, ZFS, LVM, bộ điều khiển",

@@ -16,6 +16,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: Some("[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP"),
     programs: &[],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "5.1a",
         vi: "Điểm kết nối bên ngoài",

@@ -15,6 +15,15 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: Sensors::PROBE,
     every_n: 3,
     new: |root| Box::new(SensorsProbe::new(root)),
+    captured: &[
+        "/sys/class/hwmon/*/*",
+        "/sys/class/hwmon/*/device/name",
+        "/sys/class/hwmon/*/device/temp*",
+        "/sys/class/hwmon/*/device/fan*",
+        "/sys/class/hwmon/*/device/in*",
+        "/sys/class/hwmon/*/device/power*",
+        "/sys/class/thermal/*/*",
+    ],
     card: Card {
         article: "6.2",
         vi: "Nhiệt độ, quạt, điện áp với ngưỡng của chính cảm biến",

@@ -14,6 +14,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: Some("systemctl"),
     programs: &["systemctl"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "5.1a",
         vi: "Dịch vụ systemd lỗi, dịch vụ phải chạy",

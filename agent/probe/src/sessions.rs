@@ -22,6 +22,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("/var/log/btmp (group utmp), else the journal (group systemd-journal)"),
     programs: &["journalctl"],
+    captured: &["/run/systemd/sessions/*", "/run/utmp", "/var/log/btmp"],
+    processes: &[],
     card: Card {
         article: "5.1b, 17.2",
         vi: "Phiên đang mở, đăng nhập sai",

@@ -17,6 +17,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: true,
     needs: Some("smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)"),
     programs: &["smartctl"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Sức khoẻ ổ đĩa (SMART)",

@@ -31,6 +31,15 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: None,
     programs: &[],
+    captured: &[
+        "/var/lib/dpkg/status",
+        "/var/lib/rpm/Packages",
+        "/var/lib/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    ],
+    processes: &[],
     card: Card {
         article: "9.1",
         vi: "Danh mục phần mềm",

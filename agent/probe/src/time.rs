@@ -19,6 +19,8 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     privileged: false,
     needs: Some("chronyc, ntpq or timedatectl, whichever keeps the clock"),
     programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
+    captured: &["/proc/*/comm", "/run/systemd/timesync/synchronized"],
+    processes: &["VBoxService", "chronyd", "ntpd", "ntpsec", "phc2sys", "systemd-timesyn", "vmtoolsd"],
     card: Card {
         article: "17.3",
         vi: "Đồng bộ giờ",

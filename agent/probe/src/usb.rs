@@ -17,6 +17,12 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
     probe: UsbStorage::PROBE,
     every_n: 1,
     new: |root| Box::new(UsbProbe::new(root)),
+    captured: &[
+        "/sys/block/*/removable",
+        "/sys/block/*/size",
+        "/sys/block/*/device/vendor",
+        "/sys/block/*/device/model",
+    ],
     card: Card {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",
