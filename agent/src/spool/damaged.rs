@@ -145,7 +145,8 @@ impl Damaged {
         fs::create_dir_all(&self.dir)?;
         let now_ms = clock::now().as_millis();
         let mut names = (0..1000).map(|number| self.dir.join(format!("{now_ms:016}-{number:03}")));
-        names.find(|name| !name.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+        // A link that leads nowhere takes a name, too.
+        names.find(|name| name.symlink_metadata().is_err()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
     }
 }
 

@@ -245,3 +245,34 @@ pub(super) fn is_cut_off(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "tmp")
         || path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CUT_OFF))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::at;
+
+    #[test]
+    fn a_read_that_is_short_or_interrupted_is_no_damage() {
+        /// Brings three bytes at a time, and is interrupted every other time.
+        struct Slow(Vec<u8>, std::cell::Cell<bool>);
+
+        impl std::os::unix::fs::FileExt for Slow {
+            fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+                if !self.1.replace(!self.1.get()) {
+                    return Err(std::io::ErrorKind::Interrupted.into());
+                }
+                let rest = &self.0[usize::try_from(offset).expect("small").min(self.0.len())..];
+                let count = rest.len().min(buffer.len()).min(3);
+                buffer[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+
+            fn write_at(&self, _: &[u8], _: u64) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::Unsupported.into())
+            }
+        }
+
+        let file = Slow((0..20).collect(), std::cell::Cell::new(false));
+        assert_eq!(at(&file, 2, 10).expect("read"), Some((2..12).collect()));
+        assert_eq!(at(&file, 15, 10).expect("read"), None, "it ends before");
+    }
+}
