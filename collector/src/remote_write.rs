@@ -51,19 +51,28 @@ struct RowsRead {
 /// Numbers by series: milliseconds and value.
 type SeriesSamples = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
 
-/// Hands on what comes in, until the collector ends.
-///
-/// `at_start` are the numbers of the store's rows before anything was written to it by this process.
-pub async fn run(
+/// A store's rows, and how far they went before this process wrote any.
+pub struct StoreRows {
     reader: Box<dyn Reader>,
     at_start: RowNumbers,
-    data: PathBuf,
-    config: watch::Receiver<Arc<Config>>,
-    health: Arc<Health>,
-) {
+}
+
+impl StoreRows {
+    /// To be made before anything is written: afterwards nobody could tell that the store had come further once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn new(reader: Box<dyn Reader>) -> Result<Self, StoreError> {
+        let at_start = reader.row_numbers()?;
+        Ok(Self { reader, at_start })
+    }
+}
+
+/// Hands on what comes in, until the collector ends.
+pub async fn run(rows: StoreRows, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
     let path = data.join(FILE);
+    let StoreRows { mut reader, at_start } = rows;
     // What leaves the house names no accounts.
-    let mut reader = reader;
     if let Err(error) = reader.limit(&AccessScope::EVERYWHERE.without_names()) {
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;

@@ -15,6 +15,7 @@ use ioc_common::clock;
 
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::ingest::endpoint::MqttEndpoint;
+use crate::remote_write::StoreRows;
 use crate::watchdog::RunningEngine;
 use crate::{config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
@@ -71,9 +72,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let (remote_reader, examine_reader) = (store.reader()?, store.reader()?);
-    // Before anything is written: afterwards nobody could tell that the store had come further once.
-    let row_numbers = remote_reader.row_numbers()?;
+    let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(CertificateAllowlist::default());
@@ -111,8 +110,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     ));
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
-        remote_reader,
-        row_numbers,
+        remote_rows,
         config.data.clone(),
         config_receiver.clone(),
         Arc::clone(&health),

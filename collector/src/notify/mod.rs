@@ -155,8 +155,16 @@ impl worker::WorkerDeps for NotifyDeps {
         self.engine.command_without_timeout(Command::Delivered(deliveries)).await.is_ok()
     }
 
-    async fn fall_back(&self, keys: Vec<String>) -> bool {
-        self.engine.command_without_timeout(Command::FallBack(keys)).await.is_ok()
+    /// Whether the fallback has them; none when the engine has ended.
+    async fn fall_back(&self, keys: Vec<String>) -> Option<bool> {
+        match self.engine.command_without_timeout(Command::FallBack(keys)).await {
+            Ok(_) => Some(true),
+            Err(_) if self.engine.is_gone() => None,
+            Err(error) => {
+                tracing::warn!(%error, "the fallback cannot take over now; it is asked again");
+                Some(false)
+            }
+        }
     }
 
     fn held(&self) -> bool {

@@ -307,6 +307,15 @@ impl ChannelQueue {
         }
     }
 
+    /// The fallback could not take these over: it is asked again.
+    pub(super) fn fall_back_failed(&mut self, keys: &[String]) {
+        for key in keys {
+            if let Some(known) = self.known.get_mut(key) {
+                known.fell_back = false;
+            }
+        }
+    }
+
     /// What is to be kept of a message's outcome. Its notices stay under way until [`Self::committed`].
     pub(super) fn completed(
         &mut self,

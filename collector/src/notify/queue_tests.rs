@@ -213,6 +213,22 @@ fn what_a_channel_does_not_deliver_in_time_goes_to_the_fallback_once() {
 }
 
 #[test]
+fn a_fallback_that_could_not_take_over_is_asked_again() {
+    let mut scene = Scene::new(MACHINE, vec![row("7-1", 7, 1, "")]);
+    scene.begin();
+    scene.pass(9);
+    scene.begin();
+    assert_eq!(scene.fell_back, ["7-1"]);
+    scene.queue.fall_back_failed(&["7-1".to_owned()]);
+    scene.pass(1);
+    scene.begin();
+    assert_eq!(scene.fell_back, ["7-1", "7-1"]);
+    scene.pass(60);
+    scene.begin();
+    assert_eq!(scene.fell_back.len(), 2, "and once it has, no more");
+}
+
+#[test]
 fn the_pace_spills_from_the_least() {
     let rows = [Severity::Info, Severity::Critical, Severity::Warning];
     let rows = rows.iter().enumerate().map(|(number, severity)| {

@@ -35,8 +35,8 @@ pub(super) trait WorkerDeps: Clone + Send + 'static {
     fn send(&self, entries: Vec<OutboxEntry>) -> impl Future<Output = Result<(), SendError>> + Send;
     /// Has outcomes committed, however long that takes. False when nothing is committed any more.
     fn commit(&self, deliveries: Vec<Delivery>) -> impl Future<Output = bool> + Send;
-    /// Has the fallback take over. False when nothing is committed any more.
-    fn fall_back(&self, keys: Vec<String>) -> impl Future<Output = bool> + Send;
+    /// Has the fallback take over. False when it cannot now, nothing when nothing is committed any more.
+    fn fall_back(&self, keys: Vec<String>) -> impl Future<Output = Option<bool>> + Send;
     /// Whether the store cannot be written now.
     fn held(&self) -> bool;
     /// The wall clock.
@@ -142,7 +142,10 @@ impl<D: WorkerDeps> ChannelWorker<D> {
                 notices = plan.fall_back.len(),
                 "not delivered in time; the fallback takes over"
             );
-            self.deps.fall_back(plan.fall_back).await.then_some(())?;
+            if !self.deps.fall_back(plan.fall_back.clone()).await? {
+                self.queue.fall_back_failed(&plan.fall_back);
+                return Some(HELD);
+            }
         }
         Some(plan.again_in)
     }
@@ -248,8 +251,8 @@ mod tests {
             true
         }
 
-        async fn fall_back(&self, _: Vec<String>) -> bool {
-            true
+        async fn fall_back(&self, _: Vec<String>) -> Option<bool> {
+            Some(true)
         }
 
         fn held(&self) -> bool {

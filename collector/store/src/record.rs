@@ -109,7 +109,7 @@ pub struct StoredRow {
     pub at: Timestamp,
     /// Its layout.
     pub layout: LayoutId,
-    /// The numbers, packed ([`history::unpack`]).
+    /// The numbers, packed ([`crate::history::unpack`]).
     pub data: Vec<u8>,
 }
 

@@ -79,8 +79,10 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::FallBack(keys) => {
-                keys.iter().for_each(|key| self.fall_back(key, now));
-                Ok(Answer::Done)
+                // All of them, whatever becomes of one.
+                let carried: Vec<_> = keys.iter().map(|key| self.fall_back(key, now)).collect();
+                let carried = carried.into_iter().collect::<Result<(), _>>();
+                carried.map(|()| Answer::Done).map_err(|error| CommandError::Unavailable(error.to_string()))
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Examined { findings, deep } => self.record_examination(findings, deep, now),

@@ -6,8 +6,10 @@ use ioc_judge::Notice;
 use super::Engine;
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
-use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry};
+use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry, StoreError};
 
+/// When a notice is tried again whose fallback could not be found, milliseconds.
+const AGAIN_MS: i64 = 60_000;
 /// A fallback takes over after this many attempts that failed.
 const FALLBACK_ATTEMPTS: u32 = 3;
 
@@ -45,7 +47,7 @@ impl Engine {
 
     /// Tries again what was given up.
     pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::CommandResult {
-        let unavailable = |error: ioc_store::StoreError| CommandError::Unavailable(error.to_string());
+        let unavailable = |error: StoreError| CommandError::Unavailable(error.to_string());
         let entry = self.reader.outbox_entry(key).map_err(unavailable)?;
         let entry = entry.ok_or_else(|| CommandError::NotFound(format!("there is no notice {key:?}")))?;
         if entry.state != DeliveryState::Dead {
@@ -66,9 +68,18 @@ impl Engine {
     /// Keeps what became of deliveries; where one has failed often enough, its fallback takes over.
     pub(super) fn record_deliveries(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         self.batch.visible |= !deliveries.is_empty();
-        for delivery in deliveries {
-            let given_up = delivery.state == DeliveryState::Dead;
+        for mut delivery in deliveries {
+            let mut given_up = delivery.state == DeliveryState::Dead;
             let failed_often = delivery.state == DeliveryState::Waiting && delivery.attempts >= FALLBACK_ATTEMPTS;
+            if (given_up || failed_often)
+                && let Err(error) = self.fall_back(&delivery.key, now)
+                && given_up
+            {
+                // Nobody else carries it: it waits until somebody can.
+                tracing::warn!(%error, notice = delivery.key, "the fallback of a notice that is given up cannot be found now; it is tried again");
+                (delivery.state, delivery.next_attempt_at) = (DeliveryState::Waiting, now.plus_millis(AGAIN_MS));
+                given_up = false;
+            }
             if given_up {
                 self.record(
                     now,
@@ -78,21 +89,21 @@ impl Engine {
                     delivery.error.as_deref().unwrap_or_default(),
                 );
             }
-            if given_up || failed_often {
-                self.fall_back(&delivery.key, now);
-            }
             self.batch.changes.push(Change::Delivery(delivery));
         }
     }
 
     /// Has the fallback of its channel carry a notice, too. Nothing is said of the channel's own attempt, which may still succeed.
-    pub(super) fn fall_back(&mut self, key: &str, now: Timestamp) {
+    ///
+    /// # Errors
+    /// [`StoreError`] when the notice cannot be read now: it is to be asked for again.
+    pub(super) fn fall_back(&mut self, key: &str, now: Timestamp) -> Result<(), StoreError> {
         if self.config.channels.iter().all(|channel| channel.fallback.is_none()) {
-            return;
+            return Ok(());
         }
-        let Ok(Some(entry)) = self.reader.outbox_entry(key) else { return };
+        let Some(entry) = self.reader.outbox_entry(key)? else { return Ok(()) };
         let channel = self.config.channels.iter().find(|channel| channel.name == entry.channel);
-        let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return };
+        let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return Ok(()) };
         // The same key is kept once, however often this is asked. It is for everyone there, so it carries no link of one person.
         let key = format!("{key}-via-{fallback}");
         self.batch.changes.push(Change::Outbox(OutboxEntry {
@@ -101,5 +112,6 @@ impl Engine {
             ..OutboxEntry::new(key, entry.incident, &fallback, &entry.notice, now)
         }));
         self.batch.notices = true;
+        Ok(())
     }
 }

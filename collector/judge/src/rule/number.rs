@@ -1,5 +1,5 @@
 //! What the kinds share that judge a number of a series: its limits with their gap (hysteresis), how long it must be beyond them, and the
-//! sentence that says why. Which number it is and what is said of it is the kind's ([`Measure`]).
+//! sentence that says why. Which number it is and what is said of it is the kind's (`Measure`).
 
 use std::fmt;
 use std::sync::Arc;
