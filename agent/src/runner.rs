@@ -22,13 +22,11 @@ use tokio::sync::watch;
 
 use ioc_common::address::split_address;
 use ioc_common::clock;
-use ioc_common::codec::{self, Encoded, Head};
+use ioc_common::codec::{self, EncodedBody, Head};
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::random::entropy;
-use ioc_common::report::{
-    Ask, Body, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as StateReport,
-};
+use ioc_common::report::{Ask, Body, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, StateReport};
 use ioc_common::topic::{DownKind, UpKind};
 use ioc_probe::facts;
 
@@ -406,13 +404,13 @@ impl Runner {
     }
 
     fn report_about(&mut self, about: Option<&SensorName>, body: &Body) {
-        match Encoded::of(body) {
+        match EncodedBody::of(body) {
             Ok(encoded) => self.enqueue(about, &encoded),
             Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report cannot be encoded"),
         }
     }
 
-    fn enqueue(&mut self, about: Option<&SensorName>, body: &Encoded) {
+    fn enqueue(&mut self, about: Option<&SensorName>, body: &EncodedBody) {
         let position = Position { epoch: self.epoch, seq: self.seq + 1 };
         let head = Head { device: &self.identity.device, about, position, boot: &self.boot, taken_at: clock::now() };
         match codec::seal_encoded(head, body) {

@@ -82,7 +82,7 @@ pub enum Body {
     /// `up/sample`
     Sample(Sample),
     /// `up/state`
-    State(State),
+    State(StateReport),
     /// `up/software`
     Software(Software),
     /// `up/event`
@@ -347,7 +347,7 @@ pub struct Sample {
 
 /// A document, sent whole.
 #[derive(Debug, Clone, PartialEq)]
-pub enum State {
+pub enum StateReport {
     /// A new layout of the samples that follow.
     Layout(Layout),
     /// Each probe's outcome, when one changed.
@@ -361,7 +361,7 @@ pub enum State {
     },
 }
 
-impl Serialize for State {
+impl Serialize for StateReport {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Named<'a, T> {
@@ -376,7 +376,7 @@ impl Serialize for State {
     }
 }
 
-impl<'de> Deserialize<'de> for State {
+impl<'de> Deserialize<'de> for StateReport {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Named {

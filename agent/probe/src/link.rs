@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Link, Links, Reading, Sink};
+use ioc_common::reading::{NetworkLink, NetworkLinks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, unknown};
 use crate::bounded_io::{names_in, read_attribute, read_text};
 use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    probe: Links::PROBE,
+    probe: NetworkLinks::PROBE,
     every_n: 6,
     new: |root| Box::new(LinkProbe::new(root)),
     captured: &[
@@ -164,7 +164,7 @@ const BASE: &str = "/sys/class/net";
 
 impl Probe for LinkProbe {
     fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
-        let mut links = Links::default();
+        let mut links = NetworkLinks::default();
         let mut outcome = ProbeOutcome::Read;
         let names = match names_in(&self.root, BASE, 4096) {
             Ok(names) => names,
@@ -205,7 +205,7 @@ impl Probe for LinkProbe {
                 });
                 missing.map_or(f64::NAN, f64::from)
             });
-            links.0.push(Link { name, carrier_changes, full_duplex, bond_missing });
+            links.0.push(NetworkLink { name, carrier_changes, full_duplex, bond_missing });
         }
         links.emit(sink);
         match links.0.is_empty() {

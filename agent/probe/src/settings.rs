@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use ioc_common::reading::Accepted;
+use ioc_common::reading::AcceptedCounts;
 use ioc_common::settings::EndpointSetting;
 
 /// The settings, checked.
@@ -34,7 +34,7 @@ pub struct SurveySettings {
     /// Extra disks, as smartctl wants to be asked: `/dev/bus/0` and `megaraid,3`.
     pub smart_devices: Vec<SmartDevice>,
     /// Accepted counts, by serial number.
-    pub smart_accepted: BTreeMap<String, Accepted>,
+    pub smart_accepted: BTreeMap<String, AcceptedCounts>,
     /// A product that this agent does not know, by its commands.
     pub antivirus_custom: Vec<CustomAntivirus>,
     /// A hardware RAID controller, by its command.

@@ -420,7 +420,7 @@ fn scsi(value: &Value, disk: &mut SmartDisk) {
 mod tests {
     use super::*;
     use crate::survey_context::testing::Captured;
-    use ioc_common::reading::Accepted;
+    use ioc_common::reading::AcceptedCounts;
 
     const SCAN: &str = r#"{"devices":[{"name":"/dev/sda","type":"sat"},{"name":"/dev/nvme0","type":"nvme"},{"name":"/dev/sdb","type":"scsi"}]}"#;
     // Passed, and dying: the case of lesson 11.
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!((value("smart.reallocated", "sdb"), value("smart.uncorrectable", "sdb")), (3.0, 1.0));
         assert!(value("smart.media_errors", "sda").is_nan() && value("smart.self_test_failed", "nvme0").is_nan());
         // Looked at and accepted: only what comes on top counts (lesson 12).
-        let accepted = Accepted { pending: 16, reallocated: 20, ..Accepted::default() };
+        let accepted = AcceptedCounts { pending: 16, reallocated: 20, ..AcceptedCounts::default() };
         captured.settings.smart_accepted.insert("WD-1".into(), accepted);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!((found.number("smart.pending", "sda"), found.number("smart.reallocated", "sda")), (0.0, 4.0));

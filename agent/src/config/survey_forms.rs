@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
-use ioc_common::reading::Accepted;
+use ioc_common::reading::AcceptedCounts;
 use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting};
 use ioc_probe::programs;
 use ioc_probe::settings::{
@@ -75,7 +75,7 @@ pub(crate) struct WallForm {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SmartForm {
     device: Vec<SmartDevice>,
-    accepted: BTreeMap<String, Accepted>,
+    accepted: BTreeMap<String, AcceptedCounts>,
 }
 
 #[derive(Debug, Deserialize, Default)]

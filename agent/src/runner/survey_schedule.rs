@@ -16,7 +16,7 @@ use tokio::io::{
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use ioc_common::codec::Encoded;
+use ioc_common::codec::EncodedBody;
 use ioc_common::file;
 use ioc_common::metric;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
@@ -105,7 +105,7 @@ impl SurveySlot {
     }
 
     /// Whether the collector must be told: a document only when it changed, and once a day.
-    fn is_news(&mut self, report: &Encoded, now_ms: u64) -> bool {
+    fn is_news(&mut self, report: &EncodedBody, now_ms: u64) -> bool {
         if report.kind() != UpKind::State {
             return true;
         }
@@ -255,7 +255,7 @@ impl SurveySchedule {
     }
 
     /// Takes a line, and says what is to be reported of it.
-    pub(super) fn take(&mut self, survey: &str, line: SurveyLine, now_ms: u64) -> Option<Encoded> {
+    pub(super) fn take(&mut self, survey: &str, line: SurveyLine, now_ms: u64) -> Option<EncodedBody> {
         let slot = self.slots.iter_mut().find(|slot| slot.survey.name == survey)?;
         match line {
             SurveyLine::Report(report) => slot.is_news(&report, now_ms).then_some(report),

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
-use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
+use ioc_common::codec::{PAYLOAD_MAX_BYTES, SealedReport};
 use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
@@ -77,7 +77,7 @@ pub(super) fn decode(frame: &[u8]) -> Option<SpooledReport> {
         kind: head.kind,
         taken_ms: u64::from_be_bytes(frame.get(14..22)?.try_into().ok()?),
         boot: String::from_utf8_lossy(frame.get(6..14)?).trim_end().to_owned(),
-        sealed: Sealed::from_bytes(all.get(HEAD_BYTES..)?),
+        sealed: SealedReport::from_bytes(all.get(HEAD_BYTES..)?),
     })
 }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
-use ioc_common::codec::Sealed;
+use ioc_common::codec::SealedReport;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
@@ -42,7 +42,7 @@ pub struct SpooledReport {
     /// The first eight hex digits of the boot ID then: the age is known only within the same boot.
     pub boot: String,
     /// The report.
-    pub sealed: Sealed,
+    pub sealed: SealedReport,
 }
 
 impl SpooledReport {

@@ -4,11 +4,11 @@ use super::{ProbeInfo, Reading, Sink};
 
 /// Interfaces that have a plug, and bonds, by name.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Links(pub Vec<Link>);
+pub struct NetworkLinks(pub Vec<NetworkLink>);
 
 /// One of them. What is none is not told of it; NaN is what is not known.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Link {
+pub struct NetworkLink {
     /// Name, such as `eth0`.
     pub name: String,
     /// How often its carrier came or went, per second; NaN at the first reading.
@@ -19,7 +19,7 @@ pub struct Link {
     pub bond_missing: Option<f64>,
 }
 
-impl Reading for Links {
+impl Reading for NetworkLinks {
     const PROBE: ProbeInfo = ProbeInfo::sampled("link", &["net.carrier", "net.full", "net.bond"]);
 
     fn emit(&self, sink: &mut dyn Sink) {

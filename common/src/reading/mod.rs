@@ -52,7 +52,7 @@ pub use filesystem::{Filesystem, Filesystems};
 pub use frequency::Frequency;
 pub use gpu::{Gpu, Gpus};
 pub use ipmi::Ipmi;
-pub use link::{Link, Links};
+pub use link::{NetworkLink, NetworkLinks};
 pub use load::Load;
 pub use mce::MachineChecks;
 pub use memory::Memory;
@@ -69,7 +69,7 @@ pub use reach::{Endpoint, Reach};
 pub use sensors::{Sensor, SensorKind, Sensors};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
-pub use smart::{Accepted, Smart, SmartDisk};
+pub use smart::{AcceptedCounts, Smart, SmartDisk};
 pub use software::SoftwareCount;
 pub use time::TimeSync;
 pub use usb::UsbStorage;
@@ -91,7 +91,7 @@ pub const PROBES: &[ProbeInfo] = &[
     Network::PROBE,
     UsbStorage::PROBE,
     Frequency::PROBE,
-    Links::PROBE,
+    NetworkLinks::PROBE,
     RemoteMounts::PROBE,
     Sensors::PROBE,
     MemoryErrors::PROBE,

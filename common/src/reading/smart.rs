@@ -53,7 +53,7 @@ pub struct SmartDisk {
     /// The last self-test failed.
     pub self_test_failed: Option<bool>,
     /// What was accepted by an administrator for this serial: counts below it are not judged.
-    pub accepted: Accepted,
+    pub accepted: AcceptedCounts,
     /// Why it could not be read, when it could not.
     pub unknown: String,
     /// Temperature now, °C. A number only: it changes all the time, and a document should not.
@@ -67,7 +67,7 @@ pub struct SmartDisk {
 /// Counts that an administrator has looked at and accepted for one disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Accepted {
+pub struct AcceptedCounts {
     /// Pending sectors.
     pub pending: u64,
     /// Reallocated sectors.
