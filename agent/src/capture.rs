@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use ioc_common::owner::as_owner_of;
-use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, captured, names_in, process, processes};
+use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, captured_files, names_in, process, processes};
 
 use crate::config::Config;
 use crate::doctor;
@@ -30,7 +30,7 @@ const SILENT: [&str; 1] = ["journalctl"];
 /// What the system said of the first directory or file that could not be made.
 pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
     let mut tar = Tar { bytes: Vec::new(), count: 0 };
-    for pattern in captured() {
+    for pattern in captured_files() {
         let (dir, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
         take(&mut tar, dir, name)?;
     }
@@ -102,7 +102,7 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
         path.starts_with("/var/lib/apt/lists/") && !(path.contains("_Packages") || path.ends_with("Release"));
     // Beside sshd's configuration, and what it may include, lie its keys.
     let secret = path.starts_with("/etc/ssh/") && !(path.ends_with(".conf") || path.ends_with("/sshd_config"));
-    if about.is_dir() && captured().contains(&path) {
+    if about.is_dir() && captured_files().contains(&path) {
         // Its time is what a probe reads of it.
         return tar.entry(&format!("{}/", path.trim_start_matches('/')), b'5', &[], seconds(&about));
     }

@@ -13,7 +13,7 @@ use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
 use crate::host::LiveHost;
-use crate::spool::Damaged;
+use crate::spool::DamagedParts;
 use crate::status::Status;
 use crate::surveyor::{self, ProbeResult};
 
@@ -53,7 +53,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
         let result = surveyor::make(survey, &context);
         return Some(ProbeFinding { result, took_ms: since(started_us), needs: survey.needs });
     }
-    let (_, mut probe) = ioc_probe::all(root).into_iter().find(|(known, _)| *known == name)?;
+    let (_, mut probe) = ioc_probe::sampled_probes(root).into_iter().find(|(known, _)| *known == name)?;
     let mut numbers = JsonNumbers::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let started_us = clock::boottime_us();
@@ -282,7 +282,7 @@ fn state_trouble(state: &Path) -> Option<String> {
 
 /// What is damaged of the spool and kept.
 fn spool_damage(state: &Path) -> Option<String> {
-    let damaged = as_owner(state, || Damaged::of(&state.join("spool"))).ok()?;
+    let damaged = as_owner(state, || DamagedParts::of(&state.join("spool"))).ok()?;
     (damaged.bytes() > 0).then(|| {
         let (bytes, dir) = (damaged.bytes(), damaged.dir().display());
         format!(

@@ -101,7 +101,7 @@ pub async fn enrol(
         macs: facts::macs(root),
         label: how.label.to_owned(),
     };
-    let answer = wait_for_it(how, &ask, waits).await?;
+    let answer = wait_for_approval(how, &ask, waits).await?;
     let identity =
         Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
     let material = Material { key, certificate: answer.certificate, authorities: answer.authorities };
@@ -128,7 +128,7 @@ fn take_on(
 }
 
 /// Asks until a person has decided.
-async fn wait_for_it(
+async fn wait_for_approval(
     how: &EnrolOptions<'_>,
     ask: &EnrolRequest,
     waits: impl Fn(&EnrolWaiting),

@@ -33,8 +33,8 @@ pub fn with_kept(config: Config) -> Config {
         return config;
     }
     let signed = read(&path);
-    let used = taken(&config).and_then(|()| applied(&config, signed.as_ref().map_err(Clone::clone)?));
-    used.unwrap_or_else(|why| Config { remote_settings: signed.unwrap_or_default().refused(why), ..config })
+    let used = taken(&config).and_then(|()| config_with(&config, signed.as_ref().map_err(Clone::clone)?));
+    used.unwrap_or_else(|why| Config { remote_settings: signed.unwrap_or_default().outcome_refused(why), ..config })
 }
 
 /// The configuration with the settings that came.
@@ -48,7 +48,7 @@ pub fn with_offered(config: &Config) -> Result<Config, String> {
     if signed.version <= last {
         return Err(format!("found version {}; allowed is one above {last}, which is in use", signed.version));
     }
-    applied(config, &signed)
+    config_with(config, &signed)
 }
 
 /// Whether this host takes settings at all.
@@ -66,14 +66,14 @@ fn read(path: &Path) -> Result<SignedSettings, String> {
     serde_json::from_slice(&text).map_err(|error| fault(&error))
 }
 
-fn applied(config: &Config, signed: &SignedSettings) -> Result<Config, String> {
+fn config_with(config: &Config, signed: &SignedSettings) -> Result<Config, String> {
     let store = IdentityStore::new(config.state.clone());
     let device = store.identity().map_err(|error| error.to_string())?.device;
     verify(&store.current().join("ca.pem"), &device, signed)?;
     let remote: RemoteSettings = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
     apply(&mut config, remote)?;
-    config.remote_settings = signed.applied();
+    config.remote_settings = signed.outcome_applied();
     Ok(config)
 }
 

@@ -33,7 +33,7 @@ use ioc_probe::facts;
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
-use crate::sensor::{Announcement, News};
+use crate::sensor::{Announcement, SensorNewsItem};
 use crate::spool::{Backlog, BacklogLimits, SpooledReport};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
@@ -386,14 +386,14 @@ impl Runner {
     }
 
     /// News of a sensor.
-    fn sensor_news(&mut self, sensor: &SensorName, news: News) {
+    fn sensor_news(&mut self, sensor: &SensorName, news: SensorNewsItem) {
         let body = match (news, self.sensor_reader.find(sensor)) {
-            (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
-            (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
-            (News::ProbeOutcome(outcome), Some(known)) => {
+            (SensorNewsItem::Announce(announcement), _) => return self.announce(sensor, *announcement),
+            (SensorNewsItem::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
+            (SensorNewsItem::ProbeOutcome(outcome), Some(known)) => {
                 Body::State(StateReport::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
             }
-            (News::Values(_) | News::ProbeOutcome(_), None) => return,
+            (SensorNewsItem::Values(_) | SensorNewsItem::ProbeOutcome(_), None) => return,
         };
         self.report_about(Some(sensor), &body);
     }

@@ -56,7 +56,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 ///
 /// # Errors
 /// [`ConfigError`] at the name when there is none.
-pub fn named(source: &Source, name: &Spanned<String>) -> Result<&'static Metric, ConfigError> {
+pub fn from_config(source: &Source, name: &Spanned<String>) -> Result<&'static Metric, ConfigError> {
     find(name.get_ref()).ok_or_else(|| {
         let message = format!(
             "found metric {:?}; allowed are the names of the metric catalogue (docs/metrics.md)",

@@ -170,7 +170,7 @@ pub fn configuration(text: &str) -> String {
     };
     let mut out = String::new();
     for (key, value) in &table {
-        walk(&mut out, key, &named(key), value);
+        walk(&mut out, key, &shown_key(key), value);
     }
     out
 }
@@ -180,7 +180,7 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                walk(out, &format!("{path}.{key}"), &format!("{shown}.{}", named(key)), value);
+                walk(out, &format!("{path}.{key}"), &format!("{shown}.{}", shown_key(key)), value);
             }
         }
         toml::Value::Array(values) => {
@@ -194,7 +194,7 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
                 toml::Value::Boolean(value) => writeln!(out, "{shown} = {value}"),
                 toml::Value::String(text) if known => writeln!(out, "{shown} = {text:?}"),
                 toml::Value::Integer(value) if known => writeln!(out, "{shown} = {value}"),
-                toml::Value::String(text) => writeln!(out, "{shown} = {}", hidden(text)),
+                toml::Value::String(text) => writeln!(out, "{shown} = {}", hidden_text(text)),
                 toml::Value::Integer(_) => writeln!(out, "{shown} = (a whole number)"),
                 toml::Value::Float(_) => writeln!(out, "{shown} = (a number)"),
                 _ => writeln!(out, "{shown} = (a time)"),
@@ -204,13 +204,13 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
 }
 
 /// A key, where it is one of ours.
-fn named(key: &str) -> String {
+fn shown_key(key: &str) -> String {
     let ours = KEYS.contains(&key) || HARMLESS.iter().any(|(path, _)| path.split('.').any(|part| part == key));
     if ours { key.to_owned() } else { format!("(a key of {} characters)", key.chars().count()) }
 }
 
 /// A text that is not let out.
-fn hidden(text: &str) -> String {
+fn hidden_text(text: &str) -> String {
     format!("(a text of {} characters)", text.chars().count())
 }
 

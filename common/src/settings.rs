@@ -135,14 +135,14 @@ impl SignedSettings {
 
     /// What an agent says that uses them.
     #[must_use]
-    pub fn applied(&self) -> SettingsOutcome {
+    pub fn outcome_applied(&self) -> SettingsOutcome {
         SettingsOutcome { version: self.version, digest: digest(&self.settings), applied: true, why: String::new() }
     }
 
     /// What an agent says that refuses them.
     #[must_use]
-    pub fn refused(&self, why: String) -> SettingsOutcome {
-        SettingsOutcome { applied: false, why, ..self.applied() }
+    pub fn outcome_refused(&self, why: String) -> SettingsOutcome {
+        SettingsOutcome { applied: false, why, ..self.outcome_applied() }
     }
 
     /// The signature; none where it is no base64.

@@ -9,10 +9,10 @@ use ioc_common::reading::{Account, Accounts, Findings};
 
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Accounts::PROBE,
     deadline_s: 10,
     watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
@@ -183,7 +183,7 @@ fn elsewhere(
         asked.all(|source| source.starts_with('[') || matches!(source, "files" | "systemd" | "altfiles" | "extrausers"))
     });
     let foreign = |name: &str| !only_files || name.contains(['\\', '@', ' ']);
-    let named = sudoers.named().into_iter().filter(|principal| match principal {
+    let named = sudoers.principals().into_iter().filter(|principal| match principal {
         Principal::All => false,
         Principal::Alias(name) | Principal::Name(name) => foreign(name) && !users.iter().any(|user| user.name == *name),
         Principal::Id(uid) => !only_files && !users.iter().any(|user| user.uid == *uid),
@@ -295,10 +295,10 @@ pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
-    fn host() -> Captured {
-        Captured::new(&[
+    fn host() -> CapturedMachine {
+        CapturedMachine::new(&[
             (
                 "/etc/passwd",
                 "root:x:0:0:root:/:/bin/bash\ndaemon:x:1:1::/:/usr/sbin/nologin\nan:x:1000:1000:Nguyễn Văn An,,,:/home/an:/bin/bash\n\

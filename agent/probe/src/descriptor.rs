@@ -25,7 +25,7 @@ pub struct Card {
 
 /// A quick probe, as whoever takes samples knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct Sampled {
+pub struct SampledProbe {
     /// Its name in configuration, status and pages.
     pub name: &'static str,
     /// It is read at every so many samples; what it read stands in the samples between.
@@ -55,24 +55,24 @@ pub struct Survey {
 pub type SurveyReader = fn(&SurveyContext<'_>) -> SurveyResult;
 
 /// All that a quick probe says of itself.
-pub(crate) struct SampledProbe {
+pub(crate) struct SampledDescriptor {
     /// What both sides know of it: `PROBE` of its reading.
     pub(crate) probe: ProbeInfo,
     pub(crate) every_n: u32,
     pub(crate) new: fn(&Path) -> Box<dyn Probe>,
-    /// What a capture takes, so that this probe reads the same of it ([`crate::captured`]).
+    /// What a capture takes, so that this probe reads the same of it ([`crate::captured_files`]).
     pub(crate) captured: &'static [&'static str],
     pub(crate) card: Card,
 }
 
-impl SampledProbe {
-    pub(crate) const fn sampled(&self) -> Sampled {
-        Sampled { name: self.probe.name, every_n: self.every_n, new: self.new }
+impl SampledDescriptor {
+    pub(crate) const fn sampled(&self) -> SampledProbe {
+        SampledProbe { name: self.probe.name, every_n: self.every_n, new: self.new }
     }
 }
 
 /// All that a slow probe says of itself.
-pub(crate) struct SurveyProbe {
+pub(crate) struct SurveyDescriptor {
     /// What both sides know of it: `PROBE` of its reading.
     pub(crate) probe: ProbeInfo,
     pub(crate) deadline_s: u64,
@@ -81,7 +81,7 @@ pub(crate) struct SurveyProbe {
     pub(crate) needs: Option<&'static str>,
     /// Programs that it asks; ops can forbid each ([`crate::programs`]).
     pub(crate) programs: &'static [&'static str],
-    /// What a capture takes beside what programs say, so that this probe reads the same of it ([`crate::captured`]).
+    /// What a capture takes beside what programs say, so that this probe reads the same of it ([`crate::captured_files`]).
     pub(crate) captured: &'static [&'static str],
     /// Processes whose names it looks for; a capture keeps no others ([`crate::processes`]).
     pub(crate) processes: &'static [&'static str],
@@ -89,7 +89,7 @@ pub(crate) struct SurveyProbe {
     pub(crate) read: SurveyReader,
 }
 
-impl SurveyProbe {
+impl SurveyDescriptor {
     #[allow(clippy::panic, reason = "it is only called while the program is built, and ends that")]
     pub(crate) const fn survey(&self) -> Survey {
         let Self { probe, deadline_s, watch, privileged, needs, .. } = *self;

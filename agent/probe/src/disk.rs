@@ -7,9 +7,9 @@ use ioc_common::reading::{Disk, DiskRates, Disks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Disks::PROBE,
     every_n: 1,
     new: |root| Box::new(DiskProbe::new(root)),

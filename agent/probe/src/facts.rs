@@ -9,7 +9,7 @@ use super::load::parse_cpu_list;
 use super::memory::parse_meminfo;
 use crate::bounded_io::read_text;
 
-/// What a capture takes for it, as with [`crate::captured`].
+/// What a capture takes for it, as with [`crate::captured_files`].
 pub(crate) const CAPTURED: &[&str] = &[
     "/proc/cpuinfo",
     "/proc/meminfo",

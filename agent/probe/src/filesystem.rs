@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Filesystems::PROBE,
     every_n: 1,
     new: |root| Box::new(FilesystemProbe::new(root)),

@@ -6,9 +6,9 @@ use ioc_common::reading::{Frequency, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, rate};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Frequency::PROBE,
     every_n: 6,
     new: |root| Box::new(FrequencyProbe::new(root)),

@@ -3,10 +3,10 @@
 use ioc_common::reading::{Findings, Ipmi};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Ipmi::PROBE,
     deadline_s: 120,
     watch: &[],
@@ -160,11 +160,11 @@ pub fn parse_supplies(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn a_server_with_a_failed_supply_and_a_hot_inlet() {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says(
             "ipmitool",
             &["-c", "sdr", "elist", "full"],
@@ -199,7 +199,7 @@ mod tests {
     const SUPPLIES: [&str; 4] = ["-c", "sdr", "type", "Power Supply"];
 
     fn parsed(all: &str) -> Ipmi {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says("ipmitool", &ALL, 0, all);
         captured.says("ipmitool", &["sel", "elist", "last", "5"], 0, "");
         survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read").read()
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_said() {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says("ipmitool", &ALL, 1, "");
         captured.says("ipmitool", &FULL, 0, "T,43,degrees C,ok\n");
         captured.says("ipmitool", &SUPPLIES, 1, "");

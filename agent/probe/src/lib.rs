@@ -63,8 +63,8 @@ use ioc_common::report::Event;
 pub use ioc_common::report::ProbeOutcome;
 
 pub use bounded_io::{KeptFile, ReadError, names_in, read_table, read_text};
-pub use descriptor::{Card, Sampled, Survey, SurveyReader};
-use descriptor::{SampledProbe, SurveyProbe};
+pub use descriptor::{Card, SampledProbe, Survey, SurveyReader};
+use descriptor::{SampledDescriptor, SurveyDescriptor};
 use every_n::EveryN;
 pub use host_access::{HostAccess, HttpsHead, NoAccess};
 pub use hotplug::Hotplug;
@@ -72,7 +72,7 @@ pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, 
 
 // The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. What to touch to add one:
 // CONTRIBUTING.md, *a probe*.
-const SAMPLED_PROBES: &[SampledProbe] = &[
+const SAMPLED_PROBES: &[SampledDescriptor] = &[
     cpu::PROBE,
     load::PROBE,
     memory::PROBE,
@@ -91,7 +91,7 @@ const SAMPLED_PROBES: &[SampledProbe] = &[
 ];
 // Those without a change to watch for are made as often as their state matters, within the agent's budget of CPU
 // (docs/performance.md).
-const SURVEY_PROBES: &[SurveyProbe] = &[
+const SURVEY_PROBES: &[SurveyDescriptor] = &[
     patches::PROBE,
     antivirus::PROBE,
     software::PROBE,
@@ -112,7 +112,7 @@ const SURVEY_PROBES: &[SurveyProbe] = &[
 ];
 
 /// Every quick probe. Taken from the list as the program is built, so that whoever takes samples carries no page and no survey.
-pub static SAMPLED: &[Sampled] = &{
+pub static SAMPLED: &[SampledProbe] = &{
     let mut list = [SAMPLED_PROBES[0].sampled(); SAMPLED_PROBES.len()];
     let mut at = 0;
     while at < list.len() {
@@ -136,7 +136,7 @@ pub static SURVEYS: &[Survey] = &{
 
 /// A probe and what its page says.
 #[derive(Debug)]
-pub struct Described {
+pub struct ProbeDescription {
     /// Its name, and what its metrics are.
     pub probe: &'static ProbeInfo,
     /// What its page in `docs/probes` says.
@@ -148,14 +148,14 @@ pub struct Described {
 }
 
 /// Every probe with its page, the quick ones first.
-pub fn described() -> impl Iterator<Item = Described> {
-    let quick = SAMPLED_PROBES.iter().map(|one| Described {
+pub fn descriptions() -> impl Iterator<Item = ProbeDescription> {
+    let quick = SAMPLED_PROBES.iter().map(|one| ProbeDescription {
         probe: &one.probe,
         card: &one.card,
         every_n: one.every_n,
         survey: None,
     });
-    let slow = SURVEY_PROBES.iter().map(|one| Described {
+    let slow = SURVEY_PROBES.iter().map(|one| ProbeDescription {
         probe: &one.probe,
         card: &one.card,
         every_n: 1,
@@ -173,7 +173,7 @@ pub fn programs() -> Vec<&'static str> {
 
 /// Files that probes read, each once: what a capture takes of a machine. `*` stands for any one name, and ends a beginning of one.
 #[must_use]
-pub fn captured() -> Vec<&'static str> {
+pub fn captured_files() -> Vec<&'static str> {
     let quick = SAMPLED_PROBES.iter().flat_map(|probe| probe.captured);
     let slow = SURVEY_PROBES.iter().flat_map(|probe| probe.captured);
     let mut all = Vec::new();
@@ -214,8 +214,8 @@ pub fn reader(name: &str) -> Option<SurveyReader> {
 
 /// Every quick probe by its name, reading the machine under `root`. Those that cost more or change slowly are read every few samples.
 #[must_use]
-pub fn all(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
-    let made = |probe: &Sampled| -> (&'static str, Box<dyn Probe>) {
+pub fn sampled_probes(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
+    let made = |probe: &SampledProbe| -> (&'static str, Box<dyn Probe>) {
         let reads = (probe.new)(root);
         (probe.name, if probe.every_n > 1 { Box::new(EveryN::new(reads, probe.every_n)) } else { reads })
     };
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn both_sides_know_the_same_probes() {
-        let ours: Vec<&ProbeInfo> = described().map(|one| one.probe).collect();
+        let ours: Vec<&ProbeInfo> = descriptions().map(|one| one.probe).collect();
         let theirs: Vec<&ProbeInfo> = ioc_common::reading::PROBES.iter().collect();
         assert_eq!(ours, theirs, "this list, and the one of common/src/reading/mod.rs");
         assert!(names().eq(theirs.iter().map(|one| one.name)));

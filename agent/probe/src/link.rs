@@ -7,9 +7,9 @@ use ioc_common::reading::{NetworkLink, NetworkLinks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, unknown};
 use crate::bounded_io::{names_in, read_attribute, read_text};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: NetworkLinks::PROBE,
     every_n: 6,
     new: |root| Box::new(LinkProbe::new(root)),

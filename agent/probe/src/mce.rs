@@ -4,10 +4,10 @@
 
 use ioc_common::reading::{Findings, MachineChecks};
 
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: MachineChecks::PROBE,
     deadline_s: 10,
     watch: &[],
@@ -62,14 +62,14 @@ pub fn parse(text: &str) -> MachineChecks {
 mod tests {
     use super::*;
     use crate::ProbeOutcome;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const TABLE: &str = "           CPU0       CPU1       \n  1:          9          0   IO-APIC    1-edge      i8042\nTHR:          3          4   Threshold APIC interrupts\n\
         DFR:          0          0   Deferred Error APIC interrupts\nMCE:          1          0   Machine check exceptions\nMCP:        288        288   Machine check polls\nERR:          0\n";
 
     #[test]
     fn what_the_processors_report() {
-        let captured = Captured::new(&[(INTERRUPTS, TABLE)]);
+        let captured = CapturedMachine::new(&[(INTERRUPTS, TABLE)]);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(
             (
@@ -80,7 +80,7 @@ mod tests {
             (1.0, 7.0, 0.0)
         );
         for nothing in ["", "           CPU0\n  1:          9   GICv3\nIPI0:  7   Rescheduling interrupts\n"] {
-            let captured = Captured::new(&[(INTERRUPTS, nothing)]);
+            let captured = CapturedMachine::new(&[(INTERRUPTS, nothing)]);
             assert!(matches!(survey(&captured.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
         }
     }

@@ -10,9 +10,9 @@ use ioc_common::reading::{Reading, RemoteMount, RemoteMounts, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, filesystem, missing, text};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: RemoteMounts::PROBE,
     every_n: 3,
     new: |root| Box::new(MountProbe::new(root)),

@@ -7,9 +7,9 @@ use ioc_common::reading::{Interface, Network, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text};
 use crate::bounded_io::{KeptFile, read_attribute};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Network::PROBE,
     every_n: 1,
     new: |root| Box::new(NetworkProbe::new(root)),

@@ -22,10 +22,10 @@ pub use dnf::{parse_check_update, parse_updateinfo};
 use kernels::Kernels;
 
 use super::facts::os_release;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Patches::PROBE,
     deadline_s: 200,
     watch: &[

@@ -6,9 +6,9 @@ use ioc_common::reading::{PowerSupplies, PowerSupply, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: PowerSupplies::PROBE,
     every_n: 3,
     new: |root| Box::new(PowerProbe::new(root)),
@@ -45,7 +45,7 @@ impl Probe for PowerProbe {
             };
         }
         let seen: Vec<Supply> = names.iter().filter_map(|name| Supply::read(&self.root, name)).collect();
-        let supplies = PowerSupplies(judged(&seen));
+        let supplies = PowerSupplies(power_supplies(&seen));
         if supplies.0.is_empty() {
             return ProbeOutcome::Absent {
                 why: format!("{SUPPLIES} has no supply and no battery of this machine: {}", names.join(", ")),
@@ -105,7 +105,7 @@ impl Supply {
 
 /// What of it says something of this machine's power. A port that could take a charger (USB-C, wireless) delivers nothing that anybody
 /// misses. An input is missed only where another one shows how the machine is fed, or a battery feeds it.
-fn judged(seen: &[Supply]) -> Vec<PowerSupply> {
+fn power_supplies(seen: &[Supply]) -> Vec<PowerSupply> {
     let battery = seen.iter().any(|one| one.is_battery() && one.present);
     let mains = || seen.iter().filter(|one| one.kind == "Mains");
     let any_mains = mains().any(|one| one.online == Some(true));

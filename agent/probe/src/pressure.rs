@@ -6,9 +6,9 @@ use ioc_common::reading::{Pressure, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Pressure::PROBE,
     every_n: 1,
     new: |root| Box::new(PressureProbe::new(root)),

@@ -7,10 +7,10 @@ use ioc_common::reading::{Processes, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, unknown};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 use crate::survey_context::SurveyContext;
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Processes::PROBE,
     every_n: 60,
     new: |root| Box::new(ProcessProbe::new(root)),

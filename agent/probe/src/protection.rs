@@ -3,11 +3,11 @@
 use ioc_common::reading::{Findings, Protection};
 use serde::{Deserialize, Serialize};
 
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::{firewall, ports};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Protection::PROBE,
     deadline_s: 60,
     watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
@@ -59,7 +59,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 /// *Unknown* when the findings cannot be put into JSON.
 pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut protection = Protection::default();
-    let remembered = Remembered::parse(context.memo);
+    let remembered = ProtectionMemo::parse(context.memo);
     let context = &SurveyContext { memo: &remembered.ports, ..*context };
     firewall::read(context, &mut protection);
     let seen = ports::read(context, &mut protection);
@@ -74,10 +74,10 @@ pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     });
     let ssh = super::sshd::survey(context, &mut protection, remembered.ssh);
     let mut found = SurveyFindings::of(&protection, context.now)?;
-    let (events, ports) = ports::news(&protection, &seen, context.memo);
+    let (events, ports) = ports::new_events(&protection, &seen, context.memo);
     found.events = events;
     found.memo = match ssh {
-        Some(_) => serde_json::to_string(&Remembered { ports, ssh }).unwrap_or_default(),
+        Some(_) => serde_json::to_string(&ProtectionMemo { ports, ssh }).unwrap_or_default(),
         None => ports,
     };
     Ok(found)
@@ -85,14 +85,14 @@ pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 
 /// What is remembered from one survey to the next.
 #[derive(Serialize, Deserialize)]
-struct Remembered {
+struct ProtectionMemo {
     ports: String,
     /// The settings that sshd reported, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ssh: Option<super::sshd::SshdAnswer>,
 }
 
-impl Remembered {
+impl ProtectionMemo {
     fn parse(memo: &str) -> Self {
         serde_json::from_str(memo).unwrap_or_else(|_| Self { ports: memo.to_owned(), ssh: None })
     }
@@ -198,19 +198,19 @@ fn secure_boot(context: &SurveyContext<'_>) -> Result<Option<bool>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn sshd_is_asked_again_when_its_files_changed_and_once_a_day() {
-        let mut captured = Captured::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        let mut captured = CapturedMachine::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
         let about = "user=root,host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22";
-        let answer = |captured: &Captured, root: &str| {
+        let answer = |captured: &CapturedMachine, root: &str| {
             let text = format!(
                 "port 22\npermitrootlogin {root}\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication no\nauthenticationmethods any\n"
             );
             captured.says("sshd", &["-T", "-C", about], 0, &text);
         };
-        let root = |captured: &mut Captured, now: &str| {
+        let root = |captured: &mut CapturedMachine, now: &str| {
             let found = survey(&captured.machine(now)).expect("read");
             let root = found.read::<Protection>().ssh_root;
             captured.memo = found.memo;
@@ -230,7 +230,8 @@ mod tests {
     fn ports_are_remembered_beside_what_sshd_said() {
         let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
         let listens = |port: &str| format!("0: 00000000:{port} 00000000:0000 0A 0:0 00:0 0 0 0 111 1 0 100\n");
-        let mut captured = Captured::new(&[("/proc/net/udp", head), ("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        let mut captured =
+            CapturedMachine::new(&[("/proc/net/udp", head), ("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
         captured.write("/proc/net/tcp", (head.to_owned() + &listens("0016")).as_bytes());
         let first = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert!(first.number("protect.firewall", "").is_nan(), "nobody could be asked");
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_rest_from_its_files() {
-        let captured = Captured::new(&[
+        let captured = CapturedMachine::new(&[
             (
                 "/etc/ssh/sshd_config",
                 "Include /etc/ssh/sshd_config.d/*.conf\n#PermitRootLogin yes\nPermitRootLogin yes\nKbdInteractiveAuthentication no\nMatch User x\n PasswordAuthentication yes\n",
@@ -274,7 +275,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_neither_on_nor_off() {
         let of = |files: &[(&str, &str)]| -> Protection {
-            survey(&Captured::new(files).machine("2026-11-24T00:00:00Z")).expect("read").read()
+            survey(&CapturedMachine::new(files).machine("2026-11-24T00:00:00Z")).expect("read").read()
         };
         let container = of(&[("/sys/fs/selinux/x", ""), ("/sys/module/x", "")]);
         assert!(container.mandatory_access.is_none() && container.unknown.iter().any(|why| why.contains("SELinux")));

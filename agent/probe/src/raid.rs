@@ -4,11 +4,11 @@
 use ioc_common::reading::{Array, Findings, Raid};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomRaid;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Raid::PROBE,
     deadline_s: 120,
     watch: &["/proc/mdstat"],
@@ -276,7 +276,7 @@ fn why(outcome: ProbeOutcome) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const MDSTAT: &str = "Personalities : [raid1] [raid6] [raid5]\n\
         md1 : active raid5 sdd1[3] sdc1[1] sdb1[0](F)\n      1953260544 blocks super 1.2 level 5, 512k chunk, algorithm 2 [3/2] [_UU]\n\
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn pools_volumes_and_controllers() {
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             ("/sys/fs/btrfs/features/x", "1"),
             ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/label", "data\n"),
             ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/devinfo/1/missing", "0\n"),
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!((found.number("raid.errors", "data"), found.number("raid.errors", "tank")), (2.0, 4.0));
         assert_eq!((found.number("raid.missing", "tank"), found.number("raid.progress", "tank")), (1.0, 10.5));
         assert!(matches!(
-            survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")),
+            survey(&CapturedMachine::new(&[]).machine("2026-11-24T00:00:00Z")),
             Err(ProbeOutcome::Absent { .. })
         ));
     }
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_not_well() {
         let base = "/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000";
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             (&format!("{base}/devinfo/1/missing"), "0"),
             (&format!("{base}/devinfo/1/error_stats"), "invalid\n"),
         ]);

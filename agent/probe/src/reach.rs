@@ -6,10 +6,10 @@ use ioc_common::settings::{EndpointKind, EndpointSetting};
 
 use super::certificates::validity;
 use crate::HostAccess;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Reach::PROBE,
     deadline_s: 50,
     watch: &[],

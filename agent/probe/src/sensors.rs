@@ -9,9 +9,9 @@ use ioc_common::reading::{Reading, Sensor, SensorKind, Sensors, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
-use crate::descriptor::{Card, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Sensors::PROBE,
     every_n: 3,
     new: |root| Box::new(SensorsProbe::new(root)),

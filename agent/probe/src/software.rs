@@ -11,11 +11,11 @@ use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
 use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
-use crate::descriptor::{Card, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::date;
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: SoftwareCount::PROBE,
     deadline_s: 100,
     watch: &[
@@ -295,13 +295,13 @@ fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
     use ioc_common::software::Software;
 
     #[test]
     fn packages_applications_and_executables() {
         use std::os::unix::fs::PermissionsExt as _;
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             (
                 "/var/lib/dpkg/status",
                 "Package: dpkg\nStatus: install ok installed\nMaintainer: Dpkg <d@x>\nArchitecture: amd64\nVersion: 1.21\n\n\
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn whole_once_then_what_changed() {
-        let captured = Captured::new(&[(
+        let captured = CapturedMachine::new(&[(
             "/var/lib/dpkg/status",
             "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
         )]);

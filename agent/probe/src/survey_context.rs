@@ -344,13 +344,13 @@ pub(crate) mod testing {
     use crate::host_access::NoAccess;
 
     /// Files and outputs of programs below a temporary directory.
-    pub(crate) struct Captured {
+    pub(crate) struct CapturedMachine {
         dir: tempfile::TempDir,
         pub(crate) settings: SurveySettings,
         pub(crate) memo: String,
     }
 
-    impl Captured {
+    impl CapturedMachine {
         pub(crate) fn new(files: &[(&str, &str)]) -> Self {
             let dir = tempfile::tempdir().expect("temporary directory");
             let captured = Self { dir, settings: SurveySettings::default(), memo: String::new() };
@@ -397,12 +397,12 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::Captured;
+    use super::testing::CapturedMachine;
     use super::*;
 
     #[test]
     fn a_captured_machine_answers_for_its_programs() {
-        let captured = Captured::new(&[("/etc/x", " 7\n"), ("/var/log/a", "cut\nwhole\n")]);
+        let captured = CapturedMachine::new(&[("/etc/x", " 7\n"), ("/var/log/a", "cut\nwhole\n")]);
         captured.says("smartctl", &["--json", "/dev/sda"], 4, "{}");
         let context = captured.machine("2026-11-24T00:00:00Z");
         assert_eq!(context.number_if::<u32>("/etc/x"), Some(7));

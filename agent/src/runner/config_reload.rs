@@ -86,7 +86,7 @@ impl Runner {
                     "settings of the collector are refused; nothing changes"
                 );
                 let _ = std::fs::remove_file(&offered);
-                self.config.remote_settings = signed.refused(why);
+                self.config.remote_settings = signed.outcome_refused(why);
             }
         }
         self.report_settings();

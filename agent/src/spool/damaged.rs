@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
 
-use super::frame::{self, Found, write_file};
+use super::frame::{self, FoundFrame, write_file};
 
 /// No report is shorter: what lies between two whole ones and is shorter is what sled writes around them.
 const REPORT_MIN_BYTES: u64 = frame::AROUND_BYTES as u64 + 1;
@@ -19,7 +19,7 @@ const PIECE_BYTES: u64 = 256 * 1024;
 
 /// The directory of what is damaged.
 #[derive(Debug)]
-pub struct Damaged {
+pub struct DamagedParts {
     dir: PathBuf,
     bytes: u64,
     /// The directory could be read when it was last looked at.
@@ -42,7 +42,7 @@ impl Harm {
     }
 }
 
-impl Damaged {
+impl DamagedParts {
     /// That of the spool in this directory.
     #[must_use]
     pub fn of(spool: &Path) -> Self {
@@ -154,7 +154,7 @@ impl Damaged {
 fn cut(path: &Path, to: &Path) -> io::Result<()> {
     let mut whole = Vec::new();
     frame::scan(path, false, &mut |found| {
-        if let Found::Whole { offset, len, .. } = found {
+        if let FoundFrame::Whole { offset, len, .. } = found {
             whole.push((offset, offset + u64::from(len)));
         }
     })?;

@@ -16,7 +16,7 @@ mod measure;
 mod recovery;
 
 use super::SpooledReport;
-use super::damaged::{Damaged, Harm};
+use super::damaged::{DamagedParts, Harm};
 use super::error::SpoolError;
 use super::frame::{self, write_file};
 use super::live::{self, Live, no_room};
@@ -58,7 +58,7 @@ pub struct DiskSpool {
     /// Those of them that lie where a report is while it is being written. Files that are renamed once they are whole hold none.
     maybe_torn: BTreeSet<Position>,
     /// What is damaged and kept.
-    aside: Damaged,
+    aside: DamagedParts,
     /// A file could not be taken away; said once.
     stuck: bool,
 }
@@ -89,7 +89,7 @@ impl DiskSpool {
     /// The spool in `dir`. What was left there is read and counted; what cannot be read now is tried again later.
     pub(super) fn open(dir: PathBuf, max_bytes: u64, losses: &mut Losses) -> Self {
         let mut spool = Self {
-            aside: Damaged::of(&dir),
+            aside: DamagedParts::of(&dir),
             stuck: false,
             dir,
             max_bytes,

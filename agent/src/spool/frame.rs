@@ -32,7 +32,7 @@ const BLOCK_BYTES: u64 = 4096;
 
 /// What stands at a place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundFrame {
     /// A whole report.
     Whole { position: Position, offset: u64, len: u32, sample: bool },
     /// A report that does not match its checksum.
@@ -107,7 +107,7 @@ impl FrameHeader {
 
 /// Reads a file from end to end and tells every report in it. With `leave_out`, blocks that the disk cannot read are passed over and their
 /// number is given; without it, they are an error.
-pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(Found)) -> io::Result<u64> {
+pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(FoundFrame)) -> io::Result<u64> {
     let mut file = File::open(path)?;
     let (mut buffer, mut base, mut unread) = (Vec::new(), 0_u64, 0);
     loop {
@@ -159,7 +159,7 @@ fn block(file: &mut File, from: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
 }
 
 /// Tells the reports of a piece of a file, and how much of it need not be looked at again.
-fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> usize {
+fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(FoundFrame)) -> usize {
     let mut at = 0;
     while let Some(start) = find(piece, at) {
         let rest = &piece[start..];
@@ -169,7 +169,7 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
         let Some(head) = FrameHeader::read(rest) else {
             // What is shorter than a head was torn.
             if rest.len() >= HEAD_BYTES {
-                found(Found::Headless);
+                found(FoundFrame::Headless);
             }
             at = start + 1;
             continue;
@@ -180,11 +180,11 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
                 let offset = base + start as u64;
                 let len = u32::try_from(head.end).unwrap_or(u32::MAX);
                 let sample = head.kind == UpKind::Sample;
-                found(Found::Whole { position: head.position, offset, len, sample });
+                found(FoundFrame::Whole { position: head.position, offset, len, sample });
                 at = start + head.end;
             }
             _ => {
-                found(Found::Damaged(head.position));
+                found(FoundFrame::Damaged(head.position));
                 at = start + HEAD_BYTES;
             }
         }

@@ -21,7 +21,7 @@ use ioc_common::codec::SealedReport;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use damaged::Damaged;
+pub use damaged::DamagedParts;
 pub use disk::DiskSpool;
 pub use error::SpoolError;
 use ledger::Ledger;
@@ -102,7 +102,7 @@ impl Backlog {
     /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: BacklogLimits) -> Self {
-        let ledger = Ledger::open(dir.with_file_name("losses.json"), Damaged::of(&dir));
+        let ledger = Ledger::open(dir.with_file_name("losses.json"), DamagedParts::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
         Self {

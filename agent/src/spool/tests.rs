@@ -324,7 +324,7 @@ fn harm_first(dir: &Path) {
 }
 
 fn damaged_files(dir: &Path) -> Vec<(PathBuf, u64)> {
-    Damaged::of(&dir.join("spool")).files().expect("read")
+    DamagedParts::of(&dir.join("spool")).files().expect("read")
 }
 
 #[test]
@@ -353,9 +353,9 @@ fn what_is_damaged_is_kept_until_a_person_removes_it_and_nothing_else_is() {
     assert!(*bytes > 60 && *bytes < size / 2, "only what is damaged: {bytes} of {size}");
     let mut found = Vec::new();
     frame::scan(path, false, &mut |one| found.push(one)).expect("read");
-    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(found, [frame::FoundFrame::Damaged(Position { epoch: 7, seq: 1 })]);
     assert_eq!(again.damaged_bytes(), (24 << 20) + bytes);
-    let mut damaged = Damaged::of(&dir.path().join("spool"));
+    let mut damaged = DamagedParts::of(&dir.path().join("spool"));
     assert_eq!(damaged.remove().expect("removed"), (24 << 20) + bytes);
     assert_eq!((damaged_files(dir.path()).len(), again.damaged_bytes()), (0, 0));
 }
@@ -382,7 +382,7 @@ fn what_is_damaged_takes_its_room_from_the_budget() {
     let why = backlog.trouble().expect("refused").to_owned();
     assert!(why.contains("ioc-agent damaged --remove"), "{why}");
     assert!(drain(&mut backlog).contains(&401), "it waits in memory");
-    Damaged::of(&dir.path().join("spool")).remove().expect("removed");
+    DamagedParts::of(&dir.path().join("spool")).remove().expect("removed");
     backlog.spill();
     assert!(backlog.trouble().is_none() && !backlog.has_unspilled());
 }
@@ -530,7 +530,7 @@ fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
     let files = damaged_files(dir.path());
     let mut found = Vec::new();
     frame::scan(&files[0].0, false, &mut |one| found.push(one)).expect("read");
-    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(found, [frame::FoundFrame::Damaged(Position { epoch: 7, seq: 1 })]);
     assert_eq!(drain(&mut backlog)[..6], [2, 3, 4, 5, 6, 7]);
 }
 

@@ -14,7 +14,7 @@ use ioc_common::report::{Losses, Position};
 use super::{DiskSpool, ReportLocation, SpoolFile};
 use crate::spool::damaged::Harm;
 use crate::spool::error::SpoolError;
-use crate::spool::frame::{self, Found, is_cut_off, kept_of_cut_off, number_in};
+use crate::spool::frame::{self, FoundFrame, is_cut_off, kept_of_cut_off, number_in};
 use crate::spool::live;
 
 /// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
@@ -119,7 +119,7 @@ impl DiskSpool {
         Ok(files)
     }
 
-    fn take_in(&mut self, path: PathBuf, found: &[Found], broken: bool) {
+    fn take_in(&mut self, path: PathBuf, found: &[FoundFrame], broken: bool) {
         let number =
             number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
         let cut_off = is_cut_off(&path);
@@ -129,10 +129,10 @@ impl DiskSpool {
         for one in found {
             match *one {
                 // Freed, and not yet written over.
-                Found::Whole { position, .. } | Found::Damaged(position) if position <= self.freed => {}
+                FoundFrame::Whole { position, .. } | FoundFrame::Damaged(position) if position <= self.freed => {}
                 // Never said to be kept.
-                Found::Damaged(_) | Found::Headless if cut_off => {}
-                Found::Whole { position, offset, len, sample } => {
+                FoundFrame::Damaged(_) | FoundFrame::Headless if cut_off => {}
+                FoundFrame::Whole { position, offset, len, sample } => {
                     self.damaged.remove(&position);
                     let place = ReportLocation { file: Some(number), offset, len, sample };
                     match self.index.get(&position) {
@@ -147,7 +147,7 @@ impl DiskSpool {
                     }
                     self.index.insert(position, place);
                 }
-                Found::Damaged(position) => {
+                FoundFrame::Damaged(position) => {
                     kept.harm = kept.harm.or_damaged();
                     if !self.index.contains_key(&position) {
                         self.damaged.insert(position);
@@ -156,7 +156,7 @@ impl DiskSpool {
                         }
                     }
                 }
-                Found::Headless => kept.harm = kept.harm.or_damaged(),
+                FoundFrame::Headless => kept.harm = kept.harm.or_damaged(),
             }
         }
         if kept.waiting == 0 && kept.harm == Harm::None {

@@ -81,7 +81,7 @@ fn a_file_that_cannot_be_opened_holds_up_what_is_newer_for_hours_and_then_it_alo
     let (seen, why) = drain(&mut spool, &mut losses);
     assert!(why.is_none(), "{why:?}");
     assert_eq!(seen, [1, 2, 3], "what can be read is");
-    assert_eq!(Damaged::of(&dir.path().join("spool")).files().expect("listed").len(), 2, "and they are kept");
+    assert_eq!(DamagedParts::of(&dir.path().join("spool")).files().expect("listed").len(), 2, "and they are kept");
     spool.remove_through(at(3)).expect("freed");
     assert!(!dir.path().join("spool").exists());
     assert_eq!(losses.quarantined, 2, "each once");
@@ -102,7 +102,7 @@ fn a_file_of_which_blocks_cannot_be_read_is_passed_over_after_a_minute_and_kept_
     assert_eq!(drain(&mut spool, &mut losses).0, [4, 5, 6]);
     assert_eq!(losses.quarantined, 1, "it is counted once");
     spool.remove_through(at(6)).expect("freed");
-    let kept = Damaged::of(&dir.path().join("spool")).files().expect("listed");
+    let kept = DamagedParts::of(&dir.path().join("spool")).files().expect("listed");
     assert!(kept.len() == 1 && kept[0].0.is_dir() && !broken.exists(), "as it was: {kept:?}");
 }
 
