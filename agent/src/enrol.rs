@@ -54,7 +54,7 @@ pub fn request() -> Result<KeyRequest, EnrolError> {
 pub struct EnrolOptions<'a> {
     /// Host and port of the collector's page.
     pub server: &'a str,
-    /// The token.
+    /// The token that a person made on the collector; what it lets in is decided there.
     pub token: &'a Token,
     /// Asset label; empty when whoever installs it gave none.
     pub label: &'a str,
@@ -67,7 +67,7 @@ pub struct EnrolOptions<'a> {
 /// What a collector answers.
 #[derive(Debug)]
 pub enum EnrolAnswer {
-    /// The certificate.
+    /// It is let in: its name, its certificate and whom to trust.
     Enrolled(Box<EnrolResponse>),
     /// A person has to approve this host first.
     Waiting(EnrolWaiting),
@@ -285,7 +285,7 @@ pub enum EnrolError {
     /// The collector said no.
     #[error("the collector refused ({status}): {detail}")]
     Refused { status: u16, detail: String },
-    /// The answer could not be read.
+    /// The answer is not what a collector says: another program listens there, or one of another version.
     #[error("the collector's answer cannot be used: {0}")]
     Answer(String),
     /// No key could be made.

@@ -85,7 +85,7 @@ pub type Number = (&'static str, String, f64);
 /// What one run of the probes gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TakenSample {
-    /// The numbers.
+    /// One value for each series of the layout, none where it is not known.
     pub sample: Sample,
     /// The layout, when it is not the one of the sample before.
     pub new_layout: Option<Layout>,

@@ -31,7 +31,7 @@ pub struct ProbeResult {
     /// Read, absent or unknown.
     #[serde(flatten)]
     pub outcome: ProbeOutcome,
-    /// The document.
+    /// What the survey found, in the form of its reading; none where it sends only events or a software list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Json>,
     /// Metric, subject, value.

@@ -350,7 +350,7 @@ pub enum CodecError {
     /// Larger than allowed.
     #[error("payload has {found} bytes; allowed are {PAYLOAD_MAX_BYTES} up and {DOWN_MAX_BYTES} down")]
     TooLarge {
-        /// Its size.
+        /// How many bytes it has.
         found: usize,
     },
     /// No JSON of the expected form.
@@ -359,7 +359,7 @@ pub enum CodecError {
     /// A major version that is not spoken here.
     #[error("schema {found:?} is not spoken here; this side speaks {SCHEMA}: upgrade the older side")]
     Version {
-        /// The version found.
+        /// The version that stands in its envelope.
         found: String,
     },
     /// A field out of its limits.
@@ -376,7 +376,7 @@ pub enum CodecError {
     /// A kind that carries no report.
     #[error("kind {found:?} carries no report in this version")]
     Kind {
-        /// The kind.
+        /// The kind of topic it came on.
         found: &'static str,
     },
 }

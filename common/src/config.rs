@@ -216,9 +216,9 @@ pub enum KeyFault<'k> {
     Unknown(ConfigError),
     /// The key is of other kinds.
     OfOthers {
-        /// The key.
+        /// The key as it is written, less its table.
         key: String,
-        /// Where it stands.
+        /// Bytes of the text at which the key stands.
         span: Range<usize>,
         /// The kinds that have it, quoted, with `or` between them.
         others: String,
@@ -230,7 +230,7 @@ pub enum KeyFault<'k> {
 /// A fault in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The file.
+    /// The file, or the name under which a text is built in.
     pub path: PathBuf,
     /// Line, from 1; 0 when the file as a whole is meant.
     pub line: usize,
@@ -307,7 +307,7 @@ impl<'de> Deserialize<'de> for SecretFile {
 pub struct SpanWithin<const MIN_MS: u64, const MAX_MS: u64>(pub Span);
 
 impl<const MIN_MS: u64, const MAX_MS: u64> SpanWithin<MIN_MS, MAX_MS> {
-    /// The span.
+    /// As the standard library has it.
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0.0

@@ -85,7 +85,7 @@ impl Json {
         serde_json::value::to_raw_value(value).map(Self)
     }
 
-    /// The text.
+    /// The JSON, byte for byte as it came.
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.get()

@@ -8,7 +8,7 @@ use crate::timestamp::Timestamp;
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
-    /// The wall clock.
+    /// What the wall clock shows, which anybody with the right may set.
     pub wall: Timestamp,
     /// Milliseconds since the machine booted, suspend included.
     pub boot_ms: u64,

@@ -20,7 +20,7 @@ enum Shape {
     Listen,
     /// An absolute path of plain letters.
     Path,
-    /// A time zone.
+    /// The name of a time zone, such as `Asia/Ho_Chi_Minh`, or `UTC`.
     Zone,
     /// Name of a probe.
     Probe,

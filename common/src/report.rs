@@ -68,9 +68,9 @@ impl Envelope {
 /// A report: envelope and body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// The envelope.
+    /// Whose it is, and its place in the order.
     pub envelope: Envelope,
-    /// The body.
+    /// What it says, by its kind.
     pub body: Body,
 }
 
@@ -214,7 +214,7 @@ pub enum ProbeOutcome {
         /// What was looked for.
         why: String,
     },
-    /// It could not be read.
+    /// Something is there, or may be, and it did not tell: no right, no answer in time, not understood.
     Unknown {
         /// Why not, with the path.
         why: String,
@@ -226,7 +226,7 @@ pub enum ProbeOutcome {
 pub struct ProbeReport {
     /// The probe's name.
     pub probe: String,
-    /// Its outcome.
+    /// Read, absent or unknown, in the same object.
     #[serde(flatten)]
     pub outcome: ProbeOutcome,
 }
@@ -325,7 +325,7 @@ impl Losses {
 /// How an earlier run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
-    /// Its epoch.
+    /// The run's epoch, which no other run of the device has.
     pub epoch: u64,
     /// The last place that it is known to have given out.
     pub seq: u64,
@@ -356,7 +356,7 @@ pub enum StateReport {
     Document {
         /// Its name, which is the survey's.
         name: String,
-        /// Its content.
+        /// JSON of the survey's reading; kept as it came.
         doc: Json,
     },
 }

@@ -119,7 +119,7 @@ pub fn cpu_between(now: &CpuTimes, before: Option<&CpuTimes>, elapsed_s: Option<
     }
 }
 
-/// The probe.
+/// Remembers the times of each core, from which shares come.
 #[derive(Debug)]
 pub struct CpuProbe {
     stat: KeptFile,

@@ -86,7 +86,7 @@ struct KnownDisk {
     before: Option<DiskCounters>,
 }
 
-/// The probe.
+/// Remembers the counters of each disk, from which rates come.
 #[derive(Debug)]
 pub struct DiskProbe {
     root: PathBuf,

@@ -112,7 +112,7 @@ pub(crate) fn unescape(word: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The probe.
+/// Asks each local filesystem for its space; the table of mounts is kept open.
 #[derive(Debug)]
 pub struct FilesystemProbe {
     root: PathBuf,

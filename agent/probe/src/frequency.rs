@@ -28,7 +28,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
 /// Most cores whose frequency is read.
 const CORES_MAX: usize = 64;
 
-/// The probe.
+/// Remembers how often all cores were throttled until now.
 #[derive(Debug)]
 pub(crate) struct FrequencyProbe {
     root: PathBuf,

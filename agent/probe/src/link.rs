@@ -54,7 +54,7 @@ impl LinkProbe {
 pub struct Bond {
     /// Nobody looks whether the members' links are up (`miimon` and ARP are off); their status says nothing then.
     pub unwatched: bool,
-    /// Its members.
+    /// The interfaces that it bundles, in the order of the kernel.
     pub members: Vec<BondMember>,
 }
 

@@ -48,7 +48,7 @@ pub fn parse_cpu_list(list: &str) -> Option<u32> {
     Some(count).filter(|count| *count > 0)
 }
 
-/// The probe.
+/// Keeps its files open.
 #[derive(Debug)]
 pub struct LoadProbe {
     loadavg: KeptFile,

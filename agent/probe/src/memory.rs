@@ -110,7 +110,7 @@ fn enough_of_vmstat(beginning: &[u8]) -> Option<(u64, u64, Option<u64>)> {
     Some(parse_vmstat(&text(whole))).filter(|(_, _, kills)| kills.is_some())
 }
 
-/// The probe.
+/// Keeps its files open, and remembers the counters of swap, from which rates come.
 #[derive(Debug)]
 pub struct MemoryProbe {
     meminfo: KeptFile,

@@ -56,7 +56,7 @@ struct MountAnswer {
     last: Option<SpaceBytes>,
 }
 
-/// The probe.
+/// Has each mount asked by a thread of its own, which may hang with its server.
 #[derive(Debug)]
 pub struct MountProbe {
     root: PathBuf,

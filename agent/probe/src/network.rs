@@ -60,7 +60,7 @@ struct KnownInterface {
     speed_mbit: Option<f64>,
 }
 
-/// The probe.
+/// Remembers the counters of each interface, from which rates come.
 #[derive(Debug)]
 pub struct NetworkProbe {
     root: PathBuf,

@@ -43,7 +43,7 @@ pub fn parse(file: &str) -> Option<(f64, f64)> {
     some.map(|some| (some, full))
 }
 
-/// The probe.
+/// Keeps its files open.
 #[derive(Debug)]
 pub struct PressureProbe {
     files: [KeptFile; 3],

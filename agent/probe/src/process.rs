@@ -48,7 +48,7 @@ pub fn parse_state(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// The probe.
+/// Counts anew at each reading; nothing is remembered.
 #[derive(Debug)]
 pub struct ProcessProbe {
     root: PathBuf,

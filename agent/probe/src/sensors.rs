@@ -122,7 +122,7 @@ fn hot(celsius: f64) -> bool {
     (35.0..200.0).contains(&celsius) && !(127.0..128.0).contains(&celsius)
 }
 
-/// The probe.
+/// Knows the sensors of the machine, and keeps the files of their values open.
 #[derive(Debug)]
 pub(crate) struct SensorsProbe {
     root: PathBuf,

@@ -51,15 +51,15 @@ pub enum BackupKind {
     Marker,
     /// A systemd service: its last result and when it ended.
     Timer,
-    /// A restic repository.
+    /// A restic repository: the newest of `restic snapshots`.
     Restic,
-    /// A borg repository.
+    /// A borg repository: the newest of `borg list`.
     Borg,
     /// A directory of `pg_basebackup`.
     Pgbasebackup,
 }
 
-/// A backup job.
+/// A backup job whose last run is looked for: `[[backup]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupSetting {

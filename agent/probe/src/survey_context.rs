@@ -54,7 +54,7 @@ pub struct SurveyContext<'a> {
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SurveyFindings {
-    /// The document.
+    /// What is sent as a whole; none where only numbers, events or the software list are.
     pub document: Option<Json>,
     /// Its name and JSON are sent; these are the numbers of the samples.
     pub numbers: Vec<(&'static str, String, f64)>,

@@ -33,7 +33,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     },
 };
 
-/// The probe.
+/// Remembers what was attached, so that a change is an event.
 #[derive(Debug)]
 pub(crate) struct UsbProbe {
     root: PathBuf,

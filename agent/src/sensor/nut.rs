@@ -34,7 +34,7 @@ pub const EXPECTED: [(&str, &str); 10] = [
 /// What `LIST VAR` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NutAnswer {
-    /// Its variables.
+    /// What `LIST VAR` told: names as in `battery.charge`, and their values, still texts.
     Variables(Vec<(String, String)>),
     /// `upsd` does not hear from the UPS.
     Stale(String),

@@ -36,7 +36,7 @@ pub const EXPECTED: [(&str, &str); 7] = [
 /// What a device answered to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// The answer itself.
+    /// What stands behind the `=` of an answer, as `1` for `%1POWR=1`.
     Value(String),
     /// It does not know the query (`ERR1`), or cannot answer it now (`ERR3`).
     None,

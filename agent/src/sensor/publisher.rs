@@ -70,7 +70,7 @@ struct SensorState {
     published: Vec<Option<f64>>,
 }
 
-/// The publisher.
+/// What is known of each sensor; `W` takes the lines for the agent.
 pub struct Publisher<W: Write> {
     out: W,
     interval_s: u32,
@@ -149,7 +149,7 @@ impl<W: Write> Publisher<W> {
         self.publish_if_state_changed(name, now_ms, first || outcome_changed)
     }
 
-    /// A poll failed.
+    /// Takes note of a poll that failed. Only where nobody answered (`silent`) the sensor is unknown.
     ///
     /// # Errors
     /// When nobody listens any more.

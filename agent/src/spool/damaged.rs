@@ -51,7 +51,7 @@ impl DamagedParts {
         damaged
     }
 
-    /// Where it lies.
+    /// The directory that holds it, beside the spool: `spool.damaged`. It need not be there.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -82,7 +82,7 @@ impl DamagedParts {
     /// What is kept, the oldest first, with its bytes.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// What the system says of the directory, or of a file in it. That it is not there is no error.
     pub fn files(&self) -> io::Result<Vec<(PathBuf, u64)>> {
         let mut files = Vec::new();
         match fs::read_dir(&self.dir) {

@@ -33,7 +33,7 @@ const BLOCK_BYTES: u64 = 4096;
 /// What stands at a place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FoundFrame {
-    /// A whole report.
+    /// A report that matches its checksum, with where its frame begins and how long it is, bytes.
     Whole { position: Position, offset: u64, len: u32, sample: bool },
     /// A report that does not match its checksum.
     Damaged(Position),

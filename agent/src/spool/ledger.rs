@@ -28,7 +28,7 @@ struct LedgerFile {
     former: Vec<Former>,
 }
 
-/// The ledger.
+/// `losses.json`, and what of it is known but not yet written.
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,

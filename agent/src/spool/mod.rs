@@ -41,7 +41,7 @@ pub struct SpooledReport {
     pub taken_ms: u64,
     /// The first eight hex digits of the boot ID then: the age is known only within the same boot.
     pub boot: String,
-    /// The report.
+    /// Its JSON, complete but for the age that it has when it is sent.
     pub sealed: SealedReport,
 }
 
@@ -270,7 +270,7 @@ impl Backlog {
         self.ring.iter().any(|slot| !slot.on_disk)
     }
 
-    /// How much waits.
+    /// What waits in memory and on disk. A report that is in both is counted in both.
     #[must_use]
     pub fn waiting(&self) -> BacklogSize {
         BacklogSize { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }

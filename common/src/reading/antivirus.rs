@@ -15,7 +15,7 @@ const RECENT_MS: i64 = 7 * 86_400_000;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Antivirus {
-    /// The products.
+    /// Anti-malware that was found here; empty where there is none.
     pub products: Vec<Product>,
 }
 
@@ -27,7 +27,7 @@ pub struct Product {
     pub name: String,
     /// Version of the engine.
     pub engine: String,
-    /// Its service answers.
+    /// Its service answers; none where that is not known.
     pub running: Option<bool>,
     /// It checks files when they are used.
     pub realtime: Option<bool>,
@@ -42,7 +42,7 @@ pub struct Product {
     /// It could be read what was found; else that nothing was says nothing. For the number only.
     #[serde(skip)]
     pub detections_read: bool,
-    /// What could not be read, and why.
+    /// Why something of this product is not known.
     pub unknown: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Backups {
-    /// The jobs.
+    /// One for each `[[backup]]` of the configuration, in its order.
     pub jobs: Vec<Backup>,
 }
 
@@ -28,7 +28,7 @@ pub struct Backup {
     pub ok: Option<bool>,
     /// What the outcome was told from: a line of the log, a file, a unit's state.
     pub detail: String,
-    /// Why it could not be read.
+    /// Why nothing is known of it: its program's words, a file's error; empty when something is.
     pub unknown: String,
 }
 

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificates {
-    /// The files.
+    /// One for each certificate of each configured file.
     pub certificates: Vec<CertificateFile>,
 }
 
@@ -29,7 +29,7 @@ pub struct CertificateFile {
     pub subject: String,
     /// When it ends. A file of several has a row for its own, and one for each other that ends before it.
     pub until: Option<Timestamp>,
-    /// Why it could not be read.
+    /// Why it is no certificate, or its file gave none; empty when it is one.
     pub unknown: String,
 }
 

@@ -9,7 +9,7 @@ pub struct CpuShares {
     pub user: f64,
     /// Programs of low priority.
     pub nice: f64,
-    /// The kernel.
+    /// The kernel, interrupts not counted.
     pub system: f64,
     /// Idle with I/O outstanding.
     pub iowait: f64,

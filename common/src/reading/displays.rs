@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Displays {
-    /// The connectors.
+    /// Outputs of the graphics cards, with a display or without one, by name.
     pub connectors: Vec<Connector>,
     /// Whether an expected wall is configured.
     pub wall_configured: bool,
@@ -20,7 +20,7 @@ pub struct Displays {
     pub columns: u32,
     /// What differs from it.
     pub differences: Vec<Difference>,
-    /// What could not be read, and why.
+    /// Outputs whose display did not tell what it is, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

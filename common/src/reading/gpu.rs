@@ -10,14 +10,14 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpus {
-    /// The processors.
+    /// Of NVIDIA by `nvidia-smi`, of AMD by sysfs.
     pub gpus: Vec<Gpu>,
-    /// What could not be read, and why.
+    /// Cards that did not tell, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
 
-/// One of them.
+/// A graphics processor.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpu {

@@ -19,7 +19,7 @@ pub struct Ipmi {
     /// Numbers: name, unit, value. Numbers only.
     #[serde(skip)]
     pub values: Vec<(String, String, f64)>,
-    /// What could not be read, and why.
+    /// What the controller did not answer, or answered in words that are not understood.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

@@ -6,7 +6,7 @@ use super::{ProbeInfo, Reading, Sink, brief};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RemoteMounts(pub Vec<RemoteMount>);
 
-/// One of them.
+/// A mount of NFS, CIFS or the like.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RemoteMount {
     /// Mount point.

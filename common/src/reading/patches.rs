@@ -42,7 +42,7 @@ pub struct Patches {
     pub kernel_installed: String,
     /// When the distribution stops its security support, `YYYY-MM-DD`; empty when unknown.
     pub end_of_life: String,
-    /// What could not be read, and why.
+    /// Why something is not known: lists that are not understood, a package manager that is not asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

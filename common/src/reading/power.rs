@@ -6,7 +6,7 @@ use super::{ProbeInfo, Reading, Sink, brief, flag};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PowerSupplies(pub Vec<PowerSupply>);
 
-/// One of them.
+/// A supply, or a battery.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PowerSupply {
     /// Kernel name, such as `BAT0`.

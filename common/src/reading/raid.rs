@@ -10,9 +10,9 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Raid {
-    /// The arrays.
+    /// Of md, btrfs, ZFS, LVM and configured controllers.
     pub arrays: Vec<Array>,
-    /// What could not be read, and why.
+    /// Arrays that nobody told about, and why: a line for each source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reach {
-    /// The endpoints.
+    /// One for each `[[endpoint]]` of the configuration and of what the collector gave.
     pub endpoints: Vec<Endpoint>,
 }
 

@@ -14,7 +14,7 @@ pub struct Services {
     pub failed: Vec<String>,
     /// The services that should run (`[services] up`).
     pub watched: Vec<Service>,
-    /// What could not be read, and why.
+    /// What is not known or not listed, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

@@ -10,15 +10,15 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sessions {
-    /// How many sessions are open now; none when they cannot be read.
+    /// How many sessions are open now; none without utmp and logind.
     pub open: Option<u32>,
     /// Sessions open now, by account and terminal; those that are named.
     pub sessions: Vec<Session>,
-    /// Failed sign-ins of the last hour; none when they cannot be read.
+    /// Failed sign-ins of the last hour; none where neither btmp nor the journal may be read.
     pub failures: Option<u32>,
     /// Where most of them came from.
     pub failures_from: Vec<String>,
-    /// What could not be read, and why.
+    /// Why something is not known: of utmp, of btmp or of the journal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Smart {
-    /// The disks.
+    /// Every disk that smartctl was asked about, asleep or not.
     pub disks: Vec<SmartDisk>,
 }
 
@@ -54,7 +54,7 @@ pub struct SmartDisk {
     pub self_test_failed: Option<bool>,
     /// What was accepted by an administrator for this serial: counts below it are not judged.
     pub accepted: AcceptedCounts,
-    /// Why it could not be read, when it could not.
+    /// Why nothing is known of its health: no SMART behind its bridge, smartctl's own words; empty when something is.
     pub unknown: String,
     /// Temperature now, °C. A number only: it changes all the time, and a document should not.
     #[serde(skip)]

@@ -19,7 +19,7 @@ pub struct TimeSync {
     /// Offset to that source, milliseconds. A number only.
     #[serde(skip)]
     pub offset_ms: Option<f64>,
-    /// What could not be read, and why.
+    /// What is not known of it, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }

@@ -17,7 +17,7 @@ const LIMITS: [&str; 2] = ["limit", "quota"];
 /// What was made of a rule set.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompiledRuleset {
-    /// The rules.
+    /// All chains that the packet may pass.
     pub rules: FilterRuleSet,
     /// A set or a map was asked whose elements are not told.
     pub needs_elements: bool,

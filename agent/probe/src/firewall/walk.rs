@@ -59,7 +59,7 @@ pub(super) enum RuleStep {
     OneOf(Vec<PacketVerdict>),
 }
 
-/// A rule.
+/// A rule as far as the one packet is concerned: what it asks of it, and what becomes of the packet then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FilterRule {
     /// What it is called where it is not understood.
