@@ -83,7 +83,8 @@ async fn with_few_files_the_newest_is_refused_and_all_else_goes_on() {
         witness.still_works().await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(slowest < Duration::from_secs(1), "/metrics took {slowest:?}");
+    // It was silent for two minutes once; a machine that is busy with other things takes seconds.
+    assert!(slowest < Duration::from_secs(10), "/metrics took {slowest:?}");
     let busy = (cpu_seconds(rig.pid()) - cpu) / began.elapsed().as_secs_f64();
     assert!(busy < 0.9, "{busy} of a processor for some strangers");
     assert_eq!(refused(&rig, "files").await, 0, "none was ever lacking");

@@ -58,8 +58,8 @@ async fn lost_power_is_told_within_one_and_a_half_keep_alives() {
     let extra = format!("[collector]\nmqtt = \"localhost:{port}\"\nkeep_alive = \"5s\"\n[report]\ninterval = \"1s\"\n");
     let mut agent = rig.agent("srv-real", &extra).await.unwrap();
     agent.start().unwrap();
-    let mut links = Vec::new();
-    for identity in rig.enrol(30).await.unwrap() {
+    // All at once: each waits for its commits, and who came first would be silent before the last one came.
+    let open = |identity: ioc_tests::identity::Identity| async move {
         let (mut link, known) = Link::open(&identity, 5).await.unwrap();
         let mut machine = Machine::new(identity.device.clone(), "server", 1, known, ioc_common::clock::now());
         let hello = machine.hello(1, 5);
@@ -67,7 +67,12 @@ async fn lost_power_is_told_within_one_and_a_half_keep_alives() {
         let packet = link.publish(kind, payload);
         link.send(packet).await.unwrap();
         link.committed(position).await.unwrap();
-        links.push((link, machine));
+        (link, machine)
+    };
+    let opening: Vec<_> = rig.enrol(30).await.unwrap().into_iter().map(|one| tokio::spawn(open(one))).collect();
+    let mut links = Vec::new();
+    for one in opening {
+        links.push(one.await.unwrap());
     }
     ioc_tests::harness::eventually("the agent reports", || async {
         let devices = rig.get("/api/v1/devices?limit=100").await.unwrap();
