@@ -1,8 +1,8 @@
 //! `ioc-agent capture`: what the probes read on this machine, as a tar.zst that can be given with `--root`, so that a machine
 //! that is read wrongly can be looked at elsewhere.
 //!
-//! Taken are only files that probes read and what programs printed to them. Taken out are: hashes of passwords, real names, home
-//! directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
+//! Taken are only files that probes read, as their descriptors say, and what programs printed to them. Taken out are: hashes of passwords,
+//! real names, home directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
 
 use std::io::{self, Read as _, Write};
 use std::os::fd::AsRawFd as _;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use ioc_common::owner::as_owner_of;
-use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, names_in, process};
+use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, captured_files, names_in, process, processes};
 
 use crate::config::Config;
 use crate::doctor;
@@ -21,139 +21,8 @@ const FILE_MAX_BYTES: u64 = 64 << 20;
 /// Most files.
 const FILES_MAX: usize = 20_000;
 
-/// What is taken; `*` stands for any one name.
-const PATHS: &[&str] = &[
-    "/proc/stat",
-    "/proc/loadavg",
-    "/proc/uptime",
-    "/proc/meminfo",
-    "/proc/vmstat",
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/interrupts",
-    "/proc/mdstat",
-    "/proc/pressure/*",
-    "/proc/net/dev",
-    "/proc/net/tcp",
-    "/proc/net/tcp6",
-    "/proc/net/udp",
-    "/proc/net/udp6",
-    "/proc/net/bonding/*",
-    "/proc/net/if_inet6",
-    "/proc/sys/net/ipv4/ip_local_port_range",
-    "/proc/spl/kstat/zfs/arcstats",
-    "/proc/net/ip_tables_names",
-    "/proc/net/route",
-    "/proc/net/ipv6_route",
-    "/proc/net/ip6_tables_names",
-    "/proc/self/mounts",
-    "/proc/self/mountinfo",
-    "/proc/sys/kernel/hostname",
-    "/proc/sys/kernel/osrelease",
-    "/proc/sys/kernel/arch",
-    "/proc/*/comm",
-    "/proc/*/stat",
-    "/sys/class/net/*/operstate",
-    "/sys/class/net/*/carrier",
-    "/sys/class/net/*/carrier_changes",
-    "/sys/class/net/*/speed",
-    "/sys/class/net/*/duplex",
-    "/sys/class/net/*/flags",
-    "/sys/class/net/*/bonding/ad_aggregator",
-    "/sys/class/hwmon/*/*",
-    "/sys/class/hwmon/*/device/name",
-    "/sys/class/hwmon/*/device/temp*",
-    "/sys/class/hwmon/*/device/fan*",
-    "/sys/class/hwmon/*/device/in*",
-    "/sys/class/hwmon/*/device/power*",
-    "/sys/class/thermal/*/*",
-    "/sys/class/power_supply/*/*",
-    "/sys/class/dmi/id/*",
-    "/sys/class/drm/*/*",
-    "/sys/class/drm/*/device/*",
-    "/sys/devices/system/cpu/online",
-    "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",
-    "/sys/devices/system/cpu/*/thermal_throttle/core_throttle_count",
-    "/sys/devices/system/edac/mc/*/*",
-    "/sys/block/*/dm/*",
-    "/sys/block/*/removable",
-    "/sys/block/*/size",
-    "/sys/block/*/device/vendor",
-    "/sys/block/*/device/model",
-    "/sys/fs/btrfs/*/label",
-    "/sys/fs/btrfs/*/devinfo/*/*",
-    "/sys/module/apparmor/parameters/enabled",
-    "/sys/fs/selinux/enforce",
-    "/sys/kernel/security/lsm",
-    "/sys/kernel/security/apparmor/profiles",
-    "/etc/os-release",
-    "/usr/lib/os-release",
-    "/etc/localtime",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/shadow",
-    "/etc/login.defs",
-    "/etc/sudoers",
-    "/etc/sudoers.d/*",
-    "/etc/sudoers.d",
-    "/usr/etc/sudoers",
-    "/etc/hostname",
-    "/etc/nsswitch.conf",
-    "/etc/ssh/*",
-    "/etc/ssh/*/*",
-    "/usr/etc/ssh/sshd_config",
-    "/usr/etc/ssh/sshd_config.d/*",
-    "/etc/ufw/ufw.conf",
-    "/etc/apt/preferences",
-    "/etc/apt/preferences.d/*",
-    "/etc/apt/apt.conf.d/*",
-    "/etc/fstab",
-    "/etc/apt/apt.conf",
-    "/etc/ioc-watch/support.toml",
-    "/etc/dnf/automatic.conf",
-    "/etc/dnf/plugins/versionlock.list",
-    "/etc/dnf/versionlock.toml",
-    "/etc/clamav/clamd.conf",
-    "/etc/clamd.d/scan.conf",
-    "/var/lib/clamav/*",
-    "/var/log/clamav/*",
-    "/var/lib/dpkg/status",
-    "/var/lib/apt/lists/*",
-    "/var/lib/apt/lists",
-    "/var/lib/apt/periodic/update-success-stamp",
-    "/var/lib/rpm/Packages",
-    "/var/lib/rpm/Packages.db",
-    "/usr/lib/sysimage/rpm/Packages.db",
-    "/var/lib/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "/run/reboot-required",
-    "/run/reboot-required.pkgs",
-    "/run/systemd/timesync/synchronized",
-    "/run/systemd/sessions/*",
-    "/var/lib/systemd/timers/*",
-    "/run/utmp",
-    "/var/log/btmp",
-    "/boot/vmlinuz-*",
-];
-
 /// Programs whose output is not kept: it holds what people typed.
 const SILENT: [&str; 1] = ["journalctl"];
-
-/// Processes whose names probes look for; others become `-`.
-const KNOWN_PROCESSES: [&str; 12] = [
-    "VBoxService",
-    "chronyd",
-    "clamd",
-    "clamonacc",
-    "firewalld",
-    "ntpd",
-    "ntpsec",
-    "oaeventd",
-    "phc2sys",
-    "scand",
-    "systemd-timesyn",
-    "vmtoolsd",
-];
 
 /// Writes a capture of this machine to `out`, and says how many files it holds.
 ///
@@ -161,7 +30,7 @@ const KNOWN_PROCESSES: [&str; 12] = [
 /// What the system said of the first directory or file that could not be made.
 pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
     let mut tar = Tar { bytes: Vec::new(), count: 0 };
-    for pattern in PATHS {
+    for pattern in captured_files() {
         let (dir, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
         take(&mut tar, dir, name)?;
     }
@@ -233,7 +102,7 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
         path.starts_with("/var/lib/apt/lists/") && !(path.contains("_Packages") || path.ends_with("Release"));
     // Beside sshd's configuration, and what it may include, lie its keys.
     let secret = path.starts_with("/etc/ssh/") && !(path.ends_with(".conf") || path.ends_with("/sshd_config"));
-    if about.is_dir() && PATHS.contains(&path) {
+    if about.is_dir() && captured_files().contains(&path) {
         // Its time is what a probe reads of it.
         return tar.entry(&format!("{}/", path.trim_start_matches('/')), b'5', &[], seconds(&about));
     }
@@ -315,7 +184,7 @@ pub fn redact(path: &str, bytes: Vec<u8>) -> Vec<u8> {
         "/sys/class/dmi/id/product_uuid" => Vec::new(),
         _ if path.starts_with("/proc/") && path.ends_with("/comm") => {
             let name = String::from_utf8_lossy(&bytes).trim().to_owned();
-            if KNOWN_PROCESSES.contains(&name.as_str()) { bytes } else { b"-\n".to_vec() }
+            if processes().any(|known| known == name) { bytes } else { b"-\n".to_vec() }
         }
         _ if path.starts_with("/proc/") && path.ends_with("/stat") && path != "/proc/stat" => {
             let text = String::from_utf8_lossy(&bytes).into_owned();

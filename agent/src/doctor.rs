@@ -3,18 +3,17 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_common::redact;
 use ioc_common::report::{Event, ProbeOutcome};
-use ioc_probe::settings::TOOLS;
 use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
 use crate::host::LiveHost;
-use crate::spool::Damaged;
+use crate::spool::DamagedParts;
 use crate::status::Status;
 use crate::surveyor::{self, ProbeResult};
 
@@ -32,8 +31,17 @@ pub struct ProbeFinding {
     pub result: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
-    /// Rights and programs that it needs, for people.
-    pub needs: &'static str,
+    /// Rights and programs that it needs, for people; none where it needs nothing more than others.
+    #[serde(serialize_with = "needs")]
+    pub needs: Option<&'static str>,
+}
+
+/// What people are told of a probe that needs no more than others.
+pub(crate) const NOTHING_MORE: &str = "nothing more";
+
+#[allow(clippy::ref_option, reason = "serde hands it over so")]
+fn needs<S: Serializer>(needs: &Option<&'static str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(needs.unwrap_or(NOTHING_MORE))
 }
 
 /// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
@@ -45,7 +53,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
         let result = surveyor::make(survey, &context);
         return Some(ProbeFinding { result, took_ms: since(started_us), needs: survey.needs });
     }
-    let (_, mut probe) = ioc_probe::all(root).into_iter().find(|(known, _)| *known == name)?;
+    let (_, mut probe) = ioc_probe::sampled_probes(root).into_iter().find(|(known, _)| *known == name)?;
     let mut numbers = JsonNumbers::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let started_us = clock::boottime_us();
@@ -58,7 +66,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
     let result = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
-    Some(ProbeFinding { result, took_ms, needs: "nothing more" })
+    Some(ProbeFinding { result, took_ms, needs: None })
 }
 
 fn since(started_us: u64) -> f64 {
@@ -136,9 +144,9 @@ fn line(finding: &ProbeFinding) -> String {
     match &finding.result.outcome {
         ProbeOutcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
         ProbeOutcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
-        ProbeOutcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
         ProbeOutcome::Unknown { why } => {
-            format!("UNKNOWN  {name:<13} {why}\n         {:<13} needs {}\n", "", finding.needs)
+            let needs = finding.needs.map(|needs| format!("         {:<13} needs {needs}\n", ""));
+            format!("UNKNOWN  {name:<13} {why}\n{}", needs.unwrap_or_default())
         }
     }
 }
@@ -159,7 +167,7 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
     if root == Path::new("/") {
         text.push('\n');
         let context = context(root, config, None);
-        let there: Vec<&str> = TOOLS.into_iter().filter(|tool| context.has(tool)).collect();
+        let there: Vec<&str> = ioc_probe::programs().into_iter().filter(|tool| context.has(tool)).collect();
         let _ = writeln!(text, "programs      {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
         let helper = Path::new("/run/ioc-agent-helper.sock").exists();
         let shown =
@@ -274,7 +282,7 @@ fn state_trouble(state: &Path) -> Option<String> {
 
 /// What is damaged of the spool and kept.
 fn spool_damage(state: &Path) -> Option<String> {
-    let damaged = as_owner(state, || Damaged::of(&state.join("spool"))).ok()?;
+    let damaged = as_owner(state, || DamagedParts::of(&state.join("spool"))).ok()?;
     (damaged.bytes() > 0).then(|| {
         let (bytes, dir) = (damaged.bytes(), damaged.dir().display());
         format!(
@@ -324,7 +332,7 @@ mod tests {
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
         let result = ProbeResult::without("backups", ProbeOutcome::Unknown { why });
-        let findings = [ProbeFinding { result, took_ms: 1.0, needs: "nothing more" }];
+        let findings = [ProbeFinding { result, took_ms: 1.0, needs: None }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);
         assert!(!shown.contains("S3CR3T"), "{shown}");

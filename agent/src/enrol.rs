@@ -54,7 +54,7 @@ pub fn request() -> Result<KeyRequest, EnrolError> {
 pub struct EnrolOptions<'a> {
     /// Host and port of the collector's page.
     pub server: &'a str,
-    /// The token.
+    /// The token that a person made on the collector; what it lets in is decided there.
     pub token: &'a Token,
     /// Asset label; empty when whoever installs it gave none.
     pub label: &'a str,
@@ -67,7 +67,7 @@ pub struct EnrolOptions<'a> {
 /// What a collector answers.
 #[derive(Debug)]
 pub enum EnrolAnswer {
-    /// The certificate.
+    /// It is let in: its name, its certificate and whom to trust.
     Enrolled(Box<EnrolResponse>),
     /// A person has to approve this host first.
     Waiting(EnrolWaiting),
@@ -101,7 +101,7 @@ pub async fn enrol(
         macs: facts::macs(root),
         label: how.label.to_owned(),
     };
-    let answer = wait_for_it(how, &ask, waits).await?;
+    let answer = wait_for_approval(how, &ask, waits).await?;
     let identity =
         Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
     let material = Material { key, certificate: answer.certificate, authorities: answer.authorities };
@@ -128,7 +128,7 @@ fn take_on(
 }
 
 /// Asks until a person has decided.
-async fn wait_for_it(
+async fn wait_for_approval(
     how: &EnrolOptions<'_>,
     ask: &EnrolRequest,
     waits: impl Fn(&EnrolWaiting),
@@ -285,7 +285,7 @@ pub enum EnrolError {
     /// The collector said no.
     #[error("the collector refused ({status}): {detail}")]
     Refused { status: u16, detail: String },
-    /// The answer could not be read.
+    /// The answer is not what a collector says: another program listens there, or one of another version.
     #[error("the collector's answer cannot be used: {0}")]
     Answer(String),
     /// No key could be made.

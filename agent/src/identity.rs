@@ -59,7 +59,7 @@ impl IdentityStore {
         Self { dir }
     }
 
-    /// The directory.
+    /// Where `identity.json`, keys and certificates lie.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use ioc_common::codec::DOWN_MAX_BYTES;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, RemoteSettings, Signed, signed_text};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, RemoteSettings, SignedSettings, signed_text};
 
 use crate::config::{Config, probe_fault, survey_fault};
 use crate::identity::IdentityStore;
@@ -33,8 +33,8 @@ pub fn with_kept(config: Config) -> Config {
         return config;
     }
     let signed = read(&path);
-    let used = taken(&config).and_then(|()| applied(&config, signed.as_ref().map_err(Clone::clone)?));
-    used.unwrap_or_else(|why| Config { remote_settings: signed.unwrap_or_default().refused(why), ..config })
+    let used = taken(&config).and_then(|()| config_with(&config, signed.as_ref().map_err(Clone::clone)?));
+    used.unwrap_or_else(|why| Config { remote_settings: signed.unwrap_or_default().outcome_refused(why), ..config })
 }
 
 /// The configuration with the settings that came.
@@ -48,7 +48,7 @@ pub fn with_offered(config: &Config) -> Result<Config, String> {
     if signed.version <= last {
         return Err(format!("found version {}; allowed is one above {last}, which is in use", signed.version));
     }
-    applied(config, &signed)
+    config_with(config, &signed)
 }
 
 /// Whether this host takes settings at all.
@@ -56,7 +56,7 @@ fn taken(config: &Config) -> Result<(), String> {
     if config.takes_settings { Ok(()) } else { Err(NOT_HERE.to_owned()) }
 }
 
-fn read(path: &Path) -> Result<Signed, String> {
+fn read(path: &Path) -> Result<SignedSettings, String> {
     let fault = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let size = std::fs::metadata(path).map_err(|error| fault(&error))?.len();
     if size > DOWN_MAX_BYTES as u64 {
@@ -66,19 +66,19 @@ fn read(path: &Path) -> Result<Signed, String> {
     serde_json::from_slice(&text).map_err(|error| fault(&error))
 }
 
-fn applied(config: &Config, signed: &Signed) -> Result<Config, String> {
+fn config_with(config: &Config, signed: &SignedSettings) -> Result<Config, String> {
     let store = IdentityStore::new(config.state.clone());
     let device = store.identity().map_err(|error| error.to_string())?.device;
     verify(&store.current().join("ca.pem"), &device, signed)?;
     let remote: RemoteSettings = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
     apply(&mut config, remote)?;
-    config.remote_settings = signed.applied();
+    config.remote_settings = signed.outcome_applied();
     Ok(config)
 }
 
 /// Whether one of the authorities that this host trusts signed this for it.
-fn verify(authorities: &Path, device: &DeviceId, signed: &Signed) -> Result<(), String> {
+fn verify(authorities: &Path, device: &DeviceId, signed: &SignedSettings) -> Result<(), String> {
     let signature = signed.signature().ok_or("the signature is not base64")?;
     let text = signed_text(device, signed.version, &signed.settings);
     let known = CertificateDer::pem_file_iter(authorities).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -124,10 +124,10 @@ mod tests {
     use ioc_common::settings::digest;
     use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 
-    fn signed(key: &KeyPair, device: &str, version: u64, settings: &str) -> Signed {
+    fn signed(key: &KeyPair, device: &str, version: u64, settings: &str) -> SignedSettings {
         let device = DeviceId::new(device).expect("valid");
         let text = signed_text(&device, version, settings);
-        Signed::new(version, settings.to_owned(), &key.sign(text.as_bytes()).expect("signs"))
+        SignedSettings::new(version, settings.to_owned(), &key.sign(text.as_bytes()).expect("signs"))
     }
 
     #[test]
@@ -146,10 +146,10 @@ mod tests {
             dir.path()
         );
         let config = Config::parse(&Source::built_in("agent.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
-        let put = |file: &str, signed: &Signed| {
+        let put = |file: &str, signed: &SignedSettings| {
             std::fs::write(dir.path().join(file), serde_json::to_vec(signed).expect("writes")).expect("written");
         };
-        let offer = |signed: &Signed| {
+        let offer = |signed: &SignedSettings| {
             put(OFFERED, signed);
             with_offered(&config)
         };
@@ -173,8 +173,8 @@ mod tests {
             (signed(&key, "srv-01", 5, "{}"), "above 5"),
             (signed(&key, "srv-02", 6, "{}"), "signature"),
             (signed(&stranger, "srv-01", 6, "{}"), "signature"),
-            (Signed { settings: "{ }".into(), ..signed(&key, "srv-01", 6, "{}") }, "signature"),
-            (Signed { signature: "?".into(), ..signed(&key, "srv-01", 6, "{}") }, "base64"),
+            (SignedSettings { settings: "{ }".into(), ..signed(&key, "srv-01", 6, "{}") }, "signature"),
+            (SignedSettings { signature: "?".into(), ..signed(&key, "srv-01", 6, "{}") }, "base64"),
             (signed(&key, "srv-01", 6, r#"{"commands":{"smartctl":"/tmp/x"}}"#), "commands"),
             (signed(&key, "srv-01", 6, r#"{"forbid":["cpuu"]}"#), "cpuu"),
             (signed(&key, "srv-01", 6, r#"{"endpoint":[{"name":"a","kind":"tcp","address":"x"}]}"#), "host:port"),

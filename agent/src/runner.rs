@@ -22,20 +22,18 @@ use tokio::sync::watch;
 
 use ioc_common::address::split_address;
 use ioc_common::clock;
-use ioc_common::codec::{self, Encoded, Head};
+use ioc_common::codec::{self, EncodedBody, Head};
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::random::entropy;
-use ioc_common::report::{
-    Ask, Body, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as StateReport,
-};
+use ioc_common::report::{Ask, Body, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, StateReport};
 use ioc_common::topic::{DownKind, UpKind};
 use ioc_probe::facts;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
-use crate::sensor::{Announcement, News};
+use crate::sensor::{Announcement, SensorNewsItem};
 use crate::spool::{Backlog, BacklogLimits, SpooledReport};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
@@ -388,14 +386,14 @@ impl Runner {
     }
 
     /// News of a sensor.
-    fn sensor_news(&mut self, sensor: &SensorName, news: News) {
+    fn sensor_news(&mut self, sensor: &SensorName, news: SensorNewsItem) {
         let body = match (news, self.sensor_reader.find(sensor)) {
-            (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
-            (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
-            (News::ProbeOutcome(outcome), Some(known)) => {
+            (SensorNewsItem::Announce(announcement), _) => return self.announce(sensor, *announcement),
+            (SensorNewsItem::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
+            (SensorNewsItem::ProbeOutcome(outcome), Some(known)) => {
                 Body::State(StateReport::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
             }
-            (News::Values(_) | News::ProbeOutcome(_), None) => return,
+            (SensorNewsItem::Values(_) | SensorNewsItem::ProbeOutcome(_), None) => return,
         };
         self.report_about(Some(sensor), &body);
     }
@@ -406,13 +404,13 @@ impl Runner {
     }
 
     fn report_about(&mut self, about: Option<&SensorName>, body: &Body) {
-        match Encoded::of(body) {
+        match EncodedBody::of(body) {
             Ok(encoded) => self.enqueue(about, &encoded),
             Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report cannot be encoded"),
         }
     }
 
-    fn enqueue(&mut self, about: Option<&SensorName>, body: &Encoded) {
+    fn enqueue(&mut self, about: Option<&SensorName>, body: &EncodedBody) {
         let position = Position { epoch: self.epoch, seq: self.seq + 1 };
         let head = Head { device: &self.identity.device, about, position, boot: &self.boot, taken_at: clock::now() };
         match codec::seal_encoded(head, body) {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
-use ioc_common::reading::{AgentUsage, Reading as _, Sink};
+use ioc_common::reading::{AgentUsage, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
 use ioc_probe::{Probe, ProbeOutcome, SampleContext};
@@ -46,7 +46,7 @@ impl Probes {
     /// The probes of the machine under `root`, but for those named in `forbidden`.
     #[must_use]
     pub fn new(root: &Path, forbidden: &[String]) -> Arc<Self> {
-        let slots = ioc_probe::all(root)
+        let slots = ioc_probe::sampled_probes(root)
             .into_iter()
             .filter(|(name, _)| !forbidden.iter().any(|forbidden| forbidden == name))
             .map(ProbeSlot::new)
@@ -85,7 +85,7 @@ pub type Number = (&'static str, String, f64);
 /// What one run of the probes gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TakenSample {
-    /// The numbers.
+    /// One value for each series of the layout, none where it is not known.
     pub sample: Sample,
     /// The layout, when it is not the one of the sample before.
     pub new_layout: Option<Layout>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use ioc_common::codec::Encoded;
+use ioc_common::codec::EncodedBody;
 use ioc_common::report::ProbeOutcome;
 
 /// Longest line of jobs or of what is answered, in bytes.
@@ -25,7 +25,7 @@ pub struct Job {
 #[serde(rename_all = "lowercase")]
 pub enum SurveyLine {
     /// What the collector is to know.
-    Report(Encoded),
+    Report(EncodedBody),
     /// What the agent itself makes use of.
     End(SurveyEnd),
 }

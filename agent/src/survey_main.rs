@@ -12,7 +12,7 @@ use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, s
 use ioc_agent::config::Config;
 use ioc_agent::identity::IdentityStore;
 use ioc_agent::sensor::{field_tool, poller};
-use ioc_agent::spool::Damaged;
+use ioc_agent::spool::DamagedParts;
 use ioc_agent::{capture, collector_watchdog, docs, doctor, enrol, preview, remote_settings, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
@@ -222,7 +222,7 @@ fn show_status(json: bool, config: &Config) -> anyhow::Result<ExitCode> {
 fn damaged(config: &Config, remove: bool) -> anyhow::Result<ExitCode> {
     let spool = config.state.join("spool");
     let work = || {
-        let mut damaged = Damaged::of(&spool);
+        let mut damaged = DamagedParts::of(&spool);
         let files = damaged.files()?;
         let removed = if remove { Some(damaged.remove()?) } else { None };
         std::io::Result::Ok((files, removed))

@@ -10,9 +10,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::codec::{CodecError, Encoded};
+use ioc_common::codec::{CodecError, EncodedBody};
 use ioc_common::document::Json;
-use ioc_common::report::{Body, Event, ProbeOutcome, State};
+use ioc_common::report::{Body, Event, ProbeOutcome, StateReport};
 use ioc_common::software::Software;
 use ioc_probe::{Survey, SurveyContext, SurveyFindings, unknown};
 
@@ -31,7 +31,7 @@ pub struct ProbeResult {
     /// Read, absent or unknown.
     #[serde(flatten)]
     pub outcome: ProbeOutcome,
-    /// The document.
+    /// What the survey found, in the form of its reading; none where it sends only events or a software list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Json>,
     /// Metric, subject, value.
@@ -88,11 +88,11 @@ impl ProbeResult {
     /// What the agent is told: the reports, and the end.
     fn lines(self) -> impl Iterator<Item = Result<SurveyLine, CodecError>> {
         let Self { name, outcome, document, numbers, events, memo, software } = self;
-        let document = document.map(|doc| Body::State(State::Document { name: name.clone(), doc }));
+        let document = document.map(|doc| Body::State(StateReport::Document { name: name.clone(), doc }));
         let software = software.into_iter().map(Body::Software);
         let reports = events.into_iter().map(Body::Event).chain(document).chain(software);
         let end = SurveyLine::End(SurveyEnd { name, outcome, numbers, memo });
-        reports.map(|body| Encoded::of(&body).map(SurveyLine::Report)).chain(std::iter::once(Ok(end)))
+        reports.map(|body| EncodedBody::of(&body).map(SurveyLine::Report)).chain(std::iter::once(Ok(end)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::document::Json;
 use crate::id::{DeviceId, SensorName};
 use crate::layout::LAYOUT_MAX_SERIES;
 use crate::report::{
-    Body, Bye, Committed, Envelope, Event, FORMER_MAX, Hello, Losses, Position, Report, Sample, State,
+    Body, Bye, Committed, Envelope, Event, FORMER_MAX, Hello, Losses, Position, Report, Sample, StateReport,
 };
 use crate::software::Software;
 use crate::topic::UpKind;
@@ -66,9 +66,9 @@ struct EnvelopeIn<'a, B> {
 
 /// A report as it is kept until it is sent: JSON without the age and the closing brace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed(Box<[u8]>);
+pub struct SealedReport(Box<[u8]>);
 
-impl Sealed {
+impl SealedReport {
     /// Takes back bytes that [`Self::as_bytes`] gave, from the spool.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -117,12 +117,12 @@ pub struct Head<'a> {
 /// A body that another program of the agent has made, as JSON. Whoever passes it on neither reads it nor makes it anew; the
 /// collector checks it like any other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Encoded {
+pub struct EncodedBody {
     kind: UpKind,
     body: Json,
 }
 
-impl Encoded {
+impl EncodedBody {
     /// The JSON of `body`.
     ///
     /// # Errors
@@ -162,15 +162,15 @@ impl Encoded {
 /// # Errors
 /// [`CodecError::TooLarge`] when it would exceed [`PAYLOAD_MAX_BYTES`], [`CodecError::NotFinite`] for a number that JSON
 /// cannot carry.
-pub fn seal(head: Head<'_>, body: &Body) -> Result<Sealed, CodecError> {
-    seal_encoded(head, &Encoded::of(body)?)
+pub fn seal(head: Head<'_>, body: &Body) -> Result<SealedReport, CodecError> {
+    seal_encoded(head, &EncodedBody::of(body)?)
 }
 
 /// Encodes a report whose body is made already.
 ///
 /// # Errors
 /// [`CodecError::TooLarge`] when it would exceed [`PAYLOAD_MAX_BYTES`].
-pub fn seal_encoded(head: Head<'_>, body: &Encoded) -> Result<Sealed, CodecError> {
+pub fn seal_encoded(head: Head<'_>, body: &EncodedBody) -> Result<SealedReport, CodecError> {
     let Head { device, about, position: Position { epoch, seq }, boot, taken_at } = head;
     // The body is long, what stands around it is not: written once, into what it needs.
     let mut bytes = Vec::with_capacity(body.text().len() + 256);
@@ -180,16 +180,16 @@ pub fn seal_encoded(head: Head<'_>, body: &Encoded) -> Result<Sealed, CodecError
     if bytes.len() + FINISH_MAX_BYTES > PAYLOAD_MAX_BYTES {
         return Err(CodecError::TooLarge { found: bytes.len() });
     }
-    Ok(Sealed(bytes.into_boxed_slice()))
+    Ok(SealedReport(bytes.into_boxed_slice()))
 }
 
 /// Decodes a report that came on a topic of `kind`.
 ///
 /// # Errors
-/// [`CodecError`] says what is wrong. Where at least the envelope could be read, [`Refused::position`] tells whose place it
+/// [`CodecError`] says what is wrong. Where at least the envelope could be read, [`RefusedReport::position`] tells whose place it
 /// takes in the order, so that one bad report does not hold up those behind it.
-pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
-    let before = |error| Refused { position: None, device: None, error };
+pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, RefusedReport> {
+    let before = |error| RefusedReport { position: None, device: None, error };
     if payload.len() > PAYLOAD_MAX_BYTES {
         return Err(before(CodecError::TooLarge { found: payload.len() }));
     }
@@ -202,7 +202,7 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
     }
     let found: EnvelopeIn<'_, &RawValue> = serde_json::from_slice(payload).map_err(|e| before(CodecError::Json(e)))?;
     let position = Position { epoch: found.epoch, seq: found.seq };
-    let after = |error| Refused { position: Some(position), device: Some(found.device.clone()), error };
+    let after = |error| RefusedReport { position: Some(position), device: Some(found.device.clone()), error };
     check_envelope(&found).map_err(after)?;
     let body = open_body(kind, found.body.get()).map_err(after)?;
     if found.about.is_some() && !matches!(body, Body::Hello(_) | Body::Sample(_) | Body::State(_) | Body::Event(_)) {
@@ -273,7 +273,7 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
             check_sample(&sample)?;
             Body::Sample(sample)
         }
-        UpKind::State => Body::State(serde_json::from_str::<State>(text)?),
+        UpKind::State => Body::State(serde_json::from_str::<StateReport>(text)?),
         UpKind::Event => {
             let event: Event = serde_json::from_str(text)?;
             let fits = |text: &str| text.len() <= EVENT_TEXT_MAX_BYTES;
@@ -334,7 +334,7 @@ pub fn committed(position: Position, refused: Option<String>) -> Vec<u8> {
 /// A report that was refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct Refused {
+pub struct RefusedReport {
     /// Its place in the order, where the envelope could be read.
     pub position: Option<Position>,
     /// The device it names, where the envelope could be read.
@@ -350,7 +350,7 @@ pub enum CodecError {
     /// Larger than allowed.
     #[error("payload has {found} bytes; allowed are {PAYLOAD_MAX_BYTES} up and {DOWN_MAX_BYTES} down")]
     TooLarge {
-        /// Its size.
+        /// How many bytes it has.
         found: usize,
     },
     /// No JSON of the expected form.
@@ -359,7 +359,7 @@ pub enum CodecError {
     /// A major version that is not spoken here.
     #[error("schema {found:?} is not spoken here; this side speaks {SCHEMA}: upgrade the older side")]
     Version {
-        /// The version found.
+        /// The version that stands in its envelope.
         found: String,
     },
     /// A field out of its limits.
@@ -376,7 +376,7 @@ pub enum CodecError {
     /// A kind that carries no report.
     #[error("kind {found:?} carries no report in this version")]
     Kind {
-        /// The kind.
+        /// The kind of topic it came on.
         found: &'static str,
     },
 }
@@ -391,7 +391,7 @@ mod tests {
         DeviceId::new("srv-01").expect("valid")
     }
 
-    fn sealed(body: &Body) -> Sealed {
+    fn sealed(body: &Body) -> SealedReport {
         let head = Head {
             device: &device(),
             about: None,
@@ -424,7 +424,7 @@ mod tests {
         }
     }
 
-    fn refusal(kind: UpKind, payload: &str) -> Refused {
+    fn refusal(kind: UpKind, payload: &str) -> RefusedReport {
         open(kind, payload.as_bytes()).expect_err("must be refused")
     }
 
@@ -454,7 +454,7 @@ mod tests {
     fn unknown_fields_and_documents_are_ignored() {
         let payload = r#"{"schema":"1.3","device":"srv-01","epoch":3,"seq":9,"boot":"x","taken_at":"2026-11-24T02:00:00Z","new":{"a":1},"body":{"name":"later","doc":{"x":[1]}}}"#;
         let report = open(UpKind::State, payload.as_bytes()).expect("decodes");
-        let Body::State(State::Document { name, doc }) = report.body else { panic!("{report:?}") };
+        let Body::State(StateReport::Document { name, doc }) = report.body else { panic!("{report:?}") };
         assert_eq!((name.as_str(), doc.text()), ("later", r#"{"x":[1]}"#));
         let named = payload.replace("later", "La/ter");
         assert!(open(UpKind::State, named.as_bytes()).is_err(), "a name that is no name");

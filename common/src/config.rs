@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 pub use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use crate::span::Span;
 
 /// Largest configuration file, in bytes.
 pub const CONFIG_MAX_BYTES: u64 = 1024 * 1024;
@@ -214,9 +216,9 @@ pub enum KeyFault<'k> {
     Unknown(ConfigError),
     /// The key is of other kinds.
     OfOthers {
-        /// The key.
+        /// The key as it is written, less its table.
         key: String,
-        /// Where it stands.
+        /// Bytes of the text at which the key stands.
         span: Range<usize>,
         /// The kinds that have it, quoted, with `or` between them.
         others: String,
@@ -228,7 +230,7 @@ pub enum KeyFault<'k> {
 /// A fault in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The file.
+    /// The file, or the name under which a text is built in.
     pub path: PathBuf,
     /// Line, from 1; 0 when the file as a whole is meant.
     pub line: usize,
@@ -257,79 +259,6 @@ impl fmt::Display for ConfigError {
             "{}:{line}:{column}: {message}\n {pad} |\n {line} | {excerpt}\n {pad} | {caret}^\n  mend: {mend}",
             path.display()
         )
-    }
-}
-
-/// A length of time, written as a number and a unit: `500ms`, `10s`, `5m`, `2h`, `90d`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl Span {
-    /// A span of whole seconds.
-    #[must_use]
-    pub const fn secs(secs: u64) -> Self {
-        Self(Duration::from_secs(secs))
-    }
-
-    /// In whole milliseconds.
-    #[must_use]
-    pub fn as_millis(self) -> i64 {
-        i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
-    }
-}
-
-impl fmt::Debug for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-            if millis >= size && millis.is_multiple_of(size) {
-                return write!(f, "{}{unit}", millis / size);
-            }
-        }
-        write!(f, "{millis}ms")
-    }
-}
-
-impl std::str::FromStr for Span {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || {
-            format!(
-                "found {:?}; allowed is a whole number and a unit of ms, s, m, h or d; mend: write for example \"10s\"",
-                text.chars().take(40).collect::<String>()
-            )
-        };
-        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
-        let count: u64 = text[..digits].parse().map_err(|_| fault())?;
-        let unit = match &text[digits..] {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(fault()),
-        };
-        let millis = count.checked_mul(unit).filter(|ms| *ms <= 100 * 366 * 86_400_000).ok_or_else(fault)?;
-        Ok(Self(Duration::from_millis(millis)))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
@@ -378,7 +307,7 @@ impl<'de> Deserialize<'de> for SecretFile {
 pub struct SpanWithin<const MIN_MS: u64, const MAX_MS: u64>(pub Span);
 
 impl<const MIN_MS: u64, const MAX_MS: u64> SpanWithin<MIN_MS, MAX_MS> {
-    /// The span.
+    /// As the standard library has it.
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0.0
@@ -477,15 +406,5 @@ mod tests {
         let credential = read("credential:mail.password").expect("a credential").0;
         assert!(credential.is_absolute() && credential.ends_with("mail.password"), "{credential:?}");
         assert!(read("credential:../x").is_err() && read("credential:").is_err());
-    }
-
-    #[test]
-    fn spans_read_as_they_are_written() {
-        for text in ["500ms", "10s", "5m", "2h", "90d"] {
-            assert_eq!(text.parse::<Span>().expect("parses").to_string(), text);
-        }
-        assert!(
-            "".parse::<Span>().is_err() && "10".parse::<Span>().is_err() && "99999999999999d".parse::<Span>().is_err()
-        );
     }
 }

@@ -89,7 +89,7 @@ pub struct TokenError;
 /// What the agent asks: `POST /enrol/v1`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnrolRequest {
-    /// The token.
+    /// The token that a person made on the collector, as text.
     pub token: String,
     /// PKCS #10 request, PEM.
     pub csr: String,

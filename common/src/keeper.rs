@@ -3,12 +3,12 @@
 //! Slewing (NTP, at most 500 ppm) is followed. A step is not: until it was looked at, time goes on as the boot clock says, so that
 //! nothing is judged by a time that jumped. Pure; [`crate::clock`] reads the clocks, and the collector's engine decides what becomes of a step.
 
-use crate::clock::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
-    /// The wall clock.
+    /// What the wall clock shows, which anybody with the right may set.
     pub wall: Timestamp,
     /// Milliseconds since the machine booted, suspend included.
     pub boot_ms: u64,

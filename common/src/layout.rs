@@ -24,7 +24,7 @@ impl Series {
         if subject.is_empty() { Self(metric.into()) } else { Self(format!("{metric}|{subject}").into()) }
     }
 
-    /// The whole name.
+    /// Metric and subject as on the wire: `fs.used_pct|/var`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -134,7 +134,7 @@ impl Layout {
         Ok(Self { id: LayoutId::of(&series), series })
     }
 
-    /// The identifier.
+    /// The hash of its series, by which samples name it.
     #[must_use]
     pub const fn id(&self) -> LayoutId {
         self.id
@@ -178,7 +178,7 @@ pub enum LayoutError {
     /// A name that stands twice.
     #[error("layout names the series {found:?} twice")]
     Twice {
-        /// The name.
+        /// The name that stands a second time.
         found: String,
     },
 }

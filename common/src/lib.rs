@@ -24,4 +24,6 @@ pub mod redact;
 pub mod report;
 pub mod settings;
 pub mod software;
+mod span;
+mod timestamp;
 pub mod topic;

@@ -56,7 +56,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 ///
 /// # Errors
 /// [`ConfigError`] at the name when there is none.
-pub fn named(source: &Source, name: &Spanned<String>) -> Result<&'static Metric, ConfigError> {
+pub fn from_config(source: &Source, name: &Spanned<String>) -> Result<&'static Metric, ConfigError> {
     find(name.get_ref()).ok_or_else(|| {
         let message = format!(
             "found metric {:?}; allowed are the names of the metric catalogue (docs/metrics.md)",
@@ -314,6 +314,16 @@ impl Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reading::{PROBES, ProbeInfo};
+
+    #[test]
+    fn a_metric_is_of_one_probe_at_most() {
+        for metric in CATALOGUE {
+            let is_its = |probe: &&ProbeInfo| probe.metrics.iter().any(|start| metric.name.starts_with(start));
+            let owners: Vec<&str> = PROBES.iter().filter(is_its).map(|probe| probe.name).collect();
+            assert!(owners.len() <= 1, "{} is of {owners:?}", metric.name);
+        }
+    }
 
     #[test]
     fn catalogue_is_sorted_whole_and_found() {

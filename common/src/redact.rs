@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::config::Span;
+use crate::reading;
+use crate::span::Span;
 
 /// What a harmless value looks like.
 enum Shape {
@@ -19,46 +20,13 @@ enum Shape {
     Listen,
     /// An absolute path of plain letters.
     Path,
-    /// A time zone.
+    /// The name of a time zone, such as `Asia/Ho_Chi_Minh`, or `UTC`.
     Zone,
+    /// Name of a probe.
+    Probe,
 }
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
-const PROBES: Shape = Shape::Word(&[
-    "cpu",
-    "load",
-    "memory",
-    "pressure",
-    "filesystem",
-    "disk",
-    "network",
-    "usb",
-    "frequency",
-    "link",
-    "mount",
-    "sensors",
-    "edac",
-    "power",
-    "process",
-    "patches",
-    "antivirus",
-    "software",
-    "accounts",
-    "sessions",
-    "protection",
-    "smart",
-    "raid",
-    "displays",
-    "services",
-    "time",
-    "ipmi",
-    "mce",
-    "gpu",
-    "reach",
-    "certificates",
-    "backups",
-]);
-
 /// Keys whose values are let out, tables joined by dots, arrays left out.
 const HARMLESS: [(&str, Shape); 43] = [
     ("site.language", Shape::Word(&["vi", "en"])),
@@ -85,7 +53,7 @@ const HARMLESS: [(&str, Shape); 43] = [
         Shape::Word(&["viewer", "technician", "duty_officer", "leader", "auditor", "administrator"]),
     ),
     ("settings.interval", Shape::Span),
-    ("settings.forbid", PROBES),
+    ("settings.forbid", Shape::Probe),
     ("prometheus.labels", Shape::Word(&["name", "place", "label", "kind"])),
     ("heartbeat.every", Shape::Span),
     ("channel.type", Shape::Word(&["smtp", "webhook", "syslog", "mqtt", "http"])),
@@ -98,7 +66,7 @@ const HARMLESS: [(&str, Shape); 43] = [
     ("spool.ring_max_reports", Shape::Number),
     ("spool.max_bytes", Shape::Number),
     ("spool.spill_after", Shape::Span),
-    ("probes.forbid", PROBES),
+    ("probes.forbid", Shape::Probe),
     ("endpoint.kind", Shape::Word(&["tcp", "https", "dns", "icmp"])),
     ("backup.kind", Shape::Word(&["marker", "timer", "restic", "borg", "pgbasebackup"])),
     ("wall.columns", Shape::Number),
@@ -202,7 +170,7 @@ pub fn configuration(text: &str) -> String {
     };
     let mut out = String::new();
     for (key, value) in &table {
-        walk(&mut out, key, &named(key), value);
+        walk(&mut out, key, &shown_key(key), value);
     }
     out
 }
@@ -212,7 +180,7 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                walk(out, &format!("{path}.{key}"), &format!("{shown}.{}", named(key)), value);
+                walk(out, &format!("{path}.{key}"), &format!("{shown}.{}", shown_key(key)), value);
             }
         }
         toml::Value::Array(values) => {
@@ -226,7 +194,7 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
                 toml::Value::Boolean(value) => writeln!(out, "{shown} = {value}"),
                 toml::Value::String(text) if known => writeln!(out, "{shown} = {text:?}"),
                 toml::Value::Integer(value) if known => writeln!(out, "{shown} = {value}"),
-                toml::Value::String(text) => writeln!(out, "{shown} = {}", hidden(text)),
+                toml::Value::String(text) => writeln!(out, "{shown} = {}", hidden_text(text)),
                 toml::Value::Integer(_) => writeln!(out, "{shown} = (a whole number)"),
                 toml::Value::Float(_) => writeln!(out, "{shown} = (a number)"),
                 _ => writeln!(out, "{shown} = (a time)"),
@@ -236,13 +204,13 @@ fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
 }
 
 /// A key, where it is one of ours.
-fn named(key: &str) -> String {
+fn shown_key(key: &str) -> String {
     let ours = KEYS.contains(&key) || HARMLESS.iter().any(|(path, _)| path.split('.').any(|part| part == key));
     if ours { key.to_owned() } else { format!("(a key of {} characters)", key.chars().count()) }
 }
 
 /// A text that is not let out.
-fn hidden(text: &str) -> String {
+fn hidden_text(text: &str) -> String {
     format!("(a text of {} characters)", text.chars().count())
 }
 
@@ -254,6 +222,7 @@ fn fits(shape: &Shape, value: &toml::Value) -> bool {
         (Shape::Number, toml::Value::Integer(_)) => true,
         (Shape::Span, toml::Value::String(text)) => text.parse::<Span>().is_ok(),
         (Shape::Word(words), toml::Value::String(text)) => words.contains(&text.as_str()),
+        (Shape::Probe, toml::Value::String(text)) => reading::probe(text).is_some(),
         (Shape::Listen, toml::Value::String(text)) => text.parse::<core::net::SocketAddr>().is_ok(),
         (Shape::Path, toml::Value::String(text)) => text.starts_with('/') && plain(text, "/_.-"),
         (Shape::Zone, toml::Value::String(text)) => plain(text, "/_+-") && (text.contains('/') || text == "UTC"),

@@ -68,9 +68,9 @@ impl Envelope {
 /// A report: envelope and body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// The envelope.
+    /// Whose it is, and its place in the order.
     pub envelope: Envelope,
-    /// The body.
+    /// What it says, by its kind.
     pub body: Body,
 }
 
@@ -82,7 +82,7 @@ pub enum Body {
     /// `up/sample`
     Sample(Sample),
     /// `up/state`
-    State(State),
+    State(StateReport),
     /// `up/software`
     Software(Software),
     /// `up/event`
@@ -214,7 +214,7 @@ pub enum ProbeOutcome {
         /// What was looked for.
         why: String,
     },
-    /// It could not be read.
+    /// Something is there, or may be, and it did not tell: no right, no answer in time, not understood.
     Unknown {
         /// Why not, with the path.
         why: String,
@@ -226,7 +226,7 @@ pub enum ProbeOutcome {
 pub struct ProbeReport {
     /// The probe's name.
     pub probe: String,
-    /// Its outcome.
+    /// Read, absent or unknown, in the same object.
     #[serde(flatten)]
     pub outcome: ProbeOutcome,
 }
@@ -325,7 +325,7 @@ impl Losses {
 /// How an earlier run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
-    /// Its epoch.
+    /// The run's epoch, which no other run of the device has.
     pub epoch: u64,
     /// The last place that it is known to have given out.
     pub seq: u64,
@@ -347,7 +347,7 @@ pub struct Sample {
 
 /// A document, sent whole.
 #[derive(Debug, Clone, PartialEq)]
-pub enum State {
+pub enum StateReport {
     /// A new layout of the samples that follow.
     Layout(Layout),
     /// Each probe's outcome, when one changed.
@@ -356,12 +356,12 @@ pub enum State {
     Document {
         /// Its name, which is the survey's.
         name: String,
-        /// Its content.
+        /// JSON of the survey's reading; kept as it came.
         doc: Json,
     },
 }
 
-impl Serialize for State {
+impl Serialize for StateReport {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Named<'a, T> {
@@ -376,7 +376,7 @@ impl Serialize for State {
     }
 }
 
-impl<'de> Deserialize<'de> for State {
+impl<'de> Deserialize<'de> for StateReport {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Named {

@@ -117,7 +117,7 @@ impl EndpointSetting {
 
 /// `down/settings`: settings for one device.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Signed {
+pub struct SignedSettings {
     /// Rises with every change: an agent takes none that is not above the last, so that an old message changes nothing back.
     pub version: u64,
     /// [`RemoteSettings`] as JSON, as it was signed.
@@ -126,7 +126,7 @@ pub struct Signed {
     pub signature: String,
 }
 
-impl Signed {
+impl SignedSettings {
     /// Settings with their signature.
     #[must_use]
     pub fn new(version: u64, settings: String, signature: &[u8]) -> Self {
@@ -135,14 +135,14 @@ impl Signed {
 
     /// What an agent says that uses them.
     #[must_use]
-    pub fn applied(&self) -> SettingsOutcome {
+    pub fn outcome_applied(&self) -> SettingsOutcome {
         SettingsOutcome { version: self.version, digest: digest(&self.settings), applied: true, why: String::new() }
     }
 
     /// What an agent says that refuses them.
     #[must_use]
-    pub fn refused(&self, why: String) -> SettingsOutcome {
-        SettingsOutcome { applied: false, why, ..self.applied() }
+    pub fn outcome_refused(&self, why: String) -> SettingsOutcome {
+        SettingsOutcome { applied: false, why, ..self.outcome_applied() }
     }
 
     /// The signature; none where it is no base64.
@@ -209,7 +209,7 @@ mod tests {
         let all =
             [signed_text(&a, 1, "{}"), signed_text(&b, 1, "{}"), signed_text(&a, 2, "{}"), signed_text(&a, 1, "{ }")];
         assert!(all.iter().enumerate().all(|(n, text)| !all[..n].contains(text)));
-        let signed = Signed::new(1, "{}".into(), b"\x00\xff");
+        let signed = SignedSettings::new(1, "{}".into(), b"\x00\xff");
         assert_eq!(signed.signature().expect("base64"), b"\x00\xff");
         assert_eq!(digest("{}").len(), 32);
     }

@@ -79,7 +79,7 @@ pub enum Software {
         part: u32,
         /// How many there are.
         parts: u32,
-        /// Its items.
+        /// At most [`PART_MAX_ITEMS`].
         items: Vec<Item>,
     },
     /// The changes since the list `base`.

@@ -82,7 +82,7 @@ kinds! {
         Settings = "settings",
         /// A wish: send the layout, report now.
         Ask = "ask",
-        /// A renewed certificate.
+        /// A renewed certificate: the answer to `up/renew`.
         Certificate = "certificate",
     }
 }
@@ -173,7 +173,7 @@ pub enum TopicError {
     /// A level is missing.
     #[error("topic ends before {expected}")]
     Short {
-        /// The missing level.
+        /// What would have to stand at the level that is missing.
         expected: &'static str,
     },
     /// There are more than six levels.

@@ -6,7 +6,7 @@ use ioc_common::document::Json;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::reading::{Connector, Displays, Panel, brief};
-use ioc_common::report::{Body, Facts, Hello, Losses, Position, ProbeOutcome, ProbeReport, Sample, State};
+use ioc_common::report::{Body, Facts, Hello, Losses, Position, ProbeOutcome, ProbeReport, Sample, StateReport};
 use ioc_common::topic::UpKind;
 
 /// A small, seeded generator (xorshift64*): the same seed gives the same fleet.
@@ -222,7 +222,7 @@ impl Machine {
         let connectors = names.iter().map(connector).collect();
         let displays = Displays { connectors, wall_configured: true, wall: names, columns: 2, ..Displays::default() };
         let doc = Json::of(&displays).ok()?;
-        Some(Body::State(State::Document { name: "displays".into(), doc }))
+        Some(Body::State(StateReport::Document { name: "displays".into(), doc }))
     }
 
     /// The next sample: every level wanders a little.

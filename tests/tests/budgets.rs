@@ -10,7 +10,7 @@ use ioc_common::clock;
 use ioc_common::document::Json;
 use ioc_common::id::SensorName;
 use ioc_common::layout::{Layout, Series};
-use ioc_common::report::{Body, Event, Position, Renew, Sample, SensorFacts, State, StateText};
+use ioc_common::report::{Body, Event, Position, Renew, Sample, SensorFacts, StateReport, StateText};
 use ioc_common::software::{Item, Software};
 use ioc_common::topic::UpKind;
 use ioc_tests::harness::{Rig, eventually};
@@ -141,7 +141,7 @@ impl Bad {
 
 fn state_of(name: &str, length: usize) -> String {
     let doc = Json::of(&json!({ "text": "x".repeat(length) })).unwrap();
-    serde_json::to_string(&State::Document { name: name.to_owned(), doc }).unwrap()
+    serde_json::to_string(&StateReport::Document { name: name.to_owned(), doc }).unwrap()
 }
 
 fn memory_kib(rig: &Rig) -> u64 {
@@ -208,7 +208,7 @@ async fn everything(bad: &mut Bad) {
     };
     bad.flood(time, "sensors", sensor).await;
     bad.was_refused("sensors");
-    let layout = |n: u64| serde_json::to_string(&State::Layout(wide_layout(1_000_000 + n, 200, 160))).unwrap();
+    let layout = |n: u64| serde_json::to_string(&StateReport::Layout(wide_layout(1_000_000 + n, 200, 160))).unwrap();
     bad.flood(time, "layouts", |n| (UpKind::State, None, layout(n))).await;
     bad.was_refused("layouts");
     bad.flood(time, "", |_| (UpKind::Sample, None, "{\"nonsense\":true}".into())).await;

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use ioc_common::reading::Accounts;
 use ioc_probe::settings::SurveySettings;
-use ioc_probe::sshd::{SshdConnection, configured, parse_decided};
+use ioc_probe::sshd::{SshdConnection, parse_effective, read_config};
 use ioc_probe::{NoAccess, SurveyContext};
 
 /// One machine: what lies where.
@@ -289,7 +289,7 @@ fn sshd_lets_in_whom_we_say() {
                 String::from_utf8(groups.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
             };
             let who = SshdConnection { user: user.to_owned(), groups, port: 22 };
-            let ours = configured(&machine(dir.path(), &settings), MAIN, &who).map(|found| found.unwrap().decided);
+            let ours = read_config(&machine(dir.path(), &settings), MAIN, &who).map(|found| found.unwrap().decided);
             let about = format!("user={user},host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22");
             // The directory that sshd locks itself into is made by its unit, elsewhere.
             let script = format!(
@@ -300,7 +300,7 @@ fn sshd_lets_in_whom_we_say() {
             let output = apart(&script);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let theirs =
-                output.status.success().then(|| parse_decided(&String::from_utf8_lossy(&output.stdout)).unwrap());
+                output.status.success().then(|| parse_effective(&String::from_utf8_lossy(&output.stdout)).unwrap());
             match (&ours, &theirs) {
                 (Err(_), None) => {}
                 (Ok(ours), Some(theirs)) => {

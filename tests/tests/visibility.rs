@@ -9,7 +9,7 @@ use ioc_common::clock;
 use ioc_common::document::Json;
 use ioc_common::enrolment::{EnrolRequest, Token};
 use ioc_common::layout::{Layout, Series};
-use ioc_common::report::{Body, Event, Facts, Hello, Sample, State};
+use ioc_common::report::{Body, Event, Facts, Hello, Sample, StateReport};
 use ioc_tests::harness::{Rig, eventually};
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
@@ -67,7 +67,7 @@ impl ScopedClient {
 fn accounts(names: &[&str]) -> Body {
     let all: Vec<Value> = names.iter().map(|name| json!({ "name": name, "administrator": true })).collect();
     let doc = Json::of(&json!({ "accounts": all, "people": all.len() })).unwrap();
-    Body::State(State::Document { name: "accounts".to_owned(), doc })
+    Body::State(StateReport::Document { name: "accounts".to_owned(), doc })
 }
 
 /// A machine whose administrators change, whose accounts have numbers, and which tells of who signs in.
@@ -95,7 +95,7 @@ async fn planted(rig: &Rig, id: &str, place: &str) -> Link {
         Body::Hello(Box::new(Hello { layout, ..*hello })),
         accounts(&["root"]),
         accounts(&["root", NAMES[0], NAMES[1]]),
-        Body::State(State::Document { name: "sessions".to_owned(), doc: sessions }),
+        Body::State(StateReport::Document { name: "sessions".to_owned(), doc: sessions }),
         Body::Event(event),
         Body::Sample(Sample { layout: id, v: vec![Some(12.0), Some(400.0), Some(120.0)] }),
     ] {

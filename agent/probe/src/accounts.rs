@@ -5,28 +5,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Account, Accounts};
+use ioc_common::reading::{Account, Accounts, Findings};
 
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "accounts",
-        every_s: 6 * HOUR_S,
-        deadline_s: 10,
-        watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
-        privileged: true,
-        needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Accounts::PROBE,
+    deadline_s: 10,
+    watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
+    privileged: true,
+    needs: Some("/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)"),
+    programs: &[],
+    captured: &[
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/shadow",
+        "/etc/login.defs",
+        "/etc/sudoers",
+        "/etc/sudoers.d/*",
+        "/etc/sudoers.d",
+        "/usr/etc/sudoers",
+        "/etc/hostname",
+        "/etc/nsswitch.conf",
+    ],
+    processes: &[],
     card: Card {
         article: "13.1, 13.2",
         vi: "Tài khoản, quyền quản trị, ngày đổi mật khẩu",
         en: "Accounts, administrators, dates of passwords",
         reads: "`/etc/passwd`, `/etc/group`, `/etc/shadow` (dates and states, never a hash), `/etc/sudoers` and what it includes",
-        metrics: &["account."],
         cost: "0.5 ms",
     },
     read: survey,
@@ -173,7 +183,7 @@ fn elsewhere(
         asked.all(|source| source.starts_with('[') || matches!(source, "files" | "systemd" | "altfiles" | "extrausers"))
     });
     let foreign = |name: &str| !only_files || name.contains(['\\', '@', ' ']);
-    let named = sudoers.named().into_iter().filter(|principal| match principal {
+    let named = sudoers.principals().into_iter().filter(|principal| match principal {
         Principal::All => false,
         Principal::Alias(name) | Principal::Name(name) => foreign(name) && !users.iter().any(|user| user.name == *name),
         Principal::Id(uid) => !only_files && !users.iter().any(|user| user.uid == *uid),
@@ -285,10 +295,10 @@ pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
-    fn host() -> Captured {
-        Captured::new(&[
+    fn host() -> CapturedMachine {
+        CapturedMachine::new(&[
             (
                 "/etc/passwd",
                 "root:x:0:0:root:/:/bin/bash\ndaemon:x:1:1::/:/usr/sbin/nologin\nan:x:1000:1000:Nguyễn Văn An,,,:/home/an:/bin/bash\n\

@@ -7,33 +7,39 @@
 mod clamav;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Product};
+use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Findings, Product};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::time_zone::{Zone, month, three};
 pub use clamav::{Header, parse_header, parse_version};
 use clamav::{clamav, ctime};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "antivirus",
-        every_s: 15 * MINUTE_S,
-        deadline_s: 200,
-        watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
-        privileged: true,
-        needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Antivirus::PROBE,
+    deadline_s: 200,
+    watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
+    privileged: true,
+    needs: Some("clamd's socket and log (groups clamav and adm), or the product's own command"),
+    programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
+    captured: &[
+        "/proc/*/comm",
+        "/etc/localtime",
+        "/etc/clamav/clamd.conf",
+        "/etc/clamd.d/scan.conf",
+        "/var/lib/clamav/*",
+        "/var/log/clamav/*",
+    ],
+    processes: &["clamd", "clamonacc", "oaeventd", "scand"],
     card: Card {
         article: "8.2",
         vi: "Phần mềm chống mã độc, mẫu nhận dạng, phát hiện",
         en: "Anti-malware, signatures, detections",
         reads: "ClamAV: clamd's socket, headers of `/var/lib/clamav`, `/var/log/clamav`. `mdatp`, `kesl-control`, ESET's `upd`, Sophos' `savdstatus`, Trend's \
             `dsa_query`, or commands in `[[antivirus.custom]]`; event `malware.found`",
-        metrics: &["av."],
         cost: "2 ms",
     },
     read: survey,
@@ -56,12 +62,12 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut antivirus = Antivirus { products: products.into_iter().flatten().collect() };
     antivirus.products.extend(context.settings.antivirus_custom.iter().map(|one| custom(context, one)));
     let mut found = SurveyFindings::of(&antivirus, context.now)?;
-    (found.events, found.memo) = news(&antivirus, context.memo);
+    (found.events, found.memo) = new_events(&antivirus, context.memo);
     Ok(found)
 }
 
 /// Detections that were not known at the last survey become events. The first survey only remembers.
-fn news(antivirus: &Antivirus, memo: &str) -> (Vec<Event>, String) {
+fn new_events(antivirus: &Antivirus, memo: &str) -> (Vec<Event>, String) {
     let known: Option<Vec<String>> = serde_json::from_str(memo).ok();
     let mut keys = Vec::new();
     let mut events = Vec::new();
@@ -352,7 +358,7 @@ fn custom(context: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const NOW: &str = "2026-11-24T00:00:00Z";
 
@@ -363,7 +369,7 @@ mod tests {
         let old = "ClamAV-VDB:17 Sep 2007 08-32 +0000:44:1:2:x:y:z";
         assert_eq!(parse_header(old.as_bytes()).expect("reads").made_at.to_string(), "2007-09-17T08:32:00.000Z");
         assert_eq!(parse_header(b"PK"), None);
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             (
                 "/etc/clamav/clamd.conf",
                 "#LogFile /x\nLocalSocket /run/clamav/clamd.ctl\nLogFile /var/log/clamav/clamav.log\n",
@@ -412,7 +418,7 @@ mod tests {
 
     #[test]
     fn others_by_their_documented_output() {
-        let captured = Captured::new(&[("/proc/7/comm", "oaeventd\n")]);
+        let captured = CapturedMachine::new(&[("/proc/7/comm", "oaeventd\n")]);
         captured.says("mdatp", &["health"], 0, "healthy                                     : true\nengine_version : \"1.1.24040.1\"\n\
             real_time_protection_enabled : true\ndefinitions_version : \"1.411.1\"\ndefinitions_updated_minutes_ago : 1440\n");
         captured.says("mdatp", &["threat", "list"], 0, "Id: \"1\"\nName: \"Virus:DOS/EICAR_Test_File\"\nType: \"virus\"\nDetection time: Mon Nov 23 07:00:00 2026\nStatus: \"quarantined\"\n");
@@ -439,13 +445,13 @@ mod tests {
         assert_eq!(found.number("av.detections", "mdatp"), 1.0);
         assert_eq!(found.number("av.realtime", "trend"), 1.0);
         assert!(found.number("av.signature_age", "trend").is_nan());
-        let none = survey(&Captured::new(&[]).machine(NOW)).expect("read");
+        let none = survey(&CapturedMachine::new(&[]).machine(NOW)).expect("read");
         assert_eq!(none.number("av.products", ""), 0.0);
     }
 
     #[test]
     fn what_a_product_does_not_say_is_unknown() {
-        let captured = Captured::new(&[("/proc/77/comm", "sh\n")]);
+        let captured = CapturedMachine::new(&[("/proc/77/comm", "sh\n")]);
         captured.says("mdatp", &["health"], 0, "Could not connect to the daemon. Status: 14: failed to connect\n");
         captured.says("mdatp", &["threat", "list"], 0, "Could not connect to the daemon.\n");
         captured.says("kesl-control", &["--app-info"], 0, "Error: The service is not available\n");
@@ -475,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_product_by_its_administrators_commands() {
-        let mut captured = Captured::new(&[]);
+        let mut captured = CapturedMachine::new(&[]);
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         captured.settings.antivirus_custom = vec![CustomAntivirus {
             name: "bkav".into(),

@@ -6,32 +6,31 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Backup, Backups};
+use ioc_common::reading::{Backup, Backups, Findings};
 use serde::{Deserialize, Serialize};
 
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::names_in;
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::{BackupKind, BackupSetting};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::{Zone, three};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "backups",
-        every_s: HOUR_S,
-        deadline_s: 300,
-        watch: &[],
-        privileged: true,
-        needs: "[[backup]] in the configuration; repositories and markers the helper may read",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Backups::PROBE,
+    deadline_s: 300,
+    watch: &[],
+    privileged: true,
+    needs: Some("[[backup]] in the configuration; repositories and markers the helper may read"),
+    programs: &["borg", "restic", "systemctl"],
+    captured: &["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"],
+    processes: &[],
     card: Card {
         article: "7.1",
         vi: "Sao lưu gần nhất",
         en: "Freshness of backups",
         reads: "marker files, `systemctl show`, `restic snapshots`, `borg list`, `pg_basebackup` directories of each `[[backup]]`",
-        metrics: &["backup."],
         cost: "0.1 ms a marker; a repository costs what its program does",
     },
     read: survey,
@@ -43,11 +42,11 @@ const FIRST_RUN_MS: i64 = 8 * 86_400_000;
 const PROPERTIES: &str = "--property=Result,ExecMainStatus,ExecMainExitTimestamp,LoadState";
 
 /// What is remembered of each job from one survey to the next.
-type JobMemos = BTreeMap<String, Run>;
+type JobMemos = BTreeMap<String, ServiceRun>;
 
 /// The last run that was seen of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Run {
+struct ServiceRun {
     /// When it last ended, milliseconds since 1970.
     ended: i64,
     /// Whether it was good then.
@@ -147,7 +146,7 @@ fn timer(
         let good = result == "success" && value("ExecMainStatus") == Some("0");
         let at_ms = at.as_millis();
         let succeeded = if good { Some(at_ms) } else { before.and_then(|run| run.succeeded) };
-        seen.insert(setting.name.clone(), Run { ended: at_ms, good, succeeded });
+        seen.insert(setting.name.clone(), ServiceRun { ended: at_ms, good, succeeded });
         job.ok = Some(good);
         job.succeeded_at = succeeded.map(Timestamp::from_millis);
         return Ok(());
@@ -272,7 +271,7 @@ fn pgbasebackup(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     fn setting(name: &str, kind: BackupKind, target: &str) -> BackupSetting {
         BackupSetting { name: name.into(), kind, target: target.into(), password_file: None }
@@ -280,7 +279,8 @@ mod tests {
 
     #[test]
     fn jobs_of_every_kind() {
-        let mut captured = Captured::new(&[("/var/backups/done", ""), ("/srv/pg/2026-11-23/backup_manifest", "{}")]);
+        let mut captured =
+            CapturedMachine::new(&[("/var/backups/done", ""), ("/srv/pg/2026-11-23/backup_manifest", "{}")]);
         captured.settings.backups = vec![
             setting("files", BackupKind::Marker, "/var/backups/done"),
             setting("never", BackupKind::Marker, "/var/backups/none"),
@@ -308,10 +308,10 @@ mod tests {
         assert_eq!(found.number("backup.age", "restic"), 4.3);
         let backups: Backups = found.read();
         assert!(backups.jobs[5].unknown.contains("borg"), "{:?}", backups.jobs[5]);
-        assert!(survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")).is_err());
+        assert!(survey(&CapturedMachine::new(&[]).machine("2026-11-24T00:00:00Z")).is_err());
     }
 
-    fn shows(captured: &Captured, unit: &str, text: &str) {
+    fn shows(captured: &CapturedMachine, unit: &str, text: &str) {
         captured.says("systemctl", &["show", "--no-pager", PROPERTIES, "--", unit], 0, text);
     }
 
@@ -319,9 +319,9 @@ mod tests {
 
     #[test]
     fn what_systemd_forgot_is_remembered() {
-        let mut captured = Captured::new(&[("/proc/uptime", "86400.00 1.0\n")]);
+        let mut captured = CapturedMachine::new(&[("/proc/uptime", "86400.00 1.0\n")]);
         captured.settings.backups = vec![setting("db", BackupKind::Timer, "db.service")];
-        let at = |captured: &Captured, now: &str| {
+        let at = |captured: &CapturedMachine, now: &str| {
             let found = survey(&captured.machine(now)).expect("read");
             (found.number("backup.ok", "db"), found.number("backup.age", "db"), found.memo)
         };
@@ -349,10 +349,10 @@ mod tests {
 
     #[test]
     fn a_job_that_was_never_seen_to_run() {
-        let mut captured = Captured::new(&[("/proc/uptime", "172800.00 1.0\n")]);
+        let mut captured = CapturedMachine::new(&[("/proc/uptime", "172800.00 1.0\n")]);
         captured.settings.backups = vec![setting("db", BackupKind::Timer, "db.timer")];
         shows(&captured, "db.service", FORGOTTEN);
-        let read = |captured: &Captured| survey(&captured.machine("2026-11-24T10:00:00Z")).expect("read");
+        let read = |captured: &CapturedMachine| survey(&captured.machine("2026-11-24T10:00:00Z")).expect("read");
         let young = read(&captured);
         assert!(young.number("backup.ok", "db").is_nan());
         assert!(young.read::<Backups>().jobs[0].unknown.contains("2 days"));
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_no_missing_backup() {
-        let mut captured = Captured::new(&[("/srv/file", ""), ("/srv/done", "")]);
+        let mut captured = CapturedMachine::new(&[("/srv/file", ""), ("/srv/done", "")]);
         captured.settings.backups = vec![
             setting("restic", BackupKind::Restic, "/srv/r"),
             setting("closed", BackupKind::Marker, "/srv/file/done"),

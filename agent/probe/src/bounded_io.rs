@@ -222,7 +222,7 @@ pub fn read_table(root: &Path, path: &str, max: usize) -> Result<Vec<u8>, ReadEr
     read().map_err(|source| ReadError { path: path.clone(), source })
 }
 
-/// A file that could not be read.
+/// Why a file gave nothing: it is not there, may not be opened, is longer than its bound, or the system says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
 #[allow(missing_docs, reason = "their names say it")]

@@ -10,27 +10,26 @@ use rustls_pki_types::pem::PemObject as _;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::hex;
-use ioc_common::reading::{CertificateFile, Certificates};
+use ioc_common::reading::{CertificateFile, Certificates, Findings};
 
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 use crate::time_zone::seconds;
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "certificates",
-        every_s: 6 * HOUR_S,
-        deadline_s: 10,
-        watch: &[],
-        privileged: true,
-        needs: "[certificates] paths in the configuration; files the agent or its helper may read",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Certificates::PROBE,
+    deadline_s: 10,
+    watch: &[],
+    privileged: true,
+    needs: Some("[certificates] paths in the configuration; files the agent or its helper may read"),
+    programs: &[],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "8.1",
         vi: "Hạn chứng thư",
         en: "Certificates' ends",
         reads: "files of `[certificates] paths`, PEM or DER",
-        metrics: &["cert."],
         cost: "0.1 ms a file",
     },
     read: survey,
@@ -364,7 +363,7 @@ fn shown(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
     use proptest::prelude::*;
 
     fn certificate() -> rcgen::Certificate {
@@ -379,7 +378,7 @@ mod tests {
     #[test]
     fn pem_and_der_and_neither() {
         let certificate = certificate();
-        let mut captured = Captured::new(&[("/etc/a.pem", &certificate.pem()), ("/etc/c.pem", "hello")]);
+        let mut captured = CapturedMachine::new(&[("/etc/a.pem", &certificate.pem()), ("/etc/c.pem", "hello")]);
         captured.write("/etc/b.der", certificate.der());
         captured.settings.certificates =
             ["/etc/a.pem", "/etc/b.der", "/etc/c.pem", "/etc/d.pem"].map(Into::into).to_vec();
@@ -416,7 +415,7 @@ mod tests {
         let (issuing, old) = (named("Issuing CA", 2031, true, &[]), named("Old Root", 2024, true, &[]));
         let key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
         let chain = format!("Bag Attributes\n  friendlyName: x\n{key}{leaf}{issuing}{old}");
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             ("/etc/chain.pem", &chain),
             ("/etc/crlf.pem", &leaf.replace('\n', "\r\n")),
             ("/etc/bom.pem", &format!("\u{feff}{leaf}{issuing}")),

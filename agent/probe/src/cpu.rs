@@ -2,34 +2,22 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Cpu, CpuShares, Reading as _, Sink};
+use ioc_common::reading::{Cpu, CpuShares, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "cpu", every_n: 1, new: |root| Box::new(CpuProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Cpu::PROBE,
+    every_n: 1,
+    new: |root| Box::new(CpuProbe::new(root)),
+    captured: &["/proc/stat"],
     card: Card {
         article: "5.1a",
         vi: "CPU theo nhân và chế độ",
         en: "CPU by core and mode",
         reads: "`/proc/stat`",
-        metrics: &[
-            "cpu.busy",
-            "cpu.user",
-            "cpu.nice",
-            "cpu.system",
-            "cpu.iowait",
-            "cpu.irq",
-            "cpu.softirq",
-            "cpu.steal",
-            "cpu.core.",
-            "system.context",
-            "system.forks",
-            "system.interrupts",
-            "system.procs",
-        ],
         cost: "0.03 ms",
     },
 };
@@ -110,7 +98,7 @@ fn shares(now: &Modes, before: &Modes) -> Option<CpuShares> {
 
 /// What happened between two readings.
 #[must_use]
-pub fn reading(now: &CpuTimes, before: Option<&CpuTimes>, elapsed_s: Option<f64>) -> Cpu {
+pub fn cpu_between(now: &CpuTimes, before: Option<&CpuTimes>, elapsed_s: Option<f64>) -> Cpu {
     let pair = before.zip(elapsed_s);
     let per_second = |pick: fn(&CpuTimes) -> u64| pair.and_then(|(before, s)| rate(pick(now), pick(before), s));
     Cpu {
@@ -131,7 +119,7 @@ pub fn reading(now: &CpuTimes, before: Option<&CpuTimes>, elapsed_s: Option<f64>
     }
 }
 
-/// The probe.
+/// Remembers the times of each core, from which shares come.
 #[derive(Debug)]
 pub struct CpuProbe {
     stat: KeptFile,
@@ -156,7 +144,7 @@ impl Probe for CpuProbe {
         if let Err(why) = parse(&text(bytes), &mut self.now) {
             return unknown(&why);
         }
-        reading(&self.now, self.before.as_ref(), context.elapsed_s).emit(sink);
+        cpu_between(&self.now, self.before.as_ref(), context.elapsed_s).emit(sink);
         match &mut self.before {
             Some(before) => std::mem::swap(before, &mut self.now),
             None => self.before = Some(std::mem::take(&mut self.now)),
@@ -183,7 +171,7 @@ mod tests {
         let now = counters(
             "cpu  150 0 110 830 10 0 0 0 50 0\ncpu0 150 0 110 830 10 0 0 0 50 0\nctxt 1500\nprocs_running 3\n",
         );
-        let cpu = reading(&now, Some(&before), Some(10.0));
+        let cpu = cpu_between(&now, Some(&before), Some(10.0));
         let all = cpu.all.expect("time has passed");
         assert!((all.user - 50.0).abs() < 1e-9 && (all.idle - 30.0).abs() < 1e-9 && (all.iowait - 10.0).abs() < 1e-9);
         assert_eq!(cpu.context_switches, Some(50.0));
@@ -193,7 +181,7 @@ mod tests {
     #[test]
     fn a_first_reading_has_no_shares_and_an_old_kernel_has_fewer_modes() {
         let now = counters("cpu  1 2 3 4\ncpu7 1 2 3 4\n");
-        let cpu = reading(&now, None, None);
+        let cpu = cpu_between(&now, None, None);
         assert_eq!((cpu.all, cpu.cores), (None, vec![(7, None)]));
         assert!(parse("intr 5\n", &mut CpuTimes::default()).is_err());
         assert!(parse("cpu  1 x 3 4\n", &mut CpuTimes::default()).unwrap_err().contains("cpu  1 x"));

@@ -1,13 +1,12 @@
-//! What a probe says of itself in its own file: its name, when it is read, what it needs, what stands on its page, and its reader.
+//! What a probe says of itself in its own file: when it is read, what it needs and asks, what stands on its page, and its reader. Its name,
+//! how often its survey is made and what its metrics are stand with its reading ([`ProbeInfo`]), since the collector knows them, too.
 
 use std::path::Path;
 
+use ioc_common::reading::ProbeInfo;
+
 use crate::Probe;
 use crate::survey_context::{SurveyContext, SurveyResult};
-
-pub(crate) const MINUTE_S: u64 = 60;
-pub(crate) const HOUR_S: u64 = 3600;
-pub(crate) const DAY_S: u64 = 86_400;
 
 /// What the page of a probe says that its reader does not (`docs/probes`).
 #[derive(Debug, Clone, Copy)]
@@ -20,15 +19,13 @@ pub struct Card {
     pub en: &'static str,
     /// Files, programs and hosts that it asks.
     pub reads: &'static str,
-    /// Beginnings of its metrics' names.
-    pub metrics: &'static [&'static str],
     /// CPU of one run on the reference machine (docs/performance.md).
     pub cost: &'static str,
 }
 
 /// A quick probe, as whoever takes samples knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct Sampled {
+pub struct SampledProbe {
     /// Its name in configuration, status and pages.
     pub name: &'static str,
     /// It is read at every so many samples; what it read stands in the samples between.
@@ -50,22 +47,55 @@ pub struct Survey {
     pub watch: &'static [&'static str],
     /// It needs more than an ordinary user may.
     pub privileged: bool,
-    /// What it needs, for the documents and for `doctor`.
-    pub needs: &'static str,
+    /// Rights and programs that it needs, for the documents and for `doctor`; none where it needs nothing more than others.
+    pub needs: Option<&'static str>,
 }
 
 /// Reads a survey's part of the machine.
 pub type SurveyReader = fn(&SurveyContext<'_>) -> SurveyResult;
 
 /// All that a quick probe says of itself.
-pub(crate) struct SampledProbe {
-    pub(crate) sampled: Sampled,
+pub(crate) struct SampledDescriptor {
+    /// What both sides know of it: `PROBE` of its reading.
+    pub(crate) probe: ProbeInfo,
+    pub(crate) every_n: u32,
+    pub(crate) new: fn(&Path) -> Box<dyn Probe>,
+    /// What a capture takes, so that this probe reads the same of it ([`crate::captured_files`]).
+    pub(crate) captured: &'static [&'static str],
     pub(crate) card: Card,
 }
 
+impl SampledDescriptor {
+    pub(crate) const fn sampled(&self) -> SampledProbe {
+        SampledProbe { name: self.probe.name, every_n: self.every_n, new: self.new }
+    }
+}
+
 /// All that a slow probe says of itself.
-pub(crate) struct SurveyProbe {
-    pub(crate) survey: Survey,
+pub(crate) struct SurveyDescriptor {
+    /// What both sides know of it: `PROBE` of its reading.
+    pub(crate) probe: ProbeInfo,
+    pub(crate) deadline_s: u64,
+    pub(crate) watch: &'static [&'static str],
+    pub(crate) privileged: bool,
+    pub(crate) needs: Option<&'static str>,
+    /// Programs that it asks; ops can forbid each ([`crate::programs`]).
+    pub(crate) programs: &'static [&'static str],
+    /// What a capture takes beside what programs say, so that this probe reads the same of it ([`crate::captured_files`]).
+    pub(crate) captured: &'static [&'static str],
+    /// Processes whose names it looks for; a capture keeps no others ([`crate::processes`]).
+    pub(crate) processes: &'static [&'static str],
     pub(crate) card: Card,
     pub(crate) read: SurveyReader,
+}
+
+impl SurveyDescriptor {
+    #[allow(clippy::panic, reason = "it is only called while the program is built, and ends that")]
+    pub(crate) const fn survey(&self) -> Survey {
+        let Self { probe, deadline_s, watch, privileged, needs, .. } = *self;
+        match probe.every_s {
+            Some(every_s) => Survey { name: probe.name, every_s, deadline_s, watch, privileged, needs },
+            None => panic!("its reading is one of samples"),
+        }
+    }
 }

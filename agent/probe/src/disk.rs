@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Disk, DiskRates, Disks, Reading as _, Sink};
+use ioc_common::reading::{Disk, DiskRates, Disks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "disk", every_n: 1, new: |root| Box::new(DiskProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Disks::PROBE,
+    every_n: 1,
+    new: |root| Box::new(DiskProbe::new(root)),
+    captured: &["/proc/diskstats"],
     card: Card {
         article: "5.1a",
         vi: "Vào/ra đĩa: tốc độ, độ trễ, độ bận",
         en: "Disk I/O: rates, latency, utilisation",
         reads: "`/proc/diskstats`",
-        metrics: &["disk."],
         cost: "0.02 ms",
     },
 };
@@ -84,7 +86,7 @@ struct KnownDisk {
     before: Option<DiskCounters>,
 }
 
-/// The probe.
+/// Remembers the counters of each disk, from which rates come.
 #[derive(Debug)]
 pub struct DiskProbe {
     root: PathBuf,

@@ -1,33 +1,27 @@
 //! Displays on a controller: DRM connectors of `/sys/class/drm` and the panels' EDID (VESA E-EDID 1.4), compared with the wall that
 //! the configuration says should be there.
 
-use ioc_common::reading::{Connector, Difference, Displays, Panel};
+use ioc_common::reading::{Connector, Difference, Displays, Findings, Panel};
 use ioc_common::report::Event;
 
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::PanelSetting;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "displays",
-        every_s: HOUR_S,
-        deadline_s: 10,
-        watch: &[
-            "/sys/class/drm/*/status",
-            "/sys/class/drm/*/enabled",
-            "/sys/class/drm/*/dpms",
-            "/sys/class/drm/*/modes",
-        ],
-        privileged: false,
-        needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Displays::PROBE,
+    deadline_s: 10,
+    watch: &["/sys/class/drm/*/status", "/sys/class/drm/*/enabled", "/sys/class/drm/*/dpms", "/sys/class/drm/*/modes"],
+    privileged: false,
+    needs: Some("a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]"),
+    programs: &[],
+    captured: &["/sys/class/drm/*/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Màn hình của bộ điều khiển so với tường cấu hình",
         en: "Displays of a controller against the expected wall",
         reads: "`/sys/class/drm`, EDID; events `display.gone`, `display.connected`, `display.swapped`",
-        metrics: &["display."],
         cost: "0.3 ms",
     },
     read: survey,
@@ -51,12 +45,12 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         displays.differences = compare(&displays.connectors, wall);
     }
     let mut found = SurveyFindings::of(&displays, context.now)?;
-    (found.events, found.memo) = news(&displays, context.memo);
+    (found.events, found.memo) = new_events(&displays, context.memo);
     Ok(found)
 }
 
 /// Panels that came or went since the last survey.
-fn news(displays: &Displays, memo: &str) -> (Vec<Event>, String) {
+fn new_events(displays: &Displays, memo: &str) -> (Vec<Event>, String) {
     let before: Option<std::collections::BTreeMap<String, String>> = serde_json::from_str(memo).ok();
     let now: std::collections::BTreeMap<String, String> = displays
         .connectors
@@ -290,7 +284,7 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     /// An EDID after the specification: maker SAM, a name, a serial, 1920x1080.
     pub(crate) fn edid(serial: &str) -> Vec<u8> {
@@ -383,7 +377,7 @@ mod tests {
     #[test]
     fn a_wall_that_is_not_as_it_should_be() {
         let mut captured =
-            Captured::new(&[("/sys/class/drm/version", "drm 1.1.0"), ("/sys/class/drm/card0/dev", "226:0")]);
+            CapturedMachine::new(&[("/sys/class/drm/version", "drm 1.1.0"), ("/sys/class/drm/card0/dev", "226:0")]);
         let connector = |name: &str, status: &str, mode: &str, panel: &[u8]| {
             captured.write(&format!("/sys/class/drm/card0-{name}/status"), status.as_bytes());
             captured.write(

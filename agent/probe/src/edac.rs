@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{MemoryErrors, Reading as _, Sink};
+use ioc_common::reading::{MemoryErrors, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "edac", every_n: 6, new: |root| Box::new(EdacProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: MemoryErrors::PROBE,
+    every_n: 6,
+    new: |root| Box::new(EdacProbe::new(root)),
+    captured: &["/sys/devices/system/edac/mc/*/*"],
     card: Card {
         article: "6.2",
         vi: "Lỗi bộ nhớ ECC",
         en: "Memory errors (ECC)",
         reads: "`/sys/devices/system/edac/mc`",
-        metrics: &["memory.corrected", "memory.uncorrected"],
         cost: "0.01 ms",
     },
 };

@@ -9,6 +9,19 @@ use super::load::parse_cpu_list;
 use super::memory::parse_meminfo;
 use crate::bounded_io::read_text;
 
+/// What a capture takes for it, as with [`crate::captured_files`].
+pub(crate) const CAPTURED: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/sys/kernel/hostname",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/arch",
+    "/sys/class/dmi/id/*",
+    "/sys/devices/system/cpu/online",
+    "/etc/os-release",
+    "/usr/lib/os-release",
+];
+
 /// Reads every fact of the machine under `root`. What it does not tell stays empty.
 #[must_use]
 pub fn read(root: &Path) -> Facts {

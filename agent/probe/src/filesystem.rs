@@ -10,17 +10,19 @@ use std::path::{Path, PathBuf};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
-use ioc_common::reading::{Filesystem, Filesystems, Reading as _, Sink};
+use crate::descriptor::{Card, SampledDescriptor};
+use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "filesystem", every_n: 1, new: |root| Box::new(FilesystemProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Filesystems::PROBE,
+    every_n: 1,
+    new: |root| Box::new(FilesystemProbe::new(root)),
+    captured: &["/proc/self/mounts", "/etc/fstab"],
     card: Card {
         article: "5.1a",
         vi: "Dung lượng các hệ thống tệp cục bộ",
         en: "Space of local filesystems",
         reads: "`/proc/self/mounts`, statvfs(3)",
-        metrics: &["fs."],
         cost: "0.02 ms",
     },
 };
@@ -110,7 +112,7 @@ pub(crate) fn unescape(word: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The probe.
+/// Asks each local filesystem for its space; the table of mounts is kept open.
 #[derive(Debug)]
 pub struct FilesystemProbe {
     root: PathBuf,

@@ -15,7 +15,7 @@ mod walk;
 use ioc_common::reading::Protection;
 
 pub use packet::{Family, OutsideInterfaces, Packet};
-pub use walk::{FinalVerdict, RuleSet};
+pub use walk::{FilterRuleSet, FinalVerdict};
 
 use crate::ProbeOutcome;
 use crate::survey_context::SurveyContext;
@@ -47,7 +47,7 @@ pub(super) fn read(context: &SurveyContext<'_>, protection: &mut Protection) {
         if let Some(answer) = legacy(context, family, &outside, &nft) {
             answers.push(("iptables", answer));
         }
-        let answer = joined(&answers);
+        let answer = all_tables(&answers);
         for (who, _) in answers.iter().filter(|(_, answer)| *answer == Ok(FinalVerdict::Dropped)) {
             if !by.contains(&(*who).to_owned()) {
                 by.push((*who).to_owned());
@@ -92,7 +92,7 @@ pub(super) fn read(context: &SurveyContext<'_>, protection: &mut Protection) {
 }
 
 /// What the tables say together: the packet has to pass all of them.
-fn joined(answers: &[(&str, WalkResult)]) -> WalkResult {
+fn all_tables(answers: &[(&str, WalkResult)]) -> WalkResult {
     let all = || answers.iter().map(|(_, answer)| answer);
     if all().any(|answer| *answer == Ok(FinalVerdict::Dropped)) {
         return Ok(FinalVerdict::Dropped);
@@ -162,14 +162,14 @@ impl Nft {
                 && let Ok(own) = save::compile(&text, &Packet::new(family, outside.clone(), &save::ports(&text)))
             {
                 let others = nft::compile_without_foreign(json, &stranger);
-                return Some(Ok(both(own.walk(), others.rules.walk())));
+                return Some(Ok(worse_of(own.walk(), others.rules.walk())));
             }
         }
         Some(Ok(outcome))
     }
 }
 
-fn both(one: FinalVerdict, other: FinalVerdict) -> FinalVerdict {
+fn worse_of(one: FinalVerdict, other: FinalVerdict) -> FinalVerdict {
     match (one, other) {
         (FinalVerdict::Dropped, _) | (_, FinalVerdict::Dropped) => FinalVerdict::Dropped,
         (FinalVerdict::Accepted, FinalVerdict::Accepted) => FinalVerdict::Accepted,

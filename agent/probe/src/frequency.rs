@@ -2,20 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::Sink;
+use ioc_common::reading::{Frequency, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, rate};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "frequency", every_n: 6, new: |root| Box::new(FrequencyProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Frequency::PROBE,
+    every_n: 6,
+    new: |root| Box::new(FrequencyProbe::new(root)),
+    captured: &[
+        "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",
+        "/sys/devices/system/cpu/*/thermal_throttle/core_throttle_count",
+    ],
     card: Card {
         article: "5.1a",
         vi: "Tần số CPU, giảm tốc vì nóng",
         en: "CPU frequency, throttling by heat",
         reads: "`/sys/devices/system/cpu`",
-        metrics: &["cpu.frequency", "cpu.throttled"],
         cost: "0.02 ms a core",
     },
 };
@@ -23,7 +28,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
 /// Most cores whose frequency is read.
 const CORES_MAX: usize = 64;
 
-/// The probe.
+/// Remembers how often all cores were throttled until now.
 #[derive(Debug)]
 pub(crate) struct FrequencyProbe {
     root: PathBuf,
@@ -60,14 +65,12 @@ impl Probe for FrequencyProbe {
                 why: format!("{BASE}: neither cpufreq nor thermal_throttle, as in a virtual machine"),
             };
         }
-        if count > 0.0 {
-            sink.put("cpu.frequency", "", (sum / count).round());
-        }
-        if let Some(throttled) = throttled {
+        let throttled = throttled.map(|throttled| {
             let before = self.throttled.replace(throttled);
             let per_second = before.zip(context.elapsed_s).and_then(|(before, s)| rate(throttled, before, s));
-            sink.put("cpu.throttled", "", per_second.unwrap_or(f64::NAN));
-        }
+            per_second.unwrap_or(f64::NAN)
+        });
+        Frequency { mhz: (count > 0.0).then(|| sum / count), throttled }.emit(sink);
         ProbeOutcome::Read
     }
 }

@@ -1,26 +1,25 @@
 //! Graphics processors: NVIDIA through `nvidia-smi`, AMD through sysfs (Documentation/gpu/amdgpu).
 
-use ioc_common::reading::{Gpu, Gpus};
+use ioc_common::reading::{Findings, Gpu, Gpus};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "gpu",
-        every_s: 5 * MINUTE_S,
-        deadline_s: 40,
-        watch: &[],
-        privileged: true,
-        needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Gpus::PROBE,
+    deadline_s: 40,
+    watch: &[],
+    privileged: true,
+    needs: Some("nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver"),
+    programs: &["nvidia-smi"],
+    captured: &["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Bộ xử lý đồ hoạ",
         en: "Graphics processors",
         reads: "`nvidia-smi`, amdgpu's sysfs",
-        metrics: &["gpu."],
         cost: "20 ms with nvidia-smi",
     },
     read: survey,
@@ -150,11 +149,11 @@ fn amd(context: &SurveyContext<'_>, gpus: &mut Gpus) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn nvidia_and_amd() {
-        let captured = Captured::new(&[
+        let captured = CapturedMachine::new(&[
             ("/sys/class/drm/card1/device/gpu_busy_percent", "12\n"),
             ("/sys/class/drm/card1/device/mem_info_vram_total", "8000\n"),
             ("/sys/class/drm/card1/device/mem_info_vram_used", "2000\n"),
@@ -171,7 +170,7 @@ mod tests {
         assert!(found.number("gpu.errors", "3B:00.0").is_nan());
         assert_eq!((found.number("gpu.busy", "card1"), found.number("gpu.memory_used_pct", "card1")), (12.0, 25.0));
         assert_eq!(found.number("gpu.temperature", "card1"), 54.0);
-        assert!(survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")).is_err());
+        assert!(survey(&CapturedMachine::new(&[]).machine("2026-11-24T00:00:00Z")).is_err());
     }
 
     #[test]
@@ -191,7 +190,7 @@ mod tests {
         ] {
             assert!(parse_nvidia(nothing).is_err(), "{nothing}");
         }
-        let asleep = Captured::new(&[("/sys/class/drm/card0/device/gpu_busy_percent", "\n")]);
+        let asleep = CapturedMachine::new(&[("/sys/class/drm/card0/device/gpu_busy_percent", "\n")]);
         let gpus: Gpus = survey(&asleep.machine("2026-11-24T00:00:00Z")).expect("read").read();
         assert!(gpus.gpus.len() == 1 && gpus.unknown[0].contains("gpu_busy_percent"), "{gpus:?}");
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::program::{ProgramError, ProgramOutput};
+use crate::program::{ProgramError, ProgramFailure, ProgramOutput};
 
 /// What an HTTPS server said.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +63,10 @@ const NOT_HERE: &str = "a captured machine cannot be asked";
 
 impl HostAccess for NoAccess {
     fn run(&self, program: &Path, _: &[&str], _: Duration) -> Result<ProgramOutput, ProgramError> {
-        Err(ProgramError { program: program.display().to_string(), why: NOT_HERE.to_owned() })
+        Err(ProgramError {
+            program: program.display().to_string(),
+            failure: ProgramFailure::NotRun(NOT_HERE.to_owned()),
+        })
     }
 
     fn ask_socket(&self, _: &Path, _: &[u8], _: u64, _: Duration) -> io::Result<Vec<u8>> {

@@ -1,26 +1,25 @@
 //! The management controller of a server, through `ipmitool` where there is one: sensors, power supplies, its event log.
 
-use ioc_common::reading::Ipmi;
+use ioc_common::reading::{Findings, Ipmi};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "ipmi",
-        every_s: 10 * MINUTE_S,
-        deadline_s: 120,
-        watch: &[],
-        privileged: true,
-        needs: "ipmitool and /dev/ipmi0 (the helper unit)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Ipmi::PROBE,
+    deadline_s: 120,
+    watch: &[],
+    privileged: true,
+    needs: Some("ipmitool and /dev/ipmi0 (the helper unit)"),
+    programs: &["ipmitool"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "6.2, 18.2",
         vi: "Bộ quản lý máy chủ (IPMI)",
         en: "Management controller (IPMI)",
         reads: "`ipmitool sdr elist all` (else `elist full` and `type 'Power Supply'`), `ipmitool sel`",
-        metrics: &["ipmi."],
         cost: "100 ms, most of it waiting",
     },
     read: survey,
@@ -44,17 +43,16 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         ));
     }
     let mut ipmi = Ipmi::default();
-    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
-    match everything {
+    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50);
+    let has_hung = everything.has_hung();
+    match everything.parsed(parse_sdr) {
         Ok((rows, odd)) => {
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, false);
             supplies(&mut ipmi, &rows.iter().filter(|row| is_apart(row)).collect::<Vec<_>>());
         }
         // Whoever does not answer that does not answer more.
-        Err(ProbeOutcome::Unknown { why }) if why.contains("did not end within") => {
-            return Err(ProbeOutcome::Unknown { why });
-        }
+        Err(outcome) if has_hung => return Err(outcome),
         Err(outcome) => {
             let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));
@@ -162,11 +160,11 @@ pub fn parse_supplies(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn a_server_with_a_failed_supply_and_a_hot_inlet() {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says(
             "ipmitool",
             &["-c", "sdr", "elist", "full"],
@@ -201,7 +199,7 @@ mod tests {
     const SUPPLIES: [&str; 4] = ["-c", "sdr", "type", "Power Supply"];
 
     fn parsed(all: &str) -> Ipmi {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says("ipmitool", &ALL, 0, all);
         captured.says("ipmitool", &["sel", "elist", "last", "5"], 0, "");
         survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read").read()
@@ -235,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_said() {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         captured.says("ipmitool", &ALL, 1, "");
         captured.says("ipmitool", &FULL, 0, "T,43,degrees C,ok\n");
         captured.says("ipmitool", &SUPPLIES, 1, "");

@@ -55,29 +55,24 @@ pub mod tree;
 mod usb;
 pub mod version;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use ioc_common::reading::Sink;
+use ioc_common::reading::{ProbeInfo, Sink};
 use ioc_common::report::Event;
 pub use ioc_common::report::ProbeOutcome;
 
 pub use bounded_io::{KeptFile, ReadError, names_in, read_table, read_text};
-pub use descriptor::{Card, Sampled, Survey, SurveyReader};
-use descriptor::{SampledProbe, SurveyProbe};
+pub use descriptor::{Card, SampledProbe, Survey, SurveyReader};
+use descriptor::{SampledDescriptor, SurveyDescriptor};
 use every_n::EveryN;
 pub use host_access::{HostAccess, HttpsHead, NoAccess};
 pub use hotplug::Hotplug;
 pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, absent, slug, unknown};
 
-// The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. Whoever adds a probe
-// touches:
-//
-// - its file here, with its descriptor `PROBE`, and a line below (and one for its module above);
-// - its reading, what the numbers and the document are: common/src/reading/NAME.rs, the metrics in common/src/metric.rs, and for a
-//   survey how often in common/src/document.rs;
-// - its words: the two languages of the document's fields in collector/web/locales, a page by `ioc-agent-survey docs docs/probes`;
-// - what a capture takes of a machine (agent/src/capture.rs), where it reads files that no other probe does.
-const SAMPLED_PROBES: &[SampledProbe] = &[
+// The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. What to touch to add one:
+// CONTRIBUTING.md, *a probe*.
+const SAMPLED_PROBES: &[SampledDescriptor] = &[
     cpu::PROBE,
     load::PROBE,
     memory::PROBE,
@@ -96,7 +91,7 @@ const SAMPLED_PROBES: &[SampledProbe] = &[
 ];
 // Those without a change to watch for are made as often as their state matters, within the agent's budget of CPU
 // (docs/performance.md).
-const SURVEY_PROBES: &[SurveyProbe] = &[
+const SURVEY_PROBES: &[SurveyDescriptor] = &[
     patches::PROBE,
     antivirus::PROBE,
     software::PROBE,
@@ -117,11 +112,11 @@ const SURVEY_PROBES: &[SurveyProbe] = &[
 ];
 
 /// Every quick probe. Taken from the list as the program is built, so that whoever takes samples carries no page and no survey.
-pub static SAMPLED: &[Sampled] = &{
-    let mut list = [SAMPLED_PROBES[0].sampled; SAMPLED_PROBES.len()];
+pub static SAMPLED: &[SampledProbe] = &{
+    let mut list = [SAMPLED_PROBES[0].sampled(); SAMPLED_PROBES.len()];
     let mut at = 0;
     while at < list.len() {
-        list[at] = SAMPLED_PROBES[at].sampled;
+        list[at] = SAMPLED_PROBES[at].sampled();
         at += 1;
     }
     list
@@ -130,10 +125,10 @@ pub static SAMPLED: &[Sampled] = &{
 /// Every survey. Taken from the list as the program is built, so that the agent, which knows when they are due, does not carry
 /// their readers.
 pub static SURVEYS: &[Survey] = &{
-    let mut list = [SURVEY_PROBES[0].survey; SURVEY_PROBES.len()];
+    let mut list = [SURVEY_PROBES[0].survey(); SURVEY_PROBES.len()];
     let mut at = 0;
     while at < list.len() {
-        list[at] = SURVEY_PROBES[at].survey;
+        list[at] = SURVEY_PROBES[at].survey();
         at += 1;
     }
     list
@@ -141,32 +136,63 @@ pub static SURVEYS: &[Survey] = &{
 
 /// A probe and what its page says.
 #[derive(Debug)]
-pub struct Described {
-    /// Its name.
-    pub name: &'static str,
+pub struct ProbeDescription {
+    /// Its name, and what its metrics are.
+    pub probe: &'static ProbeInfo,
     /// What its page in `docs/probes` says.
     pub card: &'static Card,
     /// It is read at every so many samples …
     pub every_n: u32,
     /// … or it is a survey.
-    pub survey: Option<&'static Survey>,
+    pub survey: Option<Survey>,
 }
 
 /// Every probe with its page, the quick ones first.
-pub fn described() -> impl Iterator<Item = Described> {
-    let quick = SAMPLED_PROBES.iter().map(|probe| Described {
-        name: probe.sampled.name,
-        card: &probe.card,
-        every_n: probe.sampled.every_n,
+pub fn descriptions() -> impl Iterator<Item = ProbeDescription> {
+    let quick = SAMPLED_PROBES.iter().map(|one| ProbeDescription {
+        probe: &one.probe,
+        card: &one.card,
+        every_n: one.every_n,
         survey: None,
     });
-    let slow = SURVEY_PROBES.iter().map(|probe| Described {
-        name: probe.survey.name,
-        card: &probe.card,
+    let slow = SURVEY_PROBES.iter().map(|one| ProbeDescription {
+        probe: &one.probe,
+        card: &one.card,
         every_n: 1,
-        survey: Some(&probe.survey),
+        survey: Some(one.survey()),
     });
     quick.chain(slow)
+}
+
+/// Programs that surveys may start, by name, sorted. Each can be forbidden in `[commands]`.
+#[must_use]
+pub fn programs() -> Vec<&'static str> {
+    let all: BTreeSet<&str> = SURVEY_PROBES.iter().flat_map(|probe| probe.programs).copied().collect();
+    all.into_iter().collect()
+}
+
+/// Files that probes read, each once: what a capture takes of a machine. `*` stands for any one name, and ends a beginning of one.
+#[must_use]
+pub fn captured_files() -> Vec<&'static str> {
+    let quick = SAMPLED_PROBES.iter().flat_map(|probe| probe.captured);
+    let slow = SURVEY_PROBES.iter().flat_map(|probe| probe.captured);
+    let mut all = Vec::new();
+    for path in facts::CAPTURED.iter().chain(quick).chain(slow) {
+        if !all.contains(path) {
+            all.push(*path);
+        }
+    }
+    all
+}
+
+/// Processes whose names probes look for.
+pub fn processes() -> impl Iterator<Item = &'static str> {
+    SURVEY_PROBES.iter().flat_map(|probe| probe.processes).copied()
+}
+
+/// Whether a probe says that it asks this program.
+fn is_program(name: &str) -> bool {
+    SURVEY_PROBES.iter().any(|probe| probe.programs.contains(&name))
 }
 
 /// The names of all probes, the quick ones first.
@@ -183,13 +209,13 @@ pub fn survey(name: &str) -> Option<&'static Survey> {
 /// What reads the survey of this name.
 #[must_use]
 pub fn reader(name: &str) -> Option<SurveyReader> {
-    SURVEY_PROBES.iter().find(|probe| probe.survey.name == name).map(|probe| probe.read)
+    SURVEY_PROBES.iter().find(|one| one.probe.name == name).map(|one| one.read)
 }
 
 /// Every quick probe by its name, reading the machine under `root`. Those that cost more or change slowly are read every few samples.
 #[must_use]
-pub fn all(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
-    let made = |probe: &Sampled| -> (&'static str, Box<dyn Probe>) {
+pub fn sampled_probes(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
+    let made = |probe: &SampledProbe| -> (&'static str, Box<dyn Probe>) {
         let reads = (probe.new)(root);
         (probe.name, if probe.every_n > 1 { Box::new(EveryN::new(reads, probe.every_n)) } else { reads })
     };
@@ -268,17 +294,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_documents_and_stand_once() {
-        let names: Vec<&str> = names().collect();
-        for (place, name) in names.iter().enumerate() {
-            assert!(ioc_common::document::is_name(name), "{name}");
-            assert!(!names[..place].contains(name), "{name} stands twice");
-        }
+    fn both_sides_know_the_same_probes() {
+        let ours: Vec<&ProbeInfo> = descriptions().map(|one| one.probe).collect();
+        let theirs: Vec<&ProbeInfo> = ioc_common::reading::PROBES.iter().collect();
+        assert_eq!(ours, theirs, "this list, and the one of common/src/reading/mod.rs");
+        assert!(names().eq(theirs.iter().map(|one| one.name)));
+    }
+
+    #[test]
+    fn surveys_end_before_the_next_and_say_what_they_need() {
         for survey in SURVEYS {
-            let said = ioc_common::document::survey_every_s(survey.name);
-            assert_eq!(said, Some(survey.every_s), "{}: common/src/document.rs says how often, too", survey.name);
-            assert!(survey.deadline_s < survey.every_s && !survey.needs.is_empty(), "{}", survey.name);
+            assert!(survey.deadline_s < survey.every_s && survey.needs != Some(""), "{}", survey.name);
         }
         assert!(SAMPLED.iter().all(|probe| probe.every_n > 0));
+        assert!(programs().into_iter().all(is_program) && !is_program("rm"));
     }
 }

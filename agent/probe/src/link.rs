@@ -3,20 +3,30 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::Sink;
+use ioc_common::reading::{NetworkLink, NetworkLinks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, unknown};
 use crate::bounded_io::{names_in, read_attribute, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "link", every_n: 6, new: |root| Box::new(LinkProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: NetworkLinks::PROBE,
+    every_n: 6,
+    new: |root| Box::new(LinkProbe::new(root)),
+    captured: &[
+        "/proc/net/bonding/*",
+        "/sys/class/net/*/operstate",
+        "/sys/class/net/*/carrier",
+        "/sys/class/net/*/carrier_changes",
+        "/sys/class/net/*/duplex",
+        "/sys/class/net/*/flags",
+        "/sys/class/net/*/bonding/ad_aggregator",
+    ],
     card: Card {
         article: "5.1a",
         vi: "Đường truyền: mất tín hiệu, bán song công, bond",
         en: "Links: lost carriers, half duplex, bonds",
         reads: "`/sys/class/net`, `/proc/net/bonding`",
-        metrics: &["net.carrier", "net.full", "net.bond"],
         cost: "0.02 ms",
     },
 };
@@ -44,7 +54,7 @@ impl LinkProbe {
 pub struct Bond {
     /// Nobody looks whether the members' links are up (`miimon` and ARP are off); their status says nothing then.
     pub unwatched: bool,
-    /// Its members.
+    /// The interfaces that it bundles, in the order of the kernel.
     pub members: Vec<BondMember>,
 }
 
@@ -154,7 +164,7 @@ const BASE: &str = "/sys/class/net";
 
 impl Probe for LinkProbe {
     fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
-        let mut any = false;
+        let mut links = NetworkLinks::default();
         let mut outcome = ProbeOutcome::Read;
         let names = match names_in(&self.root, BASE, 4096) {
             Ok(names) => names,
@@ -174,32 +184,34 @@ impl Probe for LinkProbe {
             if !self.root.join(format!("sys/class/net/{name}/device")).exists() && bond.is_none() {
                 continue;
             }
-            any = true;
-            if let Some(changes) = read("carrier_changes").and_then(|count| count.parse::<u64>().ok()) {
+            let changes = read("carrier_changes").and_then(|count| count.parse::<u64>().ok());
+            let carrier_changes = changes.map(|changes| {
                 let before = self.before.insert(name.clone(), changes);
                 let per_second = before.zip(context.elapsed_s).and_then(|(before, s)| rate(changes, before, s));
-                sink.put("net.carrier_changes", &name, per_second.unwrap_or(f64::NAN));
-            }
-            if let Some(duplex) = read("duplex") {
-                let full = match duplex.as_str() {
-                    // Some drivers say so of a link that is down.
-                    "half" if read("carrier").as_deref() == Some("0") => f64::NAN,
-                    "half" if guesses_duplex(&self.root, &name) => f64::NAN,
-                    "full" => 1.0,
-                    "half" => 0.0,
-                    _ => f64::NAN,
-                };
-                sink.put("net.full_duplex", &name, full);
-            }
-            if let Some(bond) = bond {
+                per_second.unwrap_or(f64::NAN)
+            });
+            let full_duplex = read("duplex").map(|duplex| match duplex.as_str() {
+                // Some drivers say so of a link that is down.
+                "half" if read("carrier").as_deref() == Some("0") => f64::NAN,
+                "half" if guesses_duplex(&self.root, &name) => f64::NAN,
+                "full" => 1.0,
+                "half" => 0.0,
+                _ => f64::NAN,
+            });
+            let bond_missing = bond.map(|bond| {
                 let missing = bond.unwrap_or_else(|why| {
                     outcome = unknown(&format!("{name}: {why}"));
                     None
                 });
-                sink.put("net.bond_missing", &name, missing.map_or(f64::NAN, f64::from));
-            }
+                missing.map_or(f64::NAN, f64::from)
+            });
+            links.0.push(NetworkLink { name, carrier_changes, full_duplex, bond_missing });
         }
-        if any { outcome } else { ProbeOutcome::Absent { why: format!("{BASE}: no interface with a plug") } }
+        links.emit(sink);
+        match links.0.is_empty() {
+            true => ProbeOutcome::Absent { why: format!("{BASE}: no interface with a plug") },
+            false => outcome,
+        }
     }
 }
 

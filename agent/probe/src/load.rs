@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Load, Reading as _, Sink};
+use ioc_common::reading::{Load, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "load", every_n: 1, new: |root| Box::new(LoadProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Load::PROBE,
+    every_n: 1,
+    new: |root| Box::new(LoadProbe::new(root)),
+    captured: &["/proc/loadavg", "/proc/uptime", "/sys/devices/system/cpu/online"],
     card: Card {
         article: "5.1a",
         vi: "Tải và thời gian hoạt động",
         en: "Load and uptime",
         reads: "`/proc/loadavg`, `/proc/uptime`",
-        metrics: &["load.", "system.uptime"],
         cost: "0.01 ms",
     },
 };
@@ -46,7 +48,7 @@ pub fn parse_cpu_list(list: &str) -> Option<u32> {
     Some(count).filter(|count| *count > 0)
 }
 
-/// The probe.
+/// Keeps its files open.
 #[derive(Debug)]
 pub struct LoadProbe {
     loadavg: KeptFile,

@@ -2,26 +2,25 @@
 //!
 //! The kernel counts them among the interrupts. A survey and no sampling probe: the table has a column for each processor.
 
-use ioc_common::reading::MachineChecks;
+use ioc_common::reading::{Findings, MachineChecks};
 
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "mce",
-        every_s: 15 * MINUTE_S,
-        deadline_s: 10,
-        watch: &[],
-        privileged: false,
-        needs: "an x86 processor that the kernel sees as it is",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: MachineChecks::PROBE,
+    deadline_s: 10,
+    watch: &[],
+    privileged: false,
+    needs: Some("an x86 processor that the kernel sees as it is"),
+    programs: &[],
+    captured: &["/proc/interrupts"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Lỗi phần cứng do bộ xử lý báo",
         en: "Machine checks of the processors",
         reads: "`/proc/interrupts`",
-        metrics: &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"],
         cost: "0.1 ms; 2 ms with 128 processors",
     },
     read: survey,
@@ -63,14 +62,14 @@ pub fn parse(text: &str) -> MachineChecks {
 mod tests {
     use super::*;
     use crate::ProbeOutcome;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const TABLE: &str = "           CPU0       CPU1       \n  1:          9          0   IO-APIC    1-edge      i8042\nTHR:          3          4   Threshold APIC interrupts\n\
         DFR:          0          0   Deferred Error APIC interrupts\nMCE:          1          0   Machine check exceptions\nMCP:        288        288   Machine check polls\nERR:          0\n";
 
     #[test]
     fn what_the_processors_report() {
-        let captured = Captured::new(&[(INTERRUPTS, TABLE)]);
+        let captured = CapturedMachine::new(&[(INTERRUPTS, TABLE)]);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(
             (
@@ -81,7 +80,7 @@ mod tests {
             (1.0, 7.0, 0.0)
         );
         for nothing in ["", "           CPU0\n  1:          9   GICv3\nIPI0:  7   Rescheduling interrupts\n"] {
-            let captured = Captured::new(&[(INTERRUPTS, nothing)]);
+            let captured = CapturedMachine::new(&[(INTERRUPTS, nothing)]);
             assert!(matches!(survey(&captured.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
         }
     }

@@ -2,32 +2,22 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Memory, Reading as _, Sink};
+use ioc_common::reading::{Memory, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "memory", every_n: 1, new: |root| Box::new(MemoryProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Memory::PROBE,
+    every_n: 1,
+    new: |root| Box::new(MemoryProbe::new(root)),
+    captured: &["/proc/meminfo", "/proc/vmstat", "/proc/spl/kstat/zfs/arcstats"],
     card: Card {
         article: "5.1a",
         vi: "Bộ nhớ, swap, trang lớn",
         en: "Memory, swap, huge pages",
         reads: "`/proc/meminfo`, `/proc/vmstat`, `/proc/spl/kstat/zfs/arcstats`",
-        metrics: &[
-            "memory.available",
-            "memory.buffers",
-            "memory.cached",
-            "memory.dirty",
-            "memory.free",
-            "memory.huge",
-            "memory.oom",
-            "memory.slab",
-            "memory.total",
-            "memory.used",
-            "swap.",
-        ],
         cost: "0.03 ms",
     },
 };
@@ -120,7 +110,7 @@ fn enough_of_vmstat(beginning: &[u8]) -> Option<(u64, u64, Option<u64>)> {
     Some(parse_vmstat(&text(whole))).filter(|(_, _, kills)| kills.is_some())
 }
 
-/// The probe.
+/// Keeps its files open, and remembers the counters of swap, from which rates come.
 #[derive(Debug)]
 pub struct MemoryProbe {
     meminfo: KeptFile,

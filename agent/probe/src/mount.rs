@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use ioc_common::reading::{Reading as _, RemoteMount, RemoteMounts, Sink};
+use ioc_common::reading::{Reading, RemoteMount, RemoteMounts, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, filesystem, missing, text};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "mount", every_n: 3, new: |root| Box::new(MountProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: RemoteMounts::PROBE,
+    every_n: 3,
+    new: |root| Box::new(MountProbe::new(root)),
+    captured: &["/proc/self/mounts"],
     card: Card {
         article: "5.1a",
         vi: "Hệ thống tệp mạng có trả lời không",
         en: "Network filesystems: whether the server answers",
         reads: "`/proc/self/mounts` (every other time while it names none), statvfs(3) on a thread of its own",
-        metrics: &["mount.", "fs.used", "fs.size", "fs.available"],
         cost: "0.05 ms a mount",
     },
 };
@@ -54,7 +56,7 @@ struct MountAnswer {
     last: Option<SpaceBytes>,
 }
 
-/// The probe.
+/// Has each mount asked by a thread of its own, which may hang with its server.
 #[derive(Debug)]
 pub struct MountProbe {
     root: PathBuf,

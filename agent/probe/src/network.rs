@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Interface, Network, Reading as _, Sink};
+use ioc_common::reading::{Interface, Network, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text};
 use crate::bounded_io::{KeptFile, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "network", every_n: 1, new: |root| Box::new(NetworkProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Network::PROBE,
+    every_n: 1,
+    new: |root| Box::new(NetworkProbe::new(root)),
+    captured: &["/proc/net/dev", "/sys/class/net/*/operstate", "/sys/class/net/*/speed"],
     card: Card {
         article: "5.1a",
         vi: "Lưu lượng, lỗi, băng thông từng giao diện",
         en: "Traffic, errors, use of each interface",
         reads: "`/proc/net/dev`, `/sys/class/net`",
-        metrics: &["net.rx", "net.tx", "net.up", "net.speed", "net.used"],
         cost: "0.02 ms",
     },
 };
@@ -58,7 +60,7 @@ struct KnownInterface {
     speed_mbit: Option<f64>,
 }
 
-/// The probe.
+/// Remembers the counters of each interface, from which rates come.
 #[derive(Debug)]
 pub struct NetworkProbe {
     root: PathBuf,

@@ -16,45 +16,60 @@ pub mod support;
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Patches, UPDATES_MAX, Update};
+use ioc_common::reading::{Findings, Patches, UPDATES_MAX, Update};
 
 pub use dnf::{parse_check_update, parse_updateinfo};
 use kernels::Kernels;
 
 use super::facts::os_release;
-use crate::descriptor::{Card, DAY_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "patches",
-        every_s: DAY_S,
-        deadline_s: 200,
-        watch: &[
-            "/var/lib/dpkg/status",
-            "/var/lib/apt/lists",
-            "/var/lib/apt/periodic/update-success-stamp",
-            "/run/reboot-required",
-            "/etc/apt/preferences",
-            "/etc/apt/preferences.d",
-            "/etc/apt/apt.conf.d",
-            "/etc/ioc-watch/support.toml",
-            "/var/lib/rpm/rpmdb.sqlite",
-            "/var/lib/rpm/Packages",
-            "/var/lib/rpm/Packages.db",
-            "/usr/lib/sysimage/rpm/Packages.db",
-            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-        ],
-        privileged: false,
-        needs: "package lists that are fetched by someone else; dnf on Enterprise Linux",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Patches::PROBE,
+    deadline_s: 200,
+    watch: &[
+        "/var/lib/dpkg/status",
+        "/var/lib/apt/lists",
+        "/var/lib/apt/periodic/update-success-stamp",
+        "/run/reboot-required",
+        "/etc/apt/preferences",
+        "/etc/apt/preferences.d",
+        "/etc/apt/apt.conf.d",
+        "/etc/ioc-watch/support.toml",
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/Packages",
+        "/var/lib/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    ],
+    privileged: false,
+    needs: Some("package lists that are fetched by someone else; dnf on Enterprise Linux"),
+    programs: &["dnf", "dnf5"],
+    captured: &[
+        "/etc/apt/preferences",
+        "/etc/apt/preferences.d/*",
+        "/etc/apt/apt.conf.d/*",
+        "/etc/apt/apt.conf",
+        "/etc/ioc-watch/support.toml",
+        "/etc/dnf/automatic.conf",
+        "/etc/dnf/plugins/versionlock.list",
+        "/etc/dnf/versionlock.toml",
+        "/var/lib/dpkg/status",
+        "/var/lib/apt/lists/*",
+        "/var/lib/apt/lists",
+        "/var/lib/apt/periodic/update-success-stamp",
+        "/run/reboot-required",
+        "/run/reboot-required.pkgs",
+        "/boot/vmlinuz-*",
+    ],
+    processes: &[],
     card: Card {
         article: "9.2",
         vi: "Bản vá chưa cài, khởi động lại, hết hỗ trợ",
         en: "Pending patches, reboot needed, end of support",
         reads: "apt: `/var/lib/dpkg/status`, `/var/lib/apt/lists`, apt_preferences(5), without starting apt and without a lock. dnf 4 and 5: `dnf -C check-update` and `updateinfo`. \
             `/boot`, os-release(5), `config/support.toml` or `/etc/ioc-watch/support.toml`. zypper, apk and pacman are not read: what is pending there is unknown",
-        metrics: &["patch.", "os."],
         cost: "250 ms for 60,000 packages on offer",
     },
     read: survey,

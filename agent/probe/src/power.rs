@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{PowerSupplies, PowerSupply, Reading as _, Sink};
+use ioc_common::reading::{PowerSupplies, PowerSupply, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "power", every_n: 3, new: |root| Box::new(PowerProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: PowerSupplies::PROBE,
+    every_n: 3,
+    new: |root| Box::new(PowerProbe::new(root)),
+    captured: &["/sys/class/power_supply/*/*"],
     card: Card {
         article: "18.2",
         vi: "Nguồn điện và pin của máy",
         en: "Power supplies and batteries of the machine",
         reads: "`/sys/class/power_supply`",
-        metrics: &["power.", "battery."],
         cost: "0.01 ms",
     },
 };
@@ -43,7 +45,7 @@ impl Probe for PowerProbe {
             };
         }
         let seen: Vec<Supply> = names.iter().filter_map(|name| Supply::read(&self.root, name)).collect();
-        let supplies = PowerSupplies(judged(&seen));
+        let supplies = PowerSupplies(power_supplies(&seen));
         if supplies.0.is_empty() {
             return ProbeOutcome::Absent {
                 why: format!("{SUPPLIES} has no supply and no battery of this machine: {}", names.join(", ")),
@@ -103,7 +105,7 @@ impl Supply {
 
 /// What of it says something of this machine's power. A port that could take a charger (USB-C, wireless) delivers nothing that anybody
 /// misses. An input is missed only where another one shows how the machine is fed, or a battery feeds it.
-fn judged(seen: &[Supply]) -> Vec<PowerSupply> {
+fn power_supplies(seen: &[Supply]) -> Vec<PowerSupply> {
     let battery = seen.iter().any(|one| one.is_battery() && one.present);
     let mains = || seen.iter().filter(|one| one.kind == "Mains");
     let any_mains = mains().any(|one| one.online == Some(true));

@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Pressure, Reading as _, Sink};
+use ioc_common::reading::{Pressure, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "pressure", every_n: 1, new: |root| Box::new(PressureProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Pressure::PROBE,
+    every_n: 1,
+    new: |root| Box::new(PressureProbe::new(root)),
+    captured: &["/proc/pressure/*"],
     card: Card {
         article: "5.1a",
         vi: "Áp lực CPU, bộ nhớ, vào/ra (PSI)",
         en: "Pressure of CPU, memory, I/O (PSI)",
         reads: "`/proc/pressure/*`",
-        metrics: &["pressure."],
         cost: "0.01 ms",
     },
 };
@@ -41,7 +43,7 @@ pub fn parse(file: &str) -> Option<(f64, f64)> {
     some.map(|some| (some, full))
 }
 
-/// The probe.
+/// Keeps its files open.
 #[derive(Debug)]
 pub struct PressureProbe {
     files: [KeptFile; 3],

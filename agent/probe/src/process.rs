@@ -3,21 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Processes, Reading as _, Sink};
+use ioc_common::reading::{Processes, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, unknown};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 use crate::survey_context::SurveyContext;
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "process", every_n: 60, new: |root| Box::new(ProcessProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Processes::PROBE,
+    every_n: 60,
+    new: |root| Box::new(ProcessProbe::new(root)),
+    captured: &["/proc/*/stat"],
     card: Card {
         article: "5.1a",
         vi: "Số tiến trình, tiến trình chết và kẹt",
         en: "Processes, zombies, stuck ones",
         reads: "`/proc/*/stat`",
-        metrics: &["process."],
         cost: "0.02 ms a process",
     },
 };
@@ -46,7 +48,7 @@ pub fn parse_state(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// The probe.
+/// Counts anew at each reading; nothing is remembered.
 #[derive(Debug)]
 pub struct ProcessProbe {
     root: PathBuf,

@@ -35,14 +35,38 @@ const LACKS_RIGHTS: [&str; 6] = [
 #[must_use]
 pub struct ProgramAnswer {
     what: String,
-    answer: Result<ProgramOutput, ProbeOutcome>,
+    answer: Result<ProgramOutput, NoAnswer>,
     good: fn(i32) -> bool,
+}
+
+/// Why there is no output at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// It was not asked: it is not there, or may not be asked.
+    NotAsked(ProbeOutcome),
+    /// It was asked, and did not come to its end.
+    Failed(ProgramError),
+}
+
+impl From<NoAnswer> for ProbeOutcome {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::NotAsked(outcome) => outcome,
+            NoAnswer::Failed(error) => Self::Unknown { why: error.to_string() },
+        }
+    }
 }
 
 impl ProgramAnswer {
     /// What `what` (program and arguments, for people) gave; it ended well with exit status 0.
-    pub fn new(what: String, answer: Result<ProgramOutput, ProbeOutcome>) -> Self {
+    pub(crate) fn new(what: String, answer: Result<ProgramOutput, NoAnswer>) -> Self {
         Self { what, answer, good: |code| code == 0 }
+    }
+
+    /// Whether it did not end in time: whoever does not answer that does not answer more.
+    #[must_use]
+    pub fn has_hung(&self) -> bool {
+        matches!(&self.answer, Err(NoAnswer::Failed(ProgramError { failure: ProgramFailure::Hung { .. }, .. })))
     }
 
     /// Other exit statuses are good ones, too.
@@ -133,11 +157,42 @@ fn is_text(text: &str) -> bool {
 
 /// A program that could not be run to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{program}: {why}")]
-#[allow(missing_docs, reason = "their names say it")]
+#[error("{program}: {failure}")]
 pub struct ProgramError {
+    /// Its path, or its name on a captured machine.
     pub program: String,
-    pub why: String,
+    /// What kept it from its end.
+    pub failure: ProgramFailure,
+}
+
+/// What kept a program from its end. A capture keeps it as text, and reads it back ([`ProgramFailure::parse`]).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramFailure {
+    /// It was stopped at its deadline.
+    #[error("did not end within {within_s} s and was stopped")]
+    Hung {
+        /// The deadline, seconds.
+        within_s: u64,
+    },
+    /// It was stopped because it printed too much.
+    #[error("printed more than {OUTPUT_MAX_BYTES} bytes and was stopped")]
+    Flooded,
+    /// It was not started, or could not be waited for; what the system said.
+    #[error("{0}")]
+    NotRun(String),
+}
+
+impl ProgramFailure {
+    /// What a capture says of it.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let hung = text.strip_prefix("did not end within ").and_then(|rest| rest.strip_suffix(" s and was stopped"));
+        match hung.and_then(|within_s| within_s.parse().ok()) {
+            Some(within_s) => Self::Hung { within_s },
+            None if text == Self::Flooded.to_string() => Self::Flooded,
+            None => Self::NotRun(text.to_owned()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +232,24 @@ mod tests {
         assert!(answer(Some(0), "{\"a\": [1", "").json().is_err() && answer(Some(0), "", "").json().is_err());
         assert_eq!(answer(Some(0), "{\"a\": 1}", "").json().expect("whole")["a"], 1);
         let absent = ProbeOutcome::Absent { why: "not installed".to_owned() };
-        assert_eq!(ProgramAnswer::new("x".to_owned(), Err(absent.clone())).lines(), Err(absent));
+        let not_asked = || ProgramAnswer::new("x".to_owned(), Err(NoAnswer::NotAsked(absent.clone())));
+        assert_eq!((not_asked().has_hung(), not_asked().lines()), (false, Err(absent.clone())));
+    }
+
+    #[test]
+    fn a_failure_is_read_back_from_its_text() {
+        for failure in [
+            ProgramFailure::Hung { within_s: 50 },
+            ProgramFailure::Flooded,
+            ProgramFailure::NotRun("Permission denied (os error 13)".to_owned()),
+        ] {
+            assert_eq!(ProgramFailure::parse(&failure.to_string()), failure);
+            let is_hung = matches!(failure, ProgramFailure::Hung { .. });
+            let error = ProgramError { program: "tool".to_owned(), failure };
+            let said = error.to_string();
+            let answer = || ProgramAnswer::new("tool -x".to_owned(), Err(NoAnswer::Failed(error.clone())));
+            assert_eq!(answer().has_hung(), is_hung, "{said}");
+            assert_eq!(answer().lines(), Err(ProbeOutcome::Unknown { why: said }));
+        }
     }
 }

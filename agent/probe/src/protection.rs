@@ -1,29 +1,53 @@
 //! Protection of the host (articles 5.1b, 5.1c): firewall, listening ports, mandatory access control, encryption, SSH.
 
-use ioc_common::reading::Protection;
+use ioc_common::reading::{Findings, Protection};
 use serde::{Deserialize, Serialize};
 
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::{firewall, ports};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "protection",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 60,
-        watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
-        privileged: true,
-        needs: "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
-            sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Protection::PROBE,
+    deadline_s: 60,
+    watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
+    privileged: true,
+    needs: Some(
+        "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
+        sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
+    ),
+    programs: &["ip6tables-legacy-save", "ip6tables-save", "iptables-legacy-save", "iptables-save", "nft", "sshd"],
+    captured: &[
+        "/proc/net/tcp",
+        "/proc/net/tcp6",
+        "/proc/net/udp",
+        "/proc/net/udp6",
+        "/proc/net/if_inet6",
+        "/proc/sys/net/ipv4/ip_local_port_range",
+        "/proc/net/ip_tables_names",
+        "/proc/net/ip6_tables_names",
+        "/proc/net/route",
+        "/proc/net/ipv6_route",
+        "/proc/self/mountinfo",
+        "/sys/block/*/dm/*",
+        "/sys/module/apparmor/parameters/enabled",
+        "/sys/fs/selinux/enforce",
+        "/sys/kernel/security/lsm",
+        "/sys/kernel/security/apparmor/profiles",
+        "/etc/ssh/*",
+        "/etc/ssh/*/*",
+        "/usr/etc/ssh/sshd_config",
+        "/usr/etc/ssh/sshd_config.d/*",
+        "/etc/ufw/ufw.conf",
+        "/proc/*/comm",
+    ],
+    processes: &["firewalld"],
     card: Card {
         article: "5.1b, 5.1c",
         vi: "Tường lửa, cổng mở, SELinux/AppArmor, mã hoá, SSH",
         en: "Firewall, open ports, SELinux or AppArmor, encryption, SSH",
         reads: "`nft --json list ruleset`, `iptables-save` (`-legacy-save` where old tables are in use), the default route, \
                 `/proc/net/{tcp,udp}*`, `/sys/kernel/security`, `/sys/dev/block`, EFI's `SecureBoot`, `sshd -T` or `/etc/ssh/sshd_config` and what it includes; event `port.opened`",
-        metrics: &["protect."],
         cost: "8 ms",
     },
     read: survey,
@@ -35,7 +59,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 /// *Unknown* when the findings cannot be put into JSON.
 pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut protection = Protection::default();
-    let remembered = Remembered::parse(context.memo);
+    let remembered = ProtectionMemo::parse(context.memo);
     let context = &SurveyContext { memo: &remembered.ports, ..*context };
     firewall::read(context, &mut protection);
     let seen = ports::read(context, &mut protection);
@@ -50,10 +74,10 @@ pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     });
     let ssh = super::sshd::survey(context, &mut protection, remembered.ssh);
     let mut found = SurveyFindings::of(&protection, context.now)?;
-    let (events, ports) = ports::news(&protection, &seen, context.memo);
+    let (events, ports) = ports::new_events(&protection, &seen, context.memo);
     found.events = events;
     found.memo = match ssh {
-        Some(_) => serde_json::to_string(&Remembered { ports, ssh }).unwrap_or_default(),
+        Some(_) => serde_json::to_string(&ProtectionMemo { ports, ssh }).unwrap_or_default(),
         None => ports,
     };
     Ok(found)
@@ -61,14 +85,14 @@ pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 
 /// What is remembered from one survey to the next.
 #[derive(Serialize, Deserialize)]
-struct Remembered {
+struct ProtectionMemo {
     ports: String,
     /// The settings that sshd reported, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ssh: Option<super::sshd::SshdAnswer>,
 }
 
-impl Remembered {
+impl ProtectionMemo {
     fn parse(memo: &str) -> Self {
         serde_json::from_str(memo).unwrap_or_else(|_| Self { ports: memo.to_owned(), ssh: None })
     }
@@ -174,19 +198,19 @@ fn secure_boot(context: &SurveyContext<'_>) -> Result<Option<bool>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn sshd_is_asked_again_when_its_files_changed_and_once_a_day() {
-        let mut captured = Captured::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        let mut captured = CapturedMachine::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
         let about = "user=root,host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22";
-        let answer = |captured: &Captured, root: &str| {
+        let answer = |captured: &CapturedMachine, root: &str| {
             let text = format!(
                 "port 22\npermitrootlogin {root}\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication no\nauthenticationmethods any\n"
             );
             captured.says("sshd", &["-T", "-C", about], 0, &text);
         };
-        let root = |captured: &mut Captured, now: &str| {
+        let root = |captured: &mut CapturedMachine, now: &str| {
             let found = survey(&captured.machine(now)).expect("read");
             let root = found.read::<Protection>().ssh_root;
             captured.memo = found.memo;
@@ -203,8 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_remembered_beside_what_sshd_said() {
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        let listens = |port: &str| format!("0: 00000000:{port} 00000000:0000 0A 0:0 00:0 0 0 0 111 1 0 100\n");
+        let mut captured =
+            CapturedMachine::new(&[("/proc/net/udp", head), ("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        captured.write("/proc/net/tcp", (head.to_owned() + &listens("0016")).as_bytes());
+        let first = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
+        assert!(first.number("protect.firewall", "").is_nan(), "nobody could be asked");
+        assert!(first.events.is_empty());
+        captured.memo = serde_json::json!({ "ports": first.memo, "ssh": null }).to_string();
+        captured.write("/proc/net/tcp", (head.to_owned() + &listens("0016") + &listens("0050")).as_bytes());
+        let second = survey(&captured.machine("2026-11-24T00:30:00Z")).expect("read");
+        assert_eq!(second.events.iter().map(|event| event.fields["port"].as_str()).collect::<Vec<_>>(), ["tcp/80"]);
+    }
+
+    #[test]
     fn the_rest_from_its_files() {
-        let captured = Captured::new(&[
+        let captured = CapturedMachine::new(&[
             (
                 "/etc/ssh/sshd_config",
                 "Include /etc/ssh/sshd_config.d/*.conf\n#PermitRootLogin yes\nPermitRootLogin yes\nKbdInteractiveAuthentication no\nMatch User x\n PasswordAuthentication yes\n",
@@ -235,7 +275,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_neither_on_nor_off() {
         let of = |files: &[(&str, &str)]| -> Protection {
-            survey(&Captured::new(files).machine("2026-11-24T00:00:00Z")).expect("read").read()
+            survey(&CapturedMachine::new(files).machine("2026-11-24T00:00:00Z")).expect("read").read()
         };
         let container = of(&[("/sys/fs/selinux/x", ""), ("/sys/module/x", "")]);
         assert!(container.mandatory_access.is_none() && container.unknown.iter().any(|why| why.contains("SELinux")));

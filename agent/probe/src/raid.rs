@@ -1,28 +1,27 @@
 //! Redundancy of storage: md from `/proc/mdstat`, btrfs from `/sys/fs/btrfs`, ZFS from `zpool status`, LVM from `lvs`, hardware
 //! controllers by a configured command.
 
-use ioc_common::reading::{Array, Raid};
+use ioc_common::reading::{Array, Findings, Raid};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomRaid;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "raid",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 120,
-        watch: &["/proc/mdstat"],
-        privileged: true,
-        needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Raid::PROBE,
+    deadline_s: 120,
+    watch: &["/proc/mdstat"],
+    privileged: true,
+    needs: Some("zpool and lvs where ZFS or LVM mirrors are used (the helper unit)"),
+    programs: &["lvs", "zpool"],
+    captured: &["/proc/mdstat", "/sys/block/*/dm/*", "/sys/fs/btrfs/*/label", "/sys/fs/btrfs/*/devinfo/*/*"],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Mảng đĩa: md, btrfs, ZFS, LVM, bộ điều khiển",
         en: "Arrays: md, btrfs, ZFS, LVM, controllers",
         reads: "`/proc/mdstat`, `/sys/fs/btrfs`, `zpool status`, `lvs`, commands in `[[raid.custom]]`",
-        metrics: &["raid."],
         cost: "0.2 ms without programs",
     },
     read: survey,
@@ -277,7 +276,7 @@ fn why(outcome: ProbeOutcome) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const MDSTAT: &str = "Personalities : [raid1] [raid6] [raid5]\n\
         md1 : active raid5 sdd1[3] sdc1[1] sdb1[0](F)\n      1953260544 blocks super 1.2 level 5, 512k chunk, algorithm 2 [3/2] [_UU]\n\
@@ -309,7 +308,7 @@ mod tests {
 
     #[test]
     fn pools_volumes_and_controllers() {
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             ("/sys/fs/btrfs/features/x", "1"),
             ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/label", "data\n"),
             ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/devinfo/1/missing", "0\n"),
@@ -341,7 +340,7 @@ mod tests {
         assert_eq!((found.number("raid.errors", "data"), found.number("raid.errors", "tank")), (2.0, 4.0));
         assert_eq!((found.number("raid.missing", "tank"), found.number("raid.progress", "tank")), (1.0, 10.5));
         assert!(matches!(
-            survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")),
+            survey(&CapturedMachine::new(&[]).machine("2026-11-24T00:00:00Z")),
             Err(ProbeOutcome::Absent { .. })
         ));
     }
@@ -382,7 +381,7 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_not_well() {
         let base = "/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000";
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             (&format!("{base}/devinfo/1/missing"), "0"),
             (&format!("{base}/devinfo/1/error_stats"), "invalid\n"),
         ]);

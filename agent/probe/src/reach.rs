@@ -1,29 +1,28 @@
 //! Reachability of configured endpoints (article 5.1a): TCP, HTTPS with the certificate's end, DNS, ICMP.
 
 use ioc_common::clock;
-use ioc_common::reading::{Endpoint, Reach};
+use ioc_common::reading::{Endpoint, Findings, Reach};
 use ioc_common::settings::{EndpointKind, EndpointSetting};
 
 use super::certificates::validity;
 use crate::HostAccess;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "reach",
-        every_s: MINUTE_S,
-        deadline_s: 50,
-        watch: &[],
-        privileged: false,
-        needs: "[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Reach::PROBE,
+    deadline_s: 50,
+    watch: &[],
+    privileged: false,
+    needs: Some("[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP"),
+    programs: &[],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "5.1a",
         vi: "Điểm kết nối bên ngoài",
         en: "Reachability of endpoints",
         reads: "TCP, HTTPS with the certificate's end, DNS, ICMP to each `[[endpoint]]`",
-        metrics: &["reach.", "cert."],
         cost: "1 ms an endpoint",
     },
     read: survey,

@@ -19,10 +19,10 @@ const DEPTH_MAX: usize = 20;
 /// # Errors
 /// What is not of the expected form.
 pub fn packages(file: &[u8]) -> Result<Vec<Item>, String> {
-    if ndb::is_one(file) {
+    if ndb::is_database(file) {
         return ndb::packages(file);
     }
-    if berkeley::is_one(file) {
+    if berkeley::is_database(file) {
         return berkeley::packages(file);
     }
     let pager = Pager::new(file)?;

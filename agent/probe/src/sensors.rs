@@ -5,20 +5,30 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Reading as _, Sensor, SensorKind, Sensors, Sink};
+use ioc_common::reading::{Reading, Sensor, SensorKind, Sensors, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "sensors", every_n: 3, new: |root| Box::new(SensorsProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: Sensors::PROBE,
+    every_n: 3,
+    new: |root| Box::new(SensorsProbe::new(root)),
+    captured: &[
+        "/sys/class/hwmon/*/*",
+        "/sys/class/hwmon/*/device/name",
+        "/sys/class/hwmon/*/device/temp*",
+        "/sys/class/hwmon/*/device/fan*",
+        "/sys/class/hwmon/*/device/in*",
+        "/sys/class/hwmon/*/device/power*",
+        "/sys/class/thermal/*/*",
+    ],
     card: Card {
         article: "6.2",
         vi: "Nhiệt độ, quạt, điện áp với ngưỡng của chính cảm biến",
         en: "Temperatures, fans, voltages with the sensor's own limits",
         reads: "`/sys/class/hwmon`, else `/sys/class/thermal`",
-        metrics: &["sensor."],
         cost: "0.01 ms a sensor",
     },
 };
@@ -112,7 +122,7 @@ fn hot(celsius: f64) -> bool {
     (35.0..200.0).contains(&celsius) && !(127.0..128.0).contains(&celsius)
 }
 
-/// The probe.
+/// Knows the sensors of the machine, and keeps the files of their values open.
 #[derive(Debug)]
 pub(crate) struct SensorsProbe {
     root: PathBuf,

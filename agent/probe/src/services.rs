@@ -1,27 +1,26 @@
 //! Services of systemd: units that failed, and those that the configuration says should run.
 
-use ioc_common::reading::{Service, Services};
+use ioc_common::reading::{Findings, Service, Services};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "services",
-        every_s: 5 * MINUTE_S,
-        deadline_s: 50,
-        watch: &[],
-        privileged: false,
-        needs: "systemctl",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Services::PROBE,
+    deadline_s: 50,
+    watch: &[],
+    privileged: false,
+    needs: Some("systemctl"),
+    programs: &["systemctl"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "5.1a",
         vi: "Dịch vụ systemd lỗi, dịch vụ phải chạy",
         en: "Failed units of systemd, services that should run",
         reads: "`systemctl list-units`, `systemctl show`; event `service.failed`",
-        metrics: &["service."],
         cost: "8 ms",
     },
     read: survey,
@@ -133,11 +132,11 @@ pub fn parse_show(text: &str, wanted: &[String]) -> Result<Vec<Service>, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn failed_units_once_as_events_and_watched_ones_always() {
-        let mut captured = Captured::new(&[]);
+        let mut captured = CapturedMachine::new(&[]);
         let list = "  UNIT               LOAD   ACTIVE SUB    DESCRIPTION\n\
             postgresql.service loaded failed failed PostgreSQL RDBMS\n\n\
             LOAD   = Reflects whether the unit definition was properly loaded.\n\n1 loaded units listed.\n";

@@ -6,30 +6,29 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Session, Sessions};
+use ioc_common::reading::{Findings, Session, Sessions};
 use ioc_common::report::Event;
 
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in};
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "sessions",
-        every_s: 10 * MINUTE_S,
-        deadline_s: 30,
-        watch: &["/run/utmp", "/var/run/utmp"],
-        privileged: true,
-        needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Sessions::PROBE,
+    deadline_s: 30,
+    watch: &["/run/utmp", "/var/run/utmp"],
+    privileged: true,
+    needs: Some("/var/log/btmp (group utmp), else the journal (group systemd-journal)"),
+    programs: &["journalctl"],
+    captured: &["/run/systemd/sessions/*", "/run/utmp", "/var/log/btmp"],
+    processes: &[],
     card: Card {
         article: "5.1b, 17.2",
         vi: "Phiên đang mở, đăng nhập sai",
         en: "Open sessions, failed sign-ins",
         reads: "`/run/utmp`, else `/run/systemd/sessions`; `/var/log/btmp`, else the journal; event `login.burst`",
-        metrics: &["session."],
         cost: "0.5 ms",
     },
     read: survey,
@@ -67,7 +66,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         sessions.sessions = open;
         sessions.sessions.truncate(SESSIONS_MAX);
     });
-    let failed = failed(context, open.is_ok()).map(|(count, from)| {
+    let failed = failed_sign_ins(context, open.is_ok()).map(|(count, from)| {
         sessions.failures = Some(count);
         let mut from: Vec<(String, u32)> = from.into_iter().collect();
         from.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -177,7 +176,7 @@ pub fn parse_logind(text: &str) -> Option<Session> {
 }
 
 /// Failures of the last hour: from btmp, else from the journal.
-fn failed(context: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
+fn failed_sign_ins(context: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
     let fault = match last_records(context, BTMP) {
         Ok(Some(records)) => return Ok(failures(&records, context.now)),
         // It may be left over from when somebody wrote it; the journal knows better, where there is one.
@@ -349,7 +348,7 @@ fn is_failure(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const RECORD_BYTES: usize = 384;
 
@@ -366,7 +365,7 @@ mod tests {
     #[test]
     fn sessions_and_a_burst_of_failures_once() {
         let now = 1_795_485_600_u32;
-        let mut captured = Captured::new(&[]);
+        let mut captured = CapturedMachine::new(&[]);
         captured.write("/run/utmp", &[record(2, "reboot", "", now), record(7, "an", "10.0.0.9", now - 60)].concat());
         let old = record(6, "x", "203.0.113.7", now - 7200);
         let new: Vec<u8> = (0..25).flat_map(|n| record(6, "hunter2", "203.0.113.7", now - n)).collect();
@@ -431,7 +430,7 @@ mod tests {
 
     #[test]
     fn sessions_of_logind_where_nobody_writes_utmp() {
-        let captured = Captured::new(&[
+        let captured = CapturedMachine::new(&[
             (
                 "/run/systemd/sessions/3",
                 "# This is private data. Do not parse.\nUID=1000\nUSER=an\nACTIVE=1\nSTATE=active\nREMOTE=1\n\
@@ -454,14 +453,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_nobody() {
-        let btmp = Captured::new(&[("/var/log/btmp", ""), ("/run/utmp", "")]);
+        let btmp = CapturedMachine::new(&[("/var/log/btmp", ""), ("/run/utmp", "")]);
         let found = survey(&btmp.machine("2026-11-24T02:00:00Z")).expect("read");
         assert!(found.number("session.open", "").is_nan(), "nobody writes utmp");
         assert_eq!(found.number("session.failures", ""), 0.0);
-        let rubbish = Captured::new(&[("/var/log/btmp", "rubbish"), ("/run/utmp", "rubbish")]);
+        let rubbish = CapturedMachine::new(&[("/var/log/btmp", "rubbish"), ("/run/utmp", "rubbish")]);
         let both = survey(&rubbish.machine("2026-11-24T02:00:00Z"));
         assert!(matches!(both, Err(ProbeOutcome::Unknown { why }) if why.contains("utmp") && why.contains("btmp")));
-        let mut half = Captured::new(&[("/var/log/btmp", "rubbish")]);
+        let mut half = CapturedMachine::new(&[("/var/log/btmp", "rubbish")]);
         half.write("/run/utmp", &record(7, "an", "10.0.0.9", 1_795_485_600));
         half.memo = "burst".to_owned();
         let found = survey(&half.machine("2026-11-24T02:00:00Z")).expect("read");
@@ -471,7 +470,7 @@ mod tests {
 
     #[test]
     fn the_journal_where_there_is_no_btmp() {
-        let captured = Captured::new(&[]);
+        let captured = CapturedMachine::new(&[]);
         assert!(survey(&captured.machine("2026-11-24T02:00:00Z")).is_err());
         captured.says("journalctl", &JOURNAL, 0, "Failed password for root from 192.0.2.1 port 22 ssh2\nAccepted password for an from 192.0.2.2\nFAILED LOGIN (1) on '/dev/tty1'\n");
         let sessions: Sessions = survey(&captured.machine("2026-11-24T02:00:00Z")).expect("read").read();

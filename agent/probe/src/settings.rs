@@ -7,38 +7,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use ioc_common::reading::Accepted;
+use ioc_common::reading::AcceptedCounts;
 use ioc_common::settings::EndpointSetting;
-
-/// Programs that surveys may start, by name. An empty path forbids one.
-pub const TOOLS: [&str; 26] = [
-    "borg",
-    "chronyc",
-    "dnf",
-    "dnf5",
-    "eset",
-    "ip6tables-legacy-save",
-    "ip6tables-save",
-    "ipmitool",
-    "iptables-legacy-save",
-    "iptables-save",
-    "journalctl",
-    "kesl-control",
-    "lvs",
-    "mdatp",
-    "nft",
-    "ntpctl",
-    "ntpq",
-    "nvidia-smi",
-    "restic",
-    "smartctl",
-    "sophos",
-    "sshd",
-    "systemctl",
-    "timedatectl",
-    "trend",
-    "zpool",
-];
 
 /// The settings, checked.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +34,7 @@ pub struct SurveySettings {
     /// Extra disks, as smartctl wants to be asked: `/dev/bus/0` and `megaraid,3`.
     pub smart_devices: Vec<SmartDevice>,
     /// Accepted counts, by serial number.
-    pub smart_accepted: BTreeMap<String, Accepted>,
+    pub smart_accepted: BTreeMap<String, AcceptedCounts>,
     /// A product that this agent does not know, by its commands.
     pub antivirus_custom: Vec<CustomAntivirus>,
     /// A hardware RAID controller, by its command.
@@ -81,15 +51,15 @@ pub enum BackupKind {
     Marker,
     /// A systemd service: its last result and when it ended.
     Timer,
-    /// A restic repository.
+    /// A restic repository: the newest of `restic snapshots`.
     Restic,
-    /// A borg repository.
+    /// A borg repository: the newest of `borg list`.
     Borg,
     /// A directory of `pg_basebackup`.
     Pgbasebackup,
 }
 
-/// A backup job.
+/// A backup job whose last run is looked for: `[[backup]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupSetting {

@@ -3,28 +3,27 @@
 
 use serde_json::Value;
 
-use ioc_common::reading::{Smart, SmartDisk};
+use ioc_common::reading::{Findings, Smart, SmartDisk};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::SmartDevice;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "smart",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 300,
-        watch: &["/sys/block"],
-        privileged: true,
-        needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: Smart::PROBE,
+    deadline_s: 300,
+    watch: &["/sys/block"],
+    privileged: true,
+    needs: Some("smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)"),
+    programs: &["smartctl"],
+    captured: &[],
+    processes: &[],
     card: Card {
         article: "6.2",
         vi: "Sức khoẻ ổ đĩa (SMART)",
         en: "Health of disks (SMART)",
         reads: "`smartctl --json -n standby`; accepted counts in `[smart.accepted]`",
-        metrics: &["smart."],
         cost: "10 ms a disk",
     },
     read: survey,
@@ -349,11 +348,11 @@ fn self_test_failed(value: &Value) -> Option<bool> {
         // 1 in the background, 5 in the foreground.
         (matches!(test["code"]["value"].as_u64(), Some(1 | 5)), failed)
     });
-    standing(ata).or_else(|| standing(nvme)).or_else(|| standing(scsi))
+    has_standing_failure(ata).or_else(|| has_standing_failure(nvme)).or_else(|| has_standing_failure(scsi))
 }
 
 /// Whether a failure stands, of tests from the newest to the oldest: whether each is a short one, and whether it failed.
-fn standing(tests: impl Iterator<Item = (bool, Option<bool>)>) -> Option<bool> {
+fn has_standing_failure(tests: impl Iterator<Item = (bool, Option<bool>)>) -> Option<bool> {
     let mut short_passed = false;
     for (short, failed) in tests {
         match failed {
@@ -420,8 +419,8 @@ fn scsi(value: &Value, disk: &mut SmartDisk) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
-    use ioc_common::reading::Accepted;
+    use crate::survey_context::testing::CapturedMachine;
+    use ioc_common::reading::AcceptedCounts;
 
     const SCAN: &str = r#"{"devices":[{"name":"/dev/sda","type":"sat"},{"name":"/dev/nvme0","type":"nvme"},{"name":"/dev/sdb","type":"scsi"}]}"#;
     // Passed, and dying: the case of lesson 11.
@@ -440,8 +439,8 @@ mod tests {
         ["--json", "-n", "standby", "-i", "-H", "-A", "-l", "selftest", "-l", "error", "-d", kind, device].to_vec()
     }
 
-    fn host() -> Captured {
-        let captured = Captured::new(&[]);
+    fn host() -> CapturedMachine {
+        let captured = CapturedMachine::new(&[]);
         captured.says("smartctl", &["--scan", "--json"], 0, SCAN);
         captured.says("smartctl", &arguments("sat", "/dev/sda"), 64, DYING);
         captured.says("smartctl", &arguments("nvme", "/dev/nvme0"), 0, NVME);
@@ -461,7 +460,7 @@ mod tests {
         assert_eq!((value("smart.reallocated", "sdb"), value("smart.uncorrectable", "sdb")), (3.0, 1.0));
         assert!(value("smart.media_errors", "sda").is_nan() && value("smart.self_test_failed", "nvme0").is_nan());
         // Looked at and accepted: only what comes on top counts (lesson 12).
-        let accepted = Accepted { pending: 16, reallocated: 20, ..Accepted::default() };
+        let accepted = AcceptedCounts { pending: 16, reallocated: 20, ..AcceptedCounts::default() };
         captured.settings.smart_accepted.insert("WD-1".into(), accepted);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!((found.number("smart.pending", "sda"), found.number("smart.reallocated", "sda")), (0.0, 4.0));
@@ -512,7 +511,7 @@ mod tests {
         assert!(smart.disks[0].asleep && smart.disks[0].unknown.is_empty());
         assert!(smart.disks[2].unknown.contains("Permission denied"));
         assert_eq!((smart.disks[3].device.as_str(), smart.disks[3].reallocated), ("bus/0,megaraid,3", Some(3)));
-        let none = Captured::new(&[]);
+        let none = CapturedMachine::new(&[]);
         assert!(matches!(survey(&none.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
     }
 }

@@ -6,38 +6,45 @@ use std::collections::HashSet;
 use std::io::{BufReader, Read as _};
 
 use ioc_common::file;
+use ioc_common::reading::{Reading, SoftwareCount};
 use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
 use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
-use crate::descriptor::{Card, DAY_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::date;
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "software",
-        every_s: DAY_S,
-        deadline_s: 100,
-        watch: &[
-            "/var/lib/dpkg/status",
-            "/var/lib/rpm/rpmdb.sqlite",
-            "/var/lib/rpm/Packages",
-            "/var/lib/rpm/Packages.db",
-            "/usr/lib/sysimage/rpm/Packages.db",
-            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-            "/snap",
-            "/var/lib/flatpak/app",
-        ],
-        privileged: false,
-        needs: "nothing more",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: SoftwareCount::PROBE,
+    deadline_s: 100,
+    watch: &[
+        "/var/lib/dpkg/status",
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/Packages",
+        "/var/lib/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/snap",
+        "/var/lib/flatpak/app",
+    ],
+    privileged: false,
+    needs: None,
+    programs: &[],
+    captured: &[
+        "/var/lib/dpkg/status",
+        "/var/lib/rpm/Packages",
+        "/var/lib/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    ],
+    processes: &[],
     card: Card {
         article: "9.1",
         vi: "Danh mục phần mềm",
         en: "The software list",
         reads: "`/var/lib/dpkg`, copyright files, rpm's `rpmdb.sqlite`, `Packages` or `Packages.db`, `/var/lib/flatpak`, `/snap`, executables below `[software] paths`",
-        metrics: &["software."],
         cost: "40 ms for 3,000 packages",
     },
     read: survey,
@@ -75,7 +82,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     items.sort();
     items.dedup_by(|a, b| a.source == b.source && a.name == b.name);
     items.truncate(LIST_MAX_ITEMS);
-    let numbers = vec![("software.count", String::new(), items.len() as f64)];
+    let numbers = SurveyFindings::numbers_of(&SoftwareCount(items.len()));
     let last = context.state.map(|state| state.join(LAST));
     let before: Option<Vec<Item>> = last
         .as_ref()
@@ -288,13 +295,13 @@ fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
     use ioc_common::software::Software;
 
     #[test]
     fn packages_applications_and_executables() {
         use std::os::unix::fs::PermissionsExt as _;
-        let mut captured = Captured::new(&[
+        let mut captured = CapturedMachine::new(&[
             (
                 "/var/lib/dpkg/status",
                 "Package: dpkg\nStatus: install ok installed\nMaintainer: Dpkg <d@x>\nArchitecture: amd64\nVersion: 1.21\n\n\
@@ -338,7 +345,7 @@ mod tests {
 
     #[test]
     fn whole_once_then_what_changed() {
-        let captured = Captured::new(&[(
+        let captured = CapturedMachine::new(&[(
             "/var/lib/dpkg/status",
             "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
         )]);

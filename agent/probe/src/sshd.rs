@@ -110,7 +110,7 @@ impl EffectiveSettings {
 ///
 /// # Errors
 /// What is missing or not understood.
-pub fn parse_decided(text: &str) -> Result<EffectiveSettings, String> {
+pub fn parse_effective(text: &str) -> Result<EffectiveSettings, String> {
     let mut decided = EffectiveSettings::default();
     for line in text.lines() {
         let (keyword, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -143,12 +143,12 @@ pub struct SshdConfig {
 ///
 /// # Errors
 /// What could not be read or not understood: sshd would not start with it, or something stands there that this reader cannot know.
-pub fn configured(tree: &dyn Tree, path: &str, who: &SshdConnection) -> Result<Option<SshdConfig>, String> {
+pub fn read_config(tree: &dyn Tree, path: &str, who: &SshdConnection) -> Result<Option<SshdConfig>, String> {
     let Some(text) = tree.text(path)? else { return Ok(None) };
     let read = |matching: bool| {
         let mut reader = SshdReader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
         // While blocks are looked at, what stands outside of them does not count.
-        let scope = Scope { active: !matching, outside: matching, never: false };
+        let scope = MatchScope { active: !matching, outside: matching, never: false };
         reader.file(path, &text, scope, 0)?;
         Ok::<_, String>(reader.found)
     };
@@ -174,7 +174,7 @@ struct SshdReader<'a> {
 
 /// Where in a configuration the reader is (servconf.c: `active`, SSHCFG_MATCH_ONLY, SSHCFG_NEVERMATCH).
 #[derive(Debug, Clone, Copy)]
-struct Scope {
+struct MatchScope {
     /// What stands here counts.
     active: bool,
     /// Only blocks are looked at, and none has begun yet.
@@ -184,7 +184,7 @@ struct Scope {
 }
 
 impl SshdReader<'_> {
-    fn file(&mut self, path: &str, text: &str, mut scope: Scope, depth: usize) -> Result<(), String> {
+    fn file(&mut self, path: &str, text: &str, mut scope: MatchScope, depth: usize) -> Result<(), String> {
         self.files += 1;
         if depth > DEPTH_MAX || self.files > FILES_MAX {
             return Err(format!("{path}: too many files that include each other"));
@@ -202,7 +202,7 @@ impl SshdReader<'_> {
         Ok(())
     }
 
-    fn line(&mut self, line: &str, scope: &mut Scope, depth: usize) -> Result<(), String> {
+    fn line(&mut self, line: &str, scope: &mut MatchScope, depth: usize) -> Result<(), String> {
         let line = line.trim_end_matches([' ', '\t', '\r', '\n', '\u{c}']).trim_start_matches(BLANKS);
         let (keyword, rest) = match word(line)? {
             Some((keyword, rest)) if !keyword.starts_with('#') => (keyword.to_lowercase(), rest),
@@ -211,7 +211,7 @@ impl SshdReader<'_> {
         if keyword == "match" {
             self.found.has_match = true;
             let applies = self.applies(rest)?;
-            *scope = Scope { active: applies && !scope.never, outside: false, ..*scope };
+            *scope = MatchScope { active: applies && !scope.never, outside: false, ..*scope };
             return Ok(());
         }
         let known = VALUES.iter().find(|(name, _)| *name == keyword).map(|(_, keyword)| *keyword);
@@ -267,12 +267,12 @@ impl SshdReader<'_> {
     }
 
     /// Files are read even where they do not count, as sshd does. A block that begins in one ends with it.
-    fn include(&mut self, pattern: &str, scope: Scope, depth: usize) -> Result<(), String> {
+    fn include(&mut self, pattern: &str, scope: MatchScope, depth: usize) -> Result<(), String> {
         let pattern = if pattern.starts_with(['/', '~']) { pattern.to_owned() } else { format!("/etc/ssh/{pattern}") };
         let never = !scope.outside && !scope.active;
         for path in glob(self.tree, &pattern)? {
             if let Some(text) = self.tree.text(&path)? {
-                self.file(&path, &text, Scope { never, ..scope }, depth + 1)?;
+                self.file(&path, &text, MatchScope { never, ..scope }, depth + 1)?;
             }
         }
         Ok(())
@@ -500,9 +500,9 @@ pub fn survey(
     let groups = Groups::of(context);
     let asking = |user: &str, port| SshdConnection { user: user.to_owned(), groups: groups.of_user(user), port };
     // At which port he asks is what the configuration says first.
-    let port = main.map(|main| configured(context, main, &asking("root", 22)));
+    let port = main.map(|main| read_config(context, main, &asking("root", 22)));
     let port = port.and_then(|read| read.ok().flatten()?.port).unwrap_or(22);
-    let read = |who: &SshdConnection| match main.map(|main| configured(context, main, who)) {
+    let read = |who: &SshdConnection| match main.map(|main| read_config(context, main, who)) {
         Some(Ok(Some(read))) => Ok(Some(read)),
         Some(Err(why)) => Err(why),
         Some(Ok(None)) | None => Ok(None),
@@ -524,7 +524,7 @@ pub fn survey(
     }
     let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
-        context.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
+        context.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_effective)
     };
     // Without blocks of Match all are decided alike, and one question is enough.
     let alike = matches!(&by_root, Ok(Some(read)) if !read.has_match);
@@ -585,7 +585,7 @@ mod tests {
 
     fn read(files: &[(&'static str, &'static str)]) -> Result<Option<SshdConfig>, String> {
         let root = SshdConnection { user: "root".into(), groups: vec!["root".into()], port: 22 };
-        configured(&Texts(files.iter().copied().collect()), MAIN[0], &root)
+        read_config(&Texts(files.iter().copied().collect()), MAIN[0], &root)
     }
 
     #[test]
@@ -607,10 +607,10 @@ mod tests {
     #[test]
     fn what_sshd_prints_is_whole_or_refused() {
         let text = "port 22\npermitrootlogin yes\npasswordauthentication no\nkbdinteractiveauthentication no\nallowusers an\nallowusers root@10.*\n";
-        let decided = parse_decided(text).expect("is read");
+        let decided = parse_effective(text).expect("is read");
         assert!(!decided.password_is_enough());
         let root = SshdConnection { user: "root".into(), ..SshdConnection::default() };
         assert!(!decided.lets_root_in(&root), "only from inside");
-        assert!(parse_decided("port 22\npermitrootlogin yes\n").is_err());
+        assert!(parse_effective("port 22\npermitrootlogin yes\n").is_err());
     }
 }

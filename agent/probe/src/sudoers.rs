@@ -99,7 +99,7 @@ pub struct SudoUser<'a> {
 
 /// What an account may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grant {
+pub struct SudoGrant {
     /// By which rules it may run something as root: the file, and under what name it was meant.
     pub by: Vec<(String, Principal)>,
     /// It may by a rule of which it cannot be told whether it applies.
@@ -162,8 +162,8 @@ impl Sudoers {
 
     /// What an account may do at `now` (`20261124000000Z`) on the host of that name; empty when the name is not known.
     #[must_use]
-    pub fn grant(&self, who: &SudoUser<'_>, host: &str, now: &str) -> Grant {
-        let mut right = Grant::default();
+    pub fn grant(&self, who: &SudoUser<'_>, host: &str, now: &str) -> SudoGrant {
+        let mut right = SudoGrant::default();
         for rule in &self.rules {
             let mut steps = 0;
             let named = self.user(&rule.users, AliasKind::User, who, &mut steps);
@@ -194,7 +194,7 @@ impl Sudoers {
                                 Some(format!("{}: whether a rule is for this host cannot be told", rule.file));
                         }
                         // The last that fits counts.
-                        (true, Some(_)) if *command == SudoCommand::All => right = Grant::default(),
+                        (true, Some(_)) if *command == SudoCommand::All => right = SudoGrant::default(),
                         (true, _) => {}
                     }
                 }
@@ -216,7 +216,7 @@ impl Sudoers {
 
     /// Whom rules name, through aliases, other than by `ALL`.
     #[must_use]
-    pub fn named(&self) -> Vec<Principal> {
+    pub fn principals(&self) -> Vec<Principal> {
         let mut named = Vec::new();
         let mut open: Vec<&GroupMember> = self.rules.iter().flat_map(|rule| rule.users.iter()).collect();
         let mut followed = BTreeSet::new();
@@ -291,7 +291,7 @@ impl Sudoers {
             let found = match &member.principal {
                 Principal::All => true,
                 Principal::Alias(name) => match self.members.get(&(AliasKind::Host, name.clone())) {
-                    Some(members) => match self.host_named(members, host, steps)? {
+                    Some(members) => match self.host_if_named(members, host, steps)? {
                         Some(found) => return Some(found != member.negated),
                         None => false,
                     },
@@ -309,7 +309,7 @@ impl Sudoers {
     }
 
     /// As [`Self::host`], where a list that does not name it is told from one that names it with `!`.
-    fn host_named(&self, list: &[GroupMember], host: &str, steps: &mut usize) -> Option<Option<bool>> {
+    fn host_if_named(&self, list: &[GroupMember], host: &str, steps: &mut usize) -> Option<Option<bool>> {
         for member in list.iter().rev() {
             let one = GroupMember { negated: false, ..member.clone() };
             if self.host(&[one], host, steps)? {

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::document::{Findings, Json};
-use ioc_common::reading::Sink;
+use ioc_common::document::Json;
+use ioc_common::reading::{Findings, Reading, Sink};
 use ioc_common::report::Event;
 use ioc_common::software::Software;
 
 use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in, read_table, read_text};
 use crate::host_access::HostAccess;
-use crate::program::{OUTPUT_MAX_BYTES, ProgramAnswer, ProgramOutput};
+use crate::program::{NoAnswer, OUTPUT_MAX_BYTES, ProgramAnswer, ProgramError, ProgramFailure, ProgramOutput};
 use crate::settings::SurveySettings;
 
 /// Where a captured machine keeps what programs printed.
@@ -54,7 +54,7 @@ pub struct SurveyContext<'a> {
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SurveyFindings {
-    /// The document.
+    /// What is sent as a whole; none where only numbers, events or the software list are.
     pub document: Option<Json>,
     /// Its name and JSON are sent; these are the numbers of the samples.
     pub numbers: Vec<(&'static str, String, f64)>,
@@ -84,6 +84,14 @@ impl SurveyFindings {
         findings.numbers(now, &mut numbers);
         let document = Json::of(findings).map_err(|error| unknown(&error))?;
         Ok(Self { document: Some(document), numbers: numbers.0, ..Self::default() })
+    }
+
+    /// The numbers of a reading without a document.
+    #[must_use]
+    pub fn numbers_of<R: Reading>(reading: &R) -> Vec<(&'static str, String, f64)> {
+        let mut numbers = CollectedNumbers(Vec::new());
+        reading.emit(&mut numbers);
+        numbers.0
     }
 }
 
@@ -222,14 +230,17 @@ impl SurveyContext<'_> {
         Some(target.file_name()?.to_str()?.to_owned())
     }
 
-    /// Whether a program of [`crate::settings::TOOLS`] can be asked.
+    /// Whether a program of [`crate::programs`] can be asked.
     #[must_use]
     pub fn has(&self, tool: &str) -> bool {
-        if !self.is_live() {
-            let prefix = format!("{tool}_");
-            return self.names(COMMANDS).iter().any(|name| *name == format!("{tool}.txt") || name.starts_with(&prefix));
-        }
-        self.tool(tool).is_ok()
+        debug_assert!(crate::is_program(tool), "the descriptor of a probe that asks {tool} must name it");
+        if self.is_live() { self.tool(tool).is_ok() } else { self.was_asked(tool) }
+    }
+
+    /// Whether a captured machine has anything that a program said.
+    fn was_asked(&self, program: &str) -> bool {
+        let prefix = format!("{program}_");
+        self.names(COMMANDS).iter().any(|name| *name == format!("{program}.txt") || name.starts_with(&prefix))
     }
 
     fn tool(&self, tool: &str) -> Result<PathBuf, ProbeOutcome> {
@@ -244,11 +255,13 @@ impl SurveyContext<'_> {
         }
     }
 
-    /// Asks a program of [`crate::settings::TOOLS`]. The answer is *absent* when it is not there or forbidden, *unknown* when it hangs,
+    /// Asks a program of [`crate::programs`]. The answer is *absent* when it is not there or forbidden, *unknown* when it hangs,
     /// floods, cannot be started or did not say all.
     pub fn ask(&self, tool: &str, arguments: &[&str], deadline_s: u64) -> ProgramAnswer {
+        debug_assert!(crate::is_program(tool), "the descriptor of a probe that asks {tool} must name it");
         let what = std::iter::once(tool).chain(arguments.iter().copied()).collect::<Vec<_>>().join(" ");
         let program = if self.is_live() { self.tool(tool) } else { Ok(PathBuf::from(tool)) };
+        let program = program.map_err(NoAnswer::NotAsked);
         ProgramAnswer::new(what, program.and_then(|program| self.run(tool, &program, arguments, deadline_s)))
     }
 
@@ -256,20 +269,14 @@ impl SurveyContext<'_> {
     pub fn ask_custom(&self, command: &[String], deadline_s: u64) -> ProgramAnswer {
         let what = command.join(" ");
         let Some((program, arguments)) = command.split_first() else {
-            return ProgramAnswer::new(what, Err(absent(&"no command is configured")));
+            return ProgramAnswer::new(what, Err(NoAnswer::NotAsked(absent(&"no command is configured"))));
         };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
         ProgramAnswer::new(what, self.run(&name, Path::new(program), &arguments, deadline_s))
     }
 
-    fn run(
-        &self,
-        name: &str,
-        program: &Path,
-        arguments: &[&str],
-        deadline_s: u64,
-    ) -> Result<ProgramOutput, ProbeOutcome> {
+    fn run(&self, name: &str, program: &Path, arguments: &[&str], deadline_s: u64) -> Result<ProgramOutput, NoAnswer> {
         let slug = slug(name, arguments);
         if !self.is_live() {
             return self.captured(name, arguments, &slug);
@@ -282,30 +289,31 @@ impl SurveyContext<'_> {
                     let reason = output.complaint.lines().last().unwrap_or_default();
                     format!("exit {} {reason}", output.code.unwrap_or(-1)).trim_end().to_owned()
                 }
-                Err(error) => format!("{FAILED}{}", error.why.lines().next().unwrap_or_default()),
+                Err(error) => format!("{FAILED}{}", error.failure.to_string().lines().next().unwrap_or_default()),
             };
             kept.push('\n');
             let mut kept = kept.into_bytes();
             kept.extend_from_slice(output.as_ref().map_or(&[], |output| &output.text));
             let kept =
                 std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(dir.join(format!("{slug}.txt")), kept));
-            kept.map_err(|error| unknown(&format!("{}: {error}", dir.display())))?;
+            kept.map_err(|error| NoAnswer::NotAsked(unknown(&format!("{}: {error}", dir.display()))))?;
         }
-        output.map_err(|error| unknown(&error))
+        output.map_err(NoAnswer::Failed)
     }
 
     /// What a program printed when the machine was captured. The first line holds the exit status and the last complaint, or why it
     /// did not come to its end.
-    fn captured(&self, name: &str, arguments: &[&str], slug: &str) -> Result<ProgramOutput, ProbeOutcome> {
+    fn captured(&self, name: &str, arguments: &[&str], slug: &str) -> Result<ProgramOutput, NoAnswer> {
         let Ok(text) = self.bytes(&format!("{COMMANDS}/{slug}.txt"), OUTPUT_MAX_BYTES) else {
             // A program that was asked other things is there.
             let why = format!("the capture has no output of '{name} {}'", arguments.join(" "));
-            return Err(if self.has(name) { unknown(&why) } else { absent(&why) });
+            return Err(NoAnswer::NotAsked(if self.was_asked(name) { unknown(&why) } else { absent(&why) }));
         };
         let (status, text) = text.split_at(text.iter().position(|b| *b == b'\n').map_or(text.len(), |at| at + 1));
         let status = String::from_utf8_lossy(status);
         if let Some(why) = status.strip_prefix(FAILED) {
-            return Err(unknown(&format!("{name}: {}", why.trim())));
+            let failure = ProgramFailure::parse(why.trim());
+            return Err(NoAnswer::Failed(ProgramError { program: name.to_owned(), failure }));
         }
         let (code, complaint) =
             status.trim().split_once(' ').map_or(("", ""), |(_, rest)| match rest.split_once(' ') {
@@ -336,13 +344,13 @@ pub(crate) mod testing {
     use crate::host_access::NoAccess;
 
     /// Files and outputs of programs below a temporary directory.
-    pub(crate) struct Captured {
+    pub(crate) struct CapturedMachine {
         dir: tempfile::TempDir,
         pub(crate) settings: SurveySettings,
         pub(crate) memo: String,
     }
 
-    impl Captured {
+    impl CapturedMachine {
         pub(crate) fn new(files: &[(&str, &str)]) -> Self {
             let dir = tempfile::tempdir().expect("temporary directory");
             let captured = Self { dir, settings: SurveySettings::default(), memo: String::new() };
@@ -389,12 +397,12 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::Captured;
+    use super::testing::CapturedMachine;
     use super::*;
 
     #[test]
     fn a_captured_machine_answers_for_its_programs() {
-        let captured = Captured::new(&[("/etc/x", " 7\n"), ("/var/log/a", "cut\nwhole\n")]);
+        let captured = CapturedMachine::new(&[("/etc/x", " 7\n"), ("/var/log/a", "cut\nwhole\n")]);
         captured.says("smartctl", &["--json", "/dev/sda"], 4, "{}");
         let context = captured.machine("2026-11-24T00:00:00Z");
         assert_eq!(context.number_if::<u32>("/etc/x"), Some(7));

@@ -5,28 +5,27 @@
 //! (GPS, PPS, a PTP clock) are sources like any other.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::TimeSync;
+use ioc_common::reading::{Findings, TimeSync};
 
 use super::services::property;
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
-pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "time",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 30,
-        watch: &["/run/systemd/timesync/synchronized"],
-        privileged: false,
-        needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
-    },
+pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
+    probe: TimeSync::PROBE,
+    deadline_s: 30,
+    watch: &["/run/systemd/timesync/synchronized"],
+    privileged: false,
+    needs: Some("chronyc, ntpq or timedatectl, whichever keeps the clock"),
+    programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
+    captured: &["/proc/*/comm", "/run/systemd/timesync/synchronized"],
+    processes: &["VBoxService", "chronyd", "ntpd", "ntpsec", "phc2sys", "systemd-timesyn", "vmtoolsd"],
     card: Card {
         article: "17.3",
         vi: "Đồng bộ giờ",
         en: "Time synchronisation",
         reads: "`chronyc tracking`, `ntpq`, `ntpctl`, `/run/systemd/timesync` or `timedatectl`",
-        metrics: &["time."],
         cost: "4 ms",
     },
     read: survey,
@@ -227,7 +226,7 @@ pub fn parse_timedatectl(text: &str) -> TimeSync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[test]
     fn each_in_its_own_words() {
@@ -245,15 +244,15 @@ mod tests {
         assert_eq!(parse_ntpq("stratum=16, refid=INIT").and_then(|sync| sync.synchronised), Some(false));
         assert_eq!(parse_timedatectl("NTP=no\nNTPSynchronized=yes\n").synchronised, Some(true));
         let captured =
-            Captured::new(&[("/proc/9/comm", "systemd-timesyn\n"), ("/run/systemd/timesync/synchronized", "")]);
+            CapturedMachine::new(&[("/proc/9/comm", "systemd-timesyn\n"), ("/run/systemd/timesync/synchronized", "")]);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(found.number("time.synchronised", ""), 1.0);
         let nobody =
-            survey(&Captured::new(&[("/proc/1/comm", "init\n")]).machine("2026-11-24T00:00:00Z")).expect("read");
+            survey(&CapturedMachine::new(&[("/proc/1/comm", "init\n")]).machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(nobody.number("time.synchronised", ""), 0.0);
-        let blind = survey(&Captured::new(&[("/proc/7/comm", "sh\n")]).machine("2026-11-24T00:00:00Z"));
+        let blind = survey(&CapturedMachine::new(&[("/proc/7/comm", "sh\n")]).machine("2026-11-24T00:00:00Z"));
         assert!(matches!(blind, Err(ProbeOutcome::Unknown { .. })), "who keeps it may be hidden");
-        let guest = Captured::new(&[("/proc/1/comm", "init\n"), ("/proc/8/comm", "vmtoolsd\n")]);
+        let guest = CapturedMachine::new(&[("/proc/1/comm", "init\n"), ("/proc/8/comm", "vmtoolsd\n")]);
         let guest: TimeSync = survey(&guest.machine("2026-11-24T00:00:00Z")).expect("read").read();
         assert!(guest.synchronised.is_none() && guest.unknown[0].contains("vmtoolsd"), "{guest:?}");
     }
@@ -291,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_source_that_is_long_silent_is_lost() {
-        let captured = Captured::new(&[("/proc/9/comm", "chronyd\n")]);
+        let captured = CapturedMachine::new(&[("/proc/9/comm", "chronyd\n")]);
         let at = |line: &str, now: &str| {
             captured.says("chronyc", &["-n", "-c", "tracking"], 0, line);
             survey(&captured.machine(now)).expect("read").number("time.synchronised", "")
@@ -302,7 +301,7 @@ mod tests {
         assert_eq!(at(&seldom, "2026-11-26T00:00:00Z"), 1.0, "it is asked once a day");
         captured.says("chronyc", &["-n", "-c", "tracking"], 0, "506 Cannot talk to daemon\n");
         assert!(survey(&captured.machine("2026-11-24T03:00:00Z")).is_err());
-        let gone = Captured::new(&[("/proc/9/comm", "chronyd\n")]);
+        let gone = CapturedMachine::new(&[("/proc/9/comm", "chronyd\n")]);
         assert!(matches!(survey(&gone.machine("2026-11-24T03:00:00Z")), Err(ProbeOutcome::Unknown { .. })));
     }
 }

@@ -62,7 +62,7 @@ pub fn fits(name: &str, pattern: &str) -> bool {
         if pattern.get(p) == Some(&'*') {
             star = Some((p, n));
             p += 1;
-        } else if let Some(next) = one_fits(name[n], &pattern, p) {
+        } else if let Some(next) = char_fits(name[n], &pattern, p) {
             n += 1;
             p = next;
         } else if let Some((at, from)) = star {
@@ -76,7 +76,7 @@ pub fn fits(name: &str, pattern: &str) -> bool {
 }
 
 /// Where the pattern goes on when its mark at `p` stands for this character.
-fn one_fits(c: char, pattern: &[char], p: usize) -> Option<usize> {
+fn char_fits(c: char, pattern: &[char], p: usize) -> Option<usize> {
     match *pattern.get(p)? {
         '?' => Some(p + 1),
         '\\' if p + 1 < pattern.len() => (pattern[p + 1] == c).then_some(p + 2),

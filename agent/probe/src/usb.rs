@@ -5,28 +5,35 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Reading as _, Sink, UsbStorage};
+use ioc_common::reading::{Reading, Sink, UsbStorage};
 use ioc_common::report::Event;
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledDescriptor};
 use crate::hotplug::Hotplug;
 
-pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "usb", every_n: 1, new: |root| Box::new(UsbProbe::new(root)) },
+pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
+    probe: UsbStorage::PROBE,
+    every_n: 1,
+    new: |root| Box::new(UsbProbe::new(root)),
+    captured: &[
+        "/sys/block/*/removable",
+        "/sys/block/*/size",
+        "/sys/block/*/device/vendor",
+        "/sys/block/*/device/model",
+    ],
     card: Card {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",
         en: "USB storage, with events when it comes and goes",
         reads: "`/sys/block` when devices came or went (`/sys/kernel/uevent_seqnum`), with sizes: \
             a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
-        metrics: &["usb."],
         cost: "0.01 ms",
     },
 };
 
-/// The probe.
+/// Remembers what was attached, so that a change is an event.
 #[derive(Debug)]
 pub(crate) struct UsbProbe {
     root: PathBuf,
@@ -35,14 +42,14 @@ pub(crate) struct UsbProbe {
     /// Every drive on USB, with a medium or without.
     drives: Vec<Drive>,
     /// Kernel name and what it is.
-    attached: Vec<(String, Attached)>,
+    attached: Vec<(String, UsbIdentity)>,
     first: bool,
 }
 
 #[derive(Debug)]
 struct Drive {
     block: String,
-    stick: Attached,
+    stick: UsbIdentity,
     size: KeptFile,
 }
 
@@ -64,7 +71,7 @@ impl Drive {
 
 /// What a USB disk says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Attached {
+struct UsbIdentity {
     model: String,
     serial: String,
     id: String,
@@ -138,7 +145,7 @@ impl UsbProbe {
     }
 
     /// The disk, when it hangs on USB: its place in `/sys/devices` goes through a USB port.
-    fn stick(&self, block: &str) -> Option<Attached> {
+    fn stick(&self, block: &str) -> Option<UsbIdentity> {
         let path = self.root.join("sys/block").join(block).join("device");
         let place = std::fs::canonicalize(path).ok()?;
         if !place.components().any(|part| part.as_os_str().to_string_lossy().starts_with("usb")) {
@@ -148,11 +155,11 @@ impl UsbProbe {
         let port = place.ancestors().find(|dir| dir.join("idVendor").exists());
         let drive = format!("{} {}", read(&place, "vendor"), read(&place, "model")).trim().to_owned();
         let Some(port) = port else {
-            return Some(Attached { own: is_own(&drive, "", ""), model: drive, ..Attached::default() });
+            return Some(UsbIdentity { own: is_own(&drive, "", ""), model: drive, ..UsbIdentity::default() });
         };
         let device = format!("{} {}", read(port, "manufacturer"), read(port, "product")).trim().to_owned();
         let id = format!("{}:{}", read(port, "idVendor"), read(port, "idProduct"));
-        Some(Attached {
+        Some(UsbIdentity {
             own: is_own(&drive, &device, &id),
             model: if drive.is_empty() { device } else { drive },
             serial: read(port, "serial"),
@@ -161,7 +168,7 @@ impl UsbProbe {
     }
 }
 
-fn event(name: &str, what: &str, block: &str, stick: &Attached) -> Event {
+fn event(name: &str, what: &str, block: &str, stick: &UsbIdentity) -> Event {
     Event {
         name: name.to_owned(),
         text: format!(
@@ -196,7 +203,7 @@ impl Probe for UsbProbe {
                 (self.drives, self.blocks, self.first) = (blocks.iter().filter_map(drive).collect(), blocks, false);
             }
         }
-        let mut now: Vec<(String, Attached)> = Vec::new();
+        let mut now: Vec<(String, UsbIdentity)> = Vec::new();
         for drive in &mut self.drives {
             match drive.holds(context.buffer) {
                 Some(true) => now.push((drive.block.clone(), drive.stick.clone())),

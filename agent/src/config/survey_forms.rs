@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
-use ioc_common::reading::Accepted;
+use ioc_common::reading::AcceptedCounts;
 use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting};
+use ioc_probe::programs;
 use ioc_probe::settings::{
-    BackupKind, BackupSetting, CustomAntivirus, CustomRaid, PanelSetting, SmartDevice, SurveySettings, TOOLS,
+    BackupKind, BackupSetting, CustomAntivirus, CustomRaid, PanelSetting, SmartDevice, SurveySettings,
 };
 
 /// Most entries of one list: bounds the work of a survey.
@@ -74,7 +75,7 @@ pub(crate) struct WallForm {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SmartForm {
     device: Vec<SmartDevice>,
-    accepted: BTreeMap<String, Accepted>,
+    accepted: BTreeMap<String, AcceptedCounts>,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -94,8 +95,8 @@ impl SurveyForms {
     pub(crate) fn check(self, source: &Source) -> Result<SurveySettings, ConfigError> {
         let mut commands = BTreeMap::new();
         for (name, path) in self.commands {
-            if !TOOLS.contains(&name.as_str()) {
-                let message = format!("found program {name:?}; allowed are {}", TOOLS.join(", "));
+            if !programs().contains(&name.as_str()) {
+                let message = format!("found program {name:?}; allowed are {}", programs().join(", "));
                 return Err(source.fault(path.span(), &message, "correct the name or remove the line"));
             }
             let absolute = path.get_ref().as_os_str().is_empty() || path.get_ref().is_absolute();

@@ -32,9 +32,9 @@ pub struct HttpRequest<'a> {
 /// The answer to it.
 #[derive(Debug)]
 pub struct HttpResponse {
-    /// The status.
+    /// Status of the answer; redirects are not followed.
     pub status: hyper::StatusCode,
-    /// The body.
+    /// As much of the body as the asker allowed; more is an error.
     pub body: Bytes,
 }
 

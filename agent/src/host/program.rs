@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use ioc_probe::program::{OUTPUT_MAX_BYTES, ProgramError, ProgramOutput};
+use ioc_probe::program::{OUTPUT_MAX_BYTES, ProgramError, ProgramFailure, ProgramOutput};
 
 /// Most bytes of its complaints that are kept.
 const COMPLAINT_MAX_BYTES: usize = 2048;
@@ -20,7 +20,9 @@ const COMPLAINT_MAX_BYTES: usize = 2048;
 /// # Errors
 /// [`ProgramError`] names the program.
 pub fn run(program: &Path, arguments: &[&str], deadline: Duration) -> Result<ProgramOutput, ProgramError> {
-    let fault = |why: String| ProgramError { program: program.display().to_string(), why };
+    let fault = |failure: ProgramFailure| ProgramError { program: program.display().to_string(), failure };
+    let not_run = |error: std::io::Error| fault(ProgramFailure::NotRun(error.to_string()));
+    let hung = || fault(ProgramFailure::Hung { within_s: deadline.as_secs() });
     #[allow(clippy::disallowed_methods, reason = "this is the one room that starts processes")]
     let mut command = Command::new(program);
     command
@@ -34,7 +36,7 @@ pub fn run(program: &Path, arguments: &[&str], deadline: Duration) -> Result<Pro
         .stderr(Stdio::piped())
         .current_dir("/")
         .process_group(0);
-    let mut child = command.spawn().map_err(|error| fault(error.to_string()))?;
+    let mut child = command.spawn().map_err(not_run)?;
     let (sender, receiver) = mpsc::channel();
     let out = child.stdout.take();
     let err = child.stderr.take();
@@ -53,14 +55,14 @@ pub fn run(program: &Path, arguments: &[&str], deadline: Duration) -> Result<Pro
             Ok((true, (text, more))) => {
                 if more {
                     stop(&mut child);
-                    return Err(fault(format!("printed more than {OUTPUT_MAX_BYTES} bytes and was stopped")));
+                    return Err(fault(ProgramFailure::Flooded));
                 }
                 output.text = text;
             }
             Ok((false, (text, _))) => output.complaint = String::from_utf8_lossy(&text).trim().to_owned(),
             Err(_) => {
                 stop(&mut child);
-                return Err(fault(format!("did not end within {} s and was stopped", deadline.as_secs())));
+                return Err(hung());
             }
         }
     }
@@ -74,9 +76,9 @@ pub fn run(program: &Path, arguments: &[&str], deadline: Duration) -> Result<Pro
             Ok(None) if ioc_common::clock::boottime_ms() < until => std::thread::sleep(Duration::from_millis(2)),
             Ok(None) => {
                 stop(&mut child);
-                return Err(fault(format!("did not end within {} s and was stopped", deadline.as_secs())));
+                return Err(hung());
             }
-            Err(error) => return Err(fault(error.to_string())),
+            Err(error) => return Err(not_run(error)),
         }
     }
 }
@@ -125,9 +127,9 @@ mod tests {
     fn what_hangs_or_floods_is_stopped_with_its_children() {
         let started = ioc_common::clock::boottime_ms();
         let hung = shell("sleep 1000 & sleep 1000", 300).expect_err("hangs");
-        assert!(hung.why.contains("was stopped"), "{hung}");
+        assert!(matches!(hung.failure, ProgramFailure::Hung { .. }), "{hung}");
         let flood = shell("yes", 20_000).expect_err("floods");
-        assert!(flood.why.contains("more than"), "{flood}");
+        assert_eq!(flood.failure, ProgramFailure::Flooded, "{flood}");
         assert!(ioc_common::clock::boottime_ms() - started < 15_000);
     }
 }

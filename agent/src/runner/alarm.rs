@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 use ioc_common::clock::boottime_ms;
 
-/// The alarm.
+/// A timer of the boot clock, armed for the one moment at which something is due next.
 pub(super) struct Alarm {
     timer: AsyncFd<OwnedFd>,
     /// When it rings, by the boot clock; none when it rang or was never set.

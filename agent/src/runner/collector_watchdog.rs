@@ -51,14 +51,14 @@ pub(super) struct CollectorNews {
 
 /// What the address was told, as far as is known.
 #[derive(Debug, Default)]
-struct ToldState {
+struct ReportedState {
     /// It took that the collector is missed.
     missed: bool,
     /// A try to say so had no good answer: it may have arrived all the same.
     unsure: bool,
 }
 
-impl ToldState {
+impl ReportedState {
     /// What is to be said so that the address knows what is true now.
     fn due(&self, missed: bool) -> Option<bool> {
         let known = if missed { self.missed && !self.unsure } else { !self.missed && !self.unsure };
@@ -77,7 +77,7 @@ impl ToldState {
 /// Has the surveyor tell the configured address what is true now, until it takes that. There is one of these: what is true no more is
 /// not said, and nothing comes after what replaced it.
 pub(super) async fn announce(config_path: Option<PathBuf>, mut news: watch::Receiver<CollectorNews>) {
-    let (mut told, mut tries) = (ToldState::default(), 0);
+    let (mut told, mut tries) = (ReportedState::default(), 0);
     loop {
         let CollectorNews { missed, silent_s } = *news.borrow_and_update();
         let Some(missed) = told.due(missed) else {
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_address_is_told_what_is_true_and_nothing_that_it_never_heard_is_taken_back() {
-        let mut told = ToldState::default();
+        let mut told = ReportedState::default();
         assert_eq!(told.due(false), None, "nothing was missed");
         assert_eq!(told.due(true), Some(true));
         told.tried(true, false);

@@ -6,8 +6,8 @@ use std::path::Path;
 use ioc_common::clock;
 use ioc_common::document::Json;
 use ioc_common::file;
-use ioc_common::report::{Body, State as StateReport};
-use ioc_common::settings::{DOCUMENT, Signed};
+use ioc_common::report::{Body, StateReport};
+use ioc_common::settings::{DOCUMENT, SignedSettings};
 
 use super::{Runner, schedule, survey_schedule};
 use crate::config::{Config, config_from_surveyor};
@@ -62,7 +62,7 @@ impl Runner {
     }
 
     /// Settings came: looked at by the surveyor, and used where they are good.
-    pub(super) fn settings_offered(&mut self, signed: &Signed, payload: &[u8]) {
+    pub(super) fn settings_offered(&mut self, signed: &SignedSettings, payload: &[u8]) {
         let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
         // Written through to the disk: what is used after this start is read at the next one.
         let written = file::replace_durably(&offered, 0o644, |out| out.write_all(payload));
@@ -86,7 +86,7 @@ impl Runner {
                     "settings of the collector are refused; nothing changes"
                 );
                 let _ = std::fs::remove_file(&offered);
-                self.config.remote_settings = signed.refused(why);
+                self.config.remote_settings = signed.outcome_refused(why);
             }
         }
         self.report_settings();

@@ -36,7 +36,7 @@ const OF_DIRECTORY: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MASK_ADD);
 
 /// By the kernel's number of a watch the names in its directory that matter; none where all do. Others come and go in `/run` and `/etc`.
-type Wanted = BTreeMap<i32, Option<BTreeSet<OsString>>>;
+type WatchedNames = BTreeMap<i32, Option<BTreeSet<OsString>>>;
 
 /// The files, and what was noted of them.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct FileWatch {
     files: Vec<PathBuf>,
     /// None while nothing can be noted.
     notes: Option<OwnedFd>,
-    wanted: Wanted,
+    wanted: WatchedNames,
     /// Files that the kernel notes nothing of, as those that this user may not read.
     unnoted: BTreeSet<PathBuf>,
     times: u32,
@@ -53,7 +53,7 @@ pub(super) struct FileWatch {
 impl FileWatch {
     /// Watches these files, which need not be there yet.
     pub(super) fn new(files: impl Iterator<Item = PathBuf>) -> Self {
-        Self { files: files.collect(), notes: None, wanted: Wanted::new(), unnoted: BTreeSet::new(), times: 0 }
+        Self { files: files.collect(), notes: None, wanted: WatchedNames::new(), unnoted: BTreeSet::new(), times: 0 }
     }
 
     /// Whether any of the files may have changed since this was last asked. Those of which nothing is noted are to be looked at
@@ -99,7 +99,7 @@ impl FileWatch {
 
 /// Has noted what becomes of a file: of itself, and of its name in the directory above it. Where that is not there either, of the nearest
 /// one that is, in which the others must come first.
-fn watch(notes: &OwnedFd, file: &Path, wanted: &mut Wanted) -> Result<(), Errno> {
+fn watch(notes: &OwnedFd, file: &Path, wanted: &mut WatchedNames) -> Result<(), Errno> {
     for (below, above) in file.ancestors().zip(file.ancestors().skip(1)) {
         match add_watch(notes, above, OF_DIRECTORY | WatchFlags::ONLYDIR) {
             Ok(number) => {
@@ -124,7 +124,7 @@ fn watch(notes: &OwnedFd, file: &Path, wanted: &mut Wanted) -> Result<(), Errno>
 }
 
 /// Whether anything was noted that matters; takes the notes away.
-fn any_note(notes: &OwnedFd, wanted: &Wanted) -> bool {
+fn any_note(notes: &OwnedFd, wanted: &WatchedNames) -> bool {
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut reader = Reader::new(notes, &mut buffer);
     let mut any = false;

@@ -35,21 +35,21 @@ const STACK_BYTES: usize = 256 * 1024;
 /// The thread that takes samples, as the main loop sees it.
 pub(super) struct SampleThread {
     probes: Arc<Probes>,
-    desk: Arc<Desk>,
-    taken: mpsc::Receiver<Taken>,
+    desk: Arc<SampleExchange>,
+    taken: mpsc::Receiver<SampleAndOutcomes>,
     /// The thread's end of that, where no thread could be made.
-    unstarted: Option<mpsc::Sender<Taken>>,
+    unstarted: Option<mpsc::Sender<SampleAndOutcomes>>,
     outcomes: Vec<ProbeReport>,
     layout: Option<Layout>,
 }
 
 /// What lies between the main loop and the thread.
-struct Desk {
-    state: Mutex<DeskState>,
+struct SampleExchange {
+    state: Mutex<SampleExchangeState>,
     changed: Condvar,
 }
 
-struct DeskState {
+struct SampleExchangeState {
     schedule: Schedule,
     /// What the next sample says of the agent.
     request: SampleRequest,
@@ -64,7 +64,7 @@ struct DeskState {
 }
 
 /// A sample, and the outcomes where they changed.
-type Taken = (TakenSample, Option<Vec<ProbeReport>>);
+type SampleAndOutcomes = (TakenSample, Option<Vec<ProbeReport>>);
 
 struct Worker {
     sampler: Sampler,
@@ -90,8 +90,8 @@ pub(super) struct SampleRequest {
     pub(super) more: Arc<[Number]>,
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, DeskState> {
+impl SampleExchange {
+    fn lock(&self) -> MutexGuard<'_, SampleExchangeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +119,7 @@ impl Desk {
 
 impl Worker {
     /// Takes samples until it is over.
-    fn run(mut self, desk: &Desk, sender: &mpsc::Sender<Taken>) {
+    fn run(mut self, desk: &SampleExchange, sender: &mpsc::Sender<SampleAndOutcomes>) {
         while let Some(about) = desk.next_request() {
             let taken = self.take(&about);
             desk.lock().busy_since_ms = None;
@@ -134,7 +134,7 @@ impl Worker {
 
     fn take(&mut self, about: &SampleRequest) -> Option<TakenSample> {
         if self.samples.is_multiple_of(OWN_EVERY_SAMPLES) {
-            self.rss = own_rss();
+            self.rss = resident_bytes();
         }
         self.samples += 1;
         let cpu_us = clock::process_cpu_us();
@@ -162,7 +162,7 @@ impl SampleThread {
     fn with(probes: Arc<Probes>, schedule: Schedule) -> Self {
         let sampler = Sampler::new(Arc::clone(&probes));
         let outcomes = sampler.outcomes();
-        let (desk, taken, unstarted) = start(sampler, DeskState::new(schedule, SampleRequest::default()));
+        let (desk, taken, unstarted) = start(sampler, SampleExchangeState::new(schedule, SampleRequest::default()));
         Self { outcomes, probes, desk, taken, unstarted, layout: None }
     }
 
@@ -213,7 +213,7 @@ impl SampleThread {
         schedule.due(clock::boottime_ms());
         let request = state.request.clone();
         drop(state);
-        (self.desk, self.taken, self.unstarted) = start(sampler, DeskState::new(schedule, request));
+        (self.desk, self.taken, self.unstarted) = start(sampler, SampleExchangeState::new(schedule, request));
     }
 
     /// Gives up a run that is overdue, and says at which probe.
@@ -259,7 +259,7 @@ impl SampleThread {
     }
 }
 
-impl DeskState {
+impl SampleExchangeState {
     const fn new(schedule: Schedule, request: SampleRequest) -> Self {
         Self { schedule, request, at_once: false, busy_since_ms: None, nudged_ms: None, over: false }
     }
@@ -279,8 +279,11 @@ impl Drop for SampleThread {
 
 /// Starts a thread. Where none can be made the end of the channel that it would have is given back: another one is tried when a sample is
 /// overdue.
-fn start(sampler: Sampler, state: DeskState) -> (Arc<Desk>, mpsc::Receiver<Taken>, Option<mpsc::Sender<Taken>>) {
-    let desk = Arc::new(Desk { state: Mutex::new(state), changed: Condvar::new() });
+fn start(
+    sampler: Sampler,
+    state: SampleExchangeState,
+) -> (Arc<SampleExchange>, mpsc::Receiver<SampleAndOutcomes>, Option<mpsc::Sender<SampleAndOutcomes>>) {
+    let desk = Arc::new(SampleExchange { state: Mutex::new(state), changed: Condvar::new() });
     let (sender, taken) = mpsc::channel(1);
     let worker = Worker { sampler, cpu_us: None, rss: None, samples: 0 };
     let (its, sends) = (Arc::clone(&desk), sender.clone());
@@ -295,7 +298,7 @@ fn start(sampler: Sampler, state: DeskState) -> (Arc<Desk>, mpsc::Receiver<Taken
     (desk, taken, unstarted)
 }
 
-fn own_rss() -> Option<u64> {
+fn resident_bytes() -> Option<u64> {
     let pid = Pid::from_u32(std::process::id());
     let mut system = System::new().ok()?;
     system.refresh_processes_specifics(
@@ -312,9 +315,9 @@ mod tests {
     use ioc_common::reading::Sink;
     use ioc_probe::{Probe, ProbeOutcome, SampleContext};
 
-    struct Counts(f64);
+    struct CountingProbe(f64);
 
-    impl Probe for Counts {
+    impl Probe for CountingProbe {
         fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
             self.0 += 1.0;
             sink.put("load.1", "", self.0);
@@ -323,9 +326,9 @@ mod tests {
     }
 
     /// Hangs from the second time on, until it is let go.
-    struct Hangs(bool, std::sync::mpsc::Receiver<()>);
+    struct HangingProbe(bool, std::sync::mpsc::Receiver<()>);
 
-    impl Probe for Hangs {
+    impl Probe for HangingProbe {
         fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
             if std::mem::replace(&mut self.0, true) {
                 let _ = self.1.recv();
@@ -341,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn samples_come_by_themselves_at_the_beat_and_say_what_was_told_last() {
-        let probes = Probes::of(vec![("counts", Box::new(Counts(0.0)))]);
+        let probes = Probes::of(vec![("counts", Box::new(CountingProbe(0.0)))]);
         let started = clock::boottime_ms();
         let mut thread = SampleThread::with(probes, Schedule::new(started, 3_600_000, 0));
         thread.tell(SampleRequest { waiting: 7, children_us: 400, ..SampleRequest::default() });
@@ -362,7 +365,8 @@ mod tests {
     #[tokio::test]
     async fn one_that_hangs_is_given_up_and_the_others_go_on_at_the_next_beat() {
         let (let_go, waits) = std::sync::mpsc::channel();
-        let probes = Probes::of(vec![("hangs", Box::new(Hangs(false, waits))), ("counts", Box::new(Counts(0.0)))]);
+        let probes =
+            Probes::of(vec![("hangs", Box::new(HangingProbe(false, waits))), ("counts", Box::new(CountingProbe(0.0)))]);
         let mut thread = SampleThread::with(probes, Schedule::new(clock::boottime_ms(), 50, 0));
         assert_eq!(values(thread.finished().await)[..2], [Some(1.0), Some(1.0)]);
         while thread.desk.lock().busy_since_ms.is_none() {
@@ -379,7 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_that_slept_through_its_beat_is_woken_and_then_replaced() {
-        let probes = Probes::of(vec![("counts", Box::new(Counts(0.0)))]);
+        let probes = Probes::of(vec![("counts", Box::new(CountingProbe(0.0)))]);
         let now_ms = clock::boottime_ms();
         let mut thread = SampleThread::with(probes, Schedule::new(now_ms, 3_600_000, 0));
         let due = thread.next_wake_ms();

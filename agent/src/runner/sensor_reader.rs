@@ -16,7 +16,7 @@ use ioc_common::clock;
 use ioc_common::id::SensorName;
 
 use crate::config::surveyor_path;
-use crate::sensor::{Announcement, LINE_MAX_BYTES, News, SensorNews};
+use crate::sensor::{Announcement, LINE_MAX_BYTES, SensorNews, SensorNewsItem};
 
 /// Between two starts of a child that ends at once, at most.
 const RESTART_MAX_MS: u64 = 60_000;
@@ -50,10 +50,10 @@ impl SensorReader {
         };
         let Some(news) = received else { return std::future::pending().await };
         match (&news.news, self.announced.get_mut(&news.sensor)) {
-            (News::Announce(announcement), _) => {
+            (SensorNewsItem::Announce(announcement), _) => {
                 self.announced.insert(news.sensor.clone(), (**announcement).clone());
             }
-            (News::ProbeOutcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
+            (SensorNewsItem::ProbeOutcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
             _ => {}
         }
         news

@@ -16,7 +16,7 @@ use tokio::io::{
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use ioc_common::codec::Encoded;
+use ioc_common::codec::EncodedBody;
 use ioc_common::file;
 use ioc_common::metric;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
@@ -78,7 +78,7 @@ pub(super) struct SurveySchedule {
 
 /// What a survey watches, by which follows how often it must be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watches {
+enum WatchKind {
     /// Files on disks, or nothing.
     Files,
     /// Directories of sysfs, whose names come and go with devices.
@@ -88,14 +88,14 @@ enum Watches {
 }
 
 impl SurveySlot {
-    fn watches(&self) -> Watches {
+    fn watches(&self) -> WatchKind {
         let watch = self.survey.watch;
         if !watch.first().is_some_and(|path| is_kernel(path)) {
-            Watches::Files
+            WatchKind::Files
         } else if watch.iter().all(|path| path.starts_with("/sys/") && !path.contains('*')) {
-            Watches::Devices
+            WatchKind::Devices
         } else {
-            Watches::Kernel
+            WatchKind::Kernel
         }
     }
 
@@ -105,7 +105,7 @@ impl SurveySlot {
     }
 
     /// Whether the collector must be told: a document only when it changed, and once a day.
-    fn is_news(&mut self, report: &Encoded, now_ms: u64) -> bool {
+    fn is_news(&mut self, report: &EncodedBody, now_ms: u64) -> bool {
         if report.kind() != UpKind::State {
             return true;
         }
@@ -178,7 +178,7 @@ impl SurveySchedule {
                 sent: None,
             })
             .collect();
-        let watched = slots.iter().filter(|slot| slot.watches() == Watches::Files).flat_map(|slot| slot.survey.watch);
+        let watched = slots.iter().filter(|slot| slot.watches() == WatchKind::Files).flat_map(|slot| slot.survey.watch);
         Self {
             files: FileWatch::new(watched.map(PathBuf::from)),
             hotplug: Hotplug::new(Path::new("/")),
@@ -204,12 +204,12 @@ impl SurveySchedule {
         let devices_changed = self.hotplug.may_have_changed(&mut self.buffer);
         for slot in &mut self.slots {
             let watches = slot.watches();
-            let kernel = watches != Watches::Files;
+            let kernel = watches != WatchKind::Files;
             let look = match watches {
-                Watches::Files => files_changed || disks && !slot.is_noted(&self.files),
-                Watches::Devices => devices_changed,
+                WatchKind::Files => files_changed || disks && !slot.is_noted(&self.files),
+                WatchKind::Devices => devices_changed,
                 // What is not there comes with a driver, which is a device or a module that comes.
-                Watches::Kernel => slot.there || devices_changed,
+                WatchKind::Kernel => slot.there || devices_changed,
             };
             if !look {
                 continue;
@@ -255,7 +255,7 @@ impl SurveySchedule {
     }
 
     /// Takes a line, and says what is to be reported of it.
-    pub(super) fn take(&mut self, survey: &str, line: SurveyLine, now_ms: u64) -> Option<Encoded> {
+    pub(super) fn take(&mut self, survey: &str, line: SurveyLine, now_ms: u64) -> Option<EncodedBody> {
         let slot = self.slots.iter_mut().find(|slot| slot.survey.name == survey)?;
         match line {
             SurveyLine::Report(report) => slot.is_news(&report, now_ms).then_some(report),
@@ -506,11 +506,11 @@ mod tests {
             let slot = schedule.slots.iter().find(|slot| slot.survey.name == name);
             slot.map(SurveySlot::watches)
         };
-        assert_eq!(watches("smart"), Some(Watches::Devices));
-        assert_eq!((watches("raid"), watches("displays")), (Some(Watches::Kernel), Some(Watches::Kernel)));
-        assert_eq!((watches("accounts"), watches("backups")), (Some(Watches::Files), Some(Watches::Files)));
+        assert_eq!(watches("smart"), Some(WatchKind::Devices));
+        assert_eq!((watches("raid"), watches("displays")), (Some(WatchKind::Kernel), Some(WatchKind::Kernel)));
+        assert_eq!((watches("accounts"), watches("backups")), (Some(WatchKind::Files), Some(WatchKind::Files)));
         // Patterns are lists of the kernel's: no file on a disk is one that nobody could note.
-        for slot in schedule.slots.iter().filter(|slot| slot.watches() == Watches::Files) {
+        for slot in schedule.slots.iter().filter(|slot| slot.watches() == WatchKind::Files) {
             assert!(
                 slot.survey.watch.iter().all(|path| !path.contains('*') && !is_kernel(path)),
                 "{}",

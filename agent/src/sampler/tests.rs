@@ -1,11 +1,11 @@
 use super::*;
 use ioc_common::metric;
 
-struct Fickle {
+struct FickleProbe {
     calls: u32,
 }
 
-impl Probe for Fickle {
+impl Probe for FickleProbe {
     fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         self.calls += 1;
         if self.calls == 2 {
@@ -20,9 +20,9 @@ impl Probe for Fickle {
 }
 
 /// Hangs until it is let go.
-struct Hangs(std::sync::mpsc::Receiver<()>);
+struct HangingProbe(std::sync::mpsc::Receiver<()>);
 
-impl Probe for Hangs {
+impl Probe for HangingProbe {
     fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let _ = self.0.recv();
         sink.put("load.15", "", 3.0);
@@ -36,7 +36,7 @@ fn probes(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Probes> {
 
 #[test]
 fn a_probe_that_fails_keeps_its_places_with_nulls() {
-    let mut sampler = Sampler::new(probes(vec![("fickle", Box::new(Fickle { calls: 0 }))]));
+    let mut sampler = Sampler::new(probes(vec![("fickle", Box::new(FickleProbe { calls: 0 }))]));
     let own = AgentUsage::default();
     let first = sampler.take(1000, &own, &[]).expect("taken");
     assert!(first.new_layout.is_some() && first.sample.v[0] == Some(1.0));
@@ -49,9 +49,9 @@ fn a_probe_that_fails_keeps_its_places_with_nulls() {
     assert_eq!((fourth.sample.v[1], fourth.sample.v.last()), (None, Some(&Some(2.0))), "NaN becomes null");
 }
 
-struct Panics;
+struct PanickingProbe;
 
-impl Probe for Panics {
+impl Probe for PanickingProbe {
     fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         sink.put("load.5", "", 1.0);
         panic!("a machine that nobody thought of")
@@ -60,8 +60,10 @@ impl Probe for Panics {
 
 #[test]
 fn a_probe_that_panics_costs_the_others_nothing() {
-    let mut sampler =
-        Sampler::new(probes(vec![("panics", Box::new(Panics)), ("fickle", Box::new(Fickle { calls: 7 }))]));
+    let mut sampler = Sampler::new(probes(vec![
+        ("panics", Box::new(PanickingProbe)),
+        ("fickle", Box::new(FickleProbe { calls: 7 })),
+    ]));
     for now in [1000, 2000] {
         let taken = sampler.take(now, &AgentUsage::default(), &[]).expect("taken");
         assert_eq!(taken.sample.v[0], Some(1.0));
@@ -74,7 +76,7 @@ fn a_probe_that_panics_costs_the_others_nothing() {
 #[test]
 fn a_probe_that_hangs_costs_the_others_nothing() {
     let (let_go, hold) = std::sync::mpsc::channel();
-    let shared = probes(vec![("fickle", Box::new(Fickle { calls: 7 })), ("hangs", Box::new(Hangs(hold)))]);
+    let shared = probes(vec![("fickle", Box::new(FickleProbe { calls: 7 })), ("hangs", Box::new(HangingProbe(hold)))]);
     let mut stuck = Sampler::new(Arc::clone(&shared));
     let hanging = std::thread::spawn(move || stuck.take(1000, &AgentUsage::default(), &[]));
     while shared.current.load(Ordering::SeqCst) != 1 {

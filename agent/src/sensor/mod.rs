@@ -34,13 +34,13 @@ pub const LINE_MAX_BYTES: usize = 512 * 1024;
 #[allow(missing_docs, reason = "their names say it")]
 pub struct SensorNews {
     pub sensor: SensorName,
-    pub news: News,
+    pub news: SensorNewsItem,
 }
 
 /// News of a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum News {
+pub enum SensorNewsItem {
     /// What it is, and the layout of its samples from now on.
     Announce(Box<Announcement>),
     /// Its numbers, in the order of the layout.

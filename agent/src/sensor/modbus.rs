@@ -226,7 +226,7 @@ impl Wire {
         if let (true, Some(error)) = (words.is_empty(), refused.first()) {
             return Err(error.clone());
         }
-        let mut poll = reading(unit, &words, today());
+        let mut poll = poll_of(unit, &words, today());
         poll.answer_ms = answer_us.unwrap_or_default() as f64 / 1000.0;
         Ok((poll, refused))
     }
@@ -247,7 +247,7 @@ impl Wire {
         let whole = if self.refused_whole.contains(&(number, at)) {
             None
         } else {
-            match self.read_trying(number, at, tries).await {
+            match self.read_with_tries(number, at, tries).await {
                 Ok(got) => {
                     words.put(at, &got);
                     return Ok(None);
@@ -265,7 +265,7 @@ impl Wire {
         }
         let (mut some, mut last) = (false, whole);
         for piece in pieces {
-            match self.read_trying(number, piece, tries).await {
+            match self.read_with_tries(number, piece, tries).await {
                 Ok(got) => {
                     words.put(piece, &got);
                     some = true;
@@ -285,7 +285,7 @@ impl Wire {
         Ok(last)
     }
 
-    async fn read_trying(&mut self, unit: u8, at: AddressRange, tries: u32) -> Result<Vec<u16>, RequestError> {
+    async fn read_with_tries(&mut self, unit: u8, at: AddressRange, tries: u32) -> Result<Vec<u16>, RequestError> {
         let mut tried = 1;
         loop {
             match self.read(unit, at).await {
@@ -337,9 +337,9 @@ pub(super) fn today() -> f64 {
 
 /// The numbers of a unit in its words; `today` is the day since 1970.
 #[must_use]
-pub fn reading(unit: &Unit, words: &RegisterWords, today: f64) -> Poll {
+pub fn poll_of(unit: &Unit, words: &RegisterWords, today: f64) -> Poll {
     let mut poll = Poll::default();
-    for (item, subject) in named(unit) {
+    for (item, subject) in items_with_subjects(unit) {
         let value = match words.get(item.at).map(|words| item.read(&words, today)) {
             Some(ItemValue::Number(value)) if unit.inverted.contains(&item.subject) => Some(1.0 - value),
             Some(ItemValue::Number(value)) => Some(value),
@@ -356,7 +356,7 @@ pub fn reading(unit: &Unit, words: &RegisterWords, today: f64) -> Poll {
 }
 
 /// The items of a unit's profile that are read, under the names the configuration gives them.
-pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::ProfileItem, &str)> {
+pub fn items_with_subjects(unit: &Unit) -> impl Iterator<Item = (&super::profile::ProfileItem, &str)> {
     unit.profile.items.iter().filter_map(|item| {
         let contact = item.metric.name == "contact.alarm" && !unit.contacts.is_empty();
         let subject = match unit.contacts.get(&item.subject) {
@@ -406,10 +406,10 @@ enum Lane {
 }
 
 /// What is told of each poll.
-pub type OnPoll = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
+pub type PollHandler = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
 
 /// Polls the units of a line for ever.
-pub async fn supervise(bus: Bus, on_poll: Arc<OnPoll>) {
+pub async fn supervise(bus: Bus, on_poll: Arc<PollHandler>) {
     let now_ms = clock::boottime_ms();
     let count = bus.units.len().max(1) as u64;
     let unit_states = bus.units.iter().enumerate().map(|(place, unit)| UnitState {
@@ -433,7 +433,7 @@ pub async fn supervise(bus: Bus, on_poll: Arc<OnPoll>) {
     }
 }
 
-async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: Lane, on_poll: Arc<OnPoll>) {
+async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: Lane, on_poll: Arc<PollHandler>) {
     let mut wire = Wire::new(bus.line.clone(), bus.timeout);
     // On a shared line a silent unit may cost its timeout once between two rounds of its neighbours, and no more.
     let mut failing_turn = false;

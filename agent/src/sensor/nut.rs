@@ -10,7 +10,7 @@ use ioc_common::clock;
 
 use super::publisher::Poll;
 use super::settings::NutUps;
-pub use super::ups::meaning;
+pub use super::ups::poll_of;
 
 /// Most lines of one answer.
 const LINES_MAX: usize = 1000;
@@ -34,7 +34,7 @@ pub const EXPECTED: [(&str, &str); 10] = [
 /// What `LIST VAR` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NutAnswer {
-    /// Its variables.
+    /// What `LIST VAR` told: names as in `battery.charge`, and their values, still texts.
     Variables(Vec<(String, String)>),
     /// `upsd` does not hear from the UPS.
     Stale(String),
@@ -95,7 +95,7 @@ pub async fn ask(ups: &NutUps) -> Result<Poll, String> {
         format!("upsd at {}:{} did not answer within {} ms", ups.host, ups.port, ups.timeout.as_millis())
     })??;
     let mut poll = match answer(&text) {
-        Some(NutAnswer::Variables(variables)) => meaning(&variables, clock::now()),
+        Some(NutAnswer::Variables(variables)) => poll_of(&variables, clock::now()),
         // Known and said: the link to the UPS is lost, and nothing is known of its power.
         Some(NutAnswer::Stale(_)) => {
             Poll { numbers: vec![("ups.linked", String::new(), Some(0.0))], ..Poll::default() }
@@ -125,12 +125,12 @@ async fn exchange(ups: &NutUps) -> Result<String, String> {
     let mut stream = BufReader::new(stream);
     if let Some(user) = &ups.user {
         say(&mut stream, &format!("USERNAME {user}\n")).await.map_err(&fault)?;
-        accepted(&mut stream, ups).await?;
+        expect_ok(&mut stream, ups).await?;
     }
     if let Some(path) = &ups.password_file {
         let password = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         say(&mut stream, &format!("PASSWORD {}\n", password.trim())).await.map_err(&fault)?;
-        accepted(&mut stream, ups).await?;
+        expect_ok(&mut stream, ups).await?;
     }
     say(&mut stream, &format!("LIST VAR {}\n", ups.ups)).await.map_err(&fault)?;
     let mut text = Vec::new();
@@ -153,7 +153,7 @@ async fn say(stream: &mut BufReader<TcpStream>, line: &str) -> std::io::Result<(
     stream.get_mut().write_all(line.as_bytes()).await
 }
 
-async fn accepted(stream: &mut BufReader<TcpStream>, ups: &NutUps) -> Result<(), String> {
+async fn expect_ok(stream: &mut BufReader<TcpStream>, ups: &NutUps) -> Result<(), String> {
     let mut line = String::new();
     let read = stream.take(512).read_line(&mut line).await;
     read.map_err(|error| format!("upsd at {}:{}: {error}", ups.host, ups.port))?;
@@ -190,7 +190,7 @@ END LIST VAR smart
     fn what_a_ups_on_battery_says() {
         let Some(NutAnswer::Variables(variables)) = answer(LIST) else { panic!("a list") };
         let now: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");
-        let poll = meaning(&variables, now);
+        let poll = poll_of(&variables, now);
         for (metric, value) in [
             ("ups.linked", 1.0),
             ("ups.on_battery", 1.0),
@@ -218,7 +218,7 @@ END LIST VAR smart
         assert_eq!(answer("BEGIN LIST VAR smart\nVAR smart ups.status \"OL\"\n"), None, "cut off is no answer");
         assert_eq!(answer(""), None);
         // A status that is not told leaves all flags unknown.
-        let poll = meaning(&[], Timestamp::from_millis(0));
+        let poll = poll_of(&[], Timestamp::from_millis(0));
         assert_eq!(of(&poll, "ups.on_battery"), Some(None));
     }
 }

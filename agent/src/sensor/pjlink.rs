@@ -36,7 +36,7 @@ pub const EXPECTED: [(&str, &str); 7] = [
 /// What a device answered to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// The answer itself.
+    /// What stands behind the `=` of an answer, as `1` for `%1POWR=1`.
     Value(String),
     /// It does not know the query (`ERR1`), or cannot answer it now (`ERR3`).
     None,
@@ -108,7 +108,7 @@ fn second_class(value: &str) -> bool {
 
 /// What the answers mean: query and reply.
 #[must_use]
-pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
+pub fn poll_of(replies: &[(&str, Reply)]) -> Poll {
     let mut poll = Poll::default();
     let value = |command: &str| {
         replies.iter().find(|(name, _)| *name == command).and_then(|(_, reply)| match reply {
@@ -228,7 +228,7 @@ pub async fn ask(projector: &Projector) -> Result<Poll, String> {
     if replies.is_empty() {
         return Err(why);
     }
-    let mut poll = meaning(&replies);
+    let mut poll = poll_of(&replies);
     poll.answer_ms = clock::boottime_us().saturating_sub(started) as f64 / 1000.0;
     Ok(poll)
 }
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn a_projector_with_a_worn_lamp_and_a_warm_inlet() {
         let value = |text: &str| Reply::Value(text.to_owned());
-        let poll = meaning(&[
+        let poll = poll_of(&[
             ("POWR", value("1")),
             ("ERST", value("012000")),
             ("INPT", value("31")),
@@ -441,12 +441,12 @@ mod tests {
             assert_eq!(of(&poll, metric, subject), Some(Some(number)), "{metric} {subject}");
         }
         assert_eq!(poll.machine.vendor, "EPSON");
-        let standby = meaning(&[("POWR", Reply::None), ("ERST", value("oops"))]);
+        let standby = poll_of(&[("POWR", Reply::None), ("ERST", value("oops"))]);
         assert_eq!(
             (of(&standby, "projector.power", ""), of(&standby, "projector.errors", "fan")),
             (Some(None), Some(None))
         );
-        let broken = meaning(&[("POWR", Reply::Broken)]);
+        let broken = poll_of(&[("POWR", Reply::Broken)]);
         assert_eq!(of(&broken, "projector.errors", "other"), Some(Some(2.0)));
     }
 
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn values_that_are_no_values() {
         let value = |text: &str| Reply::Value(text.to_owned());
-        let poll = meaning(&[
+        let poll = poll_of(&[
             ("POWR", value("-1")),
             ("ERST", value("0020000")),
             ("INPT", value("3A")),
@@ -499,7 +499,7 @@ mod tests {
             Some(Some(2.0)),
             "what follows the six is the maker's own"
         );
-        let short = meaning(&[("ERST", value("00200")), ("LAMP", value("12345"))]);
+        let short = poll_of(&[("ERST", value("00200")), ("LAMP", value("12345"))]);
         assert_eq!(of(&short, "projector.errors", "temperature"), Some(None));
         assert_eq!(
             (of(&short, "projector.lamp_hours", "1"), of(&short, "projector.lamp_on", "1")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ioc_common::clock;
 
 use super::back_off::back_off;
-use super::modbus::{self, named};
+use super::modbus::{self, items_with_subjects};
 use super::publisher::{Poll, Publisher};
 use super::settings::{SensorIdentity, SensorSettings};
 use super::{nut, pjlink};
@@ -32,7 +32,8 @@ pub async fn poll_all<W: Write + Send + 'static>(
     {
         let mut publisher = lock(&publisher);
         for unit in sensors.buses.iter().flat_map(|bus| &bus.units) {
-            let expected: Vec<(&str, &str)> = named(unit).map(|(item, subject)| (item.metric.name, subject)).collect();
+            let expected: Vec<(&str, &str)> =
+                items_with_subjects(unit).map(|(item, subject)| (item.metric.name, subject)).collect();
             publisher.expect(&unit.about, millis(unit.every), &expected);
         }
         for ups in &sensors.nut {
@@ -52,7 +53,7 @@ pub async fn poll_all<W: Write + Send + 'static>(
                 Err((why, silent)) => publisher.poll_failed(&unit.about.name, &why, silent, now_ms),
             });
         };
-        let on_poll: Arc<modbus::OnPoll> = Arc::new(on_poll);
+        let on_poll: Arc<modbus::PollHandler> = Arc::new(on_poll);
         tokio::spawn(async move {
             loop {
                 let line = bus.line.to_string();

@@ -19,7 +19,7 @@ use super::request_batching::{AddressRange, RegisterTable, RequestLimits};
 /// The metric of alarms that only this device knows.
 pub const ALARM: &str = "sensor.alarm";
 
-/// A checked profile.
+/// A profile that was checked: its requests fit what the device allows, and its examples read as they should.
 #[derive(Debug, Clone)]
 pub struct SensorProfile {
     /// Its name, as the configuration uses it.
@@ -44,7 +44,7 @@ pub struct SensorProfile {
     text_requests: Vec<AddressRange>,
 }
 
-/// A number.
+/// A number that a profile reads: where it lies, how its words become a value, and the metric that it is.
 #[derive(Debug, Clone)]
 pub struct ProfileItem {
     /// The metric it becomes.

@@ -10,7 +10,7 @@ use ioc_common::reading::brief;
 use ioc_common::report::{Facts, ProbeOutcome};
 
 use super::settings::SensorIdentity;
-use super::{Announcement, News, SensorNews};
+use super::{Announcement, SensorNews, SensorNewsItem};
 
 /// A value older than this many polls is not known any more.
 const STALE_POLLS: u64 = 3;
@@ -70,7 +70,7 @@ struct SensorState {
     published: Vec<Option<f64>>,
 }
 
-/// The publisher.
+/// What is known of each sensor; `W` takes the lines for the agent.
 pub struct Publisher<W: Write> {
     out: W,
     interval_s: u32,
@@ -144,12 +144,12 @@ impl<W: Write> Publisher<W> {
         if !entry.announced || grown || machine_changed {
             self.announce(name)?;
         } else if outcome_changed {
-            self.publish(name, News::ProbeOutcome(ProbeOutcome::Read))?;
+            self.publish(name, SensorNewsItem::ProbeOutcome(ProbeOutcome::Read))?;
         }
         self.publish_if_state_changed(name, now_ms, first || outcome_changed)
     }
 
-    /// A poll failed.
+    /// Takes note of a poll that failed. Only where nobody answered (`silent`) the sensor is unknown.
     ///
     /// # Errors
     /// When nobody listens any more.
@@ -170,7 +170,7 @@ impl<W: Write> Publisher<W> {
         if !entry.announced {
             self.announce(name)?;
         } else if changed {
-            self.publish(name, News::ProbeOutcome(outcome))?;
+            self.publish(name, SensorNewsItem::ProbeOutcome(outcome))?;
         }
         self.publish_if_state_changed(name, now_ms, went_down)
     }
@@ -216,7 +216,7 @@ impl<W: Write> Publisher<W> {
         let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         let now = Self::current_values(entry, now_ms);
         entry.published.clone_from(&now);
-        self.publish(name, News::Values(now))
+        self.publish(name, SensorNewsItem::Values(now))
     }
 
     fn announce(&mut self, name: &SensorName) -> std::io::Result<()> {
@@ -230,10 +230,10 @@ impl<W: Write> Publisher<W> {
             layout,
             outcome: entry.outcome.clone(),
         };
-        self.publish(name, News::Announce(Box::new(announcement)))
+        self.publish(name, SensorNewsItem::Announce(Box::new(announcement)))
     }
 
-    fn publish(&mut self, name: &SensorName, news: News) -> std::io::Result<()> {
+    fn publish(&mut self, name: &SensorName, news: SensorNewsItem) -> std::io::Result<()> {
         serde_json::to_writer(&mut self.out, &SensorNews { sensor: name.clone(), news })?;
         self.out.write_all(b"\n")?;
         self.out.flush()
@@ -259,7 +259,7 @@ mod tests {
         Poll { numbers, answer_ms: 2.0, ..Poll::default() }
     }
 
-    fn published(publisher: &mut Publisher<Vec<u8>>) -> Vec<News> {
+    fn published(publisher: &mut Publisher<Vec<u8>>) -> Vec<SensorNewsItem> {
         let lines = std::mem::take(&mut publisher.out);
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice::<SensorNews>(line).expect("reads").news).collect()
@@ -272,8 +272,11 @@ mod tests {
         assert!(published(&mut publisher).is_empty(), "nothing is known yet");
         publisher.poll_succeeded(&name, poll(90.0, 0.0), 1000).expect("writes");
         let news = published(&mut publisher);
-        assert!(matches!(news[0], News::Announce(_)));
-        assert_eq!(news[1], News::Values(vec![Some(1.0), Some(2.0), Some(0.0), Some(0.0), Some(90.0), Some(0.0)]));
+        assert!(matches!(news[0], SensorNewsItem::Announce(_)));
+        assert_eq!(
+            news[1],
+            SensorNewsItem::Values(vec![Some(1.0), Some(2.0), Some(0.0), Some(0.0), Some(90.0), Some(0.0)])
+        );
         publisher.poll_succeeded(&name, poll(80.0, 0.0), 2000).expect("writes");
         assert!(published(&mut publisher).is_empty(), "a level waits");
         publisher.poll_succeeded(&name, poll(79.0, 1.0), 3000).expect("writes");
@@ -291,19 +294,19 @@ mod tests {
         assert!(published(&mut publisher).is_empty(), "once is no news");
         publisher.poll_failed(&name, "timed out", true, 3000).expect("writes");
         let news = published(&mut publisher);
-        assert!(matches!(&news[0], News::ProbeOutcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
+        assert!(matches!(&news[0], SensorNewsItem::ProbeOutcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
         assert_eq!(
             news[1],
-            News::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
+            SensorNewsItem::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
             "lost is not on battery"
         );
         publisher.poll_failed(&name, "timed out", true, 4000).expect("writes");
         assert!(published(&mut publisher).is_empty());
         publisher.poll_succeeded(&name, poll(91.0, 0.0), 5000).expect("writes");
-        assert!(matches!(published(&mut publisher)[0], News::ProbeOutcome(ProbeOutcome::Read)));
+        assert!(matches!(published(&mut publisher)[0], SensorNewsItem::ProbeOutcome(ProbeOutcome::Read)));
         // Nobody polls any more: what was read grows old.
         publisher.tick(60_000).expect("writes");
-        let News::Values(values) = &published(&mut publisher)[0] else { panic!("values") };
+        let SensorNewsItem::Values(values) = &published(&mut publisher)[0] else { panic!("values") };
         assert_eq!((values[0], values[4]), (Some(0.0), None));
     }
 
@@ -316,6 +319,6 @@ mod tests {
         more.numbers.push(("ups.load", String::new(), Some(12.0)));
         publisher.poll_succeeded(&name, more, 2000).expect("writes");
         let news = published(&mut publisher);
-        assert!(matches!(&news[0], News::Announce(announced) if announced.layout.series().len() == 7));
+        assert!(matches!(&news[0], SensorNewsItem::Announce(announced) if announced.layout.series().len() == 7));
     }
 }

@@ -26,7 +26,7 @@ impl RegisterTable {
         }
     }
 
-    /// The function code.
+    /// The function code of the Modbus request that reads this table.
     #[must_use]
     pub const fn function(self) -> u8 {
         match self {

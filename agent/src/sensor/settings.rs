@@ -136,7 +136,7 @@ pub struct NutUps {
     pub about: SensorIdentity,
     /// Host of `upsd`.
     pub host: String,
-    /// Its port.
+    /// TCP port of `upsd`, 3493 unless said otherwise.
     pub port: u16,
     /// The name of the UPS there.
     pub ups: String,

@@ -42,7 +42,7 @@ const WORDS: [(&str, &str); 23] = [
 
 /// What the variables of a UPS mean. `now` dates its battery and its last test.
 #[must_use]
-pub fn meaning(variables: &[(String, String)], now: Timestamp) -> Poll {
+pub fn poll_of(variables: &[(String, String)], now: Timestamp) -> Poll {
     let value = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
     let mut poll = Poll::default();
     state(&mut poll, &value);
@@ -280,7 +280,7 @@ mod tests {
     /// What a dump of `upsc` means.
     fn dump(text: &str) -> Poll {
         let pairs = text.lines().filter_map(|line| line.split_once(':'));
-        meaning(
+        poll_of(
             &pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect::<Vec<_>>(),
             now(),
         )

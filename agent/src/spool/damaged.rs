@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
 
-use super::frame::{self, Found, write_file};
+use super::frame::{self, FoundFrame, write_file};
 
 /// No report is shorter: what lies between two whole ones and is shorter is what sled writes around them.
 const REPORT_MIN_BYTES: u64 = frame::AROUND_BYTES as u64 + 1;
@@ -19,7 +19,7 @@ const PIECE_BYTES: u64 = 256 * 1024;
 
 /// The directory of what is damaged.
 #[derive(Debug)]
-pub struct Damaged {
+pub struct DamagedParts {
     dir: PathBuf,
     bytes: u64,
     /// The directory could be read when it was last looked at.
@@ -42,7 +42,7 @@ impl Harm {
     }
 }
 
-impl Damaged {
+impl DamagedParts {
     /// That of the spool in this directory.
     #[must_use]
     pub fn of(spool: &Path) -> Self {
@@ -51,7 +51,7 @@ impl Damaged {
         damaged
     }
 
-    /// Where it lies.
+    /// The directory that holds it, beside the spool: `spool.damaged`. It need not be there.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -82,7 +82,7 @@ impl Damaged {
     /// What is kept, the oldest first, with its bytes.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// What the system says of the directory, or of a file in it. That it is not there is no error.
     pub fn files(&self) -> io::Result<Vec<(PathBuf, u64)>> {
         let mut files = Vec::new();
         match fs::read_dir(&self.dir) {
@@ -145,7 +145,8 @@ impl Damaged {
         fs::create_dir_all(&self.dir)?;
         let now_ms = clock::now().as_millis();
         let mut names = (0..1000).map(|number| self.dir.join(format!("{now_ms:016}-{number:03}")));
-        names.find(|name| !name.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+        // A link that leads nowhere takes a name, too.
+        names.find(|name| name.symlink_metadata().is_err()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
     }
 }
 
@@ -153,7 +154,7 @@ impl Damaged {
 fn cut(path: &Path, to: &Path) -> io::Result<()> {
     let mut whole = Vec::new();
     frame::scan(path, false, &mut |found| {
-        if let Found::Whole { offset, len, .. } = found {
+        if let FoundFrame::Whole { offset, len, .. } = found {
             whole.push((offset, offset + u64::from(len)));
         }
     })?;

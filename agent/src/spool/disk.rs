@@ -13,11 +13,12 @@ use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
 mod measure;
+mod recovery;
 
 use super::SpooledReport;
-use super::damaged::{Damaged, Harm};
+use super::damaged::{DamagedParts, Harm};
 use super::error::SpoolError;
-use super::frame::{self, Found, is_cut_off, kept_of_cut_off, number_in, write_file};
+use super::frame::{self, write_file};
 use super::live::{self, Live, no_room};
 
 /// What an entry takes beside its report.
@@ -29,10 +30,6 @@ const FILES_MAX: usize = 48;
 /// So few reports, so few times, are written as files of their own: one event that is committed in a moment is not worth opening sled.
 const LOOSE_REPORTS_MAX: usize = 8;
 const LOOSE_FILES_MAX: u32 = 4;
-/// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
-const PATIENCE_MS: u64 = 60_000;
-/// How long files that cannot be opened are waited for, before what is newer goes on without them.
-const GIVE_UP_MS: u64 = 6 * 3_600_000;
 /// After sled failed, files are written without it for this long, milliseconds.
 const WITHOUT_SLED_MS: u64 = 60_000;
 
@@ -61,7 +58,7 @@ pub struct DiskSpool {
     /// Those of them that lie where a report is while it is being written. Files that are renamed once they are whole hold none.
     maybe_torn: BTreeSet<Position>,
     /// What is damaged and kept.
-    aside: Damaged,
+    aside: DamagedParts,
     /// A file could not be taken away; said once.
     stuck: bool,
 }
@@ -92,7 +89,7 @@ impl DiskSpool {
     /// The spool in `dir`. What was left there is read and counted; what cannot be read now is tried again later.
     pub(super) fn open(dir: PathBuf, max_bytes: u64, losses: &mut Losses) -> Self {
         let mut spool = Self {
-            aside: Damaged::of(&dir),
+            aside: DamagedParts::of(&dir),
             stuck: false,
             dir,
             max_bytes,
@@ -114,140 +111,6 @@ impl DiskSpool {
             tracing::warn!(%error, "the spool cannot be read now; it is tried again");
         }
         spool
-    }
-
-    /// Reads what was left by others, until all of it is known. Blocks that the disk cannot read are left out after a minute.
-    fn gather(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
-        if self.listed && self.unread.is_empty() {
-            return Ok(());
-        }
-        let now_ms = clock::boottime_ms();
-        let patient = self.failing_since_ms.is_none_or(|since| now_ms < since + PATIENCE_MS);
-        match self.try_gather(patient, losses) {
-            Ok(()) => {
-                self.failing_since_ms = None;
-                self.leave_torn();
-            }
-            // Not being able to open or list a file says nothing of what is in it: that passes, or somebody has to mend it.
-            Err(error) if !self.listed || self.failing_since_ms.is_none_or(|since| now_ms < since + GIVE_UP_MS) => {
-                self.failing_since_ms.get_or_insert(now_ms);
-                return Err(error);
-            }
-            Err(error) => {
-                tracing::error!(%error, "a part of the spool cannot be read for long; what is newer goes on without it");
-                losses.quarantined += self.unread.len().max(1) as u64;
-                (self.listed, self.failing_since_ms) = (true, None);
-                for path in std::mem::take(&mut self.unread) {
-                    if let Some(file) = self.let_go(SpoolFile { path, waiting: 0, harm: Harm::Unreadable }) {
-                        let number = self.new_number();
-                        self.files.insert(number, file);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What is damaged behind the last whole report of a run was being written when that run was cut off: it was never kept, and how far the
-    /// run had come is told by its end.
-    fn leave_torn(&mut self) {
-        let torn = std::mem::take(&mut self.maybe_torn);
-        let index = &self.index;
-        let freed = self.freed;
-        self.damaged.retain(|position| {
-            let end = Position { seq: u64::MAX, ..*position };
-            !torn.contains(position)
-                || freed > *position
-                || index.range((Bound::Excluded(*position), Bound::Included(end))).next().is_some()
-        });
-    }
-
-    fn ensure_listed(&mut self) -> Result<(), SpoolError> {
-        if !self.listed {
-            self.unread = self.list().map_err(|source| self.error("list", source))?;
-            self.next_file = self.unread.iter().filter_map(|path| number_in(path)).max().unwrap_or(0).saturating_add(1);
-            self.listed = true;
-        }
-        Ok(())
-    }
-
-    fn try_gather(&mut self, patient: bool, losses: &mut Losses) -> Result<(), SpoolError> {
-        self.ensure_listed()?;
-        while let Some(path) = self.unread.last().cloned() {
-            let mut found = Vec::new();
-            let unreadable = frame::scan(&path, !patient, &mut |one| found.push(one))
-                .map_err(|source| self.error_at("read", &path, source))?;
-            self.unread.pop();
-            if unreadable > 0 {
-                tracing::error!(file = %path.display(), blocks = unreadable, "parts of the spool cannot be read");
-                losses.quarantined += 1;
-            }
-            self.take_in(path, &found, unreadable > 0);
-        }
-        Ok(())
-    }
-
-    fn list(&self) -> io::Result<Vec<PathBuf>> {
-        if self.dir.metadata().is_ok_and(|meta| !meta.is_dir()) {
-            return Ok(Vec::new());
-        }
-        let mut files = live::files_in(&self.dir)?;
-        let kept = match fs::read_dir(self.dir.join("kept")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
-            other => other?,
-        };
-        for file in kept {
-            let path = file?.path();
-            files.push(if path.extension().is_some_and(|end| end == "tmp") { kept_of_cut_off(&path)? } else { path });
-        }
-        Ok(files)
-    }
-
-    fn take_in(&mut self, path: PathBuf, found: &[Found], broken: bool) {
-        let number =
-            number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
-        let cut_off = is_cut_off(&path);
-        let renamed = !cut_off && path.extension().is_some_and(|end| end == "rec");
-        let harm = if broken { Harm::Unreadable } else { Harm::None };
-        let mut kept = SpoolFile { path, waiting: 0, harm };
-        for one in found {
-            match *one {
-                // Freed, and not yet written over.
-                Found::Whole { position, .. } | Found::Damaged(position) if position <= self.freed => {}
-                // Never said to be kept.
-                Found::Damaged(_) | Found::Headless if cut_off => {}
-                Found::Whole { position, offset, len, sample } => {
-                    self.damaged.remove(&position);
-                    let place = ReportLocation { file: Some(number), offset, len, sample };
-                    match self.index.get(&position) {
-                        None => {
-                            self.bytes += place.bytes();
-                            kept.waiting += 1;
-                        }
-                        // sled writes a report again when it tidies up, and so do we.
-                        Some(ReportLocation { file: Some(file), .. }) if *file == number => {}
-                        Some(ReportLocation { file: None, .. }) => kept.waiting += 1,
-                        Some(ReportLocation { file: Some(_), .. }) => continue,
-                    }
-                    self.index.insert(position, place);
-                }
-                Found::Damaged(position) => {
-                    kept.harm = kept.harm.or_damaged();
-                    if !self.index.contains_key(&position) {
-                        self.damaged.insert(position);
-                        if !renamed {
-                            self.maybe_torn.insert(position);
-                        }
-                    }
-                }
-                Found::Headless => kept.harm = kept.harm.or_damaged(),
-            }
-        }
-        if kept.waiting == 0 && kept.harm == Harm::None {
-            let _ = fs::remove_file(&kept.path);
-        } else {
-            self.files.insert(number, kept);
-        }
     }
 
     /// A number under which no file lies, listed or not.
@@ -617,3 +480,6 @@ impl DiskSpool {
         &self.dir
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[error("cannot {doing} the spool {}: {source}", path.display())]
 #[allow(missing_docs, reason = "their names say it")]
 pub struct SpoolError {
-    /// What was tried.
+    /// What was tried, as a verb: `cannot … the spool`.
     pub doing: &'static str,
     pub path: PathBuf,
     #[source]

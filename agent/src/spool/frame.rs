@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
-use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
+use ioc_common::codec::{PAYLOAD_MAX_BYTES, SealedReport};
 use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
@@ -32,8 +32,8 @@ const BLOCK_BYTES: u64 = 4096;
 
 /// What stands at a place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A whole report.
+pub(super) enum FoundFrame {
+    /// A report that matches its checksum, with where its frame begins and how long it is, bytes.
     Whole { position: Position, offset: u64, len: u32, sample: bool },
     /// A report that does not match its checksum.
     Damaged(Position),
@@ -77,7 +77,7 @@ pub(super) fn decode(frame: &[u8]) -> Option<SpooledReport> {
         kind: head.kind,
         taken_ms: u64::from_be_bytes(frame.get(14..22)?.try_into().ok()?),
         boot: String::from_utf8_lossy(frame.get(6..14)?).trim_end().to_owned(),
-        sealed: Sealed::from_bytes(all.get(HEAD_BYTES..)?),
+        sealed: SealedReport::from_bytes(all.get(HEAD_BYTES..)?),
     })
 }
 
@@ -107,7 +107,7 @@ impl FrameHeader {
 
 /// Reads a file from end to end and tells every report in it. With `leave_out`, blocks that the disk cannot read are passed over and their
 /// number is given; without it, they are an error.
-pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(Found)) -> io::Result<u64> {
+pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(FoundFrame)) -> io::Result<u64> {
     let mut file = File::open(path)?;
     let (mut buffer, mut base, mut unread) = (Vec::new(), 0_u64, 0);
     loop {
@@ -159,7 +159,7 @@ fn block(file: &mut File, from: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
 }
 
 /// Tells the reports of a piece of a file, and how much of it need not be looked at again.
-fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> usize {
+fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(FoundFrame)) -> usize {
     let mut at = 0;
     while let Some(start) = find(piece, at) {
         let rest = &piece[start..];
@@ -169,7 +169,7 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
         let Some(head) = FrameHeader::read(rest) else {
             // What is shorter than a head was torn.
             if rest.len() >= HEAD_BYTES {
-                found(Found::Headless);
+                found(FoundFrame::Headless);
             }
             at = start + 1;
             continue;
@@ -180,11 +180,11 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
                 let offset = base + start as u64;
                 let len = u32::try_from(head.end).unwrap_or(u32::MAX);
                 let sample = head.kind == UpKind::Sample;
-                found(Found::Whole { position: head.position, offset, len, sample });
+                found(FoundFrame::Whole { position: head.position, offset, len, sample });
                 at = start + head.end;
             }
             _ => {
-                found(Found::Damaged(head.position));
+                found(FoundFrame::Damaged(head.position));
                 at = start + HEAD_BYTES;
             }
         }
@@ -244,4 +244,35 @@ pub(super) fn kept_of_cut_off(path: &Path) -> io::Result<PathBuf> {
 pub(super) fn is_cut_off(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "tmp")
         || path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CUT_OFF))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at;
+
+    #[test]
+    fn a_read_that_is_short_or_interrupted_is_no_damage() {
+        /// Brings three bytes at a time, and is interrupted every other time.
+        struct Slow(Vec<u8>, std::cell::Cell<bool>);
+
+        impl std::os::unix::fs::FileExt for Slow {
+            fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+                if !self.1.replace(!self.1.get()) {
+                    return Err(std::io::ErrorKind::Interrupted.into());
+                }
+                let rest = &self.0[usize::try_from(offset).expect("small").min(self.0.len())..];
+                let count = rest.len().min(buffer.len()).min(3);
+                buffer[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+
+            fn write_at(&self, _: &[u8], _: u64) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::Unsupported.into())
+            }
+        }
+
+        let file = Slow((0..20).collect(), std::cell::Cell::new(false));
+        assert_eq!(at(&file, 2, 10).expect("read"), Some((2..12).collect()));
+        assert_eq!(at(&file, 15, 10).expect("read"), None, "it ends before");
+    }
 }

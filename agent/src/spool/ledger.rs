@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::file::replace_durably;
 use ioc_common::report::{FORMER_MAX, Former, Losses};
 
-use super::damaged::Damaged;
+use super::damaged::DamagedParts;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,11 +28,11 @@ struct LedgerFile {
     former: Vec<Former>,
 }
 
-/// The ledger.
+/// `losses.json`, and what of it is known but not yet written.
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
-    damaged: Damaged,
+    damaged: DamagedParts,
     kept: LedgerFile,
     saved: Option<LedgerFile>,
     /// What is at the path could not be read yet, and is not to be written over.
@@ -42,7 +42,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Reads what is at `path`. One that is damaged is kept aside and begun anew: the collector finds by itself what is
     /// missing. One that cannot be read now is read later ([`Self::read_again`]).
-    pub(super) fn open(path: PathBuf, mut damaged: Damaged) -> Self {
+    pub(super) fn open(path: PathBuf, mut damaged: DamagedParts) -> Self {
         let read = read(&path, &mut damaged).inspect_err(|error| {
             tracing::warn!(%error, file = %path.display(), "what was lost earlier cannot be read; it is tried again, and nothing is written over it");
         });
@@ -147,7 +147,7 @@ impl Ledger {
 }
 
 /// What is at `path`; nothing where there is no file, or where it is damaged and was kept aside.
-fn read(path: &Path, damaged: &mut Damaged) -> io::Result<LedgerFile> {
+fn read(path: &Path, damaged: &mut DamagedParts) -> io::Result<LedgerFile> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LedgerFile::default()),
         other => other?,

@@ -112,13 +112,17 @@ impl Drop for Live {
     }
 }
 
+fn end(db: sled::Db) {
+    end_apart(move || drop(db));
+}
+
 /// Ends a sled. It flushes when it is dropped, panics when it cannot, and after some faults of the disk waits for ever: so that happens on a
 /// thread of its own, which may be left behind.
-fn end(db: sled::Db) {
+fn end_apart(end: impl FnOnce() + Send + 'static) {
     let (done, ended) = std::sync::mpsc::channel();
     LEFT_BEHIND.fetch_add(1, Relaxed);
     let ending = std::thread::Builder::new().name("sled-end".to_owned()).spawn(move || {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        let _ = catch_unwind(AssertUnwindSafe(end));
         LEFT_BEHIND.fetch_sub(1, Relaxed);
         let _ = done.send(());
     });
@@ -186,4 +190,45 @@ fn key_of(position: Position) -> [u8; 16] {
     key[..8].copy_from_slice(&position.epoch.to_be_bytes());
     key[8..].copy_from_slice(&position.seq.to_be_bytes());
     key
+}
+
+#[cfg(test)]
+impl Live {
+    /// From now on every question fails, as after a fault of the disk from which sled does not recover.
+    pub(super) fn fail(&mut self) {
+        if let Some(db) = self.db.take() {
+            end(db);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::panic, reason = "as sled does")]
+    fn a_sled_that_panics_is_an_error_and_its_other_errors_keep_their_kind() {
+        let why = guarded(|| -> sled::Result<()> { panic!("a page is not where it should be") }).expect_err("caught");
+        assert_eq!(why.to_string(), "sled panicked");
+        let full = || sled::Error::Io(io::ErrorKind::StorageFull.into());
+        assert!(no_room(&guarded(|| -> sled::Result<()> { Err(full()) }).expect_err("an error")));
+        let other = guarded(|| -> sled::Result<()> { Err(sled::Error::ReportableBug("odd".to_owned())) });
+        assert!(other.expect_err("an error").to_string().contains("odd"));
+        assert_eq!(guarded(|| Ok(5)).expect("an answer"), 5);
+    }
+
+    #[test]
+    #[allow(clippy::panic, reason = "as sled does")]
+    fn a_sled_that_panics_as_it_ends_is_not_counted_as_left_behind() {
+        for _ in 0..=LEFT_BEHIND_MAX {
+            end_apart(|| panic!("cannot flush"));
+        }
+        // Others end meanwhile, in other tests.
+        let none_left = || {
+            std::thread::sleep(Duration::from_millis(5));
+            LEFT_BEHIND.load(Relaxed) == 0
+        };
+        assert!((0..4000).any(|_| none_left()), "{} are left", LEFT_BEHIND.load(Relaxed));
+    }
 }

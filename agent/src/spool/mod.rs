@@ -17,11 +17,11 @@ use std::path::PathBuf;
 
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
-use ioc_common::codec::Sealed;
+use ioc_common::codec::SealedReport;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use damaged::Damaged;
+pub use damaged::DamagedParts;
 pub use disk::DiskSpool;
 pub use error::SpoolError;
 use ledger::Ledger;
@@ -41,8 +41,8 @@ pub struct SpooledReport {
     pub taken_ms: u64,
     /// The first eight hex digits of the boot ID then: the age is known only within the same boot.
     pub boot: String,
-    /// The report.
-    pub sealed: Sealed,
+    /// Its JSON, complete but for the age that it has when it is sent.
+    pub sealed: SealedReport,
 }
 
 impl SpooledReport {
@@ -102,7 +102,7 @@ impl Backlog {
     /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: BacklogLimits) -> Self {
-        let ledger = Ledger::open(dir.with_file_name("losses.json"), Damaged::of(&dir));
+        let ledger = Ledger::open(dir.with_file_name("losses.json"), DamagedParts::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
         Self {
@@ -270,7 +270,7 @@ impl Backlog {
         self.ring.iter().any(|slot| !slot.on_disk)
     }
 
-    /// How much waits.
+    /// What waits in memory and on disk. A report that is in both is counted in both.
     #[must_use]
     pub fn waiting(&self) -> BacklogSize {
         BacklogSize { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }

@@ -7,7 +7,7 @@ use ioc_common::report::{Body, Event, Sample};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
-fn entry(seq: u64, event: bool) -> SpooledReport {
+pub(super) fn entry(seq: u64, event: bool) -> SpooledReport {
     let body = if event {
         Body::Event(Event { name: "test.event".into(), text: format!("number {seq}"), fields: Default::default() })
     } else {
@@ -260,6 +260,21 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
     assert_eq!((backlog.trouble(), backlog.waiting().on_disk), (None, 4));
 }
 
+#[test]
+fn what_is_only_in_memory_when_the_run_ends_is_counted() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut backlog = open(dir.path(), 8, 1 << 20);
+    backlog.begin("srv-01", 7);
+    std::fs::write(dir.path().join("spool"), b"a file where the directory should be").expect("written");
+    (1..=5).for_each(|seq| backlog.push(entry(seq, seq == 1)));
+    backlog.end(Position { epoch: 7, seq: 5 }, Position::default());
+    let losses = backlog.losses();
+    assert_eq!((losses.unsaved, losses.total()), (5, 5));
+    drop(backlog);
+    std::fs::remove_file(dir.path().join("spool")).expect("removed");
+    assert_eq!(open(dir.path(), 8, 1 << 20).losses(), losses, "the next run knows");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -309,7 +324,7 @@ fn harm_first(dir: &Path) {
 }
 
 fn damaged_files(dir: &Path) -> Vec<(PathBuf, u64)> {
-    Damaged::of(&dir.join("spool")).files().expect("read")
+    DamagedParts::of(&dir.join("spool")).files().expect("read")
 }
 
 #[test]
@@ -338,9 +353,9 @@ fn what_is_damaged_is_kept_until_a_person_removes_it_and_nothing_else_is() {
     assert!(*bytes > 60 && *bytes < size / 2, "only what is damaged: {bytes} of {size}");
     let mut found = Vec::new();
     frame::scan(path, false, &mut |one| found.push(one)).expect("read");
-    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(found, [frame::FoundFrame::Damaged(Position { epoch: 7, seq: 1 })]);
     assert_eq!(again.damaged_bytes(), (24 << 20) + bytes);
-    let mut damaged = Damaged::of(&dir.path().join("spool"));
+    let mut damaged = DamagedParts::of(&dir.path().join("spool"));
     assert_eq!(damaged.remove().expect("removed"), (24 << 20) + bytes);
     assert_eq!((damaged_files(dir.path()).len(), again.damaged_bytes()), (0, 0));
 }
@@ -367,7 +382,7 @@ fn what_is_damaged_takes_its_room_from_the_budget() {
     let why = backlog.trouble().expect("refused").to_owned();
     assert!(why.contains("ioc-agent damaged --remove"), "{why}");
     assert!(drain(&mut backlog).contains(&401), "it waits in memory");
-    Damaged::of(&dir.path().join("spool")).remove().expect("removed");
+    DamagedParts::of(&dir.path().join("spool")).remove().expect("removed");
     backlog.spill();
     assert!(backlog.trouble().is_none() && !backlog.has_unspilled());
 }
@@ -463,32 +478,6 @@ fn counters_that_are_damaged_and_cannot_be_kept_are_not_written_over() {
     assert_eq!(std::fs::read(&damaged_files(dir.path())[0].0).expect("read"), b"{nonsense");
 }
 
-#[test]
-fn a_read_that_is_short_or_interrupted_is_no_damage() {
-    /// Brings three bytes at a time, and is interrupted every other time.
-    struct Slow(Vec<u8>, std::cell::Cell<bool>);
-
-    impl std::os::unix::fs::FileExt for Slow {
-        fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-            if !self.1.replace(!self.1.get()) {
-                return Err(std::io::ErrorKind::Interrupted.into());
-            }
-            let rest = &self.0[usize::try_from(offset).expect("small").min(self.0.len())..];
-            let count = rest.len().min(buffer.len()).min(3);
-            buffer[..count].copy_from_slice(&rest[..count]);
-            Ok(count)
-        }
-
-        fn write_at(&self, _: &[u8], _: u64) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::Unsupported.into())
-        }
-    }
-
-    let file = Slow((0..20).collect(), std::cell::Cell::new(false));
-    assert_eq!(frame::at(&file, 2, 10).expect("read"), Some((2..12).collect()));
-    assert_eq!(frame::at(&file, 15, 10).expect("read"), None, "it ends before");
-}
-
 /// Puts a directory where a file was, which cannot be read, for root neither; what is given back puts the file there again.
 fn hidden(file: &Path, aside: &Path) -> impl FnOnce() + use<> {
     let (file, aside) = (file.to_owned(), aside.to_owned());
@@ -541,7 +530,7 @@ fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
     let files = damaged_files(dir.path());
     let mut found = Vec::new();
     frame::scan(&files[0].0, false, &mut |one| found.push(one)).expect("read");
-    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(found, [frame::FoundFrame::Damaged(Position { epoch: 7, seq: 1 })]);
     assert_eq!(drain(&mut backlog)[..6], [2, 3, 4, 5, 6, 7]);
 }
 

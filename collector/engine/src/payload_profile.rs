@@ -119,7 +119,7 @@ impl PayloadProfile {
         for form in form.value {
             let span = form.span();
             let EntryForm { path, metric: name, subject, scale, add } = form.into_inner();
-            let metric = metric::named(source, &name)?;
+            let metric = metric::from_config(source, &name)?;
             if entries.iter().any(|known| known.metric == metric && known.subject == subject) {
                 let message = format!("found a second {}|{subject}; allowed is one of each", metric.name);
                 return Err(source.fault(span, &message, "give each a subject of its own"));

@@ -11,7 +11,7 @@ use serde::Serialize;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, LayoutId, Series};
-use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
+use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, StateReport};
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Snapshot, State, Text, TimeLimits};
 
 use ioc_store::chart;
@@ -156,7 +156,7 @@ impl Replayer {
             }));
             self.report(hello, row.at, &mut out);
         } else if self.current != Some(row.layout) {
-            self.report(Body::State(Document::Layout(layout.clone())), row.at, &mut out);
+            self.report(Body::State(StateReport::Layout(layout.clone())), row.at, &mut out);
         }
         self.current = Some(row.layout);
         self.report(Body::Sample(Sample { layout: row.layout, v: row.values }), row.at, &mut out);

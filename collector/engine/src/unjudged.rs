@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::document::{probe_of, survey_every_s};
 use ioc_common::layout::Layout;
+use ioc_common::reading;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
 use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
@@ -93,7 +93,7 @@ pub fn unjudged(
         let rule = &rules.rules()[usize::from(place)];
         let RuleCondition::Number(condition) = &rule.condition else { continue };
         let metric = condition.metric.name;
-        let probe = probe_of(metric);
+        let probe = reading::probe_of(metric);
         let outcome = known.outcomes.iter().find(|report| report.probe == probe).map(|report| &report.outcome);
         if matches!(outcome, Some(ProbeOutcome::Absent { .. })) {
             continue;
@@ -223,7 +223,8 @@ pub fn of_device(
 
 /// How long a value may be unknown before it is said, milliseconds: until its document is made again, or for a few samples.
 fn interval_ms(probe: &str, interval_s: u32) -> i64 {
-    survey_every_s(probe)
+    reading::probe(probe)
+        .and_then(|probe| probe.every_s)
         .map_or(i64::from(interval_s) * SAMPLES, |every_s| i64::try_from(every_s).unwrap_or(i64::MAX / 1000))
         * 1000
 }

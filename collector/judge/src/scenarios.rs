@@ -20,8 +20,7 @@ use ioc_common::config::Source;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{
-    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, SensorFacts, State as Document,
-    StateText,
+    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, SensorFacts, StateReport, StateText,
 };
 use proptest::prelude::*;
 
@@ -513,7 +512,7 @@ fn a_resend_changes_nothing_and_an_unknown_layout_is_asked_for_once() {
     scene.report(sample(&[50.0, 60.0]), 0, 0);
     scene.report(sample(&[50.0, 60.0]), 0, 0);
     scene.golden("0 ask Hello");
-    scene.report(Body::State(Document::Layout(layout(&["/", "/var"]))), 0, 0);
+    scene.report(Body::State(StateReport::Layout(layout(&["/", "/var"]))), 0, 0);
     scene.report(sample(&[50.0, 99.0]), 0, 0);
     scene.until(60);
     scene.report(sample(&[50.0, 99.0]), 0, 0);
@@ -545,7 +544,7 @@ fn a_series_that_vanishes_takes_its_fault_along() {
     scene.report(sample(&[95.0]), 0, 0);
     scene.until(60);
     scene.report(sample(&[95.0]), 0, 0);
-    scene.report(Body::State(Document::Layout(layout(&["/var"]))), 0, 0);
+    scene.report(Body::State(StateReport::Layout(layout(&["/var"]))), 0, 0);
     assert!(scene.log.contains("60 incident INC-000001 resolved"), "{}", scene.log);
 }
 

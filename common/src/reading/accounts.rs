@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink, days};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days};
 
 /// Human and administrator accounts of a host.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Account {
 }
 
 impl Findings for Accounts {
-    const NAME: &'static str = "accounts";
+    const PROBE: ProbeInfo = ProbeInfo::survey("accounts", 6 * HOUR_S, &["account."]).personal(&["/"], &["account."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let number = |count: Option<u32>| count.map_or(f64::NAN, f64::from);

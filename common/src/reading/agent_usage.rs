@@ -1,6 +1,6 @@
 //! The agent's own cost, so that ops can see that it stays small.
 
-use super::{Reading, Sink, brief};
+use super::{Sink, brief};
 
 /// What the agent itself uses.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -19,8 +19,9 @@ pub struct AgentUsage {
     pub state_writable: bool,
 }
 
-impl Reading for AgentUsage {
-    fn emit(&self, sink: &mut dyn Sink) {
+impl AgentUsage {
+    /// Gives every number to `sink`.
+    pub fn emit(&self, sink: &mut dyn Sink) {
         sink.put("agent.cpu_ms", "", self.cpu_ms.map_or(f64::NAN, brief));
         sink.put("agent.rss", "", self.rss.map_or(f64::NAN, |rss| brief(rss as f64)));
         sink.put("agent.waiting", "", self.waiting as f64);

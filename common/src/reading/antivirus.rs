@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, days, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days, flag};
 
 /// Most detections named in one document, newest first.
 pub const DETECTIONS_MAX: usize = 100;
@@ -15,7 +15,7 @@ const RECENT_MS: i64 = 7 * 86_400_000;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Antivirus {
-    /// The products.
+    /// Anti-malware that was found here; empty where there is none.
     pub products: Vec<Product>,
 }
 
@@ -27,7 +27,7 @@ pub struct Product {
     pub name: String,
     /// Version of the engine.
     pub engine: String,
-    /// Its service answers.
+    /// Its service answers; none where that is not known.
     pub running: Option<bool>,
     /// It checks files when they are used.
     pub realtime: Option<bool>,
@@ -42,7 +42,7 @@ pub struct Product {
     /// It could be read what was found; else that nothing was says nothing. For the number only.
     #[serde(skip)]
     pub detections_read: bool,
-    /// What could not be read, and why.
+    /// Why something of this product is not known.
     pub unknown: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct Detection {
 }
 
 impl Findings for Antivirus {
-    const NAME: &'static str = "antivirus";
+    const PROBE: ProbeInfo = ProbeInfo::survey("antivirus", 15 * MINUTE_S, &["av."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         sink.put("av.products", "", self.products.len() as f64);

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink, days, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days, flag};
 
 /// Configured backup jobs (article 7).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Backups {
-    /// The jobs.
+    /// One for each `[[backup]]` of the configuration, in its order.
     pub jobs: Vec<Backup>,
 }
 
@@ -28,12 +28,12 @@ pub struct Backup {
     pub ok: Option<bool>,
     /// What the outcome was told from: a line of the log, a file, a unit's state.
     pub detail: String,
-    /// Why it could not be read.
+    /// Why nothing is known of it: its program's words, a file's error; empty when something is.
     pub unknown: String,
 }
 
 impl Findings for Backups {
-    const NAME: &'static str = "backups";
+    const PROBE: ProbeInfo = ProbeInfo::survey("backups", HOUR_S, &["backup."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for job in &self.jobs {

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink, days};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days};
 
 /// Configured certificate files (article 8.1).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificates {
-    /// The files.
+    /// One for each certificate of each configured file.
     pub certificates: Vec<CertificateFile>,
 }
 
@@ -29,12 +29,13 @@ pub struct CertificateFile {
     pub subject: String,
     /// When it ends. A file of several has a row for its own, and one for each other that ends before it.
     pub until: Option<Timestamp>,
-    /// Why it could not be read.
+    /// Why it is no certificate, or its file gave none; empty when it is one.
     pub unknown: String,
 }
 
 impl Findings for Certificates {
-    const NAME: &'static str = "certificates";
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("certificates", 6 * HOUR_S, &["cert."]).personal(&["/certificates/*/subject"], &[]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let mut told = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! CPU: shares of time by mode, for all cores together and for each.
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// Shares of time over the last interval, each 0 to 100 %.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -9,7 +9,7 @@ pub struct CpuShares {
     pub user: f64,
     /// Programs of low priority.
     pub nice: f64,
-    /// The kernel.
+    /// The kernel, interrupts not counted.
     pub system: f64,
     /// Idle with I/O outstanding.
     pub iowait: f64,
@@ -43,6 +43,25 @@ pub struct Cpu {
 }
 
 impl Reading for Cpu {
+    const PROBE: ProbeInfo = ProbeInfo::sampled(
+        "cpu",
+        &[
+            "cpu.busy",
+            "cpu.user",
+            "cpu.nice",
+            "cpu.system",
+            "cpu.iowait",
+            "cpu.irq",
+            "cpu.softirq",
+            "cpu.steal",
+            "cpu.core.",
+            "system.context",
+            "system.forks",
+            "system.interrupts",
+            "system.procs",
+        ],
+    );
+
     fn emit(&self, sink: &mut dyn Sink) {
         let nan = CpuShares {
             user: f64::NAN,

@@ -1,6 +1,6 @@
 //! Disk I/O.
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// Rates of one whole disk over the last interval, from `/proc/diskstats`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub struct DiskRates {
 pub struct Disks(pub Vec<Disk>);
 
 impl Reading for Disks {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("disk", &["disk."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for disk in &self.0 {
             let rate = |pick: fn(&DiskRates) -> Option<f64>| disk.rates.as_ref().and_then(pick).map_or(f64::NAN, brief);

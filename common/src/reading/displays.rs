@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Every connector, and what differs from the expected wall.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Displays {
-    /// The connectors.
+    /// Outputs of the graphics cards, with a display or without one, by name.
     pub connectors: Vec<Connector>,
     /// Whether an expected wall is configured.
     pub wall_configured: bool,
@@ -20,7 +20,7 @@ pub struct Displays {
     pub columns: u32,
     /// What differs from it.
     pub differences: Vec<Difference>,
-    /// What could not be read, and why.
+    /// Outputs whose display did not tell what it is, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -86,7 +86,7 @@ pub struct Difference {
 }
 
 impl Findings for Displays {
-    const NAME: &'static str = "displays";
+    const PROBE: ProbeInfo = ProbeInfo::survey("displays", HOUR_S, &["display."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         let connected = self.connectors.iter().filter(|one| one.connected == Some(true)).count();

@@ -1,6 +1,6 @@
 //! Filesystems.
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// One mounted filesystem that lies on a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Filesystem {
 pub struct Filesystems(pub Vec<Filesystem>);
 
 impl Reading for Filesystems {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("filesystem", &["fs."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for fs in &self.0 {
             let reachable = fs.used + fs.available;

@@ -2,22 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sink, brief};
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, brief};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Graphics processors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpus {
-    /// The processors.
+    /// Of NVIDIA by `nvidia-smi`, of AMD by sysfs.
     pub gpus: Vec<Gpu>,
-    /// What could not be read, and why.
+    /// Cards that did not tell, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
 
-/// One of them.
+/// A graphics processor.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpu {
@@ -39,7 +39,7 @@ pub struct Gpu {
 }
 
 impl Findings for Gpus {
-    const NAME: &'static str = "gpu";
+    const PROBE: ProbeInfo = ProbeInfo::survey("gpu", 5 * MINUTE_S, &["gpu."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for gpu in &self.gpus {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sink, brief};
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, brief};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// What the management controller (IPMI) tells.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,13 +19,13 @@ pub struct Ipmi {
     /// Numbers: name, unit, value. Numbers only.
     #[serde(skip)]
     pub values: Vec<(String, String, f64)>,
-    /// What could not be read, and why.
+    /// What the controller did not answer, or answered in words that are not understood.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
 
 impl Findings for Ipmi {
-    const NAME: &'static str = "ipmi";
+    const PROBE: ProbeInfo = ProbeInfo::survey("ipmi", 10 * MINUTE_S, &["ipmi."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("ipmi.bad", "", self.bad.len() as f64);

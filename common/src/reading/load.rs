@@ -1,6 +1,6 @@
 //! Load averages and uptime.
 
-use super::{Reading, Sink};
+use super::{ProbeInfo, Reading, Sink};
 
 /// Load averages from `/proc/loadavg` and uptime from `/proc/uptime`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -18,6 +18,8 @@ pub struct Load {
 }
 
 impl Reading for Load {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("load", &["load.", "system.uptime"]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         sink.put("load.1", "", self.one);
         sink.put("load.5", "", self.five);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Errors that x86 processors report of themselves, counted since boot over all of them; none where the kernel counts none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,7 +18,8 @@ pub struct MachineChecks {
 }
 
 impl Findings for MachineChecks {
-    const NAME: &'static str = "mce";
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("mce", 15 * MINUTE_S, &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         let count = |count: Option<u64>| count.map_or(f64::NAN, |count| count as f64);

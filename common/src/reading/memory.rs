@@ -1,6 +1,6 @@
 //! Memory and swap.
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// Memory from `/proc/meminfo` and paging counters from `/proc/vmstat`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -37,6 +37,23 @@ pub struct Memory {
 }
 
 impl Reading for Memory {
+    const PROBE: ProbeInfo = ProbeInfo::sampled(
+        "memory",
+        &[
+            "memory.available",
+            "memory.buffers",
+            "memory.cached",
+            "memory.dirty",
+            "memory.free",
+            "memory.huge",
+            "memory.oom",
+            "memory.slab",
+            "memory.total",
+            "memory.used",
+            "swap.",
+        ],
+    );
+
     fn emit(&self, sink: &mut dyn Sink) {
         let share = |part: Option<u64>, whole: u64| match part {
             Some(part) if whole > 0 => brief(100.0 - part as f64 / whole as f64 * 100.0).clamp(0.0, 100.0),

@@ -1,12 +1,12 @@
 //! Network filesystems (lesson 18).
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// Network filesystems: whether the server answers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RemoteMounts(pub Vec<RemoteMount>);
 
-/// One of them.
+/// A mount of NFS, CIFS or the like.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RemoteMount {
     /// Mount point.
@@ -18,6 +18,8 @@ pub struct RemoteMount {
 }
 
 impl Reading for RemoteMounts {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("mount", &["mount."]).sharing(&["fs.used", "fs.size", "fs.available"]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for mount in &self.0 {
             sink.put("mount.answers", &mount.mount, f64::from(u8::from(mount.answers)));

@@ -1,6 +1,6 @@
 //! Network interfaces.
 
-use super::{Reading, Sink, brief};
+use super::{ProbeInfo, Reading, Sink, brief};
 
 /// Rates of one interface over the last interval, from `/proc/net/dev` and `/sys/class/net`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,6 +31,8 @@ const RATE_METRICS: [&str; 8] = [
 ];
 
 impl Reading for Network {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("network", &["net.rx", "net.tx", "net.up", "net.speed", "net.used"]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for interface in &self.0 {
             for (at, metric) in RATE_METRICS.into_iter().enumerate() {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::DAY_S;
+use super::{Findings, ProbeInfo, Sink, days, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days, flag};
 
 /// Most updates named in one document; the counts count all.
 pub const UPDATES_MAX: usize = 400;
@@ -42,7 +42,7 @@ pub struct Patches {
     pub kernel_installed: String,
     /// When the distribution stops its security support, `YYYY-MM-DD`; empty when unknown.
     pub end_of_life: String,
-    /// What could not be read, and why.
+    /// Why something is not known: lists that are not understood, a package manager that is not asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub struct Update {
 }
 
 impl Findings for Patches {
-    const NAME: &'static str = "patches";
+    const PROBE: ProbeInfo = ProbeInfo::survey("patches", DAY_S, &["patch.", "os."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let count = |count: Option<u32>| count.map_or(f64::NAN, f64::from);

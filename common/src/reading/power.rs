@@ -1,13 +1,12 @@
 //! Power supplies and batteries of the machine.
 
-use super::{Reading, Sink, brief};
-use crate::document::flag;
+use super::{ProbeInfo, Reading, Sink, brief, flag};
 
 /// Power supplies and batteries of `/sys/class/power_supply`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PowerSupplies(pub Vec<PowerSupply>);
 
-/// One of them.
+/// A supply, or a battery.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PowerSupply {
     /// Kernel name, such as `BAT0`.
@@ -23,6 +22,8 @@ pub struct PowerSupply {
 }
 
 impl Reading for PowerSupplies {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("power", &["power.", "battery."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for supply in &self.0 {
             if supply.battery {

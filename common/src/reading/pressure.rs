@@ -1,6 +1,6 @@
 //! Pressure stall information.
 
-use super::{Reading, Sink};
+use super::{ProbeInfo, Reading, Sink};
 
 /// Shares of the last 10 seconds in which tasks waited, from `/proc/pressure/*` (kernel 4.20 and later).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -18,6 +18,8 @@ pub struct Pressure {
 }
 
 impl Reading for Pressure {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("pressure", &["pressure."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         sink.put("pressure.cpu.some", "", self.cpu_some);
         sink.put("pressure.memory.some", "", self.memory_some);

@@ -1,6 +1,6 @@
 //! Processes by state.
 
-use super::{Reading, Sink};
+use super::{ProbeInfo, Reading, Sink};
 
 /// Processes, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +14,8 @@ pub struct Processes {
 }
 
 impl Reading for Processes {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("process", &["process."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         sink.put("process.count", "", self.total as f64);
         sink.put("process.zombies", "", self.zombies as f64);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// How the host is protected. None where it could not be read; `unknown` says why.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Protection {
     pub firewall_ipv4: String,
     /// The same over IPv6.
     pub firewall_ipv6: String,
-    /// Which: `nftables`, `iptables`, `ufw`, `firewalld`.
+    /// What filters: `nftables`, `iptables`, `ufw`, `firewalld`.
     pub firewall_by: Vec<String>,
     /// How many ports listen to other machines, each address counted; none when a table of sockets could not be read.
     pub ports: Option<u32>,
@@ -38,7 +38,7 @@ pub struct Protection {
     pub ssh_root: Option<bool>,
     /// SSH lets people in by password.
     pub ssh_password: Option<bool>,
-    /// What could not be read, and why.
+    /// What of it is not known, and why: a line for each part.
     pub unknown: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub struct Port {
 }
 
 impl Findings for Protection {
-    const NAME: &'static str = "protection";
+    const PROBE: ProbeInfo = ProbeInfo::survey("protection", 30 * MINUTE_S, &["protect."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("protect.firewall", "", flag(self.firewall));

@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Every array and pool.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Raid {
-    /// The arrays.
+    /// Of md, btrfs, ZFS, LVM and configured controllers.
     pub arrays: Vec<Array>,
-    /// What could not be read, and why.
+    /// Arrays that nobody told about, and why: a line for each source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub struct Array {
 }
 
 impl Findings for Raid {
-    const NAME: &'static str = "raid";
+    const PROBE: ProbeInfo = ProbeInfo::survey("raid", 30 * MINUTE_S, &["raid."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for array in &self.arrays {

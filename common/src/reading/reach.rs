@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sink, brief};
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, brief, days};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days};
 
 /// Configured endpoints (article 5.1a).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reach {
-    /// The endpoints.
+    /// One for each `[[endpoint]]` of the configuration and of what the collector gave.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -36,7 +36,7 @@ pub struct Endpoint {
 }
 
 impl Findings for Reach {
-    const NAME: &'static str = "reach";
+    const PROBE: ProbeInfo = ProbeInfo::survey("reach", MINUTE_S, &["reach."]).sharing(&["cert."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for endpoint in &self.endpoints {

@@ -1,7 +1,6 @@
 //! Temperatures, fans, voltages.
 
-use super::{Reading, Sink, brief};
-use crate::document::flag;
+use super::{ProbeInfo, Reading, Sink, brief, flag};
 
 /// One sensor of hwmon or of a thermal zone.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +37,8 @@ pub enum SensorKind {
 pub struct Sensors(pub Vec<Sensor>);
 
 impl Reading for Sensors {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("sensors", &["sensor."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         for sensor in &self.0 {
             let metric = match sensor.kind {

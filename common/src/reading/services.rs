@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Units that failed, and the configured services.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Services {
     pub failed: Vec<String>,
     /// The services that should run (`[services] up`).
     pub watched: Vec<Service>,
-    /// What could not be read, and why.
+    /// What is not known or not listed, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -34,7 +34,7 @@ pub struct Service {
 }
 
 impl Findings for Services {
-    const NAME: &'static str = "services";
+    const PROBE: ProbeInfo = ProbeInfo::survey("services", 5 * MINUTE_S, &["service."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("service.failed", "", self.failed.len() as f64);

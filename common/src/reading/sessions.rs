@@ -2,23 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Who is signed in, and who failed to (articles 5.1b, 17.2).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sessions {
-    /// How many sessions are open now; none when they cannot be read.
+    /// How many sessions are open now; none without utmp and logind.
     pub open: Option<u32>,
     /// Sessions open now, by account and terminal; those that are named.
     pub sessions: Vec<Session>,
-    /// Failed sign-ins of the last hour; none when they cannot be read.
+    /// Failed sign-ins of the last hour; none where neither btmp nor the journal may be read.
     pub failures: Option<u32>,
     /// Where most of them came from.
     pub failures_from: Vec<String>,
-    /// What could not be read, and why.
+    /// Why something is not known: of utmp, of btmp or of the journal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -38,7 +38,8 @@ pub struct Session {
 }
 
 impl Findings for Sessions {
-    const NAME: &'static str = "sessions";
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("sessions", 10 * MINUTE_S, &["session."]).personal(&["/"], &["login.", "session."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("session.open", "", self.open.map_or(f64::NAN, f64::from));

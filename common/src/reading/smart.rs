@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Every disk.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Smart {
-    /// The disks.
+    /// Every disk that smartctl was asked about, asleep or not.
     pub disks: Vec<SmartDisk>,
 }
 
@@ -53,8 +53,8 @@ pub struct SmartDisk {
     /// The last self-test failed.
     pub self_test_failed: Option<bool>,
     /// What was accepted by an administrator for this serial: counts below it are not judged.
-    pub accepted: Accepted,
-    /// Why it could not be read, when it could not.
+    pub accepted: AcceptedCounts,
+    /// Why nothing is known of its health: no SMART behind its bridge, smartctl's own words; empty when something is.
     pub unknown: String,
     /// Temperature now, °C. A number only: it changes all the time, and a document should not.
     #[serde(skip)]
@@ -67,7 +67,7 @@ pub struct SmartDisk {
 /// Counts that an administrator has looked at and accepted for one disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Accepted {
+pub struct AcceptedCounts {
     /// Pending sectors.
     pub pending: u64,
     /// Reallocated sectors.
@@ -81,7 +81,7 @@ pub struct Accepted {
 }
 
 impl Findings for Smart {
-    const NAME: &'static str = "smart";
+    const PROBE: ProbeInfo = ProbeInfo::survey("smart", 30 * MINUTE_S, &["smart."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for disk in &self.disks {

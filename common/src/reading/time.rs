@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Whether the clock follows a source of time (article 17.3).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,13 +19,13 @@ pub struct TimeSync {
     /// Offset to that source, milliseconds. A number only.
     #[serde(skip)]
     pub offset_ms: Option<f64>,
-    /// What could not be read, and why.
+    /// What is not known of it, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
 
 impl Findings for TimeSync {
-    const NAME: &'static str = "time";
+    const PROBE: ProbeInfo = ProbeInfo::survey("time", 30 * MINUTE_S, &["time."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("time.synchronised", "", flag(self.synchronised));

@@ -1,6 +1,6 @@
 //! Storage on USB (article 5.1c).
 
-use super::{Reading, Sink};
+use super::{ProbeInfo, Reading, Sink};
 
 /// Storage on USB that is attached now (article 5.1c), by kernel name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +12,8 @@ pub struct UsbStorage {
 }
 
 impl Reading for UsbStorage {
+    const PROBE: ProbeInfo = ProbeInfo::sampled("usb", &["usb."]);
+
     fn emit(&self, sink: &mut dyn Sink) {
         sink.put("usb.storage", "", self.plugged.len() as f64);
         sink.put("usb.virtual", "", self.own.len() as f64);

@@ -22,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
     }
     let _ = ioc_store::history::unpack(payload);
-    if let Ok(signed) = codec::read_message::<ioc_common::settings::Signed>(payload) {
+    if let Ok(signed) = codec::read_message::<ioc_common::settings::SignedSettings>(payload) {
         let _ = signed.signature();
     }
     if let Ok(pushed) = codec::read_message::<ioc_common::settings::RemoteSettings>(payload) {

@@ -60,7 +60,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     assert!(wanted.iter().filter(|one| one.count > 0).all(|one| found.iter().any(|request| request.holds(one))));
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(nut::NutAnswer::Variables(variables)) = nut::answer(text) {
-        let _ = nut::meaning(&variables, Timestamp::from_millis(1_795_485_600_000));
+        let _ = nut::poll_of(&variables, Timestamp::from_millis(1_795_485_600_000));
     }
     let lines: Vec<&str> = text.lines().collect();
     let _ = lines.first().map(|line| pjlink::greeting(line));
@@ -69,6 +69,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         .zip(lines)
         .filter_map(|(command, line)| Some((command, pjlink::reply(line, command)?)))
         .collect();
-    let _ = pjlink::meaning(&replies);
+    let _ = pjlink::poll_of(&replies);
     let _ = SensorProfile::parse(&Source::built_in("fuzzed", text));
 });

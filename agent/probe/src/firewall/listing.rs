@@ -101,7 +101,7 @@ pub fn lacks_devices(json: &Value) -> bool {
 }
 
 /// Tables with flags, by `family name`: whether they sleep (`dormant`). Some versions write the table's own name in place of a flag.
-pub(super) fn sleeping(objects: &[Value]) -> BTreeMap<String, Option<bool>> {
+pub(super) fn dormant_tables(objects: &[Value]) -> BTreeMap<String, Option<bool>> {
     let tables = objects.iter().map(|object| &object["table"]).filter(|table| !table["flags"].is_null());
     let text = |table: &Value, key: &str| table[key].as_str().unwrap_or_default().to_owned();
     let sleeps = |table: &Value| {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::field::{Field, and, names, number_of, or};
-use super::listing::{priority, sleeping};
+use super::listing::{dormant_tables, priority};
 use super::packet::{Family, Packet};
-use super::walk::{BaseChain, PacketVerdict, Rule, RuleSet, RuleStep};
+use super::walk::{BaseChain, FilterRule, FilterRuleSet, PacketVerdict, RuleStep};
 
 /// Most elements of a set that are looked at.
 const ELEMENTS_MAX: usize = 200_000;
@@ -16,9 +16,9 @@ const LIMITS: [&str; 2] = ["limit", "quota"];
 
 /// What was made of a rule set.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Compiled {
-    /// The rules.
-    pub rules: RuleSet,
+pub struct CompiledRuleset {
+    /// All chains that the packet may pass.
+    pub rules: FilterRuleSet,
     /// A set or a map was asked whose elements are not told.
     pub needs_elements: bool,
     /// Some rule is an extension of iptables, whose parameters nft does not tell.
@@ -66,7 +66,7 @@ pub fn ports(json: &Value) -> Vec<(u16, u16)> {
 
 /// Makes a rule set ready for the stranger's packet.
 #[must_use]
-pub fn compile(json: &Value, stranger: &Packet) -> Compiled {
+pub fn compile(json: &Value, stranger: &Packet) -> CompiledRuleset {
     RulesetCompiler::new(json, stranger).compile(json, false)
 }
 
@@ -82,7 +82,7 @@ pub fn sees_ipv6(json: &Value) -> bool {
 
 /// The same without the tables that iptables made, which its own program tells better.
 #[must_use]
-pub fn compile_without_foreign(json: &Value, stranger: &Packet) -> Compiled {
+pub fn compile_without_foreign(json: &Value, stranger: &Packet) -> CompiledRuleset {
     RulesetCompiler::new(json, stranger).compile(json, true)
 }
 
@@ -138,10 +138,10 @@ impl<'j> RulesetCompiler<'j> {
         matches!((family, self.stranger.family), ("inet" | "netdev", _) | ("ip", Family::V4) | ("ip6", Family::V6))
     }
 
-    fn compile(mut self, json: &Value, without_foreign: bool) -> Compiled {
+    fn compile(mut self, json: &Value, without_foreign: bool) -> CompiledRuleset {
         let objects = json["nftables"].as_array().map_or(&[][..], Vec::as_slice);
         let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        let mut set = RuleSet::default();
+        let mut set = FilterRuleSet::default();
         let foreign: BTreeSet<String> = if without_foreign {
             // iptables writes into tables of these families and of its own names only.
             let chains = ["INPUT", "PREROUTING", "OUTPUT", "FORWARD", "POSTROUTING"];
@@ -167,7 +167,7 @@ impl<'j> RulesetCompiler<'j> {
         };
         let chains: Vec<&Value> =
             objects.iter().map(|object| &object["chain"]).filter(|chain| chain.is_object()).collect();
-        let sleeping = sleeping(objects);
+        let sleeping = dormant_tables(objects);
         // Of the same priority, the one that was made last comes first.
         for (place, chain) in chains.into_iter().rev().enumerate() {
             let family = text(chain, "family");
@@ -183,7 +183,7 @@ impl<'j> RulesetCompiler<'j> {
             };
             let told = chain["dev"].is_null().then(|| self.stranger.devices.get(&key(chain, "name"))).flatten();
             let passed = match (hook, told) {
-                (0, Some(names)) => or(names.iter().map(|name| self.stranger.comes_by(name, '*'))),
+                (0, Some(names)) => or(names.iter().map(|name| self.stranger.comes_in_by(name, '*'))),
                 (0, None) => self.passes(&chain["dev"]),
                 _ => Some(true),
             };
@@ -212,19 +212,19 @@ impl<'j> RulesetCompiler<'j> {
                 chain.push(made);
             }
         }
-        Compiled { rules: set, needs_elements: self.needs_elements, foreign: self.foreign }
+        CompiledRuleset { rules: set, needs_elements: self.needs_elements, foreign: self.foreign }
     }
 
     /// Whether the packet passes these devices.
     fn passes(&self, devices: &Value) -> Option<bool> {
-        let one = |value: &Value| value.as_str().and_then(|name| self.stranger.comes_by(name, '*'));
+        let one = |value: &Value| value.as_str().and_then(|name| self.stranger.comes_in_by(name, '*'));
         match devices {
             Value::Array(rows) => or(rows.iter().map(one)),
             other => one(other),
         }
     }
 
-    fn rule(&mut self, rule: &Value, family: &str) -> Rule {
+    fn rule(&mut self, rule: &Value, family: &str) -> FilterRule {
         let text = |key: &str| rule[key].as_str().unwrap_or_default();
         let handle = rule["handle"].as_u64().unwrap_or_default();
         let mut name = format!("{family} {} {} rule {handle}", text("table"), text("chain"));
@@ -253,7 +253,7 @@ impl<'j> RulesetCompiler<'j> {
                 _ => steps.push(RuleStep::Test(None)),
             }
         }
-        Rule { name, steps }
+        FilterRule { name, steps }
     }
 
     fn statement(&mut self, kind: &str, body: &Value, rule: &Value, steps: &mut Vec<RuleStep>, name: &mut String) {
@@ -343,7 +343,7 @@ impl<'j> RulesetCompiler<'j> {
         let key = self.stranger.field(&body["key"]);
         let Some(rows) = self.elements(&body["data"], rule) else {
             // What a map leads to is not told: an address or a port that nobody listed is not in it.
-            if !self.unlisted(&key) {
+            if !self.is_in_no_list(&key) {
                 steps.push(RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]));
             }
             return;
@@ -416,11 +416,11 @@ impl<'j> RulesetCompiler<'j> {
     }
 
     /// An address or a port that nobody listed is in no set of which nothing else is known.
-    fn unlisted(&self, field: &Field) -> bool {
+    fn is_in_no_list(&self, field: &Field) -> bool {
         match field {
             Field::Number(number) => *number == number_of(self.stranger.address),
             Field::Port => true,
-            Field::Parts(parts) => parts.iter().any(|part| self.unlisted(part)),
+            Field::Parts(parts) => parts.iter().any(|part| self.is_in_no_list(part)),
             _ => false,
         }
     }
@@ -463,15 +463,17 @@ impl<'j> RulesetCompiler<'j> {
         let holds = match op {
             "<" | ">" | "<=" | ">=" => self.compares(&left, op, right),
             // A flag among others, or none of these.
-            "in" | "!" if flagged(&body["left"]) => match (&left, self.stranger.number(right)) {
+            "in" | "!" if is_set_of_flags(&body["left"]) => match (&left, self.stranger.number(right)) {
                 (Field::Number(found), Some(wanted)) => Some((found & wanted != 0) != negated),
                 _ => None,
             },
             // Several flags without a set around them are one value.
-            _ if flagged(&body["left"]) && right.get("set").is_none() => match (&left, self.stranger.number(right)) {
-                (Field::Number(found), Some(wanted)) => Some((*found == wanted) != negated),
-                _ => None,
-            },
+            _ if is_set_of_flags(&body["left"]) && right.get("set").is_none() => {
+                match (&left, self.stranger.number(right)) {
+                    (Field::Number(found), Some(wanted)) => Some((*found == wanted) != negated),
+                    _ => None,
+                }
+            }
             _ => self.equals(&left, right, rule).map(|same| same != negated),
         };
         if involves_port(&left) { RuleStep::Port(holds) } else { RuleStep::Test(holds) }
@@ -498,7 +500,7 @@ impl<'j> RulesetCompiler<'j> {
         if let Some(name) = right.as_str().filter(|name| name.starts_with('@')) {
             let name = Value::from(name);
             let Some(rows) = self.elements(&name, rule).cloned() else {
-                return if self.unlisted(left) { self.listless(&name, rule) } else { None };
+                return if self.is_in_no_list(left) { self.listless(&name, rule) } else { None };
             };
             return match self.among(left, &rows, rule) {
                 Some(false) => self.listless(&name, rule),
@@ -521,7 +523,7 @@ impl<'j> RulesetCompiler<'j> {
             Field::Unknown | Field::Mark | Field::PacketState => None,
             Field::None => Some(false),
             Field::Interface => match right.as_str() {
-                Some(name) => self.stranger.comes_by(name, '*'),
+                Some(name) => self.stranger.comes_in_by(name, '*'),
                 None => None,
             },
             Field::Word(word) => Some(right.as_str() == Some(word)),
@@ -581,10 +583,10 @@ fn involves_port(field: &Field) -> bool {
 }
 
 /// Whether the left side is a set of flags, of which `in` asks for any.
-fn flagged(left: &Value) -> bool {
+fn is_set_of_flags(left: &Value) -> bool {
     left["payload"]["field"] == "flags"
         || left["ct"]["key"] == "status"
-        || left.get("&").is_some_and(|parts| flagged(&parts[0]))
+        || left.get("&").is_some_and(|parts| is_set_of_flags(&parts[0]))
 }
 
 /// The mask of a comparison with the mark.

@@ -165,7 +165,7 @@ impl Packet {
 
     /// Whether the packet comes in by an interface of this name, which may end in a wildcard. None: nobody knows.
     #[must_use]
-    pub fn comes_by(&self, name: &str, wildcard: char) -> Option<bool> {
+    pub fn comes_in_by(&self, name: &str, wildcard: char) -> Option<bool> {
         let fits = |other: &str| match name.strip_suffix(wildcard) {
             Some(start) => other.starts_with(start),
             None => other == name,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::field::{in_prefix, may_be_host};
 use super::packet::{Family, Packet};
-use super::walk::{BaseChain, PacketVerdict, Rule, RuleSet, RuleStep};
+use super::walk::{BaseChain, FilterRule, FilterRuleSet, PacketVerdict, RuleStep};
 
 /// Chains that a packet for this host passes, in the kernel's order.
 const WAY: [(&str, &str); 7] = [
@@ -151,11 +151,11 @@ fn words(line: &str) -> Vec<String> {
 ///
 /// # Errors
 /// When it is not whole: each table ends with `COMMIT`, each chain of the kernel's has a policy, and there is no other line.
-pub fn compile(text: &str, stranger: &Packet) -> Result<RuleSet, String> {
+pub fn compile(text: &str, stranger: &Packet) -> Result<FilterRuleSet, String> {
     if text.contains("is incompatible, use 'nft' tool") {
         return Err("there are rules that only nft can tell; mend: install nftables".to_owned());
     }
-    let mut set = RuleSet::default();
+    let mut set = FilterRuleSet::default();
     let mut table = String::new();
     let mut tables = 0;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -230,7 +230,7 @@ impl RuleReader<'_> {
         self.next().unwrap_or_default().to_owned()
     }
 
-    fn rule(mut self, table: &str, line: &str) -> Rule {
+    fn rule(mut self, table: &str, line: &str) -> FilterRule {
         let name = format!("iptables {table}: {}", line.chars().take(160).collect::<String>());
         let (mut steps, mut negated, mut module) = (Vec::new(), false, String::new());
         while let Some(word) = self.next().map(str::to_owned) {
@@ -286,7 +286,7 @@ impl RuleReader<'_> {
             }
             negated = false;
         }
-        Rule { name, steps }
+        FilterRule { name, steps }
     }
 
     /// One condition. None where a word is no condition of its own.
@@ -338,7 +338,7 @@ impl RuleReader<'_> {
         let (port, any) = (self.stranger.port, |one: &str| wanted.split(',').any(|part| part == one));
         let holds = match word {
             "-p" | "--protocol" => matches!(wanted, "tcp" | "6" | "all" | "0"),
-            "-i" | "--in-interface" => return Some(RuleStep::Test(self.stranger.comes_by(wanted, '+'))),
+            "-i" | "--in-interface" => return Some(RuleStep::Test(self.stranger.comes_in_by(wanted, '+'))),
             "-s" | "--source" | "--ctorigsrc" => return Some(RuleStep::Test(self.is_source(wanted))),
             "-d" | "--destination" => {
                 return Some(RuleStep::Port(prefix(wanted).and_then(|(address, length)| may_be_host(address, length))));

@@ -59,9 +59,9 @@ pub(super) enum RuleStep {
     OneOf(Vec<PacketVerdict>),
 }
 
-/// A rule.
+/// A rule as far as the one packet is concerned: what it asks of it, and what becomes of the packet then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Rule {
+pub(super) struct FilterRule {
     /// What it is called where it is not understood.
     pub(super) name: String,
     pub(super) steps: Vec<RuleStep>,
@@ -104,8 +104,8 @@ struct PacketState {
 
 /// All rules, ready for one packet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RuleSet {
-    pub(super) chains: BTreeMap<String, Vec<Rule>>,
+pub struct FilterRuleSet {
+    pub(super) chains: BTreeMap<String, Vec<FilterRule>>,
     pub(super) bases: Vec<BaseChain>,
 }
 
@@ -119,14 +119,14 @@ struct ChainExits {
 }
 
 struct Walk<'r> {
-    rules: &'r RuleSet,
+    rules: &'r FilterRuleSet,
     steps: usize,
     doubts: Vec<String>,
     /// It was given up.
     lost: bool,
 }
 
-impl RuleSet {
+impl FilterRuleSet {
     /// Sends the packet through all chains in the kernel's order.
     #[must_use]
     pub fn walk(&self) -> FinalVerdict {
@@ -217,7 +217,7 @@ impl Walk<'_> {
     /// Sends one packet through one rule: to the next rule, or out of the chain.
     fn rule(
         &mut self,
-        rule: &Rule,
+        rule: &FilterRule,
         state: PacketState,
         depth: usize,
         next: &mut BTreeSet<PacketState>,
@@ -305,7 +305,7 @@ impl Walk<'_> {
     fn go(
         &mut self,
         verdict: &PacketVerdict,
-        rule: &Rule,
+        rule: &FilterRule,
         state: PacketState,
         depth: usize,
         next: &mut BTreeSet<PacketState>,

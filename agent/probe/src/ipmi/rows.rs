@@ -62,7 +62,7 @@ const WELL_HEADS: [&str; 4] = ["fully redundant", "bus correctable", "correctabl
 /// A sensor's row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SensorRow {
-    /// Its name.
+    /// As the maker called it: `Inlet Temp`, `PSU1 Status`.
     pub name: String,
     /// The number, where it has one.
     pub value: Option<f64>,

@@ -7,7 +7,7 @@ use ioc_common::reading::{Patches, Update};
 
 use super::apt_conf::AptConf;
 use super::phased;
-use super::pins::{Archive, PackageVersion, Pins};
+use super::pins::{AptArchive, PackageVersion, Pins};
 use super::{LISTS, STATUS};
 use crate::ProbeOutcome;
 use crate::deb822::{Stanza, stanzas};
@@ -24,11 +24,11 @@ const BINARY: &str = "_binary-";
 
 /// Makes the survey where dpkg has a list.
 pub(super) fn survey(context: &SurveyContext<'_>) -> Result<Patches, ProbeOutcome> {
-    let mut installed = Installed::read(context)?;
+    let mut installed = InstalledPackages::read(context)?;
     let conf = conf(context);
     let pins = pins(context, &conf)?;
     let names = context.names(LISTS);
-    let mut archives = vec![Archive::now()];
+    let mut archives = vec![AptArchive::now()];
     for name in &names {
         let Some((stem, coding)) = package_list(name) else { continue };
         archives.push(archive(context, stem, &names));
@@ -72,11 +72,11 @@ pub(super) fn survey(context: &SurveyContext<'_>) -> Result<Patches, ProbeOutcom
         return Err(unknown(&format!("{LISTS} holds no package list; mend: run 'apt-get update'")));
     }
     let priorities: Vec<i32> = archives.iter().map(|archive| pins.of_archive(archive)).collect();
-    let decide = Decide {
+    let decide = UpdateChoice {
         archives: &archives,
         priorities: &priorities,
         pins: &pins,
-        phasing: Phasing::of(context, &conf),
+        phasing: PhasedUpdates::of(context, &conf),
         native: &installed.native,
     };
     let (mut held, mut phased, mut updates) = (Vec::new(), Vec::new(), Vec::new());
@@ -125,16 +125,16 @@ fn package_list(name: &str) -> Option<(&str, &str)> {
 
 /// What is known of a list by its Release file, which a flat repository has beside it and others above its component. The stem is
 /// `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCHITECTURE` or, flat, `HOST_PATH`; suite and component may have `_` of their own.
-fn archive(context: &SurveyContext<'_>, stem: &str, names: &[String]) -> Archive {
+fn archive(context: &SurveyContext<'_>, stem: &str, names: &[String]) -> AptArchive {
     let (place, architecture) = stem.rsplit_once(BINARY).unwrap_or((stem, ""));
     let release = |base: &str| {
         ["_InRelease", "_Release"].iter().map(|ending| format!("{base}{ending}")).find(|name| names.contains(name))
     };
-    let mut archive = Archive {
+    let mut archive = AptArchive {
         site: place.split('_').next().unwrap_or("").split(':').next().unwrap_or("").to_owned(),
         architecture: architecture.to_owned(),
         priority: 500,
-        ..Archive::default()
+        ..AptArchive::default()
     };
     let mut base = place;
     let mut file = if architecture.is_empty() { release(base) } else { None };
@@ -163,7 +163,7 @@ fn archive(context: &SurveyContext<'_>, stem: &str, names: &[String]) -> Archive
 }
 
 /// Reads the head of a Release file.
-fn describe(archive: &mut Archive, text: &str) {
+fn describe(archive: &mut AptArchive, text: &str) {
     let (mut not_automatic, mut but_upgrades) = (false, false);
     for line in text.lines().take_while(|line| !line.starts_with("MD5Sum:") && !line.starts_with("SHA")) {
         let Some((key, value)) = line.split_once(": ") else { continue };
@@ -192,7 +192,7 @@ fn describe(archive: &mut Archive, text: &str) {
 
 /// What dpkg has on the disk.
 #[derive(Debug, Default)]
-struct Installed {
+struct InstalledPackages {
     packages: Vec<Package>,
     /// Where each lies in `packages`, by name; several architectures of one have a number each.
     by_name: HashMap<String, Vec<usize>>,
@@ -207,12 +207,12 @@ struct Package {
     version: String,
     source: String,
     held: bool,
-    offers: Vec<Offer>,
+    offers: Vec<OfferedVersion>,
 }
 
 /// A version on offer.
 #[derive(Debug)]
-struct Offer {
+struct OfferedVersion {
     version: String,
     source: (String, String),
     phased: Option<u32>,
@@ -233,7 +233,7 @@ fn ends_whole(file: &mut std::fs::File) -> std::io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-impl Installed {
+impl InstalledPackages {
     fn read(context: &SurveyContext<'_>) -> Result<Self, ProbeOutcome> {
         let status = context.path(STATUS);
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", status.display()));
@@ -312,21 +312,21 @@ impl Package {
         } else if self.offers.len() < VERSIONS_MAX {
             let (source, version) = stanza.source();
             let source = (source.to_owned(), version.to_owned());
-            self.offers.push(Offer { version: stanza.version.clone(), source, phased, lists: vec![list] });
+            self.offers.push(OfferedVersion { version: stanza.version.clone(), source, phased, lists: vec![list] });
         }
     }
 }
 
 /// Whether updates that come in stages are taken.
 #[derive(Debug)]
-enum Phasing {
+enum PhasedUpdates {
     Always,
     Never,
     /// By this machine's own number, if it is known.
     Machine(Option<String>),
 }
 
-impl Phasing {
+impl PhasedUpdates {
     fn of(context: &SurveyContext<'_>, conf: &AptConf) -> Self {
         let says = |what: &str| {
             let apt = conf.is_on(&format!("apt::get::{what}-include-phased-updates"));
@@ -342,7 +342,7 @@ impl Phasing {
         }
     }
 
-    fn holds_back(&self, offer: &Offer) -> bool {
+    fn holds_back(&self, offer: &OfferedVersion) -> bool {
         let Some(percentage) = offer.phased.filter(|percentage| *percentage < 100) else { return false };
         match self {
             Self::Never => true,
@@ -355,15 +355,15 @@ impl Phasing {
     }
 }
 
-struct Decide<'a> {
-    archives: &'a [Archive],
+struct UpdateChoice<'a> {
+    archives: &'a [AptArchive],
     priorities: &'a [i32],
     pins: &'a Pins,
-    phasing: Phasing,
+    phasing: PhasedUpdates,
     native: &'a str,
 }
 
-impl Decide<'_> {
+impl UpdateChoice<'_> {
     /// The update that apt would make of a package, and whether it waits for its stage.
     fn update(&self, package: &Package, name: String) -> Option<(Update, bool)> {
         if package.offers.iter().all(|offer| offer.version == package.version) {
@@ -380,7 +380,7 @@ impl Decide<'_> {
         let same = package.offers.iter().find(|offer| offer.version == package.version);
         let mut lists = vec![0];
         lists.extend(same.iter().flat_map(|offer| &offer.lists));
-        let mut best = (priority(&package.version, &package.source, &lists).max(0), None::<&Offer>);
+        let mut best = (priority(&package.version, &package.source, &lists).max(0), None::<&OfferedVersion>);
         let mut security = Vec::new();
         for offer in package.offers.iter().filter(|offer| offer.version != package.version) {
             let priority = priority(&offer.version, &offer.source.0, &offer.lists);

@@ -80,11 +80,11 @@ pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Resu
     let automatic = |name: &String| name.starts_with("dnf-automatic") || name.starts_with("dnf5-automatic");
     Ok(Patches {
         manager: program.to_owned(),
-        refreshed_at: refreshed(context),
+        refreshed_at: refreshed_at(context),
         pending: Some(0),
         security,
         updates,
-        held: locked(context),
+        held: locked_packages(context),
         automatic: Some(
             wants.iter().any(|name| name == "dnf-automatic-install.timer") || applies && wants.iter().any(automatic),
         ),
@@ -109,7 +109,7 @@ fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, P
 }
 
 /// When the cache was last filled.
-fn refreshed(context: &SurveyContext<'_>) -> Option<ioc_common::clock::Timestamp> {
+fn refreshed_at(context: &SurveyContext<'_>) -> Option<ioc_common::clock::Timestamp> {
     let old = context.names("/var/cache/dnf").into_iter().filter(|name| name.ends_with(".solv"));
     let old = old.map(|name| format!("/var/cache/dnf/{name}"));
     let new = context.names("/var/cache/libdnf5").into_iter();
@@ -118,7 +118,7 @@ fn refreshed(context: &SurveyContext<'_>) -> Option<ioc_common::clock::Timestamp
 }
 
 /// What an administrator holds, in the file of dnf 4 and in that of dnf 5.
-fn locked(context: &SurveyContext<'_>) -> Vec<String> {
+fn locked_packages(context: &SurveyContext<'_>) -> Vec<String> {
     #[derive(Deserialize)]
     struct Locks {
         #[serde(default)]

@@ -77,7 +77,7 @@ impl<'a> KernelRelease<'a> {
         let architecture = RPM_ARCHITECTURES.iter().filter_map(|name| release.rfind(name).map(|at| (at, name.len())));
         match architecture.max() {
             Some((at, length)) => Some(Self::rpm(&release[..at], &release[at + length..])),
-            None => Self::dashed(release),
+            None => Self::parse_dashed(release),
         }
     }
 
@@ -95,7 +95,7 @@ impl<'a> KernelRelease<'a> {
     }
 
     /// `6.1.0-28-amd64`: version, the number of the ABI where there is one, flavour.
-    fn dashed(release: &'a str) -> Option<Self> {
+    fn parse_dashed(release: &'a str) -> Option<Self> {
         let mut at = release.find('-')?;
         loop {
             let rest = &release[at + 1..];

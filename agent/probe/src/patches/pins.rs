@@ -8,7 +8,7 @@ const NEVER: i32 = i32::MIN;
 
 /// What is known of one list of packages, or of dpkg's own list.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Archive {
+pub(super) struct AptArchive {
     /// The host it came from; empty for a directory of this machine.
     pub(super) site: String,
     /// `Origin`, `Label`, `Suite`, `Codename` and `Version` of the Release file; none where it says nothing.
@@ -26,7 +26,7 @@ pub(super) struct Archive {
     pub(super) priority: i32,
 }
 
-impl Archive {
+impl AptArchive {
     /// What dpkg knows: apt calls it the archive *now*.
     pub(super) fn now() -> Self {
         Self { suite: Some("now".to_owned()), component: "now".to_owned(), priority: 100, ..Self::default() }
@@ -110,7 +110,7 @@ impl Pins {
     }
 
     /// The priority of everything in an archive that no pin names.
-    pub(super) fn of_archive(&self, archive: &Archive) -> i32 {
+    pub(super) fn of_archive(&self, archive: &AptArchive) -> i32 {
         let general = || self.0.iter().filter(|pin| matches!(pin.whose, PinScope::All) && pin.what.is_of(archive));
         if general().any(|pin| pin.priority == NEVER) {
             return NEVER;
@@ -119,7 +119,7 @@ impl Pins {
     }
 
     /// The priority of a version that lies in these archives, each given with its own priority.
-    pub(super) fn of_version(&self, named: &PackageVersion<'_>, archives: &[(&Archive, i32)]) -> i32 {
+    pub(super) fn of_version(&self, named: &PackageVersion<'_>, archives: &[(&AptArchive, i32)]) -> i32 {
         let whole = archives.iter().map(|(_, priority)| *priority).max().unwrap_or(NEVER);
         if whole == NEVER {
             return NEVER;
@@ -172,7 +172,7 @@ impl PinTarget {
     }
 
     /// Whether it is this archive; a pin of a version never is.
-    fn is_of(&self, archive: &Archive) -> bool {
+    fn is_of(&self, archive: &AptArchive) -> bool {
         let fits = |pattern: &Pattern, text: &Option<String>| text.as_deref().is_some_and(|text| pattern.fits(text));
         match self {
             Self::Version(..) => false,
@@ -195,7 +195,7 @@ impl PinTarget {
         }
     }
 
-    fn fits(&self, version: &str, archives: &[(&Archive, i32)]) -> bool {
+    fn fits(&self, version: &str, archives: &[(&AptArchive, i32)]) -> bool {
         match self {
             Self::Version(pattern, start) => {
                 let starts = start.as_ref().is_some_and(|start| version.to_lowercase().starts_with(start));
@@ -258,7 +258,7 @@ mod tests {
     fn priority(pins: &str, component: &str) -> i32 {
         let mut read = Pins::default();
         read.read(pins).expect("understood");
-        let archive = Archive {
+        let archive = AptArchive {
             site: "deb.debian.org".to_owned(),
             origin: Some("Debian".to_owned()),
             suite: Some("stable-security".to_owned()),
@@ -267,7 +267,7 @@ mod tests {
             component: component.to_owned(),
             architecture: "amd64".to_owned(),
             priority: 500,
-            ..Archive::default()
+            ..AptArchive::default()
         };
         let named = PackageVersion {
             package: "libssl3",

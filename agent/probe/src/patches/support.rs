@@ -137,14 +137,14 @@ pub(super) fn end(context: &SurveyContext<'_>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey_context::testing::Captured;
+    use crate::survey_context::testing::CapturedMachine;
 
     const NOW: &str = "2026-11-28T00:00:00Z";
 
     fn of(os: &str, files: &[(&str, &str)]) -> Result<String, String> {
         let mut all = vec![("/etc/os-release", os)];
         all.extend(files);
-        let captured = Captured::new(&all);
+        let captured = CapturedMachine::new(&all);
         end(&captured.machine(NOW))
     }
 

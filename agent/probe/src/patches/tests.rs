@@ -1,10 +1,10 @@
 use super::*;
-use crate::survey_context::testing::Captured;
+use crate::survey_context::testing::CapturedMachine;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
 
-fn debian() -> Captured {
-    Captured::new(&[
+fn debian() -> CapturedMachine {
+    CapturedMachine::new(&[
         (
             "/var/lib/dpkg/status",
             "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n\
@@ -102,15 +102,15 @@ fn packed_lists_and_none() {
     assert_eq!(patches.updates[0].candidate, "3.0.16-1");
     captured.write("/var/lib/apt/lists/z_dists_s_main_binary-i386_Packages.lz4", b"rubbish");
     assert!(matches!(survey(&captured.machine(NOW)), Err(crate::ProbeOutcome::Unknown { .. })));
-    let empty = Captured::new(&[]);
+    let empty = CapturedMachine::new(&[]);
     assert!(matches!(survey(&empty.machine(NOW)), Err(crate::ProbeOutcome::Absent { .. })));
-    let never = Captured::new(&[("/var/lib/dpkg/status", "")]);
+    let never = CapturedMachine::new(&[("/var/lib/dpkg/status", "")]);
     assert!(matches!(survey(&never.machine(NOW)), Err(crate::ProbeOutcome::Unknown { .. })));
 }
 
 #[test]
 fn dnf_by_its_documented_output() {
-    let captured = Captured::new(&[("/etc/os-release", "ID=\"rocky\"\nVERSION_ID=\"9.4\"\n")]);
+    let captured = CapturedMachine::new(&[("/etc/os-release", "ID=\"rocky\"\nVERSION_ID=\"9.4\"\n")]);
     let pending = "\nopenssl-libs.x86_64      1:3.0.7-28.el9_4     baseos\nkernel-core.x86_64 5.14.0-503.el9 baseos\n\
         bash.x86_64   5.1.8-9.el9  baseos\nObsoleting Packages\nold.x86_64  1-1  x\n";
     captured.says("dnf", &["-q", "-C", "check-update"], 100, pending);

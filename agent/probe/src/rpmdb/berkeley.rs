@@ -18,7 +18,7 @@ const KEYDATA: u8 = 1;
 const OFFPAGE: u8 = 3;
 
 /// Whether this is one.
-pub(super) fn is_one(file: &[u8]) -> bool {
+pub(super) fn is_database(file: &[u8]) -> bool {
     PageReader::new(file).is_ok()
 }
 

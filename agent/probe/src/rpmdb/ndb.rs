@@ -13,7 +13,7 @@ const HEAD: usize = 32;
 const BLOB_HEAD: usize = 16;
 
 /// Whether this is one.
-pub(super) fn is_one(file: &[u8]) -> bool {
+pub(super) fn is_database(file: &[u8]) -> bool {
     file.starts_with(b"RpmP")
 }
 

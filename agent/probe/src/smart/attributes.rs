@@ -52,7 +52,7 @@ pub(super) fn read(value: &Value, disk: &mut SmartDisk) {
             disk.passed = Some(false);
         }
         let found = WearIndicator::of(&name).filter(|source| known || !source.is_guessed(attribute));
-        let found = found.and_then(|source| Some((source, source.used(attribute)?)));
+        let found = found.and_then(|source| Some((source, source.used_pct(attribute)?)));
         wear = wear.into_iter().chain(found).min_by_key(|(source, _)| *source);
     }
     if wears(value, table) {
@@ -81,7 +81,7 @@ fn wears(value: &Value, table: &[Value]) -> bool {
 }
 
 /// The first number of smartctl's text of a raw value, and what follows it. Texts that begin with no decimal number have none.
-fn leading(attribute: &Value) -> Option<(u64, &str)> {
+fn leading_number(attribute: &Value) -> Option<(u64, &str)> {
     let text = attribute["raw"]["string"].as_str()?.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
@@ -93,13 +93,16 @@ fn leading(attribute: &Value) -> Option<(u64, &str)> {
 
 /// A count. Six bytes often hold several (`8 (2 0)`, `0/1234`, `24 (Average 12)`): the first in smartctl's text is the count.
 fn count(attribute: &Value) -> Option<u64> {
-    leading(attribute).map(|(number, _)| number).or_else(|| attribute["raw"]["value"].as_u64()).and_then(plausible)
+    leading_number(attribute)
+        .map(|(number, _)| number)
+        .or_else(|| attribute["raw"]["value"].as_u64())
+        .and_then(plausible)
 }
 
 /// Hours in use, if they are hours: `41022 (12 34 0)`, `20000h+12m+05.100s`, or a number with a name that says hours.
 fn hours(attribute: &Value, name: &str) -> Option<f64> {
     let named = name.is_empty() || name.contains("hours");
-    let hours = match leading(attribute) {
+    let hours = match leading_number(attribute) {
         Some((hours, rest)) => (named || rest.starts_with('h')).then_some(hours),
         None => attribute["raw"]["value"].as_u64().filter(|_| named),
     };
@@ -156,9 +159,9 @@ impl WearIndicator {
     }
 
     /// The share of its life that is used, %.
-    fn used(self, attribute: &Value) -> Option<f64> {
+    fn used_pct(self, attribute: &Value) -> Option<f64> {
         let normalised = attribute["value"].as_u64();
-        let raw = leading(attribute).map(|(number, _)| number).or_else(|| attribute["raw"]["value"].as_u64());
+        let raw = leading_number(attribute).map(|(number, _)| number).or_else(|| attribute["raw"]["value"].as_u64());
         // Where the maker leaves the normalised value at 0, at 100 or at the 253 of the standard, it says nothing.
         let left = normalised.filter(|left| (1..=100).contains(left));
         let failed = attribute["when_failed"].as_str().is_some_and(|when| !when.is_empty() && when != "-");
@@ -180,7 +183,7 @@ impl WearIndicator {
                 (Some(100), Some(left @ 10..=100)) => Some(100 - left),
                 _ => left.map(|left| 100 - left).or(worn),
             },
-            Self::Wearout if attribute["id"] == 230 => return counted_up(normalised?, &attribute["raw"]),
+            Self::Wearout if attribute["id"] == 230 => return share_counted_up(normalised?, &attribute["raw"]),
             Self::Wearout | Self::Levelling => left.map(|left| 100 - left).or(worn),
         };
         used.map(|used| used as f64)
@@ -189,7 +192,7 @@ impl WearIndicator {
 
 /// Attribute 230 of WD and SanDisk counts up: the normalised value is the share used, and the low word of the raw value the same in
 /// percent or in hundredths of it. Only where both agree is it believed.
-fn counted_up(normalised: u64, raw: &Value) -> Option<f64> {
+fn share_counted_up(normalised: u64, raw: &Value) -> Option<f64> {
     let text = raw["string"].as_str().and_then(|text| text.trim().strip_prefix("0x"));
     let word = text.and_then(|text| u64::from_str_radix(text, 16).ok()).or_else(|| raw["value"].as_u64())? & 0xffff;
     let agree = word == normalised || normalised.abs_diff(word / 100) <= 1;

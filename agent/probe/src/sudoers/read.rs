@@ -30,7 +30,7 @@ impl SudoersReader<'_> {
             if let Some(included) = marked.and_then(|rest| rest.strip_prefix("include")) {
                 let (dir, rest) = included.strip_prefix("dir").map_or((false, included), |rest| (true, rest));
                 if rest.starts_with([' ', '\t']) {
-                    let included = self.included(rest, path).map_err(at)?;
+                    let included = self.included_path(rest, path).map_err(at)?;
                     self.include(&included, dir, path, depth)?;
                     continue;
                 }
@@ -48,7 +48,7 @@ impl SudoersReader<'_> {
     }
 
     /// The path that a line includes.
-    fn included(&self, rest: &str, from: &str) -> Result<String, String> {
+    fn included_path(&self, rest: &str, from: &str) -> Result<String, String> {
         let rest = rest.trim();
         let mut path = String::new();
         let mut chars = rest.chars();
@@ -108,7 +108,7 @@ impl SudoersReader<'_> {
                     if self.found.commands.insert(name.clone(), commands).is_some() {
                         return Err(format!("the alias {name} is defined twice"));
                     }
-                    if !cursor.separated()? {
+                    if !cursor.next_part()? {
                         return Ok(());
                     }
                 }
@@ -126,7 +126,7 @@ impl SudoersReader<'_> {
                     cursor.expect('=')?;
                     let commands = cursor.commands()?;
                     self.found.rules.push(UserSpec { file: file.to_owned(), users: users.clone(), hosts, commands });
-                    if !cursor.separated()? {
+                    if !cursor.next_part()? {
                         return Ok(());
                     }
                 }
@@ -142,7 +142,7 @@ impl SudoersReader<'_> {
             if self.found.members.insert((sort, name.clone()), list).is_some() {
                 return Err(format!("the alias {name} is defined twice"));
             }
-            if !cursor.separated()? {
+            if !cursor.next_part()? {
                 return Ok(());
             }
         }
@@ -235,7 +235,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether another part follows after `:`; the line may end instead.
-    fn separated(&mut self) -> Result<bool, String> {
+    fn next_part(&mut self) -> Result<bool, String> {
         if self.take(':') {
             return Ok(true);
         }

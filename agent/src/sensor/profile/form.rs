@@ -376,7 +376,7 @@ impl ProfileChecker<'_> {
     }
 
     fn item(&self, span: Range<usize>, form: ItemForm, is_flag: bool) -> Result<ProfileItem, ConfigError> {
-        let metric = metric::named(self.source, &form.metric)?;
+        let metric = metric::from_config(self.source, &form.metric)?;
         let function = form.function.or(self.function);
         let bitwise = self.base != Base::Modicon
             && function.and_then(RegisterTable::of_function).is_some_and(RegisterTable::is_bits);

@@ -3,10 +3,10 @@
 //! What is refused takes its place in the order all the same, or it would be sent for ever. Documents and lists come whole again.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::codec::Refused;
+use ioc_common::codec::RefusedReport;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Hello, Report, State as Document};
+use ioc_common::report::{Ask, Body, Hello, Report, StateReport};
 use ioc_common::settings;
 use ioc_common::software::{LIST_MAX_ITEMS, Software};
 use ioc_judge::{Effect, Input};
@@ -103,9 +103,9 @@ impl Engine {
             Body::Sample(sample) => self.charge(device, BudgetKind::Samples, bytes.max(8 * sample.v.len()) + 64, now),
             Body::Event(_) | Body::Bye(_) => self.admit_event(report, bytes, now),
             Body::Hello(hello) => self.admit_hello(report, hello, bytes, now),
-            Body::State(Document::Layout(layout)) => self.admit_layout(report, layout, bytes, now),
-            Body::State(Document::Probes(_)) => self.admit_document(report, "probes", bytes, now),
-            Body::State(Document::Document { name, .. }) => self.admit_document(report, name, bytes, now),
+            Body::State(StateReport::Layout(layout)) => self.admit_layout(report, layout, bytes, now),
+            Body::State(StateReport::Probes(_)) => self.admit_document(report, "probes", bytes, now),
+            Body::State(StateReport::Document { name, .. }) => self.admit_document(report, name, bytes, now),
             Body::Software(software) => self.admit_software(device, software, bytes, now),
         };
         match weighed {
@@ -134,7 +134,7 @@ impl Engine {
         connection: ConnectionId,
         device: &DeviceId,
         bytes: usize,
-        refused: &Refused,
+        refused: &RefusedReport,
         now: Timestamp,
     ) -> String {
         self.health.refuse("payload");

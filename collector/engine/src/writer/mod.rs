@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::codec::{self, Refused};
+use ioc_common::codec::{self, RefusedReport};
 use ioc_common::id::DeviceId;
 use ioc_common::report::Report;
 use ioc_common::settings::SettingsOutcome;
@@ -109,7 +109,7 @@ pub enum EngineMessage {
         /// The size of its payload.
         bytes: usize,
         /// The report, or why it was refused.
-        report: Result<Box<Report>, Refused>,
+        report: Result<Box<Report>, RefusedReport>,
         /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), where whoever read it has packed them.
         packed: Option<Vec<u8>>,
     },
@@ -515,7 +515,7 @@ impl Engine {
         connection: ConnectionId,
         device: &DeviceId,
         bytes: usize,
-        (report, packed): (Result<Box<Report>, Refused>, Option<Vec<u8>>),
+        (report, packed): (Result<Box<Report>, RefusedReport>, Option<Vec<u8>>),
         now: Timestamp,
     ) -> Option<String> {
         let report = match report {

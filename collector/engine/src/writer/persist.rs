@@ -2,7 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::report::{Ask, Body, Report, State as Document};
+use ioc_common::report::{Ask, Body, Report, StateReport};
 use ioc_common::settings;
 use ioc_common::software::Software;
 
@@ -46,12 +46,12 @@ impl Engine {
                     body: serde_json::to_string(&hello).unwrap_or_default(),
                 });
             }
-            Body::State(Document::Layout(layout)) => self.batch.changes.push(Change::Layout(layout)),
-            Body::State(Document::Probes(probes)) => {
+            Body::State(StateReport::Layout(layout)) => self.batch.changes.push(Change::Layout(layout)),
+            Body::State(StateReport::Probes(probes)) => {
                 let body = serde_json::to_string(&probes).unwrap_or_default();
                 self.persist_document(&device, "probes".to_owned(), at, body);
             }
-            Body::State(Document::Document { name, doc }) => {
+            Body::State(StateReport::Document { name, doc }) => {
                 if name == settings::DOCUMENT {
                     self.settings_reported(&device, doc.text(), now);
                 }

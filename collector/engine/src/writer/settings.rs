@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{SettingsOutcome, Signed, signed_text};
+use ioc_common::settings::{SettingsOutcome, SignedSettings, signed_text};
 use ioc_common::topic::DownKind;
 
 use super::Engine;
@@ -34,8 +34,10 @@ impl Engine {
         // Above what it knows, whatever this machine's clock says.
         let version = u64::try_from(now.as_millis()).unwrap_or(0).max(reported.version + 1);
         let text = signed_text(device, version, &assigned.settings);
-        let signed =
-            self.authority.sign(text.as_bytes()).map(|signature| Signed::new(version, assigned.settings, &signature));
+        let signed = self
+            .authority
+            .sign(text.as_bytes())
+            .map(|signature| SignedSettings::new(version, assigned.settings, &signature));
         let payload = signed
             .map_err(|error| error.to_string())
             .and_then(|signed| codec::write_message(&signed).map_err(|error| error.to_string()));

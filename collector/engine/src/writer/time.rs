@@ -7,11 +7,10 @@
 use std::collections::HashMap;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::document::Findings as _;
 use ioc_common::id::DeviceId;
 use ioc_common::keeper::{ClockReading, Keeper};
-use ioc_common::reading::TimeSync;
-use ioc_common::report::{Body, Report, State as Document};
+use ioc_common::reading::{Findings as _, TimeSync};
+use ioc_common::report::{Body, Report, StateReport};
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
@@ -347,8 +346,8 @@ impl Engine {
         let here = !self.time.boot_id.is_empty() && device.boot_id == self.time.boot_id;
         if here {
             // The agent on this machine has the same clock, and is no witness of it.
-            if let Body::State(Document::Document { name, doc }) = &report.body
-                && name == TimeSync::NAME
+            if let Body::State(StateReport::Document { name, doc }) = &report.body
+                && name == TimeSync::PROBE.name
                 && let Ok(sync) = serde_json::from_str::<TimeSync>(doc.text())
             {
                 let boot_ms = self.time.clocks.read().boot_ms;

@@ -31,7 +31,7 @@ impl NumberKeys {
         measure: Arc<dyn Measure>,
     ) -> Result<RuleCondition, ConfigError> {
         let Self { metric, raise, clear, hold, except } = self;
-        let metric = metric::named(context.source, &metric)?;
+        let metric = metric::from_config(context.source, &metric)?;
         let hold_ms = hold.map_or(0, SpanWithin::as_millis);
         NumberRule::new(measure, metric, *raise.get_ref(), *clear.get_ref(), hold_ms, except)
             .map(RuleCondition::Number)
@@ -75,7 +75,7 @@ impl LastingKeys {
         context: &RuleContext<'_>,
         measure: Arc<dyn Measure>,
     ) -> Result<RuleCondition, ConfigError> {
-        lasting_for(context, measure, metric::named(context.source, &self.metric)?, self.hold, self.except)
+        lasting_for(context, measure, metric::from_config(context.source, &self.metric)?, self.hold, self.except)
     }
 }
 

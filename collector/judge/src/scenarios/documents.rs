@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ioc_common::config::Source;
 use ioc_common::document::Json;
 use ioc_common::id::IncidentId;
-use ioc_common::report::{Body, State as Document};
+use ioc_common::report::{Body, StateReport};
 
 use super::fleet::{Fleet, device, no_plan};
 use super::*;
@@ -13,7 +13,7 @@ use crate::{FaultState, IncidentState, Refusal, Text};
 
 fn document(name: &str, json: &str) -> Body {
     let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
-    Body::State(Document::Document { name: name.to_owned(), doc: Json::of(&value).expect("JSON") })
+    Body::State(StateReport::Document { name: name.to_owned(), doc: Json::of(&value).expect("JSON") })
 }
 
 fn administrators(names: &[&str]) -> Body {

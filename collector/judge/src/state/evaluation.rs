@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
+use ioc_common::report::{Ask, Body, Hello, Report, Sample, StateReport};
 
 use super::series_state::{self, Binding, SeriesState, ValueSource};
 use super::{Device, State};
@@ -79,8 +79,8 @@ impl State {
                     self.find_silent_sensors(&subject, now, out);
                 }
             }
-            Body::State(Document::Layout(layout)) => self.take_layout(&subject, layout, now, out),
-            Body::State(Document::Document { name, doc }) => self.document(&subject, name, doc, now, out),
+            Body::State(StateReport::Layout(layout)) => self.take_layout(&subject, layout, now, out),
+            Body::State(StateReport::Document { name, doc }) => self.document(&subject, name, doc, now, out),
             Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }

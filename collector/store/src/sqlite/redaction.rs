@@ -65,7 +65,7 @@ impl SqliteReader {
     }
 
     pub(super) fn event_as_shown(&self, mut event: EventRecord) -> EventRecord {
-        if self.hides_names && document::PERSONAL_EVENTS.iter().any(|of| event.name.starts_with(of)) {
+        if self.hides_names && document::is_event_of_people(&event.name) {
             event.text.clear();
             event.fields.retain(|name, _| name == "count");
         }
