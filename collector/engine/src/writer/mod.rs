@@ -20,6 +20,7 @@ mod duty;
 pub mod enrolment;
 mod incidents;
 mod losses;
+mod message;
 mod persist;
 mod settings;
 mod tickets;
@@ -42,7 +43,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Report;
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
-use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
+use ioc_judge::{Effect, Input, ReportVerdict, TimeLimits};
 
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
@@ -59,6 +60,7 @@ pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, Reader, Store, StoreError};
+pub use message::{EngineMessage, SessionRef};
 use time::Time;
 use turns::Turns;
 
@@ -66,89 +68,6 @@ use turns::Turns;
 const QUEUE_MAX: usize = 8192;
 /// Most inputs in one commit.
 const BATCH_MAX: usize = 2048;
-
-/// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug)]
-pub enum EngineMessage {
-    /// A device's connection is open.
-    Opened {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// By which certificate: its serial number, hex.
-        serial: String,
-        /// The keep-alive that it promises, seconds.
-        keep_alive_s: u16,
-        /// The address that it comes from.
-        peer: SocketAddr,
-        /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
-        sender: mpsc::UnboundedSender<Box<Down>>,
-    },
-    /// The device has subscribed and can be told its watermark.
-    Subscribed { connection: ConnectionId, device: DeviceId },
-    /// A device's connection is closed.
-    Closed {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// How long ago its last packet came, milliseconds.
-        quiet_ms: i64,
-    },
-    /// Nothing comes any more on a connection that still stands, or something does again.
-    Quiet {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// How long ago its last packet came, milliseconds; none when one came now.
-        quiet_ms: Option<i64>,
-    },
-    /// Something came on a topic for reports.
-    Report {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// Its packet, to acknowledge; none for QoS 0.
-        packet: Option<u16>,
-        /// The size of its payload.
-        bytes: usize,
-        /// The report, or why it was refused.
-        report: Result<Box<Report>, RefusedReport>,
-        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), where whoever read it has packed them.
-        packed: Option<Vec<u8>>,
-    },
-    /// Plain values of a sensor, by their paths.
-    Values {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// Its packet, to acknowledge.
-        packet: Option<u16>,
-        values: Vec<(String, f64)>,
-    },
-    /// A request for a renewed certificate.
-    Renew {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// Its packet, to acknowledge.
-        packet: Option<u16>,
-        /// PKCS #10, PEM.
-        csr: String,
-    },
-    /// The second probe has an answer.
-    HostProbed { device: DeviceId, answer: HostAnswer },
-    /// A command, and where its answer goes.
-    Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
-    /// A command of whoever has this session or token, which has to stand when it is carried out: much can happen while the rest of a
-    /// request comes in.
-    CommandOf(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
-    /// Commit what is there, and end.
-    Stop,
-}
-
-/// A session or a token, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRef {
-    /// The name of the account.
-    pub account: String,
-    /// SHA-256 of what the browser or program shows, hex.
-    pub digest: String,
-}
 
 /// A wish to ask a host whether it is there.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use crate::language::language_of;
 use crate::oidc::{self, Attempt};
 use crate::page::context::PageContext;
 use crate::problem::Problem;
+use crate::rate_limit;
 use crate::server::Peer;
 use crate::sign_in::confirm::allowed_next;
 use crate::sign_in::password::render_login;
@@ -168,7 +169,13 @@ async fn finish(
     let oidc::VerifiedIdentity { name, authenticated_at, second_factor } = verified;
     let intent = Intent::Federated { name, proved_at: authenticated_at, second_factor, peer: peer.to_string() };
     match app.engine.account_command(Command::Account(Box::new(intent))).await? {
-        Answer::Secret(cookie) => Ok((cookie, next)),
+        Answer::Secret(cookie) => {
+            // Both ways, out and back: however many people of one office sign in behind one address, they do not shut each other out.
+            for _way in 0..2 {
+                app.limits.refund(rate_limit::SIGN_IN, peer);
+            }
+            Ok((cookie, next))
+        }
         _ => Err(Problem::internal("sign-in failed")),
     }
 }
