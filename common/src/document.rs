@@ -3,6 +3,8 @@
 //! On the wire a document is a name and JSON. The collector keeps it as it came, so that an agent may be newer than its
 //! collector; the reading types of [`crate::reading`] are its typed form, and say what of it is about people.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -23,6 +25,17 @@ fn personal_paths(document: &str) -> &'static [&'static str] {
 #[must_use]
 pub fn is_event_of_people(name: &str) -> bool {
     PROBES.iter().flat_map(|probe| probe.personal_events).any(|start| name.starts_with(start))
+}
+
+/// Fields of events of people that say nothing of them.
+const EVENT_FIELDS_SHOWN: [&str; 3] = ["count", "malware", "product"];
+
+/// The text and the fields of an event of people without what says who someone is: the text is made anew from what is left.
+#[must_use]
+pub fn event_without_personal(mut fields: BTreeMap<String, String>) -> (String, BTreeMap<String, String>) {
+    fields.retain(|name, _| EVENT_FIELDS_SHOWN.contains(&name.as_str()));
+    let text: Vec<String> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    (text.join(", "), fields)
 }
 
 /// Whether what stands at `path` of a document says who someone is. Doubt counts: a path above it holds it, too.
@@ -133,7 +146,12 @@ mod tests {
     fn whatever_says_who_someone_is_is_hidden_wherever_it_stands() {
         let all: Vec<_> =
             PROBES.iter().flat_map(|one| one.personal_paths.iter().map(|path| (one.name, *path))).collect();
-        let known = [("accounts", "/"), ("sessions", "/"), ("certificates", "/certificates/*/subject")];
+        let known = [
+            ("accounts", "/"),
+            ("sessions", "/"),
+            ("certificates", "/certificates/*/subject"),
+            ("antivirus", "/products/*/detections/*/file"),
+        ];
         assert!(known.iter().all(|one| all.contains(one)), "{all:?}");
         for (document, path) in all {
             // A document that has a mark at this path, below lists of two.
@@ -159,8 +177,12 @@ mod tests {
     fn names_of_documents_and_events_of_people() {
         assert!(is_name("patches") && is_name("a-1") && !is_name("") && !is_name("A") && !is_name(&"x".repeat(33)));
         assert!(PROBES.iter().all(|probe| is_name(probe.name)));
-        assert!(["login.burst", "account.new", "session.open"].into_iter().all(is_event_of_people));
+        assert!(["login.burst", "account.new", "session.open", "malware.found"].into_iter().all(is_event_of_people));
         assert!(!is_event_of_people("usb.attached"));
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let found = [field("malware", "EICAR"), field("file", "/home/lan/cv.doc"), field("product", "clamav")].into();
+        let (text, fields) = event_without_personal(found);
+        assert_eq!((text.as_str(), fields.len()), ("malware EICAR, product clamav", 2));
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct ClockMark {
     /// By how much the clock was found ahead at a start after which nobody confirmed it, milliseconds: nothing is deleted until then.
     #[serde(default)]
     pub doubt_ms: Option<i64>,
+    /// The sum of the small steps that were followed and count until they are a day old, milliseconds.
+    #[serde(default)]
+    pub followed_ms: i64,
 }
 
 impl ClockMark {

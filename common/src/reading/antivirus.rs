@@ -59,7 +59,8 @@ pub struct Detection {
 }
 
 impl Findings for Antivirus {
-    const PROBE: ProbeInfo = ProbeInfo::survey("antivirus", 15 * MINUTE_S, &["av."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("antivirus", 15 * MINUTE_S, &["av."])
+        .personal(&["/products/*/detections/*/file"], &["malware."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         sink.put("av.products", "", self.products.len() as f64);

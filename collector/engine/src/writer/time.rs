@@ -118,6 +118,10 @@ impl Time {
         };
         clocks.believe(keeper.offset_ms());
         let step_ms = mark.filter(|mark| mark.boot_id == boot_id).and_then(|mark| mark.step_ms);
+        // How long another boot lasted is not known: then none of it is free again.
+        let followed = mark.map_or((0, reading.boot_ms), |mark| {
+            (mark.followed_ms, if mark.boot_id == boot_id { mark.boot_ms } else { reading.boot_ms })
+        });
         Self {
             clocks,
             keeper,
@@ -128,7 +132,7 @@ impl Time {
             synchronised: None,
             agreed_boot_ms: None,
             marked_boot_ms: None,
-            followed: (0, reading.boot_ms),
+            followed,
             looked: false,
         }
     }
@@ -156,14 +160,20 @@ impl Time {
             at: self.keeper.now(reading),
             step_ms: self.step_ms,
             doubt_ms: self.doubt_ms,
+            followed_ms: self.followed_ms(reading.boot_ms),
         }
+    }
+
+    /// The sum of the small steps that were followed, less what is free again.
+    fn followed_ms(&self, boot_ms: u64) -> i64 {
+        let (sum_ms, at) = self.followed;
+        let passed_ms = i64::try_from(boot_ms.saturating_sub(at)).unwrap_or(i64::MAX).min(DAY_MS);
+        (sum_ms - passed_ms * FOLLOW_DAY_MAX_MS / DAY_MS).max(0)
     }
 
     /// Whether a step is small, alone and with those that were followed within a day. It counts as followed then.
     fn may_follow(&mut self, by_ms: i64, boot_ms: u64) -> bool {
-        let (sum_ms, at) = self.followed;
-        let passed_ms = i64::try_from(boot_ms.saturating_sub(at)).unwrap_or(i64::MAX).min(DAY_MS);
-        let sum_ms = (sum_ms - passed_ms * FOLLOW_DAY_MAX_MS / DAY_MS).max(0).saturating_add(by_ms.saturating_abs());
+        let sum_ms = self.followed_ms(boot_ms).saturating_add(by_ms.saturating_abs());
         let may = by_ms.saturating_abs() <= FOLLOW_MAX_MS && sum_ms <= FOLLOW_DAY_MAX_MS;
         if may {
             self.followed = (sum_ms, boot_ms);

@@ -9,7 +9,14 @@ pub(super) fn clock(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     assert_eq!(reader.clock().expect("reads"), None, "nothing is believed of a new store");
     let now = 100 * DAY;
-    let mark = ClockMark { boot_id: "b".into(), boot_ms: 5, at: at(now), step_ms: None, doubt_ms: Some(9 * DAY) };
+    let mark = ClockMark {
+        boot_id: "b".into(),
+        boot_ms: 5,
+        at: at(now),
+        step_ms: None,
+        doubt_ms: Some(9 * DAY),
+        followed_ms: 0,
+    };
     enrol(store.as_mut(), 1);
     let entry = |key: &str, created: i64, next: i64, attempts: u32| {
         let entry = OutboxEntry::new(key.to_owned(), IncidentId(1), "sms", "{}", at(created));

@@ -66,8 +66,7 @@ impl SqliteReader {
 
     pub(super) fn event_as_shown(&self, mut event: EventRecord) -> EventRecord {
         if self.hides_names && document::is_event_of_people(&event.name) {
-            event.text.clear();
-            event.fields.retain(|name, _| name == "count");
+            (event.text, event.fields) = document::event_without_personal(event.fields);
         }
         event
     }
