@@ -13,7 +13,8 @@ use ioc_common::clock;
 use ioc_common::config::SpanWithin;
 
 use crate::panics::caught;
-use ioc_engine::command::{Command, CommandError};
+use crate::task_watch::TaskWatch;
+use ioc_engine::command::{BackgroundTask, Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
@@ -28,8 +29,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(100);
 /// A pause after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(60);
-/// Errors for so long without one whole round in between are a fault of the collector, milliseconds.
-const FAILING_MS: u64 = 3 * 3_600_000;
 /// Between two pieces of rows that are deleted: commits come first. Shorter where much comes in.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
 const BETWEEN_PIECES_BEHIND: Duration = Duration::from_millis(2);
@@ -53,10 +52,10 @@ pub async fn run(
     let runtime = runtime::Handle::current();
     let folding = move || {
         let (reader, mut archive) = (reader, archive);
+        let mut watch = TaskWatch::new(BackgroundTask::Compaction, engine.clone());
         let task = Folding { engine, config, health, wake, runtime };
-        let mut standing = Standing::default();
         loop {
-            let why = match caught(|| task.run(reader.as_ref(), archive.as_mut(), &mut standing)) {
+            let why = match caught(|| task.run(reader.as_ref(), archive.as_mut(), &mut watch)) {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "history cannot be folded; its rows stay until it can");
@@ -67,9 +66,7 @@ pub async fn run(
                     format!("it panicked: {panic}")
                 }
             };
-            if standing.failed(clock::boottime_ms()) {
-                task.report(&mut standing, Some(why));
-            }
+            task.runtime.block_on(watch.failed(why));
             if !task.sleep(AFTER_ERROR) {
                 return;
             }
@@ -85,29 +82,6 @@ struct Folding {
     health: Arc<Health>,
     wake: watch::Receiver<u64>,
     runtime: runtime::Handle,
-}
-
-/// Whether folding comes to an end at all: an error a minute in the log is seen by nobody.
-#[derive(Debug, Default)]
-struct Standing {
-    /// Since when it has failed without one whole round in between, boot clock, milliseconds.
-    failing_since_ms: Option<u64>,
-    /// What was last said of it; nothing before the first time.
-    said_failing: Option<bool>,
-}
-
-impl Standing {
-    /// It failed. Whether that is to be said.
-    fn failed(&mut self, now_ms: u64) -> bool {
-        let since_ms = *self.failing_since_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since_ms) >= FAILING_MS && self.said_failing != Some(true)
-    }
-
-    /// A round came to its end. Whether that is to be said: at the first time, since an earlier process may have said that it fails.
-    const fn succeeded(&mut self) -> bool {
-        self.failing_since_ms = None;
-        !matches!(self.said_failing, Some(false))
-    }
 }
 
 /// When what is due.
@@ -127,7 +101,7 @@ struct Rounds {
 
 impl Folding {
     /// Folds until the engine ends, or until something cannot be read or written.
-    fn run(&self, reader: &dyn Reader, archive: &mut dyn Archive, standing: &mut Standing) -> Result<(), StoreError> {
+    fn run(&self, reader: &dyn Reader, archive: &mut dyn Archive, watch: &mut TaskWatch) -> Result<(), StoreError> {
         let mut compactor = Compactor::new(reader, archive)?;
         let started_us = clock::boottime_us();
         let past = past_chunk(clock::now());
@@ -139,23 +113,14 @@ impl Folding {
                 continue;
             }
             // Nothing more is due: the round that began last is over.
-            if rounds.last_us.is_some() && standing.succeeded() {
-                self.report(standing, None);
+            if rounds.last_us.is_some() {
+                self.runtime.block_on(watch.succeeded());
             }
             if !self.sleep(IDLE) {
                 return Ok(());
             }
         }
         Ok(())
-    }
-
-    /// Has it known that folding has failed for hours, or does not.
-    fn report(&self, standing: &mut Standing, failing: Option<String>) {
-        let said = failing.is_some();
-        match self.runtime.block_on(self.engine.command(Command::Folding { failing })) {
-            Ok(_) => standing.said_failing = Some(said),
-            Err(error) => tracing::warn!(%error, "how folding stands could not be kept; it is said again"),
-        }
     }
 
     /// Does what is due next; whether there was anything.
@@ -294,24 +259,5 @@ impl Folding {
             let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
         }
         self.goes_on()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folding_that_fails_for_hours_is_said_once_and_so_is_its_end() {
-        let (mut standing, minute) = (Standing::default(), 60_000);
-        assert!(standing.succeeded(), "an earlier process may have said that it fails");
-        standing.said_failing = Some(false);
-        assert!(!standing.succeeded());
-        assert!((0..180).all(|at| !standing.failed(at * minute)));
-        assert!(!standing.succeeded() && !standing.failed(180 * minute), "one whole round begins it anew");
-        assert!(standing.failed(360 * minute) && standing.failed(361 * minute), "until it is kept");
-        standing.said_failing = Some(true);
-        assert!(!standing.failed(400 * minute));
-        assert!(standing.succeeded());
     }
 }

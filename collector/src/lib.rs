@@ -18,6 +18,7 @@ mod panics;
 pub mod remote_write;
 pub mod serve;
 pub mod setup;
+mod task_watch;
 pub mod ticket;
 mod watchdog;
 pub mod xlsx;

@@ -19,10 +19,13 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::DeviceInfo;
 
 use crate::panics::caught;
+use crate::task_watch::TaskWatch;
+use ioc_engine::command::BackgroundTask;
 use ioc_engine::config::{Config, ExposedLabel, RemoteWrite};
 use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
+use ioc_engine::writer::EngineHandle;
 use ioc_store::scope::AccessScope;
 use ioc_store::{DeviceHistoryRow, Reader, RowNumbers, StoreError};
 
@@ -69,15 +72,25 @@ impl StoreRows {
 }
 
 /// Hands on what comes in, until the collector ends.
-pub async fn run(rows: StoreRows, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
+pub async fn run(
+    rows: StoreRows,
+    data: PathBuf,
+    config: watch::Receiver<Arc<Config>>,
+    health: Arc<Health>,
+    engine: EngineHandle,
+) {
     let path = data.join(FILE);
     let StoreRows { mut reader, at_start } = rows;
+    let mut watch = TaskWatch::new(BackgroundTask::RemoteWrite, engine);
     // What leaves the house names no accounts.
-    if let Err(error) = reader.limit(&AccessScope::EVERYWHERE.without_names()) {
-        tracing::error!(%error, "the store cannot be read; nothing is handed on");
-        return;
+    while let Err(error) = reader.limit(&AccessScope::EVERYWHERE.without_names()) {
+        tracing::error!(%error, "the store cannot be read; nothing is handed on until it can");
+        if config.borrow().remote_write.is_some() {
+            watch.failed(error).await;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    hand_on(reader, PositionFile { path, at_start }, config, health).await;
+    hand_on(reader, PositionFile { path, at_start }, config, health, watch).await;
 }
 
 /// Where what comes in is read.
@@ -104,15 +117,18 @@ async fn hand_on(
     file: PositionFile,
     config: watch::Receiver<Arc<Config>>,
     health: Arc<Health>,
+    mut watch: TaskWatch,
 ) {
     // Set up or not: once more has come in, a store that went back looks like any other. What cannot be read is said below.
     let _ = file.read_settled(&health).await;
-    let mut position = first_position(&file, &config, &health).await;
+    let mut position = first_position(&file, &config, &health, &mut watch).await;
     let (mut source, mut failures, mut panics, mut was_off) = (Some(source), 0_u32, 0_u32, true);
     loop {
         let current = Arc::clone(&config.borrow());
         let Some(target) = current.remote_write.clone() else {
             was_off = true;
+            // Nobody misses it any more.
+            watch.succeeded().await;
             tokio::time::sleep(IDLE).await;
             continue;
         };
@@ -137,6 +153,7 @@ async fn hand_on(
             Err(panic) => {
                 panics = panics.saturating_add(1);
                 tracing::error!(panic, "remote write: reading the store panicked; it is read again");
+                watch.failed(format!("it panicked: {panic}")).await;
                 tokio::time::sleep(Duration::from_millis(http::backoff_ms(panics).min(60_000))).await;
                 continue;
             }
@@ -146,6 +163,7 @@ async fn hand_on(
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "remote write: the store cannot be read");
+                watch.failed(error).await;
                 tokio::time::sleep(IDLE).await;
                 continue;
             }
@@ -159,6 +177,7 @@ async fn hand_on(
             position = Some(from);
         }
         let Some((first, last)) = ends else {
+            watch.succeeded().await;
             tokio::time::sleep(IDLE).await;
             continue;
         };
@@ -176,6 +195,7 @@ async fn hand_on(
                     );
                 }
                 failures = 0;
+                watch.succeeded().await;
                 position = Some(last);
                 file.write(last).await;
             }
@@ -184,6 +204,7 @@ async fn hand_on(
                 if failures == 1 {
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
+                watch.failed(&error).await;
                 let pause = http::backoff_ms(failures).min(60_000);
                 tokio::time::sleep(Duration::from_millis(pause).max(error.retry_after().unwrap_or_default())).await;
             }
@@ -193,7 +214,12 @@ async fn hand_on(
 
 /// How far it had come, once remote write is set up; none when it begins. A position that cannot
 /// be read is not taken for a beginning: what waits would be passed over without a word. It is said and read again until somebody mends it.
-async fn first_position(file: &PositionFile, config: &watch::Receiver<Arc<Config>>, health: &Health) -> Option<u64> {
+async fn first_position(
+    file: &PositionFile,
+    config: &watch::Receiver<Arc<Config>>,
+    health: &Health,
+    watch: &mut TaskWatch,
+) -> Option<u64> {
     let mut tries = 0_u64;
     loop {
         if config.borrow().remote_write.is_some() {
@@ -208,8 +234,11 @@ async fn first_position(file: &PositionFile, config: &watch::Receiver<Arc<Config
                         );
                     }
                     tries += 1;
+                    watch.failed(error).await;
                 }
             }
+        } else {
+            watch.succeeded().await;
         }
         tokio::time::sleep(IDLE).await;
     }
@@ -488,11 +517,13 @@ mod tests {
         let text = "[remote_write]\nurl = \"http://127.0.0.1:9/\"\n";
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(text).expect("parses")));
         let health = Health::default();
-        let early = tokio::time::timeout(Duration::from_millis(200), first_position(&file, &config, &health)).await;
+        let early =
+            tokio::time::timeout(Duration::from_millis(200), first_position(&file, &config, &health, &mut untold()))
+                .await;
         assert!(early.is_err(), "{early:?}");
         assert_eq!(std::fs::read_to_string(&file.path).expect("read"), "");
         std::fs::write(&file.path, "7").expect("mended");
-        assert_eq!(first_position(&file, &config, &health).await, Some(7));
+        assert_eq!(first_position(&file, &config, &health, &mut untold()).await, Some(7));
     }
 
     #[test]
@@ -533,7 +564,7 @@ mod tests {
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(&text).expect("parses")));
         let health = Arc::new(Health::default());
         let source = PanicsOnce(false.into());
-        let handing = tokio::spawn(hand_on(source, file, config, Arc::clone(&health)));
+        let handing = tokio::spawn(hand_on(source, file, config, Arc::clone(&health), untold()));
         let arrived = async {
             while read_position(&path).expect("kept").map(|position| position.row) != Some(1) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -543,6 +574,10 @@ mod tests {
         assert_eq!((health.remote_sent.load(Relaxed), health.remote_lost.load(Relaxed)), (1, 0));
         assert!(!handing.is_finished());
         handing.abort();
+    }
+
+    fn untold() -> TaskWatch {
+        TaskWatch::untold(BackgroundTask::RemoteWrite)
     }
 
     fn a_row(number: u64) -> (DeviceHistoryRow, Arc<Layout>) {

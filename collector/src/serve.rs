@@ -16,11 +16,12 @@ use ioc_common::clock;
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::ingest::endpoint::MqttEndpoint;
 use crate::remote_write::StoreRows;
+use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
 use crate::{config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
-use ioc_engine::command::Command;
+use ioc_engine::command::{BackgroundTask, Command};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
@@ -114,6 +115,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config.data.clone(),
         config_receiver.clone(),
         Arc::clone(&health),
+        engine.clone(),
     ));
     tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader, config.data.clone()));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
@@ -259,52 +261,68 @@ impl Running {
     }
 
     async fn reload_at(&self, hangup: &mut Signal) -> Infallible {
+        let mut watch = TaskWatch::new(BackgroundTask::Configuration, self.engine.clone());
+        // The one at hand was taken.
+        watch.succeeded().await;
         loop {
             if hangup.recv().await.is_none() {
                 return std::future::pending().await;
             }
-            self.reload().await;
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+            let reloaded = self.reload().await;
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            match reloaded {
+                Ok(()) => watch.succeeded().await,
+                Err(why) => watch.failed(why).await,
+            }
         }
     }
 
     async fn keep_up_always(&self) -> Infallible {
         let mut upkeep = tokio::time::interval(UPKEEP);
+        let mut watch = TaskWatch::new(BackgroundTask::Certificates, self.engine.clone());
         loop {
             upkeep.tick().await;
-            self.keep_up().await;
+            self.keep_up(&mut watch).await;
         }
     }
 
-    async fn reload(&self) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
-        match config::read(self.config_path.as_deref()) {
-            Ok(config) => {
-                self.renew_certificates(&config);
-                self.config.send_replace(Arc::new(config.clone()));
-                match self.engine.command(Command::Reload(Box::new(config))).await {
-                    Ok(_) => tracing::info!("configuration, rules and certificates reloaded"),
-                    Err(error) => tracing::error!(%error, "the engine did not take the configuration"),
-                }
-            }
-            Err(error) => tracing::error!(%error, "the configuration is faulty; the old one stays in use"),
-        }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    /// Reads the configuration again; the old one stays in use where that fails. Gives why.
+    async fn reload(&self) -> Result<(), String> {
+        let config = config::read(self.config_path.as_deref()).map_err(|error| {
+            tracing::error!(%error, "the configuration is faulty; the old one stays in use");
+            error.to_string()
+        })?;
+        // What of it fails is tried again, and said, with the upkeep.
+        let _ = self.renew_certificates(&config);
+        self.config.send_replace(Arc::new(config.clone()));
+        self.engine.command(Command::Reload(Box::new(config))).await.map_err(|error| {
+            tracing::error!(%error, "the engine did not take the configuration");
+            error.to_string()
+        })?;
+        tracing::info!("configuration, rules and certificates reloaded");
+        Ok(())
     }
 
-    fn renew_certificates(&self, config: &Config) {
-        match self.authority.server(&config.names, clock::now()) {
-            Ok(certified) => self.mqtt_certificate.replace(certified),
-            Err(error) => tracing::error!(%error, "the server certificate cannot be renewed"),
+    /// Both, whatever becomes of one.
+    fn renew_certificates(&self, config: &Config) -> Result<(), PkiError> {
+        let mqtt = self.authority.server(&config.names, clock::now()).map(|new| self.mqtt_certificate.replace(new));
+        if let Err(error) = &mqtt {
+            tracing::error!(%error, "the server certificate cannot be renewed");
         }
-        match web_certificate(config, &self.authority) {
-            Ok(certified) => self.web_certificate.replace(certified),
-            Err(error) => tracing::error!(%error, "the certificate of the pages cannot be read"),
+        let web = web_certificate(config, &self.authority).map(|new| self.web_certificate.replace(new));
+        if let Err(error) = &web {
+            tracing::error!(%error, "the certificate of the pages cannot be read");
         }
+        mqtt.and(web)
     }
 
-    async fn keep_up(&self) {
+    async fn keep_up(&self, watch: &mut TaskWatch) {
         let config = Arc::clone(&self.config.borrow());
-        self.renew_certificates(&config);
+        match self.renew_certificates(&config) {
+            Ok(()) => watch.succeeded().await,
+            Err(why) => watch.failed(why).await,
+        }
         // A hole in the rota is found while there is time to fill it.
         if let Err(error) = self.engine.command(Command::CheckDuty).await {
             tracing::warn!(%error, "the duty plan could not be checked");

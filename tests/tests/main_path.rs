@@ -245,6 +245,16 @@ async fn reloading_takes_over_rules_and_a_faulty_file_changes_nothing() {
     send_signal(rig.pid(), "HUP").await.unwrap();
     eventually("refused", || async { rig.log().contains("the old one stays in use") }).await.unwrap();
     assert!(rig.log().contains("rules.toml:2:"), "the place is named: {}", rig.log());
+    // Whoever does not read the log learns it, too: with this file the collector would not start again.
+    let told = |state: &'static str| {
+        let rig = &rig;
+        move || async move {
+            let all = rig.get("/api/v1/incidents").await.unwrap();
+            let of = |one: &serde_json::Value| one.to_string().contains("The changed configuration is faulty");
+            all["items"].as_array().is_some_and(|all| all.iter().any(|one| of(one) && one["state"] == state))
+        }
+    };
+    eventually("it is an incident", told("open")).await.unwrap();
     // Every machine uses some memory.
     let more = QUICK_RULES.to_owned()
         + r#"
@@ -265,6 +275,7 @@ advice = { vi = "a", en = "a" }
     })
     .await
     .unwrap();
+    eventually("and it ends", told("resolved")).await.unwrap();
     std::fs::write(&rules, QUICK_RULES).unwrap();
     send_signal(rig.pid(), "HUP").await.unwrap();
     eventually("its fault ends with it", || async {

@@ -13,6 +13,19 @@ use ioc_store::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 
+/// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackgroundTask {
+    /// History is compacted.
+    Compaction,
+    /// What comes in is handed on by remote write.
+    RemoteWrite,
+    /// The certificates of the endpoints are renewed, and read again.
+    Certificates,
+    /// A changed configuration is taken.
+    Configuration,
+}
+
 /// A command. `actor` is who asks, for the audit log: the name of an account, or empty for the collector itself.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
@@ -155,8 +168,9 @@ pub enum Command {
         /// Every checksum was read, and indexes were compared.
         deep: bool,
     },
-    /// History has not been folded for hours, or is folded again.
-    Folding {
+    /// What the collector does by itself fails, or does not any more.
+    BackgroundTask {
+        task: BackgroundTask,
         /// Why it fails; none when it does not.
         failing: Option<String>,
     },

@@ -13,6 +13,27 @@ use crate::open_files::{self, OpenFiles};
 /// An engine that has not turned for longer is stuck, milliseconds.
 const STUCK_MS: u64 = 60_000;
 
+/// What is to be sent that cannot be read for so long is told without the store, milliseconds.
+const UNREAD_MS: u64 = 15_000;
+
+/// Why nothing can be sent by way of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// It cannot be written, for this reason.
+    Unwritable(String),
+    /// What is to be sent cannot be read, for this reason.
+    Unreadable(String),
+}
+
+impl std::fmt::Display for StoreTrouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unwritable(why) => write!(f, "the store cannot be written: {why}"),
+            Self::Unreadable(why) => write!(f, "notices cannot be read from the store, and none is sent: {why}"),
+        }
+    }
+}
+
 /// Counters and states of the running collector. Shared by all its tasks.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -45,6 +66,8 @@ pub struct Health {
     refused: Mutex<BTreeMap<&'static str, u64>>,
     lost: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
+    /// Since when what is to be sent cannot be read, boot clock, milliseconds, and why.
+    unread: Mutex<Option<(u64, String)>>,
     /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
     stopping_ms: AtomicU64,
     /// When the engine turned last or tried a commit again, milliseconds of the boot clock; 0 before the first turn.
@@ -110,6 +133,18 @@ impl Health {
         }
     }
 
+    /// Says whether what is to be sent could be read: nothing, or why not.
+    pub fn note_outbox(&self, error: Option<String>) {
+        self.note_outbox_at(error, clock::boottime_ms());
+    }
+
+    fn note_outbox_at(&self, error: Option<String>, now_ms: u64) {
+        if let Ok(mut unread) = self.unread.lock() {
+            let since_ms = unread.as_ref().map_or(now_ms, |(since_ms, _)| *since_ms);
+            *unread = error.map(|why| (since_ms, why));
+        }
+    }
+
     /// The engine is at work: it turned once more, or tried a commit again.
     pub(crate) fn mark_alive(&self) {
         self.turned_ms.store(clock::boottime_ms().max(1), Relaxed);
@@ -161,6 +196,21 @@ impl Health {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
+    /// Why nobody is told of anything, while the store cannot be written or what is to be sent cannot be read.
+    #[must_use]
+    pub fn silence(&self) -> Option<StoreTrouble> {
+        self.silence_at(clock::boottime_ms())
+    }
+
+    fn silence_at(&self, now_ms: u64) -> Option<StoreTrouble> {
+        if let Some(why) = self.trouble() {
+            return Some(StoreTrouble::Unwritable(why));
+        }
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread = unread.as_ref().filter(|(since_ms, _)| now_ms.saturating_sub(*since_ms) >= UNREAD_MS);
+        unread.map(|(_, why)| StoreTrouble::Unreadable(why.clone()))
     }
 
     /// Says what is wrong with the machine's clock.
@@ -226,6 +276,13 @@ impl Health {
         );
         let writable = f64::from(u8::from(self.trouble().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
+        let silent = f64::from(u8::from(self.silence().is_some()));
+        put(
+            "ioc_notices_silent",
+            "gauge",
+            "1 while no notice can be sent, since the store cannot be written or read.",
+            silent,
+        );
         let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
         put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
         put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.missing().len() as f64);
@@ -272,6 +329,23 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_for_long_is_silence_until_it_can() {
+        let health = Health::default();
+        let page = || Some("page 7".to_owned());
+        health.note_outbox_at(page(), 1000);
+        assert_eq!(health.silence_at(1000 + UNREAD_MS - 1), None, "a moment is none");
+        health.note_outbox_at(page(), 1000 + UNREAD_MS);
+        let unreadable = Some(StoreTrouble::Unreadable("page 7".to_owned()));
+        assert_eq!(health.silence_at(1000 + UNREAD_MS), unreadable);
+        health.set_trouble(Some("no room".to_owned()));
+        assert_eq!(health.silence_at(1000), Some(StoreTrouble::Unwritable("no room".to_owned())));
+        health.set_trouble(None);
+        assert_eq!(health.silence_at(1000 + UNREAD_MS), unreadable, "one does not end the other");
+        health.note_outbox_at(None, 2000 + UNREAD_MS);
+        assert_eq!(health.silence_at(u64::MAX), None);
+    }
 
     #[test]
     fn an_engine_is_stuck_that_has_turned_once_and_not_for_a_minute() {

@@ -118,12 +118,22 @@ impl NotifyDeps {
         let task =
             tokio::task::spawn_blocking(move || read(reader.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
         match task.await {
-            Ok(Ok(found)) => Some(found),
+            Ok(Ok(found)) => {
+                self.health.note_outbox(None);
+                Some(found)
+            }
             Ok(Err(error)) => {
                 tracing::error!(%error, "the outbox cannot be read");
+                self.health.note_outbox(Some(error.to_string()));
                 None
             }
-            Err(_) => None,
+            Err(broken_off) => {
+                if broken_off.is_panic() {
+                    tracing::error!(%broken_off, "reading the outbox panicked");
+                    self.health.note_outbox(Some(broken_off.to_string()));
+                }
+                None
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The one notice that is sent without the store: that it cannot be written, so that nothing else is kept, judged for long or sent.
+//! The one notice that is sent without the store: that it cannot be written, so that nothing else is kept, judged for long or sent, or
+//! that notices cannot be read from it.
 //!
 //! It goes to the channels that carry every notice and to those whom the duty plan names first, and once more when it is over. What is
 //! known of it is in memory alone: a restart in between sends it again.
@@ -21,6 +22,7 @@ use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
 use super::{MESSAGE_TIMEOUT, NotifyDeps, text};
 use ioc_engine::config::{Channel, Config};
+use ioc_engine::health::StoreTrouble;
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::Message;
 
@@ -164,12 +166,12 @@ pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) 
     loop {
         tokio::time::sleep(POLL).await;
         let current = Arc::clone(&config.borrow());
-        let trouble = deps.health.trouble();
+        let trouble = deps.health.silence();
         let told = announcements.look(trouble.is_some(), Instant::now());
-        if told == Some(Occasion::Opened) {
+        if let Some(trouble) = trouble.filter(|_| told == Some(Occasion::Opened)) {
             let recipients = recipients(&deps, &current).await;
-            tracing::error!(recipients = recipients.len(), "the store cannot be written; this is told without it");
-            let notice = Arc::new(opened(&trouble.unwrap_or_default()));
+            tracing::error!(recipients = recipients.len(), %trouble, "this is told without the store");
+            let notice = Arc::new(opened(&trouble));
             for recipient in recipients {
                 if !all.iter().any(|one| one.recipient.is(&recipient)) {
                     last_place += 1;
@@ -187,7 +189,7 @@ pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) 
         while let Some(ended) = sending.try_join_next() {
             let Ok((place, result)) = ended else { continue };
             if let Err(error) = &result {
-                tracing::warn!(place, %error, "that the store cannot be written, or can again, could not be told");
+                tracing::warn!(place, %error, "that the store cannot be used, or can again, could not be told");
             }
             all.iter_mut().filter(|one| one.place == place).for_each(|one| one.ended(&result, Instant::now()));
         }
@@ -246,26 +248,43 @@ async fn send(to: AlarmRecipient, place: u64, notice: Arc<Notice>, config: Arc<C
     }
 }
 
-pub(super) fn opened(why: &str) -> Notice {
-    notice(
-        Occasion::Opened,
-        Text::new("Máy thu thập không ghi được dữ liệu", "The collector's record cannot be written"),
-        Text::new(
-            format!("Không ghi được kho dữ liệu: {why}. Trong lúc này không có thông báo nào khác được gửi."),
-            format!("The store cannot be written: {why}. No other notice is sent meanwhile."),
+pub(super) fn opened(trouble: &StoreTrouble) -> Notice {
+    let (title, reason, advice) = match trouble {
+        StoreTrouble::Unwritable(why) => (
+            Text::new("Máy thu thập không ghi được dữ liệu", "The collector's record cannot be written"),
+            Text::new(
+                format!("Không ghi được kho dữ liệu: {why}. Trong lúc này không có thông báo nào khác được gửi."),
+                format!("The store cannot be written: {why}. No other notice is sent meanwhile."),
+            ),
+            Text::new(
+                "Dọn chỗ trên ổ đĩa của máy thu thập; xem «ioc-collector doctor» và /readyz. Dữ liệu của các máy được giữ tại máy và gửi lại sau.",
+                "Make room on the collector's disk; see 'ioc-collector doctor' and /readyz. Machines keep what they have and send it later.",
+            ),
         ),
-        Text::new(
-            "Dọn chỗ trên ổ đĩa của máy thu thập; xem «ioc-collector doctor» và /readyz. Dữ liệu của các máy được giữ tại máy và gửi lại sau.",
-            "Make room on the collector's disk; see 'ioc-collector doctor' and /readyz. Machines keep what they have and send it later.",
+        StoreTrouble::Unreadable(why) => (
+            Text::new("Máy thu thập không đọc được thông báo cần gửi", "The collector cannot read what is to be sent"),
+            Text::new(
+                format!(
+                    "Không đọc được kho dữ liệu: {why}. Sự cố vẫn được ghi, nhưng không có thông báo nào khác được gửi."
+                ),
+                format!(
+                    "The store cannot be read: {why}. Incidents are still recorded, and no other notice is sent meanwhile."
+                ),
+            ),
+            Text::new(
+                "Theo dõi trang Sự cố cho đến khi xử lý xong. Xem nhật ký dịch vụ và ổ đĩa của máy thu thập, rồi chạy «ioc-collector store check».",
+                "Watch the page Incidents until this is over. See the service's log and the collector's disk, then run 'ioc-collector store check'.",
+            ),
         ),
-    )
+    };
+    notice(Occasion::Opened, title, reason, advice)
 }
 
 fn resolved() -> Notice {
     let mut notice = notice(
         Occasion::Resolved,
-        Text::new("Máy thu thập đã ghi được dữ liệu trở lại", "The collector's record can be written again"),
-        Text::new("Kho dữ liệu đã ghi được trở lại.", "The store can be written again."),
+        Text::new("Máy thu thập đã ghi và đọc được dữ liệu trở lại", "The collector's record can be used again"),
+        Text::new("Kho dữ liệu đã dùng được trở lại.", "The store can be written and read again."),
         Text::new("Không cần làm gì.", "Nothing is to be done."),
     );
     notice.resolved_at = Some(notice.opened_at);
@@ -344,7 +363,7 @@ mod tests {
     #[test]
     fn what_was_not_delivered_is_dropped_when_it_is_over() {
         let (mut one, now) = outstanding();
-        one.want(&Arc::new(opened("no room")), now);
+        one.want(&Arc::new(opened(&StoreTrouble::Unwritable("no room".to_owned()))), now);
         assert_eq!(what(one.begin(now)), Some(Occasion::Opened));
         let after = Some(Duration::from_secs(900));
         one.ended(&Err(SendError::Away { why: "503".to_owned(), after }), now);
@@ -358,7 +377,7 @@ mod tests {
     fn what_may_have_arrived_is_taken_back_and_never_overtaken() {
         for first in [Ok(()), Err(SendError::Unknown("no answer".to_owned()))] {
             let (mut one, now) = outstanding();
-            one.want(&Arc::new(opened("no room")), now);
+            one.want(&Arc::new(opened(&StoreTrouble::Unwritable("no room".to_owned()))), now);
             assert!(one.begin(now).is_some());
             one.want(&Arc::new(resolved()), now);
             assert_eq!(what(one.begin(now)), None, "the first is still under way");

@@ -13,8 +13,6 @@ use ioc_store::Change;
 const REASON_MAX_CHARS: usize = 500;
 /// The fault of the collector's own disk.
 pub(super) const DISK_NEARLY_FULL: &str = "disk-nearly-full";
-/// The fault that history is not folded.
-const NOT_FOLDED: &str = "history-not-folded";
 /// Most findings that a notice holds.
 const SHOWN_MAX: usize = 3;
 
@@ -90,21 +88,6 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    /// History has not been folded for hours, for this reason, or is folded again.
-    pub(super) fn record_folding(&mut self, failing: Option<&str>, now: Timestamp) -> CommandResult {
-        if let Some(why) = failing {
-            let why = Text::new(
-                format!("Nhiều giờ nay số liệu không gộp được vào lịch sử: {why}"),
-                format!("History has not been folded for hours: {why}"),
-            );
-            self.raise_self_fault(NOT_FOLDED, FOLDING_FAILS, why, now);
-        } else if self.state.has_self_fault(NOT_FOLDED) {
-            let why = Text::new("Số liệu lại được gộp vào lịch sử.", "History is folded again.");
-            self.decide(Input::SelfFault { key: NOT_FOLDED, incident: None, why }, now)?;
-        }
-        Ok(Answer::Done)
-    }
-
     /// The disk of the store is nearly full, with so many bytes left, or is not any more.
     pub(super) fn report_disk_room(&mut self, left: Option<u64>, now: Timestamp) {
         match left.map(|bytes| bytes / (1024 * 1024)) {
@@ -122,8 +105,13 @@ impl Engine {
         }
     }
 
-    fn raise_self_fault(
+    fn raise_self_fault(&mut self, key: &'static str, words: (Bilingual, Bilingual), why: Text, now: Timestamp) {
+        self.raise_self_fault_of(Severity::Critical, key, words, why, now);
+    }
+
+    pub(super) fn raise_self_fault_of(
         &mut self,
+        severity: Severity,
         key: &'static str,
         (title, advice): (Bilingual, Bilingual),
         why: Text,
@@ -131,14 +119,7 @@ impl Engine {
     ) {
         let words = |(vi, en): Bilingual| Text::new(vi, en);
         let (title, advice) = (words(title), words(advice));
-        let manual = NewIncident {
-            device: None,
-            severity: Severity::Critical,
-            title,
-            reason: why.clone(),
-            advice,
-            report: None,
-        };
+        let manual = NewIncident { device: None, severity, title, reason: why.clone(), advice, report: None };
         self.judge(Input::SelfFault { key, incident: Some(manual), why }, now);
     }
 
@@ -160,7 +141,7 @@ impl Engine {
 }
 
 /// A text in Vietnamese, and the same in English.
-type Bilingual = (&'static str, &'static str);
+pub(super) type Bilingual = (&'static str, &'static str);
 
 const LOST: (Bilingual, Bilingual) = (
     ("Kho dữ liệu mất những gì đã xác nhận", "The store has lost what was acknowledged"),
@@ -176,14 +157,6 @@ const DAMAGED: (Bilingual, Bilingual) = (
     (
         "Kiểm tra ổ đĩa của máy này (SMART, nhật ký nhân). Sao chép thư mục dữ liệu, rồi phục hồi từ bản sao lưu, hoặc dừng dịch vụ và chạy «ioc-collector store recover» (docs/operate.md).",
         "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
-    ),
-);
-const FOLDING_FAILS: (Bilingual, Bilingual) = (
-    ("Số liệu không được gộp vào lịch sử", "History is not folded"),
-    (
-        "Không có gì mất, nhưng kho lớn dần và biểu đồ chậm dần cho đến khi đầy đĩa. Xem nhật ký của dịch vụ, chỗ trống và quyền của tệp history.db, rồi chạy «ioc-collector store check».",
-        "Nothing is lost, but the store grows and charts become slow until the disk is full. See the service's log, the room on the disk and the owner \
-         of history.db, then run 'ioc-collector store check'.",
     ),
 );
 const NEARLY_FULL: (Bilingual, Bilingual) = (

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admission;
+mod background;
 mod batch;
 mod budget;
 mod certificate_allowlist;

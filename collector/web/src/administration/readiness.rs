@@ -8,14 +8,14 @@ use ioc_engine::health::ClockState;
 use ioc_engine::open_files::OpenFiles;
 use ioc_engine::writer::time::spelt;
 
-/// Whether the collector can do its work: 503 with the reason while the engine has ended or is stuck, or the store cannot be written, has
+/// Whether the collector can do its work: 503 with the reason while the engine has ended or is stuck, or the store cannot be written or read, has
 /// lost what was acknowledged, or is damaged.
 pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if app.engine.is_gone() {
         return Err(Problem::unavailable("the engine has ended: nothing is judged or kept any more; see the log"));
     }
-    if let Some(why) = app.health.trouble() {
-        return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
+    if let Some(trouble) = app.health.silence() {
+        return Err(Problem::unavailable(trouble.to_string()));
     }
     if let Some(passed_ms) = app.health.stuck_for_ms() {
         let passed_s = passed_ms / 1000;

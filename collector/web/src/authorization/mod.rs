@@ -92,7 +92,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::FallBack(_)
         | Command::Ticket { .. }
         | Command::Examined { .. }
-        | Command::Folding { .. }
+        | Command::BackgroundTask { .. }
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
@@ -264,7 +264,7 @@ async fn is_in_scope(readers: &StoreReaders, access: &AccessScope, target: Targe
 #[cfg(test)]
 mod tests {
     use ioc_engine::account::intent::{Actor, Intent};
-    use ioc_engine::command::NewToken;
+    use ioc_engine::command::{BackgroundTask, NewToken};
     use ioc_judge::{NewIncident, Scope, Severity, Text, WindowSchedule};
     use ioc_store::{Handover, NewDevice, SavedView};
 
@@ -359,7 +359,7 @@ mod tests {
             Command::Delivered(Vec::new()),
             Command::FallBack(Vec::new()),
             Command::Examined { findings: Vec::new(), deep: true },
-            Command::Folding { failing: None },
+            Command::BackgroundTask { task: BackgroundTask::Compaction, failing: None },
             Command::ForgetRows { folded: Default::default() },
         ] {
             assert_eq!(target_of(&command), (Requester::Inside, Target::Whole), "{command:?}");

@@ -41,21 +41,6 @@ fn damage_that_a_look_finds_is_a_fault_until_a_thorough_look_finds_none() {
 }
 
 #[test]
-fn that_history_is_not_folded_is_a_fault_until_it_is() {
-    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
-    let mut rig = Rig::open(dir.path(), &machine);
-    let mut folding = |failing: Option<&str>| {
-        rig.command(Command::Folding { failing: failing.map(str::to_owned) }).expect("kept");
-        let told = rig.notices().iter().filter(|one| one.notice.contains("not been folded for hours: page 7")).count();
-        (told, rig.engine.state.has_self_fault(NOT_FOLDED))
-    };
-    assert_eq!(folding(None), (0, false), "nothing is to be said of what is well");
-    assert_eq!(folding(Some("page 7")), (1, true));
-    assert_eq!(folding(Some("page 7")), (1, true), "once");
-    assert!(!folding(None).1);
-}
-
-#[test]
 fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
     let open = |dir: &Path, machine: &Machine, fresh| {
         let lost = StoreLosses { all: vec![Text::new("Mất 3 lần ghi.", "3 commits are missing.")], fresh };

@@ -1,0 +1,130 @@
+//! What the collector does by itself, beside the engine, and cannot do: a fault of the collector until it can.
+
+use ioc_common::clock::Timestamp;
+use ioc_judge::{Input, Severity, Text};
+
+use super::custody::Bilingual;
+use super::{CommandResult, Engine};
+use crate::command::{Answer, BackgroundTask};
+
+/// What is said of a task that fails.
+struct Words {
+    /// The name of the fault; it stands in the store.
+    key: &'static str,
+    severity: Severity,
+    title: Bilingual,
+    advice: Bilingual,
+    /// Before the reason.
+    fails: Bilingual,
+    /// Once it works again.
+    works: Bilingual,
+}
+
+const fn words_of(task: BackgroundTask) -> Words {
+    match task {
+        BackgroundTask::Compaction => Words {
+            key: "history-not-folded",
+            severity: Severity::Critical,
+            title: ("Số liệu không được gộp vào lịch sử", "History is not folded"),
+            advice: (
+                "Không có gì mất, nhưng kho lớn dần và biểu đồ chậm dần cho đến khi đầy đĩa. Xem nhật ký của dịch vụ, chỗ trống và quyền của tệp history.db, rồi chạy «ioc-collector store check».",
+                "Nothing is lost, but the store grows and charts become slow until the disk is full. See the service's log, the room on the disk and the owner \
+                 of history.db, then run 'ioc-collector store check'.",
+            ),
+            fails: ("Nhiều giờ nay số liệu không gộp được vào lịch sử", "History has not been folded for hours"),
+            works: ("Số liệu lại được gộp vào lịch sử.", "History is folded again."),
+        },
+        BackgroundTask::RemoteWrite => Words {
+            key: "remote-write-failing",
+            severity: Severity::Warning,
+            title: ("Không chuyển tiếp được số liệu", "Reports are not handed on"),
+            advice: (
+                "Xem máy nhận có chạy không, địa chỉ và mã trong «[remote_write]» còn đúng không. Số liệu chờ cho đến khi được gộp vào lịch sử; sau đó máy nhận mất phần đó.",
+                "See whether the receiver runs, and whether address and token in [remote_write] are still right. Reports wait until they are folded into history; \
+                 from then on the receiver misses them.",
+            ),
+            fails: (
+                "Nhiều giờ nay không chuyển tiếp được số liệu (remote write)",
+                "Nothing has been handed on by remote write for hours",
+            ),
+            works: ("Số liệu lại được chuyển tiếp.", "Reports are handed on again."),
+        },
+        BackgroundTask::Certificates => Words {
+            key: "certificates-not-renewed",
+            severity: Severity::Critical,
+            title: ("Không gia hạn được chứng thư của máy thu thập", "The collector's certificates are not renewed"),
+            advice: (
+                "Khi chứng thư hết hạn, các máy và trang web không kết nối được nữa. Xem quyền và chỗ trống của thư mục «pki» trong thư mục dữ liệu, và các tệp chứng thư ghi trong cấu hình.",
+                "Once they end, neither machines nor browsers connect any more. See owner and room of the directory pki in the data directory, and the files of certificates \
+                 that the configuration names.",
+            ),
+            fails: (
+                "Chứng thư của máy thu thập không gia hạn hoặc không đọc được",
+                "The collector's certificates cannot be renewed or read",
+            ),
+            works: ("Chứng thư lại được gia hạn.", "Certificates are renewed again."),
+        },
+        BackgroundTask::Configuration => Words {
+            key: "configuration-faulty",
+            severity: Severity::Warning,
+            title: ("Cấu hình mới bị lỗi và chưa được dùng", "The changed configuration is faulty and not in use"),
+            advice: (
+                "Cấu hình cũ vẫn chạy, nhưng máy thu thập sẽ không khởi động lại được với cấu hình này. Chạy «ioc-collector check-config», sửa chỗ được nêu, rồi «systemctl reload ioc-collector».",
+                "The old one stays in use, but the collector does not start with this one. Run 'ioc-collector check-config', mend the place that it names, then \
+                 'systemctl reload ioc-collector'.",
+            ),
+            fails: ("Không dùng được cấu hình vừa sửa", "The changed configuration was not taken"),
+            works: ("Cấu hình đã được nhận.", "The configuration was taken."),
+        },
+    }
+}
+
+impl Engine {
+    /// A task fails, for this reason, or does not any more.
+    pub(super) fn record_background_task(
+        &mut self,
+        task: BackgroundTask,
+        failing: Option<&str>,
+        now: Timestamp,
+    ) -> CommandResult {
+        let Words { key, severity, title, advice, fails, works } = words_of(task);
+        if let Some(why) = failing {
+            let why = Text::new(format!("{}: {why}", fails.0), format!("{}: {why}", fails.1));
+            self.raise_self_fault_of(severity, key, (title, advice), why, now);
+        } else if self.state.has_self_fault(key) {
+            let why = Text::new(works.0, works.1);
+            self.decide(Input::SelfFault { key, incident: None, why }, now)?;
+        }
+        Ok(Answer::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::time::tests::{Machine, Rig};
+    use super::*;
+    use crate::command::Command;
+
+    #[test]
+    fn a_task_that_fails_is_a_fault_until_it_works() {
+        for task in [
+            BackgroundTask::Compaction,
+            BackgroundTask::RemoteWrite,
+            BackgroundTask::Certificates,
+            BackgroundTask::Configuration,
+        ] {
+            let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+            let mut rig = Rig::open(dir.path(), &machine);
+            let mut report = |failing: Option<&str>| {
+                rig.command(Command::BackgroundTask { task, failing: failing.map(str::to_owned) }).expect("kept");
+                let told = rig.notices().iter().filter(|one| one.notice.contains(": page 7")).count();
+                (told, rig.engine.state.has_self_fault(words_of(task).key))
+            };
+            assert_eq!(report(None), (0, false), "nothing is to be said of what is well");
+            assert_eq!(report(Some("page 7")), (1, true), "{task:?}");
+            assert_eq!(report(Some("page 7")), (1, true), "once");
+            assert!(!report(None).1);
+            assert!(report(Some("page 7")).1, "and again");
+        }
+    }
+}
