@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
-use ioc_common::layout::LayoutId;
+use ioc_common::layout::{Layout, LayoutId};
 
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::duty::{Cover, Plan};
@@ -120,6 +120,8 @@ pub struct State {
     wakes: BTreeSet<(Timestamp, DeviceId)>,
     incident_wakes: BTreeSet<(Timestamp, IncidentId)>,
     window_wakes: BTreeSet<(Timestamp, u64)>,
+    /// Layouts that devices have in common, and what rules are bound to in them.
+    layouts: HashMap<LayoutId, Arc<Layout>>,
     bindings: HashMap<(LayoutId, DeviceKind), Arc<[Binding]>>,
     last_fault: u64,
     last_incident: u64,
@@ -160,6 +162,7 @@ impl State {
             wakes: BTreeSet::new(),
             incident_wakes: BTreeSet::new(),
             window_wakes: BTreeSet::new(),
+            layouts: HashMap::new(),
             bindings: HashMap::new(),
             last_fault: snapshot.last_fault,
             last_incident: snapshot.last_incident,

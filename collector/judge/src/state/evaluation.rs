@@ -18,8 +18,8 @@ use crate::rule::{Rule, RuleCondition, SampleWindow};
 use crate::severity::Severity;
 use crate::text::Text;
 
-/// Layouts whose bindings are kept for other devices of the same kind.
-const BINDINGS_MAX: usize = 4096;
+/// Layouts that are kept for other devices, and what rules are bound to in them.
+const LAYOUTS_MAX: usize = 4096;
 
 impl State {
     pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> ReportVerdict {
@@ -122,6 +122,7 @@ impl State {
         let old_states = std::mem::take(&mut device.series_states);
         let old_windows = std::mem::take(&mut device.sample_windows);
         let info = device.info.clone();
+        let layout = &self.shared(layout);
         let bindings = self.bind(layout, &info);
         let mut series_states = vec![SeriesState::Good; bindings.len()];
         let mut sample_windows = vec![SampleWindow::default(); bindings.len()];
@@ -140,7 +141,7 @@ impl State {
             }
         }
         if let Some(device) = self.devices.get_mut(id) {
-            device.layout = Some(Arc::new(layout.clone()));
+            device.layout = Some(Arc::clone(layout));
             device.bindings = bindings;
             device.series_states = series_states;
             device.sample_windows = sample_windows;
@@ -152,13 +153,21 @@ impl State {
         }
     }
 
-    pub(super) fn bind(&mut self, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
-        let particular = self.rules.rules().iter().any(|rule| rule.scope.is_particular());
-        if particular {
-            return series_state::bind(&self.rules, layout, info);
-        }
-        if self.bindings.len() > BINDINGS_MAX {
+    /// A layout as other devices have it, too. One with another's identifier, which is a short hash, is its device's own.
+    fn shared(&mut self, layout: &Layout) -> Arc<Layout> {
+        if self.layouts.len() >= LAYOUTS_MAX {
+            self.layouts.clear();
             self.bindings.clear();
+        }
+        let known = self.layouts.entry(layout.id()).or_insert_with(|| Arc::new(layout.clone()));
+        if **known == *layout { Arc::clone(known) } else { Arc::new(layout.clone()) }
+    }
+
+    pub(super) fn bind(&mut self, layout: &Arc<Layout>, info: &DeviceInfo) -> Arc<[Binding]> {
+        let particular = self.rules.rules().iter().any(|rule| rule.scope.is_particular());
+        let is_shared = self.layouts.get(&layout.id()).is_some_and(|known| Arc::ptr_eq(known, layout));
+        if particular || !is_shared {
+            return series_state::bind(&self.rules, layout, info);
         }
         let rules = &self.rules;
         let key = (layout.id(), info.kind);
@@ -397,5 +406,42 @@ fn value_of(source: ValueSource, sample: &Sample, device: &Device, now: Timestam
         ValueSource::Lost => Some(device.losses.recent(now)[0] as f64),
         ValueSource::Thinned => Some(device.losses.recent(now)[1] as f64),
         ValueSource::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::layout::Series;
+
+    use super::*;
+    use crate::RuleSet;
+    use crate::device::DeviceKind;
+    use crate::state::{Snapshot, TimeLimits};
+
+    fn layout(names: &[&str]) -> Layout {
+        Layout::new(names.iter().map(|name| Series::new(name, "")).collect()).expect("allowed")
+    }
+
+    #[test]
+    fn devices_share_a_layout_and_only_their_own() {
+        let rules = "[[rule]]\nid = \"load\"\nkind = \"threshold\"\nseverity = \"warning\"\nmetric = \"load.1\"\nraise = { above = 5 }\nclear = { below = 4 }\ntitle = { vi = \"a\", en = \"a\" }\nadvice = { vi = \"a\", en = \"a\" }\n";
+        let rules = RuleSet::parse(&ioc_common::config::Source::built_in("rules.toml", rules)).expect("parses");
+        let (mut state, _) = State::restore(
+            Arc::new(rules),
+            Arc::default(),
+            TimeLimits::default(),
+            Snapshot::default(),
+            Timestamp::default(),
+        );
+        let info = |id: &str| DeviceInfo::new(DeviceId::new(id).expect("valid"), DeviceKind::Server, "x");
+        let (one, two) = (state.shared(&layout(&["load.1"])), state.shared(&layout(&["load.1"])));
+        assert!(Arc::ptr_eq(&one, &two));
+        assert!(Arc::ptr_eq(&state.bind(&one, &info("a")), &state.bind(&two, &info("b"))));
+        // Another with the same identifier was there first: neither its names nor what is bound to them is taken over.
+        let other = layout(&["cpu.busy_pct", "load.1"]);
+        state.layouts.insert(other.id(), Arc::clone(&one));
+        let own = state.shared(&other);
+        assert_eq!(*own, other);
+        assert_eq!(state.bind(&own, &info("c"))[0].source, ValueSource::Series(1));
     }
 }
