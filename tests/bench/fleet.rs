@@ -16,10 +16,12 @@ use ioc_tests::machine::Machine;
 use ioc_tests::performance::number;
 use ioc_tests::sink;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::figures::{Figure, Figures};
 use crate::measure::{self, Written};
+use crate::mosquitto::Broker;
 
 /// A fleet that reports every ten seconds, until it is told to stop.
 pub(crate) struct Reporting {
@@ -69,6 +71,8 @@ const OTHER_FILES: u64 = 300;
 const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 /// From the last connection to what is measured: the reports that come with one are over.
 const SETTLE: Duration = Duration::from_secs(15);
+/// Fleets up to this size are compared with a broker.
+const COMPARED_MAX: usize = 1_000;
 /// Between two looks at memory.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -122,7 +126,7 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
         let host = 1 + u8::try_from(number / CONNECTIONS_PER_ADDRESS)?;
         identity.source = Some(Ipv4Addr::new(127, 0, 0, host));
     }
-    let Reporting { totals, stop, running } = reporting(identities).await?;
+    let Reporting { totals, stop, running } = reporting(identities.clone()).await?;
     println!(
         "{devices} devices at 10 s, {} s measured{}; enrolled in {} s, connected {} s later",
         time.as_secs(),
@@ -149,8 +153,18 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
     let folded = if fold.is_some() { ", folding included" } else { "" };
     let what = |what: &str| format!("{devices} devices: {what}");
     println!("  {}", totals.line());
+    // One after the other: two processors are not enough for both.
+    stop.store(true, Relaxed);
+    running.abort();
+    let mut cpu_us =
+        Figure::new(what(&format!("CPU a report{folded}")), cpu / reports * 1e6, "µs").most_of(goals.cpu_us);
+    if devices <= COMPARED_MAX
+        && let Some(theirs) = mosquitto_at_the_pace(&rig, &identities, time).await?
+    {
+        cpu_us = cpu_us.beside("Mosquitto at the same pace (TLS, QoS 1, nothing kept)", theirs);
+    }
     figures.say([
-        Figure::new(what(&format!("CPU a report{folded}")), cpu / reports * 1e6, "µs").most_of(goals.cpu_us),
+        cpu_us,
         Figure::new(what("CPU of the collector"), cpu / seconds * 100.0, "% of a core"),
         Figure::new(what(&format!("written a report{folded}")), disk / reports, "bytes").most_of(goals.written),
         Figure::new(what("given to write calls a report"), calls / reports, "bytes"),
@@ -172,9 +186,38 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
     if broken > 0 {
         println!("  {broken} connections broke meanwhile: the figures are not those of a calm fleet");
     }
-    stop.store(true, Relaxed);
-    running.abort();
     Ok(())
+}
+
+/// Mosquitto's CPU for each report of the same fleet at the same pace, microseconds.
+async fn mosquitto_at_the_pace(rig: &Rig, identities: &[Identity], time: Duration) -> anyhow::Result<Option<f64>> {
+    let Some(broker) = Broker::start(rig, identities).await? else { return Ok(None) };
+    let (every, totals) = (Duration::from_secs(10), Arc::new(Totals::default()));
+    let mut publishers = JoinSet::new();
+    for (number, identity) in broker.identities.iter().cloned().enumerate() {
+        let phase = every.mul_f64(number as f64 / identities.len() as f64);
+        let totals = Arc::clone(&totals);
+        publishers.spawn(async move { fleet::pace(&identity, every, phase, &totals).await });
+        if number.is_multiple_of(50) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    tokio::time::sleep(every + SETTLE).await;
+    let of = || Ok::<_, anyhow::Error>((measure::cpu_seconds(broker.pid()?), totals.committed.load(Relaxed)));
+    let before = of()?;
+    tokio::time::sleep(time).await;
+    let after = of()?;
+    if let Some(ended) = publishers.try_join_next() {
+        ended??;
+    }
+    let latencies = totals.latencies();
+    println!(
+        "  Mosquitto at the same pace: {} reports acknowledged, p50 {} ms, p99 {} ms",
+        after.1 - before.1,
+        number(millis(latencies.percentile(0.5))),
+        number(millis(latencies.percentile(0.99)))
+    );
+    Ok(Some((after.0 - before.0) / (after.1 - before.1).max(1) as f64 * 1e6))
 }
 
 /// What had been counted at some moment.

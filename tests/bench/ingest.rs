@@ -1,22 +1,18 @@
 //! The way of a report at full speed, beside Mosquitto, and what a connection costs that says nothing.
 
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ioc_tests::fleet::{self, Totals};
-use ioc_tests::harness::{Rig, binary, free_port};
+use ioc_tests::harness::{Rig, binary};
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
-use rmqtt_codec::types::QoS;
-use rmqtt_codec::v3::Packet;
-use tokio::process::Command;
 
 use crate::figures::{Figure, Figures};
 use crate::fleet::millis;
 use crate::measure::{self, cpu_seconds, field_kib};
+use crate::mosquitto::Broker;
 
 pub(crate) async fn blast_all(
     identities: &[Identity],
@@ -72,58 +68,11 @@ pub(crate) async fn ingest(figures: &mut Figures, connections: usize, time: Dura
     ])
 }
 
-/// Mosquitto with TLS and the same certificates, the same publishers, and one subscriber that only counts.
+/// What Mosquitto takes of the same publishers, a second, and how much its subscriber counted.
 async fn mosquitto(identities: &[Identity], time: Duration, rig: &Rig) -> anyhow::Result<Option<(f64, u64)>> {
-    let Some(program) = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists())
-    else {
-        return Ok(None);
-    };
-    let port = free_port();
-    let pki = rig.data().join("pki");
-    let config = format!(
-        "listener {port} 127.0.0.1\ncafile {0}/ca.pem\n\
-         certfile {0}/server.pem\nkeyfile {0}/server.key.pem\n\
-         require_certificate true\nuse_identity_as_username true\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nuser root\n",
-        pki.display()
-    );
-    let path = rig.dir().join("mosquitto.conf");
-    std::fs::write(&path, config)?;
-    let _broker = Command::new(program)
-        .arg("-c")
-        .arg(&path)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let moved: Vec<Identity> =
-        identities.iter().cloned().map(|identity| Identity { mqtt: format!("localhost:{port}"), ..identity }).collect();
-    let counted = Arc::new(AtomicU64::new(0));
-    let mut subscriber = Link::tls(&moved[0]).await?;
-    let connect = rmqtt_codec::v3::Connect {
-        clean_session: true,
-        keep_alive: 60,
-        client_id: "counter".into(),
-        ..Default::default()
-    };
-    subscriber.send(connect.into()).await?;
-    subscriber.hear().await?;
-    let packet_id = std::num::NonZeroU16::MIN;
-    subscriber.send(Packet::Subscribe { packet_id, topic_filters: vec![("ioc/#".into(), QoS::AtMostOnce)] }).await?;
-    subscriber.hear().await?;
-    let counter = Arc::clone(&counted);
-    let counting = tokio::spawn(async move {
-        // Not one of ours: "published on up/sample" is how our own client says that something came.
-        while let Err(error) = subscriber.hear_long().await.map(|_| ()) {
-            if !error.to_string().contains("published on") {
-                break;
-            }
-            counter.fetch_add(1, Relaxed);
-        }
-    });
-    let (rate, _) = blast_all(&moved, time, false).await?;
-    counting.abort();
-    Ok(Some((rate, counted.load(Relaxed))))
+    let Some(broker) = Broker::start(rig, identities).await? else { return Ok(None) };
+    let (rate, _) = blast_all(&broker.identities, time, false).await?;
+    Ok(Some((rate, broker.counted.load(Relaxed))))
 }
 
 pub(crate) async fn idle(figures: &mut Figures, connections: usize) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod history;
 mod ingest;
 mod judge;
 mod measure;
+mod mosquitto;
 mod pages;
 mod sensors;
 mod start;

@@ -371,26 +371,49 @@ impl FleetMember {
     }
 }
 
+/// A connection to a broker that knows nothing of us.
+async fn plain(identity: &Identity) -> anyhow::Result<Link> {
+    let mut link = Link::tls(identity).await?;
+    let connect = rmqtt_codec::v3::Connect {
+        clean_session: true,
+        keep_alive: 60,
+        client_id: identity.device.as_str().to_owned().into(),
+        ..Default::default()
+    };
+    link.send(connect.into()).await?;
+    link.hear().await?;
+    Ok(link)
+}
+
+/// Sends a sample to a plain broker every so often, the first after `phase`, until it is aborted. Counts PUBACKs.
+///
+/// # Errors
+/// When the connection breaks.
+pub async fn pace(identity: &Identity, every: Duration, phase: Duration, totals: &Totals) -> anyhow::Result<()> {
+    let mut link = plain(identity).await?;
+    let mut machine = Machine::new(identity.device.clone(), "server", 7, Position::default(), clock::now());
+    let mut beat = tokio::time::interval_at(Instant::now() + phase, every);
+    loop {
+        beat.tick().await;
+        let body = machine.sample();
+        let (_, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let (packet, sent) = (link.publish(kind, payload), Instant::now());
+        link.send(packet).await?;
+        totals.sent.fetch_add(1, Relaxed);
+        while !matches!(link.hear().await?, Heard::Packet(Packet::PublishAck { .. })) {}
+        totals.committed.fetch_add(1, Relaxed);
+        totals.latency(sent.elapsed());
+    }
+}
+
 /// Sends as fast as acknowledgements allow, on one connection, for `time`: the load generator. Counts PUBACKs, so that it
 /// drives a plain broker, too. Returns how many were acknowledged.
 ///
 /// # Errors
 /// When the connection breaks.
 pub async fn blast(identity: &Identity, time: Duration, totals: &Totals, greeted: bool) -> anyhow::Result<u64> {
-    let (mut link, known) = if greeted {
-        Link::open(identity, 60).await?
-    } else {
-        let mut link = Link::tls(identity).await?;
-        let connect = rmqtt_codec::v3::Connect {
-            clean_session: true,
-            keep_alive: 60,
-            client_id: identity.device.as_str().to_owned().into(),
-            ..Default::default()
-        };
-        link.send(connect.into()).await?;
-        link.hear().await?;
-        (link, Position::default())
-    };
+    let (mut link, known) =
+        if greeted { Link::open(identity, 60).await? } else { (plain(identity).await?, Position::default()) };
     let mut machine = Machine::new(identity.device.clone(), "server", 7, known, clock::now());
     let hello = machine.hello(10, 60);
     let (_, kind, payload) = machine.seal(&hello, clock::now(), 0);

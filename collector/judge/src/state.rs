@@ -105,7 +105,8 @@ pub struct State {
     rules: Arc<RuleSet>,
     plan: Arc<Plan>,
     limits: TimeLimits,
-    devices: HashMap<DeviceId, Device>,
+    /// Boxed: room for twice as many is kept when it grows.
+    devices: HashMap<DeviceId, Box<Device>>,
     /// Faults of devices as a whole: silence, what documents hold, other systems' alerts.
     device_faults: BTreeMap<DeviceFaultKey, Fault>,
     comparisons: BTreeMap<document_rule::ComparisonKey, Comparison>,
@@ -193,7 +194,7 @@ impl State {
                 device.reset_series();
             }
             state.watch(&id, device.presence);
-            state.devices.insert(id, device);
+            state.devices.insert(id, Box::new(device));
         }
         let ids: Vec<DeviceId> = state.devices.keys().cloned().collect();
         for id in &ids {
@@ -315,12 +316,12 @@ impl State {
     /// The device with this identifier.
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
-        self.devices.get(id)
+        self.devices.get(id).map(Box::as_ref)
     }
 
     /// Every device, in no order.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values()
+        self.devices.values().map(Box::as_ref)
     }
 
     /// Takes a new set of rules; every device is bound to it anew, and faults of rules that are gone are cleared.

@@ -87,7 +87,7 @@ impl State {
     /// By how much the times of a device's samples move: where its own clock is believed before and after, they do not.
     fn sample_shift_ms(&self, device: &Device, by_ms: i64) -> i64 {
         // The clock of a sensor is that of the device that speaks for it.
-        let speaker = device.info.parent.as_ref().and_then(|id| self.devices.get(id)).unwrap_or(device);
+        let speaker = device.info.parent.as_ref().and_then(|id| self.device(id)).unwrap_or(device);
         let error = speaker.clock_error_ms.unwrap_or(0);
         let believed = |error: i64| if error.abs() > self.limits.clock_trust_ms { 0 } else { error };
         by_ms + believed(error.saturating_sub(by_ms)) - believed(error)

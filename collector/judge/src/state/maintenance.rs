@@ -91,7 +91,7 @@ impl State {
                 });
             } else if !window.freeze {
                 let both = |id: &&crate::Device| window.covers(&id.info) && other.covers(&id.info);
-                if let Some(device) = self.devices.values().find(both) {
+                if let Some(device) = self.devices().find(both) {
                     let name = &device.info.name;
                     warnings.push(Warning {
                         text: Text::new(
@@ -117,8 +117,8 @@ impl State {
     fn partners_missing(&self, window: &Window, meeting: &[&Window]) -> Vec<Warning> {
         let redundant = |device: &&crate::Device| !device.info.redundancy.is_empty() && window.covers(&device.info);
         let mut partners = Vec::new();
-        for device in self.devices.values().filter(redundant) {
-            let partner = self.devices.values().find(|other| {
+        for device in self.devices().filter(redundant) {
+            let partner = self.devices().find(|other| {
                 let same = other.info.redundancy == device.info.redundancy && other.info.id != device.info.id;
                 let down = matches!(other.presence, Presence::Silent { .. } | Presence::Away { .. });
                 let busy = || meeting.iter().any(|one| !one.freeze && one.covers(&other.info));

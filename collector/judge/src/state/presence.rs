@@ -26,7 +26,7 @@ impl State {
                 // Who is behind it may have been described first, or stayed when it was revoked.
                 let behind = self.devices.values().filter(|one| one.info.uplink.as_ref() == Some(&id));
                 device.behind = behind.map(|one| one.info.id.clone()).collect();
-                self.devices.insert(id.clone(), device);
+                self.devices.insert(id.clone(), Box::new(device));
             }
         }
         self.place_under_parent(&id);

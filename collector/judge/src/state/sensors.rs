@@ -98,7 +98,7 @@ impl State {
         }
         let mut device = Device::new(info.clone());
         device.texts = facts.texts.clone().into();
-        self.devices.insert(id.clone(), device);
+        self.devices.insert(id.clone(), Box::new(device));
         out.push(Effect::Announced(info));
         out.push(Effect::Record {
             device: id.clone(),
