@@ -8,7 +8,7 @@ use ioc_common::random::NoRandomness;
 
 use super::{CommandResult, Engine, SessionRef};
 use crate::account;
-use crate::account::intent::{Intent, Origin};
+use crate::account::intent::{Actor, Intent, Origin};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::connection_limit::make_room;
@@ -172,7 +172,7 @@ impl AccountRegistry {
         self.known.get_mut(name).ok_or_else(|| CommandError::NotFound(format!("there is no account {name:?}")))
     }
 
-    /// Carries out what is meant, where it may be.
+    /// Carries out what is meant, where it may be. Every intent stands here by itself: a new one is answered only once it has a line.
     fn decide(
         &mut self,
         intent: Intent,
@@ -182,67 +182,47 @@ impl AccountRegistry {
     ) -> CommandResult {
         self.permit(&intent, sessions, at)?;
         match intent {
-            Intent::Attempt { .. }
-            | Intent::Unseen { .. }
-            | Intent::Wrong { .. }
-            | Intent::Proved { .. }
-            | Intent::Federated { .. } => self.sign_in(intent, at, changes),
-            Intent::Confirm { actor, hash, code, from } => {
-                let name = actor.name().to_owned();
+            Intent::Attempt { name, code, from } => self.attempt(&name, &code, &from, at, changes),
+            Intent::Unseen { name, from } => {
+                self.forgive_one(&name, &from);
+                Ok(Answer::Done)
+            }
+            Intent::Wrong { name, from } => {
+                self.record_failure(&name, &from, at, changes);
+                Ok(Answer::Done)
+            }
+            Intent::Proved { name, hash, code, from } => {
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
                 }
-                let (digest, second_factor) = (actor.session().unwrap_or_default().to_owned(), self.has_second(&name));
-                changes.push(Change::SessionConfirmed { digest, at: at.now, second_factor });
-                changes.push(entry(at, &name, AuditLogAction::AccountConfirmed, &name, &format!("from {}", from.peer)));
-                Ok(Answer::Done)
+                self.let_in(&name, &from.peer, None, self.has_second(&name), at, changes)
             }
+            Intent::Federated { name, proved_at, second_factor, peer } => {
+                self.federated(&name, proved_at, second_factor, &peer, at, changes)
+            }
+            Intent::Confirm { actor, hash, code, from } => self.confirm(&actor, &hash, &code, &from, at, changes),
             Intent::Create { name, full_name, role, places, hash, actor } => {
-                if self.known.contains_key(&name) {
-                    return Err(CommandError::Conflict(format!("name: there is an account {name:?} already")));
-                }
-                check_places(role, &places)?;
-                let detail = shown(role, false, &places, "");
                 let made = account::with_hash(&name, role, hash, at.now);
                 let made = AccountRecord { full_name, places, must_change: true, ..made };
-                changes.push(entry(at, actor.name(), AuditLogAction::AccountCreated, &name, &detail));
-                self.keep(made, changes);
-                Ok(Answer::Done)
+                self.create(made, actor.name(), at, changes)
             }
             Intent::Alter { name, full_name, role, places, disabled, actor } => {
                 self.alter(&name, AccountChange { full_name, role, places, disabled }, actor.name(), at, changes)
             }
-            Intent::Reset { name, hash, actor } => {
-                if name == actor.name() {
-                    let why = "this is your own account; choose a new password on its page";
-                    return Err(CommandError::Conflict(why.to_owned()));
-                }
-                let known = self.get(&name)?;
-                account::set_password(known, hash, at.now);
-                known.must_change = true;
-                self.guesses.forget(&name);
-                changes.push(entry(at, actor.name(), AuditLogAction::AccountPasswordReset, &name, ""));
-                self.keep_and_end(&name, "", "password reset", actor.name(), at, changes)
-            }
+            Intent::Reset { name, hash, actor } => self.reset(&name, hash, actor.name(), at, changes),
             Intent::RemoveSecond { name, actor } => {
                 self.get(&name)?.second_factor = None;
                 changes.push(entry(at, actor.name(), AuditLogAction::AccountSecondRemoved, &name, ""));
                 self.keep_and_end(&name, "", "second factor removed", actor.name(), at, changes)
             }
             Intent::ChoosePassword { actor, present, hash } => {
-                let (name, except) = (actor.name(), actor.session().unwrap_or_default());
-                let known = self.get(name)?;
-                if known.password != present || known.disabled {
-                    return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
-                }
-                account::set_password(known, hash, at.now);
-                self.guesses.forget(name);
-                changes.push(entry(at, name, AuditLogAction::AccountPasswordChanged, name, ""));
-                self.keep_and_end(name, except, "password changed", name, at, changes)
+                self.choose_password(&actor, &present, hash, at, changes)
             }
-            Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } | Intent::EndSecond { .. } => {
-                self.second(intent, at, changes)
+            Intent::StartSecond { actor } => self.start_second(actor.name(), at, changes),
+            Intent::ConfirmSecond { actor, again, code, from } => {
+                self.confirm_second(actor.name(), again, &code, &from, at, changes)
             }
+            Intent::EndSecond { actor, code, from } => self.end_second(actor.name(), &code, &from, at, changes),
             Intent::NewToken { actor, label, role, life_ms, peer } => {
                 let name = actor.name();
                 let owner = self.get(name)?;
@@ -264,55 +244,111 @@ impl AccountRegistry {
         }
     }
 
-    fn sign_in(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
-        match intent {
-            Intent::Attempt { name, code, from } => {
-                let known = self.known.get(&name);
-                // A right code is no guess; it is used up only when the password is right, too.
-                let second = known.and_then(|account| account.second_factor.clone()).filter(|second| second.confirmed);
-                let has_second = second.is_some();
-                let right = second.is_some_and(|mut second| at.take(&mut second, &code));
-                if has_second && !right && !code.is_empty() {
-                    self.wrong_code(&name, &from, at, changes);
-                }
-                if has_second && !code.is_empty() {
-                    self.takes_codes(&name, &from, at)?;
-                }
-                // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
-                let guessed = from.browser.is_none() && self.guesses.are_many(&name, at.boot_ms);
-                let exempt = right && !guessed && self.wrong_codes(&name, at) < CODES_MAX;
-                if !exempt {
-                    self.reserve(&name, &from, at).map_err(locked)?;
-                }
-                let known = self.known.get(&name);
-                Ok(Answer::Hash(known.map_or_else(|| account::NOBODY.to_owned(), |account| account.password.clone())))
-            }
-            Intent::Unseen { name, from } => {
-                self.forgive_one(&name, &from);
-                Ok(Answer::Done)
-            }
-            Intent::Wrong { name, from } => {
-                self.record_failure(&name, &from, at, changes);
-                Ok(Answer::Done)
-            }
-            Intent::Proved { name, hash, code, from } => {
-                if !self.prove(&name, &hash, &code, &from, at, changes)? {
-                    return Ok(Answer::NeedsCode);
-                }
-                self.let_in(&name, &from.peer, None, self.has_second(&name), at, changes)
-            }
-            Intent::Federated { name, proved_at, second_factor, peer } => {
-                let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
-                if self.known.get(&name).is_none_or(|account| account.disabled) {
-                    let why = format!("there is no account {shown:?} here; ask an administrator");
-                    return Err(CommandError::Forbidden(why));
-                }
-                // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
-                let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
-                self.let_in(&name, &peer, Some(proved_at), second_factor, at, changes)
-            }
-            _ => Ok(Answer::Done),
+    /// Someone is about to show a password: what it is to be compared with, where they may try.
+    fn attempt(&mut self, name: &str, code: &str, from: &Origin, at: Moment, changes: &mut Changes) -> CommandResult {
+        let known = self.known.get(name);
+        // A right code is no guess; it is used up only when the password is right, too.
+        let second = known.and_then(|account| account.second_factor.clone()).filter(|second| second.confirmed);
+        let has_second = second.is_some();
+        let right = second.is_some_and(|mut second| at.take(&mut second, code));
+        if has_second && !right && !code.is_empty() {
+            self.wrong_code(name, from, at, changes);
         }
+        if has_second && !code.is_empty() {
+            self.takes_codes(name, from, at)?;
+        }
+        // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
+        let guessed = from.browser.is_none() && self.guesses.are_many(name, at.boot_ms);
+        let exempt = right && !guessed && self.wrong_codes(name, at) < CODES_MAX;
+        if !exempt {
+            self.reserve(name, from, at).map_err(locked)?;
+        }
+        let known = self.known.get(name);
+        Ok(Answer::Hash(known.map_or_else(|| account::NOBODY.to_owned(), |account| account.password.clone())))
+    }
+
+    /// The identity provider says who it is.
+    fn federated(
+        &mut self,
+        name: &str,
+        proved_at: Option<Timestamp>,
+        second_factor: bool,
+        peer: &str,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
+        let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
+        if self.known.get(name).is_none_or(|account| account.disabled) {
+            let why = format!("there is no account {shown:?} here; ask an administrator");
+            return Err(CommandError::Forbidden(why));
+        }
+        // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
+        let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
+        self.let_in(name, peer, Some(proved_at), second_factor, at, changes)
+    }
+
+    /// Whoever has a session shows again who they are.
+    fn confirm(
+        &mut self,
+        actor: &Actor,
+        hash: &str,
+        code: &str,
+        from: &Origin,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
+        let name = actor.name();
+        if !self.prove(name, hash, code, from, at, changes)? {
+            return Ok(Answer::NeedsCode);
+        }
+        let (digest, second_factor) = (actor.session().unwrap_or_default().to_owned(), self.has_second(name));
+        changes.push(Change::SessionConfirmed { digest, at: at.now, second_factor });
+        changes.push(entry(at, name, AuditLogAction::AccountConfirmed, name, &format!("from {}", from.peer)));
+        Ok(Answer::Done)
+    }
+
+    fn create(&mut self, made: AccountRecord, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+        let name = &made.name;
+        if self.known.contains_key(name) {
+            return Err(CommandError::Conflict(format!("name: there is an account {name:?} already")));
+        }
+        check_places(made.role, &made.places)?;
+        let detail = shown(made.role, false, &made.places, "");
+        changes.push(entry(at, actor, AuditLogAction::AccountCreated, name, &detail));
+        self.keep(made, changes);
+        Ok(Answer::Done)
+    }
+
+    fn reset(&mut self, name: &str, hash: String, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+        if name == actor {
+            let why = "this is your own account; choose a new password on its page";
+            return Err(CommandError::Conflict(why.to_owned()));
+        }
+        let known = self.get(name)?;
+        account::set_password(known, hash, at.now);
+        known.must_change = true;
+        self.guesses.forget(name);
+        changes.push(entry(at, actor, AuditLogAction::AccountPasswordReset, name, ""));
+        self.keep_and_end(name, "", "password reset", actor, at, changes)
+    }
+
+    fn choose_password(
+        &mut self,
+        actor: &Actor,
+        present: &str,
+        hash: String,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
+        let (name, except) = (actor.name(), actor.session().unwrap_or_default());
+        let known = self.get(name)?;
+        if known.password != present || known.disabled {
+            return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
+        }
+        account::set_password(known, hash, at.now);
+        self.guesses.forget(name);
+        changes.push(entry(at, name, AuditLogAction::AccountPasswordChanged, name, ""));
+        self.keep_and_end(name, except, "password changed", name, at, changes)
     }
 
     /// Whether the password still is the account's and the code is right, where one is needed. False when none was given.
@@ -473,52 +509,62 @@ impl AccountRegistry {
         Ok(Answer::Done)
     }
 
-    fn second(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
-        let conflict = |why: &str| CommandError::Conflict(why.to_owned());
-        match intent {
-            Intent::StartSecond { actor } => {
-                let name = actor.name();
-                let known = self.get(name)?;
-                if known.asks_for_code() {
-                    return Err(conflict("there is a second factor already; end it first"));
-                }
-                let made = SecondFactor::new()?;
-                known.second_factor = Some(made.clone());
-                changes.push(entry(at, name, AuditLogAction::AccountSecondStarted, name, ""));
-                self.keep_same(name, changes);
-                Ok(Answer::Second(made))
-            }
-            Intent::ConfirmSecond { actor, again, code, from } => {
-                let name = actor.name();
-                let known = self.get(name)?;
-                let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
-                if again && !second.confirmed {
-                    return Err(conflict("the second factor is not confirmed yet"));
-                }
-                self.take_code(name, &code, &from, at)?;
-                let known = self.get(name)?;
-                let second = known.second_factor.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
-                second.confirmed = true;
-                let codes = second.renew_recovery()?;
-                changes.push(entry(at, name, AuditLogAction::AccountSecondCodesMade, name, ""));
-                self.keep_same(name, changes);
-                Ok(Answer::Codes(codes))
-            }
-            Intent::EndSecond { actor, code, from } => {
-                let name = actor.name();
-                let known = self.get(name)?;
-                let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
-                if second.confirmed {
-                    self.take_code(name, &code, &from, at)?;
-                }
-                self.get(name)?.second_factor = None;
-                changes.push(Change::SecondFactorEnded { account: name.to_owned() });
-                changes.push(entry(at, name, AuditLogAction::AccountSecondRemoved, name, ""));
-                self.keep_same(name, changes);
-                Ok(Answer::Done)
-            }
-            _ => Ok(Answer::Done),
+    fn start_second(&mut self, name: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+        let known = self.get(name)?;
+        if known.asks_for_code() {
+            return Err(CommandError::Conflict("there is a second factor already; end it first".to_owned()));
         }
+        let made = SecondFactor::new()?;
+        known.second_factor = Some(made.clone());
+        changes.push(entry(at, name, AuditLogAction::AccountSecondStarted, name, ""));
+        self.keep_same(name, changes);
+        Ok(Answer::Second(made))
+    }
+
+    fn confirm_second(
+        &mut self,
+        name: &str,
+        again: bool,
+        code: &str,
+        from: &Origin,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
+        let confirmed = self.second_of(name)?.confirmed;
+        if again && !confirmed {
+            return Err(CommandError::Conflict("the second factor is not confirmed yet".to_owned()));
+        }
+        self.take_code(name, code, from, at)?;
+        let second = self.second_of(name)?;
+        second.confirmed = true;
+        let codes = second.renew_recovery()?;
+        changes.push(entry(at, name, AuditLogAction::AccountSecondCodesMade, name, ""));
+        self.keep_same(name, changes);
+        Ok(Answer::Codes(codes))
+    }
+
+    fn end_second(
+        &mut self,
+        name: &str,
+        code: &str,
+        from: &Origin,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
+        if self.second_of(name)?.confirmed {
+            self.take_code(name, code, from, at)?;
+        }
+        self.get(name)?.second_factor = None;
+        changes.push(Change::SecondFactorEnded { account: name.to_owned() });
+        changes.push(entry(at, name, AuditLogAction::AccountSecondRemoved, name, ""));
+        self.keep_same(name, changes);
+        Ok(Answer::Done)
+    }
+
+    /// An account's second factor, confirmed or not.
+    fn second_of(&mut self, name: &str) -> Result<&mut SecondFactor, CommandError> {
+        let none = || CommandError::Conflict("there is no second factor".to_owned());
+        self.get(name)?.second_factor.as_mut().ok_or_else(none)
     }
 
     /// A code of one's own second factor, shown in a session: guesses count as they do at the door.

@@ -72,7 +72,8 @@ async fn confirm(
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }
-        Ok(_) => Ok(()),
+        Ok(Answer::Done) => Ok(()),
+        Ok(_) => Err(Problem::internal("unexpected answer")),
         Err(error) => Err(password::sign_in_refusal(error)),
     }
 }

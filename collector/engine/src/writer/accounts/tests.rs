@@ -1,5 +1,4 @@
 use super::*;
-use crate::account::intent::Actor;
 
 mod permit;
 mod session;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::account::FRESH_MS;
-use crate::account::intent::Actor;
 use crate::command::Unproven;
 use ioc_store::SessionRecord;
 
