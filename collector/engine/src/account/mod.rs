@@ -1,4 +1,4 @@
-//! People's accounts: passwords, sessions, tokens. Who is locked out is decided where attempts are counted (`writer/accounts.rs`).
+//! People's accounts: passwords, sessions, tokens. Who is locked out is decided where attempts are counted (`writer/accounts/lock_out.rs`).
 
 pub mod acknowledge_link;
 pub mod hashing;

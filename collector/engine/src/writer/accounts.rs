@@ -1,7 +1,7 @@
-//! Accounts of people: the engine holds them all, decides what is meant for one, and changes only that. Attempts to sign in are counted
-//! before a password is looked at.
+//! Accounts of people: the engine holds them all, decides what is meant for one, and changes only that. Who may is decided in `permit.rs`, who
+//! is locked out in `lock_out.rs`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::random::NoRandomness;
@@ -11,69 +11,27 @@ use crate::account;
 use crate::account::intent::{Actor, Intent, Origin};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
-use crate::connection_limit::make_room;
-use guesses::{CodeGuesses, GUESSES_MAX};
 use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
+use lock_out::LockOut;
 use moment::Moment;
 use permit::IntentSessions;
 
 mod guesses;
+mod lock_out;
 mod moment;
 mod permit;
 
-/// Failed attempts of one origin before it is locked out of an account.
-const FAILURES_MAX: u32 = 5;
-/// First lock, doubled with every further failure up to the last.
-const LOCK_FIRST_MS: u64 = 60_000;
-const LOCK_LAST_MS: u64 = 3_600_000;
-/// Attempts of all strangers together on one account: so many at once, and one more after each of these spans. More only slows them.
-const STRANGERS_MAX: u64 = 60;
-const STRANGERS_MS: u64 = 10_000;
-/// Most origins whose attempts are remembered; beyond that the oldest is forgotten.
-const TRIES_MAX: usize = 10_000;
-/// How long failures of an origin are remembered.
-const REMEMBERED_MS: u64 = 24 * 3_600_000;
-/// Failed attempts on one account that are written down one by one, within this; the next record says how many more there were.
-const SAID_MAX: u32 = 10;
-const SAID_MS: u64 = 600_000;
-/// Wrong codes of the second factor within an hour after which a right one spares nobody from a lock.
-const CODES_MAX: u32 = 20;
-const HOUR_MS: u64 = 3_600_000;
 /// Longest name in the audit log, characters.
 const NAME_MAX_CHARS: usize = 60;
 
-/// Attempts of one origin on one account.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tries {
-    failures: u32,
-    locked_until_ms: u64,
-    last_ms: u64,
-}
-
-/// What was written down of failed attempts on one account.
-#[derive(Debug, Clone, Copy, Default)]
-struct FailureLog {
-    since_ms: u64,
-    records: u32,
-    left_out: u64,
-}
-
-/// All accounts, as they are committed or about to be, and who has tried to get in. Locks go by the boot clock.
+/// All accounts, as they are committed or about to be, and who has tried to get in.
 #[derive(Debug, Default)]
 pub(super) struct AccountRegistry {
     known: BTreeMap<String, AccountRecord>,
-    tries: HashMap<String, Tries>,
-    /// Of all strangers on one account: how many are left, and since when.
-    strangers: HashMap<String, (u64, u64)>,
-    /// Wrong codes of the second factor on one account, from wherever: how many within which hour.
-    wrong_codes: HashMap<String, (u32, u64)>,
-    /// Those of strangers who showed the right password.
-    guesses: CodeGuesses,
-    /// By account that there is.
-    logged: HashMap<String, FailureLog>,
+    lock_out: LockOut,
 }
 
 /// Changes that follow.
@@ -97,77 +55,6 @@ impl AccountRegistry {
         }
     }
 
-    /// What attempts on an account from there are counted by.
-    fn key(name: &str, from: &Origin) -> String {
-        let origin = from.browser.as_ref().map_or_else(|| from.network.clone(), |browser| format!("browser {browser}"));
-        account::session_digest(&format!("{name}\n{origin}"))
-    }
-
-    /// Until when one may not try, milliseconds from now; and counts the try when one may.
-    fn reserve(&mut self, name: &str, from: &Origin, at: Moment) -> Result<(), u64> {
-        let key = Self::key(name, from);
-        let locked = self.tries.get(&key).map_or(0, |tries| tries.locked_until_ms.saturating_sub(at.boot_ms));
-        if locked > 0 {
-            return Err(locked);
-        }
-        if from.browser.is_none() {
-            self.take_strangers_place(name, !self.tries.contains_key(&key), at)?;
-        }
-        self.make_room(at);
-        let tries = self.tries.entry(key).or_default();
-        (tries.failures, tries.last_ms) = (tries.failures + 1, at.boot_ms);
-        if tries.failures >= FAILURES_MAX {
-            let lock = LOCK_FIRST_MS << (tries.failures - FAILURES_MAX).min(10);
-            tries.locked_until_ms = at.boot_ms + lock.min(LOCK_LAST_MS);
-        }
-        Ok(())
-    }
-
-    fn take_strangers_place(&mut self, name: &str, is_new: bool, at: Moment) -> Result<(), u64> {
-        if self.strangers.len() >= TRIES_MAX {
-            // Whoever has all places again is as if never seen.
-            self.strangers
-                .retain(|_, (left, since)| *left + at.boot_ms.saturating_sub(*since) / STRANGERS_MS < STRANGERS_MAX);
-            make_room(&mut self.strangers, TRIES_MAX, |(_, since)| *since);
-        }
-        let (left, since) = self.strangers.entry(account::session_digest(name)).or_insert((STRANGERS_MAX, at.boot_ms));
-        let passed = at.boot_ms.saturating_sub(*since) / STRANGERS_MS;
-        (*left, *since) = ((*left + passed).min(STRANGERS_MAX), *since + passed * STRANGERS_MS);
-        // One that has not tried yet has a place all the same: strangers from everywhere slow each other, and nobody else.
-        if *left == 0 && !is_new {
-            return Err(STRANGERS_MS);
-        }
-        *left = left.saturating_sub(1);
-        Ok(())
-    }
-
-    /// Wrong codes on an account within this hour, from wherever.
-    fn wrong_codes(&self, name: &str, at: Moment) -> u32 {
-        let hour = at.boot_ms / HOUR_MS;
-        self.wrong_codes.get(name).filter(|(_, of)| *of == hour).map_or(0, |(count, _)| *count)
-    }
-
-    fn wrong_code(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
-        let count = self.wrong_codes(name, at).saturating_add(1);
-        self.wrong_codes.insert(name.to_owned(), (count, at.boot_ms / HOUR_MS));
-        if count == CODES_MAX {
-            let detail = format!("{count} wrong codes within the hour, the last from {}", from.peer);
-            changes.push(entry(at, name, AuditLogAction::AccountCodesGuessed, name, &detail));
-        }
-    }
-
-    fn make_room(&mut self, at: Moment) {
-        if self.tries.len() < TRIES_MAX {
-            return;
-        }
-        self.tries.retain(|_, tries| at.boot_ms.saturating_sub(tries.last_ms) < REMEMBERED_MS);
-        make_room(&mut self.tries, TRIES_MAX, |tries| tries.last_ms);
-    }
-
-    fn forgive(&mut self, name: &str, from: &Origin) {
-        self.tries.remove(&Self::key(name, from));
-    }
-
     fn get(&mut self, name: &str) -> Result<&mut AccountRecord, CommandError> {
         self.known.get_mut(name).ok_or_else(|| CommandError::NotFound(format!("there is no account {name:?}")))
     }
@@ -184,7 +71,7 @@ impl AccountRegistry {
         match intent {
             Intent::Attempt { name, code, from } => self.attempt(&name, &code, &from, at, changes),
             Intent::Unseen { name, from } => {
-                self.forgive_one(&name, &from);
+                self.lock_out.forgive_one(&name, &from);
                 Ok(Answer::Done)
             }
             Intent::Wrong { name, from } => {
@@ -252,16 +139,13 @@ impl AccountRegistry {
         let has_second = second.is_some();
         let right = second.is_some_and(|mut second| at.take(&mut second, code));
         if has_second && !right && !code.is_empty() {
-            self.wrong_code(name, from, at, changes);
+            self.lock_out.wrong_code(name, from, at, changes);
         }
         if has_second && !code.is_empty() {
-            self.takes_codes(name, from, at)?;
+            self.lock_out.takes_codes(name, from, at)?;
         }
-        // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
-        let guessed = from.browser.is_none() && self.guesses.are_many(name, at.boot_ms);
-        let exempt = right && !guessed && self.wrong_codes(name, at) < CODES_MAX;
-        if !exempt {
-            self.reserve(name, from, at).map_err(locked)?;
+        if !(right && self.lock_out.spares_right_code(name, from, at)) {
+            self.lock_out.reserve(name, from, at)?;
         }
         let known = self.known.get(name);
         Ok(Answer::Hash(known.map_or_else(|| account::NOBODY.to_owned(), |account| account.password.clone())))
@@ -327,7 +211,7 @@ impl AccountRegistry {
         let known = self.get(name)?;
         account::set_password(known, hash, at.now);
         known.must_change = true;
-        self.guesses.forget(name);
+        self.lock_out.forget_guesses(name);
         changes.push(entry(at, actor, AuditLogAction::AccountPasswordReset, name, ""));
         self.keep_and_end(name, "", "password reset", actor, at, changes)
     }
@@ -346,7 +230,7 @@ impl AccountRegistry {
             return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
         }
         account::set_password(known, hash, at.now);
-        self.guesses.forget(name);
+        self.lock_out.forget_guesses(name);
         changes.push(entry(at, name, AuditLogAction::AccountPasswordChanged, name, ""));
         self.keep_and_end(name, except, "password changed", name, at, changes)
     }
@@ -369,39 +253,29 @@ impl AccountRegistry {
             return Err(wrong());
         };
         if !account.asks_for_code() {
-            self.forgive(name, from);
+            self.lock_out.forgive(name, from);
             return Ok(true);
         }
         if code.is_empty() {
             // The password is right; the code is counted by itself when it comes.
-            self.forgive_one(name, from);
+            self.lock_out.forgive_one(name, from);
             return Ok(false);
         }
-        self.takes_codes(name, from, at)?;
+        self.lock_out.takes_codes(name, from, at)?;
         let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
-            self.record_guess(name, from, at, changes);
+            self.lock_out.record_guess(name, from, at, changes);
             self.record_failure(name, from, at, changes);
             return Err(wrong());
         }
-        self.forgive(name, from);
+        self.lock_out.forgive(name, from);
         Ok(true)
     }
 
-    /// Refuses a stranger's code, right or wrong, while too many were guessed with the right password.
-    fn takes_codes(&self, name: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
-        match self.guesses.locked_for_ms(name, at.boot_ms) {
-            wait_ms if wait_ms > 0 && from.browser.is_none() => Err(locked(wait_ms)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The password was right and the code wrong: a known browser has attempts of its own, all others are counted together.
-    fn record_guess(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
-        if from.browser.is_none() && self.guesses.count(name, at.boot_ms) == GUESSES_MAX {
-            tracing::warn!(account = name, from = from.peer, "somebody knows the password and guesses codes");
-            let detail = format!("{GUESSES_MAX} wrong codes with the right password, the last from {}", from.peer);
-            changes.push(entry(at, name, AuditLogAction::AccountPasswordKnown, name, &detail));
+    /// A wrong password or code. A name that there is not has been counted already, and nothing is written down of it.
+    fn record_failure(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+        if let Some(account) = self.known.get_mut(name) {
+            self.lock_out.record_failure(account, from, at, changes);
         }
     }
 
@@ -430,50 +304,6 @@ impl AccountRegistry {
         (account.failures, account.locked_until) = (0, None);
         self.keep_same(name, changes);
         Ok(Answer::Secret(cookie))
-    }
-
-    /// One attempt is taken back: nothing was guessed.
-    fn forgive_one(&mut self, name: &str, from: &Origin) {
-        let key = Self::key(name, from);
-        if let Some(tries) = self.tries.get_mut(&key) {
-            tries.failures = tries.failures.saturating_sub(1);
-            tries.locked_until_ms = 0;
-            if tries.failures == 0 {
-                self.tries.remove(&key);
-            }
-        }
-    }
-
-    /// A wrong password or code. It was counted when it was tried; what is written down is for whoever looks at accounts.
-    fn record_failure(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
-        let locked_ms = self.tries.get(&Self::key(name, from)).map_or(0, |tries| tries.locked_until_ms);
-        let Some(account) = self.known.get_mut(name) else { return };
-        account.failures = account.failures.saturating_add(1);
-        let left = locked_ms.saturating_sub(at.boot_ms);
-        if left > 0 {
-            account.locked_until = Some(at.now.plus_millis(i64::try_from(left).unwrap_or(0)));
-        }
-        let logged = self.logged.entry(name.to_owned()).or_default();
-        if at.boot_ms.saturating_sub(logged.since_ms) >= SAID_MS {
-            (logged.since_ms, logged.records) = (at.boot_ms, 0);
-        }
-        if logged.records < SAID_MAX {
-            logged.records += 1;
-            let more = match std::mem::take(&mut logged.left_out) {
-                0 => String::new(),
-                count => format!(", after {count} more that are not written down one by one"),
-            };
-            changes.push(entry(
-                at,
-                name,
-                AuditLogAction::AccountSignInFailed,
-                name,
-                &format!("from {}{more}", from.peer),
-            ));
-        } else {
-            logged.left_out += 1;
-        }
-        self.keep_same(name, changes);
     }
 
     fn alter(
@@ -569,12 +399,12 @@ impl AccountRegistry {
 
     /// A code of one's own second factor, shown in a session: guesses count as they do at the door.
     fn take_code(&mut self, name: &str, code: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
-        self.reserve(name, from, at).map_err(locked)?;
+        self.lock_out.reserve(name, from, at)?;
         let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
             return Err(CommandError::Invalid("code: it is wrong, or was used; wait for the next one".to_owned()));
         }
-        self.forgive(name, from);
+        self.lock_out.forgive(name, from);
         Ok(())
     }
 
@@ -621,10 +451,6 @@ impl From<NoRandomness> for CommandError {
     fn from(error: NoRandomness) -> Self {
         Self::Unavailable(error.to_string())
     }
-}
-
-fn locked(wait_ms: u64) -> CommandError {
-    CommandError::TooMany { wait_s: wait_ms.div_ceil(1000).max(1) }
 }
 
 fn check_places(role: Role, places: &[String]) -> Result<(), CommandError> {

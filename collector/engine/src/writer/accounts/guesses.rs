@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{HOUR_MS, LOCK_FIRST_MS, LOCK_LAST_MS};
+use super::lock_out::{HOUR_MS, LOCK_FIRST_MS, LOCK_LAST_MS};
 
 /// Wrong codes after a right password, from browsers that are not known, before no code is taken from such browsers for a while.
 pub(super) const GUESSES_MAX: u32 = 20;
