@@ -351,7 +351,7 @@ impl EnrolmentPage {
     }
 
     fn is_usable(&self, token: &TokenRecord) -> bool {
-        token.refusal(self.page_context.now, 0).is_none()
+        token.refusal(self.page_context.now).is_none()
     }
 
     fn token_name(token: &TokenRecord) -> &str {

@@ -21,6 +21,7 @@ pub mod enrolment;
 mod incidents;
 mod losses;
 mod message;
+mod pending;
 mod persist;
 mod settings;
 mod tickets;

@@ -6,6 +6,7 @@
 
 use ioc_common::clock::Timestamp;
 
+use super::super::pending;
 use super::{AccountRegistry, Moment};
 use crate::account;
 use crate::account::intent::{Actor, Intent};
@@ -38,29 +39,7 @@ pub(super) fn session_now(
     digest: &str,
     changes: &[Change],
 ) -> Result<Option<SessionRecord>, StoreError> {
-    Ok(after(reader.session(digest)?, digest, changes))
-}
-
-/// A session as it is after what is decided and not committed yet.
-fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
-    changes.iter().fold(kept, |session, change| match change {
-        Change::Session(made) if made.digest == of => Some(made.clone()),
-        Change::SessionEnded { digest } if digest == of => None,
-        Change::SessionsEnded { account, except } => session.filter(|one| one.account != *account || except == of),
-        Change::SessionConfirmed { digest, at, second_factor } if digest == of => {
-            session.map(|one| SessionRecord { confirmed_at: *at, second_factor: *second_factor, ..one })
-        }
-        Change::SecondFactorEnded { account } => session.map(|one| {
-            let second_factor = one.second_factor && (one.federated || one.account != *account);
-            SessionRecord { second_factor, ..one }
-        }),
-        Change::ClockStepped { by_ms, .. } => session.map(|one| SessionRecord {
-            confirmed_at: one.confirmed_at.plus_millis(*by_ms),
-            expires_at: one.expires_at.plus_millis(*by_ms),
-            ..one
-        }),
-        _ => session,
-    })
+    Ok(pending::session_after(reader.session(digest)?, digest, changes))
 }
 
 #[cfg(test)]
@@ -71,10 +50,6 @@ impl IntentSessions {
 
     pub(super) fn asking(session: SessionRecord) -> Self {
         Self::of_both(Some(session), None)
-    }
-
-    pub(super) fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
-        after(kept, of, changes)
     }
 }
 

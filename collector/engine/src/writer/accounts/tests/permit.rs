@@ -1,5 +1,6 @@
 //! Who may change accounts.
 
+use super::super::super::pending;
 use super::*;
 use crate::account::FRESH_MS;
 use crate::command::Unproven;
@@ -218,7 +219,7 @@ fn a_session_counts_as_it_is_after_what_is_about_to_be_committed() {
         Change::SessionsEnded { account, except }
     };
     let gone = |account: &str| Change::SecondFactorEnded { account: account.to_owned() };
-    let after = |change: Change| IntentSessions::after(Some(kept.clone()), "s", &[change]);
+    let after = |change: Change| pending::session_after(Some(kept.clone()), "s", &[change]);
     for (change, there) in [
         (ended("s"), false),
         (ended("t"), true),
