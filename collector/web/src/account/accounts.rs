@@ -233,7 +233,7 @@ names! {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct AccountActionForm {
-    r#do: AccountAction,
+    action: AccountAction,
     #[serde(default, deserialize_with = "or_empty::deserialize")]
     role: Option<access::Role>,
     #[serde(default)]
@@ -248,7 +248,7 @@ pub(crate) async fn change(
     Form(form): Form<AccountActionForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let change = match form.r#do {
+    let change = match form.action {
         AccountAction::Reset => {
             return match reset_password(&app, &person, &name).await {
                 Ok(password) => {

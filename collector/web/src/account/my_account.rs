@@ -250,7 +250,7 @@ pub(crate) async fn token(
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecondFactorForm {
-    r#do: SecondFactorAction,
+    action: SecondFactorAction,
     #[serde(default)]
     code: String,
 }
@@ -285,7 +285,7 @@ async fn change_second_factor(
     app.limits.take_account(&person.name)?;
     let (actor, code) = (person.actor(), form.code.clone());
     let from = origin_of(app, peer, headers, &person.name);
-    let intent = match form.r#do {
+    let intent = match form.action {
         SecondFactorAction::Start => Intent::StartSecond { actor },
         SecondFactorAction::Confirm => Intent::ConfirmSecond { actor, again: false, code, from },
         SecondFactorAction::Recovery => Intent::ConfirmSecond { actor, again: true, code, from },

@@ -30,7 +30,7 @@ pub(super) fn routes() -> DescribedRouter {
 
 fn devices_api(all: &mut DescribedRouter) {
     all.get("/devices", device::list::api, "Devices, a page of them")
-        .query::<ListQuery>()
+        .query::<device::list::DevicesQuery>()
         .answers::<Page<DeviceItem>>(200);
     all.post("/devices", device::inventory::api_register, "Registers a device without an agent")
         .body::<NewDevice>()
