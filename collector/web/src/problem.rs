@@ -95,7 +95,11 @@ impl From<CommandError> for Problem {
             CommandError::NotFound(_) => Self::not_found(detail),
             CommandError::Refused(refusal) => match refusal {
                 Refusal::State { .. } | Refusal::Gate { .. } => Self::new(StatusCode::CONFLICT, detail),
-                _ => Self::invalid(detail),
+                Refusal::Invalid { .. } => Self::invalid(detail),
+                Refusal::Unknown(_) | Refusal::NoDevice(_) | Refusal::NoFault(_) | Refusal::Missing { .. } => {
+                    Self::not_found(detail)
+                }
+                Refusal::Warned(_) => Self::conflict(detail),
             },
             CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
             CommandError::Invalid(_) => Self::invalid(detail),
