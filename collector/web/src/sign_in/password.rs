@@ -45,7 +45,7 @@ pub(crate) struct Credentials {
 
 /// What credentials are good for.
 pub(crate) enum SignInOutcome {
-    /// The cookie.
+    /// They are in: the secret of their session, for their browser to keep.
     Cookie(String),
     /// A code is needed, too: the hash that the password matches.
     NeedsCode(String),
