@@ -83,9 +83,14 @@ pub(super) fn session_after(kept: Option<SessionRecord>, of: &str, changes: &[Ch
             expires_at: one.expires_at.plus_millis(*by_ms),
             ..one
         }),
-        // Of other sessions.
-        Change::Session(_) | Change::SessionEnded { .. } | Change::SessionConfirmed { .. } => session,
-        of_requests!() | of_tokens!() | Change::View(_) | of_other_records!() => session,
+        // The first three are of other sessions.
+        Change::Session(_)
+        | Change::SessionEnded { .. }
+        | Change::SessionConfirmed { .. }
+        | of_requests!()
+        | of_tokens!()
+        | Change::View(_)
+        | of_other_records!() => session,
     })
 }
 
@@ -104,14 +109,13 @@ pub(super) fn requests_after(
                 }
             }
             Change::RequestGone(id) => drop(all.remove(id)),
-            // Whoever counts passes those over by themselves, and the store keeps them while the clock is in doubt.
-            Change::RequestsPruned { .. } => {}
             Change::ClockStepped { by_ms, .. } => {
                 for one in all.values_mut() {
                     (one.at, one.seen_at) = (one.at.plus_millis(*by_ms), one.seen_at.plus_millis(*by_ms));
                 }
             }
-            of_sessions!() | of_tokens!() | Change::View(_) | of_other_records!() => {}
+            // What is pruned stays in the store while the clock is in doubt; whoever counts passes over what has not asked for so long.
+            Change::RequestsPruned { .. } | of_sessions!() | of_tokens!() | Change::View(_) | of_other_records!() => {}
         }
     }
     all
@@ -131,9 +135,8 @@ pub(super) fn token_after(kept: TokenRecord, changes: &[Change]) -> TokenRecord 
             expires_at: token.expires_at.plus_millis(*by_ms),
             ..token
         },
-        // Of other tokens; one that is made twice there is not.
-        of_tokens!() => token,
-        of_sessions!() | of_requests!() | Change::View(_) | of_other_records!() => token,
+        // Those of tokens are of others.
+        of_tokens!() | of_sessions!() | of_requests!() | Change::View(_) | of_other_records!() => token,
     })
 }
 
