@@ -1,4 +1,4 @@
-//! Accounts of people: the engine holds them all, decides what is meant for one, and changes only that. Who may is decided in `permit.rs`, who
+//! Accounts of people: the engine holds them all, decides what is meant for one, and changes only that. Who may is decided in `authorization.rs`, who
 //! is locked out in `lock_out.rs`.
 
 use std::collections::BTreeMap;
@@ -11,18 +11,18 @@ use crate::account;
 use crate::account::intent::{Actor, Intent, Origin};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use authorization::IntentSessions;
+use decision_time::DecisionTime;
 use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
 use lock_out::LockOut;
-use moment::Moment;
-use permit::IntentSessions;
 
+mod authorization;
+mod decision_time;
 mod guesses;
 mod lock_out;
-mod moment;
-mod permit;
 
 /// Longest name in the audit log, characters.
 const NAME_MAX_CHARS: usize = 60;
@@ -64,10 +64,10 @@ impl AccountRegistry {
         &mut self,
         intent: Intent,
         sessions: &IntentSessions,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
-        self.permit(&intent, sessions, at)?;
+        self.authorize(&intent, sessions, at)?;
         match intent {
             Intent::Attempt { name, code, from } => self.attempt(&name, &code, &from, at, changes),
             Intent::Unseen { name, from } => {
@@ -132,7 +132,14 @@ impl AccountRegistry {
     }
 
     /// Someone is about to show a password: what it is to be compared with, where they may try.
-    fn attempt(&mut self, name: &str, code: &str, from: &Origin, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn attempt(
+        &mut self,
+        name: &str,
+        code: &str,
+        from: &Origin,
+        at: DecisionTime,
+        changes: &mut Changes,
+    ) -> CommandResult {
         let known = self.known.get(name);
         // A right code is no guess; it is used up only when the password is right, too.
         let second = known.and_then(|account| account.second_factor.clone()).filter(|second| second.confirmed);
@@ -158,7 +165,7 @@ impl AccountRegistry {
         proved_at: Option<Timestamp>,
         second_factor: bool,
         peer: &str,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
@@ -178,7 +185,7 @@ impl AccountRegistry {
         hash: &str,
         code: &str,
         from: &Origin,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let name = actor.name();
@@ -191,7 +198,7 @@ impl AccountRegistry {
         Ok(Answer::Done)
     }
 
-    fn create(&mut self, made: AccountRecord, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn create(&mut self, made: AccountRecord, actor: &str, at: DecisionTime, changes: &mut Changes) -> CommandResult {
         let name = &made.name;
         if self.known.contains_key(name) {
             return Err(CommandError::Conflict(format!("name: there is an account {name:?} already")));
@@ -203,7 +210,14 @@ impl AccountRegistry {
         Ok(Answer::Done)
     }
 
-    fn reset(&mut self, name: &str, hash: String, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn reset(
+        &mut self,
+        name: &str,
+        hash: String,
+        actor: &str,
+        at: DecisionTime,
+        changes: &mut Changes,
+    ) -> CommandResult {
         if name == actor {
             let why = "this is your own account; choose a new password on its page";
             return Err(CommandError::Conflict(why.to_owned()));
@@ -221,7 +235,7 @@ impl AccountRegistry {
         actor: &Actor,
         present: &str,
         hash: String,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let (name, except) = (actor.name(), actor.session().unwrap_or_default());
@@ -242,7 +256,7 @@ impl AccountRegistry {
         hash: &str,
         code: &str,
         from: &Origin,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> Result<bool, CommandError> {
         let wrong = || CommandError::Forbidden(WRONG.to_owned());
@@ -273,7 +287,7 @@ impl AccountRegistry {
     }
 
     /// A wrong password or code. A name that there is not has been counted already, and nothing is written down of it.
-    fn record_failure(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+    fn record_failure(&mut self, name: &str, from: &Origin, at: DecisionTime, changes: &mut Changes) {
         if let Some(account) = self.known.get_mut(name) {
             self.lock_out.record_failure(account, from, at, changes);
         }
@@ -292,7 +306,7 @@ impl AccountRegistry {
         peer: &str,
         federated: Option<Timestamp>,
         second_factor: bool,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let (cookie, session) = account::new_session(name, peer, federated, second_factor, at.now)?;
@@ -311,7 +325,7 @@ impl AccountRegistry {
         name: &str,
         to: AccountChange,
         actor: &str,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let before = self.get(name)?.clone();
@@ -339,7 +353,7 @@ impl AccountRegistry {
         Ok(Answer::Done)
     }
 
-    fn start_second(&mut self, name: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn start_second(&mut self, name: &str, at: DecisionTime, changes: &mut Changes) -> CommandResult {
         let known = self.get(name)?;
         if known.asks_for_code() {
             return Err(CommandError::Conflict("there is a second factor already; end it first".to_owned()));
@@ -357,7 +371,7 @@ impl AccountRegistry {
         again: bool,
         code: &str,
         from: &Origin,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         let confirmed = self.second_of(name)?.confirmed;
@@ -378,7 +392,7 @@ impl AccountRegistry {
         name: &str,
         code: &str,
         from: &Origin,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         if self.second_of(name)?.confirmed {
@@ -398,7 +412,7 @@ impl AccountRegistry {
     }
 
     /// A code of one's own second factor, shown in a session: guesses count as they do at the door.
-    fn take_code(&mut self, name: &str, code: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
+    fn take_code(&mut self, name: &str, code: &str, from: &Origin, at: DecisionTime) -> Result<(), CommandError> {
         self.lock_out.reserve(name, from, at)?;
         let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
@@ -425,7 +439,7 @@ impl AccountRegistry {
         except: &str,
         why: &str,
         actor: &str,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) -> CommandResult {
         self.keep_same(name, changes);
@@ -470,7 +484,7 @@ fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> Stri
     format!("{role}{disabled}{places} {full_name}").trim_end().to_owned()
 }
 
-fn entry(at: Moment, actor: &str, action: AuditLogAction, subject: &str, detail: &str) -> Change {
+fn entry(at: DecisionTime, actor: &str, action: AuditLogAction, subject: &str, detail: &str) -> Change {
     let (actor, action) = (actor.to_owned(), action.as_str().to_owned());
     Change::Audit(audit::AuditEntry {
         at: at.now,
@@ -485,7 +499,7 @@ impl Engine {
     /// Whether a session still is what it was when its rights were looked at: whatever takes a right away ends it.
     pub(super) fn check_session(&self, session: &SessionRef, now: Timestamp) -> Result<(), CommandError> {
         let SessionRef { account, digest } = session;
-        let found = permit::session_now(self.reader.as_ref(), digest, &self.batch.changes);
+        let found = authorization::session_now(self.reader.as_ref(), digest, &self.batch.changes);
         let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
         self.accounts.standing(found.as_ref(), (account, digest), now).map(drop)
     }
@@ -494,7 +508,7 @@ impl Engine {
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
         let sessions = IntentSessions::of(&intent, self.reader.as_ref(), &self.batch.changes);
         let sessions = sessions.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let at = Moment { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
+        let at = DecisionTime { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.
         self.accounts.decide(intent, &sessions, at, &mut self.batch.changes)
     }

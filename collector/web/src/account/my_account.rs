@@ -22,7 +22,7 @@ use crate::server::Peer;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use crate::sign_in::password::origin_of;
 use ioc_engine::account::intent::Intent;
-use ioc_engine::account::{self, CredentialError, hashing};
+use ioc_engine::account::{self, CredentialError, password_hashing};
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::Answer;
 use ioc_store::template::one_line;
@@ -43,7 +43,7 @@ async fn change_password(
     let present = before.password.clone();
     let PasswordForm { present: shown, new } = form;
     let changed = on_hashing_thread(app, person, move || {
-        account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))
+        account::check_change(&before, &shown, &new).map(|()| password_hashing::hash(&new))
     })
     .await?;
     let hash = match changed {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::guesses::{CodeGuesses, GUESSES_MAX};
-use super::{Changes, Moment, entry};
+use super::{Changes, DecisionTime, entry};
 use crate::account;
 use crate::account::intent::Origin;
 use crate::audit_action::AuditLogAction;
@@ -74,7 +74,7 @@ impl LockOut {
     ///
     /// # Errors
     /// [`CommandError::TooMany`] with how long to wait.
-    pub(super) fn reserve(&mut self, name: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
+    pub(super) fn reserve(&mut self, name: &str, from: &Origin, at: DecisionTime) -> Result<(), CommandError> {
         let key = Self::key(name, from);
         let left_ms = self.tries.get(&key).map_or(0, |tries| tries.locked_until_ms.saturating_sub(at.boot_ms));
         if left_ms > 0 {
@@ -93,7 +93,7 @@ impl LockOut {
         Ok(())
     }
 
-    fn take_strangers_place(&mut self, name: &str, is_new: bool, at: Moment) -> Result<(), CommandError> {
+    fn take_strangers_place(&mut self, name: &str, is_new: bool, at: DecisionTime) -> Result<(), CommandError> {
         if self.strangers.len() >= TRIES_MAX {
             // Whoever has all places again is as if never seen.
             self.strangers
@@ -111,7 +111,7 @@ impl LockOut {
         Ok(())
     }
 
-    fn make_room(&mut self, at: Moment) {
+    fn make_room(&mut self, at: DecisionTime) {
         if self.tries.len() < TRIES_MAX {
             return;
         }
@@ -141,7 +141,7 @@ impl LockOut {
         &mut self,
         account: &mut AccountRecord,
         from: &Origin,
-        at: Moment,
+        at: DecisionTime,
         changes: &mut Changes,
     ) {
         let name = &account.name;
@@ -171,19 +171,19 @@ impl LockOut {
 
     /// Whether a right code spares this attempt from being counted. Codes that are guessed by the dozen, by somebody who may know the password,
     /// spare nobody any more.
-    pub(super) fn spares_right_code(&self, name: &str, from: &Origin, at: Moment) -> bool {
+    pub(super) fn spares_right_code(&self, name: &str, from: &Origin, at: DecisionTime) -> bool {
         let guessed = from.browser.is_none() && self.guesses.are_many(name, at.boot_ms);
         !guessed && self.wrong_codes(name, at) < CODES_MAX
     }
 
     /// Wrong codes on an account within this hour, from wherever.
-    fn wrong_codes(&self, name: &str, at: Moment) -> u32 {
+    fn wrong_codes(&self, name: &str, at: DecisionTime) -> u32 {
         let hour = at.boot_ms / HOUR_MS;
         self.wrong_codes.get(name).filter(|(_, of)| *of == hour).map_or(0, |(count, _)| *count)
     }
 
     /// Counts a wrong code, whatever the password was.
-    pub(super) fn wrong_code(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+    pub(super) fn wrong_code(&mut self, name: &str, from: &Origin, at: DecisionTime, changes: &mut Changes) {
         let count = self.wrong_codes(name, at).saturating_add(1);
         self.wrong_codes.insert(name.to_owned(), (count, at.boot_ms / HOUR_MS));
         if count == CODES_MAX {
@@ -196,7 +196,7 @@ impl LockOut {
     ///
     /// # Errors
     /// [`CommandError::TooMany`] with how long to wait.
-    pub(super) fn takes_codes(&self, name: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
+    pub(super) fn takes_codes(&self, name: &str, from: &Origin, at: DecisionTime) -> Result<(), CommandError> {
         match self.guesses.locked_for_ms(name, at.boot_ms) {
             wait_ms if wait_ms > 0 && from.browser.is_none() => Err(locked(wait_ms)),
             _ => Ok(()),
@@ -204,7 +204,7 @@ impl LockOut {
     }
 
     /// The password was right and the code wrong: a known browser has attempts of its own, all others are counted together.
-    pub(super) fn record_guess(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+    pub(super) fn record_guess(&mut self, name: &str, from: &Origin, at: DecisionTime, changes: &mut Changes) {
         if from.browser.is_none() && self.guesses.count(name, at.boot_ms) == GUESSES_MAX {
             tracing::warn!(account = name, from = from.peer, "somebody knows the password and guesses codes");
             let detail = format!("{GUESSES_MAX} wrong codes with the right password, the last from {}", from.peer);

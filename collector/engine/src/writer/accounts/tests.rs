@@ -2,15 +2,15 @@ use super::guesses::GUESSES_MAX;
 use super::lock_out::{CODES_MAX, HOUR_MS, SAID_MAX, SAID_MS, STRANGERS_MS, TRIES_MAX};
 use super::*;
 
-mod permit;
+mod authorization;
 mod session;
 
 const WALL: i64 = 1_800_000_000_000;
 
-fn at(boot_ms: u64) -> Moment {
+fn at(boot_ms: u64) -> DecisionTime {
     {
         let now = Timestamp::from_millis(WALL + i64::try_from(boot_ms).unwrap_or(0));
-        Moment { now, boot_ms, wall: now }
+        DecisionTime { now, boot_ms, wall: now }
     }
 }
 
