@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::guesses::{CodeGuesses, GUESSES_MAX};
+use super::guesses::{CodeGuesses, GUESSES_MAX, HOUR_MS, LOCK_FIRST_MS, LOCK_LAST_MS};
 use super::{Changes, DecisionTime, entry};
 use crate::account;
 use crate::account::intent::Origin;
@@ -15,9 +15,6 @@ use ioc_store::{AccountRecord, Change};
 
 /// Failed attempts of one origin before it is locked out of an account.
 const FAILURES_MAX: u32 = 5;
-/// First lock, doubled with every further failure up to the last.
-pub(super) const LOCK_FIRST_MS: u64 = 60_000;
-pub(super) const LOCK_LAST_MS: u64 = 3_600_000;
 /// Attempts of all strangers together on one account: so many at once, and one more after each of these spans. More only slows them.
 const STRANGERS_MAX: u64 = 60;
 pub(super) const STRANGERS_MS: u64 = 10_000;
@@ -30,7 +27,6 @@ pub(super) const SAID_MAX: u32 = 10;
 pub(super) const SAID_MS: u64 = 600_000;
 /// Wrong codes of the second factor within an hour after which a right one spares nobody from a lock.
 pub(super) const CODES_MAX: u32 = 20;
-pub(super) const HOUR_MS: u64 = 3_600_000;
 
 /// Attempts of one origin on one account.
 #[derive(Debug, Clone, Copy, Default)]

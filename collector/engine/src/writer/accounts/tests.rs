@@ -1,5 +1,5 @@
-use super::guesses::GUESSES_MAX;
-use super::lock_out::{CODES_MAX, HOUR_MS, SAID_MAX, SAID_MS, STRANGERS_MS, TRIES_MAX};
+use super::guesses::{GUESSES_MAX, HOUR_MS};
+use super::lock_out::{CODES_MAX, SAID_MAX, SAID_MS, STRANGERS_MS, TRIES_MAX};
 use super::*;
 
 mod authorization;
