@@ -478,7 +478,7 @@ async fn verify(runtime: &Path) -> anyhow::Result<()> {
     let mut previous = audit::GENESIS.to_owned();
     let mut after = 0_u64;
     loop {
-        let page = cli::ask(runtime, "GET", &format!("/api/v1/audit?after={after}&limit=500"), None).await?;
+        let page = cli::ask(runtime, "GET", &format!("/api/v1/audit?cursor={after}&limit=500"), None).await?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         for item in &items {
             let record = record_of(item)?;

@@ -53,9 +53,9 @@ pub async fn sign_in(rig: &Rig, jar: &Path, name: &str, password: &str) {
 /// When the collector refuses.
 pub async fn set_up(rig: &Rig, jar: &Path) -> SecondFactor {
     let path = "/api/v1/account/second-factor";
-    let started = asked(rig, jar, path, json!({ "do": "start" })).await;
+    let started = asked(rig, jar, path, json!({ "action": "start" })).await;
     let secret = started["secret"].as_str().expect("a secret").to_owned();
-    let codes = asked(rig, jar, path, json!({ "do": "confirm", "code": code_of(&secret, 0).await })).await;
+    let codes = asked(rig, jar, path, json!({ "action": "confirm", "code": code_of(&secret, 0).await })).await;
     let recovery = codes["recovery"].as_array().expect("codes").iter().filter_map(Value::as_str).map(str::to_owned);
     SecondFactor { secret, recovery: recovery.collect() }
 }

@@ -50,7 +50,7 @@ async fn a_leaked_token_of_an_administrator_changes_no_account() {
         ("POST", "/api/v1/accounts/lan/reset", json!({})),
         ("DELETE", "/api/v1/accounts/lan/second-factor", json!({})),
         ("POST", "/api/v1/account/password", json!({ "present": password, "new": "a new long password" })),
-        ("POST", "/api/v1/account/second-factor", json!({ "do": "start" })),
+        ("POST", "/api/v1/account/second-factor", json!({ "action": "start" })),
         ("POST", "/api/v1/account/tokens", json!({ "label": "next", "role": "administrator", "days": 300 })),
         ("POST", "/api/v1/session/confirm", json!({ "password": password })),
     ] {
@@ -62,7 +62,7 @@ async fn a_leaked_token_of_an_administrator_changes_no_account() {
             "-H",
             &bearer,
             "-d",
-            "do=reset&name=mine&role=administrator&places=&full_name=&label=x&days=9&present=x&new=y",
+            "action=reset&name=mine&role=administrator&places=&full_name=&label=x&days=9&present=x&new=y",
         ];
         let (status, text) = ask(&rig, "127.0.0.1", &form, path, None).await;
         assert_ne!(status, 303, "{path}: {text}");
@@ -96,11 +96,11 @@ fn forms(name: &str) -> Vec<(String, String)> {
     let of = |fields: &str| (format!("/accounts/{name}"), fields.to_owned());
     vec![
         ("/accounts".to_owned(), format!("name={name}-by-page&full_name=&role=administrator&places=")),
-        of("do=role&role=leader&places="),
-        of("do=disable"),
-        of("do=enable"),
-        of("do=reset"),
-        of("do=remove-second-factor"),
+        of("action=role&role=leader&places="),
+        of("action=disable"),
+        of("action=enable"),
+        of("action=reset"),
+        of("action=remove-second-factor"),
         ("/account/tokens".to_owned(), "label=x&role=viewer&days=1".to_owned()),
     ]
 }
@@ -171,7 +171,7 @@ async fn an_administrator_without_a_second_factor_changes_no_account_and_is_led_
     let (_, page) = ask(&rig, "127.0.0.1", &["-b", &other], "/account", None).await;
     let of_token = page.split("<b>Mã</b>").nth(1).and_then(|rest| rest.split("/account/sessions/").nth(1)).unwrap();
     let end = format!("/account/sessions/{}", of_token.split('"').next().unwrap());
-    let body = Some(json!({ "do": "off", "code": second.recovery[2] }));
+    let body = Some(json!({ "action": "off", "code": second.recovery[2] }));
     assert_eq!(ask(&rig, "127.0.0.1", &["-b", &other], "/api/v1/account/second-factor", body).await.0, 200);
     let (status, page) = ask(&rig, "127.0.0.1", &["-b", &other, "-X", "POST"], &end, None).await;
     assert!(status == 409 && page.contains("#second-factor"), "{status} {page}");

@@ -208,15 +208,15 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     rig.start().await.unwrap();
     let client = settled(&rig, "lan", json!({ "name": "lan", "role": "duty_officer" })).await;
     let second = |body: Value| client.ask("POST", "/api/v1/account/second-factor", Some(body));
-    assert_eq!(second(json!({ "do": "confirm", "code": "123456" })).await.0, 409);
-    let (status, text) = second(json!({ "do": "start" })).await;
+    assert_eq!(second(json!({ "action": "confirm", "code": "123456" })).await.0, 409);
+    let (status, text) = second(json!({ "action": "start" })).await;
     let started: Value = serde_json::from_str(&text).unwrap();
     let secret = started["secret"].as_str().unwrap().to_owned();
     assert!(status == 200 && started["uri"].as_str().unwrap().contains(&secret), "{text}");
     // Not asked for before its owner has shown that they have it.
     assert_eq!(SessionClient::new(&rig, "a").sign_in("lan", "correct horse battery").await, 204);
-    assert_eq!(second(json!({ "do": "confirm", "code": "000000" })).await.0, 422);
-    let (status, text) = second(json!({ "do": "confirm", "code": code_of(&secret, 0).await })).await;
+    assert_eq!(second(json!({ "action": "confirm", "code": "000000" })).await.0, 422);
+    let (status, text) = second(json!({ "action": "confirm", "code": code_of(&secret, 0).await })).await;
     let codes: Value = serde_json::from_str(&text).unwrap();
     assert!(status == 200 && codes["recovery"].as_array().unwrap().len() == 10, "{text}");
 
@@ -256,15 +256,15 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     assert!(status == 403 && text.contains("urn:ioc-watch:confirm"), "it was opened by the password alone: {text}");
     let spare = codes["recovery"][2].as_str().unwrap();
     let shows = Some(json!({ "password": "correct horse battery", "code": spare }));
-    assert_eq!(second(json!({ "do": "off", "code": "000000" })).await.0, 403, "nor is it ended by such a one");
+    assert_eq!(second(json!({ "action": "off", "code": "000000" })).await.0, 403, "nor is it ended by such a one");
     assert_eq!(client.ask("POST", "/api/v1/session/confirm", shows).await.0, 204);
     let (_, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
     let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
     let robot = SessionClient { token: Some(shown), ..SessionClient::new(&rig, "robot") };
     assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
-    assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await.0, 403);
+    assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "action": "start" }))).await.0, 403);
     let spare = codes["recovery"][3].as_str().unwrap();
-    assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
+    assert_eq!(second(json!({ "action": "off", "code": spare })).await.0, 200);
     assert_eq!(SessionClient::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
     rig.stop().await.unwrap();
 }
@@ -375,10 +375,10 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
     assert!(status == 200 && page.contains("bắt buộc có xác thực hai lớp"), "{page}");
     let token = Some(json!({ "label": "around", "role": "viewer", "days": 1 }));
     assert_eq!(leader.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
-    let (_, text) = leader.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await;
+    let (_, text) = leader.ask("POST", "/api/v1/account/second-factor", Some(json!({ "action": "start" }))).await;
     let started: Value = serde_json::from_str(&text).unwrap();
     let code = code_of(started["secret"].as_str().unwrap(), 0).await;
-    let confirm = Some(json!({ "do": "confirm", "code": code }));
+    let confirm = Some(json!({ "action": "confirm", "code": code }));
     assert_eq!(leader.ask("POST", "/api/v1/account/second-factor", confirm).await.0, 200);
     assert_eq!(leader.ask("GET", "/api/v1/devices", None).await.0, 200);
     rig.stop().await.unwrap();
@@ -391,7 +391,7 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/language", &["language"]),
     ("/devices/views", &["name", "query", "remove"]),
     ("/devices/srv-01/remarks", &["text"]),
-    ("/enrolment", &["do", "name", "kind", "uses", "life", "table", "which", "tags", "group"]),
+    ("/enrolment", &["action", "name", "kind", "uses", "life", "table", "token", "request", "device", "tags", "group"]),
     ("/incidents/new", &["title", "text", "severity", "device", "reporter", "contact"]),
     ("/incidents/1", &["action", "note", "text", "unit", "person", "backup", "safety", "course", "remedy", "into"]),
     ("/incidents/99999999999999999999", &["action"]),
@@ -405,8 +405,8 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
     ("/maintenance/1/end", &["x"]),
     ("/accounts", &["name", "full_name", "role", "places"]),
-    ("/accounts/nobody", &["do", "role", "places"]),
-    ("/account/second-factor", &["do", "code"]),
+    ("/accounts/nobody", &["action", "role", "places"]),
+    ("/account/second-factor", &["action", "code"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -449,7 +449,7 @@ async fn no_form_falls_over_what_is_typed_into_it() {
             assert!(!page.contains(script), "{path}: what was typed became part of the page");
         }
         // Half a form, the same field twice, no form at all.
-        for body in ["", "=&=&&", "%", "a", "do=x&do=y&name=a&name=b"] {
+        for body in ["", "=&=&&", "%", "a", "action=x&action=y&name=a&name=b"] {
             let (status, page) = client.form(path, body).await;
             assert!((200..500).contains(&status), "{path} {body}: {status} {page:.300}");
         }

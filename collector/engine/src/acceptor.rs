@@ -74,9 +74,9 @@ impl Listen for UnixListener {
 }
 
 /// A connection that was let in.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub struct Accepted<L: Listen> {
-    /// The connection.
     pub socket: L::Socket,
     /// Where it comes from.
     pub peer: L::Peer,

@@ -273,7 +273,7 @@ pub enum CommandError {
     Forbidden(String),
     /// Whoever asks has to show more of who they are before accounts are changed.
     #[error(transparent)]
-    Unproven(#[from] Unproven),
+    MissingProof(#[from] MissingProof),
     /// More attempts to sign in, or to confirm by a code, than are allowed.
     #[error("too many attempts; try again in {wait_s} s")]
     TooMany {
@@ -287,7 +287,7 @@ pub enum CommandError {
 
 /// What is not shown of who asks for a change of accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unproven {
+pub enum MissingProof {
     /// It was too long ago, or by the password alone.
     #[error(
         "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again"

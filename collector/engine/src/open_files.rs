@@ -26,7 +26,7 @@ const OPEN_AT_START: usize = 128;
 /// How many connections are to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
-    /// Devices.
+    /// Devices that have shown their certificate, at the MQTT endpoint.
     pub devices: usize,
     /// Sockets that have not yet shown a device's certificate.
     pub newcomers: Bounds,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::document;
 use ioc_common::layout::Layout;
 use ioc_common::reading;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
@@ -68,7 +69,7 @@ pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<Strin
         .for_device(known.info)
         .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
             RuleCondition::Number(condition) => Some(condition.metric.name),
-            _ => None,
+            RuleCondition::Document(_) | RuleCondition::Silent | RuleCondition::Budget => None,
         })
         .collect();
     let unknown = known.layout.series().iter().zip(known.latest).filter(|(_, value)| value.is_none());
@@ -128,11 +129,11 @@ pub fn unjudged(
             any = true;
             never |= last.is_none();
             since = [since, last].into_iter().flatten().min();
-            if subjects.len() < SERIES_MAX && !series.subject().is_empty() && !metric.starts_with("account.") {
+            if subjects.len() < SERIES_MAX && !series.subject().is_empty() && !condition.metric.is_personal() {
                 subjects.push(series.subject().to_owned());
             }
-            // What these documents say may name a person; who may read them finds it there.
-            if why.is_empty() && (failed.is_some() || !matches!(probe, "accounts" | "sessions")) {
+            // What a document about people says may name a person; who may read it finds it there.
+            if why.is_empty() && (failed.is_some() || !document::is_of_people(probe)) {
                 why = reason.unwrap_or_default();
             }
         }

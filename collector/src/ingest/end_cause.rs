@@ -82,7 +82,30 @@ impl EndCause {
             Self::Protocol => Some(1),
             Self::ClientId => Some(2),
             Self::Will => Some(5),
-            _ => None,
+            Self::Silent
+            | Self::Closed
+            | Self::HandshakeTimeout
+            | Self::Tls
+            | Self::Certificate
+            | Self::CertificateEnded
+            | Self::Revoked
+            | Self::Newcomers
+            | Self::Connections
+            | Self::ConnectTimeout
+            | Self::WriteTimeout
+            | Self::Socket
+            | Self::Stopping
+            | Self::Packet
+            | Self::ConnectTrailingBytes
+            | Self::Qos2
+            | Self::Topic
+            | Self::Filters
+            | Self::Subscribe
+            | Self::Payload
+            | Self::Device
+            | Self::KeepAlive
+            | Self::Disconnected
+            | Self::ByEngine(_) => None,
         }
     }
 }

@@ -474,7 +474,7 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     let used = TokenRecord { uses: 1, used_at: Some(at(5)), ..token };
     assert_eq!(reader.token("t").expect("reads").as_ref(), Some(&used));
-    assert!(used.refusal(at(2), 0).is_some() && reader.tokens(None, 9).expect("reads") == [used]);
+    assert!(used.refusal(at(2)).is_some() && reader.tokens(None, 9).expect("reads") == [used]);
     assert!(reader.tokens(Some("t"), 9).expect("reads").is_empty(), "goes on after it");
     store.commit(&[Change::TokenEnded { digest: "t".into(), at: at(6) }]).expect("commits");
     assert_eq!(reader.token("t").expect("reads").and_then(|token| token.ended_at), Some(at(6)));

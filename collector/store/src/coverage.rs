@@ -29,7 +29,7 @@ pub struct CoverageFacts {
 /// How far one area is covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// The area's name; `reporting` for what is heard at all.
+    /// The area's name; [`REPORTING`] for what is heard at all.
     pub name: &'static str,
     /// Machines on which it is in order.
     pub covered: u64,
@@ -56,20 +56,25 @@ pub struct CoverageArea {
     pub document: &'static str,
     /// The articles whose faults speak against it, with what is under them: `7` has `7.1`.
     pub articles: &'static [&'static str],
+    /// What speaks against it names people (article 12): a list of it is personal data.
+    pub personal: bool,
 }
+
+/// The area of what is heard at all: it is asked of everything that is registered, and has no rules.
+pub const REPORTING: &str = "reporting";
 
 /// Every area.
 pub const AREAS: [CoverageArea; 4] = [
-    CoverageArea { name: "antivirus", document: "antivirus", articles: &["8.2"] },
-    CoverageArea { name: "patches", document: "patches", articles: &["9.2"] },
-    CoverageArea { name: "backups", document: "backups", articles: &["7"] },
-    CoverageArea { name: "passwords", document: "accounts", articles: &["13", "17.2"] },
+    CoverageArea { name: "antivirus", document: "antivirus", articles: &["8.2"], personal: false },
+    CoverageArea { name: "patches", document: "patches", articles: &["9.2"], personal: false },
+    CoverageArea { name: "backups", document: "backups", articles: &["7"], personal: false },
+    CoverageArea { name: "passwords", document: "accounts", articles: &["13", "17.2"], personal: true },
 ];
 
 /// How far everything is covered, reporting first.
 #[must_use]
 pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
-    let mut all = vec![Coverage { name: "reporting", covered: facts.live, unknown: 0, total: facts.devices }];
+    let mut all = vec![Coverage { name: REPORTING, covered: facts.live, unknown: 0, total: facts.devices }];
     for area in AREAS {
         let against = rules_against(area, rules);
         let faulty: BTreeSet<u64> =
@@ -119,6 +124,7 @@ fn is_under(article: &str, of: &str) -> bool {
 mod tests {
     use super::*;
     use ioc_common::config::Source;
+    use ioc_common::document;
 
     #[test]
     fn a_machine_is_covered_when_it_told_and_nothing_speaks_against_it() {
@@ -147,6 +153,10 @@ mod tests {
                 ("passwords", 0, 0, 4)
             ]
         );
+        // An area of which a survey tells that is about people as a whole is personal.
+        for area in AREAS.into_iter().filter(|area| document::is_of_people(area.document)) {
+            assert!(area.personal, "{}", area.name);
+        }
         assert!(is_under("7.1", "7") && is_under("7", "7") && !is_under("17.2", "1") && !is_under("72", "7"));
         assert_eq!(Coverage { name: "x", covered: 0, unknown: 0, total: 0 }.percent(), 100);
     }

@@ -59,14 +59,12 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
-    /// Why it cannot be used now, when it has been used `more` times beside what is on record.
+    /// Why it cannot be used now.
     #[must_use]
-    pub fn refusal(&self, now: Timestamp, more: u32) -> Option<&'static str> {
+    pub fn refusal(&self, now: Timestamp) -> Option<&'static str> {
         match () {
             () if self.ended_at.is_some() => Some("this token was ended; ask for a new one"),
-            () if self.uses.saturating_add(more) >= self.uses_max => {
-                Some("this token has been used; ask for a new one")
-            }
+            () if self.uses >= self.uses_max => Some("this token has been used; ask for a new one"),
             () if self.expires_at <= now => Some("this token has expired; ask for a new one"),
             () => None,
         }

@@ -16,7 +16,7 @@ use crate::readers::StoreReaders;
 use crate::recent_accesses::RecentAccesses;
 use crate::seal::Seal;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
-use ioc_engine::account::hashing::Hashing;
+use ioc_engine::account::password_hashing::HashQueue;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::connection_limit::PerKeyLimit;
@@ -41,7 +41,7 @@ pub struct App {
     readers: StoreReaders,
     pub(crate) texts: Arc<Texts>,
     /// All that is hashed goes through this.
-    pub(crate) hashing: Hashing,
+    pub(crate) hash_queue: HashQueue,
     pub(crate) accesses: Arc<RecentAccesses>,
     pub(crate) links: Arc<AcknowledgeLinks>,
     /// What browsers keep of a sign-in that is not finished.
@@ -72,14 +72,14 @@ impl App {
         limited: Vec<Box<dyn Reader>>,
         links: Arc<AcknowledgeLinks>,
     ) -> Result<Self, PkiError> {
-        let started = Hashing::start();
+        let started = HashQueue::start();
         Ok(Self {
             engine: EngineGateway::new(engine),
             health,
             config,
             readers: StoreReaders::new(readers, limited),
             texts: Arc::new(Texts::load()),
-            hashing: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
+            hash_queue: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
             accesses: Arc::default(),
             links,
             seal: Arc::new(Seal::new()?),

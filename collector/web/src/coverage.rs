@@ -20,7 +20,7 @@ use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
 use crate::tone::Tone;
-use ioc_store::coverage::{self, AREAS, CoverageFacts};
+use ioc_store::coverage::{self, AREAS, CoverageFacts, REPORTING};
 use ioc_store::scope::AccessScope;
 use ioc_store::{Counts, FaultQuery, Reader, Right, StoreError};
 
@@ -95,15 +95,13 @@ pub(crate) async fn page(
     Path(name): Path<String>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    if name == "reporting" {
+    if name == REPORTING {
         return Ok(Redirect::to("/devices?state=bad").into_response());
     }
     let Some(area) = AREAS.into_iter().find(|area| area.name == name) else {
         return Err(Failure::not_found(page_context));
     };
-    // Passwords are of people: their accounts are named here.
-    let personal = area.name == "passwords";
-    if personal
+    if area.personal
         && !(person.may(Right::Personal)
             && personal_data::record_list_access(&app, &person, "accounts of all machines").await)
     {

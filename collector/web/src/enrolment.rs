@@ -14,7 +14,7 @@ use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use crate::api::{ApiResult, ListQuery, Page, device_id};
-use crate::api_types::{self, all};
+use crate::api_types::{self, all, names};
 use crate::app::App;
 use crate::device::inventory::device_of;
 use crate::page::context::PageContext;
@@ -240,11 +240,38 @@ pub(crate) async fn enrol(
     Ok((Extension(rate_limit::ValidToken), response).into_response())
 }
 
+names! {
+    /// What the page does.
+    EnrolmentAction {
+        /// Makes a token.
+        Token = "token",
+        /// Makes a token by which a device is enrolled anew.
+        Anew = "anew",
+        /// Lets a device report again whose identity was found on two machines.
+        Release = "release",
+        /// Ends a token.
+        End = "end",
+        /// Lets a machine in that waits.
+        Approve = "approve",
+        /// Refuses it.
+        Refuse = "refuse",
+        /// Takes a table of assets in.
+        Import = "import",
+    }
+}
+
 /// What the page's forms send: each names what it does.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EnrolmentActionForm {
+    action: EnrolmentAction,
+    #[serde(flatten)]
+    form: EnrolmentForm,
+}
+
+/// Everything that one of them may say.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct EnrolmentForm {
-    r#do: String,
     // A token.
     group: String,
     purpose: String,
@@ -260,8 +287,10 @@ pub(crate) struct EnrolmentForm {
     officer: String,
     leader: String,
     tags: String,
-    // What is meant: a token's digest, or a request.
-    which: String,
+    /// A token that there is, by its digest.
+    token: String,
+    /// A machine that waits, by the identifier of its request.
+    request: String,
     // Assets.
     table: String,
     check: String,
@@ -274,8 +303,8 @@ impl EnrolmentForm {
     }
 
     /// What was refused, to be mended; the page's other forms as at first.
-    fn for_correction(self) -> Self {
-        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::initial() } }
+    fn for_correction(self, action: EnrolmentAction) -> Self {
+        if action == EnrolmentAction::Token { self } else { Self { table: self.table, ..Self::initial() } }
     }
 
     fn device(&self) -> NewDevice {
@@ -351,7 +380,7 @@ impl EnrolmentPage {
     }
 
     fn is_usable(&self, token: &TokenRecord) -> bool {
-        token.refusal(self.page_context.now, 0).is_none()
+        token.refusal(self.page_context.now).is_none()
     }
 
     fn token_name(token: &TokenRecord) -> &str {
@@ -407,24 +436,29 @@ pub(crate) async fn act(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Form(form): Form<EnrolmentForm>,
+    Form(EnrolmentActionForm { action, form }): Form<EnrolmentActionForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    match carry_out(&app, &person, &form).await {
+    match carry_out(&app, &person, action, &form).await {
         Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
         Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolmentForm::initial(), done).await,
-        Ok(Some(done)) => show_page(&app, page_context, form.for_correction(), done).await,
+        Ok(Some(done)) => show_page(&app, page_context, form.for_correction(action), done).await,
         Err(problem) => {
             let done = EnrolmentResult { error: Some(problem.detail().to_owned()), ..EnrolmentResult::default() };
-            show_page(&app, page_context, form.for_correction(), done).await
+            show_page(&app, page_context, form.for_correction(action), done).await
         }
     }
 }
 
-async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<Option<EnrolmentResult>, Problem> {
+async fn carry_out(
+    app: &App,
+    person: &Person,
+    action: EnrolmentAction,
+    form: &EnrolmentForm,
+) -> Result<Option<EnrolmentResult>, Problem> {
     let actor = person.name.clone();
-    match form.r#do.as_str() {
-        "token" => {
+    match action {
+        EnrolmentAction::Token => {
             let life = life_of(&form.life)?;
             let group = !form.group.is_empty();
             let uses = if group { form.uses.trim() } else { "1" };
@@ -435,8 +469,8 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<O
             let (token, _) = create_token(app, person, new, life).await?;
             Ok(Some(EnrolmentResult::token(app, token, "")))
         }
-        "anew" => {
-            let id = device_id(&form.which)?;
+        EnrolmentAction::Anew => {
+            let id = device_id(&form.device)?;
             let missing = format!("there is no device {id}");
             let known = app.read(&person.scope, move |reader| reader.device(&id)).await?;
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
@@ -444,16 +478,16 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<O
             let (token, _) = create_token(app, person, new, life_of(TOKEN_LIFE)?).await?;
             Ok(Some(EnrolmentResult::token(app, token, "--anew ")))
         }
-        "release" => {
-            let device = device_id(&form.which)?;
+        EnrolmentAction::Release => {
+            let device = device_id(&form.device)?;
             app.carry_out(person, Command::Release { device, actor }).await?;
             Ok(None)
         }
-        "end" => {
-            app.carry_out(person, Command::EndToken { digest: form.which.clone(), actor }).await?;
+        EnrolmentAction::End => {
+            app.carry_out(person, Command::EndToken { digest: form.token.clone(), actor }).await?;
             Ok(None)
         }
-        "approve" => {
+        EnrolmentAction::Approve => {
             // What stands in no field of the form stays as it was proposed.
             let shown = form.device();
             let approved = NewDevice {
@@ -463,17 +497,17 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<O
                 label: shown.label,
                 place: shown.place,
                 tags: shown.tags,
-                ..proposed_device(app, &form.which).await?
+                ..proposed_device(app, &form.request).await?
             };
-            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
+            app.carry_out(person, Command::DecideRequest { id: form.request.clone(), approved: Some(approved), actor })
                 .await?;
             Ok(None)
         }
-        "refuse" => {
-            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
+        EnrolmentAction::Refuse => {
+            app.carry_out(person, Command::DecideRequest { id: form.request.clone(), approved: None, actor }).await?;
             Ok(None)
         }
-        "import" => match import::read(&form.table) {
+        EnrolmentAction::Import => match import::read(&form.table) {
             Err(faults) => Ok(Some(EnrolmentResult { faults, ..EnrolmentResult::default() })),
             Ok(devices) if !form.check.is_empty() => Ok(Some(EnrolmentResult {
                 assets: Some(("assets-good", devices.len() as u64)),
@@ -487,6 +521,5 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<O
                 }))
             }
         },
-        other => Err(Problem::invalid(format!("do: found {other:?}"))),
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct Attempt {
 /// Who someone is, as the provider's signed token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VerifiedIdentity {
-    /// Their name.
+    /// What the claim says that `[oidc] claim` names: the name of an account here.
     pub(crate) name: String,
     /// When they last showed the provider who they are, where it says so: it may have let a browser through that did days ago.
     pub(crate) authenticated_at: Option<Timestamp>,

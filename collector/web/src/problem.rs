@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use ioc_judge::Refusal;
 
-use ioc_engine::account::hashing::{Busy, RETRY_AFTER_S};
-use ioc_engine::command::{CommandError, Unproven};
+use ioc_engine::account::password_hashing::{HashQueueFull, RETRY_AFTER_S};
+use ioc_engine::command::{CommandError, MissingProof};
 
 /// What a program knows by that more of who asks has to be shown, and what of it.
-const fn kind_of(unproven: Unproven) -> &'static str {
-    match unproven {
-        Unproven::Stale => "urn:ioc-watch:confirm",
-        Unproven::NoSecondFactor => "urn:ioc-watch:no-second-factor",
-        Unproven::SilentProvider => "urn:ioc-watch:provider-without-second-factor",
+const fn kind_of(missing_proof: MissingProof) -> &'static str {
+    match missing_proof {
+        MissingProof::Stale => "urn:ioc-watch:confirm",
+        MissingProof::NoSecondFactor => "urn:ioc-watch:no-second-factor",
+        MissingProof::SilentProvider => "urn:ioc-watch:provider-without-second-factor",
     }
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Problem {
     status: u16,
     detail: String,
     #[serde(skip)]
-    unproven: Option<Unproven>,
+    missing_proof: Option<MissingProof>,
 }
 
 impl Problem {
@@ -38,7 +38,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
-            unproven: None,
+            missing_proof: None,
         }
     }
 
@@ -75,8 +75,8 @@ impl Problem {
     }
 
     /// What is not shown of who asks, where that is why.
-    pub(crate) const fn unproven(&self) -> Option<Unproven> {
-        self.unproven
+    pub(crate) const fn missing_proof(&self) -> Option<MissingProof> {
+        self.missing_proof
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -95,13 +95,17 @@ impl From<CommandError> for Problem {
             CommandError::NotFound(_) => Self::not_found(detail),
             CommandError::Refused(refusal) => match refusal {
                 Refusal::State { .. } | Refusal::Gate { .. } => Self::new(StatusCode::CONFLICT, detail),
-                _ => Self::invalid(detail),
+                Refusal::Invalid { .. } => Self::invalid(detail),
+                Refusal::Unknown(_) | Refusal::NoDevice(_) | Refusal::NoFault(_) | Refusal::Missing { .. } => {
+                    Self::not_found(detail)
+                }
+                Refusal::Warned(_) => Self::conflict(detail),
             },
             CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
             CommandError::Invalid(_) => Self::invalid(detail),
             CommandError::Forbidden(_) => Self::forbidden(detail),
-            CommandError::Unproven(unproven) => {
-                Self { kind: kind_of(unproven), unproven: Some(unproven), ..Self::forbidden(detail) }
+            CommandError::MissingProof(missing_proof) => {
+                Self { kind: kind_of(missing_proof), missing_proof: Some(missing_proof), ..Self::forbidden(detail) }
             }
             CommandError::TooMany { .. } => Self::too_many(detail),
             CommandError::Unavailable(_) => Self::unavailable(detail),
@@ -109,8 +113,8 @@ impl From<CommandError> for Problem {
     }
 }
 
-impl From<Busy> for Problem {
-    fn from(busy: Busy) -> Self {
+impl From<HashQueueFull> for Problem {
+    fn from(busy: HashQueueFull) -> Self {
         Self::unavailable(busy.to_string())
     }
 }

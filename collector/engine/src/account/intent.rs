@@ -150,7 +150,6 @@ pub enum Intent {
         /// What it is for.
         label: String,
         /// At most the owner's own.
-        /// Its role.
         role: Role,
         /// How long it lives, milliseconds.
         life_ms: i64,

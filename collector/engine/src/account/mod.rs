@@ -1,8 +1,8 @@
-//! People's accounts: passwords, sessions, tokens. Who is locked out is decided where attempts are counted (`writer/accounts.rs`).
+//! People's accounts: passwords, sessions, tokens. Who is locked out is decided where attempts are counted (`writer/accounts/lock_out.rs`).
 
 pub mod acknowledge_link;
-pub mod hashing;
 pub mod intent;
+pub mod password_hashing;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;
@@ -39,7 +39,7 @@ pub fn new_password() -> Result<String, NoRandomness> {
 /// # Errors
 /// When the system gives no randomness.
 pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Result<AccountRecord, PkiError> {
-    Ok(with_hash(name, role, hashing::hash(password)?, now))
+    Ok(with_hash(name, role, password_hashing::hash(password)?, now))
 }
 
 /// The same with the hash of its password.
@@ -157,7 +157,7 @@ pub fn new_token(
 /// Whether a password matches a hash. Slow on purpose: call it off the async threads.
 #[must_use]
 pub fn verify(hash: &str, password: &str) -> bool {
-    password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
+    password.len() <= PASSWORD_MAX_BYTES && password_hashing::matches(hash, password)
 }
 
 /// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is, and is when they
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(check(&account, "correct horse", "I am the Admin, I am"), Err(CredentialError::Named));
         assert_eq!(check(&account, "correct horse", "correct horse"), Err(CredentialError::Again));
         assert_eq!(check(&account, "correct horse", "battery staple"), Ok(()));
-        set_password(&mut account, hashing::hash("battery staple").expect("hashed"), now);
+        set_password(&mut account, password_hashing::hash("battery staple").expect("hashed"), now);
         assert_eq!(
             check(&account, "battery staple", "correct horse"),
             Err(CredentialError::Again),

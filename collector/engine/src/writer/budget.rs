@@ -300,7 +300,20 @@ impl Budgets {
         let crowded = kind.is_appended() && self.all_bytes < bytes && bucket.bytes < allowance.burst_bytes / 2.0;
         let saved = match kind {
             BudgetKind::Documents | BudgetKind::Software => self.scarce,
-            _ => self.scarce && usage.overrun_ms.is_some_and(|at| now_ms.saturating_sub(at) < OVERRUN_REMEMBERED_MS),
+            BudgetKind::Samples
+            | BudgetKind::Events
+            | BudgetKind::Hellos
+            | BudgetKind::Layouts
+            | BudgetKind::Sensors
+            | BudgetKind::Settings
+            | BudgetKind::Renewals
+            | BudgetKind::Connections
+            | BudgetKind::Subscriptions
+            | BudgetKind::Broken
+            | BudgetKind::Judged
+            | BudgetKind::DiskNearlyFull => {
+                self.scarce && usage.overrun_ms.is_some_and(|at| now_ms.saturating_sub(at) < OVERRUN_REMEMBERED_MS)
+            }
         };
         if saved {
             return ChargeOutcome::DiskNearlyFull;

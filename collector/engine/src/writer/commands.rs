@@ -1,6 +1,6 @@
 //! Carrying out commands.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ioc_common::clock::{self, Timestamp};
@@ -8,7 +8,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
 
-use super::{CloseCause, Engine};
+use super::{CloseCause, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -95,16 +95,7 @@ impl Engine {
 
     fn save_view(&mut self, view: SavedView) -> Result<Answer, CommandError> {
         let known = self.reader.views(&view.account).map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let mut names: BTreeSet<String> = known.into_iter().map(|known| known.name).collect();
-        // What this commit holds counts, too.
-        for change in &self.batch.changes {
-            match change {
-                Change::View(other) if other.account != view.account => {}
-                Change::View(other) if other.query.is_empty() => drop(names.remove(&other.name)),
-                Change::View(other) => drop(names.insert(other.name.clone())),
-                _ => {}
-            }
-        }
+        let names = pending::view_names_after(known, &view.account, &self.batch.changes);
         if !view.query.is_empty() && !names.contains(&view.name) && names.len() >= VIEWS_MAX {
             return Err(CommandError::Conflict(format!("allowed are {VIEWS_MAX} lists; forget one first")));
         }

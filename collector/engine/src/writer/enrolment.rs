@@ -1,6 +1,6 @@
 //! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ioc_common::clock::Timestamp;
@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
 use super::token_binding;
-use super::{CloseCause, CommandResult, Engine};
+use super::{CloseCause, CommandResult, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, NewToken};
 use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
@@ -107,13 +107,8 @@ impl Engine {
         let digest = token.digest();
         let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
         let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
-        let used_now = self
-            .batch
-            .changes
-            .iter()
-            .filter(|change| matches!(change, Change::TokenUsed { digest: used, .. } if *used == digest));
-        let used_now = u32::try_from(used_now.count()).unwrap_or(u32::MAX);
-        if let Some(why) = record.refusal(now, used_now) {
+        let record = pending::token_after(record, &self.batch.changes);
+        if let Some(why) = record.refusal(now) {
             return Err(refuse(why));
         }
         let id = request_id(&request.csr);
@@ -153,7 +148,7 @@ impl Engine {
             }
             None => {}
         }
-        let left = record.uses_max.saturating_sub(record.uses).saturating_sub(used_now);
+        let left = record.uses_max.saturating_sub(record.uses);
         let (info, mut reasons) = match record.grant {
             Grant::Device { info, base } => (self.since(*info, base.map(|base| *base))?, Vec::new()),
             Grant::Group { template } => self.bind(request, *template, peer)?,
@@ -189,19 +184,11 @@ impl Engine {
         Ok(Answer::Waiting { request: id, new: true })
     }
 
-    /// Whether one more machine may wait for a person, with a token that lets in so many more: whoever has one fills no places but those it is for, and whoever sits at one
-    /// address not those of all others.
+    /// Whether one more machine may wait for a person, with a token that lets in so many more: whoever has one fills no places but those it is
+    /// for, and whoever sits at one address not those of all others.
     fn check_waiting(&self, (token, left): (&str, u32), peer: &str, now: Timestamp) -> Result<(), CommandError> {
-        let mut waiting: HashMap<String, RequestRecord> = HashMap::new();
         let known = self.reader.requests().map_err(|error| unread(&error))?;
-        waiting.extend(known.into_iter().map(|request| (request.id.clone(), request)));
-        for change in &self.batch.changes {
-            match change {
-                Change::Request(request) => drop(waiting.insert(request.id.clone(), (**request).clone())),
-                Change::RequestGone(id) => drop(waiting.remove(id)),
-                _ => {}
-            }
-        }
+        let mut waiting = pending::requests_after(known, &self.batch.changes);
         // Those that have not asked for a week are as good as gone.
         waiting.retain(|_, one| one.state == RequestState::Waiting && now.millis_since(one.seen_at) <= WAITING_MS);
         let full = |what: String| Err(CommandError::Conflict(format!("{what} wait already; approve or refuse some")));
@@ -229,15 +216,8 @@ impl Engine {
 
     /// A request as it is, with what this commit does to it.
     fn request_now(&self, id: &str) -> Result<Option<RequestRecord>, CommandError> {
-        let changed = self.batch.changes.iter().rev().find_map(|change| match change {
-            Change::Request(request) if request.id == id => Some(Some((**request).clone())),
-            Change::RequestGone(gone) if gone == id => Some(None),
-            _ => None,
-        });
-        match changed {
-            Some(request) => Ok(request),
-            None => self.reader.request(id).map_err(|error| unread(&error)),
-        }
+        let known = self.reader.request(id).map_err(|error| unread(&error))?;
+        Ok(pending::requests_after(known, &self.batch.changes).remove(id))
     }
 
     /// A person's word on a machine that waits: what it is to be, or nothing when it is refused.
@@ -358,13 +338,7 @@ impl Engine {
         }
         // Those that a person approved and that did not come for their certificate yet, too.
         let known = self.reader.requests_of(device).map_err(|error| unread(&error))?;
-        let mut ids: BTreeSet<String> = known.into_iter().map(|request| request.id).collect();
-        ids.extend(self.batch.changes.iter().filter_map(|change| match change {
-            Change::Request(request) => Some(request.id.clone()),
-            _ => None,
-        }));
-        for id in ids {
-            let Some(request) = self.request_now(&id)? else { continue };
+        for request in pending::requests_after(known, &self.batch.changes).into_values() {
             if request.info.id == *device && request.state != RequestState::Refused {
                 let refused = RequestRecord { state: RequestState::Refused, ..request };
                 self.batch.changes.push(Change::Request(Box::new(refused)));
@@ -543,7 +517,6 @@ impl Engine {
     }
 }
 
-/// What a machine's request is called.
 /// The address itself, or the network of IPv6 that whoever has one address of has all of.
 fn network_of(peer: &str) -> String {
     let address = peer.parse::<IpAddr>().map(|address| address.to_canonical());
@@ -553,6 +526,7 @@ fn network_of(peer: &str) -> String {
     }
 }
 
+/// What a machine's request is called: the same each time it asks with the same key.
 fn request_id(csr: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
     hex(digest.as_ref().get(..8).unwrap_or_default())

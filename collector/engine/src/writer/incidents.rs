@@ -26,7 +26,9 @@ impl Engine {
                 CommandError::NotFound(refusal.to_string())
             }
             Refusal::Warned(warnings) => CommandError::Warned(warnings),
-            refusal => CommandError::Refused(refusal),
+            refusal @ (Refusal::State { .. } | Refusal::Gate { .. } | Refusal::Invalid { .. }) => {
+                CommandError::Refused(refusal)
+            }
         })?;
         let incident = out.iter().find_map(|effect| match effect {
             Effect::Incident(incident) => Some(incident.id),

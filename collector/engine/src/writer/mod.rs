@@ -22,6 +22,7 @@ pub mod enrolment;
 mod incidents;
 mod losses;
 mod message;
+mod pending;
 mod persist;
 mod settings;
 mod tickets;

@@ -17,8 +17,8 @@ use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
-use ioc_engine::account::hashing::{self, Asker};
 use ioc_engine::account::intent::Intent;
+use ioc_engine::account::password_hashing::{self, HashRequester};
 use ioc_engine::account::{self};
 use ioc_store::scope::{AccessScope, PLACES_MAX};
 use ioc_store::template::one_line;
@@ -41,14 +41,14 @@ pub(crate) async fn on_hashing_thread<T: Send + 'static>(
     person: &Person,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    Ok(app.hashing.run(Asker::Known(person.name.clone()), work).await?)
+    Ok(app.hash_queue.run(HashRequester::Known(person.name.clone()), work).await?)
 }
 
 /// A password that its owner must change, and its hash.
 async fn make_password(app: &App, person: &Person) -> Result<(String, String), Problem> {
     let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
     let text = password.clone();
-    let hash = on_hashing_thread(app, person, move || hashing::hash(&text)).await?;
+    let hash = on_hashing_thread(app, person, move || password_hashing::hash(&text)).await?;
     let hash = hash.map_err(|error| Problem::internal(error.to_string()))?;
     Ok((password, hash))
 }
@@ -233,7 +233,7 @@ names! {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct AccountActionForm {
-    r#do: AccountAction,
+    action: AccountAction,
     #[serde(default, deserialize_with = "or_empty::deserialize")]
     role: Option<access::Role>,
     #[serde(default)]
@@ -248,7 +248,7 @@ pub(crate) async fn change(
     Form(form): Form<AccountActionForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let change = match form.r#do {
+    let change = match form.action {
         AccountAction::Reset => {
             return match reset_password(&app, &person, &name).await {
                 Ok(password) => {

@@ -22,7 +22,7 @@ use crate::server::Peer;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use crate::sign_in::password::origin_of;
 use ioc_engine::account::intent::Intent;
-use ioc_engine::account::{self, CredentialError, hashing};
+use ioc_engine::account::{self, CredentialError, password_hashing};
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::Answer;
 use ioc_store::template::one_line;
@@ -43,7 +43,7 @@ async fn change_password(
     let present = before.password.clone();
     let PasswordForm { present: shown, new } = form;
     let changed = on_hashing_thread(app, person, move || {
-        account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))
+        account::check_change(&before, &shown, &new).map(|()| password_hashing::hash(&new))
     })
     .await?;
     let hash = match changed {
@@ -250,7 +250,7 @@ pub(crate) async fn token(
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecondFactorForm {
-    r#do: SecondFactorAction,
+    action: SecondFactorAction,
     #[serde(default)]
     code: String,
 }
@@ -265,6 +265,16 @@ enum SecondFactorOutcome {
     Off,
 }
 
+/// What the engine's answer says of it. That it is gone is said only where the engine said that it is done.
+fn second_factor_outcome(answer: Answer) -> Result<SecondFactorOutcome, Problem> {
+    match answer {
+        Answer::Second(second) => Ok(SecondFactorOutcome::Started(second)),
+        Answer::Codes(codes) => Ok(SecondFactorOutcome::Codes(codes)),
+        Answer::Done => Ok(SecondFactorOutcome::Off),
+        _ => Err(Problem::internal("unexpected answer")),
+    }
+}
+
 async fn change_second_factor(
     app: &App,
     person: &Person,
@@ -275,17 +285,13 @@ async fn change_second_factor(
     app.limits.take_account(&person.name)?;
     let (actor, code) = (person.actor(), form.code.clone());
     let from = origin_of(app, peer, headers, &person.name);
-    let intent = match form.r#do {
+    let intent = match form.action {
         SecondFactorAction::Start => Intent::StartSecond { actor },
         SecondFactorAction::Confirm => Intent::ConfirmSecond { actor, again: false, code, from },
         SecondFactorAction::Recovery => Intent::ConfirmSecond { actor, again: true, code, from },
         SecondFactorAction::Off => Intent::EndSecond { actor, code, from },
     };
-    Ok(match change_account(app, person, intent).await? {
-        Answer::Second(second) => SecondFactorOutcome::Started(second),
-        Answer::Codes(codes) => SecondFactorOutcome::Codes(codes),
-        _ => SecondFactorOutcome::Off,
-    })
+    second_factor_outcome(change_account(app, person, intent).await?)
 }
 
 pub(crate) async fn second_factor(
@@ -393,4 +399,19 @@ pub(crate) async fn api_token(
 ) -> Result<(StatusCode, Json<NewApiToken>), Problem> {
     let token = make_token(&app, &person, &peer, &form).await?;
     Ok((StatusCode::CREATED, Json(NewApiToken { token })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_factor_is_gone_only_where_the_engine_says_that_it_is_done() {
+        assert!(matches!(second_factor_outcome(Answer::Done), Ok(SecondFactorOutcome::Off)));
+        assert!(matches!(second_factor_outcome(Answer::Codes(Vec::new())), Ok(SecondFactorOutcome::Codes(_))));
+        for other in [Answer::NeedsCode, Answer::Secret("x".to_owned()), Answer::Imported(1)] {
+            let refused = second_factor_outcome(other).err().map(|problem| problem.status());
+            assert_eq!(refused, Some(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+    }
 }

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
-use crate::api::{ApiResult, LIMIT, LIMIT_MAX, Page};
+use crate::api::{ApiResult, Page, number_of_cursor, page_limit};
 use crate::api_types::access::AuditRecord;
 use crate::api_types::all;
 use crate::app::App;
@@ -60,7 +60,7 @@ pub(crate) async fn page(
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub(crate) struct AuditQuery {
-    after: u64,
+    cursor: Option<String>,
     limit: Option<usize>,
 }
 
@@ -69,8 +69,8 @@ pub(crate) async fn api(
     person: Person,
     Query(query): Query<AuditQuery>,
 ) -> ApiResult<Page<AuditRecord>> {
-    let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    let items = app.read(&person.scope, move |reader| reader.audit(query.after, limit)).await?;
+    let (after, limit) = (number_of_cursor(query.cursor.as_deref())?.unwrap_or(0), page_limit(query.limit));
+    let items = app.read(&person.scope, move |reader| reader.audit(after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

@@ -30,29 +30,36 @@ pub(crate) struct Page<T> {
 pub(crate) struct ListQuery {
     pub(crate) cursor: Option<String>,
     limit: Option<usize>,
-    pub(crate) search: String,
-    pub(crate) bad: bool,
     pub(crate) active: bool,
     pub(crate) device: Option<String>,
 }
 
 impl ListQuery {
     pub(crate) fn limit(&self) -> usize {
-        self.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)
+        page_limit(self.limit)
     }
 
     pub(crate) fn before(&self) -> Result<Option<u64>, Problem> {
-        let parse = |text: &String| {
-            text.parse().map_err(|_| {
-                Problem::invalid(format!("cursor: found {text:?}; allowed is a number that next_cursor gave"))
-            })
-        };
-        self.cursor.as_ref().map(parse).transpose()
+        number_of_cursor(self.cursor.as_deref())
     }
 
     pub(crate) fn device(&self) -> Result<Option<DeviceId>, Problem> {
         self.device.as_deref().map(device_id).transpose()
     }
+}
+
+/// How many items one answer has, where so many are asked for.
+pub(crate) fn page_limit(asked: Option<usize>) -> usize {
+    asked.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)
+}
+
+/// The cursor of a list that goes by numbers.
+pub(crate) fn number_of_cursor(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|_| Problem::invalid(format!("cursor: found {text:?}; allowed is a number that next_cursor gave")))
+    };
+    cursor.map(parse).transpose()
 }
 
 pub(crate) fn device_id(text: &str) -> Result<DeviceId, Problem> {

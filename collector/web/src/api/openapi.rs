@@ -47,6 +47,14 @@ pub(crate) struct ApiDocs {
     openapi: String,
 }
 
+#[cfg(test)]
+impl ApiDocs {
+    /// Everything that can be asked, as `GET /devices/{id}`.
+    pub(crate) fn requests(&self) -> std::collections::BTreeSet<String> {
+        self.operations.iter().map(|one| format!("{} {}", one.method, one.path)).collect()
+    }
+}
+
 /// A router under construction.
 pub(crate) struct DescribedRouter {
     router: Router<App>,

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use ioc_common::clock;
 use ioc_judge::DeviceKind;
 
-use crate::api::{ApiResult, ListQuery, Page};
+use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::device::DeviceItem;
+use crate::api_types::names;
 use crate::app::App;
 use crate::device::row::{DeviceRow, rows_of};
 use crate::page::context::PageContext;
@@ -243,13 +244,42 @@ pub(crate) fn item_of(record: DeviceRecord, reader: &dyn Reader) -> Result<Devic
     Ok(DeviceItem::new(record, values, clock::now()))
 }
 
+names! {
+    /// Devices in which state.
+    StateFilter is DeviceStateFilter {
+        /// In whatever state.
+        Any = "any",
+        /// Those that need someone: a raised fault of at least a warning, or neither live nor away by their own word.
+        Bad = "bad",
+        /// Those that are heard.
+        Live = "live",
+        /// Not heard any more.
+        Silent = "silent",
+        /// Away by their own word, or in the hands of maintenance.
+        Away = "away",
+        /// Registered, and never heard.
+        NeverSeen = "never_seen",
+    }
+}
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct DevicesQuery {
+    cursor: Option<String>,
+    limit: Option<usize>,
+    /// Words of its identifier, name, label, place or tags.
+    search: String,
+    /// Only those in this state; all without.
+    state: Option<StateFilter>,
+}
+
 pub(crate) async fn api(
     State(app): State<App>,
     person: Person,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<DevicesQuery>,
 ) -> ApiResult<Page<DeviceItem>> {
-    let limit = query.limit();
-    let state = if query.bad { DeviceStateFilter::Bad } else { DeviceStateFilter::Any };
+    let limit = page_limit(query.limit);
+    let state = query.state.map_or(DeviceStateFilter::Any, DeviceStateFilter::from);
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
     let items = app
         .read(&person.scope, move |reader| {

@@ -40,7 +40,7 @@ struct SoftwarePage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SoftwareQuery {
-    after: String,
+    cursor: String,
 }
 
 /// The software list of a device (article 9.1).
@@ -58,7 +58,7 @@ pub(crate) async fn page(
             app.read(&person.scope, move |reader| {
                 let Some(record) = reader.device(&id)? else { return Ok(None) };
                 let at = reader.software_list(&id)?.map(|(_, at)| at);
-                let items = reader.software(&id, &query.after, SOFTWARE_ROWS)?;
+                let items = reader.software(&id, &query.cursor, SOFTWARE_ROWS)?;
                 Ok(Some((DeviceRow::new(record, &HashMap::new(), now), at, items)))
             })
             .await

@@ -59,22 +59,21 @@ impl PageContext {
         self.rights.contains(&right)
     }
 
-    /// Work on incidents.
+    /// Acknowledge incidents, write in them, repair and resolve: whether pages show what does so.
     pub(crate) fn may_handle(&self) -> bool {
         self.may(Right::Handle)
     }
 
-    /// Plan maintenance.
+    /// Plan and end maintenance windows.
     pub(crate) fn may_plan(&self) -> bool {
         self.may(Right::Plan)
     }
 
-    /// Write in the duty plan and its book.
+    /// Have people stand in, swap shifts, write in the duty book.
     pub(crate) fn may_lead_duty(&self) -> bool {
         self.may(Right::Duty)
     }
 
-    /// Read the audit log.
     pub(crate) fn may_audit(&self) -> bool {
         self.may(Right::Audit)
     }
@@ -101,12 +100,10 @@ impl PageContext {
         self.app.texts.with(&self.language, key, &args)
     }
 
-    /// The texts of both languages.
     pub(crate) fn texts(&self) -> &Texts {
         &self.app.texts
     }
 
-    /// The collector's own health.
     pub(crate) fn health(&self) -> &Health {
         &self.app.health
     }

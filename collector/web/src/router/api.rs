@@ -30,7 +30,7 @@ pub(super) fn routes() -> DescribedRouter {
 
 fn devices_api(all: &mut DescribedRouter) {
     all.get("/devices", device::list::api, "Devices, a page of them")
-        .query::<ListQuery>()
+        .query::<device::list::DevicesQuery>()
         .answers::<Page<DeviceItem>>(200);
     all.post("/devices", device::inventory::api_register, "Registers a device without an agent")
         .body::<NewDevice>()
@@ -220,4 +220,29 @@ fn people_api(all: &mut DescribedRouter) {
     .body::<administration::clock::ConfirmForm>()
     .done(204);
     all.get("/openapi.json", openapi::openapi, "This description").object(200);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The requests of the page's table, as `GET /devices/{id}`: each in code, in the first column.
+    fn on_the_page() -> BTreeSet<String> {
+        let page = include_str!("../../../../docs/api.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let codes = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let requests = codes.filter_map(|code| code.split_once(" /").filter(|(method, _)| !method.contains(' ')));
+        requests.map(|(method, path)| format!("{method} /{}", path.split(['?', ' ']).next().unwrap_or(path))).collect()
+    }
+
+    #[test]
+    fn the_page_of_the_api_has_every_route_and_no_other() {
+        let (_, docs) = routes().finish();
+        let (there, written) = (docs.requests(), on_the_page());
+        let missing: Vec<&String> = there.difference(&written).collect();
+        let gone: Vec<&String> = written.difference(&there).collect();
+        assert!(missing.is_empty(), "docs/api.md lacks {missing:?}");
+        assert!(gone.is_empty(), "docs/api.md has what is not there: {gone:?}");
+    }
 }

@@ -18,9 +18,9 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::server::Peer;
 use crate::sign_in::password::{self, check_password, origin_of};
-use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::Intent;
-use ioc_engine::command::{Answer, Command, Unproven};
+use ioc_engine::account::password_hashing::HashRequester;
+use ioc_engine::command::{Answer, Command, MissingProof};
 use ioc_store::scope::AccessScope;
 
 /// Has done what a person means to do with an account.
@@ -67,12 +67,13 @@ async fn confirm(
     let ConfirmForm { password, code, .. } = form;
     let (name, actor) = (person.name.clone(), person.actor());
     let from = origin_of(app, &peer, headers, &name);
-    let hash = check_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
+    let hash = check_password(app, &name, password, &code, &from, HashRequester::Known(name.clone())).await?;
     match app.engine.account_command(Command::Account(Box::new(Intent::Confirm { actor, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }
-        Ok(_) => Ok(()),
+        Ok(Answer::Done) => Ok(()),
+        Ok(_) => Err(Problem::internal("unexpected answer")),
         Err(error) => Err(password::sign_in_refusal(error)),
     }
 }
@@ -152,7 +153,7 @@ pub(crate) async fn submit(
 
 /// Where a page sends someone who has to show again who they are; otherwise the problem as it is.
 pub(crate) fn redirect_to_confirm(problem: Problem, next: &str) -> Result<Response, Problem> {
-    if problem.unproven() == Some(Unproven::Stale) {
+    if problem.missing_proof() == Some(MissingProof::Stale) {
         return Ok(Redirect::to(&format!("/account/confirm?next={next}")).into_response());
     }
     Err(problem)
@@ -173,16 +174,16 @@ impl FormRefusal {
     /// What has to be shown is said in the reader's language, with the way to it; `next` is the page that they are on.
     pub(crate) fn of(problem: &Problem, page_context: &PageContext, next: &str) -> Self {
         let t = |key: &str| page_context.t(key);
-        match problem.unproven() {
-            Some(Unproven::NoSecondFactor) => {
+        match problem.missing_proof() {
+            Some(MissingProof::NoSecondFactor) => {
                 let remedy = ("/account#second-factor".to_owned(), t("second-factor-start-link"));
                 Self { text: t("second-factor-needed"), remedy: Some(remedy) }
             }
-            Some(Unproven::SilentProvider) => {
+            Some(MissingProof::SilentProvider) => {
                 let remedy = (format!("/login/oidc?again={}", allowed_next(next)), t("confirm-federated"));
                 Self { text: t("second-factor-provider"), remedy: Some(remedy) }
             }
-            Some(Unproven::Stale) | None => Self::new(problem.detail().to_owned()),
+            Some(MissingProof::Stale) | None => Self::new(problem.detail().to_owned()),
         }
     }
 }

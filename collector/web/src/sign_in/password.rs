@@ -21,8 +21,8 @@ use crate::problem::Problem;
 use crate::server::Peer;
 use crate::sign_in::authentication::same_origin;
 use ioc_engine::account;
-use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
+use ioc_engine::account::password_hashing::HashRequester;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_store::secret;
@@ -45,7 +45,7 @@ pub(crate) struct Credentials {
 
 /// What credentials are good for.
 pub(crate) enum SignInOutcome {
-    /// The cookie.
+    /// They are in: the secret of their session, for their browser to keep.
     Cookie(String),
     /// A code is needed, too: the hash that the password matches.
     NeedsCode(String),
@@ -92,11 +92,11 @@ pub(crate) fn sign_in_refusal(error: CommandError) -> Problem {
 }
 
 /// As whom someone who signs in waits for a hash.
-fn hashing_asker(peer: &Peer, from: &Origin) -> Asker {
+fn hash_requester(peer: &Peer, from: &Origin) -> HashRequester {
     match (&from.browser, peer) {
-        (Some(browser), _) => Asker::Known(format!("browser {browser}")),
-        (None, Peer::Remote(address)) => Asker::Stranger(*address),
-        (None, Peer::Local(_)) => Asker::Known(peer.to_string()),
+        (Some(browser), _) => HashRequester::Known(format!("browser {browser}")),
+        (None, Peer::Remote(address)) => HashRequester::Stranger(*address),
+        (None, Peer::Local(_)) => HashRequester::Known(peer.to_string()),
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn check_password(
     password: String,
     code: &str,
     from: &Origin,
-    asker: Asker,
+    requester: HashRequester,
 ) -> Result<String, Problem> {
     let person = |intent| app.engine.account_command(Command::Account(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
@@ -116,7 +116,7 @@ pub(crate) async fn check_password(
         return Err(Problem::internal("sign-in failed"));
     };
     let asked = hash.clone();
-    match app.hashing.run(asker, move || account::verify(&asked, &password)).await {
+    match app.hash_queue.run(requester, move || account::verify(&asked, &password)).await {
         Ok(true) => Ok(hash),
         Ok(false) => {
             person(Intent::Wrong { name, from }).await.map_err(sign_in_refusal)?;
@@ -139,7 +139,7 @@ async fn try_sign_in(
     let Credentials { name, password, code } = credentials;
     let from = origin_of(app, &peer, headers, &name);
     app.limits.take_sign_in(&peer, from.browser.as_deref())?;
-    let hash = check_password(app, &name, password, &code, &from, hashing_asker(&peer, &from)).await?;
+    let hash = check_password(app, &name, password, &code, &from, hash_requester(&peer, &from)).await?;
     sign_in(app, Intent::Proved { name, hash, code, from }).await
 }
 

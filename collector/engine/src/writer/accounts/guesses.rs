@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::{HOUR_MS, LOCK_FIRST_MS, LOCK_LAST_MS};
-
+/// First lock of guessed codes, and of an origin, doubled with every further failure up to the last.
+pub(super) const LOCK_FIRST_MS: u64 = 60_000;
+pub(super) const LOCK_LAST_MS: u64 = 3_600_000;
+pub(super) const HOUR_MS: u64 = 3_600_000;
 /// Wrong codes after a right password, from browsers that are not known, before no code is taken from such browsers for a while.
 pub(super) const GUESSES_MAX: u32 = 20;
 

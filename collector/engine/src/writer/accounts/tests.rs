@@ -1,15 +1,16 @@
+use super::guesses::{GUESSES_MAX, HOUR_MS};
+use super::lock_out::{CODES_MAX, SAID_MAX, SAID_MS, STRANGERS_MS, TRIES_MAX};
 use super::*;
-use crate::account::intent::Actor;
 
-mod permit;
+mod authorization;
 mod session;
 
 const WALL: i64 = 1_800_000_000_000;
 
-fn at(boot_ms: u64) -> Moment {
+fn at(boot_ms: u64) -> DecisionTime {
     {
         let now = Timestamp::from_millis(WALL + i64::try_from(boot_ms).unwrap_or(0));
-        Moment { now, boot_ms, wall: now }
+        DecisionTime { now, boot_ms, wall: now }
     }
 }
 
@@ -104,7 +105,8 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     for n in 0..2 * TRIES_MAX {
         let _ = attempt(&mut all, &format!("name{n}"), "10.3.0.1", 10);
     }
-    assert!(all.tries.len() <= TRIES_MAX && all.strangers.len() <= TRIES_MAX);
+    let (tries, strangers) = all.lock_out.remembered();
+    assert!(tries <= TRIES_MAX && strangers <= TRIES_MAX);
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn whoever_knows_the_password_guesses_a_bounded_number_of_codes_from_however_man
     for n in 1000..1500 {
         let _ = enter(&mut all, None, "wrong", network(n), 0);
     }
-    assert_eq!(all.guesses.locked_for_ms("lan", 0), 0, "without the password it is not brought about");
+    assert_eq!(all.lock_out.guesses().locked_for_ms("lan", 0), 0, "without the password it is not brought about");
     let looks = |result: &CommandResult| matches!(result, Err(CommandError::Forbidden(why)) if why.as_str() == WRONG);
     let looked = (0..500).filter(|n| looks(&enter(&mut all, Some("lan"), "wrong", network(*n), 0))).count();
     assert_eq!(looked, GUESSES_MAX as usize);

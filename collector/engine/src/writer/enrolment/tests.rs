@@ -63,6 +63,21 @@ fn a_device_that_was_taken_out_does_not_come_back_by_an_earlier_approval() {
 }
 
 #[test]
+fn a_token_that_was_ended_or_used_in_the_same_commit_is_good_no_more() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    let (ended, used) = (token(&mut rig, "srv-1", 1), token(&mut rig, "srv-2", 1));
+    let digest = |token: &str| token.parse::<Token>().expect("a token").digest();
+    let (at, device) = (rig.engine.time.now(), DeviceId::new("srv-2").expect("valid"));
+    rig.engine.batch.changes.push(Change::TokenEnded { digest: digest(&ended), at });
+    rig.engine.batch.changes.push(Change::TokenUsed { digest: digest(&used), device, at });
+    for (token, why) in [(ended, "ended"), (used, "used")] {
+        let answer = enrol(&mut rig, &token, &csr(), "10.0.0.7");
+        assert!(matches!(&answer, Err(CommandError::Forbidden(said)) if said.contains(why)), "{why}: {answer:?}");
+    }
+}
+
+#[test]
 fn whoever_has_one_token_fills_no_places_but_its_own() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = Rig::open(dir.path(), &machine);

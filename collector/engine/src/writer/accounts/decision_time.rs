@@ -8,14 +8,14 @@ const CLOCKS_OFF_MS: i64 = 1000;
 
 /// The moment, by both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct DecisionTime {
     pub(super) now: Timestamp,
     pub(super) boot_ms: u64,
     /// What the machine's clock shows: another time only after a step that is not followed yet.
     pub(super) wall: Timestamp,
 }
 
-impl Moment {
+impl DecisionTime {
     /// Checks a code and uses it up. While the clock is in doubt, one is taken by what the machine's shows, too: whoever is to say which is
     /// right has to come in.
     pub(super) fn take(self, second: &mut SecondFactor, code: &str) -> bool {

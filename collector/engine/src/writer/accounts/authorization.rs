@@ -6,10 +6,11 @@
 
 use ioc_common::clock::Timestamp;
 
-use super::{AccountRegistry, Moment};
+use super::super::pending;
+use super::{AccountRegistry, DecisionTime};
 use crate::account;
 use crate::account::intent::{Actor, Intent};
-use crate::command::{CommandError, Unproven};
+use crate::command::{CommandError, MissingProof};
 use ioc_store::{AccountRecord, Change, Reader, Role, SessionRecord, StoreError};
 
 /// The sessions that something is about.
@@ -38,29 +39,7 @@ pub(super) fn session_now(
     digest: &str,
     changes: &[Change],
 ) -> Result<Option<SessionRecord>, StoreError> {
-    Ok(after(reader.session(digest)?, digest, changes))
-}
-
-/// A session as it is after what is decided and not committed yet.
-fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
-    changes.iter().fold(kept, |session, change| match change {
-        Change::Session(made) if made.digest == of => Some(made.clone()),
-        Change::SessionEnded { digest } if digest == of => None,
-        Change::SessionsEnded { account, except } => session.filter(|one| one.account != *account || except == of),
-        Change::SessionConfirmed { digest, at, second_factor } if digest == of => {
-            session.map(|one| SessionRecord { confirmed_at: *at, second_factor: *second_factor, ..one })
-        }
-        Change::SecondFactorEnded { account } => session.map(|one| {
-            let second_factor = one.second_factor && (one.federated || one.account != *account);
-            SessionRecord { second_factor, ..one }
-        }),
-        Change::ClockStepped { by_ms, .. } => session.map(|one| SessionRecord {
-            confirmed_at: one.confirmed_at.plus_millis(*by_ms),
-            expires_at: one.expires_at.plus_millis(*by_ms),
-            ..one
-        }),
-        _ => session,
-    })
+    Ok(pending::session_after(reader.session(digest)?, digest, changes))
 }
 
 #[cfg(test)]
@@ -72,15 +51,11 @@ impl IntentSessions {
     pub(super) fn asking(session: SessionRecord) -> Self {
         Self::of_both(Some(session), None)
     }
-
-    pub(super) fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
-        after(kept, of, changes)
-    }
 }
 
 /// What has to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Demand {
+enum RequiredProof {
     /// That one is signed in; the rest is shown beside it, or nothing is given by it.
     Session,
     /// Who one is, lately.
@@ -92,24 +67,24 @@ enum Demand {
 }
 
 /// What has to be shown for this. What is new has to say it here before anything compiles.
-fn demand(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord>) -> Demand {
-    let own_second = |without| if account.asks_for_code() { Demand::Second } else { without };
+fn required_proof(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord>) -> RequiredProof {
+    let own_second = |without| if account.asks_for_code() { RequiredProof::Second } else { without };
     match intent {
         Intent::Create { .. } | Intent::Alter { .. } | Intent::Reset { .. } | Intent::RemoveSecond { .. } => {
-            Demand::Administrator
+            RequiredProof::Administrator
         }
-        Intent::NewToken { .. } => Demand::Second,
-        Intent::EndSession { .. } if ended.is_some_and(|one| !one.label.is_empty()) => Demand::Second,
-        Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } => own_second(Demand::Fresh),
+        Intent::NewToken { .. } => RequiredProof::Second,
+        Intent::EndSession { .. } if ended.is_some_and(|one| !one.label.is_empty()) => RequiredProof::Second,
+        Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } => own_second(RequiredProof::Fresh),
         // The present password is shown beside the new one; what was never confirmed is put away.
-        Intent::ChoosePassword { .. } | Intent::EndSecond { .. } => own_second(Demand::Session),
+        Intent::ChoosePassword { .. } | Intent::EndSecond { .. } => own_second(RequiredProof::Session),
         Intent::EndSession { .. }
         | Intent::Confirm { .. }
         | Intent::Attempt { .. }
         | Intent::Unseen { .. }
         | Intent::Wrong { .. }
         | Intent::Proved { .. }
-        | Intent::Federated { .. } => Demand::Session,
+        | Intent::Federated { .. } => RequiredProof::Session,
     }
 }
 
@@ -127,7 +102,12 @@ impl AccountRegistry {
     }
 
     /// Whether who asks may have this done.
-    pub(super) fn permit(&self, intent: &Intent, sessions: &IntentSessions, at: Moment) -> Result<(), CommandError> {
+    pub(super) fn authorize(
+        &self,
+        intent: &Intent,
+        sessions: &IntentSessions,
+        at: DecisionTime,
+    ) -> Result<(), CommandError> {
         let Some(actor) = intent.actor() else { return Ok(()) };
         if let Intent::EndSession { digest, .. } = intent
             && sessions.ended.as_ref().is_none_or(|one| one.account != actor.name())
@@ -140,15 +120,15 @@ impl AccountRegistry {
         if !session.label.is_empty() {
             return Err(forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
         }
-        let demand = demand(intent, account, sessions.ended.as_ref());
-        if demand == Demand::Administrator && account.role != Role::Administrator {
+        let required_proof = required_proof(intent, account, sessions.ended.as_ref());
+        if required_proof == RequiredProof::Administrator && account.role != Role::Administrator {
             return Err(forbidden("your role does not allow this"));
         }
-        match demand {
-            Demand::Session => Ok(()),
-            Demand::Fresh if is_fresh(session, at.now) => Ok(()),
-            Demand::Fresh => Err(Unproven::Stale.into()),
-            Demand::Second | Demand::Administrator => Ok(showed_second(session, account, at.now)?),
+        match required_proof {
+            RequiredProof::Session => Ok(()),
+            RequiredProof::Fresh if is_fresh(session, at.now) => Ok(()),
+            RequiredProof::Fresh => Err(MissingProof::Stale.into()),
+            RequiredProof::Second | RequiredProof::Administrator => Ok(showed_second(session, account, at.now)?),
         }
     }
 }
@@ -159,11 +139,11 @@ fn is_fresh(session: &SessionRecord, now: Timestamp) -> bool {
 }
 
 /// Whether they did so by a second factor; what is missing of it otherwise.
-fn showed_second(session: &SessionRecord, account: &AccountRecord, now: Timestamp) -> Result<(), Unproven> {
+fn showed_second(session: &SessionRecord, account: &AccountRecord, now: Timestamp) -> Result<(), MissingProof> {
     match (session.second_factor, session.federated) {
-        (false, true) => Err(Unproven::SilentProvider),
-        (_, false) if !account.asks_for_code() => Err(Unproven::NoSecondFactor),
+        (false, true) => Err(MissingProof::SilentProvider),
+        (_, false) if !account.asks_for_code() => Err(MissingProof::NoSecondFactor),
         (true, _) if is_fresh(session, now) => Ok(()),
-        _ => Err(Unproven::Stale),
+        _ => Err(MissingProof::Stale),
     }
 }

@@ -1,7 +1,7 @@
 //! Hashing passwords: one thread with one buffer, and a short queue that is fair.
 //!
 //! Argon2 takes 19 MiB and tens of milliseconds of one processor for each password. Many at once are a way to fill the memory and to keep
-//! everyone waiting, so all that the server hashes goes through one thread ([`Hashing::run`]). Whoever is known goes before strangers;
+//! everyone waiting, so all that the server hashes goes through one thread ([`HashQueue::run`]). Whoever is known goes before strangers;
 //! among strangers networks take turns, and an address has only a few places. Whoever finds no place is told to come again. The command line
 //! calls [`hash`] and [`matches()`] itself.
 
@@ -38,7 +38,7 @@ const LANES_MAX: u32 = 16;
 
 /// Whoever waits for a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asker {
+pub enum HashRequester {
     /// Someone of whom nothing is known.
     Stranger(IpAddr),
     /// Whoever has shown a session, or a browser that has signed in before: by what they are known.
@@ -48,17 +48,17 @@ pub enum Asker {
 /// There is no place in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many people sign in at this moment; try again in {RETRY_AFTER_S} s")]
-pub struct Busy;
+pub struct HashQueueFull;
 
 /// The way to the hashing thread.
 #[derive(Debug, Clone)]
-pub struct Hashing {
+pub struct HashQueue {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<HashQueue<HashJob>>,
+    queue: Mutex<FairQueue<HashJob>>,
     wake: Condvar,
 }
 
@@ -70,7 +70,7 @@ impl std::fmt::Debug for HashJob {
     }
 }
 
-impl Hashing {
+impl HashQueue {
     /// Starts the thread. It ends when nobody can ask any more.
     ///
     /// # Errors
@@ -85,12 +85,12 @@ impl Hashing {
     /// Does something with passwords on the hashing thread.
     ///
     /// # Errors
-    /// [`Busy`] when there is no place, or the place went to someone of a network that asks less.
+    /// [`HashQueueFull`] when there is no place, or the place went to someone of a network that asks less.
     pub async fn run<T: Send + 'static>(
         &self,
-        asker: Asker,
+        requester: HashRequester,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    ) -> Result<T, HashQueueFull> {
         let (done, answer) = oneshot::channel();
         let job = HashJob(Box::new(move || {
             // Nobody waits any more: the connection is gone.
@@ -98,14 +98,14 @@ impl Hashing {
                 let _ = done.send(work());
             }
         }));
-        let pushed = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push(asker, job);
+        let pushed = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push(requester, job);
         pushed?;
         self.shared.wake.notify_one();
-        answer.await.map_err(|_| Busy)
+        answer.await.map_err(|_| HashQueueFull)
     }
 }
 
-impl Drop for Hashing {
+impl Drop for HashQueue {
     fn drop(&mut self) {
         // The thread holds one, and this is the other.
         if Arc::strong_count(&self.shared) <= 2 {
@@ -139,7 +139,7 @@ impl Shared {
 
 /// Who waits. Pure: it only says who is next.
 #[derive(Debug)]
-struct HashQueue<T> {
+struct FairQueue<T> {
     known: VecDeque<(String, T)>,
     /// By network, in the order of their turns; each by age.
     strangers: VecDeque<(IpAddr, VecDeque<(IpAddr, T)>)>,
@@ -147,35 +147,35 @@ struct HashQueue<T> {
     closed: bool,
 }
 
-impl<T> Default for HashQueue<T> {
+impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self { known: VecDeque::new(), strangers: VecDeque::new(), turns_of_known: 0, closed: false }
     }
 }
 
-impl<T> HashQueue<T> {
-    fn push(&mut self, asker: Asker, what: T) -> Result<(), Busy> {
-        match asker {
-            Asker::Known(who) => {
+impl<T> FairQueue<T> {
+    fn push(&mut self, requester: HashRequester, what: T) -> Result<(), HashQueueFull> {
+        match requester {
+            HashRequester::Known(who) => {
                 let own = self.known.iter().filter(|(other, _)| *other == who).count();
                 if self.known.len() >= KNOWN_MAX || own >= PER_KNOWN_MAX {
-                    return Err(Busy);
+                    return Err(HashQueueFull);
                 }
                 self.known.push_back((who, what));
             }
-            Asker::Stranger(peer) => {
+            HashRequester::Stranger(peer) => {
                 let (address, network) = (address_of(peer), network_of(peer));
                 let at = self.strangers.iter().position(|(other, _)| *other == network);
                 let beside = at.and_then(|at| self.strangers.get(at)).map(|(_, all)| all);
                 let count = beside.map_or(0, VecDeque::len);
                 let own = beside.map_or(0, |all| all.iter().filter(|(other, _)| *other == address).count());
                 if own >= PER_ADDRESS_MAX || count >= PER_NETWORK_MAX {
-                    return Err(Busy);
+                    return Err(HashQueueFull);
                 }
                 if self.strangers.iter().map(|(_, all)| all.len()).sum::<usize>() >= STRANGERS_MAX {
                     // The last of the network that asks most makes room for one that asks less.
                     let most = self.strangers.iter_mut().max_by_key(|(_, all)| all.len());
-                    let most = most.filter(|(_, all)| all.len() > count + 1).ok_or(Busy)?;
+                    let most = most.filter(|(_, all)| all.len() > count + 1).ok_or(HashQueueFull)?;
                     most.1.pop_back();
                 }
                 match at.and_then(|at| self.strangers.get_mut(at)) {
@@ -292,17 +292,17 @@ mod tests {
         assert!(MEMORY.take().is_some_and(|memory| memory.is_empty()), "no memory was taken for it");
     }
 
-    fn drained(queue: &mut HashQueue<&'static str>) -> Vec<&'static str> {
+    fn drained(queue: &mut FairQueue<&'static str>) -> Vec<&'static str> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
     fn networks_take_turns_and_the_known_go_first() {
-        let mut queue = HashQueue::default();
-        let flood = (0..1200).filter(|_| queue.push(Asker::Stranger(ip("192.0.2.1")), "flood").is_ok()).count();
+        let mut queue = FairQueue::default();
+        let flood = (0..1200).filter(|_| queue.push(HashRequester::Stranger(ip("192.0.2.1")), "flood").is_ok()).count();
         assert_eq!(flood, PER_ADDRESS_MAX);
-        assert_eq!(queue.push(Asker::Stranger(ip("198.51.100.7")), "person"), Ok(()));
-        assert_eq!(queue.push(Asker::Known("b".into()), "known"), Ok(()));
+        assert_eq!(queue.push(HashRequester::Stranger(ip("198.51.100.7")), "person"), Ok(()));
+        assert_eq!(queue.push(HashRequester::Known("b".into()), "known"), Ok(()));
         let order = drained(&mut queue);
         assert_eq!(order.first().copied(), Some("known"));
         assert_eq!(order.iter().position(|one| *one == "person"), Some(2), "one of the flood is before them, no more");
@@ -310,39 +310,39 @@ mod tests {
 
     #[test]
     fn a_full_queue_makes_room_for_networks_that_ask_less() {
-        let mut queue = HashQueue::default();
+        let mut queue = FairQueue::default();
         for network in 0..3 {
             for host in 0..24 {
-                let _ = queue.push(Asker::Stranger(ip(&format!("10.0.{network}.{host}"))), "flood");
+                let _ = queue.push(HashRequester::Stranger(ip(&format!("10.0.{network}.{host}"))), "flood");
             }
         }
-        let total = |queue: &HashQueue<_>| queue.strangers.iter().map(|(_, all)| all.len()).sum::<usize>();
+        let total = |queue: &FairQueue<_>| queue.strangers.iter().map(|(_, all)| all.len()).sum::<usize>();
         assert_eq!(total(&queue), STRANGERS_MAX);
-        assert_eq!(queue.push(Asker::Stranger(ip("198.51.100.7")), "person"), Ok(()));
+        assert_eq!(queue.push(HashRequester::Stranger(ip("198.51.100.7")), "person"), Ok(()));
         assert_eq!(total(&queue), STRANGERS_MAX);
         assert!(drained(&mut queue)[..4].contains(&"person"));
     }
 
     #[test]
     fn the_known_do_not_shut_out_strangers_for_good() {
-        let mut queue = HashQueue::default();
+        let mut queue = FairQueue::default();
         for n in 0..KNOWN_MAX {
-            queue.push(Asker::Known(n.to_string()), "known").expect("a place");
+            queue.push(HashRequester::Known(n.to_string()), "known").expect("a place");
         }
-        assert!((0..9).all(|_| queue.push(Asker::Known("x".into()), "known").is_err()));
-        queue.push(Asker::Stranger(ip("192.0.2.1")), "stranger").expect("a place");
+        assert!((0..9).all(|_| queue.push(HashRequester::Known("x".into()), "known").is_err()));
+        queue.push(HashRequester::Stranger(ip("192.0.2.1")), "stranger").expect("a place");
         let order = drained(&mut queue);
         assert_eq!(order.iter().position(|one| *one == "stranger"), Some(TURNS_OF_KNOWN as usize));
     }
 
     #[tokio::test]
     async fn work_is_done_on_one_thread_and_what_fails_ends_alone() {
-        let hashing = Hashing::start().expect("starts");
-        let here = || Asker::Stranger(ip("192.0.2.1"));
+        let hashing = HashQueue::start().expect("starts");
+        let here = || HashRequester::Stranger(ip("192.0.2.1"));
         let name = hashing.run(here(), || std::thread::current().name().map(str::to_owned)).await;
         assert_eq!(name, Ok(Some("hashing".to_owned())));
-        let failed: Result<(), Busy> = hashing.run(here(), || panic!("one")).await;
-        assert_eq!(failed, Err(Busy));
+        let failed: Result<(), HashQueueFull> = hashing.run(here(), || panic!("one")).await;
+        assert_eq!(failed, Err(HashQueueFull));
         assert_eq!(hashing.run(here(), || 7).await, Ok(7));
     }
 }

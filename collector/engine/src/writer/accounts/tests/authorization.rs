@@ -1,19 +1,19 @@
 //! Who may change accounts.
 
+use super::super::super::pending;
 use super::*;
 use crate::account::FRESH_MS;
-use crate::account::intent::Actor;
-use crate::command::Unproven;
+use crate::command::MissingProof;
 use ioc_store::SessionRecord;
 
 impl IntentSessions {
     /// One that its owner opened at this moment, by the password alone.
-    pub(super) fn of_owner(name: &str, digest: &str, at: Moment) -> Self {
+    pub(super) fn of_owner(name: &str, digest: &str, at: DecisionTime) -> Self {
         Self::asking(session(name, digest, at))
     }
 }
 
-fn session(name: &str, digest: &str, at: Moment) -> SessionRecord {
+fn session(name: &str, digest: &str, at: DecisionTime) -> SessionRecord {
     let (_, session) = account::new_session(name, "::1", None, false, at.now).expect("random");
     SessionRecord { digest: digest.to_owned(), ..session }
 }
@@ -74,7 +74,7 @@ fn changes_of(actor: &Actor) -> [Vec<Intent>; 2] {
 }
 
 /// What becomes of each change when this session asks for it.
-fn asked(session: &SessionRecord, at: Moment) -> Vec<Result<(), CommandError>> {
+fn asked(session: &SessionRecord, at: DecisionTime) -> Vec<Result<(), CommandError>> {
     let actor = owner(&session.account, &session.digest);
     let robot = SessionRecord { digest: "robot".to_owned(), label: "robot".to_owned(), ..session.clone() };
     let all = changes_of(&actor).into_iter().flatten();
@@ -87,19 +87,19 @@ fn asked(session: &SessionRecord, at: Moment) -> Vec<Result<(), CommandError>> {
 
 #[test]
 fn accounts_are_changed_only_by_who_showed_a_second_factor_lately() {
-    let unproven = |why: Unproven| vec![Err(CommandError::Unproven(why)); 10];
+    let missing_proof = |why: MissingProof| vec![Err(CommandError::MissingProof(why)); 10];
     // By the password alone: whoever has a second factor is to show it, whoever has none is to set it up.
-    assert_eq!(asked(&session("boss", "s", at(0)), at(0)), unproven(Unproven::Stale));
-    assert_eq!(asked(&session("bare", "s", at(0)), at(0)), unproven(Unproven::NoSecondFactor));
+    assert_eq!(asked(&session("boss", "s", at(0)), at(0)), missing_proof(MissingProof::Stale));
+    assert_eq!(asked(&session("bare", "s", at(0)), at(0)), missing_proof(MissingProof::NoSecondFactor));
     let shown = |name: &str| SessionRecord { second_factor: true, ..session(name, "s", at(0)) };
     // One that was taken away meanwhile counts no more.
-    assert_eq!(asked(&shown("bare"), at(0)), unproven(Unproven::NoSecondFactor));
+    assert_eq!(asked(&shown("bare"), at(0)), missing_proof(MissingProof::NoSecondFactor));
     assert_eq!(asked(&shown("boss"), at(0)), vec![Ok(()); 10]);
     let last = u64::try_from(FRESH_MS).expect("positive");
     assert_eq!(asked(&shown("boss"), at(last - 1)), vec![Ok(()); 10]);
-    assert_eq!(asked(&shown("boss"), at(last)), unproven(Unproven::Stale));
+    assert_eq!(asked(&shown("boss"), at(last)), missing_proof(MissingProof::Stale));
     let ahead = SessionRecord { confirmed_at: at(1).now, ..shown("boss") };
-    assert_eq!(asked(&ahead, at(0)), unproven(Unproven::Stale), "a proof of tomorrow is none");
+    assert_eq!(asked(&ahead, at(0)), missing_proof(MissingProof::Stale), "a proof of tomorrow is none");
     // Others come no further than their own tokens.
     let by_tech = asked(&shown("tech"), at(0));
     assert!(by_tech[..8].iter().all(|one| matches!(one, Err(CommandError::Forbidden(_)))), "{by_tech:?}");
@@ -112,10 +112,10 @@ fn the_identity_provider_has_to_say_that_it_asked_for_a_second_factor() {
         let (_, made) = account::new_session("bare", "::1", Some(at(0).now), second_factor, at(0).now).expect("random");
         SessionRecord { digest: "s".to_owned(), ..made }
     };
-    assert_eq!(asked(&came(false), at(0)), vec![Err(CommandError::Unproven(Unproven::SilentProvider)); 10]);
+    assert_eq!(asked(&came(false), at(0)), vec![Err(CommandError::MissingProof(MissingProof::SilentProvider)); 10]);
     assert_eq!(asked(&came(true), at(0)), vec![Ok(()); 10], "its own one is not ours to ask for");
     let later = at(u64::try_from(FRESH_MS).expect("positive"));
-    assert_eq!(asked(&came(true), later), vec![Err(CommandError::Unproven(Unproven::Stale)); 10]);
+    assert_eq!(asked(&came(true), later), vec![Err(CommandError::MissingProof(MissingProof::Stale)); 10]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn ones_own_second_factor_is_set_up_by_a_fresh_password_and_changed_by_itself() 
         let sessions = IntentSessions::of_both(Some(asking), None);
         (all.decide(of(name, kind, code), &sessions, when, &mut changes).map(|_| ()), changes)
     };
-    let stale = || Err(CommandError::Unproven(Unproven::Stale));
+    let stale = || Err(CommandError::MissingProof(MissingProof::Stale));
     assert_eq!(tries("bare", "start", false, at(0)).0, Ok(()));
     assert_eq!(tries("bare", "start", false, later).0, stale());
     assert_eq!(tries("bare", "confirm", false, later).0, stale(), "what was begun is not another's to finish");
@@ -219,7 +219,7 @@ fn a_session_counts_as_it_is_after_what_is_about_to_be_committed() {
         Change::SessionsEnded { account, except }
     };
     let gone = |account: &str| Change::SecondFactorEnded { account: account.to_owned() };
-    let after = |change: Change| IntentSessions::after(Some(kept.clone()), "s", &[change]);
+    let after = |change: Change| pending::session_after(Some(kept.clone()), "s", &[change]);
     for (change, there) in [
         (ended("s"), false),
         (ended("t"), true),
