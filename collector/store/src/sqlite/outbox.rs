@@ -3,12 +3,10 @@
 use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
-use ioc_judge::Severity;
 
 use super::commit::Commit;
-use super::fault::{rank, severity_of};
 use super::query::SqliteReader;
-use super::value::{limit_of, moment, required, signed, word};
+use super::value::{limit_of, moment, rank, required, severity, signed, word};
 use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -64,11 +62,12 @@ pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> rusql
 }
 
 fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    let key: String = row.get(0)?;
     Ok(PendingDelivery {
-        key: row.get(0)?,
+        severity: severity(row, 3, || format!("the notice {key}"))?,
+        key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         step: row.get(2)?,
-        severity: severity(row, 3)?,
         person: row.get(4)?,
         address: row.get(5)?,
         created_at: required(row, 6)?,
@@ -82,6 +81,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     let key: String = row.get(0)?;
     Ok(OutboxEntry {
         state: word(row, 7, || format!("the notice {key}"))?,
+        severity: severity(row, 13, || format!("the notice {key}"))?,
         key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         channel: row.get(2)?,
@@ -94,15 +94,9 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         person: row.get(10)?,
         address: row.get(11)?,
         language: row.get(12)?,
-        severity: severity(row, 13)?,
         step: row.get(14)?,
         unanswered: row.get(15)?,
     })
-}
-
-/// What cannot be read is taken for the worst.
-fn severity(row: &Row<'_>, column: usize) -> rusqlite::Result<Severity> {
-    Ok(severity_of(row.get(column)?).unwrap_or(Severity::Critical))
 }
 
 pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
