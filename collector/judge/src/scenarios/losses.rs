@@ -34,7 +34,7 @@ fn lost(scene: &Scene) -> Vec<Vec<(&'static str, u64)>> {
     scene
         .effects
         .iter()
-        .filter_map(|effect| if let Effect::ReportsLost(_, loss) = effect { Some(loss.reasons.clone()) } else { None })
+        .filter_map(|effect| if let Effect::ReportsLost(_, loss) = effect { Some(named(loss)) } else { None })
         .collect()
 }
 

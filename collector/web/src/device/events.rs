@@ -8,6 +8,7 @@ use fluent_bundle::FluentArgs;
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::report::LossReason;
 
 use crate::api::{ApiResult, ListQuery, Page, device_id};
 use crate::api_types::{self, all};
@@ -19,20 +20,6 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
 use ioc_store::EventRecord;
-
-/// Why reports are lost, as an event says it (`ioc_judge::Loss`).
-const LOSS_REASONS: [&str; 10] = [
-    "samples_thinned",
-    "samples_dropped",
-    "events_dropped",
-    "too_large",
-    "corrupt",
-    "failing",
-    "unsaved",
-    "quarantined",
-    "refused",
-    "unknown",
-];
 
 /// The text of an event; `local` writes a moment, `length` a span of milliseconds.
 fn text_of(
@@ -53,7 +40,7 @@ fn text_of(
             args.set("count", count);
             args.set("until", until);
             args.set("from", moment("from").unwrap_or_default());
-            let whys = LOSS_REASONS.iter().filter_map(|why| Some((why, number(why)?)));
+            let whys = LossReason::ALL.into_iter().map(LossReason::as_str).filter_map(|why| Some((why, number(why)?)));
             let whys = whys.map(|(why, count)| {
                 format!("{count} {}", texts.get(language, &format!("event-why-{}", why.replace('_', "-"))))
             });
@@ -153,7 +140,7 @@ mod tests {
         lost.push(("from", &from));
         let text = text_in("en", "reports.lost", &lost);
         assert!(text.starts_with("3 reports are lost, taken between <1000> and <2000>: 2 damaged"), "{text}");
-        for why in LOSS_REASONS {
+        for why in LossReason::ALL.map(LossReason::as_str) {
             let text = text_in("vi", "reports.lost", &[("count", "1"), (why, "1"), ("until", &until)]);
             assert!(!text.contains("event-") && !text.ends_with("1 "), "{text}");
         }
