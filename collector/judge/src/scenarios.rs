@@ -25,14 +25,9 @@ use ioc_common::report::{
 use proptest::prelude::*;
 
 use crate::{
-    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Loss, Occasion, ReportVerdict, RuleSet,
-    Snapshot, State, TimeLimits,
+    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, ReportVerdict, RuleSet, Snapshot,
+    State, TimeLimits,
 };
-
-/// Why reports are lost, as it is written.
-fn named(loss: &Loss) -> Vec<(&'static str, u64)> {
-    loss.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect()
-}
 
 const RULES: &str = r#"
 [[rule]]
@@ -213,7 +208,7 @@ impl Scene {
                 Effect::CoverEnded(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
                 Effect::ReportsLost(device, loss) => {
-                    format!("lost {device} {:?} {}..{}", named(loss), loss.after, loss.before)
+                    format!("lost {device} {:?} {}..{}", losses::named(loss), loss.after, loss.before)
                 }
                 // Beside what it is about.
                 Effect::LossLedger(_) => continue,

@@ -1,7 +1,13 @@
 //! Reports that never came: what is missed in their order, what devices tell, and how both come together.
 
 use super::*;
+use crate::Loss;
 use ioc_common::report::Former;
+
+/// Why reports are lost, as it is written.
+pub(super) fn named(loss: &Loss) -> Vec<(&'static str, u64)> {
+    loss.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect()
+}
 
 fn at(epoch: u64, seq: u64) -> Position {
     Position { epoch, seq }
