@@ -38,7 +38,7 @@ const GRACE_MS: i64 = 10_000;
 /// A chunk is merged this long after its end: what comes later is late.
 const LATE_MS: i64 = 60_000;
 /// Pieces of one chunk that are merged into one before the chunk is past.
-const PIECES_MAX: u32 = 256;
+pub(crate) const PIECES_MAX: u32 = 256;
 /// Layouts and devices that are remembered.
 const KNOWN_MAX: usize = 65_536;
 
@@ -523,6 +523,3 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
     }
     changes
 }
-
-#[cfg(test)]
-mod tests;

@@ -296,14 +296,16 @@ fn names(reader: &SqliteReader, chunks: &[StoredChunk], wanted: &[String]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Store as _;
     use crate::compaction::{CompactionProgress, Compactor};
     use crate::history::fold::Block;
+    use crate::sqlite::SqliteStore;
     use ioc_common::layout::LayoutId;
 
     #[test]
     fn what_is_damaged_is_put_aside_and_the_rest_is_merged() {
         let dir = tempfile::tempdir().expect("directory");
-        let store = crate::open(dir.path()).expect("opens");
+        let store = SqliteStore::open(dir.path()).expect("opens");
         let (reader, mut archive) = (store.reader().expect("reads"), SqliteArchive::open(dir.path()).expect("opens"));
         let (device, number) = (DeviceId::new("srv-1").expect("valid"), archive.series(&["load.1"]).expect("kept")[0]);
         let mut block = Block::at(vec![1_000]);
