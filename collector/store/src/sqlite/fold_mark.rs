@@ -7,12 +7,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use ioc_common::clock;
 use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::WriterCache;
-use super::file::{BUSY_MS, FILES, HISTORY, database};
+use super::file::{BUSY_MS, FILES, HISTORY, SHARED_MEMORY, aside_stamp, database, rename_synced};
 use super::{connection as connections, newest};
 use crate::StoreError;
 
@@ -90,14 +89,10 @@ pub(super) fn compare(connection: &Connection, dir: &Path) -> Result<Option<Mism
         None
     });
     if found == Some(Mismatch::Foreign) {
-        let stamp = clock::now().as_millis() / 1000;
-        for name in [HISTORY, FILES[3], "history.db-shm"] {
-            let path = dir.join(name);
-            if path.exists() {
-                let to = dir.join(name.replacen(HISTORY, &format!("{HISTORY}.other-{stamp}"), 1));
-                std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
-            }
-        }
+        let other = format!("{HISTORY}.other-{}", aside_stamp());
+        // Their endings stay, so that it can be opened with its log.
+        let names = [HISTORY, FILES[3], SHARED_MEMORY[1]];
+        rename_synced(dir, names.map(|name| (name, name.replacen(HISTORY, &other, 1))))?;
     }
     Ok(found)
 }

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{FlockOperation, flock};
 
-use ioc_common::clock;
 use ioc_common::encoding::hex;
+use ioc_common::file::sync_dir;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::file::{FILES, database};
+use super::file::{FILES, SHARED_MEMORY, aside_stamp, database, rename_synced};
 use super::fold_mark;
 use crate::{StoreError, StoreLosses};
 
@@ -76,8 +76,11 @@ enum Watermark {
     Read(Mark),
 }
 
-/// Takes the lock, or says who holds it.
-fn lock(dir: &Path) -> Result<File, StoreError> {
+/// Takes the lock, which is held as long as the file is open.
+///
+/// # Errors
+/// [`StoreError::Held`] when another collector uses the directory; it says which process.
+pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_FILE);
     let fault = |source| StoreError::File { path: path.clone(), source };
     let mut options = OpenOptions::new();
@@ -133,38 +136,13 @@ fn not_copied(names: &[&str]) -> Option<Text> {
     })
 }
 
-/// The lock alone, for work on a store that is not opened.
-pub(super) struct Held {
-    _lock: File,
-    dir: PathBuf,
-}
-
-impl Held {
-    /// # Errors
-    /// [`StoreError::Held`] when another collector uses the directory.
-    pub(super) fn new(dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self { _lock: lock(dir)?, dir: dir.to_owned() })
-    }
-
-    /// Has new names in the directory survive a power cut.
-    pub(super) fn sync(&self) {
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
-    }
-}
-
 /// Renames what is left of a store, and files beside it that speak of it; its lock stays.
 pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
-    let _held = Held::new(dir)?;
-    let stamp = clock::now().as_millis() / 1000;
-    let own = FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]);
-    for name in own.chain(beside.iter().copied()) {
-        let path = dir.join(name);
-        if path.exists() {
-            let to = dir.join(format!("{name}.old-{stamp}"));
-            std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
-        }
-    }
-    Ok(())
+    let _lock = lock(dir)?;
+    let stamp = aside_stamp();
+    let own = FILES.into_iter().chain(SHARED_MEMORY).chain([MARK_FILE]);
+    let all = own.chain(beside.iter().copied());
+    rename_synced(dir, all.map(|name| (name, format!("{name}.old-{stamp}"))))
 }
 
 /// The lock of a store that is about to be opened, and what its watermark says.
@@ -245,7 +223,7 @@ impl Opening {
     /// Copies what is there aside, as far as there is room: whoever wants to save more out of it finds it as it was. What is to be said
     /// of what could not be copied.
     fn copy_aside(&self) -> Option<Text> {
-        let aside = self.dir.join(format!("damaged-{}", clock::now().as_millis() / 1000));
+        let aside = self.dir.join(format!("damaged-{}", aside_stamp()));
         let room = rustix::fs::statvfs(&self.dir).map_or(0, |found| found.f_bavail * found.f_frsize);
         if let Err(error) = std::fs::create_dir(&aside) {
             tracing::error!(copy = %aside.display(), %error, "nothing of the store could be copied aside");
@@ -262,9 +240,9 @@ impl Opening {
         // The logs first: they are small, and gone once the store is written. What is large leaves room for what comes in.
         for (name, spare) in [
             (FILES[1], 0),
-            ("ioc-watch.db-shm", 0),
+            (SHARED_MEMORY[0], 0),
             (FILES[3], 0),
-            ("history.db-shm", 0),
+            (SHARED_MEMORY[1], 0),
             (FILES[0], SPARE_BYTES),
             (FILES[2], SPARE_BYTES),
         ] {
@@ -326,7 +304,7 @@ impl Opening {
         };
         // Its name and size survive a power cut from now on; what stands in it may then be older, never torn.
         guard.sync();
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        let _ = sync_dir(&self.dir);
         Ok((guard, StoreLosses { all, fresh }))
     }
 }
