@@ -131,9 +131,9 @@ pub struct Hello {
     /// What was lost before it could be sent, since the agent's state was made.
     #[serde(default)]
     pub losses: Losses,
-    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`FORMER_MAX`].
+    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`EARLIER_RUNS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub former: Vec<Former>,
+    pub former: Vec<EarlierRun>,
     /// What this device is, when it is a sensor that another device speaks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<SensorFacts>,
@@ -384,7 +384,7 @@ impl Losses {
 
 /// How an earlier run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Former {
+pub struct EarlierRun {
     /// The run's epoch, which no other run of the device has.
     pub epoch: u64,
     /// The last place that it is known to have given out.
@@ -394,7 +394,7 @@ pub struct Former {
 }
 
 /// Most earlier runs that are told of.
-pub const FORMER_MAX: usize = 16;
+pub const EARLIER_RUNS_MAX: usize = 16;
 
 /// Numbers, in the order of a layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

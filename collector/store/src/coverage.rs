@@ -58,7 +58,7 @@ pub struct CoverageArea {
     pub articles: &'static [&'static str],
 }
 
-/// Every area.
+/// What coverage is counted of, in the order in which it is shown.
 pub const AREAS: [CoverageArea; 4] = [
     CoverageArea { name: "antivirus", document: "antivirus", articles: &["8.2"] },
     CoverageArea { name: "patches", document: "patches", articles: &["9.2"] },

@@ -104,7 +104,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// Every state.
+    /// In the order in which a notice comes by them; the last two are ends.
     pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
 
     /// The name used in the API and the database.

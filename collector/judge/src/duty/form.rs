@@ -7,8 +7,8 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 
 use super::{
-    Contact, Deadlines, Department, EscalationStep, EscalationTarget, Holiday, Layer, Person, Plan, Policy, QuietHours,
-    Rota, Route, Team,
+    Contact, Deadlines, Department, DutyPerson, EscalationStep, EscalationTarget, Holiday, Layer, Plan, Policy,
+    QuietHours, Rota, Route, Team,
 };
 use crate::scope::Scope;
 use crate::severity::Severity;
@@ -246,7 +246,7 @@ impl PlanChecker<'_> {
         })
     }
 
-    fn person(&self, form: PersonForm, language: &str, channels: &[&str]) -> Result<Person, ConfigError> {
+    fn person(&self, form: PersonForm, language: &str, channels: &[&str]) -> Result<DutyPerson, ConfigError> {
         if let Some(language) = form.language.as_ref().filter(|one| !["vi", "en"].contains(&one.get_ref().as_str())) {
             let message = format!("found language {:?}; allowed are vi, en", language.get_ref());
             return Err(self.source.fault(language.span(), &message, "choose one of them"));
@@ -271,7 +271,7 @@ impl PlanChecker<'_> {
             }),
             None => None,
         };
-        Ok(Person {
+        Ok(DutyPerson {
             id: form.id.into_inner(),
             name: form.name,
             language: form.language.map_or_else(|| language.to_owned(), Spanned::into_inner),

@@ -25,7 +25,7 @@ use crate::severity::{Priority, Severity};
 pub struct Plan {
     /// The site's time zone.
     pub zone: TimeZone,
-    pub people: Vec<Person>,
+    pub people: Vec<DutyPerson>,
     pub teams: Vec<Team>,
     pub rotas: Vec<Rota>,
     /// Escalation policies, by name.
@@ -41,7 +41,7 @@ pub struct Plan {
 /// A person who can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Person {
+pub struct DutyPerson {
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
@@ -294,7 +294,7 @@ impl Default for Plan {
 impl Plan {
     /// The person with this identifier or name.
     #[must_use]
-    pub fn person(&self, name: &str) -> Option<&Person> {
+    pub fn person(&self, name: &str) -> Option<&DutyPerson> {
         self.people.iter().find(|one| one.id == name || (!name.is_empty() && one.name == name))
     }
 

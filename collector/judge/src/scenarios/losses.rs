@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Loss;
-use ioc_common::report::Former;
+use ioc_common::report::EarlierRun;
 
 /// Why reports are lost, as it is written.
 pub(super) fn named(loss: &Loss) -> Vec<(&'static str, u64)> {
@@ -18,7 +18,7 @@ fn telling(losses: Losses, former: &[(u64, u64, bool)]) -> Body {
     let Body::Hello(mut hello) = hello("boot-a", &["/"]) else { unreachable!() };
     hello.losses = losses;
     hello.former =
-        former.iter().map(|(epoch, seq, clean)| Former { epoch: *epoch, seq: *seq, clean: *clean }).collect();
+        former.iter().map(|(epoch, seq, clean)| EarlierRun { epoch: *epoch, seq: *seq, clean: *clean }).collect();
     Body::Hello(hello)
 }
 

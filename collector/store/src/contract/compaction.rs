@@ -6,7 +6,7 @@ use super::*;
 use crate::chart::{self, ChartQuery};
 use crate::compaction::{CompactionProgress, CompactionResult, Compactor, PIECES_MAX, due_row, round};
 use crate::history::chunk;
-use crate::history::fold::Block;
+use crate::history::fold::HistoryBlock;
 use ioc_common::clock;
 use ioc_judge::{DeviceInfo, DeviceKind};
 
@@ -59,7 +59,7 @@ pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     let (device, from, until) = (&id(1), at(0), Timestamp::MAX);
     let read = |tier, names: &[String]| reader.chunks(&ChunkQuery { device, tier, from, until, names }).expect("reads");
     let chunks = |tier, names| read(tier, names).chunks.len();
-    let mut block = Block::at(rows.iter().map(|row| row.at.as_millis()).collect());
+    let mut block = HistoryBlock::at(rows.iter().map(|row| row.at.as_millis()).collect());
     block.values_of(series[0]).copy_from_slice(&[1.0, 2.0]);
     let (device_1, chunk, packed) = (id(1), 0, block.pack(0));
     // First as two pieces, then as one chunk in their place.
@@ -169,7 +169,7 @@ pub(super) fn what_is_gone_is_told_until_it_stands_in_the_audit_log(open: Open<'
         assert_eq!(compactor.delete(YEAR, later).expect("deletes"), CompactionProgress::More);
         compactor.take_result().expect("reads").gone
     };
-    assert_eq!(gone, Unrecorded { deleted: 1, corrupt: 1 });
+    assert_eq!(gone, RemovedHistory { deleted: 1, corrupt: 1 });
     drop(store);
     let store = open(dir);
     let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
@@ -183,7 +183,7 @@ pub(super) fn what_is_gone_is_told_until_it_stands_in_the_audit_log(open: Open<'
     compactor.recorded(told).expect("written");
     assert_eq!(
         compactor.take_result().expect("reads").gone,
-        Unrecorded { deleted: 1, corrupt: 0 },
+        RemovedHistory { deleted: 1, corrupt: 0 },
         "but for what came since"
     );
 }
@@ -201,14 +201,14 @@ pub(super) fn what_cannot_be_read_keeps_nothing_else_from_being_folded(open: Ope
     let mut fold = |now| round(reader.as_ref(), archive.as_mut(), YEAR, now, true).expect("folds");
     assert_eq!(fold(now), CompactionResult::default(), "what has just come waits");
     let folded = fold(now.plus_millis(60_000));
-    assert_eq!(folded, CompactionResult { through: 6, rows: 2, gone: Unrecorded { deleted: 0, corrupt: 4 } });
+    assert_eq!(folded, CompactionResult { through: 6, rows: 2, gone: RemovedHistory { deleted: 0, corrupt: 4 } });
     let again = fold(now.plus_millis(60_000));
     assert_eq!(again, CompactionResult { through: 6, ..CompactionResult::default() }, "twice is once");
     let stored = read(reader.as_ref(), 1, Tier::Raw, now.plus_millis(-60_000), now);
     let number = *stored.names.iter().find(|(_, name)| *name == "load.1").expect("named").0;
     let mut kept = Vec::new();
     for one in &stored.chunks {
-        let block = Block::unpack(one.chunk, &one.data).expect("whole");
+        let block = HistoryBlock::unpack(one.chunk, &one.data).expect("whole");
         kept.extend(block.series[&number].iter().filter_map(|value| chunk::known(*value)));
     }
     assert_eq!(kept, [3.0, 5.0]);
@@ -252,7 +252,7 @@ pub(super) fn charts_are_whole_whatever_is_folded(open: Open<'_>, dir: &Path) {
             assert!(look(store.as_mut(), None) == before);
         }
         let done = compactor.take_result().expect("reads");
-        assert_eq!((done.through, done.gone), (part, Unrecorded::default()));
+        assert_eq!((done.through, done.gone), (part, RemovedHistory::default()));
         assert!(look(store.as_mut(), Some(part)) == before, "through {part}");
     }
     assert!(compactor.has_past(later));
@@ -268,7 +268,7 @@ pub(super) fn charts_are_whole_whatever_is_folded(open: Open<'_>, dir: &Path) {
     let then = now.plus_millis(8 * HOUR);
     let (one, archive) = (due_row(reader, then).expect("reads"), archive.as_mut());
     let folded = round(reader, archive, YEAR, then, false).expect("folds");
-    assert_eq!(folded, CompactionResult { through: one, rows: 1, gone: Unrecorded::default() });
+    assert_eq!(folded, CompactionResult { through: one, rows: 1, gone: RemovedHistory::default() });
     let [raw, five, hour] = look(store.as_mut(), Some(one));
     assert!(raw[0].contains(&(late.as_millis(), 7.0, 1)) && raw[0].len() == 601);
     assert!((&raw[1..], &five[1..], &hour[1..]) == (&before[0][1..], &before[1][1..], &before[2][1..]));

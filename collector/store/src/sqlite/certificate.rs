@@ -7,7 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, device_id, limit_of, required};
 use crate::{CERTIFICATES_MAX, StoreError};
 

@@ -11,7 +11,7 @@ use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState, Severity};
 use super::certificate;
 use super::commit::Commit;
 use super::newest::{Latest, Newest, NewestByDevice};
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, moment, rank, required, word, worst};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, StoreError, collation, history};

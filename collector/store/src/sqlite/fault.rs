@@ -5,7 +5,7 @@ use rusqlite::{ToSql, params};
 use ioc_judge::Fault;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{below, body, json, limit_of, rank, signed};
 use crate::{FaultQuery, StoreError};
 

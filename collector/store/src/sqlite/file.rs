@@ -17,6 +17,8 @@ pub(crate) const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", HISTORY, "history
 /// The file's name, beside the main one.
 pub(super) const HISTORY: &str = "history.db";
 
+/// Beside them: which store this is, and how many commits it holds (`commit_mark.rs`).
+pub(super) const MARK_FILE: &str = "commit-mark";
 /// Beside them while the store is open.
 pub(super) const SHARED_MEMORY: [&str; 2] = ["ioc-watch.db-shm", "history.db-shm"];
 

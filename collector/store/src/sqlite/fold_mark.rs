@@ -214,9 +214,10 @@ mod tests {
 
     use super::*;
     use crate::compaction;
-    use crate::history::fold::Block;
+    use crate::history::fold::HistoryBlock;
     use crate::history::{self, Tier, chunk};
     use crate::sqlite::SqliteStore;
+    use crate::sqlite::file::MARK_FILE;
     use crate::{Change, ChunkQuery, Store as _};
 
     const YEAR: [i64; 3] = [366 * 86_400_000; 3];
@@ -269,7 +270,7 @@ mod tests {
         let device = device();
         let query = ChunkQuery { device: &device, tier: Tier::Raw, from, until, names: &["load.1".to_owned()] };
         let chunks = store.reader().expect("reads").chunks(&query).expect("reads");
-        let block = |one: &crate::StoredChunk| Block::unpack(one.chunk, &one.data).expect("whole").series;
+        let block = |one: &crate::StoredChunk| HistoryBlock::unpack(one.chunk, &one.data).expect("whole").series;
         let all = chunks.chunks.iter().flat_map(|one| block(one).into_values().flatten());
         all.filter_map(chunk::known).collect()
     }
@@ -335,8 +336,8 @@ mod tests {
         sample(&mut store, 1);
         store.close().expect("closed");
         drop(store);
-        // Its watermark, too: only history tells.
-        let (copy, mark) = (files(dir.path(), "ioc-watch.db"), files(dir.path(), "watermark"));
+        // Its commit mark, too: only history tells.
+        let (copy, mark) = (files(dir.path(), "ioc-watch.db"), files(dir.path(), MARK_FILE));
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         for number in 2..6 {
             sample(&mut store, number);
@@ -344,7 +345,7 @@ mod tests {
         fold(&mut store, true);
         drop(store);
         put_back(dir.path(), "ioc-watch.db", &copy);
-        put_back(dir.path(), "watermark", &mark);
+        put_back(dir.path(), MARK_FILE, &mark);
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         assert!(lost(&store).contains("store is an older copy"), "{:?}", store.lost());
         sample(&mut store, 6);

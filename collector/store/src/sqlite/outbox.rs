@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use ioc_common::id::IncidentId;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{limit_of, moment, rank, required, severity, signed, word};
 use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use ioc_judge::Text;
 
+use super::commit_mark::marked;
 use super::file::{FILES, SHARED_MEMORY, aside_stamp, database, rename_synced};
-use super::guard::{lock, marked};
+use super::lock::lock;
 use super::value::signed;
 use crate::{RecoveredTable, StoreError};
 
@@ -186,7 +187,7 @@ impl TableCopy<'_> {
 
 /// What is missing is told at the next start, until a person confirms it.
 fn say(target: &Connection, saved: &[RecoveredTable], dir: &Path) -> rusqlite::Result<()> {
-    // Which store this is stands on a page of its own, which may be the damaged one; its watermark knows it, too.
+    // Which store this is stands on a page of its own, which may be the damaged one; its commit mark knows it, too.
     if let Some((id, commits)) = marked(dir) {
         let sql = "INSERT OR IGNORE INTO state (one, id, commits, lost) VALUES (1, ?1, ?2, '')";
         target.execute(sql, rusqlite::params![id, signed(commits)])?;
@@ -209,6 +210,7 @@ mod tests {
     use super::*;
     use crate::audit;
     use crate::sqlite::SqliteStore;
+    use crate::sqlite::file::MARK_FILE;
     use crate::{Change, Store as _};
     use ioc_common::clock::Timestamp;
 
@@ -274,12 +276,12 @@ mod tests {
         store.close().expect("closed");
         drop(store);
         let read = |name: &str| std::fs::read(dir.path().join(name)).expect("read");
-        let (whole, mark, history) = (read(FILES[0]), read("watermark"), read(FILES[2]));
+        let (whole, mark, history) = (read(FILES[0]), read(MARK_FILE), read(FILES[2]));
         for page in (0..whole.len() / 4096).step_by(5) {
             let other = tempfile::tempdir().expect("directory");
             let mut bytes = whole.clone();
             bytes[page * 4096..page * 4096 + 200].fill(0xff);
-            for (name, content) in [(FILES[0], &bytes), ("watermark", &mark), (FILES[2], &history)] {
+            for (name, content) in [(FILES[0], &bytes), (MARK_FILE, &mark), (FILES[2], &history)] {
                 std::fs::write(other.path().join(name), content).expect("written");
             }
             match recover(other.path()) {
