@@ -14,6 +14,7 @@ pub mod encoding;
 pub mod enrolment;
 pub mod file;
 pub mod id;
+pub mod language;
 pub mod layout;
 pub mod metric;
 pub mod owner;

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
 
 use crate::device::DeviceInfo;
 use crate::local_time;
@@ -45,8 +46,8 @@ pub struct DutyPerson {
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
-    /// Language of notices: `vi` or `en`.
-    pub language: String,
+    /// Language of notices.
+    pub language: Language,
     /// How they are reached, in this order.
     pub contacts: Vec<Contact>,
     /// When they are left alone.
@@ -223,7 +224,7 @@ pub struct Cover {
 pub struct Recipient {
     pub person: String,
     /// Language of the notice.
-    pub language: String,
+    pub language: Language,
     pub channel: String,
     /// The address on it.
     pub address: String,
@@ -365,7 +366,7 @@ impl Plan {
                 if !found.iter().any(same) {
                     found.push(Recipient {
                         person: person.id.clone(),
-                        language: person.language.clone(),
+                        language: person.language,
                         channel: contact.channel.clone(),
                         address: contact.address.clone(),
                         not_before,

@@ -3,6 +3,7 @@
 use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
+use ioc_common::language::Language;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
@@ -29,7 +30,7 @@ pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<
             entry.channel,
             entry.person,
             entry.address,
-            entry.language,
+            entry.language.map_or("", Language::as_str),
             entry.notice,
             entry.created_at.as_millis(),
             entry.attempts,
@@ -81,6 +82,11 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     let key: String = row.get(0)?;
     Ok(OutboxEntry {
         state: word(row, 7, || format!("the notice {key}"))?,
+        // An empty text stands for none.
+        language: match row.get_ref(12)?.as_str()? {
+            "" => None,
+            _ => Some(word(row, 12, || format!("the notice {key}"))?),
+        },
         severity: severity(row, 13, || format!("the notice {key}"))?,
         key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
@@ -93,7 +99,6 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         delivered_at: moment(row, 9)?,
         person: row.get(10)?,
         address: row.get(11)?,
-        language: row.get(12)?,
         step: row.get(14)?,
         unanswered: row.get(15)?,
     })

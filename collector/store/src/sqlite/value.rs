@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
+use ioc_common::language::Language;
 use ioc_common::report::Position;
 use ioc_judge::{IncidentState, PresenceState, Severity};
 
@@ -49,6 +50,15 @@ impl Word for Role {
 
 impl Word for DeliveryState {
     const WHAT: &'static str = "state";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Word for Language {
+    const WHAT: &'static str = "language";
     const ALL: &'static [Self] = &Self::ALL;
 
     fn text(self) -> &'static str {
@@ -202,6 +212,9 @@ mod tests {
         );
         let notice = said(reader.outbox_entry("7/1/sms").err());
         assert!(notice.contains("the notice 7/1/sms: found state \"sent\"; there are waiting, "), "{notice}");
+        store.connection.execute_batch("UPDATE outbox SET state = 'waiting', language = 'fr'").expect("damaged");
+        let notice = said(reader.outbox_entry("7/1/sms").err());
+        assert!(notice.contains("the notice 7/1/sms: found language \"fr\"; there are vi, en"), "{notice}");
     }
 
     #[test]
