@@ -27,12 +27,16 @@ use ioc_judge::{
     TimelineStep, Window, WindowSchedule,
 };
 
-use super::*;
 use crate::history::Tier;
 use crate::role::Role;
 use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
-use crate::{audit, history};
+use crate::{
+    AccountRecord, ApprovalReason, ArchiveChange, Change, ChunkQuery, ClockMark, DeviceQuery, DeviceSort,
+    DeviceStateFilter, FaultQuery, Grant, Handover, OutboxEntry, Reader, RecordKind, RemovedHistory, RequestRecord,
+    RequestState, SavedView, SessionRecord, Store, StoredChunks, TicketQuery, TicketRecord, TokenRecord, audit,
+    history,
+};
 
 /// Opens the store that belongs to a directory, or makes it.
 type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
