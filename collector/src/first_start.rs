@@ -174,10 +174,10 @@ mod tests {
         };
         let store_files =
             ["ioc-watch.db", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db", "history.db-wal", "history.db-shm"];
-        // With its watermark and without.
+        // With its commit mark and without.
         away(&store_files);
         assert!(refused(&config, None).contains("--anew store"));
-        away(&["watermark"]);
+        away(&["commit-mark"]);
         assert!(refused(&config, None).contains("--anew store"));
         assert!(refused(&config, Some(Recreate::Authority)).contains("nothing is missing"));
         back();

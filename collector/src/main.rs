@@ -1,5 +1,6 @@
 //! The command line of the collector.
 
+use ioc_common::language::Language;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -97,7 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                 }
             }
             let path = format!("/api/v1/devices/{}/replay", percent_encoded(&device));
-            say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, &config.language))
+            say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, config.language))
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
@@ -448,10 +449,10 @@ async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
 }
 
 /// A replay, for a person.
-fn replayed(answer: &Value, language: &str) -> String {
+fn replayed(answer: &Value, language: Language) -> String {
     let mut page = String::new();
     for one in answer["decisions"].as_array().unwrap_or(&Vec::new()) {
-        let reason = text(&one["reason"][language]);
+        let reason = text(&one["reason"][language.as_str()]);
         page += &format!("{}  {:<8} {}\n    {reason}\n", text(&one["at"]), text(&one["state"]), text(&one["series"]));
     }
     let (from, until) = (text(&answer["from"]), text(&answer["until"]));

@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use ioc_common::config::Source;
+use ioc_common::language::Language;
 
 use crate::config;
 use ioc_engine::config::DEFAULT_CONFIG;
@@ -45,7 +46,7 @@ impl Answers {
         Self {
             site: "IOC".to_owned(),
             agencies: Vec::new(),
-            language: "vi".to_owned(),
+            language: Language::default().to_string(),
             zone: "Asia/Ho_Chi_Minh".to_owned(),
             names: vec![host.to_owned()],
             listen: IpAddr::from([0, 0, 0, 0]),
@@ -65,8 +66,8 @@ impl Answers {
         if !self.agencies.iter().all(|agency| plain(agency.trim())) {
             return Err("agencies: allowed are 1 to 200 letters in one line for each".to_owned());
         }
-        if !matches!(self.language.as_str(), "vi" | "en") {
-            return Err(format!("language: found {:?}; allowed are vi, en", self.language));
+        if Language::from_code(&self.language).is_none() {
+            return Err(format!("language: found {:?}; allowed are {}", self.language, Language::codes()));
         }
         if jiff::tz::TimeZone::get(&self.zone).is_err() {
             return Err(format!(

@@ -4,8 +4,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use crate::keeper::{ClockReading, believed};
 pub use crate::timestamp::{TimeError, Timestamp};
+use crate::trusted_clock::{ClockReading, believed};
 
 /// The time, now: the wall clock, unless [`hold`] has this program go by what it believes.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn now() -> Timestamp {
 }
 
 /// From now on [`now`] is the wall clock only while that stands so far ahead of the boot clock, and the boot clock plus this offset where
-/// it was stepped: milliseconds ([`crate::keeper::Keeper`]). For the one program that decides what becomes of a step.
+/// it was stepped: milliseconds ([`crate::trusted_clock::TrustedClock`]). For the one program that decides what becomes of a step.
 pub fn hold(offset_ms: i64) {
     HELD.store(offset_ms.max(FREE + 1), Relaxed);
 }

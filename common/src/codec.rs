@@ -11,7 +11,7 @@ use crate::document::Json;
 use crate::id::{DeviceId, SensorName};
 use crate::layout::LAYOUT_MAX_SERIES;
 use crate::report::{
-    Body, Bye, Committed, Envelope, Event, FORMER_MAX, Hello, Losses, Position, Report, Sample, StateReport,
+    Body, Bye, Committed, EARLIER_RUNS_MAX, Envelope, Event, Hello, Losses, Position, Report, Sample, StateReport,
 };
 use crate::software::Software;
 use crate::topic::UpKind;
@@ -263,7 +263,7 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
             if names.into_iter().any(|name| name.len() > HELLO_NAME_MAX_BYTES) {
                 return Err(CodecError::Field { field: "boot_id, run, fingerprint", allowed: "128 bytes" });
             }
-            if hello.former.len() > FORMER_MAX {
+            if hello.former.len() > EARLIER_RUNS_MAX {
                 return Err(CodecError::Field { field: "former", allowed: "at most 16 earlier runs" });
             }
             Body::Hello(Box::new(hello))

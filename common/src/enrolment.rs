@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::encoding::hex;
+use crate::encoding::sha256_hex;
 use crate::id::DeviceId;
 use crate::report::Facts;
 
@@ -47,7 +47,7 @@ impl Token {
     /// What the collector keeps instead of the token: SHA-256 over the secret, in hex.
     #[must_use]
     pub fn digest(&self) -> String {
-        hex(ring::digest::digest(&ring::digest::SHA256, &self.secret).as_ref())
+        sha256_hex(&self.secret)
     }
 }
 

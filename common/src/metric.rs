@@ -4,6 +4,7 @@
 //! one exists. `docs/metrics.md` is generated from this table (`ioc-collector docs metrics`).
 
 use crate::config::{ConfigError, Source, Spanned};
+use crate::language::Language;
 
 /// A metric's entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +28,12 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// The description in this language.
+    #[must_use]
+    pub fn about(&self, language: Language) -> &'static str {
+        language.choose(self.vi, self.en)
+    }
+
     /// Whether `value` lies within the plausible range.
     #[must_use]
     pub fn plausible(&self, value: f64) -> bool {

@@ -131,9 +131,9 @@ pub struct Hello {
     /// What was lost before it could be sent, since the agent's state was made.
     #[serde(default)]
     pub losses: Losses,
-    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`FORMER_MAX`].
+    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`EARLIER_RUNS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub former: Vec<Former>,
+    pub former: Vec<EarlierRun>,
     /// What this device is, when it is a sensor that another device speaks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<SensorFacts>,
@@ -256,26 +256,86 @@ pub struct Losses {
     pub quarantined: u64,
 }
 
-impl Losses {
-    /// The counts by name. The names are those of the wire; the last one counts files, not reports.
+/// Why a report is lost: what a device tells ([`Losses`]), then what only the collector knows.
+#[allow(missing_docs, reason = "the fields of Losses say what a device tells")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossReason {
+    SamplesThinned,
+    SamplesDropped,
+    EventsDropped,
+    TooLarge,
+    Corrupt,
+    Failing,
+    Unsaved,
+    Quarantined,
+    /// The collector refused it.
+    Refused,
+    /// Nobody has said.
+    Unknown,
+    /// A run of the agent ended without a goodbye, and how many it had taken is not known.
+    CutOff,
+}
+
+impl LossReason {
+    /// In the order in which they are told.
+    pub const ALL: [Self; 11] = [
+        Self::SamplesThinned,
+        Self::SamplesDropped,
+        Self::EventsDropped,
+        Self::TooLarge,
+        Self::Corrupt,
+        Self::Failing,
+        Self::Unsaved,
+        Self::Quarantined,
+        Self::Refused,
+        Self::Unknown,
+        Self::CutOff,
+    ];
+
+    /// The name used on the wire, in events and in metrics.
     #[must_use]
-    pub const fn by_reason(&self) -> [(&'static str, u64); 8] {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SamplesThinned => "samples_thinned",
+            Self::SamplesDropped => "samples_dropped",
+            Self::EventsDropped => "events_dropped",
+            Self::TooLarge => "too_large",
+            Self::Corrupt => "corrupt",
+            Self::Failing => "failing",
+            Self::Unsaved => "unsaved",
+            Self::Quarantined => "quarantined",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::CutOff => "cut_off",
+        }
+    }
+}
+
+impl Losses {
+    /// The counts by reason. Those that are quarantined are files, not reports.
+    #[must_use]
+    pub const fn by_reason(&self) -> [(LossReason, u64); 8] {
         [
-            ("samples_thinned", self.samples_thinned),
-            ("samples_dropped", self.samples_dropped),
-            ("events_dropped", self.events_dropped),
-            ("too_large", self.too_large),
-            ("corrupt", self.corrupt),
-            ("failing", self.failing),
-            ("unsaved", self.unsaved),
-            ("quarantined", self.quarantined),
+            (LossReason::SamplesThinned, self.samples_thinned),
+            (LossReason::SamplesDropped, self.samples_dropped),
+            (LossReason::EventsDropped, self.events_dropped),
+            (LossReason::TooLarge, self.too_large),
+            (LossReason::Corrupt, self.corrupt),
+            (LossReason::Failing, self.failing),
+            (LossReason::Unsaved, self.unsaved),
+            (LossReason::Quarantined, self.quarantined),
         ]
+    }
+
+    /// The same without what counts files.
+    pub fn reports_by_reason(&self) -> impl Iterator<Item = (LossReason, u64)> + use<> {
+        self.by_reason().into_iter().filter(|(reason, _)| *reason != LossReason::Quarantined)
     }
 
     /// How many reports were lost, as far as the number is known.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.by_reason().iter().take(7).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
+        self.reports_by_reason().fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
     /// Nothing was lost.
@@ -324,7 +384,7 @@ impl Losses {
 
 /// How an earlier run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Former {
+pub struct EarlierRun {
     /// The run's epoch, which no other run of the device has.
     pub epoch: u64,
     /// The last place that it is known to have given out.
@@ -334,7 +394,7 @@ pub struct Former {
 }
 
 /// Most earlier runs that are told of.
-pub const FORMER_MAX: usize = 16;
+pub const EARLIER_RUNS_MAX: usize = 16;
 
 /// Numbers, in the order of a layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

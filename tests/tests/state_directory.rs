@@ -110,7 +110,7 @@ async fn root_follows_no_link_in_the_collectors_directory_either() {
     assert!(given.success());
     let config = rig.dir().join("collector.toml");
     for args in [&["store", "check"][..], &["doctor"], &["prepare"], &["store", "recover"]] {
-        for trap in ["lock", "watermark", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db-wal"] {
+        for trap in ["lock", "commit-mark", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db-wal"] {
             let (path, kept) = (data.join(trap), data.join("kept"));
             let was_there = fs::rename(&path, &kept).is_ok();
             symlink(&victim, &path).unwrap();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::file::replace_durably;
-use ioc_common::report::{FORMER_MAX, Former, Losses};
+use ioc_common::report::{EARLIER_RUNS_MAX, EarlierRun, Losses};
 
 use super::damaged::DamagedParts;
 
@@ -25,7 +25,7 @@ struct LedgerFile {
     running: u64,
     /// Its last place, once it has ended by itself.
     ended: Option<u64>,
-    former: Vec<Former>,
+    former: Vec<EarlierRun>,
 }
 
 /// `losses.json`, and what of it is known but not yet written.
@@ -76,7 +76,7 @@ impl Ledger {
         self.kept.losses
     }
 
-    pub(super) fn former(&self) -> &[Former] {
+    pub(super) fn former(&self) -> &[EarlierRun] {
         &self.kept.former
     }
 
@@ -164,16 +164,16 @@ fn read(path: &Path, damaged: &mut DamagedParts) -> io::Result<LedgerFile> {
 }
 
 /// How earlier runs ended, and after them the one that was running in `file`: it gave out places up to `known` at least.
-fn runs_of(mut former: Vec<Former>, file: &LedgerFile, known: u64) -> Vec<Former> {
+fn runs_of(mut former: Vec<EarlierRun>, file: &LedgerFile, known: u64) -> Vec<EarlierRun> {
     if file.running > 0 {
         let (clean, seq) = (file.ended.is_some(), file.ended.unwrap_or(0).max(known));
-        former.push(Former { epoch: file.running, seq, clean });
+        former.push(EarlierRun { epoch: file.running, seq, clean });
         keep_newest(&mut former);
     }
     former
 }
 
-fn keep_newest(former: &mut Vec<Former>) {
-    let over = former.len().saturating_sub(FORMER_MAX);
+fn keep_newest(former: &mut Vec<EarlierRun>) {
+    let over = former.len().saturating_sub(EARLIER_RUNS_MAX);
     former.drain(..over);
 }

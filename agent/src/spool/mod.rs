@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::codec::SealedReport;
-use ioc_common::report::{Former, Losses, Position};
+use ioc_common::report::{EarlierRun, Losses, Position};
 use ioc_common::topic::UpKind;
 
 pub use damaged::DamagedParts;
@@ -155,7 +155,7 @@ impl Backlog {
 
     /// How earlier runs ended of which the collector may not have all.
     #[must_use]
-    pub fn former(&self) -> Vec<Former> {
+    pub fn former(&self) -> Vec<EarlierRun> {
         self.ledger.former().to_vec()
     }
 

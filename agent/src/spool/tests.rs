@@ -204,13 +204,13 @@ fn counters_and_how_runs_ended_outlive_the_run_and_belong_to_a_device() {
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 8);
     assert_eq!((backlog.losses().total(), backlog.losses().too_large), (1, 1));
-    assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }]);
+    assert_eq!(backlog.former(), [EarlierRun { epoch: 7, seq: 1, clean: false }]);
     backlog.end(Position { epoch: 8, seq: 5 }, Position { epoch: 7, seq: 1 });
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 9);
     let former = backlog.former();
-    assert_eq!(former[1..], [Former { epoch: 8, seq: 5, clean: true }]);
+    assert_eq!(former[1..], [EarlierRun { epoch: 8, seq: 5, clean: true }]);
     backlog.free_through(Position { epoch: 8, seq: 5 });
     assert_eq!(backlog.former().len(), 1, "what the collector has passed is not told for ever");
     drop(backlog);
@@ -556,7 +556,7 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
             if until == "a report is written" {
                 backlog.push(SpooledReport { position: Position { epoch: 8, seq: 1 }, ..entry(1, true) });
                 assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
-                assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }], "{until}");
+                assert_eq!(backlog.former(), [EarlierRun { epoch: 7, seq: 1, clean: false }], "{until}");
             }
             backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
             drop(backlog);
@@ -569,7 +569,7 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
         backlog.begin("srv-01", 9);
         let ended = until != "never";
         assert_eq!(backlog.losses(), Losses { made, too_large: 1 + u64::from(ended), ..Losses::default() }, "{until}");
-        let runs = [Former { epoch: 7, seq: 1, clean: false }, Former { epoch: 8, seq: 5, clean: true }];
+        let runs = [EarlierRun { epoch: 7, seq: 1, clean: false }, EarlierRun { epoch: 8, seq: 5, clean: true }];
         assert_eq!(backlog.former(), runs[..1 + usize::from(ended)], "{until}");
     }
 }

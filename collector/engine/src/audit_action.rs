@@ -61,7 +61,7 @@ pub enum AuditLogAction {
     WindowEnded,
     WindowPlanned,
     /// What the judge says of a report.
-    Judged(ioc_judge::AuditAction),
+    Judged(ioc_judge::JudgedAction),
 }
 
 impl AuditLogAction {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::report::LossReason;
 use ioc_judge::Text;
 
 use crate::open_files::{self, OpenFiles};
@@ -113,9 +114,9 @@ impl Health {
     }
 
     /// Counts reports that never came, by their reason.
-    pub fn lose(&self, reason: &'static str, count: u64) {
+    pub fn lose(&self, reason: LossReason, count: u64) {
         if let Ok(mut lost) = self.lost.lock() {
-            let counted = lost.entry(reason).or_default();
+            let counted = lost.entry(reason.as_str()).or_default();
             *counted = counted.saturating_add(count);
         }
     }

@@ -15,7 +15,7 @@ use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report,
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Snapshot, State, Text, TimeLimits};
 
 use ioc_store::chart;
-use ioc_store::history::fold::Block;
+use ioc_store::history::fold::HistoryBlock;
 use ioc_store::history::{Tier, chunk};
 use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
@@ -51,13 +51,13 @@ pub struct Replay {
 }
 
 /// Blocks by their beginnings, each with the names of its series. A chunk that is corrupt is a hole.
-fn blocks(stored: &StoredChunks) -> Vec<(Vec<&str>, Block)> {
-    let mut parts: BTreeMap<i64, Vec<Block>> = BTreeMap::new();
+fn blocks(stored: &StoredChunks) -> Vec<(Vec<&str>, HistoryBlock)> {
+    let mut parts: BTreeMap<i64, Vec<HistoryBlock>> = BTreeMap::new();
     for one in &stored.chunks {
-        parts.entry(one.chunk).or_default().extend(Block::unpack(one.chunk, &one.data));
+        parts.entry(one.chunk).or_default().extend(HistoryBlock::unpack(one.chunk, &one.data));
     }
-    let named = |parts: Vec<Block>| {
-        let mut block = Block::joined(parts);
+    let named = |parts: Vec<HistoryBlock>| {
+        let mut block = HistoryBlock::joined(parts);
         block.series.retain(|number, _| stored.names.contains_key(number));
         (block.series.keys().filter_map(|number| stored.names.get(number)).map(String::as_str).collect(), block)
     };

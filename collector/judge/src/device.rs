@@ -29,7 +29,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// Every kind.
+    /// In the order in which people choose among them.
     pub const ALL: [Self; 9] = [
         Self::Server,
         Self::Workstation,
@@ -158,7 +158,7 @@ pub enum Importance {
 }
 
 impl Importance {
-    /// Every importance.
+    /// From the least to the most.
     pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
 
     /// The name used in configuration, API and pages.

@@ -161,7 +161,7 @@ pub enum Effect {
     /// Keep an audit record.
     Record {
         device: DeviceId,
-        action: AuditAction,
+        action: JudgedAction,
         /// What belongs to it, for the audit log.
         detail: String,
     },
@@ -169,7 +169,7 @@ pub enum Effect {
 
 /// What the judge has written down in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditAction {
+pub enum JudgedAction {
     /// A device came back with another boot.
     DeviceRebooted,
     /// The hardware of a device is another.
@@ -182,7 +182,7 @@ pub enum AuditAction {
     ChangeAccepted,
 }
 
-impl AuditAction {
+impl JudgedAction {
     /// The name used in the audit log, as `noun.verb`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

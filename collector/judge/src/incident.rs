@@ -32,7 +32,7 @@ pub enum IncidentState {
 }
 
 impl IncidentState {
-    /// Every state.
+    /// In the order in which an incident comes by them; a closed one may be reopened.
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Acknowledged, Self::Repairing, Self::Resolved, Self::Closed, Self::Reopened];
 

@@ -20,7 +20,7 @@ pub mod state;
 pub mod text;
 
 pub use device::{DeviceInfo, DeviceKind, Importance};
-pub use effect::{Alert, AuditAction, Effect, Input, ReportVerdict};
+pub use effect::{Alert, Effect, Input, JudgedAction, ReportVerdict};
 pub use fault::{Fault, FaultState};
 pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
 pub use losses::{Loss, LossLedger};

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::report::{Hello, Losses, Position};
+use ioc_common::report::{Hello, LossReason, Losses, Position};
 
 /// Ends of epochs that are not yet reported; and places that were refused. More are not remembered.
 const ENDS_MAX: usize = 8;
@@ -20,13 +20,6 @@ const RECENT_HOURS: i64 = 24;
 const HOUR_MS: i64 = 3_600_000;
 /// No device has lost more than this at once.
 pub(crate) const COUNT_MAX: u64 = 1 << 40;
-
-/// Why, when nobody has said.
-pub(crate) const UNKNOWN: &str = "unknown";
-/// Why, when the collector itself refused them.
-pub(crate) const REFUSED: &str = "refused";
-/// Why, when a run of the agent was cut off and how many it had taken is not known.
-pub(crate) const CUT_OFF: &str = "cut_off";
 
 /// What is known of a device's losses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -87,8 +80,8 @@ impl LossLedger {
 pub struct Loss {
     /// How many; 0 when that is not known.
     pub count: u64,
-    /// Why: names as in [`Losses::by_reason`], `unknown`, `refused` (by the collector), `cut_off` (an agent that ended without a goodbye).
-    pub reasons: Vec<(&'static str, u64)>,
+    /// Why, and how many of them for it.
+    pub reasons: Vec<(LossReason, u64)>,
     /// Taken after this moment, as far as is known.
     pub from: Option<Timestamp>,
     /// Taken before this moment.
@@ -164,7 +157,7 @@ impl LossLedger {
         gap: u64,
         refused: u64,
         now: Timestamp,
-    ) -> Vec<(&'static str, u64)> {
+    ) -> Vec<(LossReason, u64)> {
         let mut reasons = Vec::new();
         let (mut gone, mut thinned, mut unreadable) = (0_u64, 0, false);
         // A hello that was made before something was lost comes after what reported it.
@@ -174,15 +167,13 @@ impl LossLedger {
             unreadable = news.quarantined > 0;
             // What was missed before anybody said why was counted then.
             let mut explained = self.balance.min(0).unsigned_abs();
-            for (reason, count) in
-                news.by_reason().into_iter().take(7).map(|(reason, count)| (reason, count.min(COUNT_MAX)))
-            {
+            for (reason, count) in news.reports_by_reason().map(|(reason, count)| (reason, count.min(COUNT_MAX))) {
                 let known = count.min(explained);
                 explained -= known;
                 self.balance = self.balance.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
                 if count > known {
                     reasons.push((reason, count - known));
-                    let counted = if reason == "samples_thinned" { &mut thinned } else { &mut gone };
+                    let counted = if reason == LossReason::SamplesThinned { &mut thinned } else { &mut gone };
                     *counted = counted.saturating_add(count - known);
                 }
             }
@@ -193,12 +184,12 @@ impl LossLedger {
         if found > 0 {
             let refused = refused.min(found);
             if refused > 0 {
-                reasons.push((REFUSED, refused));
+                reasons.push((LossReason::Refused, refused));
                 // The device does not know of these, and will not tell.
                 self.balance = self.balance.saturating_add(i64::try_from(refused).unwrap_or(0));
             }
             if found > refused {
-                reasons.push((if unreadable { "quarantined" } else { UNKNOWN }, found - refused));
+                reasons.push((if unreadable { LossReason::Quarantined } else { LossReason::Unknown }, found - refused));
             }
             gone = gone.saturating_add(found);
         }

@@ -61,7 +61,7 @@ pub enum PresenceState {
 }
 
 impl PresenceState {
-    /// Every state.
+    /// From a device that is still to be heard to one that is heard no more.
     pub const ALL: [Self; 6] = [Self::NeverSeen, Self::Live, Self::Away, Self::Suspect, Self::HostDown, Self::Silent];
 
     /// The name used in the API, on pages and in the database.

@@ -208,7 +208,7 @@ impl Scene {
                 Effect::CoverEnded(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
                 Effect::ReportsLost(device, loss) => {
-                    format!("lost {device} {:?} {}..{}", loss.reasons, loss.after, loss.before)
+                    format!("lost {device} {:?} {}..{}", losses::named(loss), loss.after, loss.before)
                 }
                 // Beside what it is about.
                 Effect::LossLedger(_) => continue,

@@ -17,6 +17,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// From the least to the worst.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
     /// The name used in configuration, API and pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,6 +4,7 @@
 //! the words with the names stand beside them: whoever shows, sends or serializes a text without a thought gives out no name. Only
 //! [`Text::open`] puts the names in, and only [`kept`] writes them down, for the store.
 
+use ioc_common::language::Language;
 use std::cell::Cell;
 
 use serde::ser::SerializeStruct as _;
@@ -116,10 +117,10 @@ impl Text {
         Self { vi: shown_vi.into(), en: shown_en.into(), personal: Some(Box::new(with_names)) }
     }
 
-    /// The text in `language`: English for `en`, else Vietnamese.
+    /// The text in `language`.
     #[must_use]
-    pub fn get(&self, language: &str) -> &str {
-        if language == "en" { &self.en } else { &self.vi }
+    pub fn get(&self, language: Language) -> &str {
+        language.choose(&self.vi, &self.en)
     }
 
     /// Whether it names people.
@@ -166,13 +167,13 @@ mod tests {
     #[test]
     fn names_leave_only_by_the_two_ways_that_say_so() {
         let text = Text::personal(("Mới có: lan.", "New: lan."), ("Mới có: 1 tên.", "New: 1 name."));
-        assert!(!written(&text).contains("lan") && !text.get("vi").contains("lan"));
+        assert!(!written(&text).contains("lan") && !text.get(Language::Vietnamese).contains("lan"));
         let kept_text = kept(|| written(&text));
         assert!(kept_text.contains("lan") && !written(&text).contains("lan"), "and only while it is written");
         let mut back: Text = serde_json::from_str(&kept_text).expect("read");
         assert_eq!(back, text);
         back.open();
-        assert_eq!((back.get("vi"), back.is_personal()), ("Mới có: lan.", false));
+        assert_eq!((back.get(Language::Vietnamese), back.is_personal()), ("Mới có: lan.", false));
     }
 
     #[test]

@@ -192,7 +192,6 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
     let channel = config.channels.iter().find(|channel| channel.name == entry.channel);
     let channel =
         channel.ok_or_else(|| SendError::Never(format!("there is no channel {:?} any more", entry.channel)))?;
-    let language = Some(entry.language.as_str()).filter(|language| !language.is_empty());
     let mut worded = Vec::with_capacity(group.len());
     for one in group {
         let notice: Notice = serde_json::from_str(&one.notice)
@@ -202,10 +201,10 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
         let acknowledge_link = (can_acknowledge && !one.person.is_empty()).then(|| {
             format!("{}/a/{}", config.web_url, links.make(notice.incident, notice.step, &one.person, clock::now()))
         });
-        let wording = wording(&notice, config, language, acknowledge_link);
+        let wording = wording(&notice, config, entry.language, acknowledge_link);
         worded.push((notice, wording, one.created_at));
     }
-    let Some((notice, wording)) = text::combined(&worded, config, language) else { return Ok(()) };
+    let Some((notice, wording)) = text::combined(&worded, config, entry.language) else { return Ok(()) };
     // What says more than the first of its notices has a key of its own, or a receiver that knows the first would drop the rest.
     let key = match group.len() {
         1 => entry.key.clone(),

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::id::IncidentId;
+use ioc_common::language::Language;
 use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
 use super::{MESSAGE_TIMEOUT, NotifyDeps, text};
@@ -46,8 +47,8 @@ struct AlarmRecipient {
     channel: Channel,
     /// Empty where it is for everyone on the channel.
     address: String,
-    /// Empty for all languages.
-    language: String,
+    /// None for all languages.
+    language: Option<Language>,
 }
 
 impl AlarmRecipient {
@@ -208,7 +209,7 @@ async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<AlarmRecipient> {
     let recipient =
         |channel: &Channel, address, language| AlarmRecipient { channel: channel.clone(), address, language };
     let all = config.channels.iter().filter(|channel| channel.always);
-    let mut found: Vec<AlarmRecipient> = all.map(|channel| recipient(channel, String::new(), String::new())).collect();
+    let mut found: Vec<AlarmRecipient> = all.map(|channel| recipient(channel, String::new(), None)).collect();
     let covers = deps.read(|reader| reader.covers()).await.unwrap_or_default();
     let plan = &config.plan;
     let first = plan.policy_for(Severity::Critical, None).and_then(|policy| policy.steps.first());
@@ -216,7 +217,7 @@ async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<AlarmRecipient> {
         first.into_iter().flat_map(|step| &step.to).flat_map(|to| plan.people_of(to, None, &covers, now)).collect();
     for to in plan.recipients(&people, Severity::Critical, now).into_iter().take(PEOPLE_MAX) {
         let Some(channel) = config.channels.iter().find(|channel| channel.name == to.channel) else { continue };
-        let one = recipient(channel, to.address, to.language);
+        let one = recipient(channel, to.address, Some(to.language));
         if !found.iter().any(|known| known.is(&one)) {
             found.push(one);
         }
@@ -227,8 +228,7 @@ async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<AlarmRecipient> {
 /// Sends it to one, whatever comes of it.
 async fn send(to: AlarmRecipient, place: u64, notice: Arc<Notice>, config: Arc<Config>) -> Result<(), SendError> {
     let sending = tokio::spawn(async move {
-        let language = Some(to.language.as_str()).filter(|language| !language.is_empty());
-        let wording = text::wording(&notice, &config, language, None);
+        let wording = text::wording(&notice, &config, to.language, None);
         let key = format!("0-{}-{}-{place}", notice.opened_at.as_secs(), to.channel.name);
         let message = Message {
             channel: &to.channel.name,
@@ -350,7 +350,7 @@ mod tests {
 
     fn outstanding() -> (Outstanding, Instant) {
         let hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x/\"\n";
-        let (address, language) = (String::new(), String::new());
+        let (address, language) = (String::new(), None);
         let recipient = AlarmRecipient { channel: crate::notify::testing::channel(hook), address, language };
         let now = Instant::now();
         (Outstanding::new(recipient, 1, now), now)

@@ -1,6 +1,7 @@
 //! The wording of a notice: what is wrong, where, since when, what to do, and where to press the button.
 
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
 use ioc_judge::{Notice, Occasion, Severity};
 
 use ioc_engine::config::Config;
@@ -12,7 +13,7 @@ use ioc_store::template::as_line;
 pub(crate) fn wording(
     notice: &Notice,
     config: &Config,
-    language: Option<&str>,
+    language: Option<Language>,
     acknowledge_link: Option<String>,
 ) -> Wording {
     // What is about no incident has no page of its own.
@@ -20,9 +21,9 @@ pub(crate) fn wording(
         0 => format!("{}/", config.web_url),
         number => format!("{}/incidents/{number}", config.web_url),
     };
-    let languages = match language.unwrap_or(&config.language) {
-        "en" => ["en", "vi"],
-        _ => ["vi", "en"],
+    let languages = match language.unwrap_or(config.language) {
+        Language::Vietnamese => [Language::Vietnamese, Language::English],
+        Language::English => [Language::English, Language::Vietnamese],
     };
     let device = notice.device.as_ref();
     let place = device.map(|device| device.place.as_str()).unwrap_or_default();
@@ -34,17 +35,17 @@ pub(crate) fn wording(
     let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
     let parts: Vec<String> = shown
         .iter()
-        .map(|language| in_language(notice, config, language, &page, acknowledge_link.as_deref()))
+        .map(|language| in_language(notice, config, *language, &page, acknowledge_link.as_deref()))
         .collect();
     Wording { subject, body: parts.join("\n————————\n\n"), link: acknowledge_link.unwrap_or(page) }
 }
 
 /// Many notices in one message.
-fn digest(notices: &[Wording], config: &Config, language: Option<&str>) -> Wording {
+fn digest(notices: &[Wording], config: &Config, language: Option<Language>) -> Wording {
     let count = notices.len();
-    let title = match language.unwrap_or(&config.language) {
-        "en" => format!("{count} notices at once"),
-        _ => format!("{count} thông báo cùng lúc"),
+    let title = match language.unwrap_or(config.language) {
+        Language::Vietnamese => format!("{count} thông báo cùng lúc"),
+        Language::English => format!("{count} notices at once"),
     };
     let lines: Vec<String> = notices.iter().map(|one| format!("{}\n{}\n", one.subject, one.link)).collect();
     Wording {
@@ -58,7 +59,7 @@ fn digest(notices: &[Wording], config: &Config, language: Option<&str>) -> Wordi
 pub(super) fn combined<'n>(
     worded: &'n [(Notice, Wording, Timestamp)],
     config: &Config,
-    language: Option<&str>,
+    language: Option<Language>,
 ) -> Option<(&'n Notice, Wording)> {
     let ((notice, newest, _), earlier) = worded.split_last()?;
     if earlier.is_empty() {
@@ -68,11 +69,8 @@ pub(super) fn combined<'n>(
         let all: Vec<Wording> = worded.iter().map(|(_, wording, _)| wording.clone()).collect();
         return Some((notice, digest(&all, config, language)));
     }
-    let language = language.unwrap_or(&config.language);
-    let title = match language {
-        "en" => "Not told before now",
-        _ => "Chưa báo được trước đó",
-    };
+    let language = language.unwrap_or(config.language);
+    let title = language.choose("Chưa báo được trước đó", "Not told before now");
     let heads: Vec<&str> = earlier.iter().map(|(one, ..)| headline(one, language)).collect();
     let lines = earlier.iter().map(|(one, wording, at)| {
         let why = as_line(one.reason.get(language));
@@ -86,7 +84,7 @@ pub(super) fn combined<'n>(
     Some((notice, wording))
 }
 
-fn headline(notice: &Notice, language: &str) -> &'static str {
+fn headline(notice: &Notice, language: Language) -> &'static str {
     let (vi, en) = match (notice.occasion, notice.severity) {
         (Occasion::Resolved, _) => ("ĐÃ HẾT", "RESOLVED"),
         (Occasion::Reopened, _) => ("TÁI DIỄN", "AGAIN"),
@@ -98,12 +96,17 @@ fn headline(notice: &Notice, language: &str) -> &'static str {
         (Occasion::Opened, Severity::Critical) => ("NGHIÊM TRỌNG", "CRITICAL"),
         (Occasion::Opened, _) => ("CẢNH BÁO", "WARNING"),
     };
-    if language == "en" { en } else { vi }
+    language.choose(vi, en)
 }
 
-fn in_language(notice: &Notice, config: &Config, language: &str, page: &str, acknowledge_link: Option<&str>) -> String {
-    let english = language == "en";
-    let word = |vi: &'static str, en: &'static str| if english { en } else { vi };
+fn in_language(
+    notice: &Notice,
+    config: &Config,
+    language: Language,
+    page: &str,
+    acknowledge_link: Option<&str>,
+) -> String {
+    let word = |vi: &'static str, en: &'static str| language.choose(vi, en);
     let mut lines =
         vec![format!("{}: {}", headline(notice, language), as_line(notice.title.get(language))), String::new()];
     // What devices, other systems and people wrote never makes a line of its own: it could say anything there.
@@ -176,7 +179,7 @@ mod tests {
             to_all: true,
             to: Vec::new(),
         };
-        let own = wording(&notice, &config, Some("en"), Some("https://ioc.example/a/7.1.lan".into()));
+        let own = wording(&notice, &config, Some(Language::English), Some("https://ioc.example/a/7.1.lan".into()));
         assert!(own.subject.contains("CRITICAL") && !own.body.contains("Kiểm tra"), "{own:?}");
         assert!(own.body.contains("Press to take it: https://ioc.example/a/7.1.lan"), "{own:?}");
         let digest = digest(&[own.clone(), own], &config, None);

@@ -309,7 +309,7 @@ async fn push(
 fn line(step: &TimelineStep, config: &Config) -> String {
     let who = if step.who.is_empty() { String::new() } else { format!(" {}:", as_line(&step.who)) };
     // What a person wrote in several lines stays one step: none of them looks like another's.
-    let note = as_lines(step.note.get(&config.language)).replace('\n', "\n    ");
+    let note = as_lines(step.note.get(config.language)).replace('\n', "\n    ");
     format!("{}{who} {note}", local_time(step.at, config))
 }
 

@@ -59,7 +59,7 @@ pub struct OpenBlock {
 
 /// What is gone from history, and must stand in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Unrecorded {
+pub struct RemovedHistory {
     /// Chunks that were older than they must be kept.
     pub deleted: u64,
     /// Rows and chunks that could not be read.
@@ -173,10 +173,10 @@ pub trait Archive: Send {
     fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// What was deleted and what could not be read since [`Self::recorded`].
-    fn unrecorded(&self) -> Result<Unrecorded, StoreError>;
+    fn unrecorded(&self) -> Result<RemovedHistory, StoreError>;
 
     /// So much of it stands in the audit log now. Where that is not kept, it is told again.
-    fn recorded(&mut self, done: Unrecorded) -> Result<(), StoreError>;
+    fn recorded(&mut self, done: RemovedHistory) -> Result<(), StoreError>;
 
     /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].
     fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError>;

@@ -221,7 +221,7 @@ impl ChartQuery {
 mod tests {
     use super::*;
     use crate::StoredChunk;
-    use crate::history::fold::{Block, PackedChunk};
+    use crate::history::fold::{HistoryBlock, PackedChunk};
     use ioc_common::layout::Series;
     use ioc_common::report::Position;
 
@@ -235,7 +235,7 @@ mod tests {
             layout: layout.id(),
             values: vec![Some(value), None],
         };
-        let mut block = Block::at(vec![60_000, 120_000]);
+        let mut block = HistoryBlock::at(vec![60_000, 120_000]);
         block.values_of(1).copy_from_slice(&[1.0, 3.0]);
         let stored = |packed: PackedChunk| StoredChunks {
             chunks: vec![StoredChunk { tier: packed.tier, chunk: packed.chunk, data: packed.data }],

@@ -14,9 +14,9 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
 use crate::history::chunk::or_unknown;
-use crate::history::fold::{Block, Summaries};
+use crate::history::fold::{HistoryBlock, Summaries};
 use crate::history::{Tier, row};
-use crate::{Archive, ArchiveChange, DamagedPart, OpenBlock, PartKind, Reader, StoreError, StoredRow, Unrecorded};
+use crate::{Archive, ArchiveChange, DamagedPart, OpenBlock, PartKind, Reader, RemovedHistory, StoreError, StoredRow};
 
 mod parallel;
 
@@ -38,7 +38,7 @@ const GRACE_MS: i64 = 10_000;
 /// A chunk is merged this long after its end: what comes later is late.
 const LATE_MS: i64 = 60_000;
 /// Pieces of one chunk that are merged into one before the chunk is past.
-const PIECES_MAX: u32 = 256;
+pub(crate) const PIECES_MAX: u32 = 256;
 /// Layouts and devices that are remembered.
 const KNOWN_MAX: usize = 65_536;
 
@@ -50,7 +50,7 @@ pub struct CompactionResult {
     /// How many rows were folded.
     pub rows: usize,
     /// What is gone.
-    pub gone: Unrecorded,
+    pub gone: RemovedHistory,
 }
 
 /// Whether there is more of it.
@@ -103,7 +103,7 @@ pub fn round(
 
 /// Rows of a window, by device.
 #[derive(Debug, Default)]
-struct Window {
+struct RowWindow {
     rows: BTreeMap<DeviceId, Vec<StoredRow>>,
     /// Up to which row it is read.
     read: u64,
@@ -122,7 +122,7 @@ pub struct Compactor<'s> {
     threads: usize,
     layouts: HashMap<LayoutId, Option<Arc<[u32]>>>,
     devices: HashMap<u64, Option<DeviceId>>,
-    window: Window,
+    window: RowWindow,
     all_folded: u64,
     /// Chunks of which there are pieces, and how many at most.
     open: BTreeMap<(i64, DeviceId), u32>,
@@ -153,7 +153,7 @@ impl<'s> Compactor<'s> {
             threads: 1,
             layouts: HashMap::new(),
             devices: HashMap::new(),
-            window: Window::default(),
+            window: RowWindow::default(),
             all_folded,
             open,
             changes: Vec::new(),
@@ -195,7 +195,7 @@ impl<'s> Compactor<'s> {
     /// # Errors
     /// [`StoreError`] when the disk is full, read-only or failing; it is told again then.
     pub fn recorded(&mut self, result: CompactionResult) -> Result<(), StoreError> {
-        if result.gone == Unrecorded::default() { Ok(()) } else { self.archive.recorded(result.gone) }
+        if result.gone == RemovedHistory::default() { Ok(()) } else { self.archive.recorded(result.gone) }
     }
 
     /// A slice of putting down a window of rows by device, up to a row at most.
@@ -384,7 +384,8 @@ impl<'s> Compactor<'s> {
             }
             all.push((device, block, kept));
         }
-        let merge = |(device, block, kept): &(DeviceId, OpenBlock, Vec<Kept>)| merged(device, start, block, kept);
+        let merge =
+            |(device, block, kept): &(DeviceId, OpenBlock, Vec<KeptSummary>)| merged(device, start, block, kept);
         let (changes, used_us) = parallel::map(self.threads, &all, &merge);
         self.threads_us += used_us;
         self.add(changes.concat())?;
@@ -428,7 +429,7 @@ struct DeviceRows {
 }
 
 /// A chunk of summaries that is kept, if it is: its tier and beginning.
-type Kept = (Tier, i64, Option<Vec<u8>>);
+type KeptSummary = (Tier, i64, Option<Vec<u8>>);
 
 /// A row that is put aside as it is.
 fn damaged_row(device: Option<&DeviceId>, row: StoredRow) -> ArchiveChange {
@@ -437,14 +438,17 @@ fn damaged_row(device: Option<&DeviceId>, row: StoredRow) -> ArchiveChange {
 }
 
 /// Rows of one device as blocks by their beginnings, and the numbers of those rows that cannot be read.
-fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTreeMap<i64, Block>, HashSet<u64>) {
+fn blocks_of(
+    rows: &[StoredRow],
+    series: &HashMap<LayoutId, Arc<[u32]>>,
+) -> (BTreeMap<i64, HistoryBlock>, HashSet<u64>) {
     let mut by_block: BTreeMap<i64, Vec<&StoredRow>> = BTreeMap::new();
     for row in rows {
         by_block.entry(Tier::Raw.chunk_of(row.at.as_millis())).or_default().push(row);
     }
     let (mut damaged, mut values) = (HashSet::new(), Vec::new());
     let blocks = by_block.into_iter().map(|(start, rows)| {
-        let mut block = Block::at(rows.iter().map(|row| row.at.as_millis()).collect());
+        let mut block = HistoryBlock::at(rows.iter().map(|row| row.at.as_millis()).collect());
         let mut columns: Vec<Vec<f64>> = Vec::new();
         let mut places: HashMap<u32, usize> = HashMap::new();
         let mut whole = vec![true; rows.len()];
@@ -476,12 +480,12 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
             places.into_iter().map(|(number, place)| (number, std::mem::take(&mut columns[place]))).collect();
         (start, block.only(&whole).in_order())
     });
-    let blocks: BTreeMap<i64, Block> = blocks.filter(|(_, block)| !block.times.is_empty()).collect();
+    let blocks: BTreeMap<i64, HistoryBlock> = blocks.filter(|(_, block)| !block.times.is_empty()).collect();
     (blocks, damaged)
 }
 
 /// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; what of it cannot be read is put aside.
-fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Vec<ArchiveChange> {
+fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[KeptSummary]) -> Vec<ArchiveChange> {
     let mut changes = vec![ArchiveChange::PiecesMerged { device: device.clone(), chunk: start }];
     let put_aside = |kind: PartKind, start: i64, data: &[u8]| {
         tracing::error!(%device, start, part = kind.name(), "a part of history cannot be read; it is put aside and begins anew");
@@ -492,12 +496,12 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
     let whole = whole.map(|data| (PartKind::Chunk(Tier::Raw), data));
     let mut parts = Vec::with_capacity(block.pieces.len() + 1);
     for (kind, data) in whole.into_iter().chain(block.pieces.iter().map(|data| (PartKind::Piece, data))) {
-        match Block::unpack(start, data) {
+        match HistoryBlock::unpack(start, data) {
             Ok(part) => parts.push(part),
             Err(_) => changes.push(put_aside(kind, start, data)),
         }
     }
-    let all = Block::joined(parts);
+    let all = HistoryBlock::joined(parts);
     if all.times.is_empty() {
         return changes;
     }
@@ -523,6 +527,3 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
     }
     changes
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,19 +27,23 @@ use ioc_judge::{
     TimelineStep, Window, WindowSchedule,
 };
 
-use super::*;
 use crate::history::Tier;
 use crate::role::Role;
 use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
-use crate::{audit, history};
+use crate::{
+    AccountRecord, ApprovalReason, ArchiveChange, Change, ChunkQuery, ClockMark, DeviceQuery, DeviceSort,
+    DeviceStateFilter, FaultQuery, Grant, Handover, OutboxEntry, Reader, RecordKind, RemovedHistory, RequestRecord,
+    RequestState, SavedView, SessionRecord, Store, StoredChunks, TicketQuery, TicketRecord, TokenRecord, audit,
+    history,
+};
 
 /// Opens the store that belongs to a directory, or makes it.
 type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 15] = [
+    let checks: [fn(Open<'_>, &Path); 21] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -51,6 +55,12 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         audit_chain,
         all_or_nothing,
         compaction::rows_and_compaction,
+        compaction::nothing_is_deleted_while_the_clock_is_in_doubt,
+        compaction::what_is_gone_is_told_until_it_stands_in_the_audit_log,
+        compaction::what_cannot_be_read_keeps_nothing_else_from_being_folded,
+        compaction::charts_are_whole_whatever_is_folded,
+        compaction::ended_at_any_moment_it_comes_to_the_same,
+        compaction::pieces_of_one_chunk_do_not_pile_up,
         limits::limits,
         clock::clock,
         certificates::certificates,

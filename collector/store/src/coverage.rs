@@ -63,7 +63,7 @@ pub struct CoverageArea {
 /// The area of what is heard at all: it is asked of everything that is registered, and has no rules.
 pub const REPORTING: &str = "reporting";
 
-/// Every area.
+/// What coverage is counted of, in the order in which it is shown.
 pub const AREAS: [CoverageArea; 4] = [
     CoverageArea { name: "antivirus", document: "antivirus", articles: &["8.2"], personal: false },
     CoverageArea { name: "patches", document: "patches", articles: &["9.2"], personal: false },

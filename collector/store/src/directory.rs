@@ -11,7 +11,7 @@ use crate::{Store, StoreError};
 ///
 /// # Errors
 /// [`StoreError`] when it is damaged or not ours to write, was written by a newer version, is used by another collector, or is gone while its
-/// watermark is there.
+/// commit mark is there.
 pub fn open(dir: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(SqliteStore::open(dir)?))
 }

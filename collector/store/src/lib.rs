@@ -19,10 +19,10 @@ mod enrolment;
 mod error;
 pub mod history;
 pub mod inventory;
+mod list_query;
 mod new_device;
 mod outbox;
 pub mod place;
-mod query;
 mod reader;
 mod record;
 mod role;
@@ -36,16 +36,16 @@ pub mod totp;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{
-    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, StoredChunk, StoredChunks, Unrecorded,
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,
 };
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{examine, is_there, missing_store, open, put_aside, recover, size, version};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
+pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
-pub use query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,

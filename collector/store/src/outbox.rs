@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
+use ioc_common::language::Language;
 use ioc_judge::Severity;
 
 /// A notice for one channel.
@@ -19,8 +20,8 @@ pub struct OutboxEntry {
     pub person: String,
     /// Their address on the channel.
     pub address: String,
-    /// Their language; the site's when empty.
-    pub language: String,
+    /// Their language; both, the site's first, where it is for everyone.
+    pub language: Option<Language>,
     /// The notice, as JSON.
     pub notice: String,
     /// How bad what it tells of is: what a channel's pace does not let through spills from the least.
@@ -52,7 +53,7 @@ impl OutboxEntry {
             channel: channel.to_owned(),
             person: String::new(),
             address: String::new(),
-            language: String::new(),
+            language: None,
             notice: notice.to_owned(),
             severity: Severity::Info,
             step: 0,
@@ -104,7 +105,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// Every state.
+    /// In the order in which a notice comes by them; the last two are ends.
     pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
 
     /// The name used in the API and the database.

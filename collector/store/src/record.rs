@@ -107,7 +107,7 @@ pub struct StoredRow {
     pub device: u64,
     /// When it was taken.
     pub at: Timestamp,
-    /// Its layout.
+    /// Says which of the numbers is of which series.
     pub layout: LayoutId,
     /// The numbers, packed ([`crate::history::unpack`]).
     pub data: Vec<u8>,

@@ -49,7 +49,7 @@ impl Right {
         }
     }
 
-    /// Its name.
+    /// The name by which the description of the API calls it (`x-right`).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Right {
         }
     }
 
-    /// Every right.
+    /// In the order in which they are listed above: the least first.
     pub const ALL: [Self; 7] =
         [Self::View, Self::Personal, Self::Handle, Self::Plan, Self::Duty, Self::Audit, Self::Administer];
 }

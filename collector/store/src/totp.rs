@@ -6,7 +6,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::hex;
+use ioc_common::encoding::sha256_hex;
 
 use crate::secret::is_same;
 use crate::template::percent_encoded;
@@ -127,7 +127,7 @@ pub const fn steps_of(by_ms: i64) -> i64 {
 }
 
 fn digest(code: &str) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA256, code.as_bytes()).as_ref())
+    sha256_hex(code.as_bytes())
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ event-why-unsaved = not yet saved when the agent stopped
 event-why-quarantined = in a part of the spool that could not be read
 event-why-refused = refused by the collector
 event-why-unknown = missing for an unknown reason
+event-why-cut-off = taken in the last seconds of a run that was cut off
 field-exceptions = Not corrected
 field-thresholds = Corrected, beyond a threshold
 field-deferred = Spoilt data not used yet

@@ -153,6 +153,7 @@ event-why-unsaved = chưa kịp lưu khi agent dừng
 event-why-quarantined = nằm trong phần vùng đệm không đọc được
 event-why-refused = bị bộ thu từ chối
 event-why-unknown = thiếu, không rõ lý do
+event-why-cut-off = lấy trong vài giây cuối của lần chạy bị cắt ngang
 field-exceptions = Không sửa được
 field-thresholds = Đã sửa, vượt ngưỡng
 field-deferred = Dữ liệu hỏng chưa dùng tới

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
-use ioc_judge::duty::Person as DutyPerson;
+use ioc_judge::duty::DutyPerson;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 

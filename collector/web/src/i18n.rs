@@ -2,6 +2,7 @@
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use ioc_common::language::Language;
 use unic_langid::LanguageIdentifier;
 
 const VI: &str = include_str!("../locales/vi.ftl");
@@ -15,22 +16,22 @@ pub(crate) struct Texts {
 
 impl Texts {
     pub(crate) fn load() -> Self {
-        Self { vi: bundle("vi", VI), en: bundle("en", EN) }
+        Self { vi: bundle(Language::Vietnamese, VI), en: bundle(Language::English, EN) }
     }
 
     /// The text `key` in `language`; the key itself when there is none, which a test rules out.
-    pub(crate) fn get(&self, language: &str, key: &str) -> String {
+    pub(crate) fn get(&self, language: Language, key: &str) -> String {
         self.with(language, key, &FluentArgs::new())
     }
 
     /// Whether there is a text `key`.
-    pub(crate) fn has(&self, language: &str, key: &str) -> bool {
-        if language == "en" { &self.en } else { &self.vi }.has_message(key)
+    pub(crate) fn has(&self, language: Language, key: &str) -> bool {
+        language.choose(&self.vi, &self.en).has_message(key)
     }
 
     /// The text `key` with arguments.
-    pub(crate) fn with(&self, language: &str, key: &str, args: &FluentArgs<'_>) -> String {
-        let bundle = if language == "en" { &self.en } else { &self.vi };
+    pub(crate) fn with(&self, language: Language, key: &str, args: &FluentArgs<'_>) -> String {
+        let bundle = language.choose(&self.vi, &self.en);
         let pattern = bundle.get_message(key).and_then(|message| message.value());
         match pattern {
             Some(pattern) => bundle.format_pattern(pattern, Some(args), &mut Vec::new()).into_owned(),
@@ -39,8 +40,8 @@ impl Texts {
     }
 }
 
-fn bundle(language: &str, source: &str) -> FluentBundle<FluentResource> {
-    let id: LanguageIdentifier = language.parse().unwrap_or_default();
+fn bundle(language: Language, source: &str) -> FluentBundle<FluentResource> {
+    let id: LanguageIdentifier = language.as_str().parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![id]);
     bundle.set_use_isolating(false);
     // What is faulty is left out here and found by the test below.
@@ -68,7 +69,7 @@ mod tests {
         for key in keys(VI) {
             assert!(texts.vi.has_message(key) && texts.en.has_message(key), "{key}");
         }
-        assert_eq!(texts.get("en", "sign-in"), "Sign in");
+        assert_eq!(texts.get(Language::English, "sign-in"), "Sign in");
     }
 
     #[test]

@@ -3,18 +3,15 @@
 use axum::Form;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use ioc_common::language::Language;
 use serde::Deserialize;
 
 use crate::cookie::{cookie, set_cookie};
 
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
 
-pub(crate) fn language_of(headers: &HeaderMap, default: &str) -> String {
-    match cookie(headers, LANGUAGE_COOKIE).as_deref() {
-        Some("vi") => "vi".to_owned(),
-        Some("en") => "en".to_owned(),
-        _ => default.to_owned(),
-    }
+pub(crate) fn language_of(headers: &HeaderMap, default: Language) -> Language {
+    cookie(headers, LANGUAGE_COOKIE).and_then(|code| Language::from_code(&code)).unwrap_or(default)
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +28,7 @@ fn page_of(path: &str) -> &str {
 }
 
 pub(crate) async fn choose(headers: HeaderMap, Form(form): Form<LanguageForm>) -> Response {
-    let language = if form.language == "en" { "en" } else { "vi" };
+    let language = Language::from_code(&form.language).unwrap_or_default().as_str();
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Back to the page of ours that it was pressed on, and to nowhere else.
     let from = text(header::REFERER).and_then(|from| from.parse::<Uri>().ok());

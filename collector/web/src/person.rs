@@ -1,5 +1,6 @@
 //! Who is asking, and what they may do.
 
+use ioc_common::language::Language;
 use ioc_engine::account::intent::Actor;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Right, Role};
@@ -17,7 +18,7 @@ pub(crate) struct Person {
     /// Where they may look and act.
     pub(crate) scope: AccessScope,
     /// Language to answer in.
-    pub(crate) language: String,
+    pub(crate) language: Language,
     /// The digest of their session; empty for the command line.
     pub(crate) session: String,
     /// The organisation's identity provider says who they are.

@@ -6,7 +6,7 @@ pub mod password_hashing;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::hex;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::random::{self, NoRandomness};
 
 use ioc_store::{AccountRecord, Role, SessionRecord};
@@ -195,7 +195,7 @@ pub const NOBODY: &str =
 /// What is kept of a session's cookie.
 #[must_use]
 pub fn session_digest(cookie: &str) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA256, cookie.as_bytes()).as_ref())
+    sha256_hex(cookie.as_bytes())
 }
 
 #[cfg(test)]

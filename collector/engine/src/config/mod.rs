@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
+use ioc_common::language::Language;
 use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
@@ -35,8 +36,8 @@ pub struct Config {
     pub site_name: String,
     /// The agencies that own and run the site, as they stand below its name on pages, labels and reports.
     pub agencies: Vec<String>,
-    /// Language of pages and notices where nothing else is known: `vi` or `en`.
-    pub language: String,
+    /// Language of pages and notices where nothing else is known.
+    pub language: Language,
     /// Time zone of the site.
     pub timezone: jiff::tz::TimeZone,
     /// Where keys, certificates and the store lie.
@@ -285,13 +286,6 @@ struct SiteForm {
     timezone: Spanned<String>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Language {
-    Vi,
-    En,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PathsForm {
@@ -371,7 +365,7 @@ impl Default for SiteForm {
         Self {
             name: "IOC".to_owned(),
             agencies: Vec::new(),
-            language: Language::Vi,
+            language: Language::default(),
             timezone: Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned()),
         }
     }
@@ -492,10 +486,7 @@ impl Config {
         for (form, table) in form.ticket.into_iter().zip(source.tables("ticket")?) {
             tickets.push(ticket::check(source, form, table, kinds.tickets, &tickets)?);
         }
-        let language = match form.site.language {
-            Language::Vi => "vi",
-            Language::En => "en",
-        };
+        let language = form.site.language;
         let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
         let plan = match &form.duty.file {
             Some(path) => Plan::parse(&beside(path)?, &timezone, language, &names)?,
@@ -508,7 +499,7 @@ impl Config {
         Ok(Self {
             site_name: form.site.name,
             agencies: form.site.agencies,
-            language: language.to_owned(),
+            language,
             timezone,
             data: form.paths.data,
             runtime: form.paths.runtime,
@@ -588,8 +579,8 @@ mod tests {
     #[test]
     fn the_shipped_duty_plan_parses() {
         let plan = Source::built_in("duty.toml", include_str!("../../../../config/duty.toml"));
-        let plan =
-            Plan::parse(&plan, &jiff::tz::TimeZone::UTC, "vi", &["sms", "duty-mail"]).unwrap_or_else(|e| panic!("{e}"));
+        let plan = Plan::parse(&plan, &jiff::tz::TimeZone::UTC, Language::Vietnamese, &["sms", "duty-mail"])
+            .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((plan.people.len(), plan.rotas.len(), plan.policies.len()), (3, 1, 1));
     }
 

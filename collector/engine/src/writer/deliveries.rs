@@ -36,7 +36,7 @@ impl Engine {
             entries.push(OutboxEntry {
                 person: to.person.clone(),
                 address: to.address.clone(),
-                language: to.language.clone(),
+                language: Some(to.language),
                 next_attempt_at: to.not_before.unwrap_or(now),
                 ..entry(key, &to.channel)
             });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
-use ioc_common::encoding::hex;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token};
 use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
@@ -528,8 +528,9 @@ fn network_of(peer: &str) -> String {
 
 /// What a machine's request is called: the same each time it asks with the same key.
 fn request_id(csr: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
-    hex(digest.as_ref().get(..8).unwrap_or_default())
+    let mut digest = sha256_hex(csr.as_bytes());
+    digest.truncate(16);
+    digest
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What people do with incidents, and what other systems say of devices.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::hex;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::incident::Attachment;
 use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Refusal};
@@ -85,7 +85,7 @@ impl Engine {
             return Err(CommandError::Invalid("file: found no name".to_owned()));
         }
         self.recall(incident)?;
-        let sha256 = hex(ring::digest::digest(&ring::digest::SHA256, &content).as_ref());
+        let sha256 = sha256_hex(&content);
         let bytes = content.len() as u64;
         let attachment =
             Attachment { name: name.clone(), sha256: sha256.clone(), bytes, who: actor.to_owned(), at: now };

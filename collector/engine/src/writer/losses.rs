@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ioc_common::id::DeviceId;
+use ioc_common::report::LossReason;
 use ioc_judge::Loss;
 
 use super::Engine;
@@ -27,10 +28,10 @@ impl Engine {
             Some(from) => format!("taken between {from} and {}", loss.until),
             None => format!("taken before {}", loss.until),
         };
-        let why: Vec<String> = loss.reasons.iter().map(|(why, count)| format!("{count} {}", in_words(why))).collect();
+        let why: Vec<String> = loss.reasons.iter().map(|(why, count)| format!("{count} {}", in_words(*why))).collect();
         for (why, count) in &loss.reasons {
-            self.health.lose(why, *count);
-            fields.insert(why, count.to_string());
+            self.health.lose(*why, *count);
+            fields.insert(why.as_str(), count.to_string());
         }
         let (name, text) = if loss.count == 0 {
             let what = "the agent's run before this one ended without saying goodbye; what it took in its last seconds and had not sent is not known";
@@ -57,17 +58,18 @@ impl Engine {
     }
 }
 
-fn in_words(why: &str) -> &str {
+const fn in_words(why: LossReason) -> &'static str {
     match why {
-        "samples_thinned" => "thinned out of a full spool",
-        "samples_dropped" => "dropped, samples of a full spool",
-        "events_dropped" => "dropped from a spool full of events",
-        "too_large" => "too large to be sent",
-        "corrupt" => "damaged on the device's disk",
-        "failing" => "dropped from memory while the device's disk could not be written",
-        "unsaved" => "not yet saved when the agent stopped",
-        "quarantined" => "in a part of the spool that could not be read",
-        "refused" => "refused by the collector",
-        _ => "missing for an unknown reason",
+        LossReason::SamplesThinned => "thinned out of a full spool",
+        LossReason::SamplesDropped => "dropped, samples of a full spool",
+        LossReason::EventsDropped => "dropped from a spool full of events",
+        LossReason::TooLarge => "too large to be sent",
+        LossReason::Corrupt => "damaged on the device's disk",
+        LossReason::Failing => "dropped from memory while the device's disk could not be written",
+        LossReason::Unsaved => "not yet saved when the agent stopped",
+        LossReason::Quarantined => "in a part of the spool that could not be read",
+        LossReason::Refused => "refused by the collector",
+        LossReason::Unknown => "missing for an unknown reason",
+        LossReason::CutOff => "in the last seconds of a run that was cut off",
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of steps of the machine's clock.
 //!
-//! On every turn the wall clock is held against the boot clock ([`Keeper`]), before anything is judged. A small step is followed at once:
+//! On every turn the wall clock is held against the boot clock ([`TrustedClock`]), before anything is judged. A small step is followed at once:
 //! what is due moves with it. A large one is not: time goes on as it did, everybody is told, and nothing is deleted, until a person or
 //! trusted time confirms it, or the machine's clock comes back. A step of years never confirms itself.
 
@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_common::keeper::{ClockReading, Keeper};
 use ioc_common::reading::{Findings as _, TimeSync};
 use ioc_common::report::{Body, Report, StateReport};
+use ioc_common::trusted_clock::{ClockReading, TrustedClock};
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
@@ -89,7 +89,7 @@ pub fn believe(mark: Option<&ClockMark>) {
 /// What is known of the clock.
 pub(super) struct Time {
     clocks: Box<dyn Clocks>,
-    keeper: Keeper,
+    keeper: TrustedClock,
     boot_id: String,
     /// The step that was written down and is not followed, milliseconds.
     step_ms: Option<i64>,
@@ -113,7 +113,7 @@ impl Time {
     pub(super) fn resume(clocks: Box<dyn Clocks>, mark: Option<&ClockMark>) -> Self {
         let (reading, boot_id) = (clocks.read(), clocks.boot_id());
         let (keeper, doubt_ms) = match mark {
-            None => (Keeper::new(reading), None),
+            None => (TrustedClock::new(reading), None),
             Some(mark) => keeper_at_start(mark, &boot_id, reading),
         };
         clocks.believe(keeper.offset_ms());
@@ -203,19 +203,19 @@ impl Time {
 }
 
 /// What is believed at a start, and by how much the clock is ahead where that is in doubt.
-fn keeper_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
+fn keeper_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (TrustedClock, Option<i64>) {
     if mark.boot_id == boot_id && !boot_id.is_empty() {
         let last = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
-        return (Keeper::resume(last.offset_ms(), mark.boot_ms), mark.doubt_ms);
+        return (TrustedClock::resume(last.offset_ms(), mark.boot_ms), mark.doubt_ms);
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
-    if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
+    if !(-ioc_common::trusted_clock::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
         let last = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
-        return (Keeper::resume(last.offset_ms(), reading.boot_ms), mark.doubt_ms);
+        return (TrustedClock::resume(last.offset_ms(), reading.boot_ms), mark.doubt_ms);
     }
-    (Keeper::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
+    (TrustedClock::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
 }
 
 impl Engine {

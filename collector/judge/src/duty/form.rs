@@ -5,10 +5,11 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
+use ioc_common::language::Language;
 
 use super::{
-    Contact, Deadlines, Department, EscalationStep, EscalationTarget, Holiday, Layer, Person, Plan, Policy, QuietHours,
-    Rota, Route, Team,
+    Contact, Deadlines, Department, DutyPerson, EscalationStep, EscalationTarget, Holiday, Layer, Plan, Policy,
+    QuietHours, Rota, Route, Team,
 };
 use crate::scope::Scope;
 use crate::severity::Severity;
@@ -159,7 +160,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ConfigError`] with the line of the first fault.
-    pub fn parse(source: &Source, zone: &TimeZone, language: &str, channels: &[&str]) -> Result<Self, ConfigError> {
+    pub fn parse(source: &Source, zone: &TimeZone, language: Language, channels: &[&str]) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
         let checker = PlanChecker { source, people: ids(source, form.person.iter().map(|one| &one.id))? };
         let mut plan = Self { zone: zone.clone(), ..Self::default() };
@@ -246,11 +247,14 @@ impl PlanChecker<'_> {
         })
     }
 
-    fn person(&self, form: PersonForm, language: &str, channels: &[&str]) -> Result<Person, ConfigError> {
-        if let Some(language) = form.language.as_ref().filter(|one| !["vi", "en"].contains(&one.get_ref().as_str())) {
-            let message = format!("found language {:?}; allowed are vi, en", language.get_ref());
-            return Err(self.source.fault(language.span(), &message, "choose one of them"));
-        }
+    fn person(&self, form: PersonForm, language: Language, channels: &[&str]) -> Result<DutyPerson, ConfigError> {
+        let own = form.language.as_ref().map(|code| {
+            Language::from_code(code.get_ref()).ok_or_else(|| {
+                let message = format!("found language {:?}; allowed are {}", code.get_ref(), Language::codes());
+                self.source.fault(code.span(), &message, "choose one of them")
+            })
+        });
+        let language = own.transpose()?.unwrap_or(language);
         let contact = |form: ContactForm| {
             if !channels.contains(&form.channel.get_ref().as_str()) {
                 let channels: Vec<String> = channels.iter().map(|one| (*one).to_owned()).collect();
@@ -271,10 +275,10 @@ impl PlanChecker<'_> {
             }),
             None => None,
         };
-        Ok(Person {
+        Ok(DutyPerson {
             id: form.id.into_inner(),
             name: form.name,
-            language: form.language.map_or_else(|| language.to_owned(), Spanned::into_inner),
+            language,
             contacts: form.contact.into_iter().map(contact).collect::<Result<_, _>>()?,
             quiet,
         })

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
 
 use crate::device::DeviceInfo;
 use crate::local_time;
@@ -25,7 +26,7 @@ use crate::severity::{Priority, Severity};
 pub struct Plan {
     /// The site's time zone.
     pub zone: TimeZone,
-    pub people: Vec<Person>,
+    pub people: Vec<DutyPerson>,
     pub teams: Vec<Team>,
     pub rotas: Vec<Rota>,
     /// Escalation policies, by name.
@@ -41,12 +42,12 @@ pub struct Plan {
 /// A person who can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Person {
+pub struct DutyPerson {
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
-    /// Language of notices: `vi` or `en`.
-    pub language: String,
+    /// Language of notices.
+    pub language: Language,
     /// How they are reached, in this order.
     pub contacts: Vec<Contact>,
     /// When they are left alone.
@@ -223,7 +224,7 @@ pub struct Cover {
 pub struct Recipient {
     pub person: String,
     /// Language of the notice.
-    pub language: String,
+    pub language: Language,
     pub channel: String,
     /// The address on it.
     pub address: String,
@@ -294,7 +295,7 @@ impl Default for Plan {
 impl Plan {
     /// The person with this identifier or name.
     #[must_use]
-    pub fn person(&self, name: &str) -> Option<&Person> {
+    pub fn person(&self, name: &str) -> Option<&DutyPerson> {
         self.people.iter().find(|one| one.id == name || (!name.is_empty() && one.name == name))
     }
 
@@ -365,7 +366,7 @@ impl Plan {
                 if !found.iter().any(same) {
                     found.push(Recipient {
                         person: person.id.clone(),
-                        language: person.language.clone(),
+                        language: person.language,
                         channel: contact.channel.clone(),
                         address: contact.address.clone(),
                         not_before,

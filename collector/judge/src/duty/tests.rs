@@ -2,6 +2,7 @@ use jiff::tz::TimeZone;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, Source};
+use ioc_common::language::Language;
 
 use super::calendar::{gaps, on_duty, outlook, shifts};
 use super::*;
@@ -51,7 +52,7 @@ resolve = "2h"
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
     let zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone");
-    Plan::parse(&Source::built_in("duty.toml", text), &zone, "vi", &["sms", "mail"])
+    Plan::parse(&Source::built_in("duty.toml", text), &zone, Language::Vietnamese, &["sms", "mail"])
 }
 
 fn at(text: &str) -> Timestamp {

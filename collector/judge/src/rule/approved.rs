@@ -20,12 +20,19 @@ pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
         let approved = Approved(approved.into_iter().collect());
         DocumentRule::check(context.source, &document, &path, Arc::new(approved)).map(RuleCondition::Document)
     },
-    amend: |_, condition, changes| {
-        let mut condition = condition.clone();
-        if let (RuleCondition::Document(rule), Some(approved)) = (&mut condition, changes.approved) {
-            rule.baseline = Arc::new(Approved(approved.into_inner().into_iter().collect()));
+    amend: |context, condition, changes| {
+        let Some(approved) = changes.approved else { return Ok(condition.clone()) };
+        match condition {
+            RuleCondition::Document(rule) => {
+                let mut rule = rule.clone();
+                rule.baseline = Arc::new(Approved(approved.into_inner().into_iter().collect()));
+                Ok(RuleCondition::Document(rule))
+            }
+            RuleCondition::Number(_) | RuleCondition::Silent | RuleCondition::Budget => {
+                let message = "found approved for a rule that looks into no document";
+                Err(context.source.fault(approved.span(), message, "remove this line"))
+            }
         }
-        Ok(condition)
     },
 };
 

@@ -18,7 +18,7 @@ macro_rules! kinds {
         }
 
         impl RuleKind {
-            /// Every kind.
+            /// In the order of the list, in which errors name them.
             pub const ALL: [Self; [$(stringify!($kind)),+].len()] = [$(Self::$kind),+];
 
             /// The name used in configuration.

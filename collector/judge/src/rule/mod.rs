@@ -49,7 +49,7 @@ pub struct Rule {
     pub severity: Severity,
     /// The devices that it is for.
     pub scope: Scope,
-    /// Its kind.
+    /// By which of the files beside this one it is checked and judged.
     pub kind: RuleKind,
     /// What it looks at.
     pub condition: RuleCondition,

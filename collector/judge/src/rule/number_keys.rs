@@ -48,7 +48,7 @@ pub(super) fn amend(
     condition: &RuleCondition,
     changes: OverrideChanges,
 ) -> Result<RuleCondition, ConfigError> {
-    let RuleCondition::Number(was) = condition else { return Ok(condition.clone()) };
+    let was = number_of(context, condition)?;
     let span = changes.clear.as_ref().or(changes.raise.as_ref()).map_or(context.span.clone(), Spanned::span);
     let raise = changes.raise.map_or(was.raise, Spanned::into_inner);
     let clear = changes.clear.map_or(was.clear, Spanned::into_inner);
@@ -98,11 +98,19 @@ fn amend_lasting(
     condition: &RuleCondition,
     changes: OverrideChanges,
 ) -> Result<RuleCondition, ConfigError> {
-    match (condition, changes.hold) {
-        (RuleCondition::Number(was), Some(hold)) => {
-            lasting_for(context, was.measure.clone(), was.metric, hold.into_inner(), was.except.clone())
+    let Some(hold) = changes.hold else { return Ok(condition.clone()) };
+    let was = number_of(context, condition)?;
+    lasting_for(context, was.measure.clone(), was.metric, hold.into_inner(), was.except.clone())
+}
+
+/// What a rule with limits looks at. An override of one that looks at something else would be lost without a word.
+fn number_of<'r>(context: &RuleContext<'_>, condition: &'r RuleCondition) -> Result<&'r NumberRule, ConfigError> {
+    match condition {
+        RuleCondition::Number(was) => Ok(was),
+        RuleCondition::Document(_) | RuleCondition::Silent | RuleCondition::Budget => {
+            let message = "found limits for a rule that looks at no number";
+            Err(context.source.fault(context.span.clone(), message, "remove this override"))
         }
-        _ => Ok(condition.clone()),
     }
 }
 

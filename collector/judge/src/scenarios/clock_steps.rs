@@ -4,6 +4,7 @@ use super::fleet::{Fleet, device, no_plan};
 use super::*;
 use crate::duty::Plan;
 use crate::{HostAnswer, Scope, Window, WindowSchedule};
+use ioc_common::language::Language;
 
 const PLAN: &str = r#"
 person = [
@@ -138,7 +139,8 @@ fn shown(state: &State, effect: &Effect) -> Option<String> {
 /// Runs the script; at `at_s` the clock is stepped.
 fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
     let source = Source::built_in("duty.toml", PLAN);
-    let plan = Plan::parse(&source, &jiff::tz::TimeZone::UTC, "vi", &["sms"]).unwrap_or_else(|e| panic!("{e}"));
+    let plan = Plan::parse(&source, &jiff::tz::TimeZone::UTC, Language::Vietnamese, &["sms"])
+        .unwrap_or_else(|e| panic!("{e}"));
     let start = Timestamp::from_millis(START_MS);
     let (state, _) = State::restore(rules(), Arc::new(plan), TimeLimits::default(), Snapshot::default(), start);
     let mut run = Run { state, real_ms: 0, stepped_ms: 0, seq: 0, log: Vec::new() };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
+use ioc_common::language::Language;
 use ioc_common::report::{Body, Envelope, Position, Report};
 
 use super::{hello, layout, rules};
@@ -49,7 +50,7 @@ people = ["dept"]
 
 pub(super) fn plan() -> Arc<Plan> {
     let source = Source::built_in("duty.toml", PLAN);
-    let plan = Plan::parse(&source, &jiff::tz::TimeZone::UTC, "vi", &["sms", "mail"]);
+    let plan = Plan::parse(&source, &jiff::tz::TimeZone::UTC, Language::Vietnamese, &["sms", "mail"]);
     Arc::new(plan.unwrap_or_else(|e| panic!("{e}")))
 }
 

@@ -1,7 +1,13 @@
 //! Reports that never came: what is missed in their order, what devices tell, and how both come together.
 
 use super::*;
-use ioc_common::report::Former;
+use crate::Loss;
+use ioc_common::report::EarlierRun;
+
+/// Why reports are lost, as it is written.
+pub(super) fn named(loss: &Loss) -> Vec<(&'static str, u64)> {
+    loss.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect()
+}
 
 fn at(epoch: u64, seq: u64) -> Position {
     Position { epoch, seq }
@@ -12,7 +18,7 @@ fn telling(losses: Losses, former: &[(u64, u64, bool)]) -> Body {
     let Body::Hello(mut hello) = hello("boot-a", &["/"]) else { unreachable!() };
     hello.losses = losses;
     hello.former =
-        former.iter().map(|(epoch, seq, clean)| Former { epoch: *epoch, seq: *seq, clean: *clean }).collect();
+        former.iter().map(|(epoch, seq, clean)| EarlierRun { epoch: *epoch, seq: *seq, clean: *clean }).collect();
     Body::Hello(hello)
 }
 
@@ -34,7 +40,7 @@ fn lost(scene: &Scene) -> Vec<Vec<(&'static str, u64)>> {
     scene
         .effects
         .iter()
-        .filter_map(|effect| if let Effect::ReportsLost(_, loss) = effect { Some(loss.reasons.clone()) } else { None })
+        .filter_map(|effect| if let Effect::ReportsLost(_, loss) = effect { Some(named(loss)) } else { None })
         .collect()
 }
 

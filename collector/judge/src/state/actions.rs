@@ -25,30 +25,107 @@ impl State {
         out: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
         match action {
-            Action::Merge { into } => return self.merge(id, IncidentId(into), who, now, out),
-            Action::Accept { note } => return self.accept(id, who, &required("note", &note)?, now, out),
-            Action::Split { fault } => return self.split(id, FaultId(fault), who, now, out),
-            Action::Resolve { note } => {
-                let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
-                check(
-                    incident,
-                    incident.state.is_active() && incident.raised == 0,
-                    "active and no fault under it is raised",
-                )?;
-                let note = required_text("note", &note)?;
-                let text = note_or(&note, "Đã khắc phục.", "It is mended.");
-                self.resolve(id, who, text, now, out);
-                return Ok(());
+            Action::Merge { into } => self.merge(id, IncidentId(into), who, now, out),
+            Action::Accept { note } => self.accept(id, who, &required("note", &note)?, now, out),
+            Action::Split { fault } => self.split(id, FaultId(fault), who, now, out),
+            Action::Resolve { note } => self.resolve_by_hand(id, who, &note, now, out),
+            Action::Acknowledge { note } => self.change(id, who, now, out, |one| take(one, who, &note, now)),
+            Action::Comment { text } => self.change(id, who, now, out, |_| in_own_words("text", &text)),
+            Action::Assign { unit, person } => self.change(id, who, now, out, |one| assign(one, &unit, &person)),
+            Action::Repair { backup, no_backup, safety } => {
+                self.change(id, who, now, out, |one| repair(one, who, [&backup, &no_backup, &safety], now))
             }
-            _ => {}
+            Action::Close { course, remedy } => {
+                self.change(id, who, now, out, |one| close(one, who, &course, &remedy, now))
+            }
+            Action::Reopen { note } => self.reopen_by_hand(id, who, &note, now, out),
+            Action::Verify { how } => self.change(id, who, now, out, |one| verify(one, who, &how, now)),
+            Action::Regulator { department } => self.tell_regulator(id, who, &department, now, out),
+            Action::RegulatorReceived => self.change(id, who, now, out, |one| regulator_received(one, now)),
+            Action::RegulatorResult { result } => {
+                self.change(id, who, now, out, |one| regulator_result(one, &result, now))
+            }
+            Action::RegulatorConfirmed => self.change(id, who, now, out, |one| regulator_confirmed(one, now)),
         }
-        let department = self.plan.regulator.as_ref().map(|one| one.name.clone()).unwrap_or_default();
+    }
+
+    /// Carries out an action that concerns one incident alone, and notes what is said of it. Nothing has changed when it is refused.
+    fn change(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+        make: impl FnOnce(&mut Incident) -> Result<Text, Refusal>,
+    ) -> Result<(), Refusal> {
+        let note = make(self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?)?;
+        self.advance_incident(id, now, who, note, None, out);
+        Ok(())
+    }
+
+    fn resolve_by_hand(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        note: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
+        let may = incident.state.is_active() && incident.raised == 0;
+        check(incident, may, "active and no fault under it is raised")?;
+        let text = note_or(&required_text("note", note)?, "Đã khắc phục.", "It is mended.");
+        self.resolve(id, who, text, now, out);
+        Ok(())
+    }
+
+    fn reopen_by_hand(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        note: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
+        let over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed);
+        check(incident, over && incident.record.merged_into.is_none(), "resolved or closed")?;
+        let note = in_own_words("note", note)?;
+        self.reopen(id, now);
+        self.advance_incident(id, now, who, note, Some(Occasion::Reopened), out);
+        Ok(())
+    }
+
+    /// Begins the notice to the responsible department (article 17.4): sent, received, result, confirmed, in this order.
+    fn tell_regulator(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        department: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
         let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
-        let (note, occasion) = change(incident, who, action, now, department)?;
-        if occasion == Some(Occasion::Reopened) {
-            self.reopen(id, now);
+        check(incident, incident.state != IncidentState::Closed, "not closed")?;
+        let named = required_text("department", department)?;
+        let configured = || self.plan.regulator.as_ref().map(|one| one.name.clone()).unwrap_or_default();
+        let department = if named.is_empty() { configured() } else { named };
+        if department.is_empty() {
+            return Err(Refusal::Invalid { field: "department", why: "say which department is told".to_owned() });
         }
-        self.advance_incident(id, now, who, note, occasion, out);
+        if incident.record.regulator.is_some() {
+            return Err(out_of_order("the department was told already"));
+        }
+        let note = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
+        incident.record.regulator = Some(RegulatorNotice {
+            department,
+            sent_at: now,
+            received_at: None,
+            result: String::new(),
+            result_at: None,
+            confirmed_at: None,
+        });
+        self.advance_incident(id, now, who, note, Some(Occasion::Regulator), out);
         Ok(())
     }
 
@@ -163,57 +240,33 @@ impl State {
     }
 }
 
-/// Carries out an action that concerns one incident alone. Nothing has changed when it is refused.
-fn change(
-    incident: &mut Incident,
-    who: &str,
-    action: Action,
-    now: Timestamp,
-    department: String,
-) -> Result<(Text, Option<Occasion>), Refusal> {
-    let note = match action {
-        Action::Acknowledge { note } => {
-            check(incident, incident.state.is_untaken(), "open or reopened")?;
-            let note = required_text("note", &note)?;
-            acknowledge(incident, who, now);
-            note_or(&note, "Đã tiếp nhận.", "Acknowledged.")
-        }
-        Action::Comment { text } => {
-            let text = required("text", &text)?;
-            Text::new(text.clone(), text)
-        }
-        Action::Assign { unit, person } => {
-            check(incident, incident.state != IncidentState::Closed, "not closed")?;
-            let (unit, person) = (required_text("unit", &unit)?, required_text("person", &person)?);
-            if unit.is_empty() && person.is_empty() {
-                return Err(Refusal::Invalid { field: "unit", why: "name a unit, a person or both".to_owned() });
-            }
-            let both =
-                [unit.as_str(), person.as_str()].iter().filter(|one| !one.is_empty()).copied().collect::<Vec<_>>();
-            let both = both.join(", ");
-            (incident.record.unit, incident.record.person) = (unit, person);
-            Text::new(format!("Giao cho {both}."), format!("Assigned to {both}."))
-        }
-        Action::Repair { backup, no_backup, safety } => repair(incident, who, [&backup, &no_backup, &safety], now)?,
-        Action::Close { course, remedy } => close(incident, who, &course, &remedy, now)?,
-        Action::Reopen { note } => {
-            let over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed);
-            check(incident, over && incident.record.merged_into.is_none(), "resolved or closed")?;
-            let note = required("note", &note)?;
-            return Ok((Text::new(note.clone(), note), Some(Occasion::Reopened)));
-        }
-        Action::Verify { how } => {
-            let how = required("how", &how)?;
-            let Some(report) = incident.record.report.as_mut() else {
-                let why = "nobody reported this; it was found by the system".to_owned();
-                return Err(Refusal::Invalid { field: "how", why });
-            };
-            (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
-            Text::new(format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}"))
-        }
-        action => return regulator(incident, action, now, department),
+fn take(incident: &mut Incident, who: &str, note: &str, now: Timestamp) -> Result<Text, Refusal> {
+    check(incident, incident.state.is_untaken(), "open or reopened")?;
+    let note = required_text("note", note)?;
+    acknowledge(incident, who, now);
+    Ok(note_or(&note, "Đã tiếp nhận.", "Acknowledged."))
+}
+
+fn assign(incident: &mut Incident, unit: &str, person: &str) -> Result<Text, Refusal> {
+    check(incident, incident.state != IncidentState::Closed, "not closed")?;
+    let (unit, person) = (required_text("unit", unit)?, required_text("person", person)?);
+    if unit.is_empty() && person.is_empty() {
+        return Err(Refusal::Invalid { field: "unit", why: "name a unit, a person or both".to_owned() });
+    }
+    let both = [unit.as_str(), person.as_str()].iter().filter(|one| !one.is_empty()).copied().collect::<Vec<_>>();
+    let both = both.join(", ");
+    (incident.record.unit, incident.record.person) = (unit, person);
+    Ok(Text::new(format!("Giao cho {both}."), format!("Assigned to {both}.")))
+}
+
+fn verify(incident: &mut Incident, who: &str, how: &str, now: Timestamp) -> Result<Text, Refusal> {
+    let how = required("how", how)?;
+    let Some(report) = incident.record.report.as_mut() else {
+        let why = "nobody reported this; it was found by the system".to_owned();
+        return Err(Refusal::Invalid { field: "how", why });
     };
-    Ok((note, None))
+    (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
+    Ok(Text::new(format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}")))
 }
 
 fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {
@@ -283,64 +336,51 @@ fn close(incident: &mut Incident, who: &str, course: &str, remedy: &str, now: Ti
     Ok(note)
 }
 
-/// The notice to the responsible department (article 17.4): sent, received, result, confirmed, in this order.
-fn regulator(
-    incident: &mut Incident,
-    action: Action,
-    now: Timestamp,
-    configured: String,
-) -> Result<(Text, Option<Occasion>), Refusal> {
-    let order = |why: &str| Err(Refusal::Invalid { field: "regulator", why: why.to_owned() });
+/// What is on record of the notice to the responsible department, which was told before.
+fn regulator(incident: &mut Incident) -> Result<&mut RegulatorNotice, Refusal> {
     check(incident, incident.state != IncidentState::Closed, "not closed")?;
-    if let Action::Regulator { department } = action {
-        let named = required_text("department", &department)?;
-        let department = if named.is_empty() { configured } else { named };
-        if department.is_empty() {
-            return Err(Refusal::Invalid { field: "department", why: "say which department is told".to_owned() });
-        }
-        if incident.record.regulator.is_some() {
-            return order("the department was told already");
-        }
-        let text = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
-        incident.record.regulator = Some(RegulatorNotice {
-            department,
-            sent_at: now,
-            received_at: None,
-            result: String::new(),
-            result_at: None,
-            confirmed_at: None,
-        });
-        return Ok((text, Some(Occasion::Regulator)));
+    incident.record.regulator.as_mut().ok_or_else(|| out_of_order("the department was not told yet"))
+}
+
+fn regulator_received(incident: &mut Incident, now: Timestamp) -> Result<Text, Refusal> {
+    let record = regulator(incident)?;
+    if record.received_at.is_some() {
+        return Err(out_of_order("that is on record already"));
     }
-    let Some(record) = incident.record.regulator.as_mut() else {
-        return order("the department was not told yet");
-    };
-    let department = record.department.clone();
-    let note = match action {
-        Action::RegulatorReceived if record.received_at.is_none() => {
-            record.received_at = Some(now);
-            Text::new(format!("{department} đã nhận tin báo."), format!("{department} has received the notice."))
-        }
-        Action::RegulatorResult { result } => {
-            if record.received_at.is_none() {
-                return order("the department has not received it yet");
-            }
-            record.result = required("result", &result)?;
-            record.result_at = Some(now);
-            let result = &record.result;
-            Text::new(
-                format!("Kết quả xử lý báo cho {department}: {result}"),
-                format!("Result reported to {department}: {result}"),
-            )
-        }
-        Action::RegulatorConfirmed if record.result_at.is_some() && record.confirmed_at.is_none() => {
-            record.confirmed_at = Some(now);
-            Text::new(format!("{department} đã xác nhận kết quả."), format!("{department} has confirmed the result."))
-        }
-        Action::RegulatorConfirmed if record.result_at.is_none() => return order("no result was reported yet"),
-        _ => return order("that is on record already"),
-    };
-    Ok((note, None))
+    record.received_at = Some(now);
+    let department = &record.department;
+    Ok(Text::new(format!("{department} đã nhận tin báo."), format!("{department} has received the notice.")))
+}
+
+fn regulator_result(incident: &mut Incident, result: &str, now: Timestamp) -> Result<Text, Refusal> {
+    let record = regulator(incident)?;
+    if record.received_at.is_none() {
+        return Err(out_of_order("the department has not received it yet"));
+    }
+    record.result = required("result", result)?;
+    record.result_at = Some(now);
+    let (department, result) = (&record.department, &record.result);
+    Ok(Text::new(
+        format!("Kết quả xử lý báo cho {department}: {result}"),
+        format!("Result reported to {department}: {result}"),
+    ))
+}
+
+fn regulator_confirmed(incident: &mut Incident, now: Timestamp) -> Result<Text, Refusal> {
+    let record = regulator(incident)?;
+    if record.result_at.is_none() {
+        return Err(out_of_order("no result was reported yet"));
+    }
+    if record.confirmed_at.is_some() {
+        return Err(out_of_order("that is on record already"));
+    }
+    record.confirmed_at = Some(now);
+    let department = &record.department;
+    Ok(Text::new(format!("{department} đã xác nhận kết quả."), format!("{department} has confirmed the result.")))
+}
+
+fn out_of_order(why: &str) -> Refusal {
+    Refusal::Invalid { field: "regulator", why: why.to_owned() }
 }
 
 fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(), Refusal> {
@@ -365,6 +405,12 @@ fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
         return Err(Refusal::Invalid { field, why: "found nothing; write it down".to_owned() });
     }
     Ok(text)
+}
+
+/// What a person said, and nothing else.
+fn in_own_words(field: &'static str, text: &str) -> Result<Text, Refusal> {
+    let text = required(field, text)?;
+    Ok(Text::new(text.clone(), text))
 }
 
 /// What a person said, or what is said when they said nothing.

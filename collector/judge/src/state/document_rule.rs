@@ -7,7 +7,7 @@ use ioc_common::document::Json;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
-use crate::effect::{AuditAction, Effect};
+use crate::effect::{Effect, JudgedAction};
 use crate::fault::Fault;
 use crate::incident::Refusal;
 use crate::rule::document::{Comparison, DocumentRule};
@@ -141,7 +141,7 @@ impl State {
             if let Some(known) = self.comparisons.get(&list) {
                 let comparison = Comparison { accepted: known.found.clone(), found: known.found.clone() };
                 let detail = format!("{} accepted by {who}: {note}", key.1);
-                out.push(Effect::Record { device: key.0.clone(), action: AuditAction::ChangeAccepted, detail });
+                out.push(Effect::Record { device: key.0.clone(), action: JudgedAction::ChangeAccepted, detail });
                 self.keep_comparison(list, comparison, out);
             }
             if let Some(fault) = self.device_faults.remove(&key) {

@@ -10,7 +10,7 @@ use ioc_common::report::{Ask, Body, Hello, Report, Sample, StateReport};
 use super::series_state::{self, Binding, SeriesState, ValueSource};
 use super::{Device, State};
 use crate::device::{DeviceInfo, UPLINK_DEPTH_MAX};
-use crate::effect::{AuditAction, Effect, ReportVerdict};
+use crate::effect::{Effect, JudgedAction, ReportVerdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
 use crate::rule::number::NumberRule;
@@ -92,11 +92,11 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let mut record = |action, detail| out.push(Effect::Record { device: id.clone(), action, detail });
         if !device.boot_id.is_empty() && device.boot_id != hello.boot_id {
-            record(AuditAction::DeviceRebooted, format!("boot {} after {}", hello.boot_id, device.boot_id));
+            record(JudgedAction::DeviceRebooted, format!("boot {} after {}", hello.boot_id, device.boot_id));
         }
         if !device.fingerprint.is_empty() && device.fingerprint != hello.fingerprint {
             let detail = format!("hardware fingerprint {} after {}", hello.fingerprint, device.fingerprint);
-            record(AuditAction::DeviceFingerprintChanged, detail);
+            record(JudgedAction::DeviceFingerprintChanged, detail);
         }
         let collision = hello.sensor.is_none() && device.takes_turns(&hello.run);
         device.boot_id.clone_from(&hello.boot_id);

@@ -2,11 +2,11 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::report::{Body, Position, Report};
+use ioc_common::report::{Body, LossReason, Position, Report};
 
 use super::State;
 use crate::effect::Effect;
-use crate::losses::{COUNT_MAX, CUT_OFF, Loss};
+use crate::losses::{COUNT_MAX, Loss};
 
 impl State {
     /// A report at this place was refused for what it holds. When it is passed over, that is why.
@@ -59,7 +59,7 @@ impl State {
             out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss.clone())));
         }
         if cut_off {
-            (loss.count, loss.reasons) = (0, vec![(CUT_OFF, 0)]);
+            (loss.count, loss.reasons) = (0, vec![(LossReason::CutOff, 0)]);
             out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss)));
         }
         if device.losses != before {

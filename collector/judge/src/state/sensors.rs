@@ -7,7 +7,7 @@ use ioc_common::report::{Ask, Body, Report, SensorFacts};
 
 use super::{Device, State};
 use crate::device::{DeviceInfo, DeviceKind};
-use crate::effect::{AuditAction, Effect, ReportVerdict};
+use crate::effect::{Effect, JudgedAction, ReportVerdict};
 use crate::presence::{HostAnswer, Presence};
 use crate::text::Text;
 
@@ -45,7 +45,7 @@ impl State {
                 let detail = format!("{host} speaks for {id}, which is a device of its own");
                 self.once(
                     host,
-                    Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail },
+                    Effect::Record { device: host.clone(), action: JudgedAction::SensorRefused, detail },
                     out,
                 );
                 Err(ReportVerdict::Unannounced)
@@ -77,7 +77,7 @@ impl State {
         let Some(parent) = self.devices.get_mut(host) else { return Err(ReportVerdict::NotEnrolled) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
-            self.once(host, Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail }, out);
+            self.once(host, Effect::Record { device: host.clone(), action: JudgedAction::SensorRefused, detail }, out);
             return Err(ReportVerdict::Unannounced);
         }
         parent.children.push(id.clone());
@@ -102,7 +102,7 @@ impl State {
         out.push(Effect::Announced(info));
         out.push(Effect::Record {
             device: id.clone(),
-            action: AuditAction::SensorAnnounced,
+            action: JudgedAction::SensorAnnounced,
             detail: format!("by {host}: {} at {}", facts.profile, facts.address),
         });
         Ok(id)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ioc_common::id::IncidentId;
+use ioc_common::language::Language;
 use ioc_judge::Severity;
 
 use super::{Open, at, enrol};
@@ -14,7 +15,7 @@ pub(super) fn outbox(open: Open<'_>, dir: &Path) {
     let entry = |key: &str, channel: &str, severity| OutboxEntry {
         person: "lan".into(),
         address: "lan@ioc".into(),
-        language: "vi".into(),
+        language: Some(Language::English),
         severity,
         step: 3,
         ..OutboxEntry::new(key.into(), IncidentId(1), channel, "{}", at(10))

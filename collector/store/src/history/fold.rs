@@ -9,7 +9,7 @@ use super::tier::Tier;
 
 /// All series of one device over one chunk's span.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Block {
+pub struct HistoryBlock {
     /// When, milliseconds since 1970, ascending.
     pub times: Vec<i64>,
     /// The numbers of each series at these times; *not a number* where none is known.
@@ -27,7 +27,7 @@ pub struct PackedChunk {
     pub data: Vec<u8>,
 }
 
-impl Block {
+impl HistoryBlock {
     /// A block of `count` samples, of which nothing is known but when they were taken.
     #[must_use]
     pub const fn at(times: Vec<i64>) -> Self {
@@ -203,8 +203,8 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
-    fn block(rows: &[(i64, &[(u32, f64)])]) -> Block {
-        let mut block = Block::at(rows.iter().map(|(at, _)| *at).collect());
+    fn block(rows: &[(i64, &[(u32, f64)])]) -> HistoryBlock {
+        let mut block = HistoryBlock::at(rows.iter().map(|(at, _)| *at).collect());
         for (place, (_, values)) in rows.iter().enumerate() {
             for (series, value) in *values {
                 block.values_of(*series)[place] = *value;
@@ -218,8 +218,8 @@ mod tests {
         let row = |value: f64| [(1, value), (2, value * 2.0)];
         let first = block(&[(0, &row(1.0)), (2 * MINUTE, &row(3.0)), (5 * MINUTE, &row(9.0))]);
         let late = block(&[(MINUTE, &row(2.0)), (5 * MINUTE, &row(9.0))]);
-        let kept = Block::unpack(0, &first.pack(0).data).expect("reads");
-        let both = Block::joined(vec![kept, late.clone(), late]);
+        let kept = HistoryBlock::unpack(0, &first.pack(0).data).expect("reads");
+        let both = HistoryBlock::joined(vec![kept, late.clone(), late]);
         assert_eq!(both.times, [0, MINUTE, 2 * MINUTE, 5 * MINUTE]);
         let sums = both.summaries(Tier::FiveMinutes, 0);
         let slot = sums.series[&1][0];
@@ -239,12 +239,12 @@ mod tests {
     #[test]
     fn a_series_that_comes_and_goes_keeps_its_holes() {
         let block = block(&[(0, &[(1, 1.0)]), (10, &[(2, 2.0)]), (20, &[(1, 3.0)])]);
-        let values = |block: &Block| block.series[&1].iter().map(|one| known(*one)).collect::<Vec<_>>();
+        let values = |block: &HistoryBlock| block.series[&1].iter().map(|one| known(*one)).collect::<Vec<_>>();
         assert_eq!(values(&block), [Some(1.0), None, Some(3.0)]);
-        let back = Block::unpack(0, &block.pack(0).data).expect("reads");
+        let back = HistoryBlock::unpack(0, &block.pack(0).data).expect("reads");
         assert_eq!((back.times.clone(), values(&back)), (block.times.clone(), values(&block)));
         // A row that comes again says all that is known of its moment.
-        let joined = Block::joined(vec![block, self::block(&[(20, &[(2, 4.0)])])]);
+        let joined = HistoryBlock::joined(vec![block, self::block(&[(20, &[(2, 4.0)])])]);
         assert_eq!(values(&joined), [Some(1.0), None, None]);
     }
 }

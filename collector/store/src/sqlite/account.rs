@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 use ioc_common::clock::Timestamp;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, moment, required, word};
 use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
 

@@ -4,8 +4,8 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, guard, incident, maintenance,
-    outbox, sample, software, ticket,
+    account, audit, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault, incident,
+    maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 
@@ -66,7 +66,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         }
         Change::SecondFactorEnded { account } => account::end_second_factor(commit, account),
         Change::SessionEnded { digest } => account::end_session(commit, digest),
-        Change::LossConfirmed => guard::confirm_loss(commit),
+        Change::LossConfirmed => commit_mark::confirm_loss(commit),
         Change::Clock(mark) => clock::put_mark(commit, mark),
         Change::ClockStepped { at, by_ms } => clock::step(commit, *at, *by_ms),
         Change::Audit(entry) => audit::append(commit, entry),

@@ -10,13 +10,13 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::file::{BUSY_MS, HISTORY, database};
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{limit_of, signed};
 use super::{connection, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
 use crate::{
-    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, StoreError, StoredChunk, StoredChunks, Unrecorded,
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, RemovedHistory, StoreError, StoredChunk, StoredChunks,
 };
 
 /// Version of the schema, kept as `user_version`.
@@ -194,13 +194,13 @@ impl Archive for SqliteArchive {
         Ok(self.all(sql, &[&self.number_of(device)?, &tier.number(), &chunk], |row| row.get(0))?.pop())
     }
 
-    fn unrecorded(&self) -> Result<Unrecorded, StoreError> {
+    fn unrecorded(&self) -> Result<RemovedHistory, StoreError> {
         let number = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
-        let read = |row: &Row<'_>| Ok(Unrecorded { deleted: number(row, 0)?, corrupt: number(row, 1)? });
+        let read = |row: &Row<'_>| Ok(RemovedHistory { deleted: number(row, 0)?, corrupt: number(row, 1)? });
         Ok(self.all("SELECT deleted, corrupt FROM unrecorded", &[], read)?.pop().unwrap_or_default())
     }
 
-    fn recorded(&mut self, done: Unrecorded) -> Result<(), StoreError> {
+    fn recorded(&mut self, done: RemovedHistory) -> Result<(), StoreError> {
         let sql = "UPDATE unrecorded SET deleted = max(deleted - ?1, 0), corrupt = max(corrupt - ?2, 0)";
         let written = self.connection.execute(sql, params![signed(done.deleted), signed(done.corrupt)]);
         written.map(drop).map_err(|source| self.fault(source))
@@ -296,17 +296,19 @@ fn names(reader: &SqliteReader, chunks: &[StoredChunk], wanted: &[String]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Store as _;
     use crate::compaction::{CompactionProgress, Compactor};
-    use crate::history::fold::Block;
+    use crate::history::fold::HistoryBlock;
+    use crate::sqlite::SqliteStore;
     use ioc_common::layout::LayoutId;
 
     #[test]
     fn what_is_damaged_is_put_aside_and_the_rest_is_merged() {
         let dir = tempfile::tempdir().expect("directory");
-        let store = crate::open(dir.path()).expect("opens");
+        let store = SqliteStore::open(dir.path()).expect("opens");
         let (reader, mut archive) = (store.reader().expect("reads"), SqliteArchive::open(dir.path()).expect("opens"));
         let (device, number) = (DeviceId::new("srv-1").expect("valid"), archive.series(&["load.1"]).expect("kept")[0]);
-        let mut block = Block::at(vec![1_000]);
+        let mut block = HistoryBlock::at(vec![1_000]);
         block.series = [(number, vec![2.5])].into();
         let piece = |data: Vec<u8>| ArchiveChange::Piece { device: device.clone(), chunk: 0, data };
         let mut torn = block.pack(0).data;
@@ -321,7 +323,7 @@ mod tests {
             assert_eq!(compactor.take_result().expect("reads").gone.corrupt, 2);
         }
         let whole = archive.chunk(&device, Tier::Raw, 0).expect("reads").expect("there");
-        assert_eq!(Block::unpack(0, &whole).expect("whole").times, [1_000]);
+        assert_eq!(HistoryBlock::unpack(0, &whole).expect("whole").times, [1_000]);
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
         type Found = (Option<String>, String, i64, Option<i64>, Vec<u8>);
         let found: Vec<Found> =

@@ -3,7 +3,7 @@
 use rusqlite::{Row, ToSql, params};
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{below, limit_of, required, signed};
 use crate::StoreError;
 use crate::audit::{self, AuditEntry, AuditRecord};

@@ -7,8 +7,8 @@ use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
-use super::value::{body, limit_of, required};
+use super::reader_connection::SqliteReader;
+use super::value::{body, device_id, limit_of, required};
 use crate::{CERTIFICATES_MAX, StoreError};
 
 pub(super) fn put(
@@ -54,6 +54,8 @@ pub(super) fn serials(reader: &SqliteReader) -> Result<Vec<(DeviceId, String)>, 
                row_number() OVER (PARTITION BY c.device ORDER BY c.at DESC, c.rowid DESC) AS place \
                FROM certificate c JOIN device d ON d.number = c.device \
                WHERE d.revoked_at IS NULL AND c.ended_at IS NULL) WHERE place <= ?1 ORDER BY at, number";
-    let all = reader.all(sql, &[&limit_of(CERTIFICATES_MAX)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    Ok(all.into_iter().filter_map(|(id, serial)| Some((DeviceId::new(&id).ok()?, serial))).collect())
+    reader.all(sql, &[&limit_of(CERTIFICATES_MAX)], |row| {
+        let serial: String = row.get(1)?;
+        Ok((device_id(row, 0, || format!("the device of the certificate {serial}"))?, serial))
+    })
 }

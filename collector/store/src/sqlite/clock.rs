@@ -9,7 +9,7 @@ use ioc_common::clock::Timestamp;
 
 use super::commit::Commit;
 use super::enrolment;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json};
 use crate::totp;
 use crate::{ClockMark, RequestRecord, StoreError, TokenRecord};

@@ -9,7 +9,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
-use super::newest::{self, Changed, Lag, NewestByDevice};
+use super::newest::{self, Lag, NewestByDevice, NewestChanges};
 use crate::audit::GENESIS;
 
 /// What the writer knows without asking the database.
@@ -67,7 +67,7 @@ pub(super) struct Commit<'s> {
     new_numbers: Vec<DeviceId>,
     new_layouts: Vec<u64>,
     /// What it changes of what is newest.
-    changed: Changed,
+    changed: NewestChanges,
     first_row: i64,
     pub(super) next_row: i64,
     pub(super) last_audit: (u64, String),
@@ -82,7 +82,7 @@ impl<'s> Commit<'s> {
             transaction: connection.transaction()?,
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
-            changed: Changed::default(),
+            changed: NewestChanges::default(),
             first_row: cache.next_row,
             next_row: cache.next_row,
             last_audit: cache.last_audit.clone(),

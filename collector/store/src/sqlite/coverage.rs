@@ -9,7 +9,7 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
 use super::device;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, signed};
 use crate::coverage::{AREAS, CoverageFacts};
 use crate::{StoreError, history};

@@ -6,14 +6,13 @@ use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
+use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState, Severity};
 
 use super::certificate;
 use super::commit::Commit;
-use super::fault::severity_of;
 use super::newest::{Latest, Newest, NewestByDevice};
-use super::query::SqliteReader;
-use super::value::{body, json, limit_of, moment, required, word};
+use super::reader_connection::SqliteReader;
+use super::value::{body, json, limit_of, moment, rank, required, word, worst};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, StoreError, collation, history};
 
@@ -50,8 +49,9 @@ impl Condition {
             DeviceStateFilter::Any => String::new(),
             // The faulty ones are found once, and not by a look at each device.
             DeviceStateFilter::Bad => format!(
-                " AND ({STATE} IN ({}) OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))",
-                states_of(DeviceStateFilter::Bad)
+                " AND ({STATE} IN ({}) OR d.number IN (SELECT device FROM fault WHERE open AND severity >= {}))",
+                states_of(DeviceStateFilter::Bad),
+                rank(Severity::Warning)
             ),
             state @ (DeviceStateFilter::Live
             | DeviceStateFilter::Silent
@@ -118,13 +118,13 @@ fn order_of(query: &DeviceQuery) -> String {
         DeviceSort::Kind => "d.kind".to_owned(),
         DeviceSort::Place => "d.place_key".to_owned(),
         DeviceSort::State => {
-            let rank = |state: PresenceState| match state {
+            let urgency = |state: PresenceState| match state {
                 PresenceState::Silent | PresenceState::HostDown => 0,
                 PresenceState::Suspect => 1,
                 PresenceState::Live | PresenceState::Away | PresenceState::NeverSeen => 2,
             };
-            let ranks = PresenceState::ALL.map(|state| format!("WHEN '{}' THEN {}", state.as_str(), rank(state)));
-            format!("CASE {STATE} {} ELSE 2 END + 3 * (3 - {WORST})", ranks.join(" "))
+            let ranks = PresenceState::ALL.map(|state| format!("WHEN '{}' THEN {}", state.as_str(), urgency(state)));
+            format!("CASE {STATE} {} ELSE 2 END + 3 * ({} - {WORST})", ranks.join(" "), rank(Severity::Critical))
         }
         DeviceSort::Seen => "-coalesce(last_heard(d.number), 0)".to_owned(),
     };
@@ -224,8 +224,10 @@ pub(super) fn without_numbers(
     let Newest { position, last_heard, last_sample, clock_error_ms, latest, .. } =
         newest.get(row.get(4)?).unwrap_or_default();
     let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
+    let info: DeviceInfo = body(row, 0)?;
     let record = DeviceRecord {
-        info: body(row, 0)?,
+        worst: worst(row, 9, || format!("the open faults of {}", info.id))?,
+        info,
         enrolled_at: required(row, 1)?,
         revoked_at: moment(row, 2)?,
         presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
@@ -239,7 +241,6 @@ pub(super) fn without_numbers(
         clock_error_ms,
         layout: latest.as_ref().map(|latest| latest.layout),
         latest: Vec::new(),
-        worst: severity_of(row.get(9)?),
         reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
     };
     Ok((record, latest))
@@ -300,7 +301,7 @@ pub(super) fn places_by_state(reader: &SqliteReader) -> Result<Vec<PlaceCount>, 
         Ok(PlaceCount {
             place: place.clone(),
             state: word(row, 1, || format!("the devices at {place:?}"))?,
-            worst: severity_of(row.get(2)?),
+            worst: worst(row, 2, || format!("the open faults at {place:?}"))?,
             count,
         })
     })

@@ -10,7 +10,7 @@ use ioc_judge::DeviceInfo;
 use ioc_judge::rule::document::Comparison;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, required};
 use crate::{DocumentRecord, StoreError};
 

@@ -5,7 +5,7 @@ use rusqlite::params;
 use ioc_judge::duty::Cover;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required, signed};
 use crate::{Handover, StoreError};
 

@@ -6,7 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, moment};
 use crate::{RequestRecord, RequestState, StoreError, TokenRecord};
 

@@ -2,11 +2,11 @@
 
 use rusqlite::{ToSql, params};
 
-use ioc_judge::{Fault, Severity};
+use ioc_judge::Fault;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
-use super::value::{below, body, json, limit_of, signed};
+use super::reader_connection::SqliteReader;
+use super::value::{below, body, json, limit_of, rank, signed};
 use crate::{FaultQuery, StoreError};
 
 pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
@@ -25,22 +25,6 @@ pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
         ],
     )?;
     Ok(())
-}
-
-/// Severity as a number that sorts; 0 stands for no fault.
-pub(super) const fn rank(severity: Severity) -> i64 {
-    match severity {
-        Severity::Info => 1,
-        Severity::Warning => 2,
-        Severity::Critical => 3,
-    }
-}
-
-/// The severity of a rank; none for no fault. A rank that there is not counts as the worst.
-pub(super) fn severity_of(number: i64) -> Option<Severity> {
-    let known = [Severity::Info, Severity::Warning, Severity::Critical];
-    let found = known.into_iter().find(|severity| rank(*severity) == number);
-    found.or((number > 0).then_some(Severity::Critical))
 }
 
 pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {

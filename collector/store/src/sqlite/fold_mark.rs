@@ -7,12 +7,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use ioc_common::clock;
 use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::WriterCache;
-use super::file::{BUSY_MS, FILES, HISTORY, database};
+use super::file::{BUSY_MS, FILES, HISTORY, SHARED_MEMORY, aside_stamp, database, rename_synced};
 use super::{connection as connections, newest};
 use crate::StoreError;
 
@@ -90,14 +89,10 @@ pub(super) fn compare(connection: &Connection, dir: &Path) -> Result<Option<Mism
         None
     });
     if found == Some(Mismatch::Foreign) {
-        let stamp = clock::now().as_millis() / 1000;
-        for name in [HISTORY, FILES[3], "history.db-shm"] {
-            let path = dir.join(name);
-            if path.exists() {
-                let to = dir.join(name.replacen(HISTORY, &format!("{HISTORY}.other-{stamp}"), 1));
-                std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
-            }
-        }
+        let other = format!("{HISTORY}.other-{}", aside_stamp());
+        // Their endings stay, so that it can be opened with its log.
+        let names = [HISTORY, FILES[3], SHARED_MEMORY[1]];
+        rename_synced(dir, names.map(|name| (name, name.replacen(HISTORY, &other, 1))))?;
     }
     Ok(found)
 }
@@ -219,9 +214,10 @@ mod tests {
 
     use super::*;
     use crate::compaction;
-    use crate::history::fold::Block;
+    use crate::history::fold::HistoryBlock;
     use crate::history::{self, Tier, chunk};
     use crate::sqlite::SqliteStore;
+    use crate::sqlite::file::MARK_FILE;
     use crate::{Change, ChunkQuery, Store as _};
 
     const YEAR: [i64; 3] = [366 * 86_400_000; 3];
@@ -274,7 +270,7 @@ mod tests {
         let device = device();
         let query = ChunkQuery { device: &device, tier: Tier::Raw, from, until, names: &["load.1".to_owned()] };
         let chunks = store.reader().expect("reads").chunks(&query).expect("reads");
-        let block = |one: &crate::StoredChunk| Block::unpack(one.chunk, &one.data).expect("whole").series;
+        let block = |one: &crate::StoredChunk| HistoryBlock::unpack(one.chunk, &one.data).expect("whole").series;
         let all = chunks.chunks.iter().flat_map(|one| block(one).into_values().flatten());
         all.filter_map(chunk::known).collect()
     }
@@ -340,8 +336,8 @@ mod tests {
         sample(&mut store, 1);
         store.close().expect("closed");
         drop(store);
-        // Its watermark, too: only history tells.
-        let (copy, mark) = (files(dir.path(), "ioc-watch.db"), files(dir.path(), "watermark"));
+        // Its commit mark, too: only history tells.
+        let (copy, mark) = (files(dir.path(), "ioc-watch.db"), files(dir.path(), MARK_FILE));
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         for number in 2..6 {
             sample(&mut store, number);
@@ -349,7 +345,7 @@ mod tests {
         fold(&mut store, true);
         drop(store);
         put_back(dir.path(), "ioc-watch.db", &copy);
-        put_back(dir.path(), "watermark", &mark);
+        put_back(dir.path(), MARK_FILE, &mark);
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         assert!(lost(&store).contains("store is an older copy"), "{:?}", store.lost());
         sample(&mut store, 6);

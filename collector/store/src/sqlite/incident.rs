@@ -8,7 +8,7 @@ use ioc_judge::{Incident, IncidentState, TimelineStep};
 
 use super::commit::Commit;
 use super::outbox;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{below, body, json, limit_of, signed};
 use crate::{StoreError, WholeIncident};
 

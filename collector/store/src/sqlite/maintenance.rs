@@ -6,7 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_judge::Window;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, required, signed};
 use crate::StoreError;
 

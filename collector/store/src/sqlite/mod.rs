@@ -1,7 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 //!
 //! [`apply`] says which noun writes a change, [`reader`] which noun answers a question; the SQL of a noun, both ways, is in its own file.
-//! The rest keeps the files: [`connection`], [`migration`], [`guard`], [`examine`], [`recover`].
+//! The rest keeps the files: [`connection`], [`migration`], [`lock`], [`commit_mark`], [`examine`], [`recover`].
 
 mod account;
 mod apply;
@@ -10,6 +10,7 @@ mod audit;
 mod certificate;
 mod clock;
 mod commit;
+mod commit_mark;
 mod connection;
 mod coverage;
 mod device;
@@ -21,14 +22,14 @@ mod examine;
 mod fault;
 mod file;
 mod fold_mark;
-mod guard;
 mod incident;
+mod lock;
 mod maintenance;
 mod migration;
 mod newest;
 mod outbox;
-mod query;
 mod reader;
+mod reader_connection;
 mod recover;
 mod redaction;
 mod sample;
@@ -45,13 +46,13 @@ use rusqlite::Connection;
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
 use commit::{Commit, WriterCache};
+use commit_mark::{CommitCounter, LockedStore};
 use connection::{open_for_reading, prepare};
 pub(crate) use file::FILES;
 use file::{FILE, database};
-pub(crate) use guard::put_aside;
-use guard::{Guard, Opening};
+pub(crate) use lock::put_aside;
 pub(crate) use migration::version;
-use query::SqliteReader;
+use reader_connection::SqliteReader;
 pub(crate) use recover::recover;
 use value::signed;
 
@@ -61,7 +62,7 @@ pub(crate) struct SqliteStore {
     path: PathBuf,
     connection: Connection,
     cache: WriterCache,
-    guard: Guard,
+    counter: CommitCounter,
     lost: StoreLosses,
 }
 
@@ -71,24 +72,24 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
-    /// watermark is there.
+    /// commit mark is there.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
         let path = dir.join(FILE);
-        let opening = Opening::begin(dir)?;
+        let locked = LockedStore::begin(dir)?;
         let mut connection = Connection::open(&path).map_err(|source| database(&path, source))?;
-        let lost = opening.compare(&connection)?;
+        let lost = locked.compare(&connection)?;
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
-        let (guard, lost) = opening.finish(&connection, &lost)?;
+        let (counter, lost) = locked.finish(&connection, &lost)?;
         // Made here, so that readers find it.
         SqliteArchive::open(dir)?;
-        fold_mark::settle(&connection, dir, guard.id())?;
+        fold_mark::settle(&connection, dir, counter.id())?;
         let folded = fold_mark::rows(&connection).map_err(|source| database(&path, source))?;
         let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
         let cache = WriterCache::read(&connection, folded, keeps_all).map_err(|source| database(&path, source))?;
-        let mut store = Self { path, connection, cache, guard, lost };
+        let mut store = Self { path, connection, cache, counter, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
         if let Err(error) = store.close() {
@@ -121,10 +122,11 @@ impl Store for SqliteStore {
         }
         let commit = Commit::begin(&mut self.connection, &mut self.cache);
         let made = commit.and_then(|commit| {
-            commit.make(self.guard.next(), |commit| changes.iter().try_for_each(|change| apply::apply(commit, change)))
+            commit
+                .make(self.counter.next(), |commit| changes.iter().try_for_each(|change| apply::apply(commit, change)))
         });
         made.map_err(|source| database(&self.path, source))?;
-        self.guard.committed();
+        self.counter.committed();
         Ok(())
     }
 
@@ -135,7 +137,7 @@ impl Store for SqliteStore {
     fn close(&mut self) -> Result<(), StoreError> {
         // Readers may still hold a part of the log; what is left of it is read at the next start.
         let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        self.guard.sync();
+        self.counter.sync();
         emptied.map_err(|source| database(&self.path, source))
     }
 

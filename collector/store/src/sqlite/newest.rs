@@ -106,14 +106,14 @@ pub(super) struct Lag {
 
 /// What a commit changes of what is newest.
 #[derive(Debug, Default)]
-pub(super) struct Changed {
+pub(super) struct NewestChanges {
     devices: HashMap<i64, Newest>,
     /// Devices that this commit brings up.
     brought_up: usize,
     pruned: bool,
 }
 
-impl Changed {
+impl NewestChanges {
     /// What is newest of a device after this commit so far.
     fn entry(&mut self, known: &NewestByDevice, device: i64) -> &mut Newest {
         self.devices.entry(device).or_insert_with(|| known.get(device).unwrap_or_default())
@@ -220,9 +220,9 @@ pub(super) fn free_rows(
     known: &NewestByDevice,
     lag: &Lag,
     (through, most): (i64, usize),
-) -> rusqlite::Result<Freed> {
+) -> rusqlite::Result<BroughtUp> {
     if through <= lag.freed {
-        return Ok(Freed { devices: Vec::new(), through, all: true });
+        return Ok(BroughtUp { devices: Vec::new(), through, all: true });
     }
     let behind: Vec<(i64, Newest)> = {
         let all = known.read();
@@ -234,18 +234,18 @@ pub(super) fn free_rows(
         bring_up(connection, *device, newest)?;
     }
     let all = behind.len() <= most;
-    Ok(Freed { devices: behind.into_iter().take(most).map(|(device, _)| device).collect(), through, all })
+    Ok(BroughtUp { devices: behind.into_iter().take(most).map(|(device, _)| device).collect(), through, all })
 }
 
 /// Devices that were brought up so that rows of history can be deleted.
-pub(super) struct Freed {
+pub(super) struct BroughtUp {
     devices: Vec<i64>,
     through: i64,
     /// None is left that needs a row.
     pub(super) all: bool,
 }
 
-impl Freed {
+impl BroughtUp {
     /// It is on disk.
     pub(super) fn committed(self, lag: &mut Lag) {
         for device in &self.devices {

@@ -3,12 +3,11 @@
 use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
-use ioc_judge::Severity;
+use ioc_common::language::Language;
 
 use super::commit::Commit;
-use super::fault::{rank, severity_of};
-use super::query::SqliteReader;
-use super::value::{limit_of, moment, required, signed, word};
+use super::reader_connection::SqliteReader;
+use super::value::{limit_of, moment, rank, required, severity, signed, word};
 use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -31,7 +30,7 @@ pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<
             entry.channel,
             entry.person,
             entry.address,
-            entry.language,
+            entry.language.map_or("", Language::as_str),
             entry.notice,
             entry.created_at.as_millis(),
             entry.attempts,
@@ -64,11 +63,12 @@ pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> rusql
 }
 
 fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    let key: String = row.get(0)?;
     Ok(PendingDelivery {
-        key: row.get(0)?,
+        severity: severity(row, 3, || format!("the notice {key}"))?,
+        key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         step: row.get(2)?,
-        severity: severity(row, 3)?,
         person: row.get(4)?,
         address: row.get(5)?,
         created_at: required(row, 6)?,
@@ -82,6 +82,12 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     let key: String = row.get(0)?;
     Ok(OutboxEntry {
         state: word(row, 7, || format!("the notice {key}"))?,
+        // An empty text stands for none.
+        language: match row.get_ref(12)?.as_str()? {
+            "" => None,
+            _ => Some(word(row, 12, || format!("the notice {key}"))?),
+        },
+        severity: severity(row, 13, || format!("the notice {key}"))?,
         key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         channel: row.get(2)?,
@@ -93,16 +99,9 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         delivered_at: moment(row, 9)?,
         person: row.get(10)?,
         address: row.get(11)?,
-        language: row.get(12)?,
-        severity: severity(row, 13)?,
         step: row.get(14)?,
         unanswered: row.get(15)?,
     })
-}
-
-/// What cannot be read is taken for the worst.
-fn severity(row: &Row<'_>, column: usize) -> rusqlite::Result<Severity> {
-    Ok(severity_of(row.get(column)?).unwrap_or(Severity::Critical))
 }
 
 pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {

@@ -9,7 +9,7 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, certificate, clock, coverage, device, document, duty, enrolment, event, examine, fault,
     incident, maintenance, outbox, sample, snapshot, software, ticket,

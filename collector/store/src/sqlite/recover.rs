@@ -5,11 +5,11 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
-use ioc_common::clock;
 use ioc_judge::Text;
 
-use super::file::{FILES, database};
-use super::guard::{self, Held};
+use super::commit_mark::marked;
+use super::file::{FILES, SHARED_MEMORY, aside_stamp, database, rename_synced};
+use super::lock::lock;
 use super::value::signed;
 use crate::{RecoveredTable, StoreError};
 
@@ -23,7 +23,7 @@ const TRIES_MAX: u32 = 1000;
 /// # Errors
 /// [`StoreError`] when the directory is in use, or the new store cannot be written; nothing is changed then.
 pub(crate) fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
-    let held = Held::new(dir)?;
+    let _lock = lock(dir)?;
     let mut saved = Vec::new();
     for (name, schema) in [(FILES[0], include_str!("schema.sql")), (FILES[2], include_str!("history.sql"))] {
         let (from, to) = (dir.join(name), dir.join(format!("{name}.mended")));
@@ -51,28 +51,17 @@ pub(crate) fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
             .and_then(|file| file.sync_all())
             .map_err(|source| StoreError::File { path: to, source })?;
     }
-    swap(dir, &held)?;
+    swap(dir)?;
     Ok(saved)
 }
 
 /// Puts the new files in the place of the old ones, which keep their names with an ending.
-fn swap(dir: &Path, held: &Held) -> Result<(), StoreError> {
-    let stamp = clock::now().as_millis() / 1000;
-    let rename = |from: &str, to: &str| {
-        let (from, to) = (dir.join(from), dir.join(to));
-        if from.exists() {
-            std::fs::rename(&from, &to).map_err(|source| StoreError::File { path: from, source })?;
-        }
-        Ok(())
-    };
-    for name in FILES.into_iter().chain(["ioc-watch.db-shm", "history.db-shm"]) {
-        rename(name, &format!("{name}.damaged-{stamp}"))?;
-    }
-    for name in [FILES[0], FILES[2]] {
-        rename(&format!("{name}.mended"), name)?;
-    }
-    held.sync();
-    Ok(())
+fn swap(dir: &Path) -> Result<(), StoreError> {
+    let stamp = aside_stamp();
+    let old = FILES.into_iter().chain(SHARED_MEMORY).map(|name| (name, format!("{name}.damaged-{stamp}")));
+    rename_synced(dir, old)?;
+    let mended = [FILES[0], FILES[2]].map(|name| (format!("{name}.mended"), name.to_owned()));
+    rename_synced(dir, mended.iter().map(|(from, to)| (from.as_str(), to.clone())))
 }
 
 fn make(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
@@ -198,8 +187,8 @@ impl TableCopy<'_> {
 
 /// What is missing is told at the next start, until a person confirms it.
 fn say(target: &Connection, saved: &[RecoveredTable], dir: &Path) -> rusqlite::Result<()> {
-    // Which store this is stands on a page of its own, which may be the damaged one; its watermark knows it, too.
-    if let Some((id, commits)) = guard::marked(dir) {
+    // Which store this is stands on a page of its own, which may be the damaged one; its commit mark knows it, too.
+    if let Some((id, commits)) = marked(dir) {
         let sql = "INSERT OR IGNORE INTO state (one, id, commits, lost) VALUES (1, ?1, ?2, '')";
         target.execute(sql, rusqlite::params![id, signed(commits)])?;
     }
@@ -221,6 +210,7 @@ mod tests {
     use super::*;
     use crate::audit;
     use crate::sqlite::SqliteStore;
+    use crate::sqlite::file::MARK_FILE;
     use crate::{Change, Store as _};
     use ioc_common::clock::Timestamp;
 
@@ -286,12 +276,12 @@ mod tests {
         store.close().expect("closed");
         drop(store);
         let read = |name: &str| std::fs::read(dir.path().join(name)).expect("read");
-        let (whole, mark, history) = (read(FILES[0]), read("watermark"), read(FILES[2]));
+        let (whole, mark, history) = (read(FILES[0]), read(MARK_FILE), read(FILES[2]));
         for page in (0..whole.len() / 4096).step_by(5) {
             let other = tempfile::tempdir().expect("directory");
             let mut bytes = whole.clone();
             bytes[page * 4096..page * 4096 + 200].fill(0xff);
-            for (name, content) in [(FILES[0], &bytes), ("watermark", &mark), (FILES[2], &history)] {
+            for (name, content) in [(FILES[0], &bytes), (MARK_FILE, &mark), (FILES[2], &history)] {
                 std::fs::write(other.path().join(name), content).expect("written");
             }
             match recover(other.path()) {

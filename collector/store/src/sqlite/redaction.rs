@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
 use ioc_judge::{Fault, Incident};
 
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use crate::inventory::DeviceRecord;
 use crate::{DocumentRecord, EventRecord, StoreError};
 

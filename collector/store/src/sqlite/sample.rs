@@ -13,7 +13,7 @@ use ioc_common::report::Position;
 use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, position, required, signed};
 use crate::history;
 use crate::{DeviceHistoryRow, HistoryRow, RowNumbers, StoreError, StoredRow};

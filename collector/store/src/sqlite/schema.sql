@@ -1,7 +1,7 @@
 -- The embedded store. Times are milliseconds since 1970-01-01T00:00:00Z. Never change a version that was released: add the
 -- next one in migration.rs.
 -- Which store this is, how many commits it holds unless watermark_log says more, and what was found to be lost and is not confirmed yet, JSON
--- (guard.rs). One row.
+-- (commit_mark.rs). One row.
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id TEXT NOT NULL,

@@ -2,7 +2,7 @@
 //!
 //! Views of its own connection stand before the tables of the same names, so that no query can forget to ask.
 
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use crate::StoreError;
 use crate::scope::AccessScope;
 

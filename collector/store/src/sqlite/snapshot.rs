@@ -10,7 +10,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::report::SensorFacts;
 use ioc_judge::{Device, DeviceInfo, Snapshot};
 
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::body;
 use super::{device as devices, duty, maintenance, sample};
 use crate::StoreError;

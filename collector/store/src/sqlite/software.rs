@@ -7,7 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::software::{Item, Software};
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
 use crate::StoreError;
 

@@ -6,7 +6,7 @@ use ioc_common::id::IncidentId;
 use ioc_judge::IncidentState;
 
 use super::commit::Commit;
-use super::query::SqliteReader;
+use super::reader_connection::SqliteReader;
 use super::value::{limit_of, required, signed, word};
 use crate::{StoreError, TicketQuery, TicketRecord};
 

@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::language::Language;
 use ioc_common::report::Position;
-use ioc_judge::{IncidentState, PresenceState};
+use ioc_judge::{IncidentState, PresenceState, Severity};
 
 use crate::{DeliveryState, Role};
 
@@ -55,6 +57,15 @@ impl Word for DeliveryState {
     }
 }
 
+impl Word for Language {
+    const WHAT: &'static str = "language";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 impl Word for IncidentState {
     const WHAT: &'static str = "state";
     const ALL: &'static [Self] = &Self::ALL;
@@ -79,6 +90,45 @@ pub(super) fn word<T: Word>(row: &Row<'_>, column: usize, whose: impl FnOnce() -
     T::ALL.iter().copied().find(|one| one.text() == text).ok_or_else(|| {
         let known: Vec<&str> = T::ALL.iter().map(|one| one.text()).collect();
         let why = format!("{}: found {} {text:?}; there are {}", whose(), T::WHAT, known.join(", "));
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
+    })
+}
+
+/// Severity as a number that sorts; 0 stands for no fault.
+pub(super) const fn rank(severity: Severity) -> i64 {
+    match severity {
+        Severity::Info => 1,
+        Severity::Warning => 2,
+        Severity::Critical => 3,
+    }
+}
+
+/// A column that holds a severity as its rank. A number that there is not is an error that says in which row it stands.
+pub(super) fn severity(row: &Row<'_>, column: usize, whose: impl FnOnce() -> String) -> rusqlite::Result<Severity> {
+    let number: i64 = row.get(column)?;
+    Severity::ALL.into_iter().find(|one| rank(*one) == number).ok_or_else(|| {
+        let known = Severity::ALL.map(|one| format!("{} ({})", rank(one), one.as_str()));
+        let why = format!("{}: found severity {number}; there are {}", whose(), known.join(", "));
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, why.into())
+    })
+}
+
+/// The same where 0 stands for no fault.
+pub(super) fn worst(
+    row: &Row<'_>,
+    column: usize,
+    whose: impl FnOnce() -> String,
+) -> rusqlite::Result<Option<Severity>> {
+    match row.get::<_, i64>(column)? {
+        0 => Ok(None),
+        _ => severity(row, column, whose).map(Some),
+    }
+}
+
+/// A column that holds a device's identifier. One that none can have is an error that says in which row it stands.
+pub(super) fn device_id(row: &Row<'_>, column: usize, whose: impl FnOnce() -> String) -> rusqlite::Result<DeviceId> {
+    DeviceId::new(row.get_ref(column)?.as_str()?).map_err(|error| {
+        let why = format!("{}: {error}", whose());
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
     })
 }
@@ -108,8 +158,8 @@ pub(super) fn below(before: Option<u64>) -> i64 {
 #[cfg(test)]
 mod tests {
     use ioc_common::clock::Timestamp;
-    use ioc_common::id::IncidentId;
-    use ioc_judge::IncidentState;
+    use ioc_common::id::{DeviceId, FaultId, IncidentId};
+    use ioc_judge::{DeviceInfo, DeviceKind, Fault, FaultState, IncidentState, Severity};
 
     use crate::sqlite::SqliteStore;
     use crate::{AccountRecord, Change, OutboxEntry, Reader, Role, Store as _, StoreError, TicketQuery};
@@ -162,5 +212,62 @@ mod tests {
         );
         let notice = said(reader.outbox_entry("7/1/sms").err());
         assert!(notice.contains("the notice 7/1/sms: found state \"sent\"; there are waiting, "), "{notice}");
+        store.connection.execute_batch("UPDATE outbox SET state = 'waiting', language = 'fr'").expect("damaged");
+        let notice = said(reader.outbox_entry("7/1/sms").err());
+        assert!(notice.contains("the notice 7/1/sms: found language \"fr\"; there are vi, en"), "{notice}");
+    }
+
+    #[test]
+    fn a_severity_that_there_is_not_is_an_error_that_names_its_row() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let device = DeviceId::new("srv-1").expect("valid");
+        let info = DeviceInfo {
+            place: "Phòng máy".into(),
+            ..DeviceInfo::new(device.clone(), DeviceKind::Server, "Máy chủ".to_owned())
+        };
+        let faults = Severity::ALL.into_iter().zip(1..).map(|(severity, number)| {
+            let fault = Fault {
+                id: FaultId(number),
+                device: device.clone(),
+                rule: "disk.wear".into(),
+                series: String::new(),
+                severity,
+                state: FaultState::Raised,
+                raised_at: NOW,
+                cleared_at: None,
+                value: None,
+                reason: ioc_judge::Text::default(),
+                incident: None,
+                title: None,
+            };
+            Change::Fault(fault)
+        });
+        let notice = OutboxEntry::new("7/1/sms".into(), IncidentId(7), "sms", "{}", NOW);
+        let changes = [Change::Device { info, at: NOW }, Change::Outbox(notice)].into_iter().chain(faults);
+        store.commit(&changes.collect::<Vec<Change>>()).expect("commits");
+        let reader = store.reader().expect("reads");
+        let worst = |reader: &dyn Reader| reader.device(&device).map(|found| found.and_then(|found| found.worst));
+        assert_eq!(worst(reader.as_ref()).expect("read"), Some(Severity::Critical));
+        for gone in [Severity::Critical, Severity::Warning, Severity::Info] {
+            let sql = "UPDATE fault SET open = 0 WHERE severity = ?1";
+            store.connection.execute(sql, [super::rank(gone)]).expect("written");
+            let left = Severity::ALL.into_iter().filter(|one| *one < gone).max();
+            assert_eq!(worst(reader.as_ref()).expect("read"), left, "{gone:?}");
+        }
+
+        let damage = "UPDATE fault SET open = 1, severity = 9; UPDATE outbox SET severity = 0";
+        store.connection.execute_batch(damage).expect("damaged");
+        let said = |error: Option<StoreError>| error.map(|error| error.to_string()).unwrap_or_default();
+        let device = said(worst(reader.as_ref()).err());
+        let expected = "the open faults of srv-1: found severity 9; there are 1 (info), 2 (warning), 3 (critical)";
+        assert!(device.contains(expected), "{device}");
+        let place = said(reader.places_by_state().err());
+        assert!(place.contains("the open faults at \"Phòng máy\": found severity 9"), "{place}");
+        let expected = "the notice 7/1/sms: found severity 0; there are 1 (info), ";
+        let notice = said(reader.outbox_entry("7/1/sms").err());
+        assert!(notice.contains(expected), "{notice}");
+        let waiting = said(reader.outbox_waiting("sms", 9).err());
+        assert!(waiting.contains(expected), "{waiting}");
     }
 }

@@ -267,10 +267,7 @@ fn draw(
         level += step;
     }
     Some(Chart {
-        title: known.map_or_else(
-            || metric.to_owned(),
-            |known| if page_context.language == "en" { known.en } else { known.vi }.to_owned(),
-        ),
+        title: known.map_or_else(|| metric.to_owned(), |known| known.about(page_context.language).to_owned()),
         unit: known.map(|known| known.unit_shown().to_owned()).unwrap_or_default(),
         lines: drawn.collect(),
         levels,
@@ -342,7 +339,7 @@ fn marks(
         }
         let (begin, end) = (x(opened.max(from)), x(over.min(until)));
         let tone = if incident.severity == Severity::Critical { Tone::Bad } else { Tone::Warning };
-        let title = format!("{} {}", incident.id, incident.title.get(&page_context.language));
+        let title = format!("{} {}", incident.id, incident.title.get(page_context.language));
         Some(Mark {
             x: begin,
             width: (end - begin).max(2.0),

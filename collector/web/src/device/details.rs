@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
+use ioc_common::language::Language;
 use ioc_common::layout::Layout;
 use ioc_common::metric;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
@@ -152,9 +153,9 @@ pub(crate) async fn page(
         })) => {
             personal_data::retain_allowed(&app, &person, &row.record.info.id, &mut documents).await;
             personal_data::reveal_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
-            let english = page_context.language == "en";
             let differing = app.config().rules.overridden_for(&row.record.info);
-            let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
+            let numbers =
+                layout.map(|layout| numbers(&layout, &row.record.latest, page_context.language)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let video_wall = video_wall::video_wall_of(&page_context, &documents);
             let is_reporting = matches!(row.state, DeviceState::Live | DeviceState::Stale);
@@ -214,7 +215,7 @@ struct DevicePageData {
     windows: Vec<chart::MaintenanceSpan>,
 }
 
-fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<LatestValue> {
+fn numbers(layout: &Layout, values: &[Option<f64>], language: Language) -> Vec<LatestValue> {
     let shown = layout.series().iter().zip(values).map(|(series, value)| {
         let entry = metric::find(series.metric());
         LatestValue {
@@ -222,7 +223,7 @@ fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Latest
             metric: series.metric().to_owned(),
             value: value.map_or("–".to_owned(), |value| format!("{value}")),
             unit: entry.map_or("", |entry| if entry.unit == "1" { "" } else { entry.unit }),
-            about: entry.map_or("", |entry| if english { entry.en } else { entry.vi }),
+            about: entry.map_or("", |entry| entry.about(language)),
         }
     });
     shown.collect()

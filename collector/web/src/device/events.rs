@@ -8,6 +8,8 @@ use fluent_bundle::FluentArgs;
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
+use ioc_common::report::LossReason;
 
 use crate::api::{ApiResult, ListQuery, Page, device_id};
 use crate::api_types::{self, all};
@@ -20,24 +22,10 @@ use crate::problem::Problem;
 use ioc_engine::command::Command;
 use ioc_store::EventRecord;
 
-/// Why reports are lost, as an event says it (`ioc_judge::Loss`).
-const LOSS_REASONS: [&str; 10] = [
-    "samples_thinned",
-    "samples_dropped",
-    "events_dropped",
-    "too_large",
-    "corrupt",
-    "failing",
-    "unsaved",
-    "quarantined",
-    "refused",
-    "unknown",
-];
-
 /// The text of an event; `local` writes a moment, `length` a span of milliseconds.
 fn text_of(
     texts: &Texts,
-    language: &str,
+    language: Language,
     event: &EventRecord,
     local: impl Fn(&Timestamp) -> String,
     length: impl Fn(i64) -> String,
@@ -53,7 +41,7 @@ fn text_of(
             args.set("count", count);
             args.set("until", until);
             args.set("from", moment("from").unwrap_or_default());
-            let whys = LOSS_REASONS.iter().filter_map(|why| Some((why, number(why)?)));
+            let whys = LossReason::ALL.into_iter().map(LossReason::as_str).filter_map(|why| Some((why, number(why)?)));
             let whys = whys.map(|(why, count)| {
                 format!("{count} {}", texts.get(language, &format!("event-why-{}", why.replace('_', "-"))))
             });
@@ -78,7 +66,7 @@ fn text_of(
 impl PageContext {
     /// What an event says.
     pub(crate) fn event_text(&self, event: &EventRecord) -> String {
-        text_of(self.texts(), &self.language, event, |at| self.local(at), |ms| self.duration(ms))
+        text_of(self.texts(), self.language, event, |at| self.local(at), |ms| self.duration(ms))
     }
 }
 
@@ -134,7 +122,7 @@ pub(crate) async fn remark(
 mod tests {
     use super::*;
 
-    fn text_in(language: &str, name: &str, fields: &[(&str, &str)]) -> String {
+    fn text_in(language: Language, name: &str, fields: &[(&str, &str)]) -> String {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (at, text) = (Timestamp::from_millis(0), "as it was said".to_owned());
         let event = EventRecord { number: 1, at, name: name.to_owned(), text, fields };
@@ -148,16 +136,16 @@ mod tests {
     fn what_the_collector_says_of_a_device_is_said_in_the_readers_language() {
         let (from, until) = (Timestamp::from_millis(1000).to_string(), Timestamp::from_millis(2000).to_string());
         let mut lost = vec![("count", "3"), ("corrupt", "2"), ("unknown", "1"), ("until", until.as_str())];
-        let text = text_in("vi", "reports.lost", &lost);
+        let text = text_in(Language::Vietnamese, "reports.lost", &lost);
         assert_eq!(text, "mất 3 báo cáo lấy trước <2000>: 2 bị hỏng trên đĩa của thiết bị, 1 thiếu, không rõ lý do");
         lost.push(("from", &from));
-        let text = text_in("en", "reports.lost", &lost);
+        let text = text_in(Language::English, "reports.lost", &lost);
         assert!(text.starts_with("3 reports are lost, taken between <1000> and <2000>: 2 damaged"), "{text}");
-        for why in LOSS_REASONS {
-            let text = text_in("vi", "reports.lost", &[("count", "1"), (why, "1"), ("until", &until)]);
+        for why in LossReason::ALL.map(LossReason::as_str) {
+            let text = text_in(Language::Vietnamese, "reports.lost", &[("count", "1"), (why, "1"), ("until", &until)]);
             assert!(!text.contains("event-") && !text.ends_with("1 "), "{text}");
         }
-        for language in ["vi", "en"] {
+        for language in Language::ALL {
             for (name, fields) in [
                 ("agent.cut_off", vec![]),
                 ("agent.bye", vec![("return_within_s", "60"), ("reason", "stop")]),
@@ -169,8 +157,11 @@ mod tests {
                 assert!(fields.is_empty() || text.contains("<60000 ms>"), "{text}");
             }
         }
-        assert_ne!(text_in("vi", "agent.cut_off", &[]), text_in("en", "agent.cut_off", &[]));
-        assert_eq!(text_in("vi", "usb.attached", &[]), "as it was said", "a device's own words");
-        assert_eq!(text_in("vi", "agent.bye", &[]), "as it was said", "of an older collector");
+        assert_ne!(
+            text_in(Language::Vietnamese, "agent.cut_off", &[]),
+            text_in(Language::English, "agent.cut_off", &[])
+        );
+        assert_eq!(text_in(Language::Vietnamese, "usb.attached", &[]), "as it was said", "a device's own words");
+        assert_eq!(text_in(Language::Vietnamese, "agent.bye", &[]), "as it was said", "of an older collector");
     }
 }

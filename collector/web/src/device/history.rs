@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
+use ioc_common::language::Language;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
 
@@ -105,17 +106,15 @@ pub(crate) async fn page(
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let charts = draw_all(&page_context, groups, &incidents, &windows, until - from);
-    let metrics = layout.map(|layout| metrics_of(&layout, &page_context.language)).unwrap_or_default();
+    let metrics = layout.map(|layout| metrics_of(&layout, page_context.language)).unwrap_or_default();
     Ok(show(&HistoryPage { page_context, id, name, charts, span, metric: query.metric, metrics }))
 }
 
-fn metrics_of(layout: &Layout, language: &str) -> Vec<(String, String)> {
+fn metrics_of(layout: &Layout, language: Language) -> Vec<(String, String)> {
     let mut names: Vec<&str> = layout.series().iter().map(Series::metric).collect();
     names.sort_unstable();
     names.dedup();
-    let title = |name: &str| {
-        metric::find(name).map_or(name, |known| if language == "en" { known.en } else { known.vi }).to_owned()
-    };
+    let title = |name: &str| metric::find(name).map_or(name, |known| known.about(language)).to_owned();
     names.into_iter().map(|name| (name.to_owned(), title(name))).collect()
 }
 

@@ -40,7 +40,7 @@ fn open_link(
 ) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
     let config = app.config();
     if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
-        let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);
+        let page_context = PageContext::new(app, language_of(headers, config.language), "", false);
         return Err(Box::new(Failure::new(
             page_context,
             Problem::too_many("too many links were tried from this address"),
@@ -53,8 +53,8 @@ fn open_link(
         app.limits.refund(rate_limit::LINK, peer);
     }
     let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
-    let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());
-    let page_context = PageContext::new(app, &language, "", false);
+    let language = person.map_or_else(|| language_of(headers, config.language), |person| person.language);
+    let page_context = PageContext::new(app, language, "", false);
     match link {
         Some(link) => Ok((page_context, link)),
         None => {

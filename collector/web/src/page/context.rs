@@ -3,6 +3,7 @@
 use fluent_bundle::FluentArgs;
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::language::Language;
 use ioc_judge::Scope;
 
 use crate::app::App;
@@ -17,7 +18,7 @@ use ioc_store::scope::AccessScope;
 /// What stands around every page.
 pub(crate) struct PageContext {
     app: App,
-    pub(crate) language: String,
+    pub(crate) language: Language,
     pub(crate) site: String,
     /// The agencies that own and run it.
     pub(crate) agencies: Vec<String>,
@@ -34,10 +35,10 @@ pub(crate) struct PageContext {
 }
 
 impl PageContext {
-    pub(crate) fn new(app: &App, language: &str, person: &str, fragment: bool) -> Self {
+    pub(crate) fn new(app: &App, language: Language, person: &str, fragment: bool) -> Self {
         Self {
             app: app.clone(),
-            language: language.to_owned(),
+            language,
             site: app.config().site_name.clone(),
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
@@ -83,21 +84,26 @@ impl PageContext {
         self.may(Right::Administer)
     }
 
+    /// In which language it is; for templates, which hand on fields by reference.
+    pub(crate) const fn language(&self) -> Language {
+        self.language
+    }
+
     pub(crate) fn t(&self, key: &str) -> String {
-        self.app.texts.get(&self.language, key)
+        self.app.texts.get(self.language, key)
     }
 
     pub(crate) fn count(&self, key: &str, count: impl std::borrow::Borrow<u64>) -> String {
         let mut args = FluentArgs::new();
         args.set("count", *count.borrow());
-        self.app.texts.with(&self.language, key, &args)
+        self.app.texts.with(self.language, key, &args)
     }
 
     /// A text with one argument.
     pub(crate) fn t_with(&self, key: &str, name: &str, value: String) -> String {
         let mut args = FluentArgs::new();
         args.set(name, value);
-        self.app.texts.with(&self.language, key, &args)
+        self.app.texts.with(self.language, key, &args)
     }
 
     pub(crate) fn texts(&self) -> &Texts {
@@ -165,7 +171,10 @@ impl PageContext {
 
     /// A number that was written with a point, as people of this language write it.
     pub(crate) fn localized_number(&self, number: String) -> String {
-        if self.language == "en" { number } else { number.replace('.', ",") }
+        match self.language {
+            Language::Vietnamese => number.replace('.', ","),
+            Language::English => number,
+        }
     }
 
     /// The site's time zone.
@@ -210,7 +219,7 @@ impl PageContext {
     /// The word for a name that agents made: a document, a field, an event. What has no word is shown by its name.
     pub(crate) fn word(&self, family: &str, name: &str) -> String {
         let key = format!("{family}-{}", name.replace(['_', '.'], "-"));
-        if self.app.texts.has(&self.language, &key) { self.t(&key) } else { name.replace('_', " ") }
+        if self.app.texts.has(self.language, &key) { self.t(&key) } else { name.replace('_', " ") }
     }
 
     /// The text of a kind, a state or a severity.

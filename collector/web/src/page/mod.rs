@@ -67,12 +67,12 @@ pub(crate) fn show_again(page: &impl Template, refused: bool) -> Response {
 }
 
 pub(crate) fn page_context(app: &App, person: &Person, headers: &HeaderMap) -> PageContext {
-    PageContext::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).for_person(person)
+    PageContext::new(app, person.language, &person.name, headers.contains_key("x-fragment")).for_person(person)
 }
 
 pub(crate) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {
-    let language = language_of(&headers, &app.config().language);
-    let page_context = PageContext::new(&app, &language, "", false);
+    let language = language_of(&headers, app.config().language);
+    let page_context = PageContext::new(&app, language, "", false);
     (StatusCode::NOT_FOUND, Failure::not_found(page_context)).into_response()
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn refusal_text(page_context: &PageContext, error: &CommandError) -> 
             format!("{} {} ({why})", page_context.t("refused-field"), page_context.word("form", field))
         }
         CommandError::Warned(warnings) => {
-            let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.get(&page_context.language)).collect();
+            let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.get(page_context.language)).collect();
             texts.join(" ")
         }
         other => other.to_string(),

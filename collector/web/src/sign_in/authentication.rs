@@ -32,7 +32,7 @@ impl FromRequestParts<App> for Person {
         // Below a nested router the path has lost its beginning.
         let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path()).to_owned();
         let wants_page = !path.starts_with("/api/") && !path.starts_with("/metrics") && path != "/live";
-        let language = language_of(&parts.headers, &app.config().language);
+        let language = language_of(&parts.headers, app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
             let (name, session) = (format!("local:{uid}"), String::new());
             return Ok(Self {
@@ -106,7 +106,7 @@ impl FromRequestParts<App> for Person {
             return Ok(person);
         }
         if wants_page {
-            let page_context = PageContext::new(app, &person.language, &person.name, false).for_person(&person);
+            let page_context = PageContext::new(app, person.language, &person.name, false).for_person(&person);
             let detail = page_context.t("not-allowed");
             return Err(Failure::new(page_context, Problem::forbidden(detail)).into_response());
         }

@@ -187,9 +187,9 @@ pub(crate) fn render_login(
     problem: Option<Problem>,
     pending_sign_in: Option<String>,
 ) -> Response {
-    let language = language_of(headers, &app.config().language);
+    let language = language_of(headers, app.config().language);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
-    let page_context = PageContext::new(app, &language, "", false);
+    let page_context = PageContext::new(app, language, "", false);
     let error = problem.map(|problem| match (problem.status(), &pending_sign_in) {
         (StatusCode::UNAUTHORIZED, None) => page_context.t("login-wrong"),
         (StatusCode::UNAUTHORIZED, Some(_)) => page_context.t("login-code-wrong"),

@@ -116,7 +116,7 @@ pub(crate) async fn callback(
     match finish(&app, &peer, &headers, query).await {
         Ok((value, next)) => {
             // Whoever is sent on from another site brings no strict cookie: the way in leads over a page of our own.
-            let page_context = PageContext::new(&app, &language_of(&headers, &app.config().language), "", false);
+            let page_context = PageContext::new(&app, language_of(&headers, app.config().language), "", false);
             let page = format!(
                 "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={next}\"><title>IOC Watch</title><a href=\"{next}\">{}</a>",
                 page_context.t("overview")

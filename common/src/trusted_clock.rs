@@ -29,12 +29,12 @@ const SLEW_PPM: i64 = 1000;
 
 /// What is believed of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keeper {
+pub struct TrustedClock {
     offset_ms: i64,
     followed_boot_ms: u64,
 }
 
-impl Keeper {
+impl TrustedClock {
     /// Believes the wall clock as it stands.
     #[must_use]
     pub fn new(reading: ClockReading) -> Self {
@@ -107,35 +107,35 @@ mod tests {
 
     #[test]
     fn slewing_is_followed_and_a_step_is_not() {
-        let mut keeper = Keeper::new(reading(0, 0));
+        let mut trusted = TrustedClock::new(reading(0, 0));
         // A day of the fastest slewing, looked at every ten seconds, and then once in a day.
         for second in (0..86_400).step_by(10) {
-            assert_eq!(keeper.look(reading(second * 1000, signed(second) / 2)), None, "{second}");
+            assert_eq!(trusted.look(reading(second * 1000, signed(second) / 2)), None, "{second}");
         }
-        assert_eq!(keeper.look(reading(172_800_000, 86_400)), None);
+        assert_eq!(trusted.look(reading(172_800_000, 86_400)), None);
         let at = reading(172_900_000, 86_450 - 3_600_000);
-        let step = keeper.look(at).expect("a step");
+        let step = trusted.look(at).expect("a step");
         assert!((-3_600_100..=-3_599_900).contains(&step), "{step}");
-        assert!(keeper.now(at).millis_since(at.wall) > 3_599_000, "time goes on as it did");
-        keeper.adopt(at);
-        assert_eq!((keeper.look(at), keeper.now(at)), (None, at.wall));
+        assert!(trusted.now(at).millis_since(at.wall) > 3_599_000, "time goes on as it did");
+        trusted.adopt(at);
+        assert_eq!((trusted.look(at), trusted.now(at)), (None, at.wall));
     }
 
     #[test]
     fn many_small_steps_are_a_step() {
-        let mut keeper = Keeper::new(reading(0, 0));
-        let found = (1..20).find_map(|n| keeper.look(reading(n * 1000, signed(n) * 900)));
+        let mut trusted = TrustedClock::new(reading(0, 0));
+        let found = (1..20).find_map(|n| trusted.look(reading(n * 1000, signed(n) * 900)));
         assert!(found.is_some_and(|step| step > 1000), "{found:?}");
     }
 
     proptest! {
         #[test]
         fn time_goes_as_the_boot_clock_does_whatever_the_wall_clock_says(ahead in any::<i32>(), passed in 0_u64..100_000_000) {
-            let mut keeper = Keeper::new(reading(5000, 0));
+            let mut trusted = TrustedClock::new(reading(5000, 0));
             let at = reading(5000 + passed, i64::from(ahead) * 1000);
-            let error = keeper.now(at).millis_since(reading(5000 + passed, 0).wall).abs();
+            let error = trusted.now(at).millis_since(reading(5000 + passed, 0).wall).abs();
             prop_assert!(error <= STEP_MS);
-            prop_assert_eq!(keeper.look(at).is_some(), i64::from(ahead).abs() * 1000 > STEP_MS + signed(passed) / 1000);
+            prop_assert_eq!(trusted.look(at).is_some(), i64::from(ahead).abs() * 1000 > STEP_MS + signed(passed) / 1000);
         }
     }
 }

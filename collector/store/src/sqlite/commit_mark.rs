@@ -1,4 +1,4 @@
-//! What guards the store from outside of its files: one writer at a time, and a watermark of what was committed.
+//! The commit mark: which store this is and how many commits it holds, in a small file beside it.
 //!
 //! SQLite reads a write-ahead log up to the first frame that is not right and takes that for its end, without a word: a flipped byte, a
 //! file that is gone or an older copy in its place would throw away what was acknowledged, and nobody would know. So the number of
@@ -7,37 +7,33 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use rustix::fs::{FlockOperation, flock};
 
-use ioc_common::clock;
 use ioc_common::encoding::hex;
+use ioc_common::file::sync_dir;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::file::{FILES, database};
+use super::file::{FILES, MARK_FILE, SHARED_MEMORY, aside_stamp, database};
 use super::fold_mark;
+use super::lock::lock;
 use crate::{StoreError, StoreLosses};
 
-/// Held by the one writer.
-pub(super) const LOCK_FILE: &str = "lock";
-/// How far the store had come.
-pub(super) const MARK_FILE: &str = "watermark";
 /// Room that is left when damaged files are copied aside, bytes.
 const SPARE_BYTES: u64 = 1 << 30;
 
-/// The guard of one store.
+/// Counts the commits of an open store, in its mark, too.
 #[derive(Debug)]
-pub(super) struct Guard {
-    /// Held as long as the guard is.
+pub(super) struct CommitCounter {
+    /// Held as long as this is.
     _lock: File,
     path: PathBuf,
     mark: Option<File>,
-    /// The watermark could not be written; said once.
+    /// The commit mark could not be written; said once.
     failing: bool,
     id: String,
     commits: u64,
@@ -45,12 +41,12 @@ pub(super) struct Guard {
 
 /// Which store, and how many commits it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
+struct CommitMark {
     id: String,
     commits: u64,
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for CommitMark {
     /// Always of the same length, so that it is written in place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = format!("{} {:020}", self.id, self.commits);
@@ -58,7 +54,7 @@ impl fmt::Display for Mark {
     }
 }
 
-impl Mark {
+impl CommitMark {
     fn parse(text: &str) -> Option<Self> {
         let (body, crc) = text.trim_end().strip_prefix("ioc-watch 1 ")?.rsplit_once(' ')?;
         if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(body.as_bytes()) {
@@ -69,42 +65,21 @@ impl Mark {
     }
 }
 
-/// What the watermark says.
-enum Watermark {
+/// The commit mark as it was found beside the store.
+enum MarkOnDisk {
     Missing,
     Unreadable,
-    Read(Mark),
+    Read(CommitMark),
 }
 
-/// Takes the lock, or says who holds it.
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK_FILE);
-    let fault = |source| StoreError::File { path: path.clone(), source };
-    let mut options = OpenOptions::new();
-    let mut file =
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fault)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            let _ = (&file).take(20).read_to_string(&mut holder);
-            return Err(StoreError::Held { path, holder: holder.trim().to_owned() });
-        }
-        Err(error) => return Err(fault(error.into())),
-    }
-    // Only for the message above; what counts is the lock.
-    let _ = file.set_len(0);
-    let _ = file.write_all(format!("{}\n", std::process::id()).as_bytes());
-    Ok(file)
-}
-
-fn read_mark(dir: &Path) -> Result<Watermark, StoreError> {
+fn read_mark(dir: &Path) -> Result<MarkOnDisk, StoreError> {
     let path = dir.join(MARK_FILE);
     match std::fs::read(&path) {
-        Ok(bytes) => {
-            Ok(std::str::from_utf8(&bytes).ok().and_then(Mark::parse).map_or(Watermark::Unreadable, Watermark::Read))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Watermark::Missing),
+        Ok(bytes) => Ok(std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(CommitMark::parse)
+            .map_or(MarkOnDisk::Unreadable, MarkOnDisk::Read)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(MarkOnDisk::Missing),
         Err(source) => Err(StoreError::File { path, source }),
     }
 }
@@ -114,11 +89,11 @@ fn is_there(dir: &Path, name: &str) -> bool {
     std::fs::metadata(dir.join(name)).is_ok_and(|about| about.len() > 0)
 }
 
-/// What a store's watermark says: which store, and how many commits.
+/// What a store's commit mark says: which store, and how many commits.
 pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
     match read_mark(dir) {
-        Ok(Watermark::Read(mark)) => Some((mark.id, mark.commits)),
-        Ok(Watermark::Missing | Watermark::Unreadable) | Err(_) => None,
+        Ok(MarkOnDisk::Read(mark)) => Some((mark.id, mark.commits)),
+        Ok(MarkOnDisk::Missing | MarkOnDisk::Unreadable) | Err(_) => None,
     }
 }
 
@@ -133,65 +108,31 @@ fn not_copied(names: &[&str]) -> Option<Text> {
     })
 }
 
-/// The lock alone, for work on a store that is not opened.
-pub(super) struct Held {
-    _lock: File,
-    dir: PathBuf,
-}
-
-impl Held {
-    /// # Errors
-    /// [`StoreError::Held`] when another collector uses the directory.
-    pub(super) fn new(dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self { _lock: lock(dir)?, dir: dir.to_owned() })
-    }
-
-    /// Has new names in the directory survive a power cut.
-    pub(super) fn sync(&self) {
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
-    }
-}
-
-/// Renames what is left of a store, and files beside it that speak of it; its lock stays.
-pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
-    let _held = Held::new(dir)?;
-    let stamp = clock::now().as_millis() / 1000;
-    let own = FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]);
-    for name in own.chain(beside.iter().copied()) {
-        let path = dir.join(name);
-        if path.exists() {
-            let to = dir.join(format!("{name}.old-{stamp}"));
-            std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
-        }
-    }
-    Ok(())
-}
-
-/// The lock of a store that is about to be opened, and what its watermark says.
-pub(super) struct Opening {
+/// The lock of a store that is about to be opened, and what its commit mark says.
+pub(super) struct LockedStore {
     lock: File,
-    watermark: Watermark,
+    mark: MarkOnDisk,
     dir: PathBuf,
     /// The store and folded history were there before they were opened.
     store: bool,
     history: bool,
 }
 
-impl Opening {
+impl LockedStore {
     /// # Errors
-    /// [`StoreError::Held`] when another collector uses the directory, [`StoreError::Gone`] when there is a watermark and no store.
+    /// [`StoreError::Held`] when another collector uses the directory, [`StoreError::Gone`] when there is a commit mark and no store.
     pub(super) fn begin(dir: &Path) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
-        let watermark = read_mark(dir)?;
+        let mark = read_mark(dir)?;
         let (store, history) = (is_there(dir, FILES[0]), is_there(dir, FILES[2]));
-        let opening = Self { lock, watermark, dir: dir.to_owned(), store, history };
-        if !opening.store && !matches!(opening.watermark, Watermark::Missing) {
+        let locked = Self { lock, mark, dir: dir.to_owned(), store, history };
+        if !locked.store && !matches!(locked.mark, MarkOnDisk::Missing) {
             return Err(StoreError::Gone { path: dir.join(FILES[0]) });
         }
-        Ok(opening)
+        Ok(locked)
     }
 
-    /// Compares the store, before anything is written to it, with what its watermark says. Where something is lost, what is
+    /// Compares the store, before anything is written to it, with what its commit mark says. Where something is lost, what is
     /// left is copied aside first: opening it goes on from what can be read.
     ///
     /// # Errors
@@ -204,28 +145,28 @@ impl Opening {
         }
         let known = kept(connection).map_err(fault)?;
         let mut lost = Vec::new();
-        match (&self.watermark, known) {
+        match (&self.mark, known) {
             // Its log held everything, and cannot be read from its beginning.
-            (Watermark::Read(mark), None) if mark.commits > 0 => {
+            (MarkOnDisk::Read(mark), None) if mark.commits > 0 => {
                 let _ = self.copy_aside();
                 return Err(StoreError::Gone { path });
             }
-            (Watermark::Read(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
+            (MarkOnDisk::Read(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
                 "Kho dữ liệu ở đây là kho khác với kho đã dùng lần trước.",
                 "The store here is another one than the one that was used last.",
             )),
-            (Watermark::Read(mark), Some(known)) if mark.commits > known.commits => {
+            (MarkOnDisk::Read(mark), Some(known)) if mark.commits > known.commits => {
                 let (missing, held) = (mark.commits - known.commits, known.commits);
                 lost.push(Text::new(
                     format!("Mất {missing} lần ghi cuối đã được xác nhận (còn {held}): nhật ký ghi bị hỏng hay bị mất, hoặc đây là bản sao cũ hơn."),
                     format!("The last {missing} commits that were acknowledged are missing ({held} are left): the write-ahead log is damaged or gone, or this is an older copy."),
                 ));
             }
-            (Watermark::Missing | Watermark::Unreadable, Some(known)) if known.commits > 0 => lost.push(Text::new(
-                "Không chứng minh được kho dữ liệu còn đủ: tệp «watermark» bị mất hoặc hỏng (kho vừa được phục hồi từ bản sao?).",
-                "It cannot be proven that the store is whole: its file 'watermark' is gone or damaged (was it restored from a copy?).",
+            (MarkOnDisk::Missing | MarkOnDisk::Unreadable, Some(known)) if known.commits > 0 => lost.push(Text::new(
+                "Không chứng minh được kho dữ liệu còn đủ: tệp «commit-mark» bị mất hoặc hỏng (kho vừa được phục hồi từ bản sao?).",
+                "It cannot be proven that the store is whole: its file 'commit-mark' is gone or damaged (was it restored from a copy?).",
             )),
-            (Watermark::Read(_) | Watermark::Missing | Watermark::Unreadable, _) => {}
+            (MarkOnDisk::Read(_) | MarkOnDisk::Missing | MarkOnDisk::Unreadable, _) => {}
         }
         if !self.history && keeps_history(connection).map_err(fault)? {
             lost.push(Text::new(
@@ -245,7 +186,7 @@ impl Opening {
     /// Copies what is there aside, as far as there is room: whoever wants to save more out of it finds it as it was. What is to be said
     /// of what could not be copied.
     fn copy_aside(&self) -> Option<Text> {
-        let aside = self.dir.join(format!("damaged-{}", clock::now().as_millis() / 1000));
+        let aside = self.dir.join(format!("damaged-{}", aside_stamp()));
         let room = rustix::fs::statvfs(&self.dir).map_or(0, |found| found.f_bavail * found.f_frsize);
         if let Err(error) = std::fs::create_dir(&aside) {
             tracing::error!(copy = %aside.display(), %error, "nothing of the store could be copied aside");
@@ -262,9 +203,9 @@ impl Opening {
         // The logs first: they are small, and gone once the store is written. What is large leaves room for what comes in.
         for (name, spare) in [
             (FILES[1], 0),
-            ("ioc-watch.db-shm", 0),
+            (SHARED_MEMORY[0], 0),
             (FILES[3], 0),
-            ("history.db-shm", 0),
+            (SHARED_MEMORY[1], 0),
             (FILES[0], SPARE_BYTES),
             (FILES[2], SPARE_BYTES),
         ] {
@@ -293,7 +234,11 @@ impl Opening {
     ///
     /// # Errors
     /// [`StoreError`] when the disk is full, read-only or failing.
-    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, StoreLosses), StoreError> {
+    pub(super) fn finish(
+        self,
+        connection: &Connection,
+        lost: &[Text],
+    ) -> Result<(CommitCounter, StoreLosses), StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
         let known = match kept(connection).map_err(fault)? {
@@ -306,7 +251,7 @@ impl Opening {
                 let id = hex(&random);
                 let sql = "INSERT INTO state (one, id, commits, lost) VALUES (1, ?1, 0, '')";
                 connection.execute(sql, [&id]).map_err(fault)?;
-                Mark { id, commits: 0 }
+                CommitMark { id, commits: 0 }
             }
         };
         let fresh = !lost.is_empty();
@@ -316,7 +261,7 @@ impl Opening {
             let text = serde_json::to_string(&all).unwrap_or_default();
             connection.execute("UPDATE state SET lost = ?1", [text]).map_err(fault)?;
         }
-        let mut guard = Guard {
+        let mut counter = CommitCounter {
             _lock: self.lock,
             path: self.dir.join(MARK_FILE),
             mark: None,
@@ -325,18 +270,19 @@ impl Opening {
             commits: known.commits,
         };
         // Its name and size survive a power cut from now on; what stands in it may then be older, never torn.
-        guard.sync();
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        Ok((guard, StoreLosses { all, fresh }))
+        counter.sync();
+        let _ = sync_dir(&self.dir);
+        Ok((counter, StoreLosses { all, fresh }))
     }
 }
 
 /// What the store says of itself; nothing in a new one.
-fn kept(connection: &Connection) -> rusqlite::Result<Option<Mark>> {
+fn kept(connection: &Connection) -> rusqlite::Result<Option<CommitMark>> {
     if !has_table(connection, "state")? {
         return Ok(None);
     }
-    let read = |row: &rusqlite::Row<'_>| Ok(Mark { id: row.get(0)?, commits: row.get::<_, i64>(1)?.unsigned_abs() });
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(CommitMark { id: row.get(0)?, commits: row.get::<_, i64>(1)?.unsigned_abs() });
     // Every commit leaves a row in the log; the newest is never deleted.
     let sql = "SELECT id, max(commits, coalesce((SELECT max(number) FROM watermark_log), 0)) FROM state";
     connection.query_row(sql, [], read).optional()
@@ -364,7 +310,7 @@ pub(super) fn confirm_loss(commit: &Commit<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-impl Guard {
+impl CommitCounter {
     /// Which store it is.
     pub(super) fn id(&self) -> &str {
         &self.id
@@ -381,15 +327,15 @@ impl Guard {
         self.write();
     }
 
-    /// Writes the watermark in place: some microseconds, and no sync.
+    /// Writes the commit mark in place: some microseconds, and no sync.
     fn write(&mut self) {
-        let text = Mark { id: self.id.clone(), commits: self.commits }.to_string();
+        let text = CommitMark { id: self.id.clone(), commits: self.commits }.to_string();
         let written = self.file().and_then(|file| file.write_all_at(text.as_bytes(), 0));
         match written {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
-                tracing::warn!(file = %self.path.display(), %error, "the watermark cannot be written; commits go on");
+                tracing::warn!(file = %self.path.display(), %error, "the commit mark cannot be written; commits go on");
             }
             Err(_) => {}
         }
@@ -403,7 +349,7 @@ impl Guard {
         self.mark.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// Has the watermark survive a power cut.
+    /// Has the commit mark survive a power cut.
     pub(super) fn sync(&mut self) {
         self.write();
         if let Some(file) = &self.mark {
@@ -446,31 +392,21 @@ mod tests {
     }
 
     #[test]
-    fn a_second_writer_is_refused_and_told_who_holds_it() {
-        let dir = tempfile::tempdir().expect("directory");
-        let first = SqliteStore::open(dir.path()).expect("opens");
-        let refused = SqliteStore::open(dir.path()).expect_err("held").to_string();
-        assert!(refused.contains(&std::process::id().to_string()) && refused.contains("mend"), "{refused}");
-        drop(first);
-        assert!(SqliteStore::open(dir.path()).is_ok());
-    }
-
-    #[test]
     fn what_there_is_no_room_to_copy_aside_is_said_and_the_log_is_copied_first() {
         let dir = tempfile::tempdir().expect("directory");
         for (name, bytes) in [(FILES[0], 5000), (FILES[1], 3000), (FILES[2], 700), (FILES[3], 2000)] {
             std::fs::write(dir.path().join(name), vec![1; bytes]).expect("written");
         }
-        let opening = Opening {
+        let locked = LockedStore {
             lock: lock(dir.path()).expect("locked"),
-            watermark: Watermark::Missing,
+            mark: MarkOnDisk::Missing,
             dir: dir.path().to_owned(),
             store: true,
             history: true,
         };
         let copied = |room: u64| {
             let aside = tempfile::tempdir().expect("directory");
-            let (copied, left_out) = opening.copy_to(aside.path(), room);
+            let (copied, left_out) = locked.copy_to(aside.path(), room);
             for name in &copied {
                 assert_eq!(std::fs::read(aside.path().join(name)).expect("there").len() % 100, 0);
             }
@@ -545,7 +481,7 @@ mod tests {
         );
         assert!(spoilt(|dir| remove(dir, FILES[2])).expect("opens").contains("history.db"));
         let other = spoilt(|dir| {
-            let text = Mark { id: "0".repeat(16), commits: 1 }.to_string();
+            let text = CommitMark { id: "0".repeat(16), commits: 1 }.to_string();
             std::fs::write(dir.join(MARK_FILE), text).expect("written");
         });
         assert!(other.expect("opens").contains("another"));
