@@ -518,7 +518,7 @@ impl Runner {
                     self.hello();
                     self.survey_schedule.want_documents(now_ms);
                 }
-                Ask::Software => self.survey_schedule.want_software(now_ms),
+                Ask::Software => self.survey_schedule.want_whole(now_ms),
                 Ask::Other => {}
             }),
             DownKind::Certificate => codec::read_message(payload).map(|message| {

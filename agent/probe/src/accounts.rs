@@ -9,6 +9,7 @@ use ioc_common::reading::{Account, Accounts, Findings};
 
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
+use crate::capture_rule::{CaptureRule, CapturedFiles, redact_fields};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
@@ -18,11 +19,10 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
     privileged: true,
     needs: Some("/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)"),
+    whole_memo: None,
     programs: &[],
-    captured: &[
-        "/etc/passwd",
+    captured: CapturedFiles::whole(&[
         "/etc/group",
-        "/etc/shadow",
         "/etc/login.defs",
         "/etc/sudoers",
         "/etc/sudoers.d/*",
@@ -30,7 +30,11 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
         "/usr/etc/sudoers",
         "/etc/hostname",
         "/etc/nsswitch.conf",
-    ],
+    ])
+    .in_part(&[
+        CaptureRule::redacted("/etc/passwd", redact_passwd),
+        CaptureRule::redacted("/etc/shadow", redact_shadow),
+    ]),
     processes: &[],
     card: Card {
         article: "13.1, 13.2",
@@ -51,6 +55,28 @@ const ELSEWHERE_MAX: usize = 20;
 /// Where sudo's configuration lies; the second is where SUSE's own lies until there is the first.
 const SUDOERS: [&str; 2] = ["/etc/sudoers", "/usr/etc/sudoers"];
 const DAY_MS: i64 = 86_400_000;
+
+/// Without real names and home directories.
+fn redact_passwd(bytes: Vec<u8>) -> Vec<u8> {
+    redact_fields(&bytes, |fields| {
+        for place in [4, 5] {
+            if let Some(field) = fields.get_mut(place) {
+                *field = "";
+            }
+        }
+    })
+}
+
+/// Without hashes of passwords: each becomes a word. Locked and empty stay what they are.
+fn redact_shadow(bytes: Vec<u8>) -> Vec<u8> {
+    redact_fields(&bytes, |fields| {
+        if let Some(hash) = fields.get_mut(1)
+            && !hash.is_empty()
+        {
+            *hash = if hash.starts_with(['!', '*']) { &hash[..1] } else { "$redacted" };
+        }
+    })
+}
 
 /// Makes the survey.
 ///

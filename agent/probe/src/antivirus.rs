@@ -11,6 +11,7 @@ use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Findings, Produc
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
@@ -24,15 +25,22 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
     privileged: true,
     needs: Some("clamd's socket and log (groups clamav and adm), or the product's own command"),
+    whole_memo: None,
     programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
-    captured: &[
-        "/proc/*/comm",
+    captured: CapturedFiles::whole(&[
         "/etc/localtime",
         "/etc/clamav/clamd.conf",
         "/etc/clamd.d/scan.conf",
-        "/var/lib/clamav/*",
         "/var/log/clamav/*",
-    ],
+    ])
+    .in_part(&[
+        crate::process::CAPTURED_NAMES,
+        CaptureRule::by_path("/var/lib/clamav/*", |path| {
+            // A signature database is known by its header.
+            let database = path.ends_with(".cvd") || path.ends_with(".cld");
+            if database { CaptureExtent::Start(512) } else { CaptureExtent::Whole }
+        }),
+    ]),
     processes: &["clamd", "clamonacc", "oaeventd", "scand"],
     card: Card {
         article: "8.2",

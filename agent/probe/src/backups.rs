@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::names_in;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::{BackupKind, BackupSetting};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -23,8 +24,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("[[backup]] in the configuration; repositories and markers the helper may read"),
+    whole_memo: None,
     programs: &["borg", "restic", "systemctl"],
-    captured: &["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"],
+    captured: CapturedFiles::whole(&["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"]),
     processes: &[],
     card: Card {
         article: "7.1",

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 
@@ -17,7 +18,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Filesystems::PROBE,
     every_n: 1,
     new: |root| Box::new(FilesystemProbe::new(root)),
-    captured: &["/proc/self/mounts", "/etc/fstab"],
+    captured: CapturedFiles::whole(&["/proc/self/mounts", "/etc/fstab"]),
     card: Card {
         article: "5.1a",
         vi: "Dung lượng các hệ thống tệp cục bộ",

@@ -3,6 +3,7 @@
 use ioc_common::reading::{Findings, Gpu, Gpus};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -12,8 +13,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver"),
+    whole_memo: None,
     programs: &["nvidia-smi"],
-    captured: &["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"],
+    captured: CapturedFiles::whole(&["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"]),
     processes: &[],
     card: Card {
         article: "6.2",

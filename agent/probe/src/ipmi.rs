@@ -3,6 +3,7 @@
 use ioc_common::reading::{Findings, Ipmi};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -12,8 +13,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("ipmitool and /dev/ipmi0 (the helper unit)"),
+    whole_memo: None,
     programs: &["ipmitool"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "6.2, 18.2",

@@ -4,6 +4,7 @@ use ioc_common::reading::{Findings, Service, Services};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -13,8 +14,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: false,
     needs: Some("systemctl"),
+    whole_memo: None,
     programs: &["systemctl"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "5.1a",

@@ -6,6 +6,7 @@ use serde_json::Value;
 use ioc_common::reading::{Findings, Smart, SmartDisk};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::SmartDevice;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -16,8 +17,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/sys/block"],
     privileged: true,
     needs: Some("smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)"),
+    whole_memo: None,
     programs: &["smartctl"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "6.2",

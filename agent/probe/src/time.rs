@@ -9,6 +9,7 @@ use ioc_common::reading::{Findings, TimeSync};
 
 use super::services::property;
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
@@ -18,8 +19,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/run/systemd/timesync/synchronized"],
     privileged: false,
     needs: Some("chronyc, ntpq or timedatectl, whichever keeps the clock"),
+    whole_memo: None,
     programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
-    captured: &["/proc/*/comm", "/run/systemd/timesync/synchronized"],
+    captured: CapturedFiles::whole(&["/run/systemd/timesync/synchronized"]).in_part(&[crate::process::CAPTURED_NAMES]),
     processes: &["VBoxService", "chronyd", "ntpd", "ntpsec", "phc2sys", "systemd-timesyn", "vmtoolsd"],
     card: Card {
         article: "17.3",
