@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ioc_common::clock;
-use ioc_common::report::{Body, Bye, ByeReason};
+use ioc_common::report::{Body, Goodbye, GoodbyeReason};
 use ioc_common::topic::UpKind;
 use ioc_tests::harness::{Agent, Rig, binary, eventually, free_port, send_signal};
 use ioc_tests::link::Link;
@@ -191,7 +191,7 @@ async fn a_crossed_limit_reaches_people_even_when_a_channel_fails_at_first() {
 
     // A goodbye with a deadline is no outage.
     let (position, kind, payload) =
-        machine.seal(&Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 }), clock::now(), 0);
+        machine.seal(&Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s: 300 }), clock::now(), 0);
     let packet = link.publish(kind, payload);
     link.send(packet).await.unwrap();
     link.committed(position).await.unwrap();
