@@ -324,7 +324,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         dir.clone(),
         ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
     );
-    let waiting = backlog.waiting();
+    let waiting = backlog.size();
     assert_eq!((waiting.on_disk, backlog.losses()), (REPORTS, Default::default()));
     assert!(waiting.disk_bytes < 64 << 20, "bounded");
     let mut cursor = position;

@@ -182,7 +182,7 @@ fn by_rule(user: &User, file: String, principal: Principal) -> Option<String> {
     }
 }
 
-fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {
+fn account(user: &User, by: Vec<String>, secret: Option<&ShadowEntry>) -> Account {
     Account {
         name: user.name.clone(),
         administrator: !by.is_empty(),
@@ -240,7 +240,7 @@ struct User {
     gid: u32,
     can_sign_in: bool,
     /// What stands here in place of the shadow file.
-    secret: Option<Secret>,
+    secret: Option<ShadowEntry>,
 }
 
 /// Reads passwd(5). Real names are left where they are: they are not needed.
@@ -251,10 +251,10 @@ fn parse_passwd(text: &str) -> Vec<User> {
             let fields: Vec<&str> = line.split(':').collect();
             let [name, hash, uid, gid, _, _, shell] = fields.as_slice() else { return None };
             let can_sign_in = !["nologin", "false", "sync", "shutdown", "halt"].iter().any(|no| shell.ends_with(no));
-            let secret = (*hash != "x").then(|| Secret {
+            let secret = (*hash != "x").then(|| ShadowEntry {
                 locked: hash.starts_with(['!', '*']),
                 empty: hash.is_empty(),
-                ..Secret::default()
+                ..ShadowEntry::default()
             });
             Some(User { name: (*name).to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()?, can_sign_in, secret })
         })
@@ -279,7 +279,7 @@ fn parse_groups(text: &str) -> BTreeMap<&str, (u32, BTreeSet<String>)> {
 
 /// What is taken from a line of the shadow file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Secret {
+pub struct ShadowEntry {
     /// The password is locked, or there never was one that could be typed.
     pub locked: bool,
     /// There is none: anyone may sign in.
@@ -294,7 +294,7 @@ pub struct Secret {
 
 /// Reads shadow(5): dates and states, never a hash.
 #[must_use]
-pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
+pub fn parse_shadow(text: &str) -> BTreeMap<String, ShadowEntry> {
     text.lines()
         .filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -306,7 +306,7 @@ pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
             let changed_at = day(2).filter(|at| at.as_millis() > 0);
             // 99999 is how "never" has always been written.
             let max_age_days = number(4).filter(|days| *days < 10_000).and_then(|days| u32::try_from(days).ok());
-            let secret = Secret {
+            let secret = ShadowEntry {
                 locked: hash.starts_with(['!', '*']) || hash == "x",
                 empty: hash.is_empty(),
                 changed_at,

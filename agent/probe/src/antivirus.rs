@@ -15,7 +15,7 @@ use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
-use crate::time_zone::{Zone, month, three};
+use crate::time_zone::{Zone, month, parse_three};
 pub use clamav::{Header, parse_header, parse_version};
 use clamav::{clamav, ctime};
 
@@ -232,7 +232,7 @@ fn kaspersky(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
         product.signatures = date.to_owned();
         let (day, time) = date.split_once(' ').unwrap_or((date, "0:0:0"));
         product.signatures_at =
-            three(day, '-').and_then(|day| zone.moment(day, three(time.trim(), ':').unwrap_or([0, 0, 0])));
+            parse_three(day, '-').and_then(|day| zone.moment(day, parse_three(time.trim(), ':').unwrap_or([0, 0, 0])));
         let dated = product.signatures_at;
         expect_answer(&mut product, "the date of its databases", dated);
     }
@@ -327,7 +327,7 @@ fn custom(context: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
         if command.is_empty() {
             return None;
         }
-        match context.ask_custom(command, 30).ending(good).ended_well() {
+        match context.ask_custom(command, 30).accept_codes(good).success() {
             Ok(output) => Some((output.code == Some(0), String::from_utf8_lossy(&output.text).trim().to_owned())),
             Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
                 product.unknown.push(why);

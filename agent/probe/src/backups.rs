@@ -16,7 +16,7 @@ use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::{BackupKind, BackupSetting};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
-use crate::time_zone::{Zone, three};
+use crate::time_zone::{Zone, parse_three};
 
 pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Backups::PROBE,
@@ -187,7 +187,7 @@ fn timer(
 fn parse_systemd_time(text: &str) -> Option<Timestamp> {
     let mut words = text.split_whitespace().skip(1);
     let (date, time) = (words.next()?, words.next()?);
-    Zone::default().moment(three(date, '-')?, three(time, ':')?)
+    Zone::default().moment(parse_three(date, '-')?, parse_three(time, ':')?)
 }
 
 fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
@@ -220,7 +220,7 @@ fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) 
         ["borg", "--bypass-lock", "list", "--last", "1", "--json", "--", setting.target.as_str()].map(str::to_owned),
     );
     // 1, and from borg 1.4 on 100 to 127, are warnings.
-    let value = context.ask_custom(&command, 50).ending(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
+    let value = context.ask_custom(&command, 50).accept_codes(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
     let archives = value["archives"].as_array().ok_or_else(|| unknown(&"borg printed no list of archives"))?;
     // borg prints the time of the zone it runs in, which is UTC here, without saying so.
     let times = archives

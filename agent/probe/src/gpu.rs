@@ -37,7 +37,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut gpus = Gpus::default();
     amd(context, &mut gpus);
     // The tool without a card, or a driver that does not fit: it says so, and that is a fault of its own.
-    match context.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parsed(parse_nvidia) {
+    match context.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parse(parse_nvidia) {
         Ok(found) => {
             gpus.gpus.extend(found.gpus);
             gpus.unknown.extend(found.unknown);

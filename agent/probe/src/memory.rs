@@ -127,7 +127,7 @@ impl MemoryProbe {
         Self {
             meminfo: KeptFile::of_one_record(root, "/proc/meminfo"),
             vmstat: KeptFile::of_short_lines(root, "/proc/vmstat"),
-            arcstats: KeptFile::of_short_lines(root, "/proc/spl/kstat/zfs/arcstats").seldom_while_absent(6),
+            arcstats: KeptFile::of_short_lines(root, "/proc/spl/kstat/zfs/arcstats").retry_absent_every(6),
             paging: None,
         }
     }

@@ -82,7 +82,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 /// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with
 /// words (smartctl(8), EXIT STATUS).
 fn question(context: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, ProbeOutcome> {
-    let output = context.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
+    let output = context.ask("smartctl", arguments, deadline_s).accept_codes(|_| true).success()?;
     let text = String::from_utf8_lossy(&output.text);
     serde_json::from_str(&text).map_err(|error| {
         let said = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(&output.complaint);

@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(context.number_if::<u32>("/etc/x"), Some(7));
         assert_eq!(context.tail("/var/log/a", 8).expect("reads"), "whole\n");
         let smart = || context.ask("smartctl", &["--json", "/dev/sda"], 1);
-        assert_eq!(smart().ending(|code| code == 4).json(), Ok(serde_json::json!({})));
+        assert_eq!(smart().accept_codes(|code| code == 4).json(), Ok(serde_json::json!({})));
         assert!(matches!(smart().json(), Err(ProbeOutcome::Unknown { why }) if why.contains("status 4")));
         // What was asked otherwise is there, and what stood in its way is kept.
         assert!(matches!(context.ask("smartctl", &["--scan"], 1).json(), Err(ProbeOutcome::Unknown { .. })));

@@ -43,7 +43,7 @@ impl Runner {
         if let Some(link) = self.link.take() {
             link.close().await;
         }
-        let waiting = self.backlog.waiting();
+        let waiting = self.backlog.size();
         tracing::info!(waiting = waiting.on_disk, "agent stopped");
     }
 }

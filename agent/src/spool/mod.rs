@@ -5,12 +5,12 @@
 //! nothing else. A fault of the disk that may pass throws nothing away: what cannot be written waits in memory, what cannot be read is
 //! read again later. Losses are counted, kept across restarts, and never silent.
 
-mod damaged;
+mod damaged_parts;
 mod disk;
 mod error;
 mod frame;
 mod ledger;
-mod live;
+mod sled_store;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use ioc_common::codec::SealedReport;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use damaged::DamagedParts;
+pub use damaged_parts::DamagedParts;
 pub use disk::DiskSpool;
 pub use error::SpoolError;
 use ledger::Ledger;
@@ -122,13 +122,13 @@ impl Backlog {
     /// A run of `device` begins, in this epoch.
     pub fn begin(&mut self, device: &str, epoch: u64) {
         self.read_ledger_again();
-        let known = self.disk.last_of(self.ledger.running(device)).map_or(0, |position| position.seq);
+        let known = self.disk.last_of(self.ledger.running_epoch(device)).map_or(0, |position| position.seq);
         let news = self.losses.since(&self.ledger.losses());
         self.ledger.begin(device, epoch, known);
         if self.ledger.losses().is_none() {
             self.losses = Losses { made: 0, ..news };
         }
-        self.ledger.lost(self.losses());
+        self.ledger.record_losses(self.losses());
     }
 
     /// Takes up what was lost in earlier runs when that could not be read at the start.
@@ -149,18 +149,18 @@ impl Backlog {
     }
 
     /// So many reports had places that were used up, and cannot be sent.
-    pub const fn displaced(&mut self, count: u64) {
+    pub const fn count_displaced(&mut self, count: u64) {
         self.losses.unsaved += count;
     }
 
     /// How earlier runs ended of which the collector may not have all.
     #[must_use]
-    pub fn former(&self) -> Vec<Former> {
-        self.ledger.former().to_vec()
+    pub fn former_runs(&self) -> Vec<Former> {
+        self.ledger.former_runs().to_vec()
     }
 
     /// A report that could not be made at all: it is too large to be sent.
-    pub const fn too_large(&mut self) {
+    pub const fn count_too_large(&mut self) {
         self.losses.too_large += 1;
     }
 
@@ -272,7 +272,7 @@ impl Backlog {
 
     /// What waits in memory and on disk. A report that is in both is counted in both.
     #[must_use]
-    pub fn waiting(&self) -> BacklogSize {
+    pub fn size(&self) -> BacklogSize {
         BacklogSize { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
     }
 
@@ -306,7 +306,7 @@ impl Backlog {
     /// Writes down what was lost, when that is news or could not be written before. Called when something else is due, not in the sampling path.
     pub fn note_losses(&mut self) {
         self.read_ledger_again();
-        self.ledger.lost(self.losses());
+        self.ledger.record_losses(self.losses());
         self.ledger.retry();
     }
 

@@ -42,7 +42,7 @@ fn samples_stay_in_memory_and_events_reach_the_disk_at_once() {
     backlog.push(entry(1, false));
     assert!(!dir.path().join("spool").exists(), "nothing is written in the steady state");
     backlog.push(entry(2, true));
-    assert_eq!(backlog.waiting().on_disk, 1);
+    assert_eq!(backlog.size().on_disk, 1);
     assert_eq!(drain(&mut backlog), [1, 2]);
     drop(backlog);
     let mut again = open(dir.path(), 100, 1 << 20);
@@ -82,7 +82,7 @@ fn a_full_spool_drops_samples_before_events_and_counts_them() {
     let losses = backlog.losses();
     assert_eq!(losses.events_dropped, 0);
     assert_eq!(losses.samples_thinned + losses.samples_dropped + left.len() as u64, 400, "{losses:?}");
-    assert!(backlog.waiting().disk_bytes <= 20_000);
+    assert!(backlog.size().disk_bytes <= 20_000);
 }
 
 /// A spool with these reports, closed.
@@ -92,7 +92,7 @@ fn filled(dir: &Path, count: u64) {
         backlog.push(entry(seq, seq % 3 == 0));
     }
     backlog.spill();
-    assert_eq!(backlog.waiting().on_disk, count);
+    assert_eq!(backlog.size().on_disk, count);
 }
 
 #[test]
@@ -197,26 +197,26 @@ fn counters_and_how_runs_ended_outlive_the_run_and_belong_to_a_device() {
     backlog.begin("srv-01", 7);
     backlog.push(entry(1, true));
     backlog.push(entry(2, false));
-    backlog.too_large();
+    backlog.count_too_large();
     backlog.note_losses();
     // Cut off: the event is known, the sample is not.
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 8);
     assert_eq!((backlog.losses().total(), backlog.losses().too_large), (1, 1));
-    assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }]);
+    assert_eq!(backlog.former_runs(), [Former { epoch: 7, seq: 1, clean: false }]);
     backlog.end(Position { epoch: 8, seq: 5 }, Position { epoch: 7, seq: 1 });
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 9);
-    let former = backlog.former();
+    let former = backlog.former_runs();
     assert_eq!(former[1..], [Former { epoch: 8, seq: 5, clean: true }]);
     backlog.free_through(Position { epoch: 8, seq: 5 });
-    assert_eq!(backlog.former().len(), 1, "what the collector has passed is not told for ever");
+    assert_eq!(backlog.former_runs().len(), 1, "what the collector has passed is not told for ever");
     drop(backlog);
     let mut other = open(dir.path(), 4, 1 << 20);
     other.begin("srv-02", 10);
-    assert_eq!((other.losses(), other.former()), (Losses::default(), Vec::new()));
+    assert_eq!((other.losses(), other.former_runs()), (Losses::default(), Vec::new()));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
     assert_eq!(backlog.losses().failing, 5, "and those that went are counted");
     std::fs::remove_file(dir.path().join("spool")).expect("removed");
     backlog.spill();
-    assert_eq!((backlog.trouble(), backlog.waiting().on_disk), (None, 4));
+    assert_eq!((backlog.trouble(), backlog.size().on_disk), (None, 4));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn what_is_damaged_takes_its_room_from_the_budget() {
         backlog.push(entry(seq, seq % 50 == 0));
     }
     let left = drain(&mut backlog);
-    assert!(backlog.waiting().disk_bytes <= 20_000, "{:?}", backlog.waiting());
+    assert!(backlog.size().disk_bytes <= 20_000, "{:?}", backlog.size());
     assert!((50..=400).step_by(50).all(|event| left.contains(&event)), "{left:?}");
     assert_eq!(backlog.losses().samples_thinned + backlog.losses().samples_dropped + left.len() as u64, 400);
     fill(95_000);
@@ -502,7 +502,7 @@ fn what_could_not_be_read_for_a_while_is_not_taken_for_thinned() {
     for seq in 8..=40 {
         again.push(entry(seq, true));
     }
-    assert_eq!(again.waiting().on_disk, 33, "what is old cannot be read yet");
+    assert_eq!(again.size().on_disk, 33, "what is old cannot be read yet");
     put_back();
     // So many files that they are written anew as one.
     for seq in 41..=70 {
@@ -541,22 +541,22 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
         let mut backlog = open(dir.path(), 4, 1 << 20);
         backlog.begin("srv-01", 7);
         backlog.push(entry(1, true));
-        backlog.too_large();
+        backlog.count_too_large();
         backlog.note_losses();
         let made = backlog.losses().made;
         drop(backlog);
         let put_back = hidden(&dir.path().join("losses.json"), &dir.path().join("elsewhere"));
         let mut backlog = open(dir.path(), 4, 1 << 20);
         backlog.begin("srv-01", 8);
-        backlog.too_large();
+        backlog.count_too_large();
         backlog.note_losses();
-        assert_eq!((backlog.losses().too_large, backlog.former()), (1, Vec::new()), "what is known is said");
+        assert_eq!((backlog.losses().too_large, backlog.former_runs()), (1, Vec::new()), "what is known is said");
         if until != "never" {
             put_back();
             if until == "a report is written" {
                 backlog.push(SpooledReport { position: Position { epoch: 8, seq: 1 }, ..entry(1, true) });
                 assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
-                assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }], "{until}");
+                assert_eq!(backlog.former_runs(), [Former { epoch: 7, seq: 1, clean: false }], "{until}");
             }
             backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
             drop(backlog);
@@ -570,6 +570,6 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
         let ended = until != "never";
         assert_eq!(backlog.losses(), Losses { made, too_large: 1 + u64::from(ended), ..Losses::default() }, "{until}");
         let runs = [Former { epoch: 7, seq: 1, clean: false }, Former { epoch: 8, seq: 5, clean: true }];
-        assert_eq!(backlog.former(), runs[..1 + usize::from(ended)], "{until}");
+        assert_eq!(backlog.former_runs(), runs[..1 + usize::from(ended)], "{until}");
     }
 }
