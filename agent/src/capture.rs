@@ -18,9 +18,9 @@ use crate::config::Config;
 use crate::doctor;
 use crate::surveyor;
 
-/// Largest file that is taken.
+/// Most bytes of a file that are taken; what lies beyond is left out.
 const FILE_MAX_BYTES: u64 = 64 << 20;
-/// Most files.
+/// Most files of one capture. A machine with thousands of processes has two files for each.
 const FILES_MAX: usize = 20_000;
 
 /// Writes a capture of this machine to `out`, and says how many files it holds.

@@ -1,6 +1,6 @@
-//! The agent's main loop: ties probes, backlog and uplink together.
+//! The agent's main loop: takes what probes, surveys and sensors report, keeps it in the backlog and sends it.
 //!
-//! One task on one thread; probes run on a thread of their own, so that one that hangs holds up neither the link nor the goodbye.
+//! It is one task on one thread. Probes run on a thread of their own, so that a probe that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
 mod collector_watchdog;
@@ -47,9 +47,9 @@ use state_dir::StateDir;
 use survey_schedule::SurveySchedule;
 use systemd_watchdog::SystemdWatchdog;
 
-/// A wake-up that is due at the very moment is given this long, so that a rounding never makes the loop spin.
+/// The shortest sleep, so that rounding cannot make the loop spin.
 const WAKE_MIN_MS: u64 = 1;
-/// The longest sleep, so that a clock oddity never stops the agent for good.
+/// The longest sleep, so that a faulty timer cannot stop the agent for good.
 const WAKE_MAX_MS: u64 = 60_000;
 
 /// Runs the agent until it is told to stop.
@@ -115,7 +115,7 @@ struct Runner {
     identity: Identity,
     facts: Facts,
     boot_id: String,
-    /// What reports say of the boot.
+    /// The first eight digits of the boot ID, as reports carry it.
     boot: String,
     run: String,
     fingerprint: String,
@@ -137,7 +137,7 @@ struct Runner {
     hello_wanted: bool,
     started_ms: u64,
     collector_watchdog: CollectorWatchdog,
-    /// What the address of the watchdog is to be told, once there was anything.
+    /// Passes on whether the collector is missed to the task that tells the configured address; none until it was missed once.
     collector_state: Option<watch::Sender<CollectorState>>,
     systemd_watchdog: SystemdWatchdog,
 }
@@ -148,7 +148,7 @@ impl Runner {
         let boot_id = facts::boot_id(root);
         let store = IdentityStore::new(config.state.clone());
         let identity = store.identity()?;
-        // Read once to fail early and clearly; every link reads it again.
+        // Each link reads the certificates again; here it is only to fail at once when they cannot be used.
         client_config(&store.current())?;
         let now_ms = clock::boottime_ms();
         let limits = BacklogLimits {
@@ -157,7 +157,7 @@ impl Runner {
         };
         let mut backlog = Backlog::open(config.state.join("spool"), limits);
         let above = backlog.last_position().map_or(0, |position| position.epoch);
-        // What can still be read and sent is: the disk that takes nothing is one of the things to report.
+        // An agent whose disk cannot be written still starts and reports: the disk is one of the things to report.
         let (epoch, kept) = store.next_epoch(clock::now(), above);
         let state_dir = StateDir::new(kept, now_ms);
         backlog.begin(identity.device.as_str(), epoch);
@@ -208,8 +208,8 @@ impl Runner {
         self.sample_finished(sampled);
     }
 
-    /// Does all that is due, and says until when to sleep. While nothing changes that is the same moment at each turn, so that the
-    /// kernel need not be told again.
+    /// Does all that is due, and returns when to wake next. The moment stays the same while nothing changes, so that the kernel's timer need
+    /// not be set again.
     fn turn(&mut self) -> u64 {
         let now_ms = clock::boottime_ms();
         if self.session.start_connecting(now_ms) {
@@ -249,7 +249,7 @@ impl Runner {
         wake.clamp(now_ms + WAKE_MIN_MS, now_ms + WAKE_MAX_MS)
     }
 
-    /// When the collector last committed something; the start, before it ever did.
+    /// When the collector last committed something, or when the agent started if it has not yet.
     fn last_commit_ms(&self) -> u64 {
         self.session.last_commit_ms().unwrap_or(self.started_ms)
     }
@@ -258,7 +258,7 @@ impl Runner {
         u64::try_from(self.config.watchdog_after.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Says by other ways that the collector is missed, and that it is back.
+    /// Reports by the journal and the configured address that the collector commits nothing any more, and when it does again.
     fn watch_collector(&mut self, silent_ms: u64, after_ms: u64) {
         let Some(missed) = self.collector_watchdog.judge(silent_ms, after_ms) else { return };
         let silent_s = silent_ms / 1000;
@@ -283,7 +283,7 @@ impl Runner {
         }
     }
 
-    /// What the next sample says of this agent; it is taken at its beat without asking.
+    /// Hands the sampling thread what the next sample says of the agent itself. The thread takes samples by itself, without being asked.
     fn tell_sampler(&mut self) {
         let waiting = self.backlog.size();
         let losses = self.backlog.losses();
@@ -365,7 +365,7 @@ impl Runner {
         u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX)
     }
 
-    /// A sensor's own hello.
+    /// Sends a sensor's hello: what it is, and the layout of its samples.
     fn announce(&mut self, sensor: &SensorName, announcement: Announcement) {
         let Announcement { facts, machine, interval_s, layout, outcome } = announcement;
         let hello = Hello {
@@ -398,7 +398,7 @@ impl Runner {
         self.report_about(Some(sensor), &body);
     }
 
-    /// Gives a report its place in the order and puts it into the backlog.
+    /// Gives a report its position and puts it into the backlog.
     fn report(&mut self, body: &Body) {
         self.report_about(None, body);
     }
@@ -443,7 +443,7 @@ impl Runner {
         }
     }
 
-    /// When what is only in memory must go to disk: the collector has been silent for long enough.
+    /// When reports that are only in memory must go to disk, because the collector has been silent for `spill_after`.
     fn spill_due_ms(&self) -> Option<u64> {
         if !self.backlog.has_unspilled() {
             return None;
@@ -605,7 +605,7 @@ fn survey_schedule(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -
     SurveySchedule::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
 }
 
-/// The agent cannot start.
+/// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Its identity cannot be used.

@@ -35,7 +35,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
 /// Most interfaces that are reported.
 const INTERFACES_MAX: usize = 64;
 
-/// The probe of links.
+/// Cables, their speed, and bonds. Changes of a link between two samples are counted by the kernel.
 #[derive(Debug)]
 pub struct LinkProbe {
     root: PathBuf,
@@ -59,7 +59,7 @@ pub struct Bond {
     pub members: Vec<BondMember>,
 }
 
-/// A member of a bond.
+/// An interface that a bond bundles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BondMember {
     /// Name of its interface.

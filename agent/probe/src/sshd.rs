@@ -45,9 +45,9 @@ pub struct EffectiveSettings {
 pub struct SshdConnection {
     /// The account to sign in as.
     pub user: String,
-    /// The groups it is in.
+    /// Names of the groups that it is in, for `Match Group`.
     pub groups: Vec<String>,
-    /// At which port.
+    /// The local port that it comes to, for `Match LocalPort`.
     pub port: u16,
 }
 

@@ -21,7 +21,7 @@ const STEPS_MAX: usize = 10_000;
 pub struct GroupMember {
     /// Whoever it names is left out.
     pub negated: bool,
-    /// Whom it names.
+    /// A user, a group, a number or `ALL`.
     pub principal: Principal,
 }
 

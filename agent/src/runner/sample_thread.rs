@@ -76,7 +76,7 @@ struct Worker {
 /// What a sample says of the agent itself, besides what its thread measures.
 #[derive(Clone, Default)]
 pub(super) struct SampleRequest {
-    /// Reports that wait.
+    /// Reports in the backlog, in memory or on disk.
     pub(super) waiting: u64,
     /// Reports that were lost.
     pub(super) lost: u64,

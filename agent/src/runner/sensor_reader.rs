@@ -25,7 +25,7 @@ const RAN_WELL_MS: u64 = 60_000;
 /// Most updates that wait for the main loop; then the child waits.
 const NEWS_MAX: usize = 64;
 
-/// Everything about sensors.
+/// The child that reads the sensors, started anew when it ends, and what it announced.
 pub(super) struct SensorReader {
     /// None when there are no sensors.
     reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorUpdate>)>,

@@ -59,7 +59,7 @@ struct SurveySlot {
     sent: Option<(u32, u64)>,
 }
 
-/// Everything about surveys.
+/// When each survey is due, the child that makes those that are, and what they found last.
 pub(super) struct SurveySchedule {
     slots: Vec<SurveySlot>,
     files: FileWatch,

@@ -41,7 +41,7 @@ pub(super) enum FoundFrame {
     Headless,
 }
 
-/// A report, framed.
+/// A report as it lies on disk: a mark, its length, place and checksum around it.
 pub(super) fn encode(entry: &SpooledReport) -> Vec<u8> {
     let payload = entry.sealed.as_bytes();
     let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len() + CRC_BYTES);

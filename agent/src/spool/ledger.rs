@@ -18,7 +18,7 @@ use super::damaged_parts::DamagedParts;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct LedgerFile {
-    /// Whose this is.
+    /// The device that this machine was enrolled as; the losses of another one are not told.
     device: String,
     losses: Losses,
     /// The epoch that was begun last.

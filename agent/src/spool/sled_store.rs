@@ -71,7 +71,7 @@ impl SledStore {
         ballast(dir)
     }
 
-    /// Writes frames durably.
+    /// Writes frames. They survive a power cut once this returns.
     pub(super) fn put(&self, frames: &[(Position, Vec<u8>)]) -> io::Result<()> {
         let db = self.db()?;
         let mut batch = sled::Batch::default();

@@ -33,9 +33,9 @@ pub struct LinkOptions {
     pub host: String,
     /// Port of the endpoint.
     pub port: u16,
-    /// MQTT keep-alive.
+    /// The longest time without a packet from the agent. The collector counts one and a half of it as silence.
     pub keep_alive: Duration,
-    /// Certificates and trust.
+    /// The agent's certificate, and the authorities that may have issued the collector's.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
@@ -50,7 +50,7 @@ pub enum LinkEvent {
     Closed(String),
 }
 
-/// One connection (docs/decisions/0005-mqtt-libraries.md).
+/// One connection. It is never reused: a broken link is dropped and a new one opened (docs/decisions/0005-mqtt-libraries.md).
 #[derive(Debug)]
 pub struct MqttLink {
     client: AsyncClient,

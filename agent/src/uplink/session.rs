@@ -1,12 +1,12 @@
-//! The uplink's decisions, without clock or socket: when to connect, what may be sent, what is committed, when a link that
-//! looks open is dead.
+//! The uplink's state machine, without clock or socket: when to connect, what may be sent, what is committed, and when a link that looks
+//! open is dead.
 
 use std::collections::VecDeque;
 
 use ioc_common::backoff::retry_ms;
 use ioc_common::report::Position;
 
-/// Most reports on the way that are not yet committed. The endpoint stops reading at 64.
+/// Most reports that are sent and not yet committed. The collector stops reading a connection at 64.
 pub const WINDOW: usize = 32;
 /// A link on which nothing is committed for this long, though something waits, is dead.
 pub const STALL_MS: u64 = 30_000;
@@ -24,11 +24,11 @@ enum Phase {
     Connecting,
     /// Connected, and waiting for the collector's watermark.
     Greeting { since_ms: u64 },
-    /// Connected and sending.
+    /// The watermark is known, or nobody sends one: reports are sent.
     Up,
 }
 
-/// The uplink's state.
+/// Where the connection stands, and which reports are on their way. The driver tells it what happens and does what it says.
 #[derive(Debug)]
 pub struct UplinkSession {
     phase: Phase,
@@ -55,7 +55,7 @@ impl UplinkSession {
         }
     }
 
-    /// Whether the driver should connect now. It is taken as told when this is true.
+    /// Whether the driver must connect now. When true, the session counts as connecting, and does not ask again.
     pub const fn start_connecting(&mut self, now_ms: u64) -> bool {
         if let Phase::Down { retry_at_ms } = self.phase
             && now_ms >= retry_at_ms
@@ -76,7 +76,7 @@ impl UplinkSession {
 
     /// The link is closed. `entropy` is any random number, for the jitter.
     pub fn on_close(&mut self, now_ms: u64, entropy: u64) {
-        // A link that once committed something was a good one: begin anew with the shortest wait.
+        // A link that committed something was a good one, so the back-off begins anew with the shortest wait.
         let good = matches!(self.phase, Phase::Up | Phase::Greeting { .. }) && self.failures == 0;
         self.failures = if good { 1 } else { self.failures.saturating_add(1) };
         let wait = retry_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
@@ -122,7 +122,7 @@ impl UplinkSession {
         self.cursor = position;
     }
 
-    /// Moves on with time. True when the link is dead and must be closed.
+    /// To be called when time has passed. True when the link is dead and must be closed.
     #[must_use]
     pub fn tick(&mut self, now_ms: u64) -> bool {
         if let Phase::Greeting { since_ms } = self.phase

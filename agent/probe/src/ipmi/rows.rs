@@ -59,7 +59,7 @@ const WELL: [&str; 8] = [
 /// The same, where the words begin so: what was corrected is not lost, and how often that is so is counted elsewhere.
 const WELL_HEADS: [&str; 4] = ["fully redundant", "bus correctable", "correctable machine check", "lan leash"];
 
-/// A sensor's row.
+/// One line of `ipmitool sdr elist`: a sensor with its number or its state.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SensorRow {
     /// As the maker called it: `Inlet Temp`, `PSU1 Status`.
