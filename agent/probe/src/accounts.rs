@@ -57,8 +57,8 @@ const SUDOERS: [&str; 2] = ["/etc/sudoers", "/usr/etc/sudoers"];
 const DAY_MS: i64 = 86_400_000;
 
 /// Without real names and home directories.
-fn redact_passwd(bytes: Vec<u8>) -> Vec<u8> {
-    redact_fields(&bytes, |fields| {
+fn redact_passwd(bytes: &[u8]) -> Vec<u8> {
+    redact_fields(bytes, |fields| {
         for place in [4, 5] {
             if let Some(field) = fields.get_mut(place) {
                 *field = "";
@@ -68,8 +68,8 @@ fn redact_passwd(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Without hashes of passwords: each becomes a word. Locked and empty stay what they are.
-fn redact_shadow(bytes: Vec<u8>) -> Vec<u8> {
-    redact_fields(&bytes, |fields| {
+fn redact_shadow(bytes: &[u8]) -> Vec<u8> {
+    redact_fields(bytes, |fields| {
         if let Some(hash) = fields.get_mut(1)
             && !hash.is_empty()
         {

@@ -34,12 +34,15 @@ impl CapturedFiles {
     }
 }
 
+/// What is left of a file's bytes once that is taken out which probes do not send.
+type Redaction = fn(&[u8]) -> Vec<u8>;
+
 /// Files of which a capture takes only a part.
 #[derive(Debug, Clone, Copy)]
 pub struct CaptureRule {
     pattern: &'static str,
     extent: fn(&str) -> CaptureExtent,
-    redact: Option<fn(Vec<u8>) -> Vec<u8>>,
+    redact: Option<Redaction>,
 }
 
 /// How much of a file is taken; the least stands first.
@@ -60,7 +63,7 @@ impl CaptureRule {
     }
 
     /// Each file, with what probes do not send taken out.
-    pub(crate) const fn redacted(pattern: &'static str, redact: fn(Vec<u8>) -> Vec<u8>) -> Self {
+    pub(crate) const fn redacted(pattern: &'static str, redact: Redaction) -> Self {
         Self { pattern, extent: |_| CaptureExtent::Whole, redact: Some(redact) }
     }
 
@@ -68,7 +71,7 @@ impl CaptureRule {
     pub(crate) const fn redacted_by_path(
         pattern: &'static str,
         extent: fn(&str) -> CaptureExtent,
-        redact: fn(Vec<u8>) -> Vec<u8>,
+        redact: Redaction,
     ) -> Self {
         Self { pattern, extent, redact: Some(redact) }
     }
@@ -96,7 +99,7 @@ impl CaptureRule {
     #[must_use]
     pub fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
         match self.redact {
-            Some(redact) => redact(bytes),
+            Some(redact) => redact(&bytes),
             None => bytes,
         }
     }

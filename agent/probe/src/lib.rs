@@ -277,6 +277,7 @@ pub(crate) mod testing {
     //! Sampling probes on a machine made of texts.
 
     use super::*;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[derive(Debug, Default)]
     pub(crate) struct Numbers(pub(crate) Vec<(&'static str, String, f64)>);
@@ -293,16 +294,11 @@ pub(crate) mod testing {
         files: &[(&str, &str)],
         make: impl FnOnce(&Path) -> Box<dyn Probe>,
     ) -> (ProbeOutcome, Vec<(&'static str, String, f64)>) {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        for (path, text) in files {
-            let path = dir.path().join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
-            std::fs::write(path, text).expect("written");
-        }
+        let machine = CapturedMachine::new(files);
         let (mut buffer, mut events) = (Vec::new(), Vec::new());
         let mut numbers = Numbers::default();
         let mut context = SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events };
-        let outcome = make(dir.path()).read(&mut context, &mut numbers);
+        let outcome = make(machine.root()).read(&mut context, &mut numbers);
         (outcome, numbers.0)
     }
 }

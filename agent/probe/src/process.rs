@@ -27,13 +27,13 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
 
 /// Names of processes, for whoever looks for one: of those that no probe looks for, a capture says only that they run.
 pub(crate) const CAPTURED_NAMES: CaptureRule = CaptureRule::redacted_by_path("/proc/*/comm", of_process, |bytes| {
-    let name = String::from_utf8_lossy(&bytes).trim().to_owned();
-    if crate::processes().any(|known| known == name) { bytes } else { b"-\n".to_vec() }
+    let name = String::from_utf8_lossy(bytes).trim().to_owned();
+    if crate::processes().any(|known| known == name) { bytes.to_vec() } else { b"-\n".to_vec() }
 });
 
 /// States of processes, without names and anything else that is said of them.
 const CAPTURED_STATES: CaptureRule = CaptureRule::redacted_by_path("/proc/*/stat", of_process, |bytes| {
-    let state = parse_state(&String::from_utf8_lossy(&bytes)).unwrap_or('?');
+    let state = parse_state(&String::from_utf8_lossy(bytes)).unwrap_or('?');
     format!("0 (-) {state} 0\n").into_bytes()
 });
 

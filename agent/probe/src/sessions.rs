@@ -60,7 +60,8 @@ const JOURNAL: [&str; 11] =
     ["-q", "--no-pager", "-o", "cat", "--since", "-1h", "-n", "5000", "SYSLOG_FACILITY=10", "+", "SYSLOG_FACILITY=4"];
 
 /// Failed sign-ins without the names that were typed: people type passwords there.
-fn redact_btmp(mut bytes: Vec<u8>) -> Vec<u8> {
+fn redact_btmp(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
     for record in bytes.chunks_exact_mut(384) {
         record[44..76].fill(0);
     }

@@ -21,6 +21,11 @@ pub(super) fn entry(seq: u64, event: bool) -> SpooledReport {
     SpooledReport { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
 }
 
+/// What a file of these events holds.
+fn event_frames(seqs: std::ops::RangeInclusive<u64>) -> Vec<u8> {
+    seqs.flat_map(|seq| frame::encode(&entry(seq, true))).collect()
+}
+
 fn open(dir: &Path, ring: usize, bytes: u64) -> Backlog {
     Backlog::open(dir.join("spool"), BacklogLimits { ring_max_reports: ring, spool_max_bytes: bytes })
 }
@@ -423,7 +428,7 @@ fn what_a_cut_off_run_was_writing_is_read_and_its_torn_end_is_no_damage() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let mut bytes = [frame::encode(&entry(1, true)), frame::encode(&entry(2, true))].concat();
+    let mut bytes = event_frames(1..=2);
     bytes.truncate(bytes.len() - 9);
     std::fs::write(kept.join("00000001.tmp"), bytes).expect("written");
     let mut again = open(dir.path(), 4, 1 << 20);
@@ -451,7 +456,7 @@ fn the_last_report_of_a_file_that_was_written_whole_is_lost_and_not_torn() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let mut frames: Vec<u8> = (1..=3).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let mut frames = event_frames(1..=3);
     let last = frames.len() - 40;
     frames[last] ^= 1;
     std::fs::write(kept.join("00000001.rec"), &frames).expect("written");
@@ -494,7 +499,7 @@ fn what_could_not_be_read_for_a_while_is_not_taken_for_thinned() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let frames = event_frames(1..=7);
     let file = dir.path().join("spool/kept/00000001.rec");
     std::fs::write(&file, frames).expect("written");
     let put_back = hidden(&file, &dir.path().join("elsewhere"));
@@ -518,7 +523,7 @@ fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let file = dir.path().join("spool/kept/00000001.rec");
     std::fs::create_dir_all(file.parent().expect("there")).expect("made");
-    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let frames = event_frames(1..=7);
     std::fs::write(&file, frames).expect("written");
     let mut backlog = open(dir.path(), 8, 20_000);
     harm_first(dir.path());
