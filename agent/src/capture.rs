@@ -1,8 +1,8 @@
 //! `ioc-agent capture`: what the probes read on this machine, as a tar.zst that can be given with `--root`, so that a machine
 //! that is read wrongly can be looked at elsewhere.
 //!
-//! Taken are only files that probes read, as their descriptors say, and what programs printed to them. Taken out are: hashes of passwords,
-//! real names, home directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
+//! Taken are only files that probes read, and what programs printed to them. What that is stands in the probes' descriptors, and so does what
+//! is taken out of it (docs/privacy.md).
 
 use std::io::{self, Read as _, Write};
 use std::os::fd::AsRawFd as _;
@@ -10,19 +10,18 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use ioc_common::owner::as_owner_of;
-use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, captured_files, names_in, process, processes};
+use ioc_probe::{
+    COMMANDS, CaptureExtent, SURVEYS, SurveyContext, capture_rules, captured_files, names_in, unkept_programs,
+};
 
 use crate::config::Config;
 use crate::doctor;
 use crate::surveyor;
 
-/// Largest file that is taken.
+/// Most bytes of a file that are taken; what lies beyond is left out.
 const FILE_MAX_BYTES: u64 = 64 << 20;
-/// Most files.
+/// Most files of one capture. A machine with thousands of processes has two files for each.
 const FILES_MAX: usize = 20_000;
-
-/// Programs whose output is not kept: it holds what people typed.
-const SILENT: [&str; 1] = ["journalctl"];
 
 /// Writes a capture of this machine to `out`, and says how many files it holds.
 ///
@@ -44,8 +43,8 @@ pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
 /// Makes every survey and keeps what programs print to them.
 fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
     let mut quiet = config.clone();
-    for tool in SILENT {
-        quiet.survey_settings.commands.insert(tool.to_owned(), "".into());
+    for program in unkept_programs() {
+        quiet.survey_settings.commands.insert(program.to_owned(), "".into());
     }
     let dir = std::env::temp_dir().join(format!("ioc-capture-{}", std::process::id()));
     // Made, never taken over: the directory of temporary files belongs to everyone.
@@ -92,30 +91,17 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
     let of = Path::new(path);
     let about = as_owner_of(of, || std::fs::metadata(path)).unwrap_or_else(|_| std::fs::symlink_metadata(path));
     let Ok(about) = about else { return Ok(()) };
-    // Only numbers name processes; `self` and `thread-self` are links to one of them.
-    let alien = path
-        .strip_prefix("/proc/")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(first, rest)| matches!(rest, "comm" | "stat") && !first.bytes().all(|b| b.is_ascii_digit()));
-    // Of apt's lists, what is on offer and by whom: descriptions and icons are most of what lies there.
-    let needless =
-        path.starts_with("/var/lib/apt/lists/") && !(path.contains("_Packages") || path.ends_with("Release"));
-    // Beside sshd's configuration, and what it may include, lie its keys.
-    let secret = path.starts_with("/etc/ssh/") && !(path.ends_with(".conf") || path.ends_with("/sshd_config"));
     if about.is_dir() && captured_files().contains(&path) {
         // Its time is what a probe reads of it.
         return tar.entry(&format!("{}/", path.trim_start_matches('/')), b'5', &[], seconds(&about));
     }
-    if !about.is_file() || tar.count >= FILES_MAX || alien || needless || secret {
+    if !about.is_file() || tar.count >= FILES_MAX {
         return Ok(());
     }
-    // A kernel is known by its name, a signature database by its header.
-    let limit = if path.starts_with("/boot/") {
-        0
-    } else if path.ends_with(".cvd") || path.ends_with(".cld") {
-        512
-    } else {
-        FILE_MAX_BYTES
+    let limit = match capture_rules(path).map(|rule| rule.extent(path)).min() {
+        Some(CaptureExtent::Nothing) => return Ok(()),
+        Some(CaptureExtent::Start(bytes)) => bytes,
+        Some(CaptureExtent::Whole) | None => FILE_MAX_BYTES,
     };
     // What may not be read is not read by the agent either; a sensor that fails to answer is left out.
     let unlinked =
@@ -147,52 +133,7 @@ fn seconds(about: &std::fs::Metadata) -> u64 {
 /// Takes out what probes do not send.
 #[must_use]
 pub fn redact(path: &str, bytes: Vec<u8>) -> Vec<u8> {
-    let lines = |bytes: &[u8], change: &dyn Fn(Vec<&str>) -> String| {
-        let text = String::from_utf8_lossy(bytes);
-        text.lines().map(|line| change(line.split(':').collect()) + "\n").collect::<String>().into_bytes()
-    };
-    match path {
-        "/etc/shadow" => lines(&bytes, &|mut fields| {
-            // Locked and empty stay what they are; a hash becomes a word.
-            if let Some(hash) = fields.get_mut(1)
-                && !hash.is_empty()
-                && !hash.starts_with(['!', '*'])
-            {
-                *hash = "$redacted";
-            } else if let Some(hash) = fields.get_mut(1)
-                && hash.len() > 1
-            {
-                *hash = &hash[..1];
-            }
-            fields.join(":")
-        }),
-        "/etc/passwd" => lines(&bytes, &|mut fields| {
-            for place in [4, 5] {
-                if let Some(field) = fields.get_mut(place) {
-                    *field = "";
-                }
-            }
-            fields.join(":")
-        }),
-        "/var/log/btmp" => {
-            let mut bytes = bytes;
-            for record in bytes.chunks_exact_mut(384) {
-                record[44..76].fill(0);
-            }
-            bytes
-        }
-        "/sys/class/dmi/id/product_uuid" => Vec::new(),
-        _ if path.starts_with("/proc/") && path.ends_with("/comm") => {
-            let name = String::from_utf8_lossy(&bytes).trim().to_owned();
-            if processes().any(|known| known == name) { bytes } else { b"-\n".to_vec() }
-        }
-        _ if path.starts_with("/proc/") && path.ends_with("/stat") && path != "/proc/stat" => {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let state = process::parse_state(&text).unwrap_or('?');
-            format!("0 (-) {state} 0\n").into_bytes()
-        }
-        _ => bytes,
-    }
+    capture_rules(path).fold(bytes, |bytes, rule| rule.redact(bytes))
 }
 
 /// A tar in memory, in the form of POSIX with GNU's long names.

@@ -1,4 +1,4 @@
-//! The command line. `ioc-agent` runs for months and holds no code that it does not need for that: it knows `run` ([`to_run`]), and
+//! The command line. `ioc-agent` runs for months and holds no code that it does not need for that: it knows `run` ([`run_arguments`]), and
 //! for all else gives way to `ioc-agent-survey`, which parses the same words with [`Cli`].
 
 use std::ffi::OsString;
@@ -91,7 +91,7 @@ pub enum CliCommand {
         #[arg(long)]
         helper: bool,
     },
-    /// Read every sensor of the configuration for the running agent, a line for each news on standard output.
+    /// Read every sensor of the configuration for the running agent, a line for each update on standard output.
     #[command(hide = true)]
     Sensors,
     /// Tell the configured address that the collector is missed, or back.
@@ -192,7 +192,7 @@ pub enum SensorCommand {
 
 /// The configuration file to run with, when these words (without the program's name) say `run` and nothing that needs [`Cli`].
 #[must_use]
-pub fn to_run(words: impl IntoIterator<Item = OsString>) -> Option<Option<PathBuf>> {
+pub fn run_arguments(words: impl IntoIterator<Item = OsString>) -> Option<Option<PathBuf>> {
     let mut words = words.into_iter();
     let (mut run, mut config) = (false, None);
     while let Some(word) = words.next() {
@@ -254,7 +254,7 @@ mod tests {
             (vec![], None),
         ] {
             let config = config.map(|path| path.map(PathBuf::from));
-            assert_eq!(to_run(words.iter().map(OsString::from)), config, "{words:?}");
+            assert_eq!(run_arguments(words.iter().map(OsString::from)), config, "{words:?}");
             let parsed = Cli::try_parse_from(std::iter::once("ioc-agent").chain(words.iter().copied()));
             let parsed = parsed.ok().filter(|cli| matches!(cli.command, CliCommand::Run)).map(|cli| cli.config);
             assert_eq!(parsed, config, "{words:?}");

@@ -27,18 +27,18 @@ use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, SensorS
 /// How long the surveyor may take to read a configuration, on a machine that is busy starting.
 const SURVEYOR_WITHIN: Duration = Duration::from_secs(30);
 
-/// The configuration, checked.
+/// `agent.toml` with all values checked and defaults filled in, and the collector's settings on top.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Config {
     /// Host and port of the MQTT endpoint, when it is not the one learnt at enrolment.
     pub mqtt: Option<String>,
-    /// MQTT keep-alive.
+    /// The longest time without a packet from the agent; the collector counts one and a half of it as silence (MQTT's keep-alive).
     pub keep_alive: SpanWithin<5_000, 600_000>,
     /// Settings from the collector are taken.
     pub takes_settings: bool,
     /// What became of those that are kept here ([`crate::remote_settings`]).
     pub remote_settings: SettingsOutcome,
-    /// Between samples.
+    /// From one sample to the next.
     pub interval: Interval,
     /// Where identity and spool lie.
     pub state: PathBuf,

@@ -31,9 +31,9 @@ const RETRY_LAST_MS: u64 = 60_000;
 /// A new key and the request to certify it.
 #[derive(Debug)]
 pub struct KeyRequest {
-    /// Private key, PEM.
+    /// The private key, PEM. It stays on this machine.
     pub key: String,
-    /// PKCS #10 request, PEM.
+    /// The request that the collector signs: PKCS #10, PEM.
     pub csr: String,
 }
 
@@ -263,7 +263,7 @@ impl ServerCertVerifier for PinnedVerifier {
     }
 }
 
-/// Enrolment failed.
+/// Why this host has no identity after an enrolment. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "their names say it")]
 pub enum EnrolError {
@@ -272,17 +272,17 @@ pub enum EnrolError {
         "nobody has approved this host yet; it still waits on the collector's page. Approve it there, then run this again"
     )]
     NotApproved,
-    /// The agent has an identity.
+    /// There is an identity already, which is replaced only when asked to.
     #[error(
         "this agent is enrolled as {device}; mend: to replace that identity, add --anew, and restart the agent afterwards"
     )]
     Already { device: String },
-    /// No connection.
+    /// The collector's page cannot be reached, or the connection broke before it answered.
     #[error(
         "cannot reach the collector at {server}: {why}; mend: check address, port (of its page, not of MQTT), firewall and clock"
     )]
     Connect { server: String, why: String },
-    /// The collector said no.
+    /// The collector's page answered with an error, such as a token that is spent or for another asset.
     #[error("the collector refused ({status}): {detail}")]
     Refused { status: u16, detail: String },
     /// The answer is not what a collector says: another program listens there, or one of another version.

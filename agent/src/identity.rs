@@ -44,11 +44,11 @@ pub struct IdentityStore {
 /// Key and certificate, PEM, as they lie in one directory below `tls`.
 #[derive(Debug, Clone)]
 pub struct Material {
-    /// Private key.
+    /// Never leaves this machine: the collector only saw a request signed with it. Readable by the agent's user alone.
     pub key: String,
-    /// Certificate chain.
+    /// The agent's own certificate first, then those between it and the authority.
     pub certificate: String,
-    /// Authorities to trust.
+    /// Who may have issued the collector's certificate; the system's own authorities are not trusted.
     pub authorities: String,
 }
 

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use ioc_agent::cli::to_run;
+use ioc_agent::cli::run_arguments;
 use ioc_agent::config::{config_from_surveyor, surveyor_path};
 use ioc_agent::runner;
 
 fn main() -> ExitCode {
-    let done = match to_run(std::env::args_os().skip(1)) {
+    let done = match run_arguments(std::env::args_os().skip(1)) {
         Some(config) => run(config),
         None => give_way(),
     };

@@ -25,7 +25,7 @@ pub struct Preview {
     pub facts: Facts,
     /// Hash over machine ID and DMI serial.
     pub fingerprint: String,
-    /// Each probe's outcome.
+    /// How each probe and survey ended, the quick probes first.
     pub probes: Vec<ProbeReport>,
     /// Each number by its name; null where it could not be read.
     pub numbers: BTreeMap<String, Option<f64>>,

@@ -1,6 +1,6 @@
-//! The agent's main loop: ties probes, backlog and uplink together.
+//! The agent's main loop: takes what probes, surveys and sensors report, keeps it in the backlog and sends it.
 //!
-//! One task on one thread; probes run on a thread of their own, so that one that hangs holds up neither the link nor the goodbye.
+//! It is one task on one thread. Probes run on a thread of their own, so that a probe that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
 mod collector_watchdog;
@@ -33,13 +33,13 @@ use ioc_probe::facts;
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
-use crate::sensor::{Announcement, SensorNewsItem};
+use crate::sensor::{Announcement, SensorChange};
 use crate::spool::{Backlog, BacklogLimits, SpooledReport};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
 use crate::uplink::session::UplinkSession;
 use alarm::Alarm;
-use collector_watchdog::{CollectorNews, CollectorWatchdog};
+use collector_watchdog::{CollectorState, CollectorWatchdog};
 use renewal::Renewal;
 use sample_thread::{FinishedSample, SampleRequest, SampleThread};
 use sensor_reader::SensorReader;
@@ -47,9 +47,9 @@ use state_dir::StateDir;
 use survey_schedule::SurveySchedule;
 use systemd_watchdog::SystemdWatchdog;
 
-/// A wake-up that is due at the very moment is given this long, so that a rounding never makes the loop spin.
+/// The shortest sleep, so that rounding cannot make the loop spin.
 const WAKE_MIN_MS: u64 = 1;
-/// The longest sleep, so that a clock oddity never stops the agent for good.
+/// The longest sleep, so that a faulty timer cannot stop the agent for good.
 const WAKE_MAX_MS: u64 = 60_000;
 
 /// Runs the agent until it is told to stop.
@@ -77,9 +77,9 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
         let wake_ms = runner.turn();
         tokio::select! {
             event = next_event(&mut runner.link) => runner.link_event(event),
-            sampled = runner.sample_thread.finished() => runner.sample_finished(sampled),
+            sampled = runner.sample_thread.next_sample() => runner.sample_finished(sampled),
             answer = runner.survey_schedule.next_line() => runner.survey_answered(answer),
-            news = runner.sensor_reader.next_news() => runner.sensor_news(&news.sensor, news.news),
+            update = runner.sensor_reader.next_update() => runner.sensor_update(&update.sensor, update.change),
             () = alarm.at(wake_ms) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
@@ -115,7 +115,7 @@ struct Runner {
     identity: Identity,
     facts: Facts,
     boot_id: String,
-    /// What reports say of the boot.
+    /// The first eight digits of the boot ID, as reports carry it.
     boot: String,
     run: String,
     fingerprint: String,
@@ -137,8 +137,8 @@ struct Runner {
     hello_wanted: bool,
     started_ms: u64,
     collector_watchdog: CollectorWatchdog,
-    /// What the address of the watchdog is to be told, once there was anything.
-    collector_news: Option<watch::Sender<CollectorNews>>,
+    /// Passes on whether the collector is missed to the task that tells the configured address; none until it was missed once.
+    collector_state: Option<watch::Sender<CollectorState>>,
     systemd_watchdog: SystemdWatchdog,
 }
 
@@ -148,7 +148,7 @@ impl Runner {
         let boot_id = facts::boot_id(root);
         let store = IdentityStore::new(config.state.clone());
         let identity = store.identity()?;
-        // Read once to fail early and clearly; every link reads it again.
+        // Each link reads the certificates again; here it is only to fail at once when they cannot be used.
         client_config(&store.current())?;
         let now_ms = clock::boottime_ms();
         let limits = BacklogLimits {
@@ -157,7 +157,7 @@ impl Runner {
         };
         let mut backlog = Backlog::open(config.state.join("spool"), limits);
         let above = backlog.last_position().map_or(0, |position| position.epoch);
-        // What can still be read and sent is: the disk that takes nothing is one of the things to report.
+        // An agent whose disk cannot be written still starts and reports: the disk is one of the things to report.
         let (epoch, kept) = store.next_epoch(clock::now(), above);
         let state_dir = StateDir::new(kept, now_ms);
         backlog.begin(identity.device.as_str(), epoch);
@@ -186,7 +186,7 @@ impl Runner {
             hello_wanted: false,
             started_ms: now_ms,
             collector_watchdog: CollectorWatchdog::default(),
-            collector_news: None,
+            collector_state: None,
             systemd_watchdog: SystemdWatchdog::new(),
             config_path,
             config,
@@ -204,12 +204,12 @@ impl Runner {
         self.hello_wanted = true;
         self.tell_sampler();
         self.sample_thread.take_now();
-        let sampled = self.sample_thread.finished().await;
+        let sampled = self.sample_thread.next_sample().await;
         self.sample_finished(sampled);
     }
 
-    /// Does all that is due, and says until when to sleep. While nothing changes that is the same moment at each turn, so that the
-    /// kernel need not be told again.
+    /// Does all that is due, and returns when to wake next. The moment stays the same while nothing changes, so that the kernel's timer need
+    /// not be set again.
     fn turn(&mut self) -> u64 {
         let now_ms = clock::boottime_ms();
         if self.session.start_connecting(now_ms) {
@@ -249,7 +249,7 @@ impl Runner {
         wake.clamp(now_ms + WAKE_MIN_MS, now_ms + WAKE_MAX_MS)
     }
 
-    /// When the collector last committed something; the start, before it ever did.
+    /// When the collector last committed something, or when the agent started if it has not yet.
     fn last_commit_ms(&self) -> u64 {
         self.session.last_commit_ms().unwrap_or(self.started_ms)
     }
@@ -258,7 +258,7 @@ impl Runner {
         u64::try_from(self.config.watchdog_after.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Says by other ways that the collector is missed, and that it is back.
+    /// Reports by the journal and the configured address that the collector commits nothing any more, and when it does again.
     fn watch_collector(&mut self, silent_ms: u64, after_ms: u64) {
         let Some(missed) = self.collector_watchdog.judge(silent_ms, after_ms) else { return };
         let silent_s = silent_ms / 1000;
@@ -272,20 +272,20 @@ impl Runner {
             tracing::warn!(collector = self.mqtt(), "the collector commits again");
         }
         if self.config.watchdog_url.is_some() {
-            let news = CollectorNews { missed, silent_s };
+            let state = CollectorState { missed, silent_s };
             let config_path = &self.config_path;
-            let announced = self.collector_news.get_or_insert_with(|| {
-                let (sender, receiver) = watch::channel(CollectorNews::default());
+            let announced = self.collector_state.get_or_insert_with(|| {
+                let (sender, receiver) = watch::channel(CollectorState::default());
                 tokio::spawn(collector_watchdog::announce(config_path.clone(), receiver));
                 sender
             });
-            announced.send_replace(news);
+            announced.send_replace(state);
         }
     }
 
-    /// What the next sample says of this agent; it is taken at its beat without asking.
+    /// Hands the sampling thread what the next sample says of the agent itself. The thread takes samples by itself, without being asked.
     fn tell_sampler(&mut self) {
-        let waiting = self.backlog.waiting();
+        let waiting = self.backlog.size();
         let losses = self.backlog.losses();
         self.sample_thread.tell(SampleRequest {
             waiting: waiting.in_memory.max(waiting.on_disk),
@@ -351,12 +351,12 @@ impl Runner {
             probes: self.outcomes(),
             layout,
             losses: self.backlog.losses(),
-            former: self.backlog.former(),
+            former: self.backlog.earlier_runs(),
             sensor: None,
         };
         self.report(&Body::Hello(Box::new(hello)));
         self.report_settings();
-        for (sensor, announcement) in self.sensor_reader.announced() {
+        for (sensor, announcement) in self.sensor_reader.announcements() {
             self.announce(&sensor, announcement);
         }
     }
@@ -365,7 +365,7 @@ impl Runner {
         u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX)
     }
 
-    /// A sensor's own hello.
+    /// Sends a sensor's hello: what it is, and the layout of its samples.
     fn announce(&mut self, sensor: &SensorName, announcement: Announcement) {
         let Announcement { facts, machine, interval_s, layout, outcome } = announcement;
         let hello = Hello {
@@ -385,20 +385,20 @@ impl Runner {
         self.report_about(Some(sensor), &Body::Hello(Box::new(hello)));
     }
 
-    /// News of a sensor.
-    fn sensor_news(&mut self, sensor: &SensorName, news: SensorNewsItem) {
-        let body = match (news, self.sensor_reader.find(sensor)) {
-            (SensorNewsItem::Announce(announcement), _) => return self.announce(sensor, *announcement),
-            (SensorNewsItem::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
-            (SensorNewsItem::ProbeOutcome(outcome), Some(known)) => {
+    /// Reports what is new about a sensor.
+    fn sensor_update(&mut self, sensor: &SensorName, change: SensorChange) {
+        let body = match (change, self.sensor_reader.find(sensor)) {
+            (SensorChange::Announce(announcement), _) => return self.announce(sensor, *announcement),
+            (SensorChange::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
+            (SensorChange::ProbeOutcome(outcome), Some(known)) => {
                 Body::State(StateReport::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
             }
-            (SensorNewsItem::Values(_) | SensorNewsItem::ProbeOutcome(_), None) => return,
+            (SensorChange::Values(_) | SensorChange::ProbeOutcome(_), None) => return,
         };
         self.report_about(Some(sensor), &body);
     }
 
-    /// Gives a report its place in the order and puts it into the backlog.
+    /// Gives a report its position and puts it into the backlog.
     fn report(&mut self, body: &Body) {
         self.report_about(None, body);
     }
@@ -422,7 +422,7 @@ impl Runner {
             Err(error) => {
                 // It takes its place all the same, so that it is missed and said.
                 self.seq = position.seq;
-                self.backlog.too_large();
+                self.backlog.count_too_large();
                 tracing::error!(%error, kind = body.kind().as_str(), "a report is left out");
             }
         }
@@ -439,11 +439,11 @@ impl Runner {
                 self.close_link("the client takes no more");
                 return;
             }
-            self.session.sent(entry.position, now_ms);
+            self.session.on_send(entry.position, now_ms);
         }
     }
 
-    /// When what is only in memory must go to disk: the collector has been silent for long enough.
+    /// When reports that are only in memory must go to disk, because the collector has been silent for `spill_after`.
     fn spill_due_ms(&self) -> Option<u64> {
         if !self.backlog.has_unspilled() {
             return None;
@@ -464,12 +464,12 @@ impl Runner {
         match options {
             Ok(options) => {
                 self.link = Some(MqttLink::open(&options));
-                self.weigh_pings();
+                self.update_ping_suppression();
             }
             Err(error) => {
                 tracing::error!(error, "cannot connect");
                 self.last_error = Some(error);
-                self.session.closed(now_ms, entropy());
+                self.session.on_close(now_ms, entropy());
             }
         }
     }
@@ -488,8 +488,8 @@ impl Runner {
         }
         self.link = None;
         self.last_error = Some(why.to_owned());
-        self.session.closed(now_ms, entropy());
-        if self.renewal.trial_failed(why, now_ms) {
+        self.session.on_close(now_ms, entropy());
+        if self.renewal.abandon_trial(why, now_ms) {
             self.session.retry_now(now_ms);
         }
     }
@@ -499,9 +499,9 @@ impl Runner {
         match event {
             LinkEvent::Opened => {
                 tracing::info!(collector = self.mqtt(), "linked to the collector");
-                self.session.opened(now_ms);
+                self.session.on_open(now_ms);
                 self.last_error = None;
-                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity, now_ms) {
+                if let Some(identity) = self.renewal.promote_trial(&self.store, &self.identity, now_ms) {
                     self.identity = identity;
                 }
             }
@@ -518,20 +518,22 @@ impl Runner {
                     self.hello();
                     self.survey_schedule.want_documents(now_ms);
                 }
-                Ask::Software => self.survey_schedule.want_software(now_ms),
+                Ask::Software => self.survey_schedule.want_whole(now_ms),
                 Ask::Other => {}
             }),
             DownKind::Certificate => codec::read_message(payload).map(|message| {
-                if self.renewal.received(&self.store, message, now_ms) {
+                if self.renewal.take_certificate(&self.store, message, now_ms) {
                     // Closed without link_closed(): this is no failure, least of all of the trial.
                     if let Some(link) = self.link.take() {
                         tokio::spawn(link.close());
                     }
-                    self.session.closed(now_ms, 0);
+                    self.session.on_close(now_ms, 0);
                     self.session.retry_now(now_ms);
                 }
             }),
-            DownKind::Settings => codec::read_message(payload).map(|signed| self.settings_offered(&signed, payload)),
+            DownKind::Settings => {
+                codec::read_message(payload).map(|signed| self.apply_offered_settings(&signed, payload))
+            }
         };
         if let Err(error) = understood {
             tracing::warn!(%error, kind = kind.as_str(), "a message from the collector is not understood");
@@ -543,14 +545,14 @@ impl Runner {
             tracing::warn!(why, "the collector refused a report");
             self.last_refusal = Some(why);
         }
-        let watermark = self.session.committed(message.position, now_ms);
+        let watermark = self.session.on_commit(message.position, now_ms);
         self.backlog.free_through(watermark);
         // The same epoch with more than was made in it is an earlier run's, whose number could not be kept.
         if watermark > (Position { epoch: self.epoch, seq: self.seq }) {
             // The state was lost while the clock was behind: what was taken since has places that are used up.
             let (epoch, kept) = self.store.next_epoch(clock::now(), watermark.epoch);
             tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
-            self.backlog.displaced(self.seq);
+            self.backlog.count_displaced(self.seq);
             (self.epoch, self.seq) = (epoch, 0);
             self.backlog.begin(self.identity.device.as_str(), epoch);
             self.state_dir = StateDir::new(kept, now_ms);
@@ -570,7 +572,7 @@ impl Runner {
     }
 
     fn status(&self) -> Status {
-        let waiting = self.backlog.waiting();
+        let waiting = self.backlog.size();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: self.identity.device.to_string(),
@@ -603,7 +605,7 @@ fn survey_schedule(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -
     SurveySchedule::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
 }
 
-/// The agent cannot start.
+/// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Its identity cannot be used.

@@ -68,7 +68,7 @@ impl Probes {
     }
 }
 
-/// Makes samples.
+/// Makes samples: reads the probes that are due, and puts their numbers into an order that stays while the machine does not change.
 pub struct Sampler {
     probes: Arc<Probes>,
     generation: u64,

@@ -5,7 +5,7 @@ const HELLO_MS: u64 = 86_400_000;
 
 /// Whether a sample and a hello are due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Due {
+pub struct DueTasks {
     /// Take a sample.
     pub sample: bool,
     /// Send the facts again.
@@ -36,8 +36,8 @@ impl Schedule {
     }
 
     /// What is due at `now_ms`. Beats that were missed (the machine slept) are skipped, not made up for.
-    pub const fn due(&mut self, now_ms: u64) -> Due {
-        let due = Due { sample: now_ms >= self.next_sample_ms, hello: now_ms >= self.next_hello_ms };
+    pub const fn due(&mut self, now_ms: u64) -> DueTasks {
+        let due = DueTasks { sample: now_ms >= self.next_sample_ms, hello: now_ms >= self.next_hello_ms };
         if due.sample {
             let missed = (now_ms - self.next_sample_ms) / self.interval_ms;
             self.next_sample_ms += (missed + 1) * self.interval_ms;

@@ -48,7 +48,7 @@ pub struct Status {
     pub settings: SettingsOutcome,
     /// When the certificate ends.
     pub certificate_expires_at: Timestamp,
-    /// Each probe's outcome.
+    /// How each probe and survey last ended, the quick probes first.
     pub probes: Vec<ProbeReport>,
 }
 
@@ -56,7 +56,7 @@ pub struct Status {
 const SOCKET: &str = "status.sock";
 /// How long a peer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest answer.
+/// Most bytes of a status that are read, so that whoever else listens at the socket cannot fill the memory.
 const ANSWER_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Opens the socket below `runtime`. A socket that a killed agent left is replaced.

@@ -49,7 +49,7 @@ pub struct ProbeResult {
 }
 
 impl ProbeResult {
-    /// One without findings.
+    /// The end of a survey that found nothing, or could not be made.
     #[must_use]
     pub fn without(name: &str, outcome: ProbeOutcome) -> Self {
         Self {

@@ -11,7 +11,7 @@ use crate::document::Json;
 use crate::id::{DeviceId, SensorName};
 use crate::layout::LAYOUT_MAX_SERIES;
 use crate::report::{
-    Body, Bye, Committed, EARLIER_RUNS_MAX, Envelope, Event, Hello, Losses, Position, Report, Sample, StateReport,
+    Body, Committed, EARLIER_RUNS_MAX, Envelope, Event, Goodbye, Hello, Losses, Position, Report, Sample, StateReport,
 };
 use crate::software::Software;
 use crate::topic::UpKind;
@@ -139,7 +139,7 @@ impl EncodedBody {
             Body::State(body) => Json::of(body),
             Body::Software(body) => Json::of(body),
             Body::Event(body) => Json::of(body),
-            Body::Bye(body) => Json::of(body),
+            Body::Goodbye(body) => Json::of(body),
         };
         Ok(Self { kind: body.kind(), body: text? })
     }
@@ -294,7 +294,7 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
             }
             Body::Software(software)
         }
-        UpKind::Bye => Body::Bye(serde_json::from_str::<Bye>(text)?),
+        UpKind::Goodbye => Body::Goodbye(serde_json::from_str::<Goodbye>(text)?),
         UpKind::Gone | UpKind::Renew | UpKind::Values => {
             return Err(CodecError::Kind { found: kind.as_str() });
         }
@@ -444,7 +444,7 @@ mod tests {
         assert!(matches!(nan.error, CodecError::Json(_)) && nan.position.is_none());
         let huge = refusal(UpKind::Sample, &with("1.0", r#"{"layout":"5be0c3a8f21d","v":[1e999]}"#));
         assert!(matches!(huge.error, CodecError::Json(_)));
-        let time = refusal(UpKind::Bye, &with("1.0", "{}").replace("2026-11", "2026-99"));
+        let time = refusal(UpKind::Goodbye, &with("1.0", "{}").replace("2026-11", "2026-99"));
         assert!(time.error.to_string().contains("RFC 3339"));
         let large = refusal(UpKind::Sample, &" ".repeat(PAYLOAD_MAX_BYTES + 1));
         assert!(matches!(large.error, CodecError::TooLarge { .. }));

@@ -87,8 +87,8 @@ pub enum Body {
     Software(Software),
     /// `up/event`
     Event(Event),
-    /// `up/bye`
-    Bye(Bye),
+    /// `up/goodbye`
+    Goodbye(Goodbye),
 }
 
 impl Body {
@@ -101,7 +101,7 @@ impl Body {
             Self::State(_) => UpKind::State,
             Self::Software(_) => UpKind::Software,
             Self::Event(_) => UpKind::Event,
-            Self::Bye(_) => UpKind::Bye,
+            Self::Goodbye(_) => UpKind::Goodbye,
         }
     }
 }
@@ -468,9 +468,9 @@ pub struct Event {
 
 /// The last report of a run that ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bye {
+pub struct Goodbye {
     /// Whether the agent stops or the machine goes down.
-    pub reason: ByeReason,
+    pub reason: GoodbyeReason,
     /// By when it will be back, in seconds from now; an outage starts only after that.
     pub return_within_s: u32,
 }
@@ -479,7 +479,7 @@ pub struct Bye {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ByeReason {
+pub enum GoodbyeReason {
     /// The service was stopped or restarted.
     Stop,
     /// The machine goes down or reboots.

@@ -63,7 +63,7 @@ kinds! {
         /// Something happened.
         Event = "event",
         /// Goodbye with a reason and a return deadline.
-        Bye = "bye",
+        Goodbye = "goodbye",
         /// The last will: the link broke without a goodbye.
         Gone = "gone",
         /// A request for a renewed certificate.

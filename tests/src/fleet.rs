@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ioc_common::clock;
-use ioc_common::report::{Body, Bye, ByeReason, Position};
+use ioc_common::report::{Body, Goodbye, GoodbyeReason, Position};
 use ioc_common::topic::UpKind;
 use rmqtt_codec::v3::Packet;
 use tokio::sync::mpsc;
@@ -270,8 +270,8 @@ impl FleetMember {
         let mut ping = tokio::time::interval(Duration::from_secs(u64::from(self.plan.keep_alive_s).max(2)));
         loop {
             if self.stop.load(Relaxed) {
-                let bye = Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 });
-                self.send(&mut link, machine, &bye, 0, &mut flight).await?;
+                let goodbye = Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s: 300 });
+                self.send(&mut link, machine, &goodbye, 0, &mut flight).await?;
                 link.committed(machine.position).await?;
                 link.send(Packet::Disconnect).await?;
                 return Ok(Duration::ZERO);
@@ -311,8 +311,8 @@ impl FleetMember {
             Deed::Silent(pause) => return Ok(Some(pause)),
             Deed::Leave(pause) => {
                 let return_within_s = u32::try_from(pause.as_secs()).unwrap_or(u32::MAX).saturating_add(60);
-                let bye = Body::Bye(Bye { reason: ByeReason::Stop, return_within_s });
-                self.send(link, machine, &bye, 0, flight).await?;
+                let goodbye = Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s });
+                self.send(link, machine, &goodbye, 0, flight).await?;
                 link.committed(machine.position).await?;
                 return Ok(Some(pause));
             }

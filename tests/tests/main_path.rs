@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ioc_common::clock;
-use ioc_common::report::{Body, Bye, ByeReason};
+use ioc_common::report::{Body, Goodbye, GoodbyeReason};
 use ioc_common::topic::UpKind;
 use ioc_tests::harness::{Agent, Rig, binary, eventually, free_port, send_signal};
 use ioc_tests::link::Link;
@@ -191,7 +191,7 @@ async fn a_crossed_limit_reaches_people_even_when_a_channel_fails_at_first() {
 
     // A goodbye with a deadline is no outage.
     let (position, kind, payload) =
-        machine.seal(&Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 }), clock::now(), 0);
+        machine.seal(&Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s: 300 }), clock::now(), 0);
     let packet = link.publish(kind, payload);
     link.send(packet).await.unwrap();
     link.committed(position).await.unwrap();
@@ -250,7 +250,7 @@ async fn reloading_takes_over_rules_and_a_faulty_file_changes_nothing() {
         let rig = &rig;
         move || async move {
             let all = rig.get("/api/v1/incidents").await.unwrap();
-            let of = |one: &serde_json::Value| one.to_string().contains("The changed configuration is faulty");
+            let of = |one: &Value| one.to_string().contains("The changed configuration is faulty");
             all["items"].as_array().is_some_and(|all| all.iter().any(|one| of(one) && one["state"] == state))
         }
     };
@@ -335,7 +335,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         dir.clone(),
         ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
     );
-    let waiting = backlog.waiting();
+    let waiting = backlog.size();
     assert_eq!((waiting.on_disk, backlog.losses()), (REPORTS, Default::default()));
     assert!(waiting.disk_bytes < 64 << 20, "bounded");
     let mut cursor = position;

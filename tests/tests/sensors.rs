@@ -251,7 +251,7 @@ async fn everything_a_server_can_do_wrong_is_named_and_the_next_request_is_read(
             Err(error) => assert!(!says.is_empty() && error.to_string().contains(says), "{fault:?}: {error}"),
         }
         if let Err(error) = &got {
-            assert_eq!(error.answered(), fault == Fault::Exception(2), "{fault:?}: {error}");
+            assert_eq!(error.is_answer(), fault == Fault::Exception(2), "{fault:?}: {error}");
         }
         // Whatever came, and whatever of it comes late, is not taken for the answer to the next request.
         assert_eq!(wire.read(1, at).await, Ok(vec![300, 301]), "after {fault:?}");

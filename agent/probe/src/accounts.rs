@@ -9,6 +9,7 @@ use ioc_common::reading::{Account, Accounts, Findings};
 
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
+use crate::capture_rule::{CaptureRule, CapturedFiles, redact_fields};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
@@ -18,11 +19,10 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
     privileged: true,
     needs: Some("/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)"),
+    whole_memo: None,
     programs: &[],
-    captured: &[
-        "/etc/passwd",
+    captured: CapturedFiles::whole(&[
         "/etc/group",
-        "/etc/shadow",
         "/etc/login.defs",
         "/etc/sudoers",
         "/etc/sudoers.d/*",
@@ -30,7 +30,11 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
         "/usr/etc/sudoers",
         "/etc/hostname",
         "/etc/nsswitch.conf",
-    ],
+    ])
+    .in_part(&[
+        CaptureRule::redacted("/etc/passwd", redact_passwd),
+        CaptureRule::redacted("/etc/shadow", redact_shadow),
+    ]),
     processes: &[],
     card: Card {
         article: "13.1, 13.2",
@@ -51,6 +55,28 @@ const ELSEWHERE_MAX: usize = 20;
 /// Where sudo's configuration lies; the second is where SUSE's own lies until there is the first.
 const SUDOERS: [&str; 2] = ["/etc/sudoers", "/usr/etc/sudoers"];
 const DAY_MS: i64 = 86_400_000;
+
+/// Without real names and home directories.
+fn redact_passwd(bytes: &[u8]) -> Vec<u8> {
+    redact_fields(bytes, |fields| {
+        for place in [4, 5] {
+            if let Some(field) = fields.get_mut(place) {
+                *field = "";
+            }
+        }
+    })
+}
+
+/// Without hashes of passwords: each becomes a word. Locked and empty stay what they are.
+fn redact_shadow(bytes: &[u8]) -> Vec<u8> {
+    redact_fields(bytes, |fields| {
+        if let Some(hash) = fields.get_mut(1)
+            && !hash.is_empty()
+        {
+            *hash = if hash.starts_with(['!', '*']) { &hash[..1] } else { "$redacted" };
+        }
+    })
+}
 
 /// Makes the survey.
 ///
@@ -156,7 +182,7 @@ fn by_rule(user: &User, file: String, principal: Principal) -> Option<String> {
     }
 }
 
-fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {
+fn account(user: &User, by: Vec<String>, secret: Option<&ShadowEntry>) -> Account {
     Account {
         name: user.name.clone(),
         administrator: !by.is_empty(),
@@ -214,7 +240,7 @@ struct User {
     gid: u32,
     can_sign_in: bool,
     /// What stands here in place of the shadow file.
-    secret: Option<Secret>,
+    secret: Option<ShadowEntry>,
 }
 
 /// Reads passwd(5). Real names are left where they are: they are not needed.
@@ -225,10 +251,10 @@ fn parse_passwd(text: &str) -> Vec<User> {
             let fields: Vec<&str> = line.split(':').collect();
             let [name, hash, uid, gid, _, _, shell] = fields.as_slice() else { return None };
             let can_sign_in = !["nologin", "false", "sync", "shutdown", "halt"].iter().any(|no| shell.ends_with(no));
-            let secret = (*hash != "x").then(|| Secret {
+            let secret = (*hash != "x").then(|| ShadowEntry {
                 locked: hash.starts_with(['!', '*']),
                 empty: hash.is_empty(),
-                ..Secret::default()
+                ..ShadowEntry::default()
             });
             Some(User { name: (*name).to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()?, can_sign_in, secret })
         })
@@ -253,7 +279,7 @@ fn parse_groups(text: &str) -> BTreeMap<&str, (u32, BTreeSet<String>)> {
 
 /// What is taken from a line of the shadow file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Secret {
+pub struct ShadowEntry {
     /// The password is locked, or there never was one that could be typed.
     pub locked: bool,
     /// There is none: anyone may sign in.
@@ -268,7 +294,7 @@ pub struct Secret {
 
 /// Reads shadow(5): dates and states, never a hash.
 #[must_use]
-pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
+pub fn parse_shadow(text: &str) -> BTreeMap<String, ShadowEntry> {
     text.lines()
         .filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -280,7 +306,7 @@ pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
             let changed_at = day(2).filter(|at| at.as_millis() > 0);
             // 99999 is how "never" has always been written.
             let max_age_days = number(4).filter(|days| *days < 10_000).and_then(|days| u32::try_from(days).ok());
-            let secret = Secret {
+            let secret = ShadowEntry {
                 locked: hash.starts_with(['!', '*']) || hash == "x",
                 empty: hash.is_empty(),
                 changed_at,

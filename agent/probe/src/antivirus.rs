@@ -11,10 +11,11 @@ use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Findings, Produc
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
-use crate::time_zone::{Zone, month, three};
+use crate::time_zone::{Zone, month, parse_three};
 pub use clamav::{Header, parse_header, parse_version};
 use clamav::{clamav, ctime};
 
@@ -24,15 +25,22 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
     privileged: true,
     needs: Some("clamd's socket and log (groups clamav and adm), or the product's own command"),
+    whole_memo: None,
     programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
-    captured: &[
-        "/proc/*/comm",
+    captured: CapturedFiles::whole(&[
         "/etc/localtime",
         "/etc/clamav/clamd.conf",
         "/etc/clamd.d/scan.conf",
-        "/var/lib/clamav/*",
         "/var/log/clamav/*",
-    ],
+    ])
+    .in_part(&[
+        crate::process::CAPTURED_NAMES,
+        CaptureRule::by_path("/var/lib/clamav/*", |path| {
+            // A signature database is known by its header.
+            let database = path.ends_with(".cvd") || path.ends_with(".cld");
+            if database { CaptureExtent::Start(512) } else { CaptureExtent::Whole }
+        }),
+    ]),
     processes: &["clamd", "clamonacc", "oaeventd", "scand"],
     card: Card {
         article: "8.2",
@@ -224,7 +232,7 @@ fn kaspersky(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
         product.signatures = date.to_owned();
         let (day, time) = date.split_once(' ').unwrap_or((date, "0:0:0"));
         product.signatures_at =
-            three(day, '-').and_then(|day| zone.moment(day, three(time.trim(), ':').unwrap_or([0, 0, 0])));
+            parse_three(day, '-').and_then(|day| zone.moment(day, parse_three(time.trim(), ':').unwrap_or([0, 0, 0])));
         let dated = product.signatures_at;
         expect_answer(&mut product, "the date of its databases", dated);
     }
@@ -319,7 +327,7 @@ fn custom(context: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
         if command.is_empty() {
             return None;
         }
-        match context.ask_custom(command, 30).ending(good).ended_well() {
+        match context.ask_custom(command, 30).accept_codes(good).success() {
             Ok(output) => Some((output.code == Some(0), String::from_utf8_lossy(&output.text).trim().to_owned())),
             Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
                 product.unknown.push(why);

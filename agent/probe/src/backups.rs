@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::names_in;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::{BackupKind, BackupSetting};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
-use crate::time_zone::{Zone, three};
+use crate::time_zone::{Zone, parse_three};
 
 pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     probe: Backups::PROBE,
@@ -23,8 +24,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("[[backup]] in the configuration; repositories and markers the helper may read"),
+    whole_memo: None,
     programs: &["borg", "restic", "systemctl"],
-    captured: &["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"],
+    captured: CapturedFiles::whole(&["/etc/localtime", "/proc/uptime", "/var/lib/systemd/timers/*"]),
     processes: &[],
     card: Card {
         article: "7.1",
@@ -185,7 +187,7 @@ fn timer(
 fn parse_systemd_time(text: &str) -> Option<Timestamp> {
     let mut words = text.split_whitespace().skip(1);
     let (date, time) = (words.next()?, words.next()?);
-    Zone::default().moment(three(date, '-')?, three(time, ':')?)
+    Zone::default().moment(parse_three(date, '-')?, parse_three(time, ':')?)
 }
 
 fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
@@ -218,7 +220,7 @@ fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) 
         ["borg", "--bypass-lock", "list", "--last", "1", "--json", "--", setting.target.as_str()].map(str::to_owned),
     );
     // 1, and from borg 1.4 on 100 to 127, are warnings.
-    let value = context.ask_custom(&command, 50).ending(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
+    let value = context.ask_custom(&command, 50).accept_codes(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
     let archives = value["archives"].as_array().ok_or_else(|| unknown(&"borg printed no list of archives"))?;
     // borg prints the time of the zone it runs in, which is UTC here, without saying so.
     let times = archives

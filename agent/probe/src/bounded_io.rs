@@ -75,7 +75,7 @@ impl KeptFile {
 
     /// While it is not there, looks for it only every `times` times: what comes with a module of the kernel seldom comes at all.
     #[must_use]
-    pub(crate) fn seldom_while_absent(self, times: u32) -> Self {
+    pub(crate) fn retry_absent_every(self, times: u32) -> Self {
         Self { skip_absent: times.saturating_sub(1), ..self }
     }
 
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_looked_for_seldom_and_found() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let (mut file, mut buffer) = (KeptFile::new(dir.path(), "/file").seldom_while_absent(3), Vec::new());
+        let (mut file, mut buffer) = (KeptFile::new(dir.path(), "/file").retry_absent_every(3), Vec::new());
         let mut there =
             |file: &mut KeptFile| file.read(&mut buffer).map_err(|error| assert!(error.is_absent())).is_ok();
         assert!((0..7).all(|_| !there(&mut file)));

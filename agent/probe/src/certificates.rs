@@ -12,6 +12,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::encoding::hex;
 use ioc_common::reading::{CertificateFile, Certificates, Findings};
 
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 use crate::time_zone::seconds;
@@ -22,8 +23,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("[certificates] paths in the configuration; files the agent or its helper may read"),
+    whole_memo: None,
     programs: &[],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "8.1",

@@ -6,13 +6,14 @@ use ioc_common::reading::{Cpu, CpuShares, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Cpu::PROBE,
     every_n: 1,
     new: |root| Box::new(CpuProbe::new(root)),
-    captured: &["/proc/stat"],
+    captured: CapturedFiles::whole(&["/proc/stat"]),
     card: Card {
         article: "5.1a",
         vi: "CPU theo nhân và chế độ",

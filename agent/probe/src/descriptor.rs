@@ -6,6 +6,7 @@ use std::path::Path;
 use ioc_common::reading::ProbeInfo;
 
 use crate::Probe;
+use crate::capture_rule::CapturedFiles;
 use crate::survey_context::{SurveyContext, SurveyResult};
 
 /// What the page of a probe says that its reader does not (`docs/probes`).
@@ -49,6 +50,8 @@ pub struct Survey {
     pub privileged: bool,
     /// Rights and programs that it needs, for the documents and for `doctor`; none where it needs nothing more than others.
     pub needs: Option<&'static str>,
+    /// The memo with which it sends all that it knows, if its reports are what changed; none where every report is whole.
+    pub whole_memo: Option<&'static str>,
 }
 
 /// Reads a survey's part of the machine.
@@ -61,7 +64,7 @@ pub(crate) struct SampledDescriptor {
     pub(crate) every_n: u32,
     pub(crate) new: fn(&Path) -> Box<dyn Probe>,
     /// What a capture takes, so that this probe reads the same of it ([`crate::captured_files`]).
-    pub(crate) captured: &'static [&'static str],
+    pub(crate) captured: CapturedFiles,
     pub(crate) card: Card,
 }
 
@@ -79,10 +82,11 @@ pub(crate) struct SurveyDescriptor {
     pub(crate) watch: &'static [&'static str],
     pub(crate) privileged: bool,
     pub(crate) needs: Option<&'static str>,
+    pub(crate) whole_memo: Option<&'static str>,
     /// Programs that it asks; ops can forbid each ([`crate::programs`]).
     pub(crate) programs: &'static [&'static str],
     /// What a capture takes beside what programs say, so that this probe reads the same of it ([`crate::captured_files`]).
-    pub(crate) captured: &'static [&'static str],
+    pub(crate) captured: CapturedFiles,
     /// Processes whose names it looks for; a capture keeps no others ([`crate::processes`]).
     pub(crate) processes: &'static [&'static str],
     pub(crate) card: Card,
@@ -92,9 +96,9 @@ pub(crate) struct SurveyDescriptor {
 impl SurveyDescriptor {
     #[allow(clippy::panic, reason = "it is only called while the program is built, and ends that")]
     pub(crate) const fn survey(&self) -> Survey {
-        let Self { probe, deadline_s, watch, privileged, needs, .. } = *self;
+        let Self { probe, deadline_s, watch, privileged, needs, whole_memo, .. } = *self;
         match probe.every_s {
-            Some(every_s) => Survey { name: probe.name, every_s, deadline_s, watch, privileged, needs },
+            Some(every_s) => Survey { name: probe.name, every_s, deadline_s, watch, privileged, needs, whole_memo },
             None => panic!("its reading is one of samples"),
         }
     }

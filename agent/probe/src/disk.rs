@@ -7,13 +7,14 @@ use ioc_common::reading::{Disk, DiskRates, Disks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::KeptFile;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Disks::PROBE,
     every_n: 1,
     new: |root| Box::new(DiskProbe::new(root)),
-    captured: &["/proc/diskstats"],
+    captured: CapturedFiles::whole(&["/proc/diskstats"]),
     card: Card {
         article: "5.1a",
         vi: "Vào/ra đĩa: tốc độ, độ trễ, độ bận",

@@ -4,6 +4,7 @@
 use ioc_common::reading::{Connector, Difference, Displays, Findings, Panel};
 use ioc_common::report::Event;
 
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::PanelSetting;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
@@ -14,8 +15,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/sys/class/drm/*/status", "/sys/class/drm/*/enabled", "/sys/class/drm/*/dpms", "/sys/class/drm/*/modes"],
     privileged: false,
     needs: Some("a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]"),
+    whole_memo: None,
     programs: &[],
-    captured: &["/sys/class/drm/*/*"],
+    captured: CapturedFiles::whole(&["/sys/class/drm/*/*"]),
     processes: &[],
     card: Card {
         article: "6.2",

@@ -6,13 +6,14 @@ use ioc_common::reading::{MemoryErrors, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: MemoryErrors::PROBE,
     every_n: 6,
     new: |root| Box::new(EdacProbe::new(root)),
-    captured: &["/sys/devices/system/edac/mc/*/*"],
+    captured: CapturedFiles::whole(&["/sys/devices/system/edac/mc/*/*"]),
     card: Card {
         article: "6.2",
         vi: "Lỗi bộ nhớ ECC",

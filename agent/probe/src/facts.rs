@@ -8,19 +8,23 @@ use ioc_common::report::Facts;
 use super::load::parse_cpu_list;
 use super::memory::parse_meminfo;
 use crate::bounded_io::read_text;
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles};
 
 /// What a capture takes for it, as with [`crate::captured_files`].
-pub(crate) const CAPTURED: &[&str] = &[
+pub(crate) const CAPTURED: CapturedFiles = CapturedFiles::whole(&[
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/sys/kernel/hostname",
     "/proc/sys/kernel/osrelease",
     "/proc/sys/kernel/arch",
-    "/sys/class/dmi/id/*",
     "/sys/devices/system/cpu/online",
     "/etc/os-release",
     "/usr/lib/os-release",
-];
+])
+.in_part(&[CaptureRule::by_path("/sys/class/dmi/id/*", |path| {
+    let machine_id = path.ends_with("/product_uuid");
+    if machine_id { CaptureExtent::Start(0) } else { CaptureExtent::Whole }
+})]);
 
 /// Reads every fact of the machine under `root`. What it does not tell stays empty.
 #[must_use]

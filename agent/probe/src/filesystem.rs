@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 
@@ -17,7 +18,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Filesystems::PROBE,
     every_n: 1,
     new: |root| Box::new(FilesystemProbe::new(root)),
-    captured: &["/proc/self/mounts", "/etc/fstab"],
+    captured: CapturedFiles::whole(&["/proc/self/mounts", "/etc/fstab"]),
     card: Card {
         article: "5.1a",
         vi: "Dung lượng các hệ thống tệp cục bộ",
@@ -76,7 +77,7 @@ fn takes_no_writes(options: &str) -> bool {
 
 /// The places that `/etc/fstab` (fstab(5)) wants read-only: one that is so is as it should be.
 #[must_use]
-pub fn meant_read_only(fstab: &str) -> Vec<String> {
+pub fn read_only_in_fstab(fstab: &str) -> Vec<String> {
     let lines = fstab.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
@@ -149,7 +150,7 @@ impl Probe for FilesystemProbe {
             if listed != self.listed {
                 self.measured = parse(&text(bytes));
                 if self.measured.iter().any(|mount| mount.read_only) {
-                    let meant = meant_read_only(&read_text(&self.root, "/etc/fstab").unwrap_or_default());
+                    let meant = read_only_in_fstab(&read_text(&self.root, "/etc/fstab").unwrap_or_default());
                     self.measured.iter_mut().for_each(|mount| mount.read_only &= !meant.contains(&mount.at));
                 }
                 self.listed = listed;
@@ -217,7 +218,7 @@ mod tests {
     fn what_fstab_wants_read_only_is_meant() {
         let fstab = "# /dev/x /no ext4 ro 0 0\nUUID=1 / ext4 rw,errors=remount-ro 0 1\nUUID=2 /srv/my\\040books ext4 defaults,ro 0 2\n\
             UUID=3 /a xfs ro,rw 0 0\n/dev/sr0 none\n";
-        assert_eq!(meant_read_only(fstab), ["/srv/my books"]);
+        assert_eq!(read_only_in_fstab(fstab), ["/srv/my books"]);
     }
 
     #[test]

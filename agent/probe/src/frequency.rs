@@ -6,16 +6,17 @@ use ioc_common::reading::{Frequency, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, rate};
 use crate::bounded_io::{names_in, read_attribute};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Frequency::PROBE,
     every_n: 6,
     new: |root| Box::new(FrequencyProbe::new(root)),
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",
         "/sys/devices/system/cpu/*/thermal_throttle/core_throttle_count",
-    ],
+    ]),
     card: Card {
         article: "5.1a",
         vi: "Tần số CPU, giảm tốc vì nóng",

@@ -3,6 +3,7 @@
 use ioc_common::reading::{Findings, Gpu, Gpus};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -12,8 +13,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver"),
+    whole_memo: None,
     programs: &["nvidia-smi"],
-    captured: &["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"],
+    captured: CapturedFiles::whole(&["/sys/class/drm/*/*", "/sys/class/drm/*/device/*"]),
     processes: &[],
     card: Card {
         article: "6.2",
@@ -35,7 +37,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut gpus = Gpus::default();
     amd(context, &mut gpus);
     // The tool without a card, or a driver that does not fit: it says so, and that is a fault of its own.
-    match context.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parsed(parse_nvidia) {
+    match context.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parse(parse_nvidia) {
         Ok(found) => {
             gpus.gpus.extend(found.gpus);
             gpus.unknown.extend(found.unknown);

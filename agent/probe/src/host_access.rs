@@ -10,9 +10,9 @@ use crate::program::{ProgramError, ProgramFailure, ProgramOutput};
 /// What an HTTPS server said.
 #[derive(Debug, Clone, Default)]
 pub struct HttpsHead {
-    /// HTTP status.
+    /// Status of the answer; none when what answered speaks no HTTP.
     pub status: Option<u16>,
-    /// Its certificate, DER.
+    /// The certificate that it showed, DER; nobody has checked it.
     pub certificate: Vec<u8>,
 }
 

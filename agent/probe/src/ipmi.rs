@@ -3,6 +3,7 @@
 use ioc_common::reading::{Findings, Ipmi};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -12,8 +13,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: true,
     needs: Some("ipmitool and /dev/ipmi0 (the helper unit)"),
+    whole_memo: None,
     programs: &["ipmitool"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "6.2, 18.2",
@@ -45,7 +47,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut ipmi = Ipmi::default();
     let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50);
     let has_hung = everything.has_hung();
-    match everything.parsed(parse_sdr) {
+    match everything.parse(parse_sdr) {
         Ok((rows, odd)) => {
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, false);
@@ -54,11 +56,11 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         // Whoever does not answer that does not answer more.
         Err(outcome) if has_hung => return Err(outcome),
         Err(outcome) => {
-            let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
+            let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parse(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, true);
-            match context.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parsed(parse_supplies) {
+            match context.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parse(parse_supplies) {
                 Ok((rows, odd)) => {
                     not_understood(&mut ipmi, odd);
                     supplies(&mut ipmi, &rows.iter().collect::<Vec<_>>());
@@ -115,7 +117,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&SensorRow]) {
         let says_nothing = row.value.is_none() && row.words.as_deref().is_none_or(str::is_empty);
         match row.fault() {
             Some(_) => ipmi.supplies.push((row.name.clone(), false)),
-            None if row.reads() && !says_nothing => ipmi.supplies.push((row.name.clone(), true)),
+            None if row.has_reading() && !says_nothing => ipmi.supplies.push((row.name.clone(), true)),
             // A number without a reading lies beside the row that tells of the supply itself.
             None if row.words.is_some() => empty.push(row),
             None => {}
@@ -128,7 +130,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&SensorRow]) {
     let lives = |entity: &str| {
         of_supplies
             .iter()
-            .any(|row| row.entity == entity && row.reads() && row.words.as_deref().is_some_and(|w| !w.is_empty()))
+            .any(|row| row.entity == entity && row.has_reading() && row.words.as_deref().is_some_and(|w| !w.is_empty()))
     };
     empty.retain(|row| row.entity.is_empty() || !lives(&row.entity));
     if empty.is_empty() {

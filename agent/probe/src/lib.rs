@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod antivirus;
 pub mod backups;
 mod bounded_io;
+mod capture_rule;
 pub mod certificates;
 pub mod cpu;
 mod deb822;
@@ -63,6 +64,8 @@ use ioc_common::report::Event;
 pub use ioc_common::report::ProbeOutcome;
 
 pub use bounded_io::{KeptFile, ReadError, names_in, read_table, read_text};
+use capture_rule::CapturedFiles;
+pub use capture_rule::{CaptureExtent, CaptureRule};
 pub use descriptor::{Card, SampledProbe, Survey, SurveyReader};
 use descriptor::{SampledDescriptor, SurveyDescriptor};
 use every_n::EveryN;
@@ -171,18 +174,33 @@ pub fn programs() -> Vec<&'static str> {
     all.into_iter().collect()
 }
 
+/// What captures take, for every probe and for the facts.
+fn all_captured() -> impl Iterator<Item = &'static CapturedFiles> {
+    let quick = SAMPLED_PROBES.iter().map(|probe| &probe.captured);
+    let slow = SURVEY_PROBES.iter().map(|probe| &probe.captured);
+    std::iter::once(&facts::CAPTURED).chain(quick).chain(slow)
+}
+
 /// Files that probes read, each once: what a capture takes of a machine. `*` stands for any one name, and ends a beginning of one.
 #[must_use]
 pub fn captured_files() -> Vec<&'static str> {
-    let quick = SAMPLED_PROBES.iter().flat_map(|probe| probe.captured);
-    let slow = SURVEY_PROBES.iter().flat_map(|probe| probe.captured);
     let mut all = Vec::new();
-    for path in facts::CAPTURED.iter().chain(quick).chain(slow) {
-        if !all.contains(path) {
-            all.push(*path);
+    for path in all_captured().flat_map(CapturedFiles::patterns) {
+        if !all.contains(&path) {
+            all.push(path);
         }
     }
     all
+}
+
+/// What a capture takes of the file of this path, where it is not all of it.
+pub fn capture_rules(path: &str) -> impl Iterator<Item = &'static CaptureRule> {
+    all_captured().flat_map(|captured| captured.in_part).filter(move |rule| rule.applies(path))
+}
+
+/// Programs that surveys start whose output a capture does not keep.
+pub fn unkept_programs() -> impl Iterator<Item = &'static str> {
+    all_captured().flat_map(|captured| captured.unkept_programs).copied()
 }
 
 /// Processes whose names probes look for.
@@ -259,6 +277,7 @@ pub(crate) mod testing {
     //! Sampling probes on a machine made of texts.
 
     use super::*;
+    use crate::survey_context::testing::CapturedMachine;
 
     #[derive(Debug, Default)]
     pub(crate) struct Numbers(pub(crate) Vec<(&'static str, String, f64)>);
@@ -275,16 +294,11 @@ pub(crate) mod testing {
         files: &[(&str, &str)],
         make: impl FnOnce(&Path) -> Box<dyn Probe>,
     ) -> (ProbeOutcome, Vec<(&'static str, String, f64)>) {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        for (path, text) in files {
-            let path = dir.path().join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
-            std::fs::write(path, text).expect("written");
-        }
+        let machine = CapturedMachine::new(files);
         let (mut buffer, mut events) = (Vec::new(), Vec::new());
         let mut numbers = Numbers::default();
         let mut context = SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events };
-        let outcome = make(dir.path()).read(&mut context, &mut numbers);
+        let outcome = make(machine.root()).read(&mut context, &mut numbers);
         (outcome, numbers.0)
     }
 }
@@ -299,6 +313,14 @@ mod tests {
         let theirs: Vec<&ProbeInfo> = ioc_common::reading::PROBES.iter().collect();
         assert_eq!(ours, theirs, "this list, and the one of common/src/reading/mod.rs");
         assert!(names().eq(theirs.iter().map(|one| one.name)));
+    }
+
+    #[test]
+    fn a_capture_takes_what_it_took() {
+        let mut files = captured_files();
+        files.sort_unstable();
+        let listed: Vec<&str> = include_str!("captured_files.txt").lines().collect();
+        assert_eq!(files, listed, "a file more or less in a capture also stands in captured_files.txt");
     }
 
     #[test]

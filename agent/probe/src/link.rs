@@ -7,13 +7,14 @@ use ioc_common::reading::{NetworkLink, NetworkLinks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, unknown};
 use crate::bounded_io::{names_in, read_attribute, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: NetworkLinks::PROBE,
     every_n: 6,
     new: |root| Box::new(LinkProbe::new(root)),
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/proc/net/bonding/*",
         "/sys/class/net/*/operstate",
         "/sys/class/net/*/carrier",
@@ -21,7 +22,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
         "/sys/class/net/*/duplex",
         "/sys/class/net/*/flags",
         "/sys/class/net/*/bonding/ad_aggregator",
-    ],
+    ]),
     card: Card {
         article: "5.1a",
         vi: "Đường truyền: mất tín hiệu, bán song công, bond",
@@ -34,7 +35,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
 /// Most interfaces that are reported.
 const INTERFACES_MAX: usize = 64;
 
-/// The probe of links.
+/// Cables, their speed, and bonds. Changes of a link between two samples are counted by the kernel.
 #[derive(Debug)]
 pub struct LinkProbe {
     root: PathBuf,
@@ -58,7 +59,7 @@ pub struct Bond {
     pub members: Vec<BondMember>,
 }
 
-/// A member of a bond.
+/// An interface that a bond bundles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BondMember {
     /// Name of its interface.

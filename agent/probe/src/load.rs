@@ -6,13 +6,14 @@ use ioc_common::reading::{Load, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Load::PROBE,
     every_n: 1,
     new: |root| Box::new(LoadProbe::new(root)),
-    captured: &["/proc/loadavg", "/proc/uptime", "/sys/devices/system/cpu/online"],
+    captured: CapturedFiles::whole(&["/proc/loadavg", "/proc/uptime", "/sys/devices/system/cpu/online"]),
     card: Card {
         article: "5.1a",
         vi: "Tải và thời gian hoạt động",

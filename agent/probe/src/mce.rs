@@ -4,6 +4,7 @@
 
 use ioc_common::reading::{Findings, MachineChecks};
 
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
@@ -13,8 +14,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: false,
     needs: Some("an x86 processor that the kernel sees as it is"),
+    whole_memo: None,
     programs: &[],
-    captured: &["/proc/interrupts"],
+    captured: CapturedFiles::whole(&["/proc/interrupts"]),
     processes: &[],
     card: Card {
         article: "6.2",

@@ -6,13 +6,14 @@ use ioc_common::reading::{Memory, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Memory::PROBE,
     every_n: 1,
     new: |root| Box::new(MemoryProbe::new(root)),
-    captured: &["/proc/meminfo", "/proc/vmstat", "/proc/spl/kstat/zfs/arcstats"],
+    captured: CapturedFiles::whole(&["/proc/meminfo", "/proc/vmstat", "/proc/spl/kstat/zfs/arcstats"]),
     card: Card {
         article: "5.1a",
         vi: "Bộ nhớ, swap, trang lớn",
@@ -126,7 +127,7 @@ impl MemoryProbe {
         Self {
             meminfo: KeptFile::of_one_record(root, "/proc/meminfo"),
             vmstat: KeptFile::of_short_lines(root, "/proc/vmstat"),
-            arcstats: KeptFile::of_short_lines(root, "/proc/spl/kstat/zfs/arcstats").seldom_while_absent(6),
+            arcstats: KeptFile::of_short_lines(root, "/proc/spl/kstat/zfs/arcstats").retry_absent_every(6),
             paging: None,
         }
     }

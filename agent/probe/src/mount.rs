@@ -10,13 +10,14 @@ use ioc_common::reading::{Reading, RemoteMount, RemoteMounts, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, filesystem, missing, text};
 use crate::bounded_io::KeptFile;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: RemoteMounts::PROBE,
     every_n: 3,
     new: |root| Box::new(MountProbe::new(root)),
-    captured: &["/proc/self/mounts"],
+    captured: CapturedFiles::whole(&["/proc/self/mounts"]),
     card: Card {
         article: "5.1a",
         vi: "Hệ thống tệp mạng có trả lời không",

@@ -7,13 +7,14 @@ use ioc_common::reading::{Interface, Network, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text};
 use crate::bounded_io::{KeptFile, read_attribute};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Network::PROBE,
     every_n: 1,
     new: |root| Box::new(NetworkProbe::new(root)),
-    captured: &["/proc/net/dev", "/sys/class/net/*/operstate", "/sys/class/net/*/speed"],
+    captured: CapturedFiles::whole(&["/proc/net/dev", "/sys/class/net/*/operstate", "/sys/class/net/*/speed"]),
     card: Card {
         article: "5.1a",
         vi: "Lưu lượng, lỗi, băng thông từng giao diện",

@@ -22,6 +22,7 @@ pub use dnf::{parse_check_update, parse_updateinfo};
 use kernels::Kernels;
 
 use super::facts::os_release;
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles, whole_if};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -45,8 +46,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     ],
     privileged: false,
     needs: Some("package lists that are fetched by someone else; dnf on Enterprise Linux"),
+    whole_memo: None,
     programs: &["dnf", "dnf5"],
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/etc/apt/preferences",
         "/etc/apt/preferences.d/*",
         "/etc/apt/apt.conf.d/*",
@@ -56,13 +58,18 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
         "/etc/dnf/plugins/versionlock.list",
         "/etc/dnf/versionlock.toml",
         "/var/lib/dpkg/status",
-        "/var/lib/apt/lists/*",
         "/var/lib/apt/lists",
         "/var/lib/apt/periodic/update-success-stamp",
         "/run/reboot-required",
         "/run/reboot-required.pkgs",
-        "/boot/vmlinuz-*",
-    ],
+    ])
+    .in_part(&[
+        CaptureRule::by_path("/var/lib/apt/lists/*", |path| {
+            // What is on offer and by whom: descriptions and icons are most of what lies there.
+            whole_if(path.contains("_Packages") || path.ends_with("Release"))
+        }),
+        CaptureRule::by_path("/boot/vmlinuz-*", |_| CaptureExtent::Start(0)),
+    ]),
     processes: &[],
     card: Card {
         article: "9.2",

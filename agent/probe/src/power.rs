@@ -6,13 +6,14 @@ use ioc_common::reading::{PowerSupplies, PowerSupply, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: PowerSupplies::PROBE,
     every_n: 3,
     new: |root| Box::new(PowerProbe::new(root)),
-    captured: &["/sys/class/power_supply/*/*"],
+    captured: CapturedFiles::whole(&["/sys/class/power_supply/*/*"]),
     card: Card {
         article: "18.2",
         vi: "Nguồn điện và pin của máy",

@@ -6,13 +6,14 @@ use ioc_common::reading::{Pressure, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::KeptFile;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Pressure::PROBE,
     every_n: 1,
     new: |root| Box::new(PressureProbe::new(root)),
-    captured: &["/proc/pressure/*"],
+    captured: CapturedFiles::whole(&["/proc/pressure/*"]),
     card: Card {
         article: "5.1a",
         vi: "Áp lực CPU, bộ nhớ, vào/ra (PSI)",

@@ -7,6 +7,7 @@ use ioc_common::reading::{Processes, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, unknown};
 use crate::bounded_io::{names_in, read_attribute};
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles, whole_if};
 use crate::descriptor::{Card, SampledDescriptor};
 use crate::survey_context::SurveyContext;
 
@@ -14,7 +15,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Processes::PROBE,
     every_n: 60,
     new: |root| Box::new(ProcessProbe::new(root)),
-    captured: &["/proc/*/stat"],
+    captured: CapturedFiles::NONE.in_part(&[CAPTURED_STATES]),
     card: Card {
         article: "5.1a",
         vi: "Số tiến trình, tiến trình chết và kẹt",
@@ -23,6 +24,24 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
         cost: "0.02 ms a process",
     },
 };
+
+/// Names of processes, for whoever looks for one: of those that no probe looks for, a capture says only that they run.
+pub(crate) const CAPTURED_NAMES: CaptureRule = CaptureRule::redacted_by_path("/proc/*/comm", of_process, |bytes| {
+    let name = String::from_utf8_lossy(bytes).trim().to_owned();
+    if crate::processes().any(|known| known == name) { bytes.to_vec() } else { b"-\n".to_vec() }
+});
+
+/// States of processes, without names and anything else that is said of them.
+const CAPTURED_STATES: CaptureRule = CaptureRule::redacted_by_path("/proc/*/stat", of_process, |bytes| {
+    let state = parse_state(&String::from_utf8_lossy(bytes)).unwrap_or('?');
+    format!("0 (-) {state} 0\n").into_bytes()
+});
+
+/// Only numbers name processes; `self` and `thread-self` are links to one of them.
+fn of_process(path: &str) -> CaptureExtent {
+    let pid = path.split('/').nth(2).unwrap_or_default();
+    whole_if(pid.bytes().all(|byte| byte.is_ascii_digit()))
+}
 
 /// Most processes that are looked at.
 const PROCESSES_MAX: usize = 20_000;

@@ -70,7 +70,7 @@ impl ProgramAnswer {
     }
 
     /// Other exit statuses are good ones, too.
-    pub fn ending(self, good: fn(i32) -> bool) -> Self {
+    pub fn accept_codes(self, good: fn(i32) -> bool) -> Self {
         Self { good, ..self }
     }
 
@@ -79,7 +79,7 @@ impl ProgramAnswer {
     /// # Errors
     /// *Absent* when there is no such program, *unknown* when its answer is not whole.
     pub fn lines(self) -> Result<String, ProbeOutcome> {
-        self.parsed(|text| if text.trim().is_empty() { Err("printed nothing".to_owned()) } else { Ok(text.to_owned()) })
+        self.parse(|text| if text.trim().is_empty() { Err("printed nothing".to_owned()) } else { Ok(text.to_owned()) })
     }
 
     /// The lines of an answer where silence means *none*.
@@ -87,16 +87,16 @@ impl ProgramAnswer {
     /// # Errors
     /// As [`Self::lines`].
     pub fn lines_or_none(self) -> Result<String, ProbeOutcome> {
-        self.parsed(|text| Ok(text.to_owned()))
+        self.parse(|text| Ok(text.to_owned()))
     }
 
     /// What `parse` makes of lines that came whole. Where it can be seen from the text that something is missing, `parse` says so.
     ///
     /// # Errors
     /// As [`Self::lines`], and *unknown* with what `parse` did not understand.
-    pub fn parsed<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ProbeOutcome> {
+    pub fn parse<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ProbeOutcome> {
         let what = self.what.clone();
-        let output = self.ended_well()?;
+        let output = self.success()?;
         let text = String::from_utf8_lossy(&output.text);
         let whole = if !text.is_empty() && !text.ends_with('\n') {
             Err("its answer was cut within a line".to_owned())
@@ -114,7 +114,7 @@ impl ProgramAnswer {
     /// As [`Self::lines`].
     pub fn json(self) -> Result<serde_json::Value, ProbeOutcome> {
         let what = self.what.clone();
-        let output = self.ended_well()?;
+        let output = self.success()?;
         // Names of disks and volumes may hold any byte; the marks of JSON are ASCII.
         serde_json::from_str(&String::from_utf8_lossy(&output.text))
             .map_err(|error| ProbeOutcome::Unknown { why: format!("{what}: its answer is no whole JSON: {error}") })
@@ -124,7 +124,7 @@ impl ProgramAnswer {
     ///
     /// # Errors
     /// As [`Self::lines`].
-    pub fn ended_well(self) -> Result<ProgramOutput, ProbeOutcome> {
+    pub fn success(self) -> Result<ProgramOutput, ProbeOutcome> {
         let Self { what, answer, good } = self;
         let output = answer?;
         let complains = || {
@@ -211,7 +211,7 @@ mod tests {
         };
         assert_eq!(answer(Some(0), "a\nb\n", "a warning").lines().as_deref(), Ok("a\nb\n"));
         assert_eq!(answer(Some(0), "", "").lines_or_none().as_deref(), Ok(""));
-        assert_eq!(answer(Some(100), "a\n", "").ending(|code| code == 100).lines().as_deref(), Ok("a\n"));
+        assert_eq!(answer(Some(100), "a\n", "").accept_codes(|code| code == 100).lines().as_deref(), Ok("a\n"));
         assert_eq!(
             why(answer(Some(1), "0\n", "first\nno device\n").lines()),
             "tool -x: ended with status 1: no device"

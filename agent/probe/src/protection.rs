@@ -3,6 +3,7 @@
 use ioc_common::reading::{Findings, Protection};
 use serde::{Deserialize, Serialize};
 
+use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles, whole_if};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::{firewall, ports};
@@ -16,8 +17,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
         "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
         sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
     ),
+    whole_memo: None,
     programs: &["ip6tables-legacy-save", "ip6tables-save", "iptables-legacy-save", "iptables-save", "nft", "sshd"],
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/proc/net/tcp",
         "/proc/net/tcp6",
         "/proc/net/udp",
@@ -34,13 +36,15 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
         "/sys/fs/selinux/enforce",
         "/sys/kernel/security/lsm",
         "/sys/kernel/security/apparmor/profiles",
-        "/etc/ssh/*",
-        "/etc/ssh/*/*",
         "/usr/etc/ssh/sshd_config",
         "/usr/etc/ssh/sshd_config.d/*",
         "/etc/ufw/ufw.conf",
-        "/proc/*/comm",
-    ],
+    ])
+    .in_part(&[
+        CaptureRule::by_path("/etc/ssh/*", is_configuration),
+        CaptureRule::by_path("/etc/ssh/*/*", is_configuration),
+        crate::process::CAPTURED_NAMES,
+    ]),
     processes: &["firewalld"],
     card: Card {
         article: "5.1b, 5.1c",
@@ -52,6 +56,11 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     },
     read: survey,
 };
+
+/// Beside sshd's configuration, and what it may include, lie its keys.
+fn is_configuration(path: &str) -> CaptureExtent {
+    whole_if(path.ends_with(".conf") || path.ends_with("/sshd_config"))
+}
 
 /// Makes the survey. Each part is unknown by itself.
 ///

@@ -4,6 +4,7 @@
 use ioc_common::reading::{Array, Findings, Raid};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::CustomRaid;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -14,8 +15,14 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/proc/mdstat"],
     privileged: true,
     needs: Some("zpool and lvs where ZFS or LVM mirrors are used (the helper unit)"),
+    whole_memo: None,
     programs: &["lvs", "zpool"],
-    captured: &["/proc/mdstat", "/sys/block/*/dm/*", "/sys/fs/btrfs/*/label", "/sys/fs/btrfs/*/devinfo/*/*"],
+    captured: CapturedFiles::whole(&[
+        "/proc/mdstat",
+        "/sys/block/*/dm/*",
+        "/sys/fs/btrfs/*/label",
+        "/sys/fs/btrfs/*/devinfo/*/*",
+    ]),
     processes: &[],
     card: Card {
         article: "6.2",

@@ -6,6 +6,7 @@ use ioc_common::settings::{EndpointKind, EndpointSetting};
 
 use super::certificates::validity;
 use crate::HostAccess;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -15,8 +16,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: false,
     needs: Some("[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP"),
+    whole_memo: None,
     programs: &[],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "5.1a",

@@ -9,13 +9,14 @@ use ioc_common::reading::{Reading, Sensor, SensorKind, Sensors, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Sensors::PROBE,
     every_n: 3,
     new: |root| Box::new(SensorsProbe::new(root)),
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/sys/class/hwmon/*/*",
         "/sys/class/hwmon/*/device/name",
         "/sys/class/hwmon/*/device/temp*",
@@ -23,7 +24,7 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
         "/sys/class/hwmon/*/device/in*",
         "/sys/class/hwmon/*/device/power*",
         "/sys/class/thermal/*/*",
-    ],
+    ]),
     card: Card {
         article: "6.2",
         vi: "Nhiệt độ, quạt, điện áp với ngưỡng của chính cảm biến",

@@ -4,6 +4,7 @@ use ioc_common::reading::{Findings, Service, Services};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -13,8 +14,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &[],
     privileged: false,
     needs: Some("systemctl"),
+    whole_memo: None,
     programs: &["systemctl"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "5.1a",
@@ -40,7 +42,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     if context.is_live() && !context.exists("/run/systemd/system") {
         return Err(absent(&"/run/systemd/system: this host was not booted with systemd"));
     }
-    let failed = context.ask("systemctl", &LIST, 20).parsed(parse_units)?;
+    let failed = context.ask("systemctl", &LIST, 20).parse(parse_units)?;
     let mut services = Services { failed, ..Services::default() };
     if services.failed.len() > FAILED_MAX {
         services.unknown.push(format!("{} units failed; {FAILED_MAX} are named", services.failed.len()));
@@ -51,7 +53,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
             vec!["show", "--no-pager", "--property=Id,LoadState,ActiveState,SubState,NRestarts,Type", "--"];
         arguments.extend(context.settings.services_up.iter().map(String::as_str));
         let wanted = &context.settings.services_up;
-        services.watched = match context.ask("systemctl", &arguments, 20).parsed(|text| parse_show(text, wanted)) {
+        services.watched = match context.ask("systemctl", &arguments, 20).parse(|text| parse_show(text, wanted)) {
             Ok(watched) => watched,
             // The failed ones are told all the same, and of those that should run nothing is known.
             Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {

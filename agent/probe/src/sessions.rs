@@ -12,6 +12,7 @@ use ioc_common::report::Event;
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in};
+use crate::capture_rule::{CaptureRule, CapturedFiles};
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
@@ -21,8 +22,11 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/run/utmp", "/var/run/utmp"],
     privileged: true,
     needs: Some("/var/log/btmp (group utmp), else the journal (group systemd-journal)"),
+    whole_memo: None,
     programs: &["journalctl"],
-    captured: &["/run/systemd/sessions/*", "/run/utmp", "/var/log/btmp"],
+    captured: CapturedFiles::whole(&["/run/systemd/sessions/*", "/run/utmp"])
+        .in_part(&[CaptureRule::redacted(BTMP, redact_btmp)])
+        .without_output_of(&["journalctl"]),
     processes: &[],
     card: Card {
         article: "5.1b, 17.2",
@@ -54,6 +58,15 @@ const USER_PROCESS: i16 = 7;
 /// The last hour of authpriv and auth, where there is no btmp.
 const JOURNAL: [&str; 11] =
     ["-q", "--no-pager", "-o", "cat", "--since", "-1h", "-n", "5000", "SYSLOG_FACILITY=10", "+", "SYSLOG_FACILITY=4"];
+
+/// Failed sign-ins without the names that were typed: people type passwords there.
+fn redact_btmp(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for record in bytes.chunks_exact_mut(384) {
+        record[44..76].fill(0);
+    }
+    bytes
+}
 
 /// Makes the survey.
 ///

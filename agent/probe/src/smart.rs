@@ -6,6 +6,7 @@ use serde_json::Value;
 use ioc_common::reading::{Findings, Smart, SmartDisk};
 
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::settings::SmartDevice;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -16,8 +17,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/sys/block"],
     privileged: true,
     needs: Some("smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)"),
+    whole_memo: None,
     programs: &["smartctl"],
-    captured: &[],
+    captured: CapturedFiles::NONE,
     processes: &[],
     card: Card {
         article: "6.2",
@@ -80,7 +82,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 /// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with
 /// words (smartctl(8), EXIT STATUS).
 fn question(context: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, ProbeOutcome> {
-    let output = context.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
+    let output = context.ask("smartctl", arguments, deadline_s).accept_codes(|_| true).success()?;
     let text = String::from_utf8_lossy(&output.text);
     serde_json::from_str(&text).map_err(|error| {
         let said = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(&output.complaint);

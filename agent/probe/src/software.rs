@@ -11,6 +11,7 @@ use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
 use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::date;
@@ -30,15 +31,16 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     ],
     privileged: false,
     needs: None,
+    whole_memo: Some(WHOLE),
     programs: &[],
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/var/lib/dpkg/status",
         "/var/lib/rpm/Packages",
         "/var/lib/rpm/Packages.db",
         "/usr/lib/sysimage/rpm/Packages.db",
         "/var/lib/rpm/rpmdb.sqlite",
         "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-    ],
+    ]),
     processes: &[],
     card: Card {
         article: "9.1",
@@ -53,7 +55,7 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
 /// Where the list that was last sent lies, in the agent's own directory.
 const LAST: &str = "software.json";
 /// Memo of a survey that must send the whole list.
-pub const WHOLE: &str = "whole";
+const WHOLE: &str = "whole";
 /// How deep below a configured path executables are looked for.
 const DEPTH_MAX: usize = 3;
 /// Most files that are looked at below the configured paths.

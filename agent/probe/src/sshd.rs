@@ -45,9 +45,9 @@ pub struct EffectiveSettings {
 pub struct SshdConnection {
     /// The account to sign in as.
     pub user: String,
-    /// The groups it is in.
+    /// Names of the groups that it is in, for `Match Group`.
     pub groups: Vec<String>,
-    /// At which port.
+    /// The local port that it comes to, for `Match LocalPort`.
     pub port: u16,
 }
 
@@ -524,7 +524,7 @@ pub fn survey(
     }
     let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
-        context.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_effective)
+        context.ask("sshd", &["-T", "-C", &about], 10).parse(parse_effective)
     };
     // Without blocks of Match all are decided alike, and one question is enough.
     let alike = matches!(&by_root, Ok(Some(read)) if !read.has_match);
@@ -581,11 +581,11 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::testing::Texts;
+    use crate::tree::testing::MemoryTree;
 
     fn read(files: &[(&'static str, &'static str)]) -> Result<Option<SshdConfig>, String> {
         let root = SshdConnection { user: "root".into(), groups: vec!["root".into()], port: 22 };
-        read_config(&Texts(files.iter().copied().collect()), MAIN[0], &root)
+        read_config(&MemoryTree(files.iter().copied().collect()), MAIN[0], &root)
     }
 
     #[test]

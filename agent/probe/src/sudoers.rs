@@ -21,7 +21,7 @@ const STEPS_MAX: usize = 10_000;
 pub struct GroupMember {
     /// Whoever it names is left out.
     pub negated: bool,
-    /// Whom it names.
+    /// A user, a group, a number or `ALL`.
     pub principal: Principal,
 }
 
@@ -392,10 +392,10 @@ fn host_fits(host: &str, named: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::testing::Texts;
+    use crate::tree::testing::MemoryTree;
 
     fn read(files: &[(&'static str, &'static str)]) -> Result<Option<Sudoers>, String> {
-        Sudoers::read(&Texts(files.iter().copied().collect()), "/etc/sudoers", "srv-01.example.vn")
+        Sudoers::read(&MemoryTree(files.iter().copied().collect()), "/etc/sudoers", "srv-01.example.vn")
     }
 
     fn may(text: &'static str, name: &str) -> bool {

@@ -338,7 +338,7 @@ pub fn slug(name: &str, arguments: &[&str]) -> String {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! A machine made of texts, for the tests of surveys.
+    //! A machine made of texts, for the tests of probes and surveys.
 
     use super::*;
     use crate::host_access::NoAccess;
@@ -360,8 +360,12 @@ pub(crate) mod testing {
             captured
         }
 
+        pub(crate) fn root(&self) -> &Path {
+            self.dir.path()
+        }
+
         pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
-            let path = self.dir.path().join(path.trim_start_matches('/'));
+            let path = self.root().join(path.trim_start_matches('/'));
             std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
             std::fs::write(path, bytes).expect("written");
         }
@@ -372,7 +376,7 @@ pub(crate) mod testing {
 
         pub(crate) fn machine(&self, now: &str) -> SurveyContext<'_> {
             SurveyContext {
-                root: self.dir.path(),
+                root: self.root(),
                 settings: &self.settings,
                 now: now.parse().expect("a time"),
                 memo: &self.memo,
@@ -408,7 +412,7 @@ mod tests {
         assert_eq!(context.number_if::<u32>("/etc/x"), Some(7));
         assert_eq!(context.tail("/var/log/a", 8).expect("reads"), "whole\n");
         let smart = || context.ask("smartctl", &["--json", "/dev/sda"], 1);
-        assert_eq!(smart().ending(|code| code == 4).json(), Ok(serde_json::json!({})));
+        assert_eq!(smart().accept_codes(|code| code == 4).json(), Ok(serde_json::json!({})));
         assert!(matches!(smart().json(), Err(ProbeOutcome::Unknown { why }) if why.contains("status 4")));
         // What was asked otherwise is there, and what stood in its way is kept.
         assert!(matches!(context.ask("smartctl", &["--scan"], 1).json(), Err(ProbeOutcome::Unknown { .. })));

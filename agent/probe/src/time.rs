@@ -9,6 +9,7 @@ use ioc_common::reading::{Findings, TimeSync};
 
 use super::services::property;
 use crate::ProbeOutcome;
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
@@ -18,8 +19,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     watch: &["/run/systemd/timesync/synchronized"],
     privileged: false,
     needs: Some("chronyc, ntpq or timedatectl, whichever keeps the clock"),
+    whole_memo: None,
     programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
-    captured: &["/proc/*/comm", "/run/systemd/timesync/synchronized"],
+    captured: CapturedFiles::whole(&["/run/systemd/timesync/synchronized"]).in_part(&[crate::process::CAPTURED_NAMES]),
     processes: &["VBoxService", "chronyd", "ntpd", "ntpsec", "phc2sys", "systemd-timesyn", "vmtoolsd"],
     card: Card {
         article: "17.3",
@@ -53,7 +55,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let runs = |name: &str| running.contains(name);
     let sync = if runs("chronyd") {
         let read = |text: &str| parse_chrony(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-        let (mut sync, heard) = there("chronyd", context.ask("chronyc", &["-n", "-c", "tracking"], 10).parsed(read))?;
+        let (mut sync, heard) = there("chronyd", context.ask("chronyc", &["-n", "-c", "tracking"], 10).parse(read))?;
         if heard.is_some_and(|(at, every_ms)| context.is_past(at, SILENCE_MS.max(every_ms.saturating_mul(8)))) {
             sync.synchronised = Some(false);
         }
@@ -78,13 +80,13 @@ fn there<T>(daemon: &str, answer: Result<T, ProbeOutcome>) -> Result<T, ProbeOut
 
 fn ntpd(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
     let read = |text: &str| parse_ntpq(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-    match context.ask("ntpq", &["-c", "rv 0"], 10).parsed(read) {
+    match context.ask("ntpq", &["-c", "rv 0"], 10).parse(read) {
         // OpenNTPD and busybox have a program of the same name, and no ntpq.
         Err(ProbeOutcome::Absent { .. }) => {}
         answer => return answer,
     }
     let read = |text: &str| parse_ntpctl(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-    match context.ask("ntpctl", &["-s", "status"], 10).parsed(read) {
+    match context.ask("ntpctl", &["-s", "status"], 10).parse(read) {
         Err(ProbeOutcome::Absent { .. }) => {}
         answer => return answer,
     }

@@ -121,7 +121,7 @@ pub fn month(name: &str) -> Option<i64> {
 
 /// Three numbers of a text such as `2026-11-24` or `08:26:07`.
 #[must_use]
-pub fn three(text: &str, separator: char) -> Option<[i64; 3]> {
+pub fn parse_three(text: &str, separator: char) -> Option<[i64; 3]> {
     let mut numbers = text.split(separator).map(str::parse::<i64>);
     let mut next = || numbers.next()?.ok();
     Some([next()?, next()?, next()?])

@@ -111,9 +111,9 @@ pub(crate) mod testing {
     use std::collections::BTreeMap;
 
     /// Files by path. The text `!` stands for a file that may not be read.
-    pub(crate) struct Texts(pub(crate) BTreeMap<&'static str, &'static str>);
+    pub(crate) struct MemoryTree(pub(crate) BTreeMap<&'static str, &'static str>);
 
-    impl Tree for Texts {
+    impl Tree for MemoryTree {
         fn text(&self, path: &str) -> Result<Option<String>, String> {
             match self.0.get(path) {
                 Some(&"!") => Err(format!("{path}: Permission denied")),

@@ -10,6 +10,7 @@ use ioc_common::report::Event;
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
+use crate::capture_rule::CapturedFiles;
 use crate::descriptor::{Card, SampledDescriptor};
 use crate::hotplug::Hotplug;
 
@@ -17,12 +18,12 @@ pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: UsbStorage::PROBE,
     every_n: 1,
     new: |root| Box::new(UsbProbe::new(root)),
-    captured: &[
+    captured: CapturedFiles::whole(&[
         "/sys/block/*/removable",
         "/sys/block/*/size",
         "/sys/block/*/device/vendor",
         "/sys/block/*/device/model",
-    ],
+    ]),
     card: Card {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",

@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-/// One request.
+/// What to ask, whom, and how much of the answer to read.
 #[derive(Debug)]
 pub struct HttpRequest<'a> {
-    /// HEAD or POST.
+    /// HEAD to ask for the status alone, POST to send `json`.
     pub method: Method,
     /// Where: `https://` needs `tls`.
     pub url: &'a str,

@@ -41,9 +41,9 @@ impl CollectorWatchdog {
     }
 }
 
-/// What is to be told of the collector.
+/// Whether the collector is missed, as its address is to be told.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct CollectorNews {
+pub(super) struct CollectorState {
     pub(super) missed: bool,
     /// For how long it had committed nothing, seconds.
     pub(super) silent_s: u64,
@@ -76,13 +76,13 @@ impl ReportedState {
 
 /// Has the surveyor tell the configured address what is true now, until it takes that. There is one of these: what is true no more is
 /// not said, and nothing comes after what replaced it.
-pub(super) async fn announce(config_path: Option<PathBuf>, mut news: watch::Receiver<CollectorNews>) {
+pub(super) async fn announce(config_path: Option<PathBuf>, mut state: watch::Receiver<CollectorState>) {
     let (mut told, mut tries) = (ReportedState::default(), 0);
     loop {
-        let CollectorNews { missed, silent_s } = *news.borrow_and_update();
+        let CollectorState { missed, silent_s } = *state.borrow_and_update();
         let Some(missed) = told.due(missed) else {
             tries = 0;
-            if news.changed().await.is_err() {
+            if state.changed().await.is_err() {
                 return;
             }
             continue;
@@ -104,7 +104,7 @@ pub(super) async fn announce(config_path: Option<PathBuf>, mut news: watch::Rece
         }
         let pause = Duration::from_millis(retry_ms(tries, PAUSE_FIRST_MS, PAUSE_LAST_MS, entropy()));
         tries = tries.saturating_add(1);
-        if let Ok(Err(_)) = tokio::time::timeout(pause, news.changed()).await {
+        if let Ok(Err(_)) = tokio::time::timeout(pause, state.changed()).await {
             return;
         }
     }
@@ -161,8 +161,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_true_no_more_before_it_was_said_is_not_said() {
-        let (sender, receiver) = watch::channel(CollectorNews { missed: true, silent_s: 900 });
-        sender.send_replace(CollectorNews::default());
+        let (sender, receiver) = watch::channel(CollectorState { missed: true, silent_s: 900 });
+        sender.send_replace(CollectorState::default());
         let announcing = tokio::spawn(announce(None, receiver));
         drop(sender);
         // It waits for news, and there will be none.

@@ -50,19 +50,19 @@ impl Runner {
         }
         self.config = fresh;
         // What comes of the settings is reported at once, which is the packet that lets the link see it.
-        self.weigh_pings();
+        self.update_ping_suppression();
     }
 
     /// Samples that come at least twice within the keep-alive take the place of pings, each of which would wake both sides.
-    pub(super) fn weigh_pings(&self) {
+    pub(super) fn update_ping_suppression(&self) {
         let suffice = self.config.interval.get() * 2 <= self.config.keep_alive.get();
         if let Some(link) = &self.link {
-            link.let_reports_suffice(suffice);
+            link.suppress_pings(suffice);
         }
     }
 
     /// Settings came: looked at by the surveyor, and used where they are good.
-    pub(super) fn settings_offered(&mut self, signed: &SignedSettings, payload: &[u8]) {
+    pub(super) fn apply_offered_settings(&mut self, signed: &SignedSettings, payload: &[u8]) {
         let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
         // Written through to the disk: what is used after this start is read at the next one.
         let written = file::replace_durably(&offered, 0o644, |out| out.write_all(payload));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ioc_common::clock;
 use ioc_common::codec;
-use ioc_common::report::{Body, Bye, ByeReason, Position};
+use ioc_common::report::{Body, Goodbye, GoodbyeReason, Position};
 use ioc_common::topic::DownKind;
 
 use super::{Runner, WAKE_MIN_MS, next_event};
@@ -18,9 +18,9 @@ impl Runner {
     pub(super) async fn goodbye(&mut self) {
         // systemd writes /run/nologin when the machine goes down (systemd-user-sessions.service).
         let going_down = Path::new("/run/nologin").exists();
-        let reason = if going_down { ByeReason::Shutdown } else { ByeReason::Stop };
+        let reason = if going_down { GoodbyeReason::Shutdown } else { GoodbyeReason::Stop };
         let return_within_s = u32::try_from(self.config.return_within.get().as_secs()).unwrap_or(u32::MAX);
-        self.report(&Body::Bye(Bye { reason, return_within_s }));
+        self.report(&Body::Goodbye(Goodbye { reason, return_within_s }));
         let deadline = clock::boottime_ms() + GOODBYE_MS;
         while self.session.is_open() && !self.backlog.is_empty() {
             let now_ms = clock::boottime_ms();
@@ -43,7 +43,7 @@ impl Runner {
         if let Some(link) = self.link.take() {
             link.close().await;
         }
-        let waiting = self.backlog.waiting();
+        let waiting = self.backlog.size();
         tracing::info!(waiting = waiting.on_disk, "agent stopped");
     }
 }

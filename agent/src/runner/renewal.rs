@@ -61,7 +61,7 @@ impl Renewal {
     }
 
     /// A certificate came. True when it should be tried now.
-    pub(super) fn received(&mut self, store: &IdentityStore, message: Certificate, now_ms: u64) -> bool {
+    pub(super) fn take_certificate(&mut self, store: &IdentityStore, message: Certificate, now_ms: u64) -> bool {
         let Some(KeyRequest { key, .. }) = self.pending.take() else {
             tracing::warn!("a certificate came that was not asked for");
             return false;
@@ -88,7 +88,12 @@ impl Renewal {
     }
 
     /// The link opened. Promotes what was tried and returns the identity with its new dates.
-    pub(super) fn trial_passed(&mut self, store: &IdentityStore, identity: &Identity, now_ms: u64) -> Option<Identity> {
+    pub(super) fn promote_trial(
+        &mut self,
+        store: &IdentityStore,
+        identity: &Identity,
+        now_ms: u64,
+    ) -> Option<Identity> {
         let Trial { dir, renew_at, expires_at } = self.trial.take()?;
         let renewed = Identity { renew_at, expires_at, ..identity.clone() };
         match store.promote(&dir).and_then(|()| store.save_identity(&renewed)) {
@@ -107,7 +112,7 @@ impl Renewal {
     }
 
     /// The link closed. True when a trial failed, and the old certificate should be used at once.
-    pub(super) fn trial_failed(&mut self, why: &str, now_ms: u64) -> bool {
+    pub(super) fn abandon_trial(&mut self, why: &str, now_ms: u64) -> bool {
         let Some(trial) = self.trial.take() else { return false };
         tracing::error!(why, "the renewed certificate does not work; the old one stays");
         let _ = std::fs::remove_dir_all(trial.dir);

@@ -76,7 +76,7 @@ struct Worker {
 /// What a sample says of the agent itself, besides what its thread measures.
 #[derive(Clone, Default)]
 pub(super) struct SampleRequest {
-    /// Reports that wait.
+    /// Reports in the backlog, in memory or on disk.
     pub(super) waiting: u64,
     /// Reports that were lost.
     pub(super) lost: u64,
@@ -186,7 +186,7 @@ impl SampleThread {
     }
 
     /// The next sample. It may be dropped and asked again.
-    pub(super) async fn finished(&mut self) -> FinishedSample {
+    pub(super) async fn next_sample(&mut self) -> FinishedSample {
         let Some((taken, outcomes)) = self.taken.recv().await else {
             // A probe's panic is caught where it happens; this is the sampler itself.
             tracing::error!("the thread that takes samples is gone; the next sample begins anew");
@@ -351,13 +351,13 @@ mod tests {
         thread.tell(SampleRequest { waiting: 8, children_us: 600, state_writable: true, ..SampleRequest::default() });
         assert_eq!(thread.desk.lock().request.children_us, 1000, "what children used adds up");
         thread.take_now();
-        let first = values(thread.finished().await);
+        let first = values(thread.next_sample().await);
         assert!(first[0] == Some(1.0) && first.contains(&Some(8.0)), "{first:?}");
         assert_eq!(thread.desk.lock().request.children_us, 0, "and is told once");
         // Another beat is kept at once, and nobody asks.
         thread.keep_beat(Schedule::new(clock::boottime_ms(), 20, 0));
         for count in [2.0, 3.0, 4.0] {
-            assert_eq!(values(thread.finished().await)[0], Some(count));
+            assert_eq!(values(thread.next_sample().await)[0], Some(count));
         }
         assert!(clock::boottime_ms() - started < 60_000 && thread.give_up_overdue(clock::boottime_ms()).is_none());
     }
@@ -368,7 +368,7 @@ mod tests {
         let probes =
             Probes::of(vec![("hangs", Box::new(HangingProbe(false, waits))), ("counts", Box::new(CountingProbe(0.0)))]);
         let mut thread = SampleThread::with(probes, Schedule::new(clock::boottime_ms(), 50, 0));
-        assert_eq!(values(thread.finished().await)[..2], [Some(1.0), Some(1.0)]);
+        assert_eq!(values(thread.next_sample().await)[..2], [Some(1.0), Some(1.0)]);
         while thread.desk.lock().busy_since_ms.is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(thread.give_up_overdue(since + DEADLINE_MS - 1), None);
         assert_eq!(thread.give_up_overdue(since + DEADLINE_MS), Some("hangs"));
         assert!(matches!(thread.outcomes()[0].outcome, ProbeOutcome::Unknown { .. }));
-        assert_eq!(values(thread.finished().await)[..2], [None, Some(2.0)], "its place stays");
+        assert_eq!(values(thread.next_sample().await)[..2], [None, Some(2.0)], "its place stays");
         let_go.send(()).expect("it waits");
     }
 
@@ -394,6 +394,6 @@ mod tests {
         assert_eq!(thread.give_up_overdue(due + DEADLINE_MS), None);
         assert!(desk.lock().over && !Arc::ptr_eq(&desk, &thread.desk));
         thread.take_now();
-        assert_eq!(values(thread.finished().await)[0], Some(1.0));
+        assert_eq!(values(thread.next_sample().await)[0], Some(1.0));
     }
 }

@@ -16,19 +16,19 @@ use ioc_common::clock;
 use ioc_common::id::SensorName;
 
 use crate::config::surveyor_path;
-use crate::sensor::{Announcement, LINE_MAX_BYTES, SensorNews, SensorNewsItem};
+use crate::sensor::{Announcement, LINE_MAX_BYTES, SensorChange, SensorUpdate};
 
 /// Between two starts of a child that ends at once, at most.
 const RESTART_MAX_MS: u64 = 60_000;
 /// A child that ran this long was not at fault from the start.
 const RAN_WELL_MS: u64 = 60_000;
-/// Most news that wait for the main loop; then the child waits.
+/// Most updates that wait for the main loop; then the child waits.
 const NEWS_MAX: usize = 64;
 
-/// Everything about sensors.
+/// The child that reads the sensors, started anew when it ends, and what it announced.
 pub(super) struct SensorReader {
     /// None when there are no sensors.
-    reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorNews>)>,
+    reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorUpdate>)>,
     announced: BTreeMap<SensorName, Announcement>,
 }
 
@@ -42,25 +42,25 @@ impl SensorReader {
         Self { reader, announced: BTreeMap::new() }
     }
 
-    /// The next news. Never ends while there are no sensors.
-    pub(super) async fn next_news(&mut self) -> SensorNews {
+    /// The next update. Never ends while there are no sensors.
+    pub(super) async fn next_update(&mut self) -> SensorUpdate {
         let received = match &mut self.reader {
             Some((_, receiver)) => receiver.recv().await,
             None => None,
         };
-        let Some(news) = received else { return std::future::pending().await };
-        match (&news.news, self.announced.get_mut(&news.sensor)) {
-            (SensorNewsItem::Announce(announcement), _) => {
-                self.announced.insert(news.sensor.clone(), (**announcement).clone());
+        let Some(update) = received else { return std::future::pending().await };
+        match (&update.change, self.announced.get_mut(&update.sensor)) {
+            (SensorChange::Announce(announcement), _) => {
+                self.announced.insert(update.sensor.clone(), (**announcement).clone());
             }
-            (SensorNewsItem::ProbeOutcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
+            (SensorChange::ProbeOutcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
             _ => {}
         }
-        news
+        update
     }
 
     /// Every sensor that was announced, to be announced anew.
-    pub(super) fn announced(&self) -> Vec<(SensorName, Announcement)> {
+    pub(super) fn announcements(&self) -> Vec<(SensorName, Announcement)> {
         self.announced.iter().map(|(name, announcement)| (name.clone(), announcement.clone())).collect()
     }
 
@@ -80,7 +80,7 @@ impl Drop for SensorReader {
 }
 
 /// Starts the child, passes on what it tells, and starts it again.
-async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<SensorNews>) {
+async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<SensorUpdate>) {
     let mut restarts = 0_u32;
     loop {
         let started_ms = clock::boottime_ms();
@@ -95,7 +95,7 @@ async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<Sensor
     }
 }
 
-async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNews>) -> std::io::Result<()> {
+async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorUpdate>) -> std::io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "our own program, which stays as long as the agent")]
     let mut command = Command::new(surveyor_path()?);
     command.arg("sensors").stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -112,13 +112,13 @@ async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNe
         if read == 0 {
             return Ok(());
         }
-        match serde_json::from_slice::<SensorNews>(&line) {
-            Ok(news) => {
-                if sender.send(news).await.is_err() {
+        match serde_json::from_slice::<SensorUpdate>(&line) {
+            Ok(update) => {
+                if sender.send(update).await.is_err() {
                     return Ok(());
                 }
             }
-            Err(error) => return Err(std::io::Error::other(format!("a line of it is no news of a sensor: {error}"))),
+            Err(error) => return Err(std::io::Error::other(format!("a line of it is no update of a sensor: {error}"))),
         }
     }
 }

@@ -21,7 +21,7 @@ use ioc_common::file;
 use ioc_common::metric;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 use ioc_common::topic::UpKind;
-use ioc_probe::{Hotplug, SURVEYS, Survey, names_in, read_text, software::WHOLE};
+use ioc_probe::{Hotplug, SURVEYS, Survey, names_in, read_text};
 
 use super::file_watch::FileWatch;
 use crate::config::surveyor_path;
@@ -59,7 +59,7 @@ struct SurveySlot {
     sent: Option<(u32, u64)>,
 }
 
-/// Everything about surveys.
+/// When each survey is due, the child that makes those that are, and what they found last.
 pub(super) struct SurveySchedule {
     slots: Vec<SurveySlot>,
     files: FileWatch,
@@ -271,11 +271,13 @@ impl SurveySchedule {
         }
     }
 
-    /// Has the whole software list made anew.
-    pub(super) fn want_software(&mut self, now_ms: u64) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.survey.name == "software") {
-            WHOLE.clone_into(&mut slot.memo);
-            slot.next_ms = now_ms;
+    /// Has everything sent that is otherwise sent as changes, now.
+    pub(super) fn want_whole(&mut self, now_ms: u64) {
+        for slot in &mut self.slots {
+            if let Some(whole) = slot.survey.whole_memo {
+                whole.clone_into(&mut slot.memo);
+                slot.next_ms = now_ms;
+            }
         }
     }
 
@@ -306,7 +308,8 @@ impl SurveySchedule {
     }
 
     fn keep_memos(&self) {
-        let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && slot.memo != WHOLE);
+        let asked_whole = |slot: &SurveySlot| slot.survey.whole_memo.is_some_and(|whole| slot.memo == whole);
+        let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && !asked_whole(slot));
         let kept = MemoFile { memos: memos.map(|slot| (slot.survey.name.to_owned(), slot.memo.clone())).collect() };
         if let Err(error) = file::replace(&self.memos, 0o644, |out| Ok(serde_json::to_writer(out, &kept)?)) {
             tracing::warn!(%error, path = %self.memos.display(), "what surveys remember cannot be kept");
@@ -497,6 +500,19 @@ async fn follow(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sent_as_changes_is_sent_whole_when_asked_for() {
+        let state = tempfile::tempdir().expect("temporary directory");
+        let mut schedule = SurveySchedule::new(state.path(), None, &[], &BTreeMap::new(), 7000);
+        schedule.want_whole(5000);
+        let due: Vec<_> = schedule.slots.iter().filter(|slot| slot.next_ms == 5000).collect();
+        assert_eq!(due.iter().map(|slot| slot.survey.name).collect::<Vec<_>>(), ["software"]);
+        assert_eq!(Some(due[0].memo.as_str()), due[0].survey.whole_memo);
+        schedule.keep_memos();
+        let kept = std::fs::read_to_string(&schedule.memos).expect("kept");
+        assert_eq!(kept, r#"{"memos":{}}"#, "it was only asked for");
+    }
 
     #[test]
     fn each_survey_is_looked_at_as_what_it_watches_asks_for() {

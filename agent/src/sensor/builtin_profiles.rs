@@ -40,13 +40,13 @@ pub fn find(name: &str, dir: &Path) -> Result<SensorProfile, ProfileError> {
     }
 }
 
-/// No such profile.
+/// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// Neither the site nor the product has one of this name.
     #[error("no such profile; there are {}", BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))]
     Unknown,
-    /// It is faulty.
+    /// The site's file has an error; the product's own are tested.
     #[error(transparent)]
     Faulty(#[from] ConfigError),
 }

@@ -164,7 +164,7 @@ pub async fn scan(line: &LineArgs, first: u8, last: u8) -> anyhow::Result<(Strin
                 Err(error @ RequestError::Line { .. }) => anyhow::bail!("{error}"),
                 // Any answer of its own shows that something is there.
                 Err(error @ (RequestError::Exception { .. } | RequestError::Wrong { .. })) => {
-                    if error.answered() {
+                    if error.is_answer() {
                         answers.push(format!("function {}: exception", table.function()));
                     }
                 }

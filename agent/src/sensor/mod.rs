@@ -1,5 +1,5 @@
 //! Sensors: devices around this host that cannot run an agent. They are read by a program of its own beside the agent
-//! (`ioc-agent-survey sensors`, [`poller`]), which tells it line by line what it found ([`SensorNews`]); a host without sensors pays nothing.
+//! (`ioc-agent-survey sensors`, [`poller`]), which tells it line by line what it found ([`SensorUpdate`]); a host without sensors pays nothing.
 //!
 //! Rooms: [`settings`] checks the configuration, [`profile`], [`request_batching`] and [`decode`] turn the words of a Modbus device into numbers,
 //! [`modbus`], [`nut`] and [`pjlink`] speak to devices, [`publisher`] decides what is told when, [`field_tool`] helps a technician on site.
@@ -26,21 +26,21 @@ use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Facts, ProbeOutcome, SensorFacts};
 
-/// Longest line of [`SensorNews`], in bytes.
+/// Longest line of [`SensorUpdate`], in bytes.
 pub const LINE_MAX_BYTES: usize = 512 * 1024;
 
 /// What the agent is told of a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "their names say it")]
-pub struct SensorNews {
+pub struct SensorUpdate {
     pub sensor: SensorName,
-    pub news: SensorNewsItem,
+    pub change: SensorChange,
 }
 
-/// News of a sensor.
+/// What is new about a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SensorNewsItem {
+pub enum SensorChange {
     /// What it is, and the layout of its samples from now on.
     Announce(Box<Announcement>),
     /// Its numbers, in the order of the layout.

@@ -66,7 +66,7 @@ pub enum RequestError {
 impl RequestError {
     /// Whether the unit itself answered.
     #[must_use]
-    pub const fn answered(&self) -> bool {
+    pub const fn is_answer(&self) -> bool {
         // A gateway answers 10 and 11 for a unit that does not.
         matches!(self, Self::Exception { code, .. } if *code != 10 && *code != 11)
     }
@@ -253,12 +253,12 @@ impl Wire {
                     return Ok(None);
                 }
                 Err(error @ RequestError::Exception { code: 2 | 3, .. }) => Some(error),
-                Err(error) if error.answered() => return Ok(Some(error)),
+                Err(error) if error.is_answer() => return Ok(Some(error)),
                 Err(error) => return Err(error),
             }
         };
         let wanted = profile.items.iter().map(|item| item.at).chain(profile.texts.iter().map(|text| text.at));
-        let wanted: Vec<AddressRange> = wanted.filter(|one| at.holds(one)).collect();
+        let wanted: Vec<AddressRange> = wanted.filter(|one| at.contains(one)).collect();
         let pieces = requests(&wanted, RequestLimits { gap_max: 0, ..profile.limits });
         if pieces == [at] {
             return Ok(whole);
@@ -270,7 +270,7 @@ impl Wire {
                     words.put(piece, &got);
                     some = true;
                 }
-                Err(error) if error.answered() => last = Some(error),
+                Err(error) if error.is_answer() => last = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -394,14 +394,15 @@ struct UnitState {
     texts_ms: Option<u64>,
 }
 
-/// Which units a lane asks.
+/// Units of a line that are polled one after the other. Those that do not answer are polled beside the others, so that waiting for them delays
+/// none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lane {
-    /// Those that answer.
+enum PollGroup {
+    /// Units that answered last time.
     Healthy,
-    /// Those that do not.
+    /// Units that did not.
     Failing,
-    /// All, since there is one line only.
+    /// Every unit: a serial line takes one request at a time.
     All,
 }
 
@@ -426,20 +427,26 @@ pub async fn supervise(bus: Bus, on_poll: Arc<PollHandler>) {
     let bus = Arc::new(bus);
     match bus.line {
         BusLine::Tcp { .. } => {
-            let failing = run_lane(Arc::clone(&bus), Arc::clone(&unit_states), Lane::Failing, Arc::clone(&on_poll));
-            tokio::join!(run_lane(bus, unit_states, Lane::Healthy, on_poll), failing);
+            let failing =
+                poll_group(Arc::clone(&bus), Arc::clone(&unit_states), PollGroup::Failing, Arc::clone(&on_poll));
+            tokio::join!(poll_group(bus, unit_states, PollGroup::Healthy, on_poll), failing);
         }
-        BusLine::Serial { .. } => run_lane(bus, unit_states, Lane::All, on_poll).await,
+        BusLine::Serial { .. } => poll_group(bus, unit_states, PollGroup::All, on_poll).await,
     }
 }
 
-async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: Lane, on_poll: Arc<PollHandler>) {
+async fn poll_group(
+    bus: Arc<Bus>,
+    unit_states: Arc<Mutex<Vec<UnitState>>>,
+    group: PollGroup,
+    on_poll: Arc<PollHandler>,
+) {
     let mut wire = Wire::new(bus.line.clone(), bus.timeout);
     // On a shared line a silent unit may cost its timeout once between two rounds of its neighbours, and no more.
     let mut failing_turn = false;
     loop {
         let now_ms = clock::boottime_ms();
-        let next = next_due(&unit_states, lane, now_ms, &mut failing_turn);
+        let next = next_due(&unit_states, group, now_ms, &mut failing_turn);
         let place = match next {
             Ok(place) => place,
             Err(wait_ms) => {
@@ -468,7 +475,7 @@ async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: 
                 }
                 Err(error) => {
                     unit_state.failures = unit_state.failures.saturating_add(1);
-                    if error.answered() {
+                    if error.is_answer() {
                         unit.every.max(Duration::from_secs(5))
                     } else {
                         back_off(unit_state.failures, unit.every)
@@ -489,7 +496,7 @@ async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: 
                 }
                 on_poll(unit, Ok(poll));
             }
-            Err(error) => on_poll(unit, Err((error.to_string(), silent || error.answered()))),
+            Err(error) => on_poll(unit, Err((error.to_string(), silent || error.is_answer()))),
         }
     }
 }
@@ -497,21 +504,21 @@ async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: 
 /// The unit that is due and has waited longest, or how long to wait for one.
 fn next_due(
     unit_states: &Mutex<Vec<UnitState>>,
-    lane: Lane,
+    group: PollGroup,
     now_ms: u64,
     failing_turn: &mut bool,
 ) -> Result<usize, u64> {
-    /// A unit that another lane hands over is found within this.
+    /// A unit that another group hands over is found within this.
     const LOOK_AGAIN_MS: u64 = 250;
     let guard = unit_states.lock().unwrap_or_else(PoisonError::into_inner);
     let due = |failing: bool| {
         let mine = guard.iter().enumerate().filter(|(_, one)| !one.busy && (one.failures > 0) == failing);
         mine.min_by_key(|(_, one)| one.next_ms).map(|(place, one)| (place, one.next_ms))
     };
-    let chosen = match lane {
-        Lane::Healthy => due(false),
-        Lane::Failing => due(true),
-        Lane::All => {
+    let chosen = match group {
+        PollGroup::Healthy => due(false),
+        PollGroup::Failing => due(true),
+        PollGroup::All => {
             let (healthy, failing) = (due(false), due(true));
             let ready = |one: Option<(usize, u64)>| one.filter(|(_, at)| *at <= now_ms);
             *failing_turn = !*failing_turn;
@@ -522,9 +529,11 @@ fn next_due(
     };
     match chosen {
         Some((place, at)) if at <= now_ms => Ok(place),
-        Some((_, at)) if lane == Lane::Healthy || lane == Lane::All => Err((at - now_ms).clamp(1, LOOK_AGAIN_MS)),
+        Some((_, at)) if group == PollGroup::Healthy || group == PollGroup::All => {
+            Err((at - now_ms).clamp(1, LOOK_AGAIN_MS))
+        }
         Some((_, at)) => Err((at - now_ms).clamp(1, 1000)),
-        None => Err(if lane == Lane::Failing { 1000 } else { LOOK_AGAIN_MS }),
+        None => Err(if group == PollGroup::Failing { 1000 } else { LOOK_AGAIN_MS }),
     }
 }
 

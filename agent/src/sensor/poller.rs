@@ -34,13 +34,13 @@ pub async fn poll_all<W: Write + Send + 'static>(
         for unit in sensors.buses.iter().flat_map(|bus| &bus.units) {
             let expected: Vec<(&str, &str)> =
                 items_with_subjects(unit).map(|(item, subject)| (item.metric.name, subject)).collect();
-            publisher.expect(&unit.about, millis(unit.every), &expected);
+            publisher.register(&unit.about, millis(unit.every), &expected);
         }
         for ups in &sensors.nut {
-            publisher.expect(&ups.about, millis(ups.every), &nut::EXPECTED);
+            publisher.register(&ups.about, millis(ups.every), &nut::EXPECTED);
         }
         for projector in &sensors.pjlink {
-            publisher.expect(&projector.about, millis(projector.every), &pjlink::EXPECTED);
+            publisher.register(&projector.about, millis(projector.every), &pjlink::EXPECTED);
         }
     }
     for bus in sensors.buses {
@@ -49,8 +49,8 @@ pub async fn poll_all<W: Write + Send + 'static>(
             let now_ms = clock::boottime_ms();
             let mut publisher = lock(&publisher);
             check_write(match result {
-                Ok(poll) => publisher.poll_succeeded(&unit.about.name, poll, now_ms),
-                Err((why, silent)) => publisher.poll_failed(&unit.about.name, &why, silent, now_ms),
+                Ok(poll) => publisher.record_poll(&unit.about.name, poll, now_ms),
+                Err((why, silent)) => publisher.record_failure(&unit.about.name, &why, silent, now_ms),
             });
         };
         let on_poll: Arc<modbus::PollHandler> = Arc::new(on_poll);
@@ -113,12 +113,12 @@ async fn poll_for_ever<W, F, A>(
         let wait = match result {
             Ok(poll) => {
                 failures = 0;
-                check_write(lock(publisher).poll_succeeded(&about.name, poll, now_ms));
+                check_write(lock(publisher).record_poll(&about.name, poll, now_ms));
                 every
             }
             Err(why) => {
                 failures = failures.saturating_add(1);
-                check_write(lock(publisher).poll_failed(&about.name, &why, failures >= 2, now_ms));
+                check_write(lock(publisher).record_failure(&about.name, &why, failures >= 2, now_ms));
                 // The second try follows soon: one lost packet is no outage.
                 if failures == 1 { every.min(Duration::from_secs(2)) } else { back_off(failures, every) }
             }

@@ -101,7 +101,7 @@ pub enum TextKind {
 /// A number that was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ItemValue {
-    /// It is this.
+    /// The value in the unit of its metric.
     Number(f64),
     /// The device says that it has none, or its words hold none.
     None,

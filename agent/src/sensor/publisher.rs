@@ -10,7 +10,7 @@ use ioc_common::reading::brief;
 use ioc_common::report::{Facts, ProbeOutcome};
 
 use super::settings::SensorIdentity;
-use super::{Announcement, SensorNews, SensorNewsItem};
+use super::{Announcement, SensorChange, SensorUpdate};
 
 /// A value older than this many polls is not known any more.
 const STALE_POLLS: u64 = 3;
@@ -84,7 +84,7 @@ impl<W: Write> Publisher<W> {
     }
 
     /// A sensor that will be polled every `every_ms`, and what it is expected to give.
-    pub fn expect(&mut self, about: &SensorIdentity, every_ms: u64, expected: &[(&str, &str)]) {
+    pub fn register(&mut self, about: &SensorIdentity, every_ms: u64, expected: &[(&str, &str)]) {
         let series = READER_METRICS.iter().map(|metric| Series::new(metric, ""));
         let series: Vec<Series> =
             series.chain(expected.iter().map(|(metric, subject)| Series::new(metric, subject))).collect();
@@ -109,7 +109,7 @@ impl<W: Write> Publisher<W> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn poll_succeeded(&mut self, name: &SensorName, poll: Poll, now_ms: u64) -> std::io::Result<()> {
+    pub fn record_poll(&mut self, name: &SensorName, poll: Poll, now_ms: u64) -> std::io::Result<()> {
         let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         let first = entry.polled_ms.is_none();
         let mut grown = false;
@@ -144,7 +144,7 @@ impl<W: Write> Publisher<W> {
         if !entry.announced || grown || machine_changed {
             self.announce(name)?;
         } else if outcome_changed {
-            self.publish(name, SensorNewsItem::ProbeOutcome(ProbeOutcome::Read))?;
+            self.publish(name, SensorChange::ProbeOutcome(ProbeOutcome::Read))?;
         }
         self.publish_if_state_changed(name, now_ms, first || outcome_changed)
     }
@@ -153,7 +153,7 @@ impl<W: Write> Publisher<W> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn poll_failed(&mut self, name: &SensorName, why: &str, silent: bool, now_ms: u64) -> std::io::Result<()> {
+    pub fn record_failure(&mut self, name: &SensorName, why: &str, silent: bool, now_ms: u64) -> std::io::Result<()> {
         let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         entry.errors += 1;
         if !silent {
@@ -170,7 +170,7 @@ impl<W: Write> Publisher<W> {
         if !entry.announced {
             self.announce(name)?;
         } else if changed {
-            self.publish(name, SensorNewsItem::ProbeOutcome(outcome))?;
+            self.publish(name, SensorChange::ProbeOutcome(outcome))?;
         }
         self.publish_if_state_changed(name, now_ms, went_down)
     }
@@ -216,7 +216,7 @@ impl<W: Write> Publisher<W> {
         let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         let now = Self::current_values(entry, now_ms);
         entry.published.clone_from(&now);
-        self.publish(name, SensorNewsItem::Values(now))
+        self.publish(name, SensorChange::Values(now))
     }
 
     fn announce(&mut self, name: &SensorName) -> std::io::Result<()> {
@@ -230,11 +230,11 @@ impl<W: Write> Publisher<W> {
             layout,
             outcome: entry.outcome.clone(),
         };
-        self.publish(name, SensorNewsItem::Announce(Box::new(announcement)))
+        self.publish(name, SensorChange::Announce(Box::new(announcement)))
     }
 
-    fn publish(&mut self, name: &SensorName, news: SensorNewsItem) -> std::io::Result<()> {
-        serde_json::to_writer(&mut self.out, &SensorNews { sensor: name.clone(), news })?;
+    fn publish(&mut self, name: &SensorName, change: SensorChange) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.out, &SensorUpdate { sensor: name.clone(), change })?;
         self.out.write_all(b"\n")?;
         self.out.flush()
     }
@@ -249,7 +249,7 @@ mod tests {
         let mut publisher = Publisher::new(Vec::new(), 10);
         let name: SensorName = "ups-1".parse().expect("a name");
         let about = SensorIdentity { name: name.clone(), facts: SensorFacts::default() };
-        publisher.expect(&about, 1000, &[("ups.charge", ""), ("ups.on_battery", "")]);
+        publisher.register(&about, 1000, &[("ups.charge", ""), ("ups.on_battery", "")]);
         (publisher, name)
     }
 
@@ -259,10 +259,10 @@ mod tests {
         Poll { numbers, answer_ms: 2.0, ..Poll::default() }
     }
 
-    fn published(publisher: &mut Publisher<Vec<u8>>) -> Vec<SensorNewsItem> {
+    fn published(publisher: &mut Publisher<Vec<u8>>) -> Vec<SensorChange> {
         let lines = std::mem::take(&mut publisher.out);
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice::<SensorNews>(line).expect("reads").news).collect()
+        lines.map(|line| serde_json::from_slice::<SensorUpdate>(line).expect("reads").change).collect()
     }
 
     #[test]
@@ -270,16 +270,16 @@ mod tests {
         let (mut publisher, name) = publisher();
         publisher.tick(0).expect("writes");
         assert!(published(&mut publisher).is_empty(), "nothing is known yet");
-        publisher.poll_succeeded(&name, poll(90.0, 0.0), 1000).expect("writes");
-        let news = published(&mut publisher);
-        assert!(matches!(news[0], SensorNewsItem::Announce(_)));
+        publisher.record_poll(&name, poll(90.0, 0.0), 1000).expect("writes");
+        let changes = published(&mut publisher);
+        assert!(matches!(changes[0], SensorChange::Announce(_)));
         assert_eq!(
-            news[1],
-            SensorNewsItem::Values(vec![Some(1.0), Some(2.0), Some(0.0), Some(0.0), Some(90.0), Some(0.0)])
+            changes[1],
+            SensorChange::Values(vec![Some(1.0), Some(2.0), Some(0.0), Some(0.0), Some(90.0), Some(0.0)])
         );
-        publisher.poll_succeeded(&name, poll(80.0, 0.0), 2000).expect("writes");
+        publisher.record_poll(&name, poll(80.0, 0.0), 2000).expect("writes");
         assert!(published(&mut publisher).is_empty(), "a level waits");
-        publisher.poll_succeeded(&name, poll(79.0, 1.0), 3000).expect("writes");
+        publisher.record_poll(&name, poll(79.0, 1.0), 3000).expect("writes");
         assert_eq!(published(&mut publisher).len(), 1, "power lost is told at once");
         publisher.tick(10_000).expect("writes");
         assert_eq!(published(&mut publisher).len(), 1);
@@ -288,37 +288,37 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_unknown_and_never_a_guess() {
         let (mut publisher, name) = publisher();
-        publisher.poll_succeeded(&name, poll(90.0, 1.0), 1000).expect("writes");
+        publisher.record_poll(&name, poll(90.0, 1.0), 1000).expect("writes");
         published(&mut publisher);
-        publisher.poll_failed(&name, "timed out", false, 2000).expect("writes");
+        publisher.record_failure(&name, "timed out", false, 2000).expect("writes");
         assert!(published(&mut publisher).is_empty(), "once is no news");
-        publisher.poll_failed(&name, "timed out", true, 3000).expect("writes");
-        let news = published(&mut publisher);
-        assert!(matches!(&news[0], SensorNewsItem::ProbeOutcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
+        publisher.record_failure(&name, "timed out", true, 3000).expect("writes");
+        let changes = published(&mut publisher);
+        assert!(matches!(&changes[0], SensorChange::ProbeOutcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
         assert_eq!(
-            news[1],
-            SensorNewsItem::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
+            changes[1],
+            SensorChange::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
             "lost is not on battery"
         );
-        publisher.poll_failed(&name, "timed out", true, 4000).expect("writes");
+        publisher.record_failure(&name, "timed out", true, 4000).expect("writes");
         assert!(published(&mut publisher).is_empty());
-        publisher.poll_succeeded(&name, poll(91.0, 0.0), 5000).expect("writes");
-        assert!(matches!(published(&mut publisher)[0], SensorNewsItem::ProbeOutcome(ProbeOutcome::Read)));
+        publisher.record_poll(&name, poll(91.0, 0.0), 5000).expect("writes");
+        assert!(matches!(published(&mut publisher)[0], SensorChange::ProbeOutcome(ProbeOutcome::Read)));
         // Nobody polls any more: what was read grows old.
         publisher.tick(60_000).expect("writes");
-        let SensorNewsItem::Values(values) = &published(&mut publisher)[0] else { panic!("values") };
+        let SensorChange::Values(values) = &published(&mut publisher)[0] else { panic!("values") };
         assert_eq!((values[0], values[4]), (Some(0.0), None));
     }
 
     #[test]
     fn a_series_that_appears_makes_a_new_layout() {
         let (mut publisher, name) = publisher();
-        publisher.poll_succeeded(&name, poll(90.0, 0.0), 1000).expect("writes");
+        publisher.record_poll(&name, poll(90.0, 0.0), 1000).expect("writes");
         published(&mut publisher);
         let mut more = poll(90.0, 0.0);
         more.numbers.push(("ups.load", String::new(), Some(12.0)));
-        publisher.poll_succeeded(&name, more, 2000).expect("writes");
-        let news = published(&mut publisher);
-        assert!(matches!(&news[0], SensorNewsItem::Announce(announced) if announced.layout.series().len() == 7));
+        publisher.record_poll(&name, more, 2000).expect("writes");
+        let changes = published(&mut publisher);
+        assert!(matches!(&changes[0], SensorChange::Announce(announced) if announced.layout.series().len() == 7));
     }
 }

@@ -64,7 +64,7 @@ impl AddressRange {
 
     /// Whether `other` lies within this one.
     #[must_use]
-    pub fn holds(&self, other: &Self) -> bool {
+    pub fn contains(&self, other: &Self) -> bool {
         self.table == other.table && self.start <= other.start && other.end() <= self.end()
     }
 }
@@ -127,7 +127,7 @@ mod tests {
             let wanted: Vec<AddressRange> = wanted.into_iter().map(|(start, count)| input(start, count)).collect();
             let found = requests(&wanted, RequestLimits { count_max, gap_max });
             for one in &wanted {
-                prop_assert!(found.iter().any(|request| request.holds(one)));
+                prop_assert!(found.iter().any(|request| request.contains(one)));
             }
             prop_assert!(found.iter().all(|request| request.count <= count_max));
             prop_assert!(found.len() <= wanted.len());

@@ -25,14 +25,14 @@ pub type PollEvery = SpanWithin<200, 3_600_000>;
 /// How long an answer may take.
 pub type Timeout = SpanWithin<50, 30_000>;
 
-/// The sensors, checked.
+/// The sensors of `agent.toml`, each with its profile read and its values checked.
 #[derive(Debug, Clone, Default)]
 pub struct SensorSettings {
-    /// Modbus lines.
+    /// Modbus lines, each with the units on it.
     pub buses: Vec<Bus>,
     /// UPS behind Network UPS Tools.
     pub nut: Vec<NutUps>,
-    /// Projectors and panels.
+    /// Projectors and panels that speak PJLink.
     pub pjlink: Vec<Projector>,
 }
 
@@ -53,7 +53,7 @@ pub struct SensorIdentity {
     pub facts: SensorFacts,
 }
 
-/// A Modbus line.
+/// A Modbus line, on which one request is under way at a time.
 #[derive(Debug, Clone)]
 pub struct Bus {
     /// Serial line or TCP address of the bus.
@@ -62,7 +62,7 @@ pub struct Bus {
     pub timeout: Duration,
     /// How often a request is sent before a unit counts as silent.
     pub tries: u32,
-    /// The units on it.
+    /// Each answers to its own number.
     pub units: Vec<Unit>,
 }
 
@@ -121,7 +121,7 @@ pub struct Unit {
     pub number: u8,
     /// Which of its words mean what.
     pub profile: Arc<SensorProfile>,
-    /// Between two polls.
+    /// From the start of one poll to the start of the next, while it answers.
     pub every: Duration,
     /// Names of its contacts; those that are not named are not read. Empty when the profile has no contacts to name.
     pub contacts: BTreeMap<String, String>,
@@ -134,7 +134,7 @@ pub struct Unit {
 pub struct NutUps {
     /// Name and facts of the sensor.
     pub about: SensorIdentity,
-    /// Host of `upsd`.
+    /// Name or address of the host on which `upsd` runs; often this one.
     pub host: String,
     /// TCP port of `upsd`, 3493 unless said otherwise.
     pub port: u16,
@@ -142,9 +142,9 @@ pub struct NutUps {
     pub ups: String,
     /// User, where `upsd` wants one.
     pub user: Option<String>,
-    /// File with the password.
+    /// File that holds the password of `user`, so that it stands in no configuration.
     pub password_file: Option<PathBuf>,
-    /// Between two polls.
+    /// From the start of one poll to the start of the next, while it answers.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -160,7 +160,7 @@ pub struct Projector {
     pub port: u16,
     /// File with the password, where it has one.
     pub password_file: Option<PathBuf>,
-    /// Between two polls.
+    /// From the start of one poll to the start of the next, while it answers.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,

@@ -1,4 +1,4 @@
-//! The spool on disk: what is written now ([`super::live`]), and files of frames that are only read.
+//! The spool on disk: what is written now ([`super::sled_store`]), and files of frames that are only read.
 //!
 //! What waits is known by an index in memory, made by reading the files once at the start. A fault of the disk that may pass never makes
 //! anything be thrown away: the files stay as they are, and are read again later. A report is lost only when its own bytes are, and is counted.
@@ -16,10 +16,10 @@ mod measure;
 mod recovery;
 
 use super::SpooledReport;
-use super::damaged::{DamagedParts, Harm};
+use super::damaged_parts::{DamagedParts, SpoolFileHealth};
 use super::error::SpoolError;
 use super::frame::{self, write_file};
-use super::live::{self, Live, no_room};
+use super::sled_store::{self, SledStore, is_disk_full};
 
 /// What an entry takes beside its report.
 pub(super) const OVERHEAD_BYTES: u64 = 64;
@@ -38,7 +38,7 @@ const WITHOUT_SLED_MS: u64 = 60_000;
 pub struct DiskSpool {
     dir: PathBuf,
     max_bytes: u64,
-    live: Option<Live>,
+    live: Option<SledStore>,
     without_sled_until_ms: u64,
     /// Files that were written without sled since it was last open.
     loose: u32,
@@ -67,7 +67,7 @@ pub struct DiskSpool {
 struct SpoolFile {
     path: PathBuf,
     waiting: u64,
-    harm: Harm,
+    health: SpoolFileHealth,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +183,7 @@ impl DiskSpool {
     fn put_live(&mut self, frames: &[(Position, Vec<u8>)], losses: &mut Losses) -> Result<(), SpoolError> {
         if self.live.is_none() {
             self.retire(losses)?;
-            self.live = Some(Live::create(&self.dir).map_err(|source| self.error("open", source))?);
+            self.live = Some(SledStore::create(&self.dir).map_err(|source| self.error("open", source))?);
             self.loose = 0;
         }
         match &self.live {
@@ -198,13 +198,13 @@ impl DiskSpool {
         let number = self.new_number();
         let path = self.path_of(number);
         let mut result = write_file(&path, frames.iter().map(|(_, frame)| Ok(frame)));
-        if result.as_ref().is_err_and(no_room) {
-            live::free_ballast(&self.dir);
+        if result.as_ref().is_err_and(is_disk_full) {
+            sled_store::free_ballast(&self.dir);
             result = write_file(&path, frames.iter().map(|(_, frame)| Ok(frame)));
         }
         result.map_err(|source| self.error_at("write", &path, source))?;
         self.loose += 1;
-        self.files.insert(number, SpoolFile { path, waiting: frames.len() as u64, harm: Harm::None });
+        self.files.insert(number, SpoolFile { path, waiting: frames.len() as u64, health: SpoolFileHealth::Whole });
         Ok(number)
     }
 
@@ -212,7 +212,7 @@ impl DiskSpool {
     fn retire(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
         self.ensure_listed()?;
         self.live = None;
-        let left = live::files_in(&self.dir).map_err(|source| self.error("list", source))?;
+        let left = sled_store::files_in(&self.dir).map_err(|source| self.error("list", source))?;
         let kept = self.dir.join("kept");
         for path in left {
             fs::create_dir_all(&kept).map_err(|source| self.error("write", source))?;
@@ -311,11 +311,11 @@ impl DiskSpool {
         let mut old = std::mem::take(&mut self.files);
         for number in corrupt.into_iter().flatten() {
             if let Some(file) = old.get_mut(&number) {
-                file.harm = file.harm.or_damaged();
+                file.health = file.health.or_damaged();
             }
         }
         self.let_all_go(old);
-        self.files.insert(number, SpoolFile { path, waiting: places.len() as u64, harm: Harm::None });
+        self.files.insert(number, SpoolFile { path, waiting: places.len() as u64, health: SpoolFileHealth::Whole });
         self.index = places;
         Ok(())
     }
@@ -328,7 +328,7 @@ impl DiskSpool {
                 None => return Err(io::Error::other("not open")),
             },
             Some(None) => None,
-            Some(Some(file)) => frame::at(&File::open(&file.path)?, place.offset, place.len)?,
+            Some(Some(file)) => frame::frame_at(&File::open(&file.path)?, place.offset, place.len)?,
         };
         Ok(frame.filter(|frame| frame::decode(frame).is_some_and(|entry| entry.position == position)))
     }
@@ -363,7 +363,7 @@ impl DiskSpool {
                 Ok(None) => {
                     losses.corrupt += 1;
                     if let Some(file) = place.file.and_then(|number| self.files.get_mut(&number)) {
-                        file.harm = file.harm.or_damaged();
+                        file.health = file.health.or_damaged();
                     }
                     self.forget(position);
                 }
@@ -436,10 +436,10 @@ impl DiskSpool {
 
     /// Takes a file away in which nothing waits: what is damaged of it is kept for a technician. Gives it back when that cannot be done now.
     fn let_go(&mut self, file: SpoolFile) -> Option<SpoolFile> {
-        let done = match file.harm {
-            Harm::None => fs::remove_file(&file.path),
-            Harm::Damaged => self.aside.keep(&file.path),
-            Harm::Unreadable => self.aside.keep_whole(&file.path),
+        let done = match file.health {
+            SpoolFileHealth::Whole => fs::remove_file(&file.path),
+            SpoolFileHealth::Damaged => self.aside.keep(&file.path),
+            SpoolFileHealth::Unreadable => self.aside.keep_whole(&file.path),
         };
         match done {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

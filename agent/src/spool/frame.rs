@@ -41,7 +41,7 @@ pub(super) enum FoundFrame {
     Headless,
 }
 
-/// A report, framed.
+/// A report as it lies on disk: a mark, its length, place and checksum around it.
 pub(super) fn encode(entry: &SpooledReport) -> Vec<u8> {
     let payload = entry.sealed.as_bytes();
     let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len() + CRC_BYTES);
@@ -133,7 +133,7 @@ pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(FoundFram
 
 /// What stands at a place of a file; none when the file ends before it is whole. A read that brings less than was asked for goes on, and one
 /// that a signal interrupts begins again: neither says anything of what is in the file.
-pub(super) fn at(file: &impl FileExt, offset: u64, len: u32) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn frame_at(file: &impl FileExt, offset: u64, len: u32) -> io::Result<Option<Vec<u8>>> {
     let mut frame = vec![0; len as usize];
     match file.read_exact_at(&mut frame, offset) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -233,7 +233,7 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
 
 /// What was being written when a run was cut off may hold reports that are nowhere else: it is read under another name, which nothing is
 /// written to.
-pub(super) fn kept_of_cut_off(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn rename_cut_off(path: &Path) -> io::Result<PathBuf> {
     let to = path.with_file_name(format!("{CUT_OFF}{:016}.rec", clock::now().as_millis()));
     if to.exists() {
         return Ok(path.to_owned());
@@ -248,7 +248,7 @@ pub(super) fn is_cut_off(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::at;
+    use super::frame_at;
 
     #[test]
     fn a_read_that_is_short_or_interrupted_is_no_damage() {
@@ -272,7 +272,7 @@ mod tests {
         }
 
         let file = Slow((0..20).collect(), std::cell::Cell::new(false));
-        assert_eq!(at(&file, 2, 10).expect("read"), Some((2..12).collect()));
-        assert_eq!(at(&file, 15, 10).expect("read"), None, "it ends before");
+        assert_eq!(frame_at(&file, 2, 10).expect("read"), Some((2..12).collect()));
+        assert_eq!(frame_at(&file, 15, 10).expect("read"), None, "it ends before");
     }
 }

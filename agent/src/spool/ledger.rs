@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use ioc_common::file::replace_durably;
 use ioc_common::report::{EARLIER_RUNS_MAX, EarlierRun, Losses};
 
-use super::damaged::DamagedParts;
+use super::damaged_parts::DamagedParts;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct LedgerFile {
-    /// Whose this is.
+    /// The device that this machine was enrolled as; the losses of another one are not told.
     device: String,
     losses: Losses,
     /// The epoch that was begun last.
@@ -76,12 +76,12 @@ impl Ledger {
         self.kept.losses
     }
 
-    pub(super) fn former(&self) -> &[EarlierRun] {
+    pub(super) fn earlier_runs(&self) -> &[EarlierRun] {
         &self.kept.former
     }
 
     /// The epoch that was begun last, unless it was another device's.
-    pub(super) fn running(&self, device: &str) -> u64 {
+    pub(super) fn running_epoch(&self, device: &str) -> u64 {
         if self.kept.device == device { self.kept.running } else { 0 }
     }
 
@@ -113,7 +113,7 @@ impl Ledger {
     }
 
     /// Takes what was lost, and writes it when that is news.
-    pub(super) fn lost(&mut self, losses: Losses) {
+    pub(super) fn record_losses(&mut self, losses: Losses) {
         if self.kept.losses != losses {
             self.kept.losses = losses;
             self.save();

@@ -1,16 +1,16 @@
 //! Keeps reports until they are committed: a bounded ring in memory, and a bounded spool on disk.
 //!
 //! Events go to disk at once. Samples go there only when the collector has been silent for a while, when the ring is full, or
-//! when the agent stops: in the steady state nothing is written. A report is freed by the collector's watermark and by
-//! nothing else. A fault of the disk that may pass throws nothing away: what cannot be written waits in memory, what cannot be read is
-//! read again later. Losses are counted, kept across restarts, and never silent.
+//! when the agent stops: in the steady state nothing is written. Only the collector's watermark frees a report. Disk errors are taken to be
+//! temporary and lose nothing: what cannot be written stays in memory, what cannot be read is read again later. Every loss is counted,
+//! and the count survives restarts.
 
-mod damaged;
+mod damaged_parts;
 mod disk;
 mod error;
 mod frame;
 mod ledger;
-mod live;
+mod sled_store;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use ioc_common::codec::SealedReport;
 use ioc_common::report::{EarlierRun, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use damaged::DamagedParts;
+pub use damaged_parts::DamagedParts;
 pub use disk::DiskSpool;
 pub use error::SpoolError;
 use ledger::Ledger;
@@ -33,15 +33,15 @@ const RETRY_LAST_MS: u64 = 30_000;
 /// A report that waits to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpooledReport {
-    /// Its place in the order.
+    /// Epoch and sequence, by which the collector knows what it has already.
     pub position: Position,
-    /// Its kind of topic.
+    /// What kind of report it is, which is also its topic.
     pub kind: UpKind,
-    /// The boot clock when it was taken, milliseconds.
+    /// When it was taken, by the boot clock, milliseconds.
     pub taken_ms: u64,
     /// The first eight hex digits of the boot ID then: the age is known only within the same boot.
     pub boot: String,
-    /// Its JSON, complete but for the age that it has when it is sent.
+    /// Its JSON. Only its age is missing, which is filled in when it is sent.
     pub sealed: SealedReport,
 }
 
@@ -58,7 +58,8 @@ impl SpooledReport {
 pub struct BacklogLimits {
     /// Most reports in memory.
     pub ring_max_reports: usize,
-    /// Most bytes of reports on disk, less what is damaged and kept. The spool's files may take twice that.
+    /// Most bytes of reports on disk. Damaged parts that are kept take their room from it. The files may take up to twice as much, since
+    /// freed reports go with their file.
     pub spool_max_bytes: u64,
 }
 
@@ -70,13 +71,13 @@ pub struct Backlog {
     disk: DiskSpool,
     losses: Losses,
     ledger: Ledger,
-    /// When counting began, if it begins in this run.
+    /// When this run began to count losses, if no earlier run did. Milliseconds since 1970.
     made: u64,
     trouble: Option<String>,
     /// Why the disk cannot be read, while it cannot.
     unreadable: Option<String>,
     retry_at_ms: u64,
-    /// Writes that failed since the last that did not.
+    /// How many writes in a row have failed.
     failures: u32,
 }
 
@@ -86,7 +87,7 @@ struct Slot {
     on_disk: bool,
 }
 
-/// How much waits, and where.
+/// The size of the backlog. A report can be in memory and on disk, and is then counted in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BacklogSize {
     /// Reports in memory.
@@ -98,8 +99,8 @@ pub struct BacklogSize {
 }
 
 impl Backlog {
-    /// A backlog whose spool lies in `dir`, with what was lost so far beside it. What was left there is read; what cannot be read now is
-    /// read later.
+    /// Opens the spool in `dir` and the count of losses beside it, and takes up the reports that an earlier run left there. What cannot be
+    /// read now is read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: BacklogLimits) -> Self {
         let ledger = Ledger::open(dir.with_file_name("losses.json"), DamagedParts::of(&dir));
@@ -119,19 +120,19 @@ impl Backlog {
         }
     }
 
-    /// A run of `device` begins, in this epoch.
+    /// Starts a run of `device` with a new epoch, and works out how the run before it ended.
     pub fn begin(&mut self, device: &str, epoch: u64) {
         self.read_ledger_again();
-        let known = self.disk.last_of(self.ledger.running(device)).map_or(0, |position| position.seq);
+        let known = self.disk.last_of(self.ledger.running_epoch(device)).map_or(0, |position| position.seq);
         let news = self.losses.since(&self.ledger.losses());
         self.ledger.begin(device, epoch, known);
         if self.ledger.losses().is_none() {
             self.losses = Losses { made: 0, ..news };
         }
-        self.ledger.lost(self.losses());
+        self.ledger.record_losses(self.losses());
     }
 
-    /// Takes up what was lost in earlier runs when that could not be read at the start.
+    /// Adds the losses of earlier runs once their file can be read, if it could not be at the start.
     fn read_ledger_again(&mut self) {
         let disk = &self.disk;
         let earlier = self.ledger.read_again(|epoch| disk.last_of(epoch).map_or(0, |position| position.seq));
@@ -140,7 +141,7 @@ impl Backlog {
         }
     }
 
-    /// The run ends by itself after this place. What is in memory only is lost with it, and counted.
+    /// Ends the run. `last` is the last position that was given. Reports that still cannot be written to disk are lost, and counted.
     pub fn end(&mut self, last: Position, committed: Position) {
         self.spill();
         self.losses.unsaved += self.ring.iter().filter(|slot| !slot.on_disk).count() as u64;
@@ -148,23 +149,23 @@ impl Backlog {
         self.ledger.end(last.seq, self.losses(), committed.epoch);
     }
 
-    /// So many reports had places that were used up, and cannot be sent.
-    pub const fn displaced(&mut self, count: u64) {
+    /// Counts reports that cannot be sent because an earlier run used their positions already.
+    pub const fn count_displaced(&mut self, count: u64) {
         self.losses.unsaved += count;
     }
 
-    /// How earlier runs ended of which the collector may not have all.
+    /// How earlier runs ended, for those of which the collector may not have every report.
     #[must_use]
-    pub fn former(&self) -> Vec<EarlierRun> {
-        self.ledger.former().to_vec()
+    pub fn earlier_runs(&self) -> Vec<EarlierRun> {
+        self.ledger.earlier_runs().to_vec()
     }
 
-    /// A report that could not be made at all: it is too large to be sent.
-    pub const fn too_large(&mut self) {
+    /// Counts a report that is too large to be sent.
+    pub const fn count_too_large(&mut self) {
         self.losses.too_large += 1;
     }
 
-    /// Takes a report. Events are on disk when this returns, unless the disk refuses (see [`Self::trouble`]).
+    /// Adds a report. An event is on disk when this returns, unless the disk cannot be written (see [`Self::trouble`]).
     pub fn push(&mut self, entry: SpooledReport) {
         let event = entry.kind == UpKind::Event;
         self.ring.push_back(Slot { entry, on_disk: false });
@@ -202,7 +203,7 @@ impl Backlog {
                 for slot in &mut self.ring {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
-                // The disk is written anyway.
+                // The disk is busy already, so that this costs no wake-up of its own.
                 self.note_losses();
             }
             Err(error) => {
@@ -214,7 +215,7 @@ impl Backlog {
         }
     }
 
-    /// Makes room in memory: what is on disk is only forgotten here, else the oldest sample goes before any event.
+    /// Makes room in memory. A report that is also on disk is not lost by it; where there is none, the oldest sample goes before any event.
     fn drop_from_ring(&mut self) {
         if let Some(place) = self.ring.iter().position(|slot| slot.on_disk) {
             self.ring.remove(place);
@@ -226,8 +227,8 @@ impl Backlog {
         }
     }
 
-    /// The first report after `cursor`, from memory or disk. None, too, while the disk cannot be read: what is newer must not overtake
-    /// what lies there, or the collector would take that for committed.
+    /// The first report after `cursor`, from memory or disk. Also none while the disk cannot be read: a newer report must not overtake
+    /// one that lies there, since the collector would then drop the older one as already committed.
     pub fn next_after(&mut self, cursor: Position) -> Option<SpooledReport> {
         let place = self.ring.partition_point(|slot| slot.entry.position <= cursor);
         let in_memory = self.ring.get(place).map(|slot| &slot.entry);
@@ -246,48 +247,48 @@ impl Backlog {
         }
     }
 
-    /// Frees everything up to and including `watermark`.
+    /// Frees every report up to and including `watermark`: the collector has committed them.
     pub fn free_through(&mut self, watermark: Position) {
         while self.ring.front().is_some_and(|slot| slot.entry.position <= watermark) {
             self.ring.pop_front();
         }
         self.ledger.forget_before(watermark.epoch);
         if let Err(error) = self.disk.remove_through(watermark) {
-            // It is in the spool longer than it must; nothing is lost.
+            // They stay in the spool a little longer; nothing is lost.
             tracing::warn!(%error, "the spool cannot be freed");
         }
     }
 
-    /// The oldest report that waits, by the boot clock when it was taken. Only what is in memory is looked at.
+    /// When the oldest report in memory was taken, by the boot clock, milliseconds.
     #[must_use]
     pub fn oldest_in_memory_ms(&self) -> Option<u64> {
         self.ring.front().map(|slot| slot.entry.taken_ms)
     }
 
-    /// Whether anything in memory is not yet on disk.
+    /// Whether some reports are in memory only, and would be lost with the process.
     #[must_use]
     pub fn has_unspilled(&self) -> bool {
         self.ring.iter().any(|slot| !slot.on_disk)
     }
 
-    /// What waits in memory and on disk. A report that is in both is counted in both.
+    /// How many reports wait, and where.
     #[must_use]
-    pub fn waiting(&self) -> BacklogSize {
+    pub fn size(&self) -> BacklogSize {
         BacklogSize { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
     }
 
-    /// Bytes of the spool that are damaged, and kept until a person removes them.
+    /// Bytes of damaged parts that are kept until a person removes them (`ioc-agent damaged --remove`).
     pub fn damaged_bytes(&mut self) -> u64 {
         self.disk.damaged_bytes()
     }
 
-    /// Nothing waits.
+    /// Whether every report is committed. False while files of the spool are still unread: they may hold some.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ring.is_empty() && self.disk.count() == 0 && self.disk.is_whole()
     }
 
-    /// What was lost so far.
+    /// All losses so far, those of earlier runs included.
     #[must_use]
     pub fn losses(&self) -> Losses {
         let made = match self.losses.made {
@@ -297,20 +298,20 @@ impl Backlog {
         Losses { made, ..self.losses }
     }
 
-    /// The highest position that waits, to continue after it.
+    /// The highest position in the backlog; a new run continues above it.
     #[must_use]
     pub fn last_position(&self) -> Option<Position> {
         self.ring.back().map(|slot| slot.entry.position).max(self.disk.last_position())
     }
 
-    /// Writes down what was lost, when that is news or could not be written before. Called when something else is due, not in the sampling path.
+    /// Saves the count of losses if it changed, or could not be saved before. Not called while sampling, since it may write to disk.
     pub fn note_losses(&mut self) {
         self.read_ledger_again();
-        self.ledger.lost(self.losses());
+        self.ledger.record_losses(self.losses());
         self.ledger.retry();
     }
 
-    /// Why the disk cannot be written or read, while it cannot.
+    /// The last error of the disk, while it cannot be written or read.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref().or(self.unreadable.as_deref())

@@ -21,6 +21,11 @@ pub(super) fn entry(seq: u64, event: bool) -> SpooledReport {
     SpooledReport { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
 }
 
+/// What a file of these events holds.
+fn event_frames(seqs: std::ops::RangeInclusive<u64>) -> Vec<u8> {
+    seqs.flat_map(|seq| frame::encode(&entry(seq, true))).collect()
+}
+
 fn open(dir: &Path, ring: usize, bytes: u64) -> Backlog {
     Backlog::open(dir.join("spool"), BacklogLimits { ring_max_reports: ring, spool_max_bytes: bytes })
 }
@@ -42,7 +47,7 @@ fn samples_stay_in_memory_and_events_reach_the_disk_at_once() {
     backlog.push(entry(1, false));
     assert!(!dir.path().join("spool").exists(), "nothing is written in the steady state");
     backlog.push(entry(2, true));
-    assert_eq!(backlog.waiting().on_disk, 1);
+    assert_eq!(backlog.size().on_disk, 1);
     assert_eq!(drain(&mut backlog), [1, 2]);
     drop(backlog);
     let mut again = open(dir.path(), 100, 1 << 20);
@@ -82,7 +87,7 @@ fn a_full_spool_drops_samples_before_events_and_counts_them() {
     let losses = backlog.losses();
     assert_eq!(losses.events_dropped, 0);
     assert_eq!(losses.samples_thinned + losses.samples_dropped + left.len() as u64, 400, "{losses:?}");
-    assert!(backlog.waiting().disk_bytes <= 20_000);
+    assert!(backlog.size().disk_bytes <= 20_000);
 }
 
 /// A spool with these reports, closed.
@@ -92,7 +97,7 @@ fn filled(dir: &Path, count: u64) {
         backlog.push(entry(seq, seq % 3 == 0));
     }
     backlog.spill();
-    assert_eq!(backlog.waiting().on_disk, count);
+    assert_eq!(backlog.size().on_disk, count);
 }
 
 #[test]
@@ -197,26 +202,26 @@ fn counters_and_how_runs_ended_outlive_the_run_and_belong_to_a_device() {
     backlog.begin("srv-01", 7);
     backlog.push(entry(1, true));
     backlog.push(entry(2, false));
-    backlog.too_large();
+    backlog.count_too_large();
     backlog.note_losses();
     // Cut off: the event is known, the sample is not.
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 8);
     assert_eq!((backlog.losses().total(), backlog.losses().too_large), (1, 1));
-    assert_eq!(backlog.former(), [EarlierRun { epoch: 7, seq: 1, clean: false }]);
+    assert_eq!(backlog.earlier_runs(), [EarlierRun { epoch: 7, seq: 1, clean: false }]);
     backlog.end(Position { epoch: 8, seq: 5 }, Position { epoch: 7, seq: 1 });
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 9);
-    let former = backlog.former();
+    let former = backlog.earlier_runs();
     assert_eq!(former[1..], [EarlierRun { epoch: 8, seq: 5, clean: true }]);
     backlog.free_through(Position { epoch: 8, seq: 5 });
-    assert_eq!(backlog.former().len(), 1, "what the collector has passed is not told for ever");
+    assert_eq!(backlog.earlier_runs().len(), 1, "what the collector has passed is not told for ever");
     drop(backlog);
     let mut other = open(dir.path(), 4, 1 << 20);
     other.begin("srv-02", 10);
-    assert_eq!((other.losses(), other.former()), (Losses::default(), Vec::new()));
+    assert_eq!((other.losses(), other.earlier_runs()), (Losses::default(), Vec::new()));
 }
 
 #[test]
@@ -257,7 +262,7 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
     assert_eq!(backlog.losses().failing, 5, "and those that went are counted");
     std::fs::remove_file(dir.path().join("spool")).expect("removed");
     backlog.spill();
-    assert_eq!((backlog.trouble(), backlog.waiting().on_disk), (None, 4));
+    assert_eq!((backlog.trouble(), backlog.size().on_disk), (None, 4));
 }
 
 #[test]
@@ -374,7 +379,7 @@ fn what_is_damaged_takes_its_room_from_the_budget() {
         backlog.push(entry(seq, seq % 50 == 0));
     }
     let left = drain(&mut backlog);
-    assert!(backlog.waiting().disk_bytes <= 20_000, "{:?}", backlog.waiting());
+    assert!(backlog.size().disk_bytes <= 20_000, "{:?}", backlog.size());
     assert!((50..=400).step_by(50).all(|event| left.contains(&event)), "{left:?}");
     assert_eq!(backlog.losses().samples_thinned + backlog.losses().samples_dropped + left.len() as u64, 400);
     fill(95_000);
@@ -423,7 +428,7 @@ fn what_a_cut_off_run_was_writing_is_read_and_its_torn_end_is_no_damage() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let mut bytes = [frame::encode(&entry(1, true)), frame::encode(&entry(2, true))].concat();
+    let mut bytes = event_frames(1..=2);
     bytes.truncate(bytes.len() - 9);
     std::fs::write(kept.join("00000001.tmp"), bytes).expect("written");
     let mut again = open(dir.path(), 4, 1 << 20);
@@ -451,7 +456,7 @@ fn the_last_report_of_a_file_that_was_written_whole_is_lost_and_not_torn() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let mut frames: Vec<u8> = (1..=3).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let mut frames = event_frames(1..=3);
     let last = frames.len() - 40;
     frames[last] ^= 1;
     std::fs::write(kept.join("00000001.rec"), &frames).expect("written");
@@ -494,7 +499,7 @@ fn what_could_not_be_read_for_a_while_is_not_taken_for_thinned() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let kept = dir.path().join("spool/kept");
     std::fs::create_dir_all(&kept).expect("made");
-    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let frames = event_frames(1..=7);
     let file = dir.path().join("spool/kept/00000001.rec");
     std::fs::write(&file, frames).expect("written");
     let put_back = hidden(&file, &dir.path().join("elsewhere"));
@@ -502,7 +507,7 @@ fn what_could_not_be_read_for_a_while_is_not_taken_for_thinned() {
     for seq in 8..=40 {
         again.push(entry(seq, true));
     }
-    assert_eq!(again.waiting().on_disk, 33, "what is old cannot be read yet");
+    assert_eq!(again.size().on_disk, 33, "what is old cannot be read yet");
     put_back();
     // So many files that they are written anew as one.
     for seq in 41..=70 {
@@ -518,7 +523,7 @@ fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let file = dir.path().join("spool/kept/00000001.rec");
     std::fs::create_dir_all(file.parent().expect("there")).expect("made");
-    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let frames = event_frames(1..=7);
     std::fs::write(&file, frames).expect("written");
     let mut backlog = open(dir.path(), 8, 20_000);
     harm_first(dir.path());
@@ -541,22 +546,22 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
         let mut backlog = open(dir.path(), 4, 1 << 20);
         backlog.begin("srv-01", 7);
         backlog.push(entry(1, true));
-        backlog.too_large();
+        backlog.count_too_large();
         backlog.note_losses();
         let made = backlog.losses().made;
         drop(backlog);
         let put_back = hidden(&dir.path().join("losses.json"), &dir.path().join("elsewhere"));
         let mut backlog = open(dir.path(), 4, 1 << 20);
         backlog.begin("srv-01", 8);
-        backlog.too_large();
+        backlog.count_too_large();
         backlog.note_losses();
-        assert_eq!((backlog.losses().too_large, backlog.former()), (1, Vec::new()), "what is known is said");
+        assert_eq!((backlog.losses().too_large, backlog.earlier_runs()), (1, Vec::new()), "what is known is said");
         if until != "never" {
             put_back();
             if until == "a report is written" {
                 backlog.push(SpooledReport { position: Position { epoch: 8, seq: 1 }, ..entry(1, true) });
                 assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
-                assert_eq!(backlog.former(), [EarlierRun { epoch: 7, seq: 1, clean: false }], "{until}");
+                assert_eq!(backlog.earlier_runs(), [EarlierRun { epoch: 7, seq: 1, clean: false }], "{until}");
             }
             backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
             drop(backlog);
@@ -570,6 +575,6 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
         let ended = until != "never";
         assert_eq!(backlog.losses(), Losses { made, too_large: 1 + u64::from(ended), ..Losses::default() }, "{until}");
         let runs = [EarlierRun { epoch: 7, seq: 1, clean: false }, EarlierRun { epoch: 8, seq: 5, clean: true }];
-        assert_eq!(backlog.former(), runs[..1 + usize::from(ended)], "{until}");
+        assert_eq!(backlog.earlier_runs(), runs[..1 + usize::from(ended)], "{until}");
     }
 }

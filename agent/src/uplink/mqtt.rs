@@ -33,9 +33,9 @@ pub struct LinkOptions {
     pub host: String,
     /// Port of the endpoint.
     pub port: u16,
-    /// MQTT keep-alive.
+    /// The longest time without a packet from the agent. The collector counts one and a half of it as silence.
     pub keep_alive: Duration,
-    /// Certificates and trust.
+    /// The agent's certificate, and the authorities that may have issued the collector's.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
@@ -50,14 +50,14 @@ pub enum LinkEvent {
     Closed(String),
 }
 
-/// One connection (docs/decisions/0005-mqtt-libraries.md).
+/// One connection. It is never reused: a broken link is dropped and a new one opened (docs/decisions/0005-mqtt-libraries.md).
 #[derive(Debug)]
 pub struct MqttLink {
     client: AsyncClient,
     device: DeviceId,
     events: mpsc::Receiver<LinkEvent>,
-    /// Reports keep the connection alive; nobody pings.
-    reports_suffice: Arc<AtomicBool>,
+    /// Reports alone keep the connection alive.
+    pings_suppressed: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -82,14 +82,14 @@ impl MqttLink {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let filter = Topic::down_filter(&options.device);
         let subscriber = client.clone();
-        let reports_suffice = Arc::new(AtomicBool::new(false));
-        let (suffice, keep_alive, mut connected) = (Arc::clone(&reports_suffice), options.keep_alive, false);
+        let pings_suppressed = Arc::new(AtomicBool::new(false));
+        let (suppressed, keep_alive, mut connected) = (Arc::clone(&pings_suppressed), options.keep_alive, false);
         let task = tokio::spawn(async move {
             loop {
                 // rumqttc pings whether or not anything else was sent; it was told of the keep-alive for CONNECT, and pings no more
                 // while it is zero. Its own timer stays, and rings at once should pings be wanted again.
                 if connected {
-                    let pings = if suffice.load(Relaxed) { Duration::ZERO } else { keep_alive };
+                    let pings = if suppressed.load(Relaxed) { Duration::ZERO } else { keep_alive };
                     event_loop.mqtt_options.set_keep_alive(pings);
                 }
                 let event = match event_loop.poll().await {
@@ -120,13 +120,13 @@ impl MqttLink {
                 }
             }
         });
-        Self { client, device: options.device.clone(), events, reports_suffice, task }
+        Self { client, device: options.device.clone(), events, pings_suppressed, task }
     }
 
-    /// Whether reports alone keep the connection alive: they come at least twice within the keep-alive. It counts from the next
-    /// packet on, which must follow where it no longer does.
-    pub fn let_reports_suffice(&self, suffice: bool) {
-        self.reports_suffice.store(suffice, Relaxed);
+    /// Sends no pings while reports alone keep the connection alive: at least two within each keep-alive. Takes effect with the next
+    /// packet, so that one must follow where pings are to be sent again.
+    pub fn suppress_pings(&self, suppress: bool) {
+        self.pings_suppressed.store(suppress, Relaxed);
     }
 
     /// The next event. None only after the last one.

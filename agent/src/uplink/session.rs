@@ -1,12 +1,12 @@
-//! The uplink's decisions, without clock or socket: when to connect, what may be sent, what is committed, when a link that
-//! looks open is dead.
+//! The uplink's state machine, without clock or socket: when to connect, what may be sent, what is committed, and when a link that looks
+//! open is dead.
 
 use std::collections::VecDeque;
 
 use ioc_common::backoff::retry_ms;
 use ioc_common::report::Position;
 
-/// Most reports on the way that are not yet committed. The endpoint stops reading at 64.
+/// Most reports that are sent and not yet committed. The collector stops reading a connection at 64.
 pub const WINDOW: usize = 32;
 /// A link on which nothing is committed for this long, though something waits, is dead.
 pub const STALL_MS: u64 = 30_000;
@@ -24,11 +24,11 @@ enum Phase {
     Connecting,
     /// Connected, and waiting for the collector's watermark.
     Greeting { since_ms: u64 },
-    /// Connected and sending.
+    /// The watermark is known, or nobody sends one: reports are sent.
     Up,
 }
 
-/// The uplink's state.
+/// Where the connection stands, and which reports are on their way. The driver tells it what happens and does what it says.
 #[derive(Debug)]
 pub struct UplinkSession {
     phase: Phase,
@@ -55,7 +55,7 @@ impl UplinkSession {
         }
     }
 
-    /// Whether the driver should connect now. It is taken as told when this is true.
+    /// Whether the driver must connect now. When true, the session counts as connecting, and does not ask again.
     pub const fn start_connecting(&mut self, now_ms: u64) -> bool {
         if let Phase::Down { retry_at_ms } = self.phase
             && now_ms >= retry_at_ms
@@ -67,7 +67,7 @@ impl UplinkSession {
     }
 
     /// The link is open and the subscription stands.
-    pub fn opened(&mut self, now_ms: u64) {
+    pub fn on_open(&mut self, now_ms: u64) {
         self.phase = Phase::Greeting { since_ms: now_ms };
         self.in_flight.clear();
         self.cursor = self.watermark;
@@ -75,8 +75,8 @@ impl UplinkSession {
     }
 
     /// The link is closed. `entropy` is any random number, for the jitter.
-    pub fn closed(&mut self, now_ms: u64, entropy: u64) {
-        // A link that once committed something was a good one: begin anew with the shortest wait.
+    pub fn on_close(&mut self, now_ms: u64, entropy: u64) {
+        // A link that committed something was a good one, so the back-off begins anew with the shortest wait.
         let good = matches!(self.phase, Phase::Up | Phase::Greeting { .. }) && self.failures == 0;
         self.failures = if good { 1 } else { self.failures.saturating_add(1) };
         let wait = retry_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
@@ -90,7 +90,7 @@ impl UplinkSession {
     }
 
     /// The collector says that everything up to `position` is committed. Returns the watermark to free through.
-    pub fn committed(&mut self, position: Position, now_ms: u64) -> Position {
+    pub fn on_commit(&mut self, position: Position, now_ms: u64) -> Position {
         if position > self.watermark {
             self.watermark = position;
             self.last_commit_ms = Some(now_ms);
@@ -114,7 +114,7 @@ impl UplinkSession {
     }
 
     /// A report was handed to the driver.
-    pub fn sent(&mut self, position: Position, now_ms: u64) {
+    pub fn on_send(&mut self, position: Position, now_ms: u64) {
         if self.in_flight.is_empty() {
             self.last_progress_ms = now_ms;
         }
@@ -122,7 +122,7 @@ impl UplinkSession {
         self.cursor = position;
     }
 
-    /// Moves on with time. True when the link is dead and must be closed.
+    /// To be called when time has passed. True when the link is dead and must be closed.
     #[must_use]
     pub fn tick(&mut self, now_ms: u64) -> bool {
         if let Phase::Greeting { since_ms } = self.phase
@@ -177,9 +177,9 @@ mod tests {
     fn nothing_is_sent_before_the_watermark_is_known() {
         let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0) && !session.start_connecting(0));
-        session.opened(10);
+        session.on_open(10);
         assert_eq!(session.may_send(), None);
-        session.committed(at(5), 20);
+        session.on_commit(at(5), 20);
         assert_eq!(session.may_send(), Some(at(5)));
     }
 
@@ -187,7 +187,7 @@ mod tests {
     fn a_plain_broker_has_no_watermark_and_sending_starts_all_the_same() {
         let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0));
-        session.opened(0);
+        session.on_open(0);
         assert_eq!(session.next_wake_ms(), Some(GREETING_MS));
         assert!(!session.tick(GREETING_MS));
         assert_eq!(session.may_send(), Some(Position::default()));
@@ -197,10 +197,10 @@ mod tests {
     fn a_link_that_commits_nothing_is_dead() {
         let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0));
-        session.opened(0);
-        session.committed(at(0), 0);
+        session.on_open(0);
+        session.on_commit(at(0), 0);
         assert!(!session.tick(10 * STALL_MS), "nothing waits, so nothing is wrong");
-        session.sent(at(1), 10 * STALL_MS);
+        session.on_send(at(1), 10 * STALL_MS);
         assert!(!session.tick(10 * STALL_MS + STALL_MS - 1));
         assert!(session.tick(11 * STALL_MS));
     }
@@ -212,7 +212,7 @@ mod tests {
         let mut waits = Vec::new();
         for round in 0..12 {
             assert!(session.start_connecting(now));
-            session.closed(now, round * 7919);
+            session.on_close(now, round * 7919);
             let retry = session.next_wake_ms().expect("down");
             waits.push(retry - now);
             now = retry;
@@ -233,25 +233,25 @@ mod tests {
             for (what, random) in script.into_iter().chain(tail) {
                 now += 500;
                 if session.start_connecting(now) {
-                    session.opened(now);
+                    session.on_open(now);
                     let known = stored.last().copied().unwrap_or(0);
-                    session.committed(at(known), now);
+                    session.on_commit(at(known), now);
                 }
                 match what {
-                    0 => { wire.clear(); session.closed(now, random); }
+                    0 => { wire.clear(); session.on_close(now, random); }
                     1..=4 => {
                         // The collector commits some of what is on the wire, and answers.
                         for _ in 0..random % 9 {
                             let Some(seq) = wire.pop_front() else { break };
                             if stored.last().is_none_or(|last| seq > *last) { stored.push(seq); }
                         }
-                        if session.is_open() && let Some(last) = stored.last() { session.committed(at(*last), now); }
+                        if session.is_open() && let Some(last) = stored.last() { session.on_commit(at(*last), now); }
                     }
                     5..=6 => {
                         while let Some(after) = session.may_send() {
                             if after.seq >= LAST { break; }
                             let next = if after.epoch == 0 { at(1) } else { at(after.seq + 1) };
-                            session.sent(next, now);
+                            session.on_send(next, now);
                             wire.push_back(next.seq);
                             prop_assert!(session.in_flight.len() <= WINDOW);
                         }
@@ -260,10 +260,10 @@ mod tests {
                         while let Some(seq) = wire.pop_front() {
                             if stored.last().is_none_or(|last| seq > *last) { stored.push(seq); }
                         }
-                        if session.is_open() && let Some(last) = stored.last() { session.committed(at(*last), now); }
+                        if session.is_open() && let Some(last) = stored.last() { session.on_commit(at(*last), now); }
                     }
                 }
-                if session.tick(now) { wire.clear(); session.closed(now, random); }
+                if session.tick(now) { wire.clear(); session.on_close(now, random); }
             }
             prop_assert_eq!(stored, (1..=LAST).collect::<Vec<_>>());
         }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::report::ByeReason;
+use ioc_common::report::GoodbyeReason;
 
 /// Whether a device is heard, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub enum Presence {
         /// By when it means to be back.
         until: Timestamp,
         /// Why it left, by its own word.
-        reason: ByeReason,
+        reason: GoodbyeReason,
     },
     /// The link is broken; it may come back within `until`.
     Suspect {

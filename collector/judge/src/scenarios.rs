@@ -20,7 +20,8 @@ use ioc_common::config::Source;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{
-    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, SensorFacts, StateReport, StateText,
+    Body, Envelope, Facts, Goodbye, GoodbyeReason, Hello, Losses, Position, Report, Sample, SensorFacts, StateReport,
+    StateText,
 };
 use proptest::prelude::*;
 
@@ -469,7 +470,7 @@ fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_noth
 #[test]
 fn a_goodbye_is_no_outage_until_its_deadline() {
     let mut scene = Scene::new();
-    scene.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 120 }), 0, 0);
+    scene.report(Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s: 120 }), 0, 0);
     scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(119);
     scene.golden("0 presence away");
@@ -477,7 +478,7 @@ fn a_goodbye_is_no_outage_until_its_deadline() {
     assert!(scene.log.contains("120 probe host") && scene.log.contains("NOTICE"), "{}", scene.log);
 
     let mut back = Scene::new();
-    back.report(Body::Bye(Bye { reason: ByeReason::Shutdown, return_within_s: 120 }), 0, 0);
+    back.report(Body::Goodbye(Goodbye { reason: GoodbyeReason::Shutdown, return_within_s: 120 }), 0, 0);
     back.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     back.until(90);
     back.input(Input::Connected { device: &id(), keep_alive_s: 10 });

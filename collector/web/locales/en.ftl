@@ -136,7 +136,7 @@ event-display-connected = Display connected
 event-display-swapped = Display swapped
 event-reports-lost = Reports lost
 event-agent-cut-off = Agent was cut off
-event-agent-bye = Agent said goodbye
+event-agent-goodbye = Agent said goodbye
 event-text-lost-between = { $count ->
     [one] { $count } report is lost
    *[other] { $count } reports are lost
@@ -146,9 +146,9 @@ event-text-lost-before = { $count ->
    *[other] { $count } reports are lost
 }, taken before { $until }: { $why }
 event-text-cut-off = its run before this one ended without a goodbye; what it took in its last seconds and had not sent is not known
-event-text-bye = back within { $within }
-event-text-bye-stop = the service was stopped or restarted; back within { $within }
-event-text-bye-shutdown = the machine is shut down or reboots; back within { $within }
+event-text-goodbye = back within { $within }
+event-text-goodbye-stop = the service was stopped or restarted; back within { $within }
+event-text-goodbye-shutdown = the machine is shut down or reboots; back within { $within }
 event-why-samples-thinned = thinned out of a full spool
 event-why-samples-dropped = dropped, samples of a full spool
 event-why-events-dropped = dropped from a spool full of events

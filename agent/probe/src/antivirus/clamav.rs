@@ -8,7 +8,7 @@ use ioc_common::reading::{DETECTIONS_MAX, Detection, Product};
 
 use super::runs;
 use crate::survey_context::SurveyContext;
-use crate::time_zone::{Zone, month, three};
+use crate::time_zone::{Zone, month, parse_three};
 
 /// Most bytes of a log that are read, from its end.
 const LOG_MAX_BYTES: u64 = 1024 * 1024;
@@ -161,7 +161,7 @@ pub fn parse_version(answer: &str) -> Option<(String, Option<Signatures>)> {
 pub(super) fn ctime(text: &str, zone: &Zone) -> Option<Timestamp> {
     let mut words = text.split_whitespace().skip(1);
     let (name, day, time, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    zone.moment([year.parse().ok()?, month(name)?, day.parse().ok()?], three(time, ':')?)
+    zone.moment([year.parse().ok()?, month(name)?, day.parse().ok()?], parse_three(time, ':')?)
 }
 
 /// Takes detections and the end of the last scan from a log of clamd, clamonacc or clamscan.
@@ -179,8 +179,8 @@ fn take_log(product: &mut Product, log: &str, zone: &Zone) {
         } else if let Some(end) = rest.strip_prefix("End Date:") {
             // 2026:11:24 10:00:00
             let mut words = end.split_whitespace();
-            let date = words.next().and_then(|date| three(date, ':'));
-            let time = words.next().and_then(|time| three(time, ':'));
+            let date = words.next().and_then(|date| parse_three(date, ':'));
+            let time = words.next().and_then(|time| parse_three(time, ':'));
             product.scanned_at =
                 product.scanned_at.max(date.zip(time).and_then(|(date, time)| zone.moment(date, time)));
         }

@@ -59,7 +59,7 @@ const WELL: [&str; 8] = [
 /// The same, where the words begin so: what was corrected is not lost, and how often that is so is counted elsewhere.
 const WELL_HEADS: [&str; 4] = ["fully redundant", "bus correctable", "correctable machine check", "lan leash"];
 
-/// A sensor's row.
+/// One line of `ipmitool sdr elist`: a sensor with its number or its state.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SensorRow {
     /// As the maker called it: `Inlet Temp`, `PSU1 Status`.
@@ -78,7 +78,7 @@ pub struct SensorRow {
 
 impl SensorRow {
     /// A reading is there.
-    pub(super) fn reads(&self) -> bool {
+    pub(super) fn has_reading(&self) -> bool {
         !NO_READING.contains(&self.state.to_lowercase().as_str())
     }
 
@@ -87,7 +87,7 @@ impl SensorRow {
         if BEYOND.contains(&self.state.as_str()) {
             return Some(self.state.clone());
         }
-        let words = self.words.as_deref().filter(|_| self.reads())?;
+        let words = self.words.as_deref().filter(|_| self.has_reading())?;
         let asserted = words.to_lowercase().contains("state asserted") && {
             // By words: an interrupt is no error, and a default is no fault.
             let name = self.name.to_lowercase();
@@ -235,7 +235,7 @@ mod tests {
             "S,64h,ns,10.1,No Reading",
         ] {
             let row = one(unread);
-            assert_eq!((row.reads(), row.value, row.fault()), (false, None, None), "{unread}");
+            assert_eq!((row.has_reading(), row.value, row.fault()), (false, None, None), "{unread}");
         }
         assert_eq!(one("iDRAC,00h,ok,7.1").words, None);
         for no_row in ["", "Sensor,Value,Unit,Status", "a,b", "T,nan,", "Unable to open SDR"] {

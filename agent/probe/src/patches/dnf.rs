@@ -47,13 +47,13 @@ pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Resu
     };
     let ask = |arguments: &[&str], good| {
         let what = format!("{program} {}", arguments.join(" "));
-        complete_answer(&what, context.ask(program, arguments, DEADLINE_S).ending(good))
+        complete_answer(&what, context.ask(program, arguments, DEADLINE_S).accept_codes(good))
     };
     let listed = ask(&LISTED, |code| code == 0 || code == 100);
-    let mut updates = listed.and_then(|listed| listed.parsed(parse_check_update)).map_err(mend)?;
+    let mut updates = listed.and_then(|listed| listed.parse(parse_check_update)).map_err(mend)?;
     let mut lacks = Vec::new();
     let advised = ask(&ADVISED, |code| code == 0);
-    let mut security = advised.and_then(|advised| advised.parsed(parse_updateinfo)).map_err(mend);
+    let mut security = advised.and_then(|advised| advised.parse(parse_updateinfo)).map_err(mend);
     if let Ok(packages) = &security
         && packages.is_empty()
         && os_release(&super::support::release_file(context), "ID") == "centos"
@@ -96,7 +96,7 @@ pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Resu
 
 /// An answer with all repositories in it.
 fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, ProbeOutcome> {
-    let output = answer.ended_well()?;
+    let output = answer.success()?;
     if output.code == Some(100) && output.text.trim_ascii().is_empty() {
         return Err(unknown(&format!("{what}: says by its status that there are updates, and names none")));
     }
@@ -105,7 +105,7 @@ fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, P
         let said = output.complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         return Err(unknown(&format!("{what}: not every repository was read: {}", said.trim())));
     }
-    Ok(ProgramAnswer::new(what.to_owned(), Ok(output)).ending(|_| true))
+    Ok(ProgramAnswer::new(what.to_owned(), Ok(output)).accept_codes(|_| true))
 }
 
 /// When the cache was last filled.

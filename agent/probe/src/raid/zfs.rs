@@ -58,12 +58,12 @@ pub(super) fn read(context: &SurveyContext<'_>, raid: &mut Raid) {
 }
 
 fn pools(context: &SurveyContext<'_>) -> Result<Pools, ProbeOutcome> {
-    let output = context.ask("zpool", &["status", "-p"], 30).ended_well()?;
+    let output = context.ask("zpool", &["status", "-p"], 30).success()?;
     // Without a pool it says so where others complain, and prints nothing.
     if output.text.is_empty() && output.complaint.contains("no pools available") {
         return Ok(Pools::default());
     }
-    ProgramAnswer::new("zpool status -p".to_owned(), Ok(output)).parsed(parse)
+    ProgramAnswer::new("zpool status -p".to_owned(), Ok(output)).parse(parse)
 }
 
 /// The pools, and what of them is not known.

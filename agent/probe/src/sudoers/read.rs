@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AliasKind, CommandSpec, DEPTH_MAX, GroupMember, Principal, SudoCommand, Sudoers, UserSpec};
 use crate::tree::Tree;
 
-/// Most files.
+/// Most files of one configuration, includes and all.
 const FILES_MAX: usize = 500;
 /// Most rules and aliases.
 const RULES_MAX: usize = 20_000;

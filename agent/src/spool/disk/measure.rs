@@ -7,7 +7,7 @@ use super::DiskSpool;
 impl DiskSpool {
     /// How many bytes of it are damaged and kept until a person removes them.
     pub(in crate::spool) fn damaged_bytes(&mut self) -> u64 {
-        self.aside.measure_what_may_go()
+        self.aside.measure_if_any()
     }
 
     /// What is left of the budget for reports.

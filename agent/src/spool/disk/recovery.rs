@@ -12,10 +12,10 @@ use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
 use super::{DiskSpool, ReportLocation, SpoolFile};
-use crate::spool::damaged::Harm;
+use crate::spool::damaged_parts::SpoolFileHealth;
 use crate::spool::error::SpoolError;
-use crate::spool::frame::{self, FoundFrame, is_cut_off, kept_of_cut_off, number_in};
-use crate::spool::live;
+use crate::spool::frame::{self, FoundFrame, is_cut_off, number_in, rename_cut_off};
+use crate::spool::sled_store;
 
 /// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
 pub(super) const PATIENCE_MS: u64 = 60_000;
@@ -46,7 +46,8 @@ impl DiskSpool {
                 losses.quarantined += self.unread.len().max(1) as u64;
                 (self.listed, self.failing_since_ms) = (true, None);
                 for path in std::mem::take(&mut self.unread) {
-                    if let Some(file) = self.let_go(SpoolFile { path, waiting: 0, harm: Harm::Unreadable }) {
+                    if let Some(file) = self.let_go(SpoolFile { path, waiting: 0, health: SpoolFileHealth::Unreadable })
+                    {
                         let number = self.new_number();
                         self.files.insert(number, file);
                     }
@@ -107,14 +108,14 @@ impl DiskSpool {
         if self.dir.metadata().is_ok_and(|meta| !meta.is_dir()) {
             return Ok(Vec::new());
         }
-        let mut files = live::files_in(&self.dir)?;
+        let mut files = sled_store::files_in(&self.dir)?;
         let kept = match fs::read_dir(self.dir.join("kept")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
             other => other?,
         };
         for file in kept {
             let path = file?.path();
-            files.push(if path.extension().is_some_and(|end| end == "tmp") { kept_of_cut_off(&path)? } else { path });
+            files.push(if path.extension().is_some_and(|end| end == "tmp") { rename_cut_off(&path)? } else { path });
         }
         Ok(files)
     }
@@ -124,8 +125,8 @@ impl DiskSpool {
             number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
         let cut_off = is_cut_off(&path);
         let renamed = !cut_off && path.extension().is_some_and(|end| end == "rec");
-        let harm = if broken { Harm::Unreadable } else { Harm::None };
-        let mut kept = SpoolFile { path, waiting: 0, harm };
+        let health = if broken { SpoolFileHealth::Unreadable } else { SpoolFileHealth::Whole };
+        let mut kept = SpoolFile { path, waiting: 0, health };
         for one in found {
             match *one {
                 // Freed, and not yet written over.
@@ -148,7 +149,7 @@ impl DiskSpool {
                     self.index.insert(position, place);
                 }
                 FoundFrame::Damaged(position) => {
-                    kept.harm = kept.harm.or_damaged();
+                    kept.health = kept.health.or_damaged();
                     if !self.index.contains_key(&position) {
                         self.damaged.insert(position);
                         if !renamed {
@@ -156,10 +157,10 @@ impl DiskSpool {
                         }
                     }
                 }
-                FoundFrame::Headless => kept.harm = kept.harm.or_damaged(),
+                FoundFrame::Headless => kept.health = kept.health.or_damaged(),
             }
         }
-        if kept.waiting == 0 && kept.harm == Harm::None {
+        if kept.waiting == 0 && kept.health == SpoolFileHealth::Whole {
             let _ = fs::remove_file(&kept.path);
         } else {
             self.files.insert(number, kept);

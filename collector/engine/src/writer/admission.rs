@@ -101,7 +101,7 @@ impl Engine {
         let weighed = match &report.body {
             // A row of numbers takes as much on the disk, whatever it took on the way.
             Body::Sample(sample) => self.charge(device, BudgetKind::Samples, bytes.max(8 * sample.v.len()) + 64, now),
-            Body::Event(_) | Body::Bye(_) => self.admit_event(report, bytes, now),
+            Body::Event(_) | Body::Goodbye(_) => self.admit_event(report, bytes, now),
             Body::Hello(hello) => self.admit_hello(report, hello, bytes, now),
             Body::State(StateReport::Layout(layout)) => self.admit_layout(report, layout, bytes, now),
             Body::State(StateReport::Probes(_)) => self.admit_document(report, "probes", bytes, now),

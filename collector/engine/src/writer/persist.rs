@@ -65,14 +65,14 @@ impl Engine {
                 text: event.text,
                 fields: serde_json::to_string(&event.fields).unwrap_or_default(),
             }),
-            Body::Bye(bye) => self.batch.changes.push(Change::Event {
+            Body::Goodbye(goodbye) => self.batch.changes.push(Change::Event {
                 device: device.clone(),
                 at,
-                name: "agent.bye".to_owned(),
-                text: format!("{:?}, back within {} s", bye.reason, bye.return_within_s),
+                name: "agent.goodbye".to_owned(),
+                text: format!("{:?}, back within {} s", goodbye.reason, goodbye.return_within_s),
                 fields: serde_json::json!({
-                    "reason": bye.reason,
-                    "return_within_s": bye.return_within_s.to_string(),
+                    "reason": goodbye.reason,
+                    "return_within_s": goodbye.return_within_s.to_string(),
                 })
                 .to_string(),
             }),

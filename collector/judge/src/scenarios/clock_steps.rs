@@ -37,7 +37,7 @@ enum Event {
     Acknowledge,
     Lost,
     Back,
-    Bye,
+    Goodbye,
 }
 
 /// What goes by time: a device beyond its budgets, reports that are lost, and one incident: pending, raised, escalating, overdue, taken, cleared, back, flapping, settling,
@@ -53,7 +53,7 @@ fn script() -> Vec<(i64, Event)> {
         (1500, Event::Used(95.0)),
         (1700, Event::Lost),
         (1800, Event::Back),
-        (1900, Event::Bye),
+        (1900, Event::Goodbye),
         (2400, Event::Back),
     ];
     // It comes and goes until it flaps, and settles.
@@ -180,9 +180,9 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
                 here = true;
                 run.input(Input::Connected { device: &id(), keep_alive_s: 10 });
             }
-            Some(Event::Bye) => {
+            Some(Event::Goodbye) => {
                 here = false;
-                run.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 }));
+                run.report(Body::Goodbye(Goodbye { reason: GoodbyeReason::Stop, return_within_s: 300 }));
                 run.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
             }
             None => {}

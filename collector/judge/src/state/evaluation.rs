@@ -58,7 +58,7 @@ impl State {
         let live = age_ms <= self.limits.live_within_ms;
 
         self.find_lost(report, was, at, now, live, out);
-        if !matches!(report.body, Body::Bye(_)) {
+        if !matches!(report.body, Body::Goodbye(_)) {
             self.mark_heard(&envelope.device, now, out);
         }
         let subject = match self.subject(report, out) {
@@ -81,8 +81,8 @@ impl State {
             }
             Body::State(StateReport::Layout(layout)) => self.take_layout(&subject, layout, now, out),
             Body::State(StateReport::Document { name, doc }) => self.document(&subject, name, doc, now, out),
-            Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
-            Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
+            Body::Goodbye(goodbye) if live => self.goodbye(&subject, goodbye, now, out),
+            Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Goodbye(_) => {}
         }
         let kept_at = if witnessed { envelope.taken_at } else { at };
         ReportVerdict::New { at, kept_at }

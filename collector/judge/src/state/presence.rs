@@ -2,7 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::report::Bye;
+use ioc_common::report::Goodbye;
 
 use super::series_state::SeriesState;
 use super::{Device, State};
@@ -129,9 +129,9 @@ impl State {
         }
     }
 
-    pub(super) fn bye(&mut self, id: &DeviceId, bye: &Bye, now: Timestamp, out: &mut Vec<Effect>) {
-        let until = now.plus_secs(u64::from(bye.return_within_s.min(AWAY_MAX_S)));
-        let away = Presence::Away { since: now, until, reason: bye.reason };
+    pub(super) fn goodbye(&mut self, id: &DeviceId, goodbye: &Goodbye, now: Timestamp, out: &mut Vec<Effect>) {
+        let until = now.plus_secs(u64::from(goodbye.return_within_s.min(AWAY_MAX_S)));
+        let away = Presence::Away { since: now, until, reason: goodbye.reason };
         self.set_presence(id, away, out);
         self.hold_sensors(id, away, out);
     }

@@ -54,7 +54,7 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
 pub fn pack_body(body: &Body) -> Option<Vec<u8>> {
     match body {
         Body::Sample(sample) => Some(pack(&sample.v)),
-        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => None,
+        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Goodbye(_) => None,
     }
 }
 

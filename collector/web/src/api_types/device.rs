@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::report::{ByeReason, Position};
+use ioc_common::report::{GoodbyeReason, Position};
 use ioc_store::inventory::DeviceRecord;
 
 use super::{names, or_empty};
@@ -129,7 +129,7 @@ pub(crate) enum Presence {
         /// By when it means to be back.
         until: Timestamp,
         /// Why it left.
-        reason: ByeReason,
+        reason: GoodbyeReason,
     },
     /// The link is broken; it may come back within `until`.
     Suspect {

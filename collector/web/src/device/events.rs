@@ -49,13 +49,13 @@ fn text_of(
             key
         }
         "agent.cut_off" => "event-text-cut-off",
-        "agent.bye" => {
+        "agent.goodbye" => {
             let Some(within_s) = number("return_within_s") else { return event.text.clone() };
             args.set("within", length(i64::try_from(within_s).unwrap_or(i64::MAX).saturating_mul(1000)));
             match field("reason").map(String::as_str) {
-                Some("stop") => "event-text-bye-stop",
-                Some("shutdown") => "event-text-bye-shutdown",
-                _ => "event-text-bye",
+                Some("stop") => "event-text-goodbye-stop",
+                Some("shutdown") => "event-text-goodbye-shutdown",
+                _ => "event-text-goodbye",
             }
         }
         _ => return event.text.clone(),
@@ -148,9 +148,9 @@ mod tests {
         for language in Language::ALL {
             for (name, fields) in [
                 ("agent.cut_off", vec![]),
-                ("agent.bye", vec![("return_within_s", "60"), ("reason", "stop")]),
-                ("agent.bye", vec![("return_within_s", "60"), ("reason", "shutdown")]),
-                ("agent.bye", vec![("return_within_s", "60"), ("reason", "other")]),
+                ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "stop")]),
+                ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "shutdown")]),
+                ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "other")]),
             ] {
                 let text = text_in(language, name, &fields);
                 assert!(!text.contains("event-") && !text.contains("as it was said"), "{text}");
@@ -162,6 +162,6 @@ mod tests {
             text_in(Language::English, "agent.cut_off", &[])
         );
         assert_eq!(text_in(Language::Vietnamese, "usb.attached", &[]), "as it was said", "a device's own words");
-        assert_eq!(text_in(Language::Vietnamese, "agent.bye", &[]), "as it was said", "of an older collector");
+        assert_eq!(text_in(Language::Vietnamese, "agent.goodbye", &[]), "as it was said", "of an older collector");
     }
 }

@@ -27,15 +27,15 @@ const END: Duration = Duration::from_secs(2);
 const LEFT_BEHIND_MAX: usize = 2;
 static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
 
-/// sled, open.
+/// A sled that this process made and writes.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct SledStore {
     db: Option<sled::Db>,
     /// Kept open, so that syncing needs no new descriptor.
     file: File,
 }
 
-impl Live {
+impl SledStore {
     /// Makes a new one in `dir`, which holds none.
     pub(super) fn create(dir: &Path) -> io::Result<Self> {
         if LEFT_BEHIND.load(Relaxed) >= LEFT_BEHIND_MAX {
@@ -71,7 +71,7 @@ impl Live {
         ballast(dir)
     }
 
-    /// Writes frames durably.
+    /// Writes frames. They survive a power cut once this returns.
     pub(super) fn put(&self, frames: &[(Position, Vec<u8>)]) -> io::Result<()> {
         let db = self.db()?;
         let mut batch = sled::Batch::default();
@@ -104,7 +104,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for SledStore {
     fn drop(&mut self) {
         if let Some(db) = self.db.take() {
             end(db);
@@ -164,13 +164,13 @@ fn ballast(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     match fs::write(&path, vec![0_u8; BALLAST_BYTES]) {
-        Err(error) if no_room(&error) => fs::remove_file(&path).or(Ok(())),
+        Err(error) if is_disk_full(&error) => fs::remove_file(&path).or(Ok(())),
         other => other,
     }
 }
 
 /// Whether there is no room now.
-pub(super) fn no_room(error: &io::Error) -> bool {
+pub(super) fn is_disk_full(error: &io::Error) -> bool {
     // By its kind: sled, which gives an error out a second time without its number, keeps that.
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -193,7 +193,7 @@ fn key_of(position: Position) -> [u8; 16] {
 }
 
 #[cfg(test)]
-impl Live {
+impl SledStore {
     /// From now on every question fails, as after a fault of the disk from which sled does not recover.
     pub(super) fn fail(&mut self) {
         if let Some(db) = self.db.take() {
@@ -212,7 +212,7 @@ mod tests {
         let why = guarded(|| -> sled::Result<()> { panic!("a page is not where it should be") }).expect_err("caught");
         assert_eq!(why.to_string(), "sled panicked");
         let full = || sled::Error::Io(io::ErrorKind::StorageFull.into());
-        assert!(no_room(&guarded(|| -> sled::Result<()> { Err(full()) }).expect_err("an error")));
+        assert!(is_disk_full(&guarded(|| -> sled::Result<()> { Err(full()) }).expect_err("an error")));
         let other = guarded(|| -> sled::Result<()> { Err(sled::Error::ReportableBug("odd".to_owned())) });
         assert!(other.expect_err("an error").to_string().contains("odd"));
         assert_eq!(guarded(|| Ok(5)).expect("an answer"), 5);

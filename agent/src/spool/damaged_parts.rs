@@ -26,19 +26,19 @@ pub struct DamagedParts {
     measured: bool,
 }
 
-/// What is wrong with a file.
+/// How much of a spool file could be read when it was listed, which decides what becomes of it once it is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Harm {
-    None,
+pub(super) enum SpoolFileHealth {
+    Whole,
     /// Something in it is no whole report.
     Damaged,
     /// The disk could not read all of it: what is whole in it may never have been sent.
     Unreadable,
 }
 
-impl Harm {
+impl SpoolFileHealth {
     pub(super) fn or_damaged(self) -> Self {
-        if self == Self::None { Self::Damaged } else { self }
+        if self == Self::Whole { Self::Damaged } else { self }
     }
 }
 
@@ -75,7 +75,7 @@ impl DamagedParts {
 
     /// The same at little cost: where nothing is kept there is nothing that a person could have removed, and what the agent itself
     /// keeps is measured then.
-    pub(super) fn measure_what_may_go(&mut self) -> u64 {
+    pub(super) fn measure_if_any(&mut self) -> u64 {
         if self.measured && self.bytes == 0 { 0 } else { self.measure() }
     }
 
