@@ -424,7 +424,17 @@ mod tests {
 
     #[test]
     fn devices_share_a_layout_and_only_their_own() {
-        let rules = "[[rule]]\nid = \"load\"\nkind = \"threshold\"\nseverity = \"warning\"\nmetric = \"load.1\"\nraise = { above = 5 }\nclear = { below = 4 }\ntitle = { vi = \"a\", en = \"a\" }\nadvice = { vi = \"a\", en = \"a\" }\n";
+        let rules = r#"
+[[rule]]
+id = "load"
+kind = "threshold"
+severity = "warning"
+metric = "load.1"
+raise = { above = 5 }
+clear = { below = 4 }
+title = { vi = "a", en = "a" }
+advice = { vi = "a", en = "a" }
+"#;
         let rules = RuleSet::parse(&ioc_common::config::Source::built_in("rules.toml", rules)).expect("parses");
         let (mut state, _) = State::restore(
             Arc::new(rules),
