@@ -177,7 +177,7 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
             bad = true;
             let _ = writeln!(text, "SPOOL         {why}");
         }
-        match state_trouble(&config.state) {
+        match state_error(&config.state) {
             None => {
                 let _ = writeln!(text, "state         {} can be written", config.state.display());
             }
@@ -269,7 +269,7 @@ fn lacking(json: &str) -> Vec<String> {
     found
 }
 
-fn state_trouble(state: &Path) -> Option<String> {
+fn state_error(state: &Path) -> Option<String> {
     let probe = state.join(".doctor");
     let written = as_owner(state, || std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe)));
     written.and_then(|written| written).err().map(|error| {

@@ -37,9 +37,9 @@ pub struct Status {
     pub spool_bytes: u64,
     /// Why the agent's own directory cannot be written, while it cannot.
     #[serde(default)]
-    pub state_trouble: Option<String>,
+    pub state_error: Option<String>,
     /// Why the spool cannot be written, while it cannot.
-    pub spool_trouble: Option<String>,
+    pub spool_error: Option<String>,
     /// Reports that were lost so far, by reason.
     pub losses: Losses,
     /// Why the collector refused a report, when it last did.

@@ -213,7 +213,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// How the running agent is.
 fn show_status(json: bool, config: &Config) -> anyhow::Result<ExitCode> {
     let status = runtime()?.block_on(status::ask(&config.runtime))?;
-    let healthy = status.connected && status.spool_trouble.is_none() && status.state_trouble.is_none();
+    let healthy = status.connected && status.spool_error.is_none() && status.state_error.is_none();
     say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -262,10 +262,10 @@ fn status_text(status: &status::Status) -> String {
         status.spool_bytes,
         status.certificate_expires_at
     );
-    if let Some(why) = &status.state_trouble {
+    if let Some(why) = &status.state_error {
         text += &format!("state        {why}\n");
     }
-    if let Some(why) = &status.spool_trouble {
+    if let Some(why) = &status.spool_error {
         text += &format!("spool        {why}\n");
     }
     if let Some(why) = &status.last_refusal {

@@ -22,7 +22,7 @@ pub enum CliCommand {
     /// Serve until told to stop (what the service runs).
     Serve,
     /// Ask what must be known of this site, write the configuration, and say what to do next.
-    Init(Box<Init>),
+    Init(Box<InitOptions>),
     /// Make keys, store and administrator, and end: what the first start of the service does by itself.
     Prepare {
         /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
@@ -103,7 +103,7 @@ pub enum StoreCommand {
 
 /// What is said of a site; what is not said is asked, or taken as proposed with --yes.
 #[derive(Args)]
-pub struct Init {
+pub struct InitOptions {
     /// Ask nothing.
     #[arg(long)]
     pub yes: bool,

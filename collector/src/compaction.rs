@@ -1,7 +1,8 @@
-//! Folding history in the background: rows become chunks and summaries, and are deleted once those survive a power cut.
+//! Compaction of history in the background: rows become chunks and summaries, and are deleted once those survive a power cut.
 //!
-//! It reads beside the engine and writes a file of its own; only the deletion goes through the engine, in small pieces. It goes on all the
-//! time and takes no more than its share of a core, unless it falls behind. Ended at any moment, it is begun again and comes to the same.
+//! It reads beside the engine and writes a file of its own; only the deletion goes through the engine, in small pieces. It runs all the
+//! time and takes no more than its share of a core, unless it falls behind. It can be stopped at any moment: the next run does again what
+//! was not finished, with the same result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +23,16 @@ use ioc_store::compaction::{CompactionProgress, CompactionResult, Compactor, WIN
 use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
-const FIRST_US: u64 = 120_000_000;
+const FIRST_ROUND_US: u64 = 120_000_000;
 /// How long it sleeps when nothing is to be done.
 const IDLE: Duration = Duration::from_secs(1);
-/// A longer sleep ends with the engine.
-const NAP: Duration = Duration::from_millis(100);
+/// A sleep that is longer than this ends when the engine ends.
+const SLEEP_UNWATCHED_MAX: Duration = Duration::from_millis(100);
 /// A pause after an error.
-const AFTER_ERROR: Duration = Duration::from_secs(60);
-/// Between two pieces of rows that are deleted: commits come first. Shorter where much comes in.
-const BETWEEN_PIECES: Duration = Duration::from_millis(20);
-const BETWEEN_PIECES_BEHIND: Duration = Duration::from_millis(2);
+const RETRY_DELAY: Duration = Duration::from_secs(60);
+/// Between two deletions of rows, so that commits come first; the shorter one while much comes in.
+const DELETE_PAUSE: Duration = Duration::from_millis(20);
+const DELETE_PAUSE_BEHIND: Duration = Duration::from_millis(2);
 /// Windows of rows, and time that chunks have been past, microseconds, with which it is behind and takes a whole core; with twice as
 /// much it takes every one, up to [`THREADS_MAX`].
 const BEHIND_WINDOWS: u64 = 3;
@@ -50,10 +51,10 @@ pub async fn run(
 ) {
     let wake = engine.pages_wake();
     let runtime = runtime::Handle::current();
-    let folding = move || {
+    let work = move || {
         let (reader, mut archive) = (reader, archive);
         let mut watch = TaskWatch::new(BackgroundTask::Compaction, engine.clone());
-        let task = Folding { engine, config, health, wake, runtime };
+        let task = CompactionTask { engine, config, health, wake, runtime };
         loop {
             let why = match caught(|| task.run(reader.as_ref(), archive.as_mut(), &mut watch)) {
                 Ok(Ok(())) => return,
@@ -67,16 +68,16 @@ pub async fn run(
                 }
             };
             task.runtime.block_on(watch.failed(why));
-            if !task.sleep(AFTER_ERROR) {
+            if !task.sleep(RETRY_DELAY) {
                 return;
             }
         }
     };
-    // A thread of its own: it sleeps between slices.
-    let _ = tokio::task::spawn_blocking(folding).await;
+    // On a thread of its own, since it sleeps between slices.
+    let _ = tokio::task::spawn_blocking(work).await;
 }
 
-struct Folding {
+struct CompactionTask {
     engine: EngineHandle,
     config: watch::Receiver<Arc<Config>>,
     health: Arc<Health>,
@@ -84,8 +85,8 @@ struct Folding {
     runtime: runtime::Handle,
 }
 
-/// When what is due.
-struct Rounds {
+/// When each part of the work is due.
+struct CompactionSchedule {
     /// The last round began, boot clock, microseconds.
     last_us: Option<u64>,
     started_us: u64,
@@ -95,21 +96,22 @@ struct Rounds {
     through: u64,
     /// Since when chunks have been past.
     past_since_us: Option<u64>,
-    /// What is past its time is to be deleted.
+    /// Chunks that are older than history is kept have to be deleted.
     deleting: bool,
 }
 
-impl Folding {
+impl CompactionTask {
     /// Folds until the engine ends, or until something cannot be read or written.
     fn run(&self, reader: &dyn Reader, archive: &mut dyn Archive, watch: &mut TaskWatch) -> Result<(), StoreError> {
         let mut compactor = Compactor::new(reader, archive)?;
         let started_us = clock::boottime_us();
         let past = past_chunk(clock::now());
-        let mut rounds = Rounds { last_us: None, started_us, past, through: 0, past_since_us: None, deleting: false };
-        // What an earlier run left.
-        self.forget(reader, &mut compactor, &Arc::clone(&self.config.borrow()), BETWEEN_PIECES)?;
-        while self.goes_on() {
-            if self.turn(reader, &mut compactor, &mut rounds)? {
+        let mut rounds =
+            CompactionSchedule { last_us: None, started_us, past, through: 0, past_since_us: None, deleting: false };
+        // Rows that an earlier run folded and did not have deleted.
+        self.delete_folded_rows(reader, &mut compactor, &Arc::clone(&self.config.borrow()), DELETE_PAUSE)?;
+        while self.is_running() {
+            if self.run_next(reader, &mut compactor, &mut rounds)? {
                 continue;
             }
             // Nothing more is due: the round that began last is over.
@@ -123,17 +125,17 @@ impl Folding {
         Ok(())
     }
 
-    /// Does what is due next; whether there was anything.
-    fn turn(
+    /// Does what is due next. False when nothing was.
+    fn run_next(
         &self,
         reader: &dyn Reader,
         compactor: &mut Compactor<'_>,
-        rounds: &mut Rounds,
+        rounds: &mut CompactionSchedule,
     ) -> Result<bool, StoreError> {
         let (now, now_us, config) = (clock::now(), clock::boottime_us(), Arc::clone(&self.config.borrow()));
         let every_us = u64::try_from(config.fold_every.as_millis()).unwrap_or(0) * 1000;
-        // Soon after the start, too: a collector that is restarted every hour folds all the same.
-        let due_us = rounds.last_us.map_or(rounds.started_us + every_us.min(FIRST_US), |last| last + every_us);
+        // Soon after the start, too, so that a collector that is restarted every hour compacts its history all the same.
+        let due_us = rounds.last_us.map_or(rounds.started_us + every_us.min(FIRST_ROUND_US), |last| last + every_us);
         let pending = reader.last_row()?.saturating_sub(compactor.all_folded());
         let is_round = now_us >= due_us || rounds.past != past_chunk(now);
         if is_round {
@@ -148,20 +150,20 @@ impl Folding {
         }
         let gathers = compactor.all_folded() < rounds.through;
         if gathers {
-            let share = self.share(compactor, pending / WINDOW_ROWS, BEHIND_WINDOWS);
-            if !self.slices(compactor, share, &mut |compactor| compactor.gather(rounds.through))? {
+            let share_pct = self.cpu_share_pct(compactor, pending / WINDOW_ROWS, BEHIND_WINDOWS);
+            if !self.slices(compactor, share_pct, &mut |compactor| compactor.gather(rounds.through))? {
                 return Ok(false);
             }
-            let pause = if pending >= 2 * WINDOW_ROWS { BETWEEN_PIECES_BEHIND } else { BETWEEN_PIECES };
-            self.forget(reader, compactor, &config, pause)?;
+            let pause = if pending >= 2 * WINDOW_ROWS { DELETE_PAUSE_BEHIND } else { DELETE_PAUSE };
+            self.delete_folded_rows(reader, compactor, &config, pause)?;
         }
         if compactor.has_past(now) {
             let since = *rounds.past_since_us.get_or_insert(now_us);
-            let share = self.share(compactor, now_us - since, BEHIND_US);
+            let share_pct = self.cpu_share_pct(compactor, now_us - since, BEHIND_US);
             // A few, and then rows again: neither waits for all of the other.
             for _ in 0..MERGES_AT_ONCE {
-                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == CompactionProgress::Done
-                    || !self.goes_on()
+                if self.slice(compactor, share_pct, &mut |compactor| compactor.merge(now))? == CompactionProgress::Done
+                    || !self.is_running()
                 {
                     break;
                 }
@@ -173,33 +175,33 @@ impl Folding {
             return Ok(true);
         }
         // While the clock is in doubt nobody knows how old anything is.
-        if rounds.deleting && self.health.clock().by_ms().is_none() {
+        if rounds.deleting && self.health.clock().unconfirmed_ms().is_none() {
             let keep_ms = config.history_keep.map(SpanWithin::as_millis);
-            let share = self.share(compactor, 0, 1);
-            if self.slices(compactor, share, &mut |compactor| compactor.delete(keep_ms, now))? {
+            let share_pct = self.cpu_share_pct(compactor, 0, 1);
+            if self.slices(compactor, share_pct, &mut |compactor| compactor.delete(keep_ms, now))? {
                 rounds.deleting = false;
-                self.forget(reader, compactor, &config, BETWEEN_PIECES)?;
+                self.delete_folded_rows(reader, compactor, &config, DELETE_PAUSE)?;
             }
         }
         Ok(false)
     }
 
-    /// How much of a core it takes, percent: its share, or more when it is behind.
-    fn share(&self, compactor: &mut Compactor<'_>, behind: u64, much: u64) -> u64 {
+    /// How much of a core it takes, percent: its configured share, or more when it is behind.
+    fn cpu_share_pct(&self, compactor: &mut Compactor<'_>, behind: u64, much: u64) -> u64 {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         compactor.use_threads(if behind >= 2 * much { cores.min(THREADS_MAX) } else { 1 });
         if behind >= much { 100 } else { self.config.borrow().fold_cpu_pct.0 }
     }
 
-    /// Slices until all is done; not when the engine ended before.
+    /// Runs slices until all is done. False when the engine ended before.
     fn slices<'s>(
         &self,
         compactor: &mut Compactor<'s>,
-        share: u64,
+        share_pct: u64,
         slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<CompactionProgress, StoreError>,
     ) -> Result<bool, StoreError> {
-        while self.slice(compactor, share, slice)? == CompactionProgress::More {
-            if !self.goes_on() {
+        while self.slice(compactor, share_pct, slice)? == CompactionProgress::More {
+            if !self.is_running() {
                 return Ok(false);
             }
         }
@@ -210,20 +212,20 @@ impl Folding {
     fn slice<'s>(
         &self,
         compactor: &mut Compactor<'s>,
-        share: u64,
+        share_pct: u64,
         slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<CompactionProgress, StoreError>,
     ) -> Result<CompactionProgress, StoreError> {
         let before_us = clock::thread_cpu_us();
         let progress = slice(compactor)?;
         let used_us = clock::thread_cpu_us() - before_us + compactor.take_threads_us();
-        if share < 100 {
-            self.sleep(Duration::from_micros(used_us * (100 - share) / share.max(1)));
+        if share_pct < 100 {
+            self.sleep(Duration::from_micros(used_us * (100 - share_pct) / share_pct.max(1)));
         }
         Ok(progress)
     }
 
-    /// Has rows deleted that are folded, and what is gone written down: until then the archive remembers it.
-    fn forget(
+    /// Has the engine delete rows that are folded, and then tells the archive, which remembers until then what is to be deleted.
+    fn delete_folded_rows(
         &self,
         reader: &dyn Reader,
         compactor: &mut Compactor<'_>,
@@ -236,9 +238,9 @@ impl Folding {
         let kept =
             |_: &_| reader.last_row_before(clock::now().plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
         let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
-        let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
+        let delete = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
         loop {
-            match self.runtime.block_on(self.engine.command(forget())) {
+            match self.runtime.block_on(self.engine.command(delete())) {
                 Ok(_) => return compactor.recorded(folded),
                 Err(CommandError::Conflict(_)) if self.sleep(pause) => {}
                 Err(_) => return Ok(()),
@@ -246,18 +248,18 @@ impl Folding {
         }
     }
 
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         self.wake.has_changed().is_ok()
     }
 
-    /// Sleeps; whether the engine is still there.
+    /// Sleeps. False when the engine has ended.
     fn sleep(&self, length: Duration) -> bool {
-        if length <= NAP {
+        if length <= SLEEP_UNWATCHED_MAX {
             std::thread::sleep(length);
         } else {
             let gone = self.engine.gone();
             let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
         }
-        self.goes_on()
+        self.is_running()
     }
 }

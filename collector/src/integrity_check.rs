@@ -1,6 +1,6 @@
-//! Looks at the store a while after each start and thoroughly once a day: whether it is damaged is to be known before it is needed.
+//! Integrity checks of the store: a quick one after each start, and a full one every day, so that damage is found before the data is needed.
 //!
-//! When the last thorough look was is kept beside the store, so that a collector that is started again every day has one as well.
+//! The time of the last full check is kept in a file beside the store, so that a collector that is restarted every day makes one, too.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,28 +13,28 @@ use ioc_engine::command::Command;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::Reader;
 
-/// The quick look after a start, milliseconds.
-const FIRST_MS: u64 = 60_000;
-/// A thorough look that is due comes so long after the quick one: starts that follow each other stay cheap on a large store. And after
-/// one that was broken off.
-const REST_MS: u64 = 3_600_000;
-/// Between two thorough looks, milliseconds.
-const EVERY_MS: u64 = 86_400_000;
+/// From a start to the quick check, milliseconds.
+const QUICK_CHECK_AFTER_MS: u64 = 60_000;
+/// From the quick check to a full one that is due, milliseconds: a collector that is restarted several times does not read a large store
+/// each time. Also from a check that failed to the next one.
+const FULL_CHECK_PAUSE_MS: u64 = 3_600_000;
+/// Between two full checks, milliseconds.
+const FULL_CHECK_EVERY_MS: u64 = 86_400_000;
 /// The longest sleep: the timer does not count while the machine is suspended, the boot clock does.
 const SLEEP_MAX_MS: u64 = 60_000;
-/// The file that says when the last thorough look was.
-const FILE: &str = "integrity-check.last";
+/// The file with the time of the last full check.
+const LAST_CHECK_FILE: &str = "integrity-check.last";
 
-/// Looks until the engine ends. Nothing waits for it: readers do not hold up the writer. `data` is the store's directory.
+/// Checks until the engine ends. Nothing waits for it: readers do not hold up the writer. `data` is the store's directory.
 pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
-    let path = data.join(FILE);
+    let path = data.join(LAST_CHECK_FILE);
     let mut reader = Some(reader);
-    let (mut due_ms, mut deep) = (clock::boottime_ms() + FIRST_MS, false);
+    let (mut due_ms, mut full) = (clock::boottime_ms() + QUICK_CHECK_AFTER_MS, false);
     loop {
         sleep_until(due_ms).await;
         let Some(taken) = reader.take() else { return };
         let task = tokio::task::spawn_blocking(move || {
-            let found = caught(|| taken.examine(deep));
+            let found = caught(|| taken.examine(full));
             (taken, found)
         });
         let (taken, found) = match task.await {
@@ -44,20 +44,20 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
         };
         reader = Some(taken);
         let (findings, looked) = findings_of(found);
-        let kept = engine.command(Command::Examined { findings, deep }).await;
+        let kept = engine.command(Command::RecordIntegrityCheck { findings, full }).await;
         if let Err(error) = &kept {
-            tracing::warn!(%error, deep, "what a look at the store found could not be kept; it is looked at again");
+            tracing::warn!(%error, full, "what a look at the store found could not be kept; it is looked at again");
         }
         let done = looked && kept.is_ok();
-        if done && deep {
-            keep_last(&path, clock::now()).await;
+        if done && full {
+            write_last(&path, clock::now()).await;
         }
-        let wait_ms = wait_ms(deep, done, last(&path), clock::now());
-        (due_ms, deep) = (clock::boottime_ms() + wait_ms, true);
+        let wait_ms = wait_ms(full, done, read_last(&path), clock::now());
+        (due_ms, full) = (clock::boottime_ms() + wait_ms, true);
     }
 }
 
-/// What is to be told of a look, and whether it was one: a store that cannot be looked at is no sound one.
+/// The findings of a check, and whether it was completed. A panic is a finding: a store that cannot be read is not sound.
 fn findings_of(found: Result<Vec<String>, String>) -> (Vec<String>, bool) {
     match found {
         Ok(findings) => (findings, true),
@@ -65,12 +65,12 @@ fn findings_of(found: Result<Vec<String>, String>) -> (Vec<String>, bool) {
     }
 }
 
-/// How long after a look the next thorough one comes, milliseconds. One that was broken off, or that nobody heard of, is made again soon.
-fn wait_ms(deep: bool, done: bool, last: Option<Timestamp>, now: Timestamp) -> u64 {
-    match (done, deep) {
-        (false, _) => REST_MS,
-        (true, true) => EVERY_MS,
-        (true, false) => deep_wait_ms(last, now),
+/// From a check to the next full one, milliseconds. One that was not completed, or whose result was not committed, is repeated soon.
+fn wait_ms(full: bool, done: bool, last: Option<Timestamp>, now: Timestamp) -> u64 {
+    match (done, full) {
+        (false, _) => FULL_CHECK_PAUSE_MS,
+        (true, true) => FULL_CHECK_EVERY_MS,
+        (true, false) => full_wait_ms(last, now),
     }
 }
 
@@ -85,15 +85,15 @@ async fn sleep_until(boot_ms: u64) {
     }
 }
 
-/// How long after the quick look the first thorough one of this start comes, milliseconds: a day after the last one. What is missing, in
-/// the future or overdue is due after a rest.
-fn deep_wait_ms(last: Option<Timestamp>, now: Timestamp) -> u64 {
+/// From the quick check to the first full one after a start, milliseconds: it is due a day after the last one. Where that time is missing,
+/// in the future or past, it follows after a pause.
+fn full_wait_ms(last: Option<Timestamp>, now: Timestamp) -> u64 {
     let age_ms = last.and_then(|last| u64::try_from(now.millis_since(last)).ok());
-    age_ms.map_or(REST_MS, |age_ms| EVERY_MS.saturating_sub(age_ms).max(REST_MS))
+    age_ms.map_or(FULL_CHECK_PAUSE_MS, |age_ms| FULL_CHECK_EVERY_MS.saturating_sub(age_ms).max(FULL_CHECK_PAUSE_MS))
 }
 
-/// When the last thorough look was. A file that cannot be read only brings the next one forward.
-fn last(path: &Path) -> Option<Timestamp> {
+/// When the last full check was. If the file cannot be read, the next check only comes earlier.
+fn read_last(path: &Path) -> Option<Timestamp> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -108,7 +108,7 @@ fn last(path: &Path) -> Option<Timestamp> {
         .ok()
 }
 
-async fn keep_last(path: &Path, at: Timestamp) {
+async fn write_last(path: &Path, at: Timestamp) {
     let own = path.to_owned();
     let write = move || replace_durably(&own, 0o600, |file| writeln!(file, "{at}"));
     let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -124,17 +124,17 @@ mod tests {
     #[tokio::test]
     async fn a_collector_that_is_started_every_day_has_a_thorough_look_every_day() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = dir.path().join(FILE);
+        let path = dir.path().join(LAST_CHECK_FILE);
         let start: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
         let hour = |hours: u64| start.plus_secs(hours * 3600);
         // Started every 20 hours, as a machine that is off at night.
         let mut looks = Vec::new();
         for begin in (0..200).step_by(20) {
-            let wait_ms = deep_wait_ms(last(&path), hour(begin));
-            assert!(wait_ms >= REST_MS, "never at once");
+            let wait_ms = full_wait_ms(read_last(&path), hour(begin));
+            assert!(wait_ms >= FULL_CHECK_PAUSE_MS, "never at once");
             let at = begin + wait_ms.div_ceil(3_600_000);
             if at < begin + 20 {
-                keep_last(&path, hour(at)).await;
+                write_last(&path, hour(at)).await;
                 looks.push(at);
             }
         }
@@ -148,24 +148,24 @@ mod tests {
         assert_eq!(findings_of(found), (vec!["the store could not be looked at: page 7".to_owned()], false));
         assert_eq!(findings_of(Ok(Vec::new())), (Vec::new(), true));
         let now: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
-        for deep in [false, true] {
-            assert_eq!(wait_ms(deep, false, Some(now), now), REST_MS, "broken off, or not kept");
-            assert_eq!(wait_ms(deep, true, Some(now), now), EVERY_MS);
+        for full in [false, true] {
+            assert_eq!(wait_ms(full, false, Some(now), now), FULL_CHECK_PAUSE_MS, "broken off, or not kept");
+            assert_eq!(wait_ms(full, true, Some(now), now), FULL_CHECK_EVERY_MS);
         }
-        assert_eq!(wait_ms(false, true, None, now), REST_MS);
+        assert_eq!(wait_ms(false, true, None, now), FULL_CHECK_PAUSE_MS);
     }
 
     #[test]
     fn a_moment_that_says_nothing_makes_the_look_due_after_a_rest() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = dir.path().join(FILE);
+        let path = dir.path().join(LAST_CHECK_FILE);
         let now: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
-        assert_eq!(last(&path), None);
+        assert_eq!(read_last(&path), None);
         for text in ["", "half", "2026-11-29T02:00:00Z", "2025-01-01T00:00:00Z"] {
             std::fs::write(&path, text).expect("written");
-            assert_eq!(deep_wait_ms(last(&path), now), REST_MS, "{text:?}");
+            assert_eq!(full_wait_ms(read_last(&path), now), FULL_CHECK_PAUSE_MS, "{text:?}");
         }
         std::fs::write(&path, "2026-11-27T14:00:00Z\n").expect("written");
-        assert_eq!(deep_wait_ms(last(&path), now), 12 * 3_600_000);
+        assert_eq!(full_wait_ms(read_last(&path), now), 12 * 3_600_000);
     }
 }

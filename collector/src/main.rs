@@ -10,10 +10,10 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, Init, RuleCommand,
+    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions, RuleCommand,
     StoreCommand, TokenCommand, TokenOptions,
 };
-use ioc_collector::setup::{self, Answers, Mail};
+use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
@@ -112,12 +112,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 const CONFIG: &str = "/etc/ioc-watch/collector.toml";
 
 /// Asks, checks, and writes the configuration.
-fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
+fn init(path: Option<&Path>, asked: InitOptions) -> anyhow::Result<()> {
     let path = path.unwrap_or(Path::new(CONFIG));
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
-    let mut answers = Answers::proposed(host);
-    let Init { yes, replace, site, agencies, language, zone, names, listen, mail_server, mail_from, mail_to } = asked;
+    let mut answers = SetupAnswers::proposed(host);
+    let InitOptions { yes, replace, site, agencies, language, zone, names, listen, mail_server, mail_from, mail_to } =
+        asked;
     answers.site = site.unwrap_or(answers.site);
     answers.agencies = agencies;
     answers.language = language.unwrap_or(answers.language);
@@ -126,7 +127,8 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     if !names.is_empty() {
         answers.names = names;
     }
-    answers.mail = mail_server.zip(mail_from).map(|(server, from)| Mail { server, from, to: mail_to }).or(answers.mail);
+    answers.mail =
+        mail_server.zip(mail_from).map(|(server, from)| MailSetup { server, from, to: mail_to }).or(answers.mail);
     let before = std::fs::read_to_string(path).ok().filter(|text| text.trim() != DEFAULT_CONFIG.trim());
     anyhow::ensure!(
         before.is_none() || replace,

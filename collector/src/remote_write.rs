@@ -185,8 +185,8 @@ async fn hand_on(
         match send_rows(&target, &current.exposed_labels, &rows).await {
             Ok(refused) => {
                 let taken = (rows.len() as u64).saturating_sub(refused);
-                health.remote_sent.fetch_add(taken, Relaxed);
-                health.remote_lost.fetch_add(refused + missed, Relaxed);
+                health.remote_write_sent.fetch_add(taken, Relaxed);
+                health.remote_write_lost.fetch_add(refused + missed, Relaxed);
                 if refused + missed > 0 {
                     tracing::warn!(
                         refused,
@@ -294,7 +294,7 @@ impl PositionFile {
         if from == row && !is_another {
             return Ok(Some(row));
         }
-        health.remote_restarts.fetch_add(1, Relaxed);
+        health.remote_write_restarts.fetch_add(1, Relaxed);
         tracing::error!(
             handed_on = row,
             last_row = found.last,
@@ -499,7 +499,7 @@ mod tests {
             std::fs::write(&file.path, before).expect("written");
             let from = file.read_settled(&health).await.expect("reads");
             assert_eq!(file.read_settled(&health).await.expect("reads"), from, "it is said once");
-            (from, health.remote_restarts.load(Relaxed))
+            (from, health.remote_write_restarts.load(Relaxed))
         };
         assert_eq!(settled("70 a", "a", (10, 90)).await, (Some(70), 0));
         assert_eq!(settled("90 a", "a", (90, 90)).await, (Some(90), 0), "all is folded");
@@ -518,12 +518,12 @@ mod tests {
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(text).expect("parses")));
         let health = Health::default();
         let early =
-            tokio::time::timeout(Duration::from_millis(200), first_position(&file, &config, &health, &mut untold()))
+            tokio::time::timeout(Duration::from_millis(200), first_position(&file, &config, &health, &mut unreported()))
                 .await;
         assert!(early.is_err(), "{early:?}");
         assert_eq!(std::fs::read_to_string(&file.path).expect("read"), "");
         std::fs::write(&file.path, "7").expect("mended");
-        assert_eq!(first_position(&file, &config, &health, &mut untold()).await, Some(7));
+        assert_eq!(first_position(&file, &config, &health, &mut unreported()).await, Some(7));
     }
 
     #[test]
@@ -564,20 +564,20 @@ mod tests {
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(&text).expect("parses")));
         let health = Arc::new(Health::default());
         let source = PanicsOnce(false.into());
-        let handing = tokio::spawn(hand_on(source, file, config, Arc::clone(&health), untold()));
+        let handing = tokio::spawn(hand_on(source, file, config, Arc::clone(&health), unreported()));
         let arrived = async {
             while read_position(&path).expect("kept").map(|position| position.row) != Some(1) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(120), arrived).await.expect("it begins again");
-        assert_eq!((health.remote_sent.load(Relaxed), health.remote_lost.load(Relaxed)), (1, 0));
+        assert_eq!((health.remote_write_sent.load(Relaxed), health.remote_write_lost.load(Relaxed)), (1, 0));
         assert!(!handing.is_finished());
         handing.abort();
     }
 
-    fn untold() -> TaskWatch {
-        TaskWatch::untold(BackgroundTask::RemoteWrite)
+    fn unreported() -> TaskWatch {
+        TaskWatch::unreported(BackgroundTask::RemoteWrite)
     }
 
     fn a_row(number: u64) -> (DeviceHistoryRow, Arc<Layout>) {

@@ -1,4 +1,4 @@
-//! Starting and stopping the collector: ties its rooms together.
+//! Starts and stops the collector, and connects its parts.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,41 +24,41 @@ use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::{BackgroundTask, Command};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::LogPace;
+use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
 
-/// Readers of the store that pages and API take turns with.
+/// Readers of the store that pages and API share.
 const READERS: usize = 4;
 /// The same for people who are limited to places.
 const READERS_LIMITED: usize = 2;
 /// Threads for what blocks that are begun at the start.
 const BLOCKING_MIN: usize = 4;
-/// How long they wait for each other.
-const THREADS_WAIT: Duration = Duration::from_secs(1);
-/// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
-const UPKEEP: Duration = Duration::from_secs(600);
+/// How long they wait for each other at the start.
+const THREADS_START_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two rounds of upkeep: renewing certificates, looking for gaps in the duty plan.
+const UPKEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long notices under way may take to arrive when the collector stops.
-const NOTICES_END: Duration = Duration::from_secs(5);
-/// Between two looks at what was left out of the log.
-const LEFT_OUT: Duration = Duration::from_secs(60);
+const NOTICES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often lines that were left out of the log are counted in it.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(60);
 
-/// Runs the collector until it is told to stop.
+/// Runs the collector until a signal stops it.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start.
 pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
-    // First, so that whoever stops it while it starts does not end it in the middle of something.
+    // First, so that a signal during the start does not end it in the middle of something.
     let mut signals = Signals::listen()?;
     let files_max = open_files::raise_limit();
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     log_first_password(first_password.as_deref());
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
-    writer::time::believe(store.reader()?.clock()?.as_ref());
+    writer::time::resume_clock(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
     let mqtt_certificate = ReloadableCertificate::new(authority.server(&config.names, clock::now())?);
     let web_certificate = ReloadableCertificate::new(web_certificate(&config, &authority)?);
@@ -77,7 +77,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(CertificateAllowlist::default());
-    let (probes, probe_wishes) = mpsc::unbounded_channel();
+    let (probes, probe_requests) = mpsc::unbounded_channel();
     let (engine, engine_thread) = writer::start(EngineDeps {
         config: config.clone(),
         store,
@@ -85,14 +85,14 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         allowlist: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
-        clocks: Box::new(writer::time::MachineClocks),
+        clock: Box::new(writer::time::SystemClock),
     })?;
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     let places = divide_files(&config, files_max, &health)?;
     let ports = config.host_probe_ports.clone();
-    tokio::spawn(crate::host_probe::run(probe_wishes, ports, places.probes, engine.clone()));
+    tokio::spawn(crate::host_probe::run(probe_requests, ports, places.probes, engine.clone()));
     let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     let notices = tokio::spawn(notify::run(
         engine.clone(),
@@ -120,22 +120,22 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader, config.data.clone()));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
-    let doors = Doors { places, health: Arc::clone(&health), paced: app.paced() };
-    let endpoint = doors.endpoint(mqtt_tls, engine.clone(), access);
-    let endpoint = tokio::spawn(endpoint.serve(doors.devices(mqtt_listener), stopping.clone()));
-    tokio::spawn(say_left_out(app.paced()));
-    let (pages, router) = (doors.pages(web_listener), app.router());
+    let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
+    let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
+    let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
+    tokio::spawn(log_left_out(app.log_limit()));
+    let (pages, router) = (acceptors.pages(web_listener), app.router());
     let bounds = (places.strangers, places.signed_in);
     let web = tokio::spawn(server::serve_tls(pages, web_tls, router.clone(), bounds, stopping.clone()));
-    tokio::spawn(server::serve_control(doors.control(control), router, stopping));
+    tokio::spawn(server::serve_control(acceptors.control(control), router, stopping));
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
 
     let running =
-        Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
+        Collector { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
     // Without an engine there is nothing to finish: systemd is to start it again at once.
-    running.until_told_to_stop(&mut signals).await?;
+    running.run_until_stopped(&mut signals).await?;
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping: finishing commits");
@@ -144,8 +144,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = stop.send(true);
     let _ = endpoint.await;
     let _ = web.await;
-    // What is under way is let arrive, and kept as delivered: a restart makes no copies.
-    let _ = tokio::time::timeout(NOTICES_END, notices).await;
+    // Notices under way may still arrive and be recorded as delivered, so that a restart does not send them twice.
+    let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
     end(&running.engine, engine_thread).await;
     Ok(())
 }
@@ -156,7 +156,7 @@ fn log_first_password(file: Option<&Path>) {
     }
 }
 
-/// Has the engine commit everything that the connections handed over, and end.
+/// Lets the engine commit everything that connections have sent, and end.
 async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
     engine.send(EngineMessage::Stop).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
@@ -164,26 +164,26 @@ async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
     tracing::info!("collector stopped");
 }
 
-/// Says how much of what strangers do was not written down, when they have stopped.
-async fn say_left_out(paced: Arc<LogPace>) {
+/// Logs how many lines were left out of the log, once a flood is over.
+async fn log_left_out(log_limit: Arc<LogRateLimit>) {
     loop {
-        tokio::time::sleep(LEFT_OUT).await;
-        for (kind, left_out) in paced.left_out(clock::boottime_ms()) {
+        tokio::time::sleep(LEFT_OUT_EVERY).await;
+        for (kind, left_out) in log_limit.left_out(clock::boottime_ms()) {
             tracing::warn!(kind, left_out, "more of the same was refused");
         }
     }
 }
 
-/// What connections come in by, each door with places of its own.
-struct Doors {
+/// Makes the acceptors of the listening sockets, each with its own limit of connections.
+struct Acceptors {
     places: Places,
     health: Arc<Health>,
-    paced: Arc<LogPace>,
+    log_limit: Arc<LogRateLimit>,
 }
 
-impl Doors {
-    fn door<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
-        Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.paced))
+impl Acceptors {
+    fn acceptor<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
+        Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.log_limit))
     }
 
     fn endpoint(
@@ -193,20 +193,20 @@ impl Doors {
         access: Arc<CertificateAllowlist>,
     ) -> MqttEndpoint {
         let (connections_max, newcomers) = (self.places.devices, self.places.newcomers);
-        let (health, paced) = (Arc::clone(&self.health), Arc::clone(&self.paced));
-        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, paced }
+        let (health, log_limit) = (Arc::clone(&self.health), Arc::clone(&self.log_limit));
+        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, log_limit }
     }
 
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
-        self.door(listener, self.places.devices + self.places.newcomers.all + REFUSED_MAX, "sockets")
+        self.acceptor(listener, self.places.devices + self.places.newcomers.all + REFUSED_MAX, "sockets")
     }
 
     fn pages(&self, listener: TcpListener) -> Acceptor<TcpListener> {
-        self.door(listener, self.places.strangers.all + self.places.signed_in, "page_connections")
+        self.acceptor(listener, self.places.strangers.all + self.places.signed_in, "page_connections")
     }
 
     fn control(&self, listener: UnixListener) -> Acceptor<UnixListener> {
-        self.door(listener, CONTROL_MAX, "control_connections")
+        self.acceptor(listener, CONTROL_MAX, "control_connections")
     }
 }
 
@@ -214,7 +214,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// What the collector is told by signals.
+/// The signals that the collector listens to.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -232,7 +232,8 @@ impl Signals {
     }
 }
 
-struct Running {
+/// What the running collector needs to reload its configuration and to renew its certificates.
+struct Collector {
     config_path: Option<PathBuf>,
     config: watch::Sender<Arc<Config>>,
     engine: EngineHandle,
@@ -242,27 +243,27 @@ struct Running {
     health: Arc<Health>,
 }
 
-impl Running {
-    /// Works until a signal comes. Each kind of work waits for itself alone: a signal is heard while the engine lets a command wait.
+impl Collector {
+    /// Runs until a signal comes. Each task waits only for itself, so that a signal is noticed while the engine lets a command wait.
     ///
     /// # Errors
     /// [`ServeError::EngineEnded`] when the engine has ended by itself.
-    async fn until_told_to_stop(&self, signals: &mut Signals) -> Result<(), ServeError> {
+    async fn run_until_stopped(&self, signals: &mut Signals) -> Result<(), ServeError> {
         let Signals { terminate, interrupt, hangup } = signals;
         let vitals = RunningEngine { engine: self.engine.clone(), health: Arc::clone(&self.health) };
         tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             () = self.engine.gone() => Err(ServeError::EngineEnded),
-            never = self.reload_at(hangup) => match never {},
-            never = self.keep_up_always() => match never {},
+            never = self.reload_on(hangup) => match never {},
+            never = self.repeat_upkeep() => match never {},
             never = watchdog::feed_systemd(&vitals) => match never {},
         }
     }
 
-    async fn reload_at(&self, hangup: &mut Signal) -> Infallible {
+    async fn reload_on(&self, hangup: &mut Signal) -> Infallible {
         let mut watch = TaskWatch::new(BackgroundTask::Configuration, self.engine.clone());
-        // The one at hand was taken.
+        // The configuration of the start was valid.
         watch.succeeded().await;
         loop {
             if hangup.recv().await.is_none() {
@@ -278,12 +279,12 @@ impl Running {
         }
     }
 
-    async fn keep_up_always(&self) -> Infallible {
-        let mut upkeep = tokio::time::interval(UPKEEP);
+    async fn repeat_upkeep(&self) -> Infallible {
+        let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         let mut watch = TaskWatch::new(BackgroundTask::Certificates, self.engine.clone());
         loop {
             upkeep.tick().await;
-            self.keep_up(&mut watch).await;
+            self.run_upkeep(&mut watch).await;
         }
     }
 
@@ -293,7 +294,7 @@ impl Running {
             tracing::error!(%error, "the configuration is faulty; the old one stays in use");
             error.to_string()
         })?;
-        // What of it fails is tried again, and said, with the upkeep.
+        // What fails here is tried again, and reported, by the upkeep.
         let _ = self.renew_certificates(&config);
         self.config.send_replace(Arc::new(config.clone()));
         self.engine.command(Command::Reload(Box::new(config))).await.map_err(|error| {
@@ -304,7 +305,7 @@ impl Running {
         Ok(())
     }
 
-    /// Both, whatever becomes of one.
+    /// Renews both, even if one of them fails.
     fn renew_certificates(&self, config: &Config) -> Result<(), PkiError> {
         let mqtt = self.authority.server(&config.names, clock::now()).map(|new| self.mqtt_certificate.replace(new));
         if let Err(error) = &mqtt {
@@ -317,13 +318,13 @@ impl Running {
         mqtt.and(web)
     }
 
-    async fn keep_up(&self, watch: &mut TaskWatch) {
+    async fn run_upkeep(&self, watch: &mut TaskWatch) {
         let config = Arc::clone(&self.config.borrow());
         match self.renew_certificates(&config) {
             Ok(()) => watch.succeeded().await,
             Err(why) => watch.failed(why).await,
         }
-        // A hole in the rota is found while there is time to fill it.
+        // A gap in the rota is reported while there is time to fill it.
         if let Err(error) = self.engine.command(Command::CheckDuty).await {
             tracing::warn!(%error, "the duty plan could not be checked");
         }
@@ -349,13 +350,13 @@ async fn begin_threads() -> Result<(), ServeError> {
                 let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
                 *count += 1;
                 all.notify_all();
-                let _ = all.wait_timeout_while(count, THREADS_WAIT, |count| *count < BLOCKING_MIN);
+                let _ = all.wait_timeout_while(count, THREADS_START_TIMEOUT, |count| *count < BLOCKING_MIN);
             })
         })
         .collect();
     // A first one that cannot be begun fails at once; for others that cannot it is not waited.
     if let Some(first) = threads.into_iter().next()
-        && tokio::time::timeout(THREADS_WAIT * 2, first).await.is_err()
+        && tokio::time::timeout(THREADS_START_TIMEOUT * 2, first).await.is_err()
     {
         return Err(ServeError::NoThread);
     }
@@ -377,7 +378,7 @@ fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Pl
     if let Some(shortage) = files.shortage() {
         tracing::warn!("{shortage}");
     }
-    health.set_files(files);
+    health.set_open_files(files);
     Ok(files.places)
 }
 

@@ -1,4 +1,4 @@
-//! First run: what must be known of a site is asked, each answer is checked, and the configuration is written.
+//! `ioc-collector init`: asks about the site, checks each answer, and makes the configuration.
 
 use std::io::{BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -9,9 +9,9 @@ use ioc_common::language::Language;
 use crate::config;
 use ioc_engine::config::DEFAULT_CONFIG;
 
-/// What a site says of itself.
+/// The answers about a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answers {
+pub struct SetupAnswers {
     /// Name of the site, on pages and notices.
     pub site: String,
     /// The agencies that own and run it.
@@ -20,17 +20,17 @@ pub struct Answers {
     pub language: String,
     /// IANA name of the time zone.
     pub zone: String,
-    /// Names and addresses under which agents and browsers reach the collector; the first is the one they are told.
+    /// Names and addresses by which agents and browsers reach the collector. Links and agents use the first one.
     pub names: Vec<String>,
     /// Address on which it listens; `127.0.0.1` for this machine alone.
     pub listen: IpAddr,
-    /// How notices are mailed; none for no mail yet.
-    pub mail: Option<Mail>,
+    /// How notices are mailed; none while there is no mail.
+    pub mail: Option<MailSetup>,
 }
 
 /// A mail server and the mailboxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
+pub struct MailSetup {
     /// Host and port.
     pub server: String,
     /// Address that notices come from.
@@ -39,8 +39,8 @@ pub struct Mail {
     pub to: Vec<String>,
 }
 
-impl Answers {
-    /// What is proposed on this machine.
+impl SetupAnswers {
+    /// The answers that are proposed on this machine.
     #[must_use]
     pub fn proposed(host: &str) -> Self {
         Self {
@@ -150,7 +150,7 @@ impl Answers {
 }
 
 /// A question: its text, what is proposed, and how an answer is taken.
-type Question = (&'static str, fn(&Answers) -> String, fn(&str, &mut Answers) -> Result<(), String>);
+type Question = (&'static str, fn(&SetupAnswers) -> String, fn(&str, &mut SetupAnswers) -> Result<(), String>);
 
 /// What is asked, Vietnamese first.
 const QUESTIONS: [Question; 7] = [
@@ -211,7 +211,7 @@ const QUESTIONS: [Question; 7] = [
             let (Some(server), Some(from)) = (words.next(), words.next()) else {
                 return Err("allowed is: mail.example:587 ioc@example truc-ban@example".to_owned());
             };
-            all.mail = Some(Mail { server, from, to: words.collect() });
+            all.mail = Some(MailSetup { server, from, to: words.collect() });
             Ok(())
         },
     ),
@@ -221,7 +221,7 @@ const QUESTIONS: [Question; 7] = [
 ///
 /// # Errors
 /// When the person, or the terminal, is gone.
-pub fn ask(proposed: Answers, from: &mut dyn BufRead, to: &mut dyn Write) -> std::io::Result<Answers> {
+pub fn ask(proposed: SetupAnswers, from: &mut dyn BufRead, to: &mut dyn Write) -> std::io::Result<SetupAnswers> {
     let mut answers = proposed;
     for (text, shown, take) in QUESTIONS {
         loop {
@@ -254,7 +254,7 @@ mod tests {
         let said = "IOC tỉnh \"Hà Nam\"\nSở KH&CN; ; Trung tâm CĐS\nSở KH&CN; Trung tâm CĐS\nfr\nvi\nHanoi\n\nioc.hanam.example 10.1.2.3\n0.0.0\n0.0.0.0\n\
                     mail.example ioc@example\nmail.example:587 ioc@hanam.example truc@hanam.example\n";
         let mut shown = Vec::new();
-        let answers = ask(Answers::proposed("vm"), &mut said.as_bytes(), &mut shown).expect("answered");
+        let answers = ask(SetupAnswers::proposed("vm"), &mut said.as_bytes(), &mut shown).expect("answered");
         let shown = String::from_utf8(shown).expect("text");
         assert_eq!(shown.matches("allowed").count(), 5, "{shown}");
         let text = answers.to_toml().expect("written");
@@ -265,14 +265,17 @@ mod tests {
         assert_eq!((config.mqtt_listen.to_string().as_str(), config.channels.len()), ("0.0.0.0:8883", 1));
         assert!(config.names.iter().any(|name| name == "10.1.2.3") && config.names.iter().any(|name| name == "::1"));
         assert!(text.contains("# Every key is shown with its default"), "the explanations stay");
-        assert!(ask(Answers::proposed("vm"), &mut "x\n".as_bytes(), &mut Vec::new()).is_err(), "the person is gone");
+        assert!(
+            ask(SetupAnswers::proposed("vm"), &mut "x\n".as_bytes(), &mut Vec::new()).is_err(),
+            "the person is gone"
+        );
     }
 
     #[test]
     fn what_is_proposed_is_good_and_nonsense_is_not() {
-        assert!(Answers::proposed("ioc-01").to_toml().is_ok());
-        let wrong = |change: fn(&mut Answers)| {
-            let mut answers = Answers::proposed("ioc-01");
+        assert!(SetupAnswers::proposed("ioc-01").to_toml().is_ok());
+        let wrong = |change: fn(&mut SetupAnswers)| {
+            let mut answers = SetupAnswers::proposed("ioc-01");
             change(&mut answers);
             answers.check().expect_err("refused")
         };

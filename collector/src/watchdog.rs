@@ -1,5 +1,5 @@
-//! systemd's watchdog: fed while the engine is at work. An engine that is stuck is what it is there for; one that has ended by itself ends
-//! the collector, and must not be kept alive meanwhile.
+//! systemd's watchdog: it is notified only while the engine works, so that systemd restarts a collector whose engine is stuck. An engine that
+//! has ended by itself ends the collector; until then the watchdog is not notified, either.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use ioc_engine::command::Command;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
 
-/// What is to be seen of an engine from outside.
+/// What can be seen of an engine from outside.
 pub(crate) trait EngineVitals {
     /// Its thread has ended.
     fn is_gone(&self) -> bool;
-    /// What it decided cannot be written.
-    fn is_in_trouble(&self) -> bool;
-    /// It has not turned for a long time, nor tried a commit again.
+    /// The store cannot be written.
+    fn is_store_unwritable(&self) -> bool;
+    /// It has not run for a long time, nor tried a commit again.
     fn is_stuck(&self) -> bool;
     /// Whether it carries out a command that asks for nothing.
     async fn answers(&self) -> bool;
@@ -34,8 +34,8 @@ impl EngineVitals for RunningEngine {
         self.engine.is_gone()
     }
 
-    fn is_in_trouble(&self) -> bool {
-        self.health.trouble().is_some()
+    fn is_store_unwritable(&self) -> bool {
+        self.health.store_write_error().is_some()
     }
 
     fn is_stuck(&self) -> bool {
@@ -57,20 +57,20 @@ pub(crate) async fn feed_systemd(engine: &impl EngineVitals) -> Infallible {
 }
 
 async fn feed_while_at_work(engine: &impl EngineVitals, every: Duration, feed: impl Fn()) -> Infallible {
-    let mut turns = tokio::time::interval(every);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        turns.tick().await;
+        interval.tick().await;
         if is_at_work(engine).await {
             feed();
         }
     }
 }
 
-/// Whether the engine answers, or at least tries again and again to write what it decided: a full disk is told in /readyz, and killing the
+/// Whether the engine answers, or at least tries again and again to write what it decided: /readyz reports a full disk, and killing the
 /// collector would not make room.
 async fn is_at_work(engine: &impl EngineVitals) -> bool {
-    let retries = || engine.is_in_trouble() && !engine.is_stuck() && !engine.is_gone();
+    let retries = || engine.is_store_unwritable() && !engine.is_stuck() && !engine.is_gone();
     retries() || engine.answers().await || retries()
 }
 
@@ -83,7 +83,7 @@ mod tests {
     #[derive(Clone, Copy, Default)]
     struct Fake {
         gone: bool,
-        in_trouble: bool,
+        unwritable: bool,
         stuck: bool,
         answers: bool,
     }
@@ -93,8 +93,8 @@ mod tests {
             self.gone
         }
 
-        fn is_in_trouble(&self) -> bool {
-            self.in_trouble
+        fn is_store_unwritable(&self) -> bool {
+            self.unwritable
         }
 
         fn is_stuck(&self) -> bool {
@@ -102,14 +102,14 @@ mod tests {
         }
 
         async fn answers(&self) -> bool {
-            self.answers && !self.gone && !self.stuck && !self.in_trouble
+            self.answers && !self.gone && !self.stuck && !self.unwritable
         }
     }
 
     #[tokio::test]
     async fn an_engine_is_at_work_that_answers_or_tries_its_commit_again() {
         let fine = Fake { answers: true, ..Fake::default() };
-        let full_disk = Fake { in_trouble: true, ..Fake::default() };
+        let full_disk = Fake { unwritable: true, ..Fake::default() };
         for (engine, at_work) in [
             (fine, true),
             (full_disk, true),
@@ -119,8 +119,8 @@ mod tests {
             (Fake { stuck: true, ..full_disk }, false),
             (Fake { gone: true, ..full_disk }, false),
         ] {
-            let Fake { gone, in_trouble, stuck, answers } = engine;
-            assert_eq!(is_at_work(&engine).await, at_work, "{gone} {in_trouble} {stuck} {answers}");
+            let Fake { gone, unwritable, stuck, answers } = engine;
+            assert_eq!(is_at_work(&engine).await, at_work, "{gone} {unwritable} {stuck} {answers}");
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
             false
         }
 
-        fn is_in_trouble(&self) -> bool {
+        fn is_store_unwritable(&self) -> bool {
             self.0.get()
         }
 
@@ -159,7 +159,7 @@ mod tests {
             let _ = tokio::time::timeout(Duration::from_millis(200), feeding).await;
             count.get()
         };
-        assert_eq!(fed(Fake { gone: true, answers: true, in_trouble: true, ..Fake::default() }).await, 0);
+        assert_eq!(fed(Fake { gone: true, answers: true, unwritable: true, ..Fake::default() }).await, 0);
         assert!(fed(Fake { answers: true, ..Fake::default() }).await > 1);
     }
 }

@@ -183,7 +183,7 @@ async fn an_agent_whose_disk_takes_nothing_starts_and_says_so() {
         .await
         .unwrap();
         let status = agent.status().await.unwrap();
-        assert!(status.state_trouble.is_some(), "{how}: {status:?}");
+        assert!(status.state_error.is_some(), "{how}: {status:?}");
         assert_eq!(epoch(), before, "nothing could be kept");
         let epoch = status.taken.epoch;
         eventually("the fault stands", || async {
@@ -215,7 +215,7 @@ async fn an_agent_whose_disk_takes_nothing_starts_and_says_so() {
     }
     agent.start().unwrap();
     eventually("all is well", || async {
-        agent.status().await.is_ok_and(|status| status.connected && status.state_trouble.is_none())
+        agent.status().await.is_ok_and(|status| status.connected && status.state_error.is_none())
     })
     .await
     .unwrap();

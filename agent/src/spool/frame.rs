@@ -26,7 +26,7 @@ pub(super) const AROUND_BYTES: usize = HEAD_BYTES + CRC_BYTES;
 /// How much of a file is read at once.
 const READ_BYTES: u64 = 256 * 1024;
 /// What was being written when a run was cut off.
-const CUT_OFF: &str = "cut-off-";
+const CUT_OFF_PREFIX: &str = "cut-off-";
 /// What a disk cannot read is left out in pieces of this size.
 const BLOCK_BYTES: u64 = 4096;
 
@@ -234,7 +234,7 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
 /// What was being written when a run was cut off may hold reports that are nowhere else: it is read under another name, which nothing is
 /// written to.
 pub(super) fn rename_cut_off(path: &Path) -> io::Result<PathBuf> {
-    let to = path.with_file_name(format!("{CUT_OFF}{:016}.rec", clock::now().as_millis()));
+    let to = path.with_file_name(format!("{CUT_OFF_PREFIX}{:016}.rec", clock::now().as_millis()));
     if to.exists() {
         return Ok(path.to_owned());
     }
@@ -243,7 +243,7 @@ pub(super) fn rename_cut_off(path: &Path) -> io::Result<PathBuf> {
 
 pub(super) fn is_cut_off(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "tmp")
-        || path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CUT_OFF))
+        || path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CUT_OFF_PREFIX))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ioc_common::{backoff, clock};
 
 use crate::health::Health;
-use crate::log_pace::LogPace;
+use crate::log_rate_limit::LogRateLimit;
 
 /// How long the newest waits for a place that is just being given back.
 const PLACE_WAIT: Duration = Duration::from_millis(200);
@@ -73,7 +73,7 @@ impl Listen for UnixListener {
     }
 }
 
-/// A connection that was let in.
+/// A connection that was accepted.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub struct Accepted<L: Listen> {
@@ -95,15 +95,21 @@ pub struct Acceptor<L> {
     failures: u32,
     spare: Option<File>,
     health: Arc<Health>,
-    paced: Arc<LogPace>,
+    log_limit: Arc<LogRateLimit>,
 }
 
 impl<L: Listen> Acceptor<L> {
     /// Lets in what comes to `listener`, `places_max` at once. Who is above them is counted as refused by the reason `full`.
     #[must_use]
-    pub fn new(listener: L, places_max: usize, full: &'static str, health: Arc<Health>, paced: Arc<LogPace>) -> Self {
+    pub fn new(
+        listener: L,
+        places_max: usize,
+        full: &'static str,
+        health: Arc<Health>,
+        log_limit: Arc<LogRateLimit>,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(places_max.min(Semaphore::MAX_PERMITS)));
-        Self { listener, full, places, failures: 0, spare: File::open(SPARE).ok(), health, paced }
+        Self { listener, full, places, failures: 0, spare: File::open(SPARE).ok(), health, log_limit }
     }
 
     /// The next connection that has a place.
@@ -145,8 +151,8 @@ impl<L: Listen> Acceptor<L> {
     }
 
     fn count_refusal(&self, reason: &'static str, detail: &str) {
-        self.health.refuse(reason);
-        if let Some(left_out) = self.paced.allows(reason, None, clock::boottime_ms()) {
+        self.health.count_refused(reason);
+        if let Some(left_out) = self.log_limit.allows(reason, None, clock::boottime_ms()) {
             tracing::warn!(reason, detail, left_out, "a connection could not be taken");
         }
     }

@@ -18,7 +18,7 @@ use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 pub enum BackgroundTask {
     /// History is compacted.
     Compaction,
-    /// What comes in is handed on by remote write.
+    /// Remote write sends samples on.
     RemoteWrite,
     /// The certificates of the endpoints are renewed, and read again.
     Certificates,
@@ -161,12 +161,12 @@ pub enum Command {
         /// What people did there.
         events: Vec<TicketEvent>,
     },
-    /// Keep what a look at the store found.
-    Examined {
+    /// Keep what an integrity check of the store found.
+    RecordIntegrityCheck {
         /// What is wrong, a line each; none when the store is sound.
         findings: Vec<String>,
         /// Every checksum was read, and indexes were compared.
-        deep: bool,
+        full: bool,
     },
     /// What the collector does by itself fails, or does not any more.
     BackgroundTask {

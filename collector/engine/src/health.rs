@@ -11,22 +11,22 @@ use ioc_judge::Text;
 
 use crate::open_files::{self, OpenFiles};
 
-/// An engine that has not turned for longer is stuck, milliseconds.
+/// An engine that has not run for longer is stuck, milliseconds.
 const STUCK_MS: u64 = 60_000;
 
-/// What is to be sent that cannot be read for so long is told without the store, milliseconds.
-const UNREAD_MS: u64 = 15_000;
+/// After the notices in the outbox could not be read for so long, people are told without the store, milliseconds.
+const OUTBOX_UNREAD_MAX_MS: u64 = 15_000;
 
-/// Why nothing can be sent by way of the store.
+/// Why no notice can be sent: notices are written into the store first, and read from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreTrouble {
-    /// It cannot be written, for this reason.
+pub enum NoticesBlocked {
+    /// The store cannot be written, for this reason.
     Unwritable(String),
-    /// What is to be sent cannot be read, for this reason.
+    /// The outbox cannot be read, for this reason.
     Unreadable(String),
 }
 
-impl std::fmt::Display for StoreTrouble {
+impl std::fmt::Display for NoticesBlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unwritable(why) => write!(f, "the store cannot be written: {why}"),
@@ -58,31 +58,31 @@ pub struct Health {
     pub notices_delivered: AtomicU64,
     /// Attempts to deliver that failed.
     pub notices_failed: AtomicU64,
-    /// Reports handed on by remote write.
-    pub remote_sent: AtomicU64,
-    /// Reports that remote write could not hand on.
-    pub remote_lost: AtomicU64,
-    /// How often remote write found a store that is not, or not any more, the one that it had come so far with.
-    pub remote_restarts: AtomicU64,
+    /// Reports sent by remote write.
+    pub remote_write_sent: AtomicU64,
+    /// Reports that remote write could not send.
+    pub remote_write_lost: AtomicU64,
+    /// How often remote write found that its position is of another store, or of a later state of this one.
+    pub remote_write_restarts: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     lost: Mutex<BTreeMap<&'static str, u64>>,
-    trouble: Mutex<Option<String>>,
-    /// Since when what is to be sent cannot be read, boot clock, milliseconds, and why.
-    unread: Mutex<Option<(u64, String)>>,
-    /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
+    store_write_error: Mutex<Option<String>>,
+    /// Since when the outbox cannot be read, boot clock, milliseconds, and why.
+    outbox_read_error: Mutex<Option<(u64, String)>>,
+    /// Since when the collector has been stopping, milliseconds of the boot clock; 0 while it runs.
     stopping_ms: AtomicU64,
-    /// When the engine turned last or tried a commit again, milliseconds of the boot clock; 0 before the first turn.
-    pub(crate) turned_ms: AtomicU64,
-    missing: Mutex<Vec<Text>>,
-    examined: Mutex<Option<Examined>>,
+    /// When the engine ran last or tried a commit again, milliseconds of the boot clock; 0 before its first cycle.
+    pub(crate) last_run_ms: AtomicU64,
+    store_losses: Mutex<Vec<Text>>,
+    integrity_check: Mutex<Option<IntegrityCheck>>,
     clock: Mutex<ClockState>,
-    files: OnceLock<OpenFiles>,
+    open_files: OnceLock<OpenFiles>,
 }
 
-/// What a look at the store found.
+/// What the last integrity check of the store found.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examined {
+pub struct IntegrityCheck {
     pub at: Timestamp,
     /// What is wrong, a line each; nothing when it is sound.
     pub findings: Vec<String>,
@@ -91,30 +91,30 @@ pub struct Examined {
 /// What is wrong with the machine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClockState {
-    /// It was stepped so far, milliseconds with sign, and that is not followed.
+    /// It was stepped by this much, milliseconds with sign, and the step is not followed.
     pub step_ms: Option<i64>,
-    /// It was so far ahead at the start, milliseconds, and nobody confirmed it.
+    /// It was this far ahead at the start, milliseconds, and nobody has confirmed it.
     pub doubt_ms: Option<i64>,
 }
 
 impl ClockState {
-    /// What is to be confirmed, milliseconds; none while all is well. Nothing that goes by its age is deleted meanwhile.
+    /// What a person has to confirm, milliseconds; none while all is well. Until then nothing is deleted by its age.
     #[must_use]
-    pub fn by_ms(self) -> Option<i64> {
+    pub fn unconfirmed_ms(self) -> Option<i64> {
         self.step_ms.or(self.doubt_ms)
     }
 }
 
 impl Health {
     /// Counts something that was refused, by its reason.
-    pub fn refuse(&self, reason: &'static str) {
+    pub fn count_refused(&self, reason: &'static str) {
         if let Ok(mut refused) = self.refused.lock() {
             *refused.entry(reason).or_default() += 1;
         }
     }
 
     /// Counts reports that never came, by their reason.
-    pub fn lose(&self, reason: LossReason, count: u64) {
+    pub fn count_lost(&self, reason: LossReason, count: u64) {
         if let Ok(mut lost) = self.lost.lock() {
             let counted = lost.entry(reason.as_str()).or_default();
             *counted = counted.saturating_add(count);
@@ -127,94 +127,94 @@ impl Health {
         self.refused.lock().map_or(0, |refused| refused.get(reason).copied().unwrap_or(0))
     }
 
-    /// Says that the store cannot be written, or that it can again.
-    pub fn set_trouble(&self, trouble: Option<String>) {
-        if let Ok(mut now) = self.trouble.lock() {
-            *now = trouble;
+    /// Sets why the store cannot be written; none once it can again.
+    pub fn set_store_write_error(&self, error: Option<String>) {
+        if let Ok(mut now) = self.store_write_error.lock() {
+            *now = error;
         }
     }
 
-    /// Says whether what is to be sent could be read: nothing, or why not.
-    pub fn note_outbox(&self, error: Option<String>) {
-        self.note_outbox_at(error, clock::boottime_ms());
+    /// Sets why the outbox cannot be read; none once it can again.
+    pub fn set_outbox_read_error(&self, error: Option<String>) {
+        self.set_outbox_read_error_at(error, clock::boottime_ms());
     }
 
-    fn note_outbox_at(&self, error: Option<String>, now_ms: u64) {
-        if let Ok(mut unread) = self.unread.lock() {
+    fn set_outbox_read_error_at(&self, error: Option<String>, now_ms: u64) {
+        if let Ok(mut unread) = self.outbox_read_error.lock() {
             let since_ms = unread.as_ref().map_or(now_ms, |(since_ms, _)| *since_ms);
             *unread = error.map(|why| (since_ms, why));
         }
     }
 
-    /// The engine is at work: it turned once more, or tried a commit again.
+    /// The engine is at work: it begins another cycle, or tries a commit again.
     pub(crate) fn mark_alive(&self) {
-        self.turned_ms.store(clock::boottime_ms().max(1), Relaxed);
+        self.last_run_ms.store(clock::boottime_ms().max(1), Relaxed);
     }
 
-    /// For how long the engine has been stuck, milliseconds; none while it turns, which it does at least every two seconds.
+    /// For how long the engine has been stuck, milliseconds; none while it runs, which it does at least every two seconds.
     #[must_use]
     pub fn stuck_for_ms(&self) -> Option<u64> {
-        let turned_ms = self.turned_ms.load(Relaxed);
-        let passed_ms = clock::boottime_ms().saturating_sub(turned_ms);
-        (turned_ms > 0 && passed_ms > STUCK_MS).then_some(passed_ms)
+        let last_run_ms = self.last_run_ms.load(Relaxed);
+        let passed_ms = clock::boottime_ms().saturating_sub(last_run_ms);
+        (last_run_ms > 0 && passed_ms > STUCK_MS).then_some(passed_ms)
     }
 
-    /// The collector is to end.
+    /// The collector begins to stop.
     pub fn stop(&self) {
         self.stopping_ms.store(clock::boottime_ms().max(1), Relaxed);
     }
 
-    /// For how long the collector has been ending, milliseconds; none while it runs.
+    /// For how long the collector has been stopping, milliseconds; none while it runs.
     #[must_use]
     pub fn stopping_for_ms(&self) -> Option<u64> {
         let since = self.stopping_ms.load(Relaxed);
         (since > 0).then(|| clock::boottime_ms().saturating_sub(since))
     }
 
-    /// Says what was acknowledged once and is lost; nothing once a person has confirmed it.
-    pub fn set_missing(&self, missing: Vec<Text>) {
-        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+    /// Sets which acknowledged data the store has lost; nothing once a person has confirmed it.
+    pub fn set_store_losses(&self, losses: Vec<Text>) {
+        *self.store_losses.lock().unwrap_or_else(PoisonError::into_inner) = losses;
     }
 
-    /// What was acknowledged once and is lost, until a person has confirmed it.
+    /// Which acknowledged data the store has lost, until a person has confirmed it.
     #[must_use]
-    pub fn missing(&self) -> Vec<Text> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn store_losses(&self) -> Vec<Text> {
+        self.store_losses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps what the last look at the store found.
-    pub fn set_examined(&self, examined: Examined) {
-        *self.examined.lock().unwrap_or_else(PoisonError::into_inner) = Some(examined);
+    /// Sets what the last integrity check of the store found.
+    pub fn set_integrity_check(&self, check: IntegrityCheck) {
+        *self.integrity_check.lock().unwrap_or_else(PoisonError::into_inner) = Some(check);
     }
 
-    /// What the last look at the store found; none before the first.
+    /// What the last integrity check of the store found; none before the first.
     #[must_use]
-    pub fn examined(&self) -> Option<Examined> {
-        self.examined.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn integrity_check(&self) -> Option<IntegrityCheck> {
+        self.integrity_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the store cannot be written, while it cannot.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    pub fn store_write_error(&self) -> Option<String> {
+        self.store_write_error.lock().ok().and_then(|error| error.clone())
     }
 
-    /// Why nobody is told of anything, while the store cannot be written or what is to be sent cannot be read.
+    /// Why no notice can be sent, while the store cannot be written or the outbox cannot be read.
     #[must_use]
-    pub fn silence(&self) -> Option<StoreTrouble> {
-        self.silence_at(clock::boottime_ms())
+    pub fn notices_blocked(&self) -> Option<NoticesBlocked> {
+        self.notices_blocked_at(clock::boottime_ms())
     }
 
-    fn silence_at(&self, now_ms: u64) -> Option<StoreTrouble> {
-        if let Some(why) = self.trouble() {
-            return Some(StoreTrouble::Unwritable(why));
+    fn notices_blocked_at(&self, now_ms: u64) -> Option<NoticesBlocked> {
+        if let Some(why) = self.store_write_error() {
+            return Some(NoticesBlocked::Unwritable(why));
         }
-        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
-        let unread = unread.as_ref().filter(|(since_ms, _)| now_ms.saturating_sub(*since_ms) >= UNREAD_MS);
-        unread.map(|(_, why)| StoreTrouble::Unreadable(why.clone()))
+        let unread = self.outbox_read_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread = unread.as_ref().filter(|(since_ms, _)| now_ms.saturating_sub(*since_ms) >= OUTBOX_UNREAD_MAX_MS);
+        unread.map(|(_, why)| NoticesBlocked::Unreadable(why.clone()))
     }
 
-    /// Says what is wrong with the machine's clock.
+    /// Sets what is wrong with the machine's clock.
     pub fn set_clock(&self, state: ClockState) {
         if let Ok(mut now) = self.clock.lock() {
             *now = state;
@@ -227,20 +227,20 @@ impl Health {
         self.clock.lock().map_or_else(|_| ClockState::default(), |state| *state)
     }
 
-    /// How the files that may be open are divided; said once, at the start.
-    pub fn set_files(&self, files: OpenFiles) {
-        let _ = self.files.set(files);
+    /// Sets how the files that may be open are divided; once, at the start.
+    pub fn set_open_files(&self, files: OpenFiles) {
+        let _ = self.open_files.set(files);
     }
 
     /// How the files that may be open are divided; none before the start is over.
     #[must_use]
-    pub fn files(&self) -> Option<&OpenFiles> {
-        self.files.get()
+    pub fn open_files(&self) -> Option<&OpenFiles> {
+        self.open_files.get()
     }
 
     /// What was refused, by its reason, and how often.
     #[must_use]
-    pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
+    pub fn refused_by_reason(&self) -> Vec<(&'static str, u64)> {
         self.refused.lock().map_or_else(|_| Vec::new(), |all| all.iter().map(|(why, count)| (*why, *count)).collect())
     }
 
@@ -262,31 +262,41 @@ impl Health {
         put("ioc_queue", "gauge", "Inputs waiting for the engine.", load(&self.queue));
         put("ioc_notices_delivered_total", "counter", "Notices delivered.", load(&self.notices_delivered));
         put("ioc_notices_failed_total", "counter", "Attempts to deliver that failed.", load(&self.notices_failed));
-        put("ioc_remote_write_reports_total", "counter", "Reports handed on by remote write.", load(&self.remote_sent));
+        put(
+            "ioc_remote_write_reports_total",
+            "counter",
+            "Reports sent by remote write.",
+            load(&self.remote_write_sent),
+        );
         put(
             "ioc_remote_write_lost_total",
             "counter",
-            "Reports that remote write could not hand on.",
-            load(&self.remote_lost),
+            "Reports that remote write could not send.",
+            load(&self.remote_write_lost),
         );
         put(
             "ioc_remote_write_restarts_total",
             "counter",
             "Times that remote write found another store, or an older one, and went on from there.",
-            load(&self.remote_restarts),
+            load(&self.remote_write_restarts),
         );
-        let writable = f64::from(u8::from(self.trouble().is_none()));
+        let writable = f64::from(u8::from(self.store_write_error().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
-        let silent = f64::from(u8::from(self.silence().is_some()));
+        let blocked = f64::from(u8::from(self.notices_blocked().is_some()));
         put(
-            "ioc_notices_silent",
+            "ioc_notices_blocked",
             "gauge",
-            "1 while no notice can be sent, since the store cannot be written or read.",
-            silent,
+            "1 while the store cannot be written or read, so that no notice is sent.",
+            blocked,
         );
-        let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
-        put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
-        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.missing().len() as f64);
+        let unsound = self.integrity_check().map_or(0.0, |check| check.findings.len() as f64);
+        put("ioc_store_findings", "gauge", "Faults that the last integrity check of the store found.", unsound);
+        put(
+            "ioc_store_lost",
+            "gauge",
+            "Losses of the store that nobody has confirmed.",
+            self.store_losses().len() as f64,
+        );
         let clock = self.clock();
         let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
         put(
@@ -295,20 +305,20 @@ impl Health {
             "A step of the machine's clock that is not followed; 0 when none.",
             step_s,
         );
-        let suspended = f64::from(u8::from(clock.by_ms().is_some()));
+        let suspended = f64::from(u8::from(clock.unconfirmed_ms().is_some()));
         put(
             "ioc_deletion_suspended",
             "gauge",
             "1 while the clock is in doubt and nothing is deleted by its age.",
             suspended,
         );
-        if let Some(files) = self.files() {
+        if let Some(files) = self.open_files() {
             let places = files.places;
-            put("ioc_connections_max", "gauge", "MQTT connections that are let in.", places.devices as f64);
+            put("ioc_connections_max", "gauge", "Most MQTT connections.", places.devices as f64);
             let pages = (places.strangers.all + places.signed_in) as f64;
-            put("ioc_page_connections_max", "gauge", "Connections to pages that are let in.", pages);
+            put("ioc_page_connections_max", "gauge", "Most connections to pages.", pages);
             put("ioc_open_files_max", "gauge", "Files that may be open.", files.max as f64);
-            put("ioc_open_files_needed", "gauge", "Files that all that is configured takes.", files.needed as f64);
+            put("ioc_open_files_needed", "gauge", "Files that everything configured needs.", files.needed as f64);
             if let Some(open) = open_files::count() {
                 put("ioc_open_files", "gauge", "Files that are open.", open as f64);
             }
@@ -316,7 +326,7 @@ impl Health {
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );
-        for (reason, count) in self.all_refused() {
+        for (reason, count) in self.refused_by_reason() {
             let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
         }
         text.push_str("# HELP ioc_reports_lost_total Reports of devices that never came, by reason.\n# TYPE ioc_reports_lost_total counter\n");
@@ -335,17 +345,17 @@ mod tests {
     fn what_cannot_be_read_for_long_is_silence_until_it_can() {
         let health = Health::default();
         let page = || Some("page 7".to_owned());
-        health.note_outbox_at(page(), 1000);
-        assert_eq!(health.silence_at(1000 + UNREAD_MS - 1), None, "a moment is none");
-        health.note_outbox_at(page(), 1000 + UNREAD_MS);
-        let unreadable = Some(StoreTrouble::Unreadable("page 7".to_owned()));
-        assert_eq!(health.silence_at(1000 + UNREAD_MS), unreadable);
-        health.set_trouble(Some("no room".to_owned()));
-        assert_eq!(health.silence_at(1000), Some(StoreTrouble::Unwritable("no room".to_owned())));
-        health.set_trouble(None);
-        assert_eq!(health.silence_at(1000 + UNREAD_MS), unreadable, "one does not end the other");
-        health.note_outbox_at(None, 2000 + UNREAD_MS);
-        assert_eq!(health.silence_at(u64::MAX), None);
+        health.set_outbox_read_error_at(page(), 1000);
+        assert_eq!(health.notices_blocked_at(1000 + OUTBOX_UNREAD_MAX_MS - 1), None, "a moment is none");
+        health.set_outbox_read_error_at(page(), 1000 + OUTBOX_UNREAD_MAX_MS);
+        let unreadable = Some(NoticesBlocked::Unreadable("page 7".to_owned()));
+        assert_eq!(health.notices_blocked_at(1000 + OUTBOX_UNREAD_MAX_MS), unreadable);
+        health.set_store_write_error(Some("no room".to_owned()));
+        assert_eq!(health.notices_blocked_at(1000), Some(NoticesBlocked::Unwritable("no room".to_owned())));
+        health.set_store_write_error(None);
+        assert_eq!(health.notices_blocked_at(1000 + OUTBOX_UNREAD_MAX_MS), unreadable, "one does not end the other");
+        health.set_outbox_read_error_at(None, 2000 + OUTBOX_UNREAD_MAX_MS);
+        assert_eq!(health.notices_blocked_at(u64::MAX), None);
     }
 
     #[test]
@@ -358,7 +368,7 @@ mod tests {
         let Some(before) = clock::boottime_ms().checked_sub(STUCK_MS + 1000).filter(|before| *before > 0) else {
             return;
         };
-        health.turned_ms.store(before, Relaxed);
+        health.last_run_ms.store(before, Relaxed);
         assert!(health.stuck_for_ms().is_some_and(|passed_ms| passed_ms > STUCK_MS));
         health.mark_alive();
         assert_eq!(health.stuck_for_ms(), None, "it turns again");

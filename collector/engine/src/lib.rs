@@ -15,7 +15,7 @@ pub mod health;
 pub mod http;
 pub mod inventory;
 pub mod local_time;
-pub mod log_pace;
+pub mod log_rate_limit;
 pub mod notifier;
 pub mod open_files;
 pub mod payload_profile;

@@ -195,7 +195,7 @@ impl Authority {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|error| PkiError::Make(error.to_string()))?;
-        let mut config = ServerConfig::builder_with_details(provider, Arc::new(BelievedTime))
+        let mut config = ServerConfig::builder_with_details(provider, Arc::new(TrustedTime))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| PkiError::Make(error.to_string()))?
             .with_client_cert_verifier(verifier)
@@ -210,9 +210,9 @@ impl Authority {
 
 /// Devices' certificates are judged by the time that is believed: a clock that is set years ahead ends none of them.
 #[derive(Debug)]
-struct BelievedTime;
+struct TrustedTime;
 
-impl rustls::time_provider::TimeProvider for BelievedTime {
+impl rustls::time_provider::TimeProvider for TrustedTime {
     fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
         let seconds = u64::try_from(ioc_common::clock::now().as_secs()).ok()?;
         Some(rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))

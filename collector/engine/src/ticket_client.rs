@@ -43,12 +43,12 @@ pub struct TicketChanges {
 pub struct TicketEvent {
     /// Who, by their name there.
     pub who: String,
-    pub act: TicketAct,
+    pub action: TicketAction,
 }
 
-/// What can be done in a ticket system that means something to an incident.
+/// What people do in a ticket system that changes the incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TicketAct {
+pub enum TicketAction {
     /// They wrote this comment.
     Comment(String),
     /// It was given to this person; to someone whose name is not known when it is empty.

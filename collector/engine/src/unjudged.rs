@@ -19,8 +19,8 @@ use ioc_store::history::Tier;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
 
-/// How far back it is looked for when a value was last known, milliseconds: eight days.
-pub const LOOK_BACK_MS: i64 = 8 * 86_400_000;
+/// How far back history is searched for the last value, milliseconds: eight days.
+pub const LOOKBACK_MS: i64 = 8 * 86_400_000;
 /// Samples that may be without a value before it is said.
 const SAMPLES: i64 = 5;
 /// Longest reason, characters.
@@ -81,7 +81,7 @@ pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<Strin
 }
 
 /// The rules that cannot be judged for longer than the interval at which their value is made. `last_known` says when each series was
-/// last known, within [`LOOK_BACK_MS`].
+/// last known, within [`LOOKBACK_MS`].
 #[must_use]
 pub fn unjudged(
     known: &DeviceSituation<'_>,
@@ -212,11 +212,11 @@ pub fn of_device(
     let last = if names.is_empty() {
         HashMap::new()
     } else {
-        let (until, from) = (now.as_millis(), now.as_millis() - LOOK_BACK_MS);
+        let (until, from) = (now.as_millis(), now.as_millis() - LOOKBACK_MS);
         last_known(chart::read(
             reader,
             id,
-            &ChartQuery { from, until, tier: Tier::for_span(LOOK_BACK_MS), names, most: 0 },
+            &ChartQuery { from, until, tier: Tier::for_span(LOOKBACK_MS), names, most: 0 },
         )?)
     };
     Ok(unjudged(&known, rules, &last, now))

@@ -29,10 +29,10 @@ use super::end_cause::EndCause;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::LogPace;
+use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
-use ioc_engine::writer::{ConnectionId, Down, EngineHandle, EngineMessage, quiet_after_ms};
+use ioc_engine::writer::{ConnectionId, DownMessage, EngineHandle, EngineMessage, quiet_after_ms};
 use ioc_store::history;
 
 /// Reading stops at this many messages that are not yet committed, where few devices send much …
@@ -63,7 +63,7 @@ pub(super) struct ConnectionDeps {
     pub(super) engine: EngineHandle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) paced: Arc<LogPace>,
+    pub(super) log_limit: Arc<LogRateLimit>,
     /// How many connections have messages that are not yet committed.
     pub(super) busy: AtomicUsize,
 }
@@ -80,7 +80,7 @@ pub(super) struct Connection {
     /// What has come of a packet that is not whole; an idle connection holds no buffer.
     read: BytesMut,
     write: BytesMut,
-    down: mpsc::UnboundedReceiver<Box<Down>>,
+    down: mpsc::UnboundedReceiver<Box<DownMessage>>,
     /// Sizes of the messages that the engine is not done with, with and without acknowledgement, and their sum.
     unacknowledged: VecDeque<usize>,
     unacknowledged_bytes: usize,
@@ -89,7 +89,7 @@ pub(super) struct Connection {
     paused_until: Option<Instant>,
     next_packet: u16,
     subscriptions: Subscriptions,
-    /// Without a packet for this long the engine is told, and for `idle` the connection is closed.
+    /// After so long without a packet the engine is notified; after `idle` the connection is closed.
     quiet_after: Duration,
     idle: Duration,
     /// When its last packet came.
@@ -238,8 +238,8 @@ impl Connection {
         }
         if cause.is_refusal() {
             let reason = cause.as_str();
-            self.shared.health.refuse(reason);
-            if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
+            self.shared.health.count_refused(reason);
+            if let Some(left_out) = self.shared.log_limit.allows(reason, None, clock::boottime_ms()) {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
             }
         }
@@ -465,9 +465,9 @@ impl Connection {
     }
 
     /// Takes what the engine sends down.
-    fn put(&mut self, down: Down) -> Result<(), EndReason> {
+    fn put(&mut self, down: DownMessage) -> Result<(), EndReason> {
         match down {
-            Down::Committed { packets, payload, settled, pause_ms } => {
+            DownMessage::Committed { packets, payload, settled, pause_ms } => {
                 let settled = settled.min(self.unacknowledged.len());
                 self.unacknowledged_bytes -= self.unacknowledged.drain(..settled).sum::<usize>();
                 if settled > 0 && self.unacknowledged.is_empty() {
@@ -481,11 +481,11 @@ impl Connection {
                 self.put_message(DownKind::Committed, payload);
                 Ok(())
             }
-            Down::Message(kind, payload) => {
+            DownMessage::Message(kind, payload) => {
                 self.put_message(kind, payload);
                 Ok(())
             }
-            Down::Close(cause) => Err((EndCause::ByEngine(cause), String::new())),
+            DownMessage::Close(cause) => Err((EndCause::ByEngine(cause), String::new())),
         }
     }
 

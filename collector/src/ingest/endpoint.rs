@@ -24,7 +24,7 @@ use super::newcomers::{NewcomerSlot, Newcomers};
 use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::LogPace;
+use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::REFUSED_MAX;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
@@ -33,7 +33,7 @@ use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 /// What an endpoint needs.
 #[derive(Debug, Clone)]
 pub struct MqttEndpoint {
-    /// TLS 1.3, with the collector's certificate and a look at the device's.
+    /// TLS 1.3, with the collector's certificate; it asks for the device's certificate.
     pub tls: Arc<ServerConfig>,
     /// Where reports go.
     pub engine: EngineHandle,
@@ -46,22 +46,22 @@ pub struct MqttEndpoint {
     /// Most sockets that have not yet shown a certificate.
     pub newcomers: Bounds,
     /// How often a refusal is written down.
-    pub paced: Arc<LogPace>,
+    pub log_limit: Arc<LogRateLimit>,
 }
 
 impl MqttEndpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, mut acceptor: Acceptor<TcpListener>, mut stop: watch::Receiver<bool>) {
-        let (engine, paced) = (self.engine, self.paced);
+        let (engine, log_limit) = (self.engine, self.log_limit);
         let shared = Arc::new(ConnectionDeps {
             engine,
             health: self.health,
             stop: stop.clone(),
-            paced,
+            log_limit,
             busy: AtomicUsize::new(0),
         });
         let newcomers = Newcomers::new(self.newcomers);
-        // As many as there are processors, so that whoever is let in does not wait for all who are not.
+        // As many as there are processors, so that devices that are accepted do not wait for all those that are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
         let places = Arc::new(Semaphore::new(self.connections_max));
         let turn_aways = Arc::new(Semaphore::new(REFUSED_MAX));
@@ -102,7 +102,7 @@ struct Admission {
     tls: Arc<ServerConfig>,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    /// How many are told at once that there is no place.
+    /// How many connections may be refused with a reason at the same time.
     turn_aways: Arc<Semaphore>,
     access: Arc<CertificateAllowlist>,
     shared: Arc<ConnectionDeps>,
@@ -122,8 +122,8 @@ impl Admission {
             Ok(admitted) => Some(admitted),
             Err((cause, detail)) => {
                 let reason = cause.as_str();
-                self.shared.health.refuse(reason);
-                if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
+                self.shared.health.count_refused(reason);
+                if let Some(left_out) = self.shared.log_limit.allows(reason, None, clock::boottime_ms()) {
                     tracing::info!(peer = %self.peer, reason, detail, left_out, "connection refused");
                 }
                 None
@@ -181,7 +181,7 @@ impl Admission {
         let validity = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
         let who = (device, validity);
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            // Those that there is room for are told so, and do not take it for a fault of the line.
+            // As many as there is room for get a reason, so that they do not take the refusal for a fault of the network.
             if let Ok(_turn) = self.turn_aways.try_acquire() {
                 connection::turn_away(stream, &who.0).await;
             }

@@ -22,8 +22,8 @@ pub async fn heartbeat(mut config: watch::Receiver<Arc<Config>>, health: Arc<Hea
             }
             continue;
         };
-        // A collector that cannot commit, or that can tell nobody, is as good as dead, and must be missed.
-        if health.silence().is_none() {
+        // A collector that cannot commit, or cannot send notices, sends no heartbeat either, so that others notice.
+        if health.notices_blocked().is_none() {
             let request = http::Request {
                 method: "POST",
                 url: &heartbeat.url,

@@ -119,18 +119,18 @@ impl NotifyDeps {
             tokio::task::spawn_blocking(move || read(reader.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
         match task.await {
             Ok(Ok(found)) => {
-                self.health.note_outbox(None);
+                self.health.set_outbox_read_error(None);
                 Some(found)
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "the outbox cannot be read");
-                self.health.note_outbox(Some(error.to_string()));
+                self.health.set_outbox_read_error(Some(error.to_string()));
                 None
             }
             Err(broken_off) => {
                 if broken_off.is_panic() {
                     tracing::error!(%broken_off, "reading the outbox panicked");
-                    self.health.note_outbox(Some(broken_off.to_string()));
+                    self.health.set_outbox_read_error(Some(broken_off.to_string()));
                 }
                 None
             }
@@ -178,7 +178,7 @@ impl worker::WorkerDeps for NotifyDeps {
     }
 
     fn held(&self) -> bool {
-        self.health.trouble().is_some()
+        self.health.store_write_error().is_some()
     }
 
     fn wall(&self) -> Timestamp {

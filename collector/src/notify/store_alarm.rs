@@ -23,7 +23,7 @@ use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
 use super::{MESSAGE_TIMEOUT, NotifyDeps, text};
 use ioc_engine::config::{Channel, Config};
-use ioc_engine::health::StoreTrouble;
+use ioc_engine::health::NoticesBlocked;
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::Message;
 
@@ -57,7 +57,7 @@ impl AlarmRecipient {
     }
 }
 
-/// When what is told.
+/// Which announcement is due when.
 #[derive(Debug, Default)]
 struct Announcements {
     /// Since when the store has been as it is, but not as was told last.
@@ -167,7 +167,7 @@ pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) 
     loop {
         tokio::time::sleep(POLL).await;
         let current = Arc::clone(&config.borrow());
-        let trouble = deps.health.silence();
+        let trouble = deps.health.notices_blocked();
         let told = announcements.look(trouble.is_some(), Instant::now());
         if let Some(trouble) = trouble.filter(|_| told == Some(Occasion::Opened)) {
             let recipients = recipients(&deps, &current).await;
@@ -248,9 +248,9 @@ async fn send(to: AlarmRecipient, place: u64, notice: Arc<Notice>, config: Arc<C
     }
 }
 
-pub(super) fn opened(trouble: &StoreTrouble) -> Notice {
+pub(super) fn opened(trouble: &NoticesBlocked) -> Notice {
     let (title, reason, advice) = match trouble {
-        StoreTrouble::Unwritable(why) => (
+        NoticesBlocked::Unwritable(why) => (
             Text::new("Máy thu thập không ghi được dữ liệu", "The collector's record cannot be written"),
             Text::new(
                 format!("Không ghi được kho dữ liệu: {why}. Trong lúc này không có thông báo nào khác được gửi."),
@@ -261,7 +261,7 @@ pub(super) fn opened(trouble: &StoreTrouble) -> Notice {
                 "Make room on the collector's disk; see 'ioc-collector doctor' and /readyz. Machines keep what they have and send it later.",
             ),
         ),
-        StoreTrouble::Unreadable(why) => (
+        NoticesBlocked::Unreadable(why) => (
             Text::new("Máy thu thập không đọc được thông báo cần gửi", "The collector cannot read what is to be sent"),
             Text::new(
                 format!(
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn what_was_not_delivered_is_dropped_when_it_is_over() {
         let (mut one, now) = outstanding();
-        one.want(&Arc::new(opened(&StoreTrouble::Unwritable("no room".to_owned()))), now);
+        one.want(&Arc::new(opened(&NoticesBlocked::Unwritable("no room".to_owned()))), now);
         assert_eq!(what(one.begin(now)), Some(Occasion::Opened));
         let after = Some(Duration::from_secs(900));
         one.ended(&Err(SendError::Away { why: "503".to_owned(), after }), now);
@@ -377,7 +377,7 @@ mod tests {
     fn what_may_have_arrived_is_taken_back_and_never_overtaken() {
         for first in [Ok(()), Err(SendError::Unknown("no answer".to_owned()))] {
             let (mut one, now) = outstanding();
-            one.want(&Arc::new(opened(&StoreTrouble::Unwritable("no room".to_owned()))), now);
+            one.want(&Arc::new(opened(&NoticesBlocked::Unwritable("no room".to_owned()))), now);
             assert!(one.begin(now).is_some());
             one.want(&Arc::new(resolved()), now);
             assert_eq!(what(one.begin(now)), None, "the first is still under way");

@@ -25,7 +25,7 @@ use ioc_engine::config::{Config, ConfigContext, ConnectorKind, TicketSystem};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
-use ioc_engine::ticket_client::{NewTicket, TicketAct, TicketClient, TicketConnector, TicketEvent};
+use ioc_engine::ticket_client::{NewTicket, TicketAction, TicketClient, TicketConnector, TicketEvent};
 use ioc_engine::writer::EngineHandle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
@@ -129,7 +129,7 @@ async fn serve(
         let Some(system) = config.tickets.iter().find(|system| system.name == name) else { return };
         let next = *ask_at.get_or_insert(tokio::time::Instant::now() + system.every.get());
         // What cannot be kept would be said there again.
-        if health.trouble().is_some() {
+        if health.store_write_error().is_some() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         }
@@ -332,7 +332,7 @@ fn new_ticket(incident: &Incident, device: Option<DeviceInfo>, config: &Config) 
 /// What someone wrote on a ticket, fit for an incident's record.
 fn comment_event(who: &str, text: &str) -> TicketEvent {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(TEXT_MAX_CHARS).collect();
-    TicketEvent { who: who.to_owned(), act: TicketAct::Comment(text) }
+    TicketEvent { who: who.to_owned(), action: TicketAction::Comment(text) }
 }
 
 /// Configurations with these kinds, for their tests.

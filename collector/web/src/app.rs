@@ -21,7 +21,7 @@ use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::connection_limit::PerKeyLimit;
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::LogPace;
+use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::pki::PkiError;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::coverage::CoverageFacts;
@@ -51,7 +51,7 @@ pub struct App {
     /// Live pages that are open, by session.
     pub(crate) live: Arc<PerKeyLimit>,
     /// What strangers cause to be written down.
-    pub(crate) paced: Arc<LogPace>,
+    pub(crate) log_limit: Arc<LogRateLimit>,
     pub(crate) limits: Arc<RateLimiter>,
     /// What coverage was last made of, and when.
     pub(crate) covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
@@ -85,7 +85,7 @@ impl App {
             seal: Arc::new(Seal::new()?),
             provider: Arc::default(),
             live: PerKeyLimit::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
-            paced: Arc::default(),
+            log_limit: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),
@@ -93,8 +93,8 @@ impl App {
     }
 
     /// Says now and then how much of what strangers do was not written down.
-    pub fn paced(&self) -> Arc<LogPace> {
-        Arc::clone(&self.paced)
+    pub fn log_limit(&self) -> Arc<LogRateLimit> {
+        Arc::clone(&self.log_limit)
     }
 
     /// Reads from the store, off the async threads: what this scope shows of it.

@@ -226,8 +226,8 @@ pub(crate) async fn enrol(
             }
             Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
             Err(error) => {
-                app.health.refuse("enrolment");
-                if let Some(left_out) = app.paced.allows("enrolment", peer.address(), clock::boottime_ms()) {
+                app.health.count_refused("enrolment");
+                if let Some(left_out) = app.log_limit.allows("enrolment", peer.address(), clock::boottime_ms()) {
                     tracing::warn!(%peer, %error, left_out, "enrolment refused");
                 }
                 return Err(Problem::from(error).into_response());

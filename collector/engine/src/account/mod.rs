@@ -188,8 +188,8 @@ pub fn new_session(
     Ok((cookie, session))
 }
 
-/// A hash that no password matches, for names that do not exist.
-pub const NOBODY: &str =
+/// A hash that no password matches. It is checked for names that do not exist, so that the answer takes as long as for those that do.
+pub const UNMATCHABLE_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What is kept of a session's cookie.
@@ -207,7 +207,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let mut account = new_account("admin", Role::Administrator, "correct horse", now).expect("hashed");
         assert!(account.password.starts_with("$argon2id$") && verify(&account.password, "correct horse"));
-        assert!(!verify(NOBODY, "") && !verify(NOBODY, "correct horse"));
+        assert!(!verify(UNMATCHABLE_HASH, "") && !verify(UNMATCHABLE_HASH, "correct horse"));
         let check = |account: &AccountRecord, present: &str, new: &str| check_change(account, present, new);
         assert_eq!(check(&account, "battery", "a new long password"), Err(CredentialError::Wrong));
         assert_eq!(check(&account, "correct horse", "short"), Err(CredentialError::Length));

@@ -155,7 +155,7 @@ impl AccountRegistry {
             self.lock_out.reserve(name, from, at)?;
         }
         let known = self.known.get(name);
-        Ok(Answer::Hash(known.map_or_else(|| account::NOBODY.to_owned(), |account| account.password.clone())))
+        Ok(Answer::Hash(known.map_or_else(|| account::UNMATCHABLE_HASH.to_owned(), |account| account.password.clone())))
     }
 
     /// The identity provider says who it is.

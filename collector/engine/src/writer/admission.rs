@@ -12,7 +12,7 @@ use ioc_common::software::{LIST_MAX_ITEMS, Software};
 use ioc_judge::{Effect, Input};
 
 use super::budget::{BudgetKind, ChargeOutcome};
-use super::custody::DISK_NEARLY_FULL;
+use super::store_faults::DISK_NEARLY_FULL;
 use super::{ConnectionId, Engine};
 use ioc_store::{Change, RecordKind};
 
@@ -63,7 +63,7 @@ impl Engine {
                 Ok(pause_ms)
             }
             ChargeOutcome::DiskNearlyFull => {
-                self.health.refuse(BudgetKind::DiskNearlyFull.label());
+                self.health.count_refused(BudgetKind::DiskNearlyFull.label());
                 Err(BudgetKind::DiskNearlyFull)
             }
             ChargeOutcome::Refused(kind) => {
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     fn record_overrun(&mut self, device: &DeviceId, kind: BudgetKind, now: Timestamp) {
-        self.health.refuse(kind.label());
+        self.health.count_refused(kind.label());
         let overrun = self.budgets.record_overrun(device, kind, self.boot_ms);
         if overrun.log {
             tracing::warn!(%device, what = kind.name(), "the device brings more than its budget; what is beyond is refused or slowed down");
@@ -137,7 +137,7 @@ impl Engine {
         refused: &RefusedReport,
         now: Timestamp,
     ) -> String {
-        self.health.refuse("payload");
+        self.health.count_refused("payload");
         if let Some(position) = refused.position.filter(|_| refused.device.as_ref() == Some(device)) {
             self.state.refused(device, position);
         }

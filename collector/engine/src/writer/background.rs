@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_judge::{Input, Severity, Text};
 
-use super::custody::Bilingual;
+use super::store_faults::Bilingual;
 use super::{CommandResult, Engine};
 use crate::command::{Answer, BackgroundTask};
 

@@ -76,7 +76,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{Down, EngineHandle, EngineMessage, start};
+    use super::super::{DownMessage, EngineHandle, EngineMessage, start};
     use super::*;
     use crate::command::Command;
 
@@ -100,12 +100,12 @@ mod tests {
     }
 
     /// The packets that are acknowledged next.
-    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Box<Down>>) -> Vec<u16> {
+    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Box<DownMessage>>) -> Vec<u16> {
         loop {
             match *tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
-                Down::Committed { packets, .. } if !packets.is_empty() => return packets,
-                Down::Committed { .. } | Down::Message(..) => {}
-                Down::Close(cause) => panic!("closed: {}", cause.as_str()),
+                DownMessage::Committed { packets, .. } if !packets.is_empty() => return packets,
+                DownMessage::Committed { .. } | DownMessage::Message(..) => {}
+                DownMessage::Close(cause) => panic!("closed: {}", cause.as_str()),
             }
         }
     }

@@ -85,7 +85,7 @@ impl Engine {
                 carried.map(|()| Answer::Done).map_err(|error| CommandError::Unavailable(error.to_string()))
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
-            Command::Examined { findings, deep } => self.record_examination(findings, deep, now),
+            Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),

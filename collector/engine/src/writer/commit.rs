@@ -1,4 +1,4 @@
-//! One commit: everything that was decided becomes durable, and only then is it known.
+//! One commit: everything that was decided becomes durable, and only then does anybody outside learn of it.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -10,14 +10,15 @@ use ioc_common::topic::DownKind;
 use super::{Engine, HostProbe};
 use ioc_store::Change;
 
-/// Between two tries of a commit that fails.
+/// Between two attempts of a commit that fails.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a commit that fails is still tried when the collector is to end, milliseconds.
+/// How long a commit that fails is tried again while the collector is stopping, milliseconds.
 const STOP_MS: u64 = 5000;
 
 impl Engine {
-    /// Makes everything that was decided durable, however long it takes, and then lets it be known. False when the collector is to end
-    /// and it could not be kept; nothing is kept from then on, since what follows was decided on what was not.
+    /// Makes everything that was decided durable, however long that takes, and then sends acknowledgements, answers and messages. False when
+    /// the collector has to end before the store can be written. From then on nothing is committed any more, since later decisions build on
+    /// those that were lost.
     pub(super) fn commit(&mut self) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
         if self.given_up {
@@ -68,7 +69,7 @@ impl Engine {
         if batch.notices {
             self.outbox.send_modify(|count| *count += 1);
         }
-        // Numbers alone wake nobody: pages read them at their own pace, or ten thousand devices would keep every page busy.
+        // Samples alone do not wake pages, which read them at their own interval: ten thousand devices would keep every page busy.
         if batch.visible {
             self.pages.send_modify(|count| *count += 1);
         }
@@ -82,7 +83,7 @@ impl Engine {
                 Ok(()) => {
                     if tries > 0 {
                         tracing::info!("the store can be written again");
-                        self.health.set_trouble(None);
+                        self.health.set_store_write_error(None);
                     }
                     return true;
                 }
@@ -91,7 +92,7 @@ impl Engine {
                     if tries == 1 || tries.is_multiple_of(60) {
                         tracing::error!(%error, no_room = error.is_no_room(), "the store cannot be written; nothing is acknowledged until it can");
                     }
-                    self.health.set_trouble(Some(error.to_string()));
+                    self.health.set_store_write_error(Some(error.to_string()));
                     self.health.mark_alive();
                     if self.health.stopping_for_ms().is_some_and(|passed| passed > STOP_MS) {
                         return false;

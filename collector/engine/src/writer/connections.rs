@@ -1,4 +1,4 @@
-//! The open connections, as the engine sees them: who is connected, what is to be acknowledged, what is to be sent down.
+//! The open connections: which device is connected, what has to be acknowledged after the commit, and what has to be sent down.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,15 +10,15 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
 
-/// So many messages of one connection in one commit are a backlog, or a device that sends without a pause.
-const HURRIED_MIN: usize = 8;
+/// So many messages of one connection in one commit are a backlog, or a device that sends without a pause: it waits for the commit.
+const STREAMING_MIN: usize = 8;
 
 /// Number of a connection, unique while the collector runs.
 pub type ConnectionId = u64;
 
 /// What the engine sends down a connection.
 #[derive(Debug)]
-pub enum Down {
+pub enum DownMessage {
     /// Acknowledge these packets, and tell the watermark.
     Committed {
         /// Packet identifiers of the QoS 1 messages that are committed.
@@ -71,21 +71,21 @@ pub(super) struct Connections {
     open: HashMap<ConnectionId, OpenConnection>,
     by_device: HashMap<DeviceId, ConnectionId>,
     peers: HashMap<DeviceId, SocketAddr>,
-    /// Connections that have something to be told after the commit.
+    /// Connections to which something has to be sent after the commit.
     dirty: Vec<ConnectionId>,
-    /// One of them sends many at a time, and goes on only once they are acknowledged.
-    hurried: bool,
+    /// One of them sends many messages at a time, and continues only once they are acknowledged.
+    streaming: bool,
 }
 
 #[derive(Debug)]
 struct OpenConnection {
     device: DeviceId,
-    sender: mpsc::UnboundedSender<Box<Down>>,
+    sender: mpsc::UnboundedSender<Box<DownMessage>>,
     packets: Vec<u16>,
     refused: Option<String>,
     settled: usize,
     pause_ms: u64,
-    greeting: bool,
+    watermark_due: bool,
     messages: Vec<(DownKind, Vec<u8>)>,
     dirty: bool,
 }
@@ -97,10 +97,10 @@ impl Connections {
         id: ConnectionId,
         device: DeviceId,
         peer: SocketAddr,
-        sender: mpsc::UnboundedSender<Box<Down>>,
+        sender: mpsc::UnboundedSender<Box<DownMessage>>,
     ) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
-            let _ = old.sender.send(Box::new(Down::Close(CloseCause::Replaced)));
+            let _ = old.sender.send(Box::new(DownMessage::Close(CloseCause::Replaced)));
         }
         self.peers.insert(device.clone(), peer);
         let connection = OpenConnection {
@@ -110,7 +110,7 @@ impl Connections {
             refused: None,
             settled: 0,
             pause_ms: 0,
-            greeting: false,
+            watermark_due: false,
             messages: Vec::new(),
             dirty: false,
         };
@@ -135,7 +135,7 @@ impl Connections {
     /// Closes a device's connection.
     pub(super) fn disconnect(&mut self, device: &DeviceId, cause: CloseCause) {
         if let Some(connection) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = connection.sender.send(Box::new(Down::Close(cause)));
+            let _ = connection.sender.send(Box::new(DownMessage::Close(cause)));
         }
     }
 
@@ -154,31 +154,31 @@ impl Connections {
         if let Some(connection) = self.touch(id) {
             connection.packets.extend(packet);
             connection.settled += 1;
-            many = connection.settled >= HURRIED_MIN || connection.pause_ms > 0;
-            connection.greeting = true;
+            many = connection.settled >= STREAMING_MIN || connection.pause_ms > 0;
+            connection.watermark_due = true;
             if refused.is_some() {
                 connection.refused = refused;
             }
         }
-        self.hurried |= many;
+        self.streaming |= many;
     }
 
     /// Whether a device that sends many at a time waits for the commit.
-    pub(super) const fn is_hurried(&self) -> bool {
-        self.hurried
+    pub(super) const fn is_streaming(&self) -> bool {
+        self.streaming
     }
 
-    /// Lets a device be read only after a while.
+    /// Pauses reading from a device.
     pub(super) fn pause(&mut self, id: ConnectionId, pause_ms: u64) {
         if let Some(connection) = self.open.get_mut(&id) {
             connection.pause_ms = connection.pause_ms.max(pause_ms);
         }
     }
 
-    /// Tells a device its watermark, so that it knows from where to go on.
-    pub(super) fn greet(&mut self, id: ConnectionId) {
+    /// Sends a device its watermark after the commit, so that it knows what to send next.
+    pub(super) fn send_watermark(&mut self, id: ConnectionId) {
         if let Some(connection) = self.touch(id) {
-            connection.greeting = true;
+            connection.watermark_due = true;
         }
     }
 
@@ -201,21 +201,22 @@ impl Connections {
         self.by_device.keys().cloned().collect()
     }
 
-    /// Lets everything go that was held for the commit.
+    /// Sends everything that waited for the commit.
     pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
-        self.hurried = false;
+        self.streaming = false;
         for id in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.open.get_mut(&id) else { continue };
             connection.dirty = false;
-            if std::mem::take(&mut connection.greeting) {
+            if std::mem::take(&mut connection.watermark_due) {
                 let payload = codec::committed(watermark(&connection.device), connection.refused.take());
                 let packets = std::mem::take(&mut connection.packets);
                 let (settled, pause_ms) =
                     (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));
-                let _ = connection.sender.send(Box::new(Down::Committed { packets, payload, settled, pause_ms }));
+                let _ =
+                    connection.sender.send(Box::new(DownMessage::Committed { packets, payload, settled, pause_ms }));
             }
             for (kind, payload) in connection.messages.drain(..) {
-                let _ = connection.sender.send(Box::new(Down::Message(kind, payload)));
+                let _ = connection.sender.send(Box::new(DownMessage::Message(kind, payload)));
             }
         }
     }
@@ -237,17 +238,17 @@ mod tests {
         let device = DeviceId::new("srv-1").expect("valid");
         connections.open(1, device, ([127, 0, 0, 1], 1).into(), sender);
         connections.acknowledge(1, Some(1), None);
-        assert!(!connections.is_hurried(), "one report");
+        assert!(!connections.is_streaming(), "one report");
         for packet in 2..=8 {
             connections.acknowledge(1, Some(packet), None);
         }
-        assert!(connections.is_hurried(), "a stream");
+        assert!(connections.is_streaming(), "a stream");
         connections.flush(|_| Position::default());
-        assert!(!connections.is_hurried(), "it was told");
+        assert!(!connections.is_streaming(), "it was told");
         // Read one message at a time: its next one waits for this one.
         connections.pause(1, 5);
         connections.acknowledge(1, Some(9), None);
-        assert!(connections.is_hurried());
-        assert!(matches!(down.try_recv().as_deref(), Ok(Down::Committed { settled: 8, .. })));
+        assert!(connections.is_streaming());
+        assert!(matches!(down.try_recv().as_deref(), Ok(DownMessage::Committed { settled: 8, .. })));
     }
 }

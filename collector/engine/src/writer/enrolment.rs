@@ -119,7 +119,7 @@ impl Engine {
                 return Err(refuse("a person refused this machine; ask them why before you try again"));
             }
             Some(known) if known.state == RequestState::Approved && self.is_taken_since(&known)? => {
-                // Another machine was let in as this device after the person decided: they decide again.
+                // Another machine was enrolled as this device after the person decided, so that they have to decide again.
                 let mut reasons = known.reasons.clone();
                 reasons.push(ApprovalReason::Enrolled { device: known.info.id.clone() });
                 let again = RequestRecord { state: RequestState::Waiting, reasons, seen_at: now, ..known };
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// Forgets, now and then, machines that have not asked for a week.
-    pub(super) fn forget_requests(&mut self, now: Timestamp) {
+    pub(super) fn expire_requests(&mut self, now: Timestamp) {
         if self.boot_ms.saturating_sub(self.requests_seen_ms) >= FORGET_MS {
             self.requests_seen_ms = self.boot_ms;
             self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });

@@ -1,4 +1,4 @@
-//! What is kept of reports that are lost: an event of the device, the judge's book, and counters.
+//! Lost reports: an event of the device, the judge's ledger of losses, and counters.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use ioc_judge::Loss;
 use super::Engine;
 use ioc_store::Change;
 
-/// The event that tells of lost reports.
-pub(super) const LOST: &str = "reports.lost";
-/// The event that tells of an agent that was cut off: how many it had taken in its last seconds is not known.
-pub(super) const CUT_OFF: &str = "agent.cut_off";
+/// The event for lost reports.
+pub(super) const REPORTS_LOST_EVENT: &str = "reports.lost";
+/// The event for a run of an agent that ended without a goodbye: how many reports of its last seconds are missing is not known.
+pub(super) const AGENT_CUT_OFF_EVENT: &str = "agent.cut_off";
 
 impl Engine {
     pub(super) fn lost(&mut self, device: DeviceId, loss: &Loss) {
@@ -30,16 +30,16 @@ impl Engine {
         };
         let why: Vec<String> = loss.reasons.iter().map(|(why, count)| format!("{count} {}", in_words(*why))).collect();
         for (why, count) in &loss.reasons {
-            self.health.lose(*why, *count);
+            self.health.count_lost(*why, *count);
             fields.insert(why.as_str(), count.to_string());
         }
         let (name, text) = if loss.count == 0 {
             let what = "the agent's run before this one ended without saying goodbye; what it took in its last seconds and had not sent is not known";
-            (CUT_OFF, what.to_owned())
+            (AGENT_CUT_OFF_EVENT, what.to_owned())
         } else {
             fields.insert("count", loss.count.to_string());
             let reports = if loss.count == 1 { "report is lost" } else { "reports are lost" };
-            (LOST, format!("{} {reports}, {span}: {}", loss.count, why.join(", ")))
+            (REPORTS_LOST_EVENT, format!("{} {reports}, {span}: {}", loss.count, why.join(", ")))
         };
         tracing::warn!(%device, text, "reports are missing");
         self.batch.changes.push(Change::Event {

@@ -9,7 +9,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Report;
 use ioc_judge::HostAnswer;
 
-use super::{ConnectionId, Down};
+use super::{ConnectionId, DownMessage};
 use crate::command::{Answer, Command, CommandError};
 
 /// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
@@ -27,7 +27,7 @@ pub enum EngineMessage {
         /// The address that it comes from.
         peer: SocketAddr,
         /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
-        sender: mpsc::UnboundedSender<Box<Down>>,
+        sender: mpsc::UnboundedSender<Box<DownMessage>>,
     },
     /// The device has subscribed and can be told its watermark.
     Subscribed { connection: ConnectionId, device: DeviceId },
@@ -81,7 +81,7 @@ pub enum EngineMessage {
     Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     /// A command of whoever has this session or token, which has to stand when it is carried out: much can happen while the rest of a
     /// request comes in.
-    CommandOf(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
+    SessionCommand(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     /// Commit what is there, and end.
     Stop,
 }

@@ -1,9 +1,8 @@
-//! The engine: the one writer, which decides and commits. One at a time turns it (`turns`).
+//! The engine: the one writer, which decides and commits. `executor` says on which thread it runs.
 //!
 //! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
-//! came before it; everything else waits a moment for company (group commit). Only then are reports
-//! acknowledged and commands answered, and only then do notifier and pages wake. A commit that fails for want of room is tried
-//! again, and nothing is acknowledged meanwhile.
+//! came before it; everything else waits a moment, so that many inputs share one commit (group commit). Only after the commit are reports
+//! acknowledged, commands answered, and notifier and pages woken. A commit that fails is tried again, and nothing is acknowledged meanwhile.
 
 mod accounts;
 mod admission;
@@ -14,21 +13,21 @@ mod certificate_allowlist;
 mod commands;
 mod commit;
 mod connections;
-mod custody;
 mod deliveries;
 mod devices;
 mod duty;
 pub mod enrolment;
+mod executor;
 mod incidents;
 mod losses;
 mod message;
 mod pending;
 mod persist;
 mod settings;
+mod store_faults;
 mod tickets;
 pub mod time;
 mod token_binding;
-mod turns;
 mod values;
 
 use std::collections::HashMap;
@@ -57,21 +56,21 @@ use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
 use connections::Connections;
-pub use connections::{CloseCause, ConnectionId, Down};
+pub use connections::{CloseCause, ConnectionId, DownMessage};
+use executor::Executor;
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, Reader, Store, StoreError};
 pub use message::{EngineMessage, SessionRef};
-use time::Time;
-use turns::Turns;
+use time::EngineTime;
 
 /// Most inputs that wait; then connections are no longer read.
 const QUEUE_MAX: usize = 8192;
 /// Most inputs in one commit.
 const BATCH_MAX: usize = 2048;
 
-/// A wish to ask a host whether it is there.
+/// A request to ask a host whether it answers.
 #[derive(Debug, Clone)]
 pub struct HostProbe {
     /// The device whose host is asked.
@@ -82,11 +81,11 @@ pub struct HostProbe {
     pub address: String,
 }
 
-/// What the rest of the collector holds of the engine.
+/// How the rest of the collector talks to the engine.
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
     sender: mpsc::Sender<EngineMessage>,
-    turns: Arc<Turns>,
+    executor: Arc<Executor>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
@@ -95,7 +94,7 @@ impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
     pub async fn send(&self, message: EngineMessage) -> bool {
         let sent = self.sender.send(message).await.is_ok();
-        self.turns.look();
+        self.executor.process_queue();
         sent
     }
 
@@ -123,8 +122,8 @@ impl EngineHandle {
     ///
     /// # Errors
     /// As [`Self::command`]; [`CommandError::Forbidden`] when the session has ended.
-    pub async fn command_of(&self, session: SessionRef, command: Command) -> Result<Answer, CommandError> {
-        self.ask(|sender| EngineMessage::CommandOf(session, Box::new(command), sender)).await
+    pub async fn session_command(&self, session: SessionRef, command: Command) -> Result<Answer, CommandError> {
+        self.ask(|sender| EngineMessage::SessionCommand(session, Box::new(command), sender)).await
     }
 
     async fn ask(
@@ -173,7 +172,7 @@ impl EngineHandle {
     }
 }
 
-/// All that is known and decided by: it belongs to one at a time, and whoever wants something sends a [`EngineMessage`].
+/// Everything that the engine knows and decides with. One thread at a time has it; everybody else sends an [`EngineMessage`].
 pub struct Engine {
     config: Config,
     state: ioc_judge::State,
@@ -194,7 +193,7 @@ pub struct Engine {
     /// The digest of the settings that each was sent on its present connection.
     sent_settings: HashMap<DeviceId, String>,
     budgets: budget::Budgets,
-    /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
+    /// The boot clock at the beginning of this cycle, and when the disk was looked at last, milliseconds.
     boot_ms: u64,
     disk_seen_ms: u64,
     /// When machines that do not ask any more were last looked for, boot clock.
@@ -204,7 +203,7 @@ pub struct Engine {
     given_up: bool,
     /// Rows of history that are deleted in one go.
     forget_limit: usize,
-    time: Time,
+    time: EngineTime,
 }
 
 /// What became of a command.
@@ -220,10 +219,10 @@ pub struct EngineDeps {
     pub allowlist: Arc<CertificateAllowlist>,
     /// Counters and states, shared with whoever shows them.
     pub health: Arc<Health>,
-    /// Where wishes to probe hosts go.
+    /// Where requests to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
     /// The clocks of the machine.
-    pub clocks: Box<dyn time::Clocks>,
+    pub clock: Box<dyn time::EngineClock>,
 }
 
 /// Starts the engine on its own thread.
@@ -236,21 +235,21 @@ pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<
 
 fn begin(engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
-    let (turns, sender) = Turns::new(engine);
-    let turns = Arc::new(turns);
-    let run = Arc::clone(&turns);
+    let (executor, sender) = Executor::new(engine);
+    let executor = Arc::new(executor);
+    let run = Arc::clone(&executor);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || run.run())
         .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((EngineHandle { sender, turns, outbox, pages }, thread))
+    Ok((EngineHandle { sender, executor, outbox, pages }, thread))
 }
 
-/// An engine that takes up where the last one left off.
+/// An engine that continues from what the store holds.
 fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
-    let EngineDeps { config, store, authority, allowlist, health, probes, clocks } = deps;
+    let EngineDeps { config, store, authority, allowlist, health, probes, clock } = deps;
     let reader = store.reader()?;
-    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let time = EngineTime::resume(clock, reader.clock()?.as_ref());
     let now = time.now();
     let limits = time_limits(&config);
     let snapshot = reader.snapshot(now.plus_millis(-limits.reopen_within_ms))?;
@@ -305,24 +304,25 @@ fn time_limits(config: &Config) -> TimeLimits {
 }
 
 impl Engine {
-    /// Whether what was judged is to be committed at once.
+    /// Whether what was judged has to be committed at once.
     fn is_urgent(&self) -> bool {
         self.batch.urgent
-            || self.connections.is_hurried()
+            || self.connections.is_streaming()
             || self.batch.inputs >= BATCH_MAX
             || self.config.gather.as_millis() == 0
     }
 
-    /// What the engine's thread alone does: it says that it lives, and looks now and then at what may have it wait for the disk.
-    fn look_around(&mut self) {
+    /// What only the engine's thread does, in each of its cycles: it says that it runs, and now and then looks at things for which it may
+    /// have to wait for the disk.
+    fn run_upkeep(&mut self) {
         self.health.mark_alive();
         let now = self.time.now();
         self.check_disk(now);
-        self.forget_requests(now);
+        self.expire_requests(now);
     }
 
-    /// Judges what has come in. True when the engine is to end.
-    fn take_in(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
+    /// Judges what has come in. True when the engine has to end.
+    fn process_inputs(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
@@ -330,7 +330,7 @@ impl Engine {
         self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {
             stop |= matches!(message, EngineMessage::Stop);
-            let command = matches!(message, EngineMessage::Command(..) | EngineMessage::CommandOf(..));
+            let command = matches!(message, EngineMessage::Command(..) | EngineMessage::SessionCommand(..));
             self.batch.urgent |= command;
             self.take(message, now);
             if command {
@@ -346,11 +346,11 @@ impl Engine {
         stop
     }
 
-    /// One turn of the loop that waits for no company.
+    /// One cycle that commits at once.
     #[cfg(test)]
-    fn turn(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
-        let stop = self.take_in(inputs);
-        self.look_around();
+    fn run_once(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
+        let stop = self.process_inputs(inputs);
+        self.run_upkeep();
         stop | !self.commit()
     }
 
@@ -363,11 +363,11 @@ impl Engine {
             EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
-                    let _ = sender.send(Box::new(Down::Close(CloseCause::Revoked)));
+                    let _ = sender.send(Box::new(DownMessage::Close(CloseCause::Revoked)));
                     return;
                 }
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
-                    let _ = sender.send(Box::new(Down::Close(CloseCause::OverBudget(kind.label()))));
+                    let _ = sender.send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
                     return;
                 }
                 self.connections.open(connection, device.clone(), peer, sender);
@@ -377,7 +377,7 @@ impl Engine {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_connection(device, CloseCause::OverBudget(kind.label()), now);
                 } else if self.state.device(&device).is_some() {
-                    self.connections.greet(connection);
+                    self.connections.send_watermark(connection);
                     self.resend_settings(&device, now);
                 }
             }
@@ -420,7 +420,7 @@ impl Engine {
                     let _ = reply.send(answer);
                 }
             }
-            EngineMessage::CommandOf(session, command, reply) => {
+            EngineMessage::SessionCommand(session, command, reply) => {
                 let stands = self.check_session(&session, now);
                 let answer = stands.and_then(|()| self.carry_out(*command, now));
                 self.batch.answers.push((reply, answer));
@@ -449,11 +449,11 @@ impl Engine {
         let mut out = Vec::new();
         let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(ReportVerdict::NotEnrolled);
         self.count_judged(device, &out);
-        // First, since a sensor that this report announces must be there before what is kept of it.
+        // First, since a sensor that this report announces has to exist in the store before its data.
         self.take_effects(out, now);
         match verdict {
             ReportVerdict::New { at, kept_at } => {
-                self.witness(&report);
+                self.record_clock_witness(&report);
                 self.persist(*report, packed, (at, kept_at), now);
             }
             ReportVerdict::Unannounced => {}
@@ -461,7 +461,7 @@ impl Engine {
                 self.health.duplicates.fetch_add(1, Relaxed);
             }
             ReportVerdict::NotEnrolled => {
-                self.health.refuse("stranger");
+                self.health.count_refused("stranger");
                 return Some("this device is not enrolled".to_owned());
             }
         }
@@ -522,7 +522,7 @@ impl Engine {
         }
     }
 
-    /// Writes into the audit log; what stands there waits for no company.
+    /// Writes into the audit log; such a change is committed at once.
     fn record(&mut self, at: Timestamp, actor: &str, action: AuditLogAction, subject: &str, detail: &str) {
         self.batch.urgent = true;
         self.batch.changes.push(Change::Audit(audit::AuditEntry {
@@ -558,7 +558,7 @@ impl Engine {
                 }
             }
             Err(error) => {
-                self.health.refuse("renewal");
+                self.health.count_refused("renewal");
                 tracing::warn!(%device, %error, "renewal refused");
             }
         }

@@ -6,7 +6,7 @@ use ioc_judge::Action;
 
 use super::Engine;
 use crate::command::Answer;
-use crate::ticket_client::{TicketAct, TicketEvent};
+use crate::ticket_client::{TicketAction, TicketEvent};
 use ioc_store::template::one_line;
 use ioc_store::{Change, TicketRecord};
 
@@ -37,9 +37,9 @@ impl Engine {
             let Some(state) = self.state.incident(id).map(|incident| incident.state) else { break };
             let who = one_line(&format!("{}:{}", record.system, event.who), LINE_MAX_CHARS);
             let mut actions = Vec::new();
-            match event.act {
-                TicketAct::Comment(text) => actions.push(Action::Comment { text }),
-                TicketAct::Assigned(person) => {
+            match event.action {
+                TicketAction::Comment(text) => actions.push(Action::Comment { text }),
+                TicketAction::Assigned(person) => {
                     if state.is_untaken() {
                         actions.push(Action::Acknowledge { note: String::new() });
                     }
@@ -48,12 +48,12 @@ impl Engine {
                         actions.push(Action::Assign { unit: unit.unwrap_or_default(), person });
                     }
                 }
-                TicketAct::Resolved if state.is_active() => actions.push(Action::Resolve { note: String::new() }),
-                TicketAct::Reopened if !state.is_active() => {
+                TicketAction::Resolved if state.is_active() => actions.push(Action::Resolve { note: String::new() }),
+                TicketAction::Reopened if !state.is_active() => {
                     actions
                         .push(Action::Reopen { note: format!("Mở lại ở {0} / Reopened in {0}.", record.system) });
                 }
-                TicketAct::Resolved | TicketAct::Reopened => {}
+                TicketAction::Resolved | TicketAction::Reopened => {}
             }
             for action in actions {
                 let moves = matches!(action, Action::Resolve { .. } | Action::Reopen { .. });

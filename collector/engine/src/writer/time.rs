@@ -1,8 +1,8 @@
 //! What becomes of steps of the machine's clock.
 //!
-//! On every turn the wall clock is held against the boot clock ([`TrustedClock`]), before anything is judged. A small step is followed at once:
-//! what is due moves with it. A large one is not: time goes on as it did, everybody is told, and nothing is deleted, until a person or
-//! trusted time confirms it, or the machine's clock comes back. A step of years never confirms itself.
+//! In every cycle the wall clock is compared with the boot clock ([`TrustedClock`]) before anything is judged. A small step is followed at
+//! once: what is due moves with it. A large one is not: time goes on as before, pages and people are told, and nothing is deleted until a
+//! person or trusted time confirms the step, or the machine's clock comes back. A step of years is never confirmed by trusted time alone.
 
 use std::collections::HashMap;
 
@@ -25,54 +25,56 @@ pub const FOLLOW_MAX_MS: i64 = 300_000;
 const FOLLOW_DAY_MAX_MS: i64 = 2 * FOLLOW_MAX_MS;
 const DAY_MS: i64 = 86_400_000;
 /// After the collector or its machine was off, a clock that is ahead by more than this is in doubt, milliseconds.
-const OFF_MAX_MS: i64 = 7 * 86_400_000;
-/// Nobody leaves the collector off for longer: beyond it the clock is not believed at all, milliseconds.
-const OFF_BELIEVED_MAX_MS: i64 = 366 * 86_400_000;
-/// A step beyond this is for a person to confirm, whatever clocks say, milliseconds.
+const DOWNTIME_MAX_MS: i64 = 7 * 86_400_000;
+/// A collector is not off for longer than this: a clock that says so is not believed at all, milliseconds.
+const DOWNTIME_BELIEVED_MAX_MS: i64 = 366 * 86_400_000;
+/// A step beyond this has to be confirmed by a person, whatever other clocks say, milliseconds.
 const TRUSTED_MAX_MS: i64 = 31 * 86_400_000;
 /// Clocks must agree for so long, milliseconds.
-const AGREED_MS: u64 = 600_000;
+const AGREEMENT_MIN_MS: u64 = 600_000;
 /// Other machines that must be heard before their clocks count.
 const WITNESSES_MIN: usize = 2;
 /// Clocks that agree differ by less than this, milliseconds.
-const AGREE_MS: i64 = 30_000;
-/// What is believed is kept this often, milliseconds.
+const AGREEMENT_TOLERANCE_MS: i64 = 30_000;
+/// How often the trusted time is written into the store, milliseconds.
 const MARK_EVERY_MS: u64 = 10_000;
 /// timesyncd touches this file whenever its source answered (systemd-timesyncd.service(8)), and asks at least every 34 minutes.
-const STAMP: &str = "/run/systemd/timesync/synchronized";
-const STAMP_MAX_MS: i64 = 3 * 3_600_000;
+const TIMESYNC_STAMP: &str = "/run/systemd/timesync/synchronized";
+const TIMESYNC_STAMP_MAX_MS: i64 = 3 * 3_600_000;
 /// What the kernel calls this boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Where the engine reads its clocks; tests have their own.
-pub trait Clocks: Send {
+/// The clocks of the engine; tests have their own.
+pub trait EngineClock: Send {
     /// Both clocks, now.
     fn read(&self) -> ClockReading;
     /// Whether the machine's clock follows a source of time, as far as the collector itself can see.
     fn is_synchronised(&self, wall: Timestamp) -> bool;
-    /// What is believed: other tasks go by it from now on.
-    fn believe(&self, offset_ms: i64);
+    /// Sets by how much the trusted time is ahead of the boot clock, milliseconds: all tasks go by it from now on.
+    fn set_offset(&self, offset_ms: i64);
     /// The boot of the machine.
     fn boot_id(&self) -> String;
 }
 
-/// The machine's own.
+/// The clocks of this machine.
 #[derive(Debug, Clone, Copy)]
-pub struct MachineClocks;
+pub struct SystemClock;
 
-impl Clocks for MachineClocks {
+impl EngineClock for SystemClock {
     fn read(&self) -> ClockReading {
         clock::reading()
     }
 
     fn is_synchronised(&self, wall: Timestamp) -> bool {
-        let touched = std::fs::metadata(STAMP).and_then(|about| about.modified()).ok();
+        let touched = std::fs::metadata(TIMESYNC_STAMP).and_then(|about| about.modified()).ok();
         let touched = touched.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let touched = touched.and_then(|since| i64::try_from(since.as_millis()).ok());
-        touched.is_some_and(|at| (-AGREE_MS..STAMP_MAX_MS).contains(&wall.as_millis().saturating_sub(at)))
+        touched.is_some_and(|at| {
+            (-AGREEMENT_TOLERANCE_MS..TIMESYNC_STAMP_MAX_MS).contains(&wall.as_millis().saturating_sub(at))
+        })
     }
 
-    fn believe(&self, offset_ms: i64) {
+    fn set_offset(&self, offset_ms: i64) {
         clock::hold(offset_ms);
     }
 
@@ -81,15 +83,15 @@ impl Clocks for MachineClocks {
     }
 }
 
-/// Has this program go by what was believed when the collector stopped.
-pub fn believe(mark: Option<&ClockMark>) {
-    let _ = Time::resume(Box::new(MachineClocks), mark);
+/// Continues with the time that was trusted when the collector stopped.
+pub fn resume_clock(mark: Option<&ClockMark>) {
+    let _ = EngineTime::resume(Box::new(SystemClock), mark);
 }
 
 /// What is known of the clock.
-pub(super) struct Time {
-    clocks: Box<dyn Clocks>,
-    keeper: TrustedClock,
+pub(super) struct EngineTime {
+    clock: Box<dyn EngineClock>,
+    trusted_clock: TrustedClock,
     boot_id: String,
     /// The step that was written down and is not followed, milliseconds.
     step_ms: Option<i64>,
@@ -104,27 +106,27 @@ pub(super) struct Time {
     marked_boot_ms: Option<u64>,
     /// The sum of the small steps that were followed, milliseconds, as it stood at a moment of the boot clock.
     followed: (i64, u64),
-    /// The clocks were looked at since the start.
-    looked: bool,
+    /// The clocks were compared since the start.
+    checked: bool,
 }
 
-impl Time {
-    /// Takes up what was believed when the collector stopped.
-    pub(super) fn resume(clocks: Box<dyn Clocks>, mark: Option<&ClockMark>) -> Self {
-        let (reading, boot_id) = (clocks.read(), clocks.boot_id());
-        let (keeper, doubt_ms) = match mark {
+impl EngineTime {
+    /// Continues with the time that was trusted when the collector stopped.
+    pub(super) fn resume(clock: Box<dyn EngineClock>, mark: Option<&ClockMark>) -> Self {
+        let (reading, boot_id) = (clock.read(), clock.boot_id());
+        let (trusted_clock, doubt_ms) = match mark {
             None => (TrustedClock::new(reading), None),
-            Some(mark) => keeper_at_start(mark, &boot_id, reading),
+            Some(mark) => clock_at_start(mark, &boot_id, reading),
         };
-        clocks.believe(keeper.offset_ms());
+        clock.set_offset(trusted_clock.offset_ms());
         let step_ms = mark.filter(|mark| mark.boot_id == boot_id).and_then(|mark| mark.step_ms);
         // How long another boot lasted is not known: then none of it is free again.
         let followed = mark.map_or((0, reading.boot_ms), |mark| {
             (mark.followed_ms, if mark.boot_id == boot_id { mark.boot_ms } else { reading.boot_ms })
         });
         Self {
-            clocks,
-            keeper,
+            clock,
+            trusted_clock,
             boot_id,
             step_ms,
             doubt_ms,
@@ -133,31 +135,34 @@ impl Time {
             agreed_boot_ms: None,
             marked_boot_ms: None,
             followed,
-            looked: false,
+            checked: false,
         }
     }
 
-    /// The time that is believed.
+    /// The trusted time.
     pub(super) fn now(&self) -> Timestamp {
-        self.keeper.now(self.clocks.read())
+        self.trusted_clock.now(self.clock.read())
     }
 
     /// Whether the machine's clock goes as it should, and nothing of it is in doubt.
-    pub(super) fn is_calm(&self) -> bool {
-        let mut keeper = self.keeper;
-        self.looked && self.step_ms.is_none() && self.doubt_ms.is_none() && keeper.look(self.clocks.read()).is_none()
+    pub(super) fn is_undisturbed(&self) -> bool {
+        let mut trusted_clock = self.trusted_clock;
+        self.checked
+            && self.step_ms.is_none()
+            && self.doubt_ms.is_none()
+            && trusted_clock.look(self.clock.read()).is_none()
     }
 
-    /// Has other tasks go by what is believed.
-    pub(super) fn tell(&self) {
-        self.clocks.believe(self.keeper.offset_ms());
+    /// Lets other tasks go by the trusted time.
+    pub(super) fn publish(&self) {
+        self.clock.set_offset(self.trusted_clock.offset_ms());
     }
 
     fn mark(&self, reading: ClockReading) -> ClockMark {
         ClockMark {
             boot_id: self.boot_id.clone(),
             boot_ms: reading.boot_ms,
-            at: self.keeper.now(reading),
+            at: self.trusted_clock.now(reading),
             step_ms: self.step_ms,
             doubt_ms: self.doubt_ms,
             followed_ms: self.followed_ms(reading.boot_ms),
@@ -190,53 +195,53 @@ impl Time {
     fn is_trusted(&mut self, by_ms: i64, reading: ClockReading) -> bool {
         let agree = self.witnesses.values().filter(|agrees| **agrees).count();
         let heard = self.witnesses.len();
-        let synchronised = self.clocks.is_synchronised(reading.wall)
-            || self.synchronised.is_some_and(|(synchronised, _)| synchronised);
+        let synchronised =
+            self.clock.is_synchronised(reading.wall) || self.synchronised.is_some_and(|(synchronised, _)| synchronised);
         let all = synchronised && heard >= WITNESSES_MIN && agree * 4 >= heard * 3 && by_ms.abs() <= TRUSTED_MAX_MS;
         if !all {
             self.agreed_boot_ms = None;
             return false;
         }
         let since = *self.agreed_boot_ms.get_or_insert(reading.boot_ms);
-        reading.boot_ms.saturating_sub(since) >= AGREED_MS
+        reading.boot_ms.saturating_sub(since) >= AGREEMENT_MIN_MS
     }
 }
 
-/// What is believed at a start, and by how much the clock is ahead where that is in doubt.
-fn keeper_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (TrustedClock, Option<i64>) {
+/// The trusted clock at a start, and by how much the machine's clock is ahead where that is in doubt.
+fn clock_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (TrustedClock, Option<i64>) {
     if mark.boot_id == boot_id && !boot_id.is_empty() {
         let last = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
         return (TrustedClock::resume(last.offset_ms(), mark.boot_ms), mark.doubt_ms);
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
-    if !(-ioc_common::trusted_clock::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
+    if !(-ioc_common::trusted_clock::STEP_MS..=DOWNTIME_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
         let last = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
         return (TrustedClock::resume(last.offset_ms(), reading.boot_ms), mark.doubt_ms);
     }
-    (TrustedClock::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
+    (TrustedClock::new(reading), if passed_ms > DOWNTIME_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
 }
 
 impl Engine {
-    /// Looks at the clocks, before anything is judged. Gives the time that is believed.
+    /// Compares the clocks, before anything is judged. Gives the trusted time.
     pub(super) fn check_clocks(&mut self) -> Timestamp {
-        let reading = self.time.clocks.read();
-        match self.time.keeper.look(reading) {
-            None => self.agree(reading),
+        let reading = self.time.clock.read();
+        match self.time.trusted_clock.look(reading) {
+            None => self.clock_agrees(reading),
             // Where nothing is known yet, nothing can be lost by believing the machine.
             Some(by_ms) if self.state.devices().next().is_none() || self.time.may_follow(by_ms, reading.boot_ms) => {
-                self.follow(by_ms, "", reading);
+                self.follow_step(by_ms, "", reading);
             }
-            Some(by_ms) => self.withstand(by_ms, reading),
+            Some(by_ms) => self.hold_step(by_ms, reading),
         }
-        self.time.tell();
-        self.time.keeper.now(reading)
+        self.time.publish();
+        self.time.trusted_clock.now(reading)
     }
 
-    /// Keeps what is believed with whatever else is kept, now and then.
+    /// Adds the trusted time to a commit, now and then.
     pub(super) fn add_clock_mark(&mut self, changes: &mut Vec<Change>) {
-        let reading = self.time.clocks.read();
+        let reading = self.time.clock.read();
         if self.time.marked_boot_ms.is_none_or(|at| reading.boot_ms.saturating_sub(at) >= MARK_EVERY_MS) {
             self.time.marked_boot_ms = Some(reading.boot_ms);
             changes.push(Change::Clock(self.time.mark(reading)));
@@ -244,50 +249,51 @@ impl Engine {
     }
 
     /// The machine's clock goes as it should.
-    fn agree(&mut self, reading: ClockReading) {
-        let now = self.time.keeper.now(reading);
+    fn clock_agrees(&mut self, reading: ClockReading) {
+        let now = self.time.trusted_clock.now(reading);
         if let Some(step_ms) = self.time.step_ms.take() {
-            let detail = format!("the machine's clock is back after a step by {}", spelt(step_ms));
+            let detail = format!("the machine's clock is back after a step by {}", step_text(step_ms));
             self.record(now, "", AuditLogAction::ClockReturned, "", &detail);
-            self.clock_is_well(now, reading);
-        } else if !self.time.looked && self.time.doubt_ms.is_none() {
+            self.clear_clock_fault(now, reading);
+        } else if !self.time.checked && self.time.doubt_ms.is_none() {
             // It may have come back, or been confirmed by a reboot, while the collector was off.
-            self.judge(well(), now);
+            self.judge(clock_fault_over(), now);
         }
-        self.time.looked = true;
+        self.time.checked = true;
         if let Some(doubt_ms) = self.time.doubt_ms {
             if self.time.is_trusted(doubt_ms, reading) {
                 self.time.doubt_ms = None;
                 self.record(now, "", AuditLogAction::ClockConfirmed, "", "by trusted time");
-                self.clock_is_well(now, reading);
+                self.clear_clock_fault(now, reading);
             } else {
-                self.say_clock(reading);
+                self.report_clock(reading);
             }
         }
     }
 
-    /// A large step: time goes on as it did.
-    fn withstand(&mut self, by_ms: i64, reading: ClockReading) {
-        let now = self.time.keeper.now(reading);
+    /// A large step: time goes on as before.
+    fn hold_step(&mut self, by_ms: i64, reading: ClockReading) {
+        let now = self.time.trusted_clock.now(reading);
         let known = self.time.step_ms.is_some_and(|said| (said - by_ms).abs() <= FOLLOW_MAX_MS);
         if !known {
             self.time.step_ms = Some(by_ms);
             self.time.forget_witnesses();
-            let detail = format!("{now} -> {}, by {}; not followed until it is confirmed", reading.wall, spelt(by_ms));
+            let detail =
+                format!("{now} -> {}, by {}; not followed until it is confirmed", reading.wall, step_text(by_ms));
             tracing::error!(%detail, "the machine's clock was stepped");
             self.record(now, "", AuditLogAction::ClockStepped, "", &detail);
             self.mark_clock(reading);
         }
-        self.say_clock(reading);
+        self.report_clock(reading);
         if self.time.is_trusted(by_ms, reading) {
-            self.follow(by_ms, "trusted time", reading);
+            self.follow_step(by_ms, "trusted time", reading);
         }
     }
 
-    /// Believes the machine's clock: what is due moves by the step.
-    fn follow(&mut self, by_ms: i64, whose: &str, reading: ClockReading) {
-        let (was, before) = (self.time.keeper.now(reading), self.time.keeper);
-        self.time.keeper.adopt(reading);
+    /// Follows the machine's clock: what is due moves by the step.
+    fn follow_step(&mut self, by_ms: i64, whose: &str, reading: ClockReading) {
+        let (was, before) = (self.time.trusted_clock.now(reading), self.time.trusted_clock);
+        self.time.trusted_clock.adopt(reading);
         let now = reading.wall;
         let mut out = Vec::new();
         self.state.shift(by_ms, now, &mut out);
@@ -296,35 +302,35 @@ impl Engine {
         self.take_effects(out, now);
         let action = if whose.is_empty() { AuditLogAction::ClockFollowed } else { AuditLogAction::ClockConfirmed };
         let by = if whose.is_empty() { String::new() } else { format!(", by {whose}") };
-        let detail = format!("{was} -> {now}, by {}{by}", spelt(by_ms));
+        let detail = format!("{was} -> {now}, by {}{by}", step_text(by_ms));
         tracing::warn!(%detail, "the machine's clock is followed");
         let person = if whose == "trusted time" { "" } else { whose };
         self.record(now, person, action, "", &detail);
         (self.time.step_ms, self.time.doubt_ms) = (None, None);
-        self.clock_is_well(now, reading);
+        self.clear_clock_fault(now, reading);
         // Everybody reads again what is due.
         self.batch.notices = true;
         // What is due moves in one commit, and only then do others go by the new time.
         if !self.commit() {
             // The engine ends, and what is kept goes by the old time: so does everybody else until then, and the next start.
-            self.time.keeper = before;
+            self.time.trusted_clock = before;
         }
-        self.time.tell();
+        self.time.publish();
     }
 
     /// A person confirms the machine's clock. `step_s` is the step that they were shown.
     pub(super) fn confirm_clock(&mut self, step_s: Option<i64>, actor: &str) -> super::CommandResult {
-        let reading = self.time.clocks.read();
-        let now = self.time.keeper.now(reading);
+        let reading = self.time.clock.read();
+        let now = self.time.trusted_clock.now(reading);
         let shown = |is_ms: i64| step_s.is_none_or(|said| (said.saturating_mul(1000) - is_ms).abs() <= FOLLOW_MAX_MS);
         let other = || CommandError::Conflict("the clock was stepped again meanwhile; look at it once more".to_owned());
         match (self.time.step_ms, self.time.doubt_ms) {
             (Some(_), _) => {
-                let by_ms = self.time.keeper.look(reading).ok_or_else(other)?;
+                let by_ms = self.time.trusted_clock.look(reading).ok_or_else(other)?;
                 if !shown(by_ms) {
                     return Err(other());
                 }
-                self.follow(by_ms, actor, reading);
+                self.follow_step(by_ms, actor, reading);
             }
             (None, Some(doubt_ms)) => {
                 if !shown(doubt_ms) {
@@ -336,9 +342,9 @@ impl Engine {
                     actor,
                     AuditLogAction::ClockConfirmed,
                     "",
-                    &format!("{now}, ahead by {}", spelt(doubt_ms)),
+                    &format!("{now}, ahead by {}", step_text(doubt_ms)),
                 );
-                self.clock_is_well(now, reading);
+                self.clear_clock_fault(now, reading);
             }
             (None, None) => return Err(CommandError::Conflict("the clock is not in doubt".to_owned())),
         }
@@ -346,7 +352,7 @@ impl Engine {
     }
 
     /// What a report says of the clocks: another machine's, or whether this one's follows a source.
-    pub(super) fn witness(&mut self, report: &Report) {
+    pub(super) fn record_clock_witness(&mut self, report: &Report) {
         let (step_ms, doubt_ms) = (self.time.step_ms, self.time.doubt_ms);
         let envelope = &report.envelope;
         if (step_ms.is_none() && doubt_ms.is_none()) || envelope.about.is_some() {
@@ -360,29 +366,29 @@ impl Engine {
                 && name == TimeSync::PROBE.name
                 && let Ok(sync) = serde_json::from_str::<TimeSync>(doc.text())
             {
-                let boot_ms = self.time.clocks.read().boot_ms;
+                let boot_ms = self.time.clock.read().boot_ms;
                 self.time.synchronised = Some((sync.synchronised == Some(true), boot_ms));
             }
             return;
         }
         // Without an age nobody knows how long it was under way.
         let (Some(_), Some(error_ms)) = (envelope.age_ms, device.clock_error_ms) else { return };
-        let agrees = error_ms.saturating_sub(step_ms.unwrap_or(0)).abs() <= AGREE_MS;
+        let agrees = error_ms.saturating_sub(step_ms.unwrap_or(0)).abs() <= AGREEMENT_TOLERANCE_MS;
         self.time.witnesses.insert(envelope.device.clone(), agrees);
     }
 
-    fn clock_is_well(&mut self, now: Timestamp, reading: ClockReading) {
+    fn clear_clock_fault(&mut self, now: Timestamp, reading: ClockReading) {
         self.time.forget_witnesses();
         self.state.set_wall_ahead(None);
         self.health.set_clock(ClockState::default());
-        self.judge(well(), now);
+        self.judge(clock_fault_over(), now);
         self.batch.visible = true;
         self.mark_clock(reading);
     }
 
     /// Tells pages, metrics and the duty officer.
-    fn say_clock(&mut self, reading: ClockReading) {
-        let now = self.time.keeper.now(reading);
+    fn report_clock(&mut self, reading: ClockReading) {
+        let now = self.time.trusted_clock.now(reading);
         let (step_ms, doubt_ms) = (self.time.step_ms, self.time.doubt_ms);
         self.state.set_wall_ahead(step_ms);
         let state = ClockState { step_ms, doubt_ms };
@@ -398,18 +404,18 @@ impl Engine {
                     "The clock of the collector's machine was stepped",
                 ),
                 Text::new(
-                    format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xóa gì.", spelt(by_ms)),
+                    format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xóa gì.", step_text(by_ms)),
                     format!(
                         "It jumped by {}. The collector goes on by its own time, and deletes nothing.",
-                        spelt(by_ms)
+                        step_text(by_ms)
                     ),
                 ),
             ),
             (None, Some(by_ms)) => (
                 Text::new("Đồng hồ máy chủ bộ thu chưa chắc đúng", "The clock of the collector's machine is in doubt"),
                 Text::new(
-                    format!("Khi khởi động, đồng hồ đi trước lần ghi cuối {}; chưa xóa gì.", spelt(by_ms)),
-                    format!("At the start it stood {} after the last commit. Nothing is deleted.", spelt(by_ms)),
+                    format!("Khi khởi động, đồng hồ đi trước lần ghi cuối {}; chưa xóa gì.", step_text(by_ms)),
+                    format!("At the start it stood {} after the last commit. Nothing is deleted.", step_text(by_ms)),
                 ),
             ),
             (None, None) => return,
@@ -427,7 +433,7 @@ impl Engine {
             ),
             report: None,
         };
-        self.judge(Input::SelfFault { key: CONCERN, incident: Some(manual), why }, now);
+        self.judge(Input::SelfFault { key: CLOCK_STEPPED, incident: Some(manual), why }, now);
     }
 
     fn mark_clock(&mut self, reading: ClockReading) {
@@ -436,17 +442,17 @@ impl Engine {
     }
 }
 
-/// The clock is as it should be.
-fn well() -> Input<'static> {
+/// Ends the incident of a clock that was stepped.
+fn clock_fault_over() -> Input<'static> {
     let why = Text::new("Đồng hồ đã được xác nhận hoặc đã về đúng.", "The clock was confirmed, or has come back.");
-    Input::SelfFault { key: CONCERN, incident: None, why }
+    Input::SelfFault { key: CLOCK_STEPPED, incident: None, why }
 }
 
-/// The name of the incident.
-const CONCERN: &str = "clock-stepped";
+/// The key of the incident.
+const CLOCK_STEPPED: &str = "clock-stepped";
 
 /// A step for people: `+1 d 2 h`, `-45 min`.
-pub fn spelt(by_ms: i64) -> String {
+pub fn step_text(by_ms: i64) -> String {
     let sign = if by_ms < 0 { '-' } else { '+' };
     let s = by_ms.unsigned_abs() / 1000;
     let (days, hours, minutes, seconds) = (s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60);

@@ -34,7 +34,7 @@ impl Engine {
         };
         let read = profile.read(values);
         if read.is_empty() {
-            self.health.refuse("values");
+            self.health.count_refused("values");
             let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).take(8).collect();
             let why = format!("profile {} knows none of the values {}", profile.name, paths.join(", "));
             if self.budgets.may_log(device, self.boot_ms) {

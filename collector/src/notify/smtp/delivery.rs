@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::notify::store_alarm::opened;
     use crate::notify::testing::channel;
-    use ioc_engine::health::StoreTrouble;
+    use ioc_engine::health::NoticesBlocked;
 
     /// A server whose mailboxes answer by their names. Keeps for whom a mail came.
     async fn converse(socket: TcpStream, kept: &Mutex<Vec<Vec<String>>>) -> std::io::Result<()> {
@@ -207,7 +207,7 @@ mod tests {
             to.join(", ")
         ));
         let wording = notifier::Wording { subject: "s".to_owned(), body: "b".to_owned(), link: String::new() };
-        let (notice, wording) = (&opened(&StoreTrouble::Unwritable("no room".to_owned())), &wording);
+        let (notice, wording) = (&opened(&NoticesBlocked::Unwritable("no room".to_owned())), &wording);
         let (channel, key, address) = (mail.name.as_str(), "1-1-mail", "");
         let message =
             notifier::Message { channel, key, address, notice, wording, site_name: "x", web_url: "https://x" };

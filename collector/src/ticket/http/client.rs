@@ -124,10 +124,10 @@ impl TicketClient for HttpTicketClient<'_> {
             let status = self.ask(read, RequestValues { ticket, ..RequestValues::default() }).await?;
             let status =
                 status.ok_or_else(|| SendError::Later(format!("the answer holds no status at {:?}", read.answer)))?;
-            let act = self.system.meaning.get(&status).map(|meaning| meaning.act());
+            let action = self.system.meaning.get(&status).map(|meaning| meaning.action());
             // At the first look its status is what it was made with.
-            let act = act.filter(|_| !cursor.is_empty() && cursor != status);
-            let events = act.map(|act| TicketEvent { who: status.clone(), act }).into_iter().collect();
+            let action = action.filter(|_| !cursor.is_empty() && cursor != status);
+            let events = action.map(|action| TicketEvent { who: status.clone(), action }).into_iter().collect();
             Ok(TicketChanges { cursor: status, events })
         })
     }

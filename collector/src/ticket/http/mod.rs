@@ -12,7 +12,7 @@ use ioc_judge::IncidentState;
 
 use super::incident_state;
 use ioc_engine::config::{ConfigContext, ConnectorKind, TICKET_PLACEHOLDERS};
-use ioc_engine::ticket_client::{TicketAct, TicketClient, TicketConnector};
+use ioc_engine::ticket_client::{TicketAction, TicketClient, TicketConnector};
 
 pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
     name: "http",
@@ -42,11 +42,11 @@ impl StatusMeaning {
     }
 
     /// What somebody did there who brought a ticket into such a status.
-    const fn act(self) -> TicketAct {
+    const fn action(self) -> TicketAction {
         match self {
-            Self::Acknowledge => TicketAct::Assigned(String::new()),
-            Self::Resolve => TicketAct::Resolved,
-            Self::Reopen => TicketAct::Reopened,
+            Self::Acknowledge => TicketAction::Assigned(String::new()),
+            Self::Resolve => TicketAction::Resolved,
+            Self::Reopen => TicketAction::Reopened,
         }
     }
 }

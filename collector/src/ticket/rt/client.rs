@@ -8,7 +8,7 @@ use ioc_judge::IncidentState;
 use super::RtSystem;
 use crate::ticket::comment_event;
 use ioc_engine::http::{self, Request, SendError};
-use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAct, TicketChanges, TicketClient, TicketEvent};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAction, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::percent_encoded;
 
 /// Transactions that are asked for in one go: what RT allows.
@@ -68,7 +68,7 @@ impl RtClient<'_> {
             return Ok(None);
         }
         let value = transaction.new_value.unwrap_or_default();
-        let act = match (transaction.kind.as_str(), transaction.field.as_deref()) {
+        let action = match (transaction.kind.as_str(), transaction.field.as_deref()) {
             ("Comment" | "Correspond", _) => {
                 let path = format!("transaction/{}/attachments?fields=Content,ContentType", transaction.id);
                 let parts: Vec<Value> = self.items(&path).await?;
@@ -78,21 +78,21 @@ impl RtClient<'_> {
                 return Ok((!text.trim().is_empty()).then(|| comment_event(&who, text)));
             }
             ("Status", _) => match value.as_str() {
-                "open" => TicketAct::Reopened,
-                "resolved" | "rejected" => TicketAct::Resolved,
+                "open" => TicketAction::Reopened,
+                "resolved" | "rejected" => TicketAction::Resolved,
                 _ => return Ok(None),
             },
             ("Set", Some("Owner")) => {
                 let answer = self.ask("GET", &format!("user/{}", percent_encoded(&value)), None).await?;
                 let owner: Value = serde_json::from_str(&answer).map_err(|error| not_understood(&error, &answer))?;
                 match owner["Name"].as_str() {
-                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAct::Assigned(name.to_owned()),
+                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAction::Assigned(name.to_owned()),
                     _ => return Ok(None),
                 }
             }
             _ => return Ok(None),
         };
-        Ok(Some(TicketEvent { who, act }))
+        Ok(Some(TicketEvent { who, action }))
     }
 }
 

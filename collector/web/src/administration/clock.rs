@@ -38,7 +38,7 @@ pub(crate) async fn api(State(app): State<App>, _: Person) -> Json<ClockAnswer> 
         wall: clock::wall(),
         step_s: seconds(state.step_ms),
         doubt_s: seconds(state.doubt_ms),
-        deletion_suspended: state.by_ms().is_some(),
+        deletion_suspended: state.unconfirmed_ms().is_some(),
     })
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn confirm(
 impl PageContext {
     /// What an administrator confirms: the step, seconds.
     pub(crate) fn clock_step_s(&self) -> Option<i64> {
-        self.health().clock().by_ms().map(|by_ms| by_ms / 1000)
+        self.health().clock().unconfirmed_ms().map(|by_ms| by_ms / 1000)
     }
 
     /// What the machine's clock shows.

@@ -92,7 +92,7 @@ fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<S
     let health = &app.health;
     let fact = |name, value: String, tone| StatusLine { name, value, tone };
     let good = |name, value: String| fact(name, value, Tone::Good);
-    let trouble = health.trouble();
+    let write_error = health.store_write_error();
     let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
     let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
     let failed = health.notices_failed.load(Relaxed);
@@ -101,17 +101,17 @@ fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<S
     let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
     let tight = room.1 > 0 && room.0 < room.1 / 10;
     vec![
-        match trouble {
+        match write_error {
             Some(why) => fact("collector-store", why, Tone::Bad),
             None => good("collector-store", page_context.t("collector-writable")),
         },
-        match health.examined() {
+        match health.integrity_check() {
             None => good("collector-examined", page_context.t("collector-examined-not-yet")),
-            Some(examined) if examined.findings.is_empty() => good(
+            Some(check) if check.findings.is_empty() => good(
                 "collector-examined",
-                format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&examined.at)),
+                format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&check.at)),
             ),
-            Some(examined) => fact("collector-examined", examined.findings.join("; "), Tone::Bad),
+            Some(check) => fact("collector-examined", check.findings.join("; "), Tone::Bad),
         },
         good("collector-version", env!("CARGO_PKG_VERSION").to_owned()),
         good("collector-since", page_context.ago(&app.since)),
@@ -153,8 +153,8 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
         collector_certificates.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
         facts: status_lines(&app, &page_context, &config),
-        lost: app.health.missing(),
-        refused: app.health.all_refused(),
+        lost: app.health.store_losses(),
+        refused: app.health.refused_by_reason(),
         channels: channels.collect(),
         rules: config.rules.rules().to_vec(),
         collector_certificates,

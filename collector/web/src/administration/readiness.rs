@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use ioc_engine::health::ClockState;
 use ioc_engine::open_files::OpenFiles;
-use ioc_engine::writer::time::spelt;
+use ioc_engine::writer::time::step_text;
 
 /// Whether the collector can do its work: 503 with the reason while the engine has ended or is stuck, or the store cannot be written or read, has
 /// lost what was acknowledged, or is damaged.
@@ -14,7 +14,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if app.engine.is_gone() {
         return Err(Problem::unavailable("the engine has ended: nothing is judged or kept any more; see the log"));
     }
-    if let Some(trouble) = app.health.silence() {
+    if let Some(trouble) = app.health.notices_blocked() {
         return Err(Problem::unavailable(trouble.to_string()));
     }
     if let Some(passed_ms) = app.health.stuck_for_ms() {
@@ -23,7 +23,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
             "the engine has been stuck for {passed_s} s: a disk may hang; see the log"
         )));
     }
-    let lost = app.health.missing();
+    let lost = app.health.store_losses();
     if !lost.is_empty() {
         let lost = lost.iter().map(|one| one.en.as_str()).collect::<Vec<_>>().join(" ");
         return Err(Problem::unavailable(format!(
@@ -33,23 +33,24 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     let clock = match app.health.clock() {
         ClockState { step_ms: Some(by_ms), .. } => format!(
             "the machine's clock was stepped by {}: not followed, and nothing is deleted, until it is confirmed\n",
-            spelt(by_ms)
+            step_text(by_ms)
         ),
         ClockState { doubt_ms: Some(by_ms), .. } => {
             format!(
                 "the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n",
-                spelt(by_ms)
+                step_text(by_ms)
             )
         }
         ClockState { .. } => String::new(),
     };
-    match app.health.examined() {
+    match app.health.integrity_check() {
         Some(examined) if !examined.findings.is_empty() => Err(Problem::unavailable(format!(
             "the store is damaged: {}; see docs/operate.md",
             examined.findings.join("; ")
         ))),
         _ => {
-            let files = app.health.files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
+            let files =
+                app.health.open_files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
             Ok(format!("ready\n{clock}{files}"))
         }
     }

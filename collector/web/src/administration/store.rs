@@ -19,7 +19,7 @@ use ioc_engine::command::Command;
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct StoreStatus {
     /// Why it cannot be written now; null while it can.
-    trouble: Option<String>,
+    write_error: Option<String>,
     /// What was acknowledged once and is lost, until a person confirms it.
     lost: Vec<Text>,
     /// When it was looked over last; null before the first look after a start.
@@ -29,12 +29,12 @@ pub(crate) struct StoreStatus {
 }
 
 pub(crate) async fn api(State(app): State<App>, _: Person) -> Json<StoreStatus> {
-    let examined = app.health.examined();
+    let check = app.health.integrity_check();
     Json(StoreStatus {
-        trouble: app.health.trouble(),
-        lost: all(app.health.missing()),
-        examined_at: examined.as_ref().map(|examined| examined.at),
-        findings: examined.map(|examined| examined.findings).unwrap_or_default(),
+        write_error: app.health.store_write_error(),
+        lost: all(app.health.store_losses()),
+        examined_at: check.as_ref().map(|check| check.at),
+        findings: check.map(|check| check.findings).unwrap_or_default(),
     })
 }
 

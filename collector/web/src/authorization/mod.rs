@@ -91,7 +91,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Delivered(_)
         | Command::FallBack(_)
         | Command::Ticket { .. }
-        | Command::Examined { .. }
+        | Command::RecordIntegrityCheck { .. }
         | Command::BackgroundTask { .. }
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
@@ -226,7 +226,7 @@ impl EngineGateway {
             self.0.command(command).await
         } else {
             let session = SessionRef { account: person.name.clone(), digest: person.session.clone() };
-            self.0.command_of(session, command).await
+            self.0.session_command(session, command).await
         };
         carried.map_err(|error| match error {
             CommandError::Warned(warnings) => CommandError::Warned(within_reach(warnings, &person.scope)),
@@ -358,7 +358,7 @@ mod tests {
             Command::CheckDuty,
             Command::Delivered(Vec::new()),
             Command::FallBack(Vec::new()),
-            Command::Examined { findings: Vec::new(), deep: true },
+            Command::RecordIntegrityCheck { findings: Vec::new(), full: true },
             Command::BackgroundTask { task: BackgroundTask::Compaction, failing: None },
             Command::ForgetRows { folded: Default::default() },
         ] {

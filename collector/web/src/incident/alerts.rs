@@ -117,7 +117,7 @@ impl FromRequestParts<App> for AlertSource {
             return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
         }
         let refused = || {
-            app.health.refuse("alert token");
+            app.health.count_refused("alert token");
             // The same for a source that is not there: its name is nobody's business.
             Problem::unauthorized("show the token of a source of the configuration: Authorization: Bearer …")
         };

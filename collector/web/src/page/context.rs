@@ -11,7 +11,7 @@ use crate::i18n::Texts;
 use crate::person::Person;
 use ioc_engine::health::Health;
 use ioc_engine::local_time::local as local_time;
-use ioc_engine::writer::time::spelt;
+use ioc_engine::writer::time::step_text;
 use ioc_store::Right;
 use ioc_store::scope::AccessScope;
 
@@ -121,7 +121,7 @@ impl PageContext {
         }
         let state = self.health().clock();
         let key = if state.step_ms.is_some() { "clock-stepped" } else { "clock-doubted" };
-        state.by_ms().map(|by_ms| self.t_with(key, "by", spelt(by_ms)))
+        state.unconfirmed_ms().map(|by_ms| self.t_with(key, "by", step_text(by_ms)))
     }
 
     /// A moment in the site's time zone.

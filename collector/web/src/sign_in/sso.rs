@@ -159,10 +159,10 @@ async fn finish(
     let provider = app.provider.get(&config).await?;
     let verified =
         oidc::redeem(&config, &provider, &attempt, &query.code, &redirect_uri(app), now).await.map_err(|error| {
-            if let Some(left_out) = app.paced.allows("identity provider", peer.address(), now_ms()) {
+            if let Some(left_out) = app.log_limit.allows("identity provider", peer.address(), now_ms()) {
                 tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
             }
-            app.health.refuse("identity provider");
+            app.health.count_refused("identity provider");
             Problem::forbidden(error.to_string())
         })?;
     app.seal.spend(&sealed);

@@ -15,22 +15,23 @@ use ioc_store::{AccountRecord, Change};
 
 /// Failed attempts of one origin before it is locked out of an account.
 const FAILURES_MAX: u32 = 5;
-/// Attempts of all strangers together on one account: so many at once, and one more after each of these spans. More only slows them.
+/// Attempts of all unknown browsers together on one account: so many at once, and one more after each span below. More attempts have to wait.
 const STRANGERS_MAX: u64 = 60;
 pub(super) const STRANGERS_MS: u64 = 10_000;
 /// Most origins whose attempts are remembered; beyond that the oldest is forgotten.
-pub(super) const TRIES_MAX: usize = 10_000;
+pub(super) const ORIGINS_MAX: usize = 10_000;
 /// How long failures of an origin are remembered.
 const REMEMBERED_MS: u64 = 24 * 3_600_000;
-/// Failed attempts on one account that are written down one by one, within this; the next record says how many more there were.
-pub(super) const SAID_MAX: u32 = 10;
-pub(super) const SAID_MS: u64 = 600_000;
+/// Failed attempts on one account that get a record of their own in the audit log, within the span below. The next record says how many
+/// more there were.
+pub(super) const FAILURES_LOGGED_MAX: u32 = 10;
+pub(super) const FAILURES_LOGGED_WITHIN_MS: u64 = 600_000;
 /// Wrong codes of the second factor within an hour after which a right one spares nobody from a lock.
-pub(super) const CODES_MAX: u32 = 20;
+pub(super) const WRONG_CODES_MAX: u32 = 20;
 
 /// Attempts of one origin on one account.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tries {
+struct Attempts {
     failures: u32,
     locked_until_ms: u64,
     last_ms: u64,
@@ -48,7 +49,7 @@ struct FailureLog {
 #[derive(Debug, Default)]
 pub(super) struct LockOut {
     /// By account and origin ([`LockOut::key`]).
-    tries: HashMap<String, Tries>,
+    attempts: HashMap<String, Attempts>,
     /// Of all strangers on one account: how many are left, and since when.
     strangers: HashMap<String, (u64, u64)>,
     /// Wrong codes of the second factor on one account, from wherever: how many within which hour.
@@ -72,29 +73,29 @@ impl LockOut {
     /// [`CommandError::TooMany`] with how long to wait.
     pub(super) fn reserve(&mut self, name: &str, from: &Origin, at: DecisionTime) -> Result<(), CommandError> {
         let key = Self::key(name, from);
-        let left_ms = self.tries.get(&key).map_or(0, |tries| tries.locked_until_ms.saturating_sub(at.boot_ms));
+        let left_ms = self.attempts.get(&key).map_or(0, |attempts| attempts.locked_until_ms.saturating_sub(at.boot_ms));
         if left_ms > 0 {
             return Err(locked(left_ms));
         }
         if from.browser.is_none() {
-            self.take_strangers_place(name, !self.tries.contains_key(&key), at)?;
+            self.take_strangers_place(name, !self.attempts.contains_key(&key), at)?;
         }
         self.make_room(at);
-        let tries = self.tries.entry(key).or_default();
-        (tries.failures, tries.last_ms) = (tries.failures + 1, at.boot_ms);
-        if tries.failures >= FAILURES_MAX {
-            let lock = LOCK_FIRST_MS << (tries.failures - FAILURES_MAX).min(10);
-            tries.locked_until_ms = at.boot_ms + lock.min(LOCK_LAST_MS);
+        let attempts = self.attempts.entry(key).or_default();
+        (attempts.failures, attempts.last_ms) = (attempts.failures + 1, at.boot_ms);
+        if attempts.failures >= FAILURES_MAX {
+            let lock = LOCK_FIRST_MS << (attempts.failures - FAILURES_MAX).min(10);
+            attempts.locked_until_ms = at.boot_ms + lock.min(LOCK_LAST_MS);
         }
         Ok(())
     }
 
     fn take_strangers_place(&mut self, name: &str, is_new: bool, at: DecisionTime) -> Result<(), CommandError> {
-        if self.strangers.len() >= TRIES_MAX {
+        if self.strangers.len() >= ORIGINS_MAX {
             // Whoever has all places again is as if never seen.
             self.strangers
                 .retain(|_, (left, since)| *left + at.boot_ms.saturating_sub(*since) / STRANGERS_MS < STRANGERS_MAX);
-            make_room(&mut self.strangers, TRIES_MAX, |(_, since)| *since);
+            make_room(&mut self.strangers, ORIGINS_MAX, |(_, since)| *since);
         }
         let (left, since) = self.strangers.entry(account::session_digest(name)).or_insert((STRANGERS_MAX, at.boot_ms));
         let passed = at.boot_ms.saturating_sub(*since) / STRANGERS_MS;
@@ -108,26 +109,26 @@ impl LockOut {
     }
 
     fn make_room(&mut self, at: DecisionTime) {
-        if self.tries.len() < TRIES_MAX {
+        if self.attempts.len() < ORIGINS_MAX {
             return;
         }
-        self.tries.retain(|_, tries| at.boot_ms.saturating_sub(tries.last_ms) < REMEMBERED_MS);
-        make_room(&mut self.tries, TRIES_MAX, |tries| tries.last_ms);
+        self.attempts.retain(|_, attempts| at.boot_ms.saturating_sub(attempts.last_ms) < REMEMBERED_MS);
+        make_room(&mut self.attempts, ORIGINS_MAX, |attempts| attempts.last_ms);
     }
 
-    /// They showed who they are: nothing was guessed from there.
+    /// Somebody signed in from there: their earlier failures were no guessing.
     pub(super) fn forgive(&mut self, name: &str, from: &Origin) {
-        self.tries.remove(&Self::key(name, from));
+        self.attempts.remove(&Self::key(name, from));
     }
 
-    /// One attempt is taken back: nothing was guessed.
+    /// Takes one attempt back: it was no guess.
     pub(super) fn forgive_one(&mut self, name: &str, from: &Origin) {
         let key = Self::key(name, from);
-        if let Some(tries) = self.tries.get_mut(&key) {
-            tries.failures = tries.failures.saturating_sub(1);
-            tries.locked_until_ms = 0;
-            if tries.failures == 0 {
-                self.tries.remove(&key);
+        if let Some(attempts) = self.attempts.get_mut(&key) {
+            attempts.failures = attempts.failures.saturating_sub(1);
+            attempts.locked_until_ms = 0;
+            if attempts.failures == 0 {
+                self.attempts.remove(&key);
             }
         }
     }
@@ -141,17 +142,17 @@ impl LockOut {
         changes: &mut Changes,
     ) {
         let name = &account.name;
-        let locked_ms = self.tries.get(&Self::key(name, from)).map_or(0, |tries| tries.locked_until_ms);
+        let locked_ms = self.attempts.get(&Self::key(name, from)).map_or(0, |attempts| attempts.locked_until_ms);
         account.failures = account.failures.saturating_add(1);
         let left = locked_ms.saturating_sub(at.boot_ms);
         if left > 0 {
             account.locked_until = Some(at.now.plus_millis(i64::try_from(left).unwrap_or(0)));
         }
         let logged = self.logged.entry(name.clone()).or_default();
-        if at.boot_ms.saturating_sub(logged.since_ms) >= SAID_MS {
+        if at.boot_ms.saturating_sub(logged.since_ms) >= FAILURES_LOGGED_WITHIN_MS {
             (logged.since_ms, logged.records) = (at.boot_ms, 0);
         }
-        if logged.records < SAID_MAX {
+        if logged.records < FAILURES_LOGGED_MAX {
             logged.records += 1;
             let more = match std::mem::take(&mut logged.left_out) {
                 0 => String::new(),
@@ -169,7 +170,7 @@ impl LockOut {
     /// spare nobody any more.
     pub(super) fn spares_right_code(&self, name: &str, from: &Origin, at: DecisionTime) -> bool {
         let guessed = from.browser.is_none() && self.guesses.are_many(name, at.boot_ms);
-        !guessed && self.wrong_codes(name, at) < CODES_MAX
+        !guessed && self.wrong_codes(name, at) < WRONG_CODES_MAX
     }
 
     /// Wrong codes on an account within this hour, from wherever.
@@ -182,7 +183,7 @@ impl LockOut {
     pub(super) fn wrong_code(&mut self, name: &str, from: &Origin, at: DecisionTime, changes: &mut Changes) {
         let count = self.wrong_codes(name, at).saturating_add(1);
         self.wrong_codes.insert(name.to_owned(), (count, at.boot_ms / HOUR_MS));
-        if count == CODES_MAX {
+        if count == WRONG_CODES_MAX {
             let detail = format!("{count} wrong codes within the hour, the last from {}", from.peer);
             changes.push(entry(at, name, AuditLogAction::AccountCodesGuessed, name, &detail));
         }
@@ -222,7 +223,7 @@ fn locked(wait_ms: u64) -> CommandError {
 impl LockOut {
     /// How many origins are remembered, and of how many accounts the strangers.
     pub(super) fn remembered(&self) -> (usize, usize) {
-        (self.tries.len(), self.strangers.len())
+        (self.attempts.len(), self.strangers.len())
     }
 
     pub(super) fn guesses(&self) -> &CodeGuesses {

@@ -1,5 +1,5 @@
 use super::guesses::{GUESSES_MAX, HOUR_MS};
-use super::lock_out::{CODES_MAX, SAID_MAX, SAID_MS, STRANGERS_MS, TRIES_MAX};
+use super::lock_out::{FAILURES_LOGGED_MAX, FAILURES_LOGGED_WITHIN_MS, ORIGINS_MAX, STRANGERS_MS, WRONG_CODES_MAX};
 use super::*;
 
 mod authorization;
@@ -84,11 +84,11 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     assert_eq!(round(&mut all, STRANGERS_MS), 1, "slowed, not shut");
     assert!(attempt(&mut all, "admin", "10.2.0.1", 0).is_ok());
     let known = Origin { browser: Some("abc".to_owned()), ..from("10.1.0.1") };
-    let tries = |all: &mut AccountRegistry| {
+    let attempts = |all: &mut AccountRegistry| {
         let intent = Intent::Attempt { name: "admin".to_owned(), code: String::new(), from: known.clone() };
         all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new())
     };
-    assert_eq!((0..20).filter(|_| tries(&mut all).is_ok()).count(), 5, "it has attempts of its own, and no more");
+    assert_eq!((0..20).filter(|_| attempts(&mut all).is_ok()).count(), 5, "it has attempts of its own, and no more");
     // Whoever has the second factor comes through.
     let start = Intent::StartSecond { actor: owner("admin", "s") };
     let Ok(Answer::Second(_)) =
@@ -102,11 +102,11 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     let intent = Intent::Attempt { name: "admin".to_owned(), code: codes[0].clone(), from: from("10.1.0.1") };
     assert!(all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new()).is_ok());
     // Made-up names and addresses cannot fill the memory, nor make it forget who is locked.
-    for n in 0..2 * TRIES_MAX {
+    for n in 0..2 * ORIGINS_MAX {
         let _ = attempt(&mut all, &format!("name{n}"), "10.3.0.1", 10);
     }
-    let (tries, strangers) = all.lock_out.remembered();
-    assert!(tries <= TRIES_MAX && strangers <= TRIES_MAX);
+    let (attempts, strangers) = all.lock_out.remembered();
+    assert!(attempts <= ORIGINS_MAX && strangers <= ORIGINS_MAX);
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
         });
         records.collect::<Vec<_>>()
     };
-    assert_eq!(wrong(&mut all, 500, SAID_MS).len(), SAID_MAX as usize);
+    assert_eq!(wrong(&mut all, 500, FAILURES_LOGGED_WITHIN_MS).len(), FAILURES_LOGGED_MAX as usize);
     assert_eq!(all.known["admin"].failures, 500);
-    let next = wrong(&mut all, 1, 2 * SAID_MS);
+    let next = wrong(&mut all, 1, 2 * FAILURES_LOGGED_WITHIN_MS);
     assert_eq!(next, ["from 10.0.0.9, after 490 more that are not written down one by one"]);
 }
 
@@ -259,17 +259,17 @@ fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
     all.known.get_mut("lan").expect("there").second_factor = Some(second);
-    let tries = |all: &mut AccountRegistry, code: &str, changes: &mut Changes| {
+    let attempts = |all: &mut AccountRegistry, code: &str, changes: &mut Changes| {
         let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
         all.decide(intent, &IntentSessions::default(), at(0), changes)
     };
     let mut changes = Vec::new();
-    for n in 0..CODES_MAX - 1 {
-        let _ = tries(&mut all, &format!("{n:06}"), &mut changes);
+    for n in 0..WRONG_CODES_MAX - 1 {
+        let _ = attempts(&mut all, &format!("{n:06}"), &mut changes);
     }
-    assert!(tries(&mut all, &codes[0], &mut changes).is_ok(), "its owner comes through until then");
-    let _ = tries(&mut all, "999999", &mut changes);
-    assert!(tries(&mut all, &codes[0], &mut changes).is_err(), "the lock holds for right codes, too");
+    assert!(attempts(&mut all, &codes[0], &mut changes).is_ok(), "its owner comes through until then");
+    let _ = attempts(&mut all, "999999", &mut changes);
+    assert!(attempts(&mut all, &codes[0], &mut changes).is_err(), "the lock holds for right codes, too");
     assert!(
         changes.iter().any(|change| matches!(change, Change::Audit(entry) if entry.action == "account.codes_guessed"))
     );

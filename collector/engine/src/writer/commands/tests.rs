@@ -14,7 +14,7 @@ fn at_once(rig: &mut Rig, commands: Vec<Command>) -> Vec<Result<Answer, CommandE
         messages.push(EngineMessage::Command(Box::new(command), sender));
         answers.push(receiver);
     }
-    rig.engine.turn(&mut messages);
+    rig.engine.run_once(&mut messages);
     answers.into_iter().map(|mut answer| answer.try_recv().expect("answered")).collect()
 }
 

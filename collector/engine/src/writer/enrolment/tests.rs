@@ -120,7 +120,7 @@ fn one_address_fills_no_places_but_its_own_and_who_does_not_ask_any_more_none() 
     request_of(enrol(&mut rig, &many, &csr(), "10.0.0.8"));
     rig.engine.boot_ms = FORGET_MS;
     rig.engine.requests_seen_ms = 0;
-    rig.engine.forget_requests(now);
+    rig.engine.expire_requests(now);
     rig.pass(10_000);
     assert_eq!(rig.reader.requests().expect("reads").len(), NETWORK_WAITING_MAX + 2, "and they are forgotten");
 }

@@ -1,4 +1,4 @@
-//! An engine whose clocks are a test's.
+//! An engine whose clock a test sets.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,59 +24,59 @@ const DAY: i64 = 86_400_000;
 const YEAR: i64 = 365 * DAY;
 
 #[derive(Debug, Clone)]
-pub(in crate::writer) struct Machine(Arc<Mutex<Inside>>);
+pub(in crate::writer) struct Machine(Arc<Mutex<MachineState>>);
 
 #[derive(Debug)]
-struct Inside {
+struct MachineState {
     reading: ClockReading,
     synchronised: bool,
     boot: u32,
-    believed_ms: i64,
+    offset_ms: i64,
 }
 
 impl Machine {
     pub(in crate::writer) fn new() -> Self {
         let wall = "2026-11-28T00:00:00Z".parse().expect("a time");
         let reading = ClockReading { wall, boot_ms: 1_000_000 };
-        Self(Arc::new(Mutex::new(Inside { reading, synchronised: false, boot: 1, believed_ms: 0 })))
+        Self(Arc::new(Mutex::new(MachineState { reading, synchronised: false, boot: 1, offset_ms: 0 })))
     }
 
-    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+    fn state(&self) -> std::sync::MutexGuard<'_, MachineState> {
         self.0.lock().expect("whole")
     }
 
     fn pass(&self, ms: i64) {
-        let mut inside = self.inside();
-        inside.reading.wall = inside.reading.wall.plus_millis(ms);
-        inside.reading.boot_ms += ms.unsigned_abs();
+        let mut state = self.state();
+        state.reading.wall = state.reading.wall.plus_millis(ms);
+        state.reading.boot_ms += ms.unsigned_abs();
     }
 
     fn step(&self, by_ms: i64) {
-        let mut inside = self.inside();
-        inside.reading.wall = inside.reading.wall.plus_millis(by_ms);
+        let mut state = self.state();
+        state.reading.wall = state.reading.wall.plus_millis(by_ms);
     }
 
     fn reboot(&self) {
-        let mut inside = self.inside();
-        (inside.boot, inside.reading.boot_ms) = (inside.boot + 1, 20_000);
+        let mut state = self.state();
+        (state.boot, state.reading.boot_ms) = (state.boot + 1, 20_000);
     }
 }
 
-impl Clocks for Machine {
+impl EngineClock for Machine {
     fn read(&self) -> ClockReading {
-        self.inside().reading
+        self.state().reading
     }
 
     fn is_synchronised(&self, _: Timestamp) -> bool {
-        self.inside().synchronised
+        self.state().synchronised
     }
 
-    fn believe(&self, offset_ms: i64) {
-        self.inside().believed_ms = offset_ms;
+    fn set_offset(&self, offset_ms: i64) {
+        self.state().offset_ms = offset_ms;
     }
 
     fn boot_id(&self) -> String {
-        format!("boot-{}", self.inside().boot)
+        format!("boot-{}", self.state().boot)
     }
 }
 
@@ -150,7 +150,7 @@ pub(in crate::writer) fn deps(
         allowlist: Arc::default(),
         health: Arc::default(),
         probes: mpsc::unbounded_channel().0,
-        clocks: Box::new(machine.clone()),
+        clock: Box::new(machine.clone()),
     }
 }
 
@@ -170,22 +170,22 @@ impl Rig {
         Self { machine: machine.clone(), engine, reader, health, real_ms: 0, seq: 0 }
     }
 
-    fn turn(&mut self, message: Option<EngineMessage>) {
-        self.engine.turn(&mut message.into_iter().collect());
+    fn run_once(&mut self, message: Option<EngineMessage>) {
+        self.engine.run_once(&mut message.into_iter().collect());
     }
 
-    /// Turns every ten seconds.
+    /// Runs the engine every ten seconds.
     pub(in crate::writer) fn pass(&mut self, ms: i64) {
         for _ in 0..ms / 10_000 {
             self.machine.pass(10_000);
             self.real_ms += 10_000;
-            self.turn(None);
+            self.run_once(None);
         }
     }
 
     pub(in crate::writer) fn command(&mut self, command: Command) -> Result<Answer, CommandError> {
         let (sender, mut receiver) = oneshot::channel();
-        self.turn(Some(EngineMessage::Command(Box::new(command), sender)));
+        self.run_once(Some(EngineMessage::Command(Box::new(command), sender)));
         receiver.try_recv().expect("answered")
     }
 
@@ -198,7 +198,7 @@ impl Rig {
         self.engine.batch.changes.push(Change::Device { info: info.clone(), at: self.engine.time.now() });
         let now = self.engine.time.now();
         self.engine.judge(Input::Enrolled(info), now);
-        self.turn(None);
+        self.run_once(None);
     }
 
     /// A hello of a machine whose own clock shows `taken_at`.
@@ -229,7 +229,7 @@ impl Rig {
             lost: None,
         };
         let report = Ok(Box::new(Report { envelope, body }));
-        self.turn(Some(EngineMessage::Report {
+        self.run_once(Some(EngineMessage::Report {
             connection: 1,
             device,
             packet: None,
@@ -287,7 +287,7 @@ fn a_large_step_is_withstood_told_and_followed_when_a_person_says_so() {
         rig.pass(20_000);
         assert_eq!(rig.error_ms(start), 0, "time goes on as it did after {by_ms}");
         assert_eq!(rig.audit("clock.stepped").len(), 1, "written down once");
-        assert!(rig.audit("clock.stepped")[0].contains(&spelt(by_ms)), "{:?}", rig.audit("clock.stepped"));
+        assert!(rig.audit("clock.stepped")[0].contains(&step_text(by_ms)), "{:?}", rig.audit("clock.stepped"));
         assert_eq!(rig.health.clock().step_ms, Some(by_ms));
         let told = rig.notices();
         assert!(told.iter().any(|one| one.notice.contains("was stepped")), "the duty officer is told");
@@ -297,8 +297,8 @@ fn a_large_step_is_withstood_told_and_followed_when_a_person_says_so() {
         assert!(matches!(rig.confirm(by_ms / 1000 + 3600), Err(CommandError::Conflict(_))));
         rig.confirm(by_ms / 1000).expect("followed");
         assert_eq!(rig.error_ms(start), by_ms);
-        let believed_ms = machine.inside().believed_ms;
-        assert_eq!(believed_ms, machine.read().offset_ms(), "others go by it");
+        let offset_ms = machine.state().offset_ms;
+        assert_eq!(offset_ms, machine.read().offset_ms(), "others go by it");
         let moved = rig.engine.state.incident(opened.incident).and_then(|one| one.acknowledge_by).expect("one");
         assert_eq!(moved.millis_since(deadline), by_ms, "what is due moves with it");
         let kept = rig.reader.incident(opened.incident).expect("reads").expect("kept").0;
@@ -457,7 +457,7 @@ fn trusted_time_confirms_a_step_of_hours_and_never_one_of_years() {
         let mut rig = Rig::open(dir.path(), &machine);
         names.iter().for_each(|name| rig.register(name));
         machine.step(by_ms);
-        machine.inside().synchronised = synchronised;
+        machine.state().synchronised = synchronised;
         rig.pass(10_000);
         for _ in 0..70 {
             for (place, name) in names.iter().enumerate() {
@@ -486,7 +486,7 @@ fn the_agent_on_the_same_machine_is_no_witness() {
         rig.hello(name, wall);
     }
     machine.step(-DAY);
-    machine.inside().synchronised = true;
+    machine.state().synchronised = true;
     for _ in 0..80 {
         rig.pass(10_000);
         for name in ["boot-1", "srv-2"] {
@@ -536,17 +536,17 @@ fn a_step_whose_commit_is_given_up_is_believed_by_nobody_and_nothing_is_kept_aft
     rig.pass(20_000);
     let (start, opened) = (rig.now(), rig.notices()[0].incident);
     let deadline = rig.reader.incident(opened).expect("reads").expect("kept").0.acknowledge_by.expect("one");
-    let (believed_ms, kept) = (machine.inside().believed_ms, rig.reader.clock().expect("reads"));
+    let (offset_ms, kept) = (machine.state().offset_ms, rig.reader.clock().expect("reads"));
     machine.step(MINUTE);
     fails.store(true, Relaxed);
     rig.health.stop();
-    assert!(rig.engine.turn(&mut Vec::new()), "the engine ends");
+    assert!(rig.engine.run_once(&mut Vec::new()), "the engine ends");
     assert_eq!(rig.now(), start, "what is believed is what is kept");
-    assert_eq!(machine.inside().believed_ms, believed_ms, "and others go by it");
+    assert_eq!(machine.state().offset_ms, offset_ms, "and others go by it");
     // The store can be written again, and what was decided on a step that it has not is not put there.
     fails.store(false, Relaxed);
     machine.pass(20_000);
-    assert!(rig.engine.turn(&mut Vec::new()), "it has ended");
+    assert!(rig.engine.run_once(&mut Vec::new()), "it has ended");
     assert_eq!(rig.reader.clock().expect("reads"), kept);
     assert!(rig.audit("clock.followed").is_empty());
     drop(rig);

@@ -25,7 +25,7 @@ fn a_command_of_a_session_that_has_ended_meanwhile_does_nothing() {
         let view = SavedView { account: "lan".into(), name: "x".into(), query: "y".into() };
         let session = SessionRef { account: "lan".into(), digest: digest.into() };
         let command = Box::new(Command::SaveView(view));
-        rig.engine.turn(&mut vec![EngineMessage::CommandOf(session, command, sender)]);
+        rig.engine.run_once(&mut vec![EngineMessage::SessionCommand(session, command, sender)]);
         receiver.try_recv().expect("answered").map(|_| ())
     };
     let ended = Err(CommandError::Forbidden("this session has ended; sign in again".to_owned()));

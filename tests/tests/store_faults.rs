@@ -1,4 +1,4 @@
-//! The store in bad hands: damaged, gone, shared, or impossible to write. Nothing of it is silent.
+//! A store that is damaged, gone, shared or cannot be written: each of these is said, and none loses what was acknowledged without a word.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 

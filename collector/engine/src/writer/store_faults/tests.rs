@@ -8,15 +8,15 @@ use super::*;
 use crate::command::Command;
 use ioc_store::StoreLosses;
 
-fn look(rig: &mut Rig, findings: &[&str], deep: bool) {
+fn look(rig: &mut Rig, findings: &[&str], full: bool) {
     let findings = findings.iter().map(|one| (*one).to_owned()).collect();
-    rig.command(Command::Examined { findings, deep }).expect("kept");
+    rig.command(Command::RecordIntegrityCheck { findings, full }).expect("kept");
 }
 
 /// What is said of the store: of how many incidents people are told, and how many lines the page has.
 fn said(rig: &Rig) -> (usize, usize) {
     let told = rig.notices().iter().filter(|one| one.notice.contains("The store is damaged")).count();
-    (told, rig.health.examined().map_or(0, |examined| examined.findings.len()))
+    (told, rig.health.integrity_check().map_or(0, |examined| examined.findings.len()))
 }
 
 #[test]
@@ -49,20 +49,24 @@ fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = open(dir.path(), &machine, true);
     rig.pass(10_000);
-    assert_eq!(rig.health.missing().len(), 1, "it is not ready");
+    assert_eq!(rig.health.store_losses().len(), 1, "it is not ready");
     assert!(rig.engine.state.has_self_fault("store-lost"));
     assert!(rig.notices().iter().any(|one| one.notice.contains("3 commits are missing")));
     drop(rig);
     let mut rig = open(dir.path(), &machine, false);
     rig.pass(10_000);
-    assert_eq!((rig.health.missing().len(), rig.audit("store.loss_found").len()), (1, 1), "it is written down once");
+    assert_eq!(
+        (rig.health.store_losses().len(), rig.audit("store.loss_found").len()),
+        (1, 1),
+        "it is written down once"
+    );
     let mut confirm = |reason: &str| rig.command(Command::ConfirmLoss { reason: reason.into(), actor: "lan".into() });
     for reason in ["", "  ", "two\nlines", &"x".repeat(501)] {
         assert!(matches!(confirm(reason), Err(CommandError::Invalid(_))), "{reason:?}");
     }
     confirm("disk replaced").expect("confirmed");
     assert!(matches!(confirm("again"), Err(CommandError::Conflict(_))));
-    assert!(rig.health.missing().is_empty() && !rig.engine.state.has_self_fault("store-lost"));
+    assert!(rig.health.store_losses().is_empty() && !rig.engine.state.has_self_fault("store-lost"));
     assert_eq!(rig.audit("store.loss_confirmed"), ["disk replaced"]);
 }
 

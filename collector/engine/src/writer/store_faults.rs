@@ -1,4 +1,5 @@
-//! The store itself: what it has lost, what a look at it found, and what waits when the collector has to end without it.
+//! Faults of the store: data that it lost, damage that a check found, a disk that is nearly full, and what is not committed when the
+//! collector has to end while the store cannot be written.
 
 use ioc_common::clock::Timestamp;
 use ioc_judge::{Input, NewIncident, Severity, Text};
@@ -6,25 +7,25 @@ use ioc_judge::{Input, NewIncident, Severity, Text};
 use super::{Batch, CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
-use crate::health::Examined;
+use crate::health::IntegrityCheck;
 use ioc_store::Change;
 
-/// Longest reason that a person gives, characters.
+/// Longest reason that a person may give, characters.
 const REASON_MAX_CHARS: usize = 500;
 /// The fault of the collector's own disk.
 pub(super) const DISK_NEARLY_FULL: &str = "disk-nearly-full";
-/// Most findings that a notice holds.
+/// Most findings that a notice shows.
 const SHOWN_MAX: usize = 3;
 
 impl Engine {
-    /// What was lost when the store was opened is told, until a person confirms it.
+    /// Opens an incident for what was found to be lost when the store was opened; it stays open until a person confirms the loss.
     pub(super) fn report_store_losses(&mut self, now: Timestamp) {
         if self.state.has_self_fault("store-damaged") {
             let findings = vec![
                 "it was found damaged before; the next thorough look is within a day, or: ioc-collector store check"
                     .to_owned(),
             ];
-            self.health.set_examined(Examined { at: now, findings });
+            self.health.set_integrity_check(IntegrityCheck { at: now, findings });
         }
         let lost = self.store.lost().clone();
         if lost.all.is_empty() {
@@ -38,12 +39,12 @@ impl Engine {
             self.record(now, "", AuditLogAction::StoreLossFound, "ioc-watch.db", &why.en);
         }
         self.raise_self_fault("store-lost", LOST, why, now);
-        self.health.set_missing(lost.all);
+        self.health.set_store_losses(lost.all);
     }
 
-    /// A person knows of it.
+    /// A person confirms that they know of the loss.
     pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> CommandResult {
-        if self.health.missing().is_empty() {
+        if self.health.store_losses().is_empty() {
             return Err(CommandError::Conflict("nothing was lost that is not confirmed".to_owned()));
         }
         let reason = reason.trim();
@@ -54,17 +55,22 @@ impl Engine {
         }
         self.batch.changes.push(Change::LossConfirmed);
         self.record(now, actor, AuditLogAction::StoreLossConfirmed, "ioc-watch.db", reason);
-        self.health.set_missing(Vec::new());
+        self.health.set_store_losses(Vec::new());
         let why = Text::new(format!("{actor} xác nhận: {reason}"), format!("{actor} confirms: {reason}"));
         self.decide(Input::SelfFault { key: "store-lost", incident: None, why }, now)?;
         Ok(Answer::Done)
     }
 
-    /// A look at the store is over.
-    pub(super) fn record_examination(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
-        // A quick look does not see all that a deep one does, and takes nothing back.
+    /// An integrity check of the store is over.
+    pub(super) fn record_integrity_check(
+        &mut self,
+        findings: Vec<String>,
+        full: bool,
+        now: Timestamp,
+    ) -> CommandResult {
+        // A quick check does not find everything that a full one does, so that it never ends the incident.
         let stands = self.state.has_self_fault("store-damaged");
-        if findings.is_empty() && !deep && stands {
+        if findings.is_empty() && !full && stands {
             return Ok(Answer::Done);
         }
         if findings.is_empty() {
@@ -84,11 +90,11 @@ impl Engine {
             let why = Text::new(format!("Kho dữ liệu bị hỏng: {shown}"), format!("The store is damaged: {shown}"));
             self.raise_self_fault("store-damaged", DAMAGED, why, now);
         }
-        self.health.set_examined(Examined { at: now, findings });
+        self.health.set_integrity_check(IntegrityCheck { at: now, findings });
         Ok(Answer::Done)
     }
 
-    /// The disk of the store is nearly full, with so many bytes left, or is not any more.
+    /// The disk of the store is nearly full, with `left` bytes free; none when it has room again.
     pub(super) fn report_disk_room(&mut self, left: Option<u64>, now: Timestamp) {
         match left.map(|bytes| bytes / (1024 * 1024)) {
             Some(mib) => {
@@ -123,7 +129,7 @@ impl Engine {
         self.judge(Input::SelfFault { key, incident: Some(manual), why }, now);
     }
 
-    /// The collector ends, and the store cannot be written: what is not kept is said.
+    /// Logs what is not committed, when the collector ends while the store cannot be written.
     pub(super) fn log_uncommitted(batch: &Batch) {
         if batch.changes.is_empty() && batch.answers.is_empty() {
             return;

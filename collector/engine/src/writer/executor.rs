@@ -1,8 +1,8 @@
-//! Who turns the engine: its own thread, or whoever brings a sample while that thread sleeps.
+//! On which thread the engine runs: its own, or that of a caller who brings a sample while the engine's thread sleeps.
 //!
-//! To wake a thread costs several times what it takes to judge a sample. So whoever brings one has it judged there and then where the engine
-//! is at rest. Everything else is left to the engine's thread: what people ask, what may take long or wait for the disk, every commit. One at
-//! a time turns it, and always in the order of the queue; nobody waits for it but its thread.
+//! Waking a thread costs several times as much as judging a sample. So while the engine is idle, a caller judges its sample on its own
+//! thread. Everything else is left to the engine's thread: commands of people, whatever may take long or wait for the disk, and every commit.
+//! A lock lets one thread at a time run the engine, always in the order of the queue; only the engine's thread ever waits for that lock.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -18,106 +18,111 @@ use super::{BATCH_MAX, Engine, EngineMessage, QUEUE_MAX};
 
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
-/// Most samples that are judged for others by whoever brings one: what is more is for the engine's thread.
-const HELP_MAX: usize = 32;
+/// Most samples of the queue that a caller judges beside its own; more than that is left to the engine's thread.
+const CALLER_SAMPLES_MAX: usize = 32;
 
-/// The engine, and whose turn it is.
-pub(super) struct Turns {
+/// The engine, and the lock that decides which thread runs it.
+pub(super) struct Executor {
     /// None once it has ended.
-    slot: Mutex<Option<Slot>>,
-    /// Something came while it was turned: it is to be looked at again.
-    again: AtomicBool,
+    state: Mutex<Option<ExecutorState>>,
+    /// Something was queued while the engine ran: whoever runs it looks at the queue once more.
+    queue_changed: AtomicBool,
     /// The engine's thread, once it runs.
     thread: std::sync::OnceLock<Thread>,
 }
 
-struct Slot {
+struct ExecutorState {
     engine: Engine,
     receiver: mpsc::Receiver<EngineMessage>,
     /// Taken out of the queue and not yet judged.
     inputs: Vec<EngineMessage>,
     /// When what was judged is committed at the latest.
-    due: Option<Instant>,
-    /// Until when the engine's thread sleeps.
+    commit_due: Option<Instant>,
+    /// Until when the engine's thread sleeps, if nothing wakes it before.
     sleeps_until: Instant,
 }
 
-impl std::fmt::Debug for Turns {
+impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Turns").finish_non_exhaustive()
+        f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
 
-impl Turns {
-    /// An engine at rest, and where its inputs go in.
+impl Executor {
+    /// An engine that does not run yet, and the sending end of its queue.
     pub(super) fn new(engine: Engine) -> (Self, mpsc::Sender<EngineMessage>) {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let slot = Slot { engine, receiver, inputs: Vec::new(), due: None, sleeps_until: Instant::now() };
-        (Self { slot: Mutex::new(Some(slot)), again: AtomicBool::new(false), thread: Default::default() }, sender)
+        let state =
+            ExecutorState { engine, receiver, inputs: Vec::new(), commit_due: None, sleeps_until: Instant::now() };
+        (
+            Self { state: Mutex::new(Some(state)), queue_changed: AtomicBool::new(false), thread: Default::default() },
+            sender,
+        )
     }
 
-    /// Something is in the queue: has it judged here, or by whoever can.
-    pub(super) fn look(&self) {
-        // Whoever turns the engine clears this before it empties the queue, and looks at it once it has let go.
-        while !self.again.swap(true, SeqCst) {
-            match self.slot.try_lock() {
-                Ok(slot) => {
-                    self.again.swap(false, SeqCst);
-                    self.help(slot);
+    /// To be called after something was queued: it is judged here where that is possible, and otherwise by the thread that runs the engine.
+    pub(super) fn process_queue(&self) {
+        // Whoever runs the engine clears the flag before it empties the queue, and reads it again once it has released the lock, so that
+        // nothing is left in the queue between the two.
+        while !self.queue_changed.swap(true, SeqCst) {
+            match self.state.try_lock() {
+                Ok(state) => {
+                    self.queue_changed.swap(false, SeqCst);
+                    self.process_samples(state);
                 }
                 Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return,
             }
-            if !self.again.swap(false, SeqCst) {
+            if !self.queue_changed.swap(false, SeqCst) {
                 return;
             }
         }
     }
 
-    /// Judges the samples that are in the queue. The engine's thread is woken for all else, and for what is due before it wakes.
-    fn help(&self, slot: MutexGuard<'_, Option<Slot>>) {
-        // In a panic, too: then the thread ends the engine.
-        let mut wakes = Wakes { thread: self.thread.get(), armed: true };
-        // After it, so that it is let go before.
-        let mut slot = slot;
-        wakes.armed = slot.as_mut().is_some_and(Slot::help);
+    /// Judges the samples that are in the queue. The engine's thread is woken for everything else, and for what is due before it would wake.
+    fn process_samples(&self, state: MutexGuard<'_, Option<ExecutorState>>) {
+        // It wakes the thread after a panic, too: the lock is poisoned then, and the thread ends the engine.
+        let mut wakes = WakeOnDrop { thread: self.thread.get(), armed: true };
+        // Declared after it, so that the lock is released before the thread wakes.
+        let mut state = state;
+        wakes.armed = state.as_mut().is_some_and(ExecutorState::process_samples);
     }
 
-    /// Turns the engine until it ends.
+    /// Runs the engine until it ends; for the engine's own thread.
     pub(super) fn run(&self) {
         let _ = self.thread.set(std::thread::current());
-        let _ends = Ends(self);
+        let _ends = EndOnDrop(self);
         loop {
-            self.again.swap(false, SeqCst);
-            let Ok(mut slot) = self.slot.lock() else {
+            self.queue_changed.swap(false, SeqCst);
+            let Ok(mut locked) = self.state.lock() else {
                 tracing::error!("the engine is broken, and ends");
                 return;
             };
-            let Some(slot_now) = slot.as_mut() else { return };
-            let rest = slot_now.turn();
-            drop(slot);
-            match rest {
-                Rest::Ended => return,
-                Rest::No => {}
-                Rest::Until(_) if self.again.load(SeqCst) => {}
-                Rest::Until(wake) => std::thread::park_timeout(wake.saturating_duration_since(Instant::now())),
+            let Some(state) = locked.as_mut() else { return };
+            let next = state.run_once();
+            drop(locked);
+            match next {
+                NextStep::Ended => return,
+                NextStep::Continue => {}
+                NextStep::SleepUntil(_) if self.queue_changed.load(SeqCst) => {}
+                NextStep::SleepUntil(wake) => std::thread::park_timeout(wake.saturating_duration_since(Instant::now())),
             }
         }
     }
 }
 
 /// What the engine's thread does next.
-enum Rest {
+enum NextStep {
     /// It looks at the queue again.
-    No,
-    Until(Instant),
+    Continue,
+    SleepUntil(Instant),
     Ended,
 }
 
-impl Slot {
-    /// Takes what is in the queue, as much of it as there may be of inputs. False when nothing will come any more.
+impl ExecutorState {
+    /// Takes messages out of the queue until `most` of them are held. False when all senders are gone.
     fn receive(&mut self, most: usize) -> bool {
         let most = most.saturating_sub(self.inputs.len());
-        // It is looked at whenever something comes, and needs no waker.
+        // The queue is looked at after every message that is sent, so that it needs no waker.
         let mut context = Context::from_waker(Waker::noop());
         let received =
             most == 0 || !matches!(self.receiver.poll_recv_many(&mut context, &mut self.inputs, most), Poll::Ready(0));
@@ -125,74 +130,75 @@ impl Slot {
         received
     }
 
-    /// Judges samples, where there is nothing else. True when the engine's thread is to look.
-    fn help(&mut self) -> bool {
-        let quick = self.inputs.is_empty() && self.engine.time.is_calm() && !self.engine.given_up;
-        if !quick || !self.receive(HELP_MAX) || !self.inputs.iter().all(is_sample) {
+    /// Judges samples as long as nothing else is in the queue. True when the engine's thread has to be woken.
+    fn process_samples(&mut self) -> bool {
+        let quick = self.inputs.is_empty() && self.engine.time.is_undisturbed() && !self.engine.given_up;
+        if !quick || !self.receive(CALLER_SAMPLES_MAX) || !self.inputs.iter().all(is_sample) {
             return true;
         }
         if self.inputs.is_empty() {
             return !self.receiver.is_empty();
         }
-        self.engine.take_in(&mut self.inputs);
+        self.engine.process_inputs(&mut self.inputs);
         let now = Instant::now();
-        self.set_due(now);
-        self.engine.is_urgent() || self.wake(now) < self.sleeps_until || !self.receiver.is_empty()
+        self.set_commit_due(now);
+        self.engine.is_urgent() || self.next_wake(now) < self.sleeps_until || !self.receiver.is_empty()
     }
 
-    /// One turn of the engine's thread.
-    fn turn(&mut self) -> Rest {
+    /// One cycle of the engine's thread.
+    fn run_once(&mut self) -> NextStep {
         let open = self.receive(BATCH_MAX);
-        let stop = self.engine.take_in(&mut self.inputs) || !open;
-        self.engine.look_around();
+        let stop = self.engine.process_inputs(&mut self.inputs) || !open;
+        self.engine.run_upkeep();
         let now = Instant::now();
-        if stop || self.engine.is_urgent() || self.due.is_some_and(|due| due <= now) {
-            self.due = None;
+        if stop || self.engine.is_urgent() || self.commit_due.is_some_and(|due| due <= now) {
+            self.commit_due = None;
             if !self.engine.commit() || stop {
                 if let Err(error) = self.engine.store.close() {
                     tracing::warn!(%error, "the store was not put in order; the next start does it");
                 }
-                return Rest::Ended;
+                return NextStep::Ended;
             }
         } else {
-            self.set_due(now);
+            self.set_commit_due(now);
         }
         if !self.receiver.is_empty() {
-            return Rest::No;
+            return NextStep::Continue;
         }
-        self.sleeps_until = self.wake(Instant::now());
-        Rest::Until(self.sleeps_until)
+        self.sleeps_until = self.next_wake(Instant::now());
+        NextStep::SleepUntil(self.sleeps_until)
     }
 
-    /// What was judged waits for company from now on.
-    fn set_due(&mut self, now: Instant) {
-        self.due = self.due.or_else(|| (!self.engine.batch.is_empty()).then(|| now + self.engine.config.gather.get()));
+    /// What was judged is committed after `[ingest] gather` at the latest, together with what is judged until then.
+    fn set_commit_due(&mut self, now: Instant) {
+        self.commit_due =
+            self.commit_due.or_else(|| (!self.engine.batch.is_empty()).then(|| now + self.engine.config.gather.get()));
     }
 
-    /// When the engine has something to do at the latest.
-    fn wake(&self, now: Instant) -> Instant {
+    /// When the engine has to run again at the latest.
+    fn next_wake(&self, now: Instant) -> Instant {
         let sleep_ms = self
             .engine
             .state
             .next_wake()
             .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.engine.time.now()).clamp(0, SLEEP_MAX_MS));
         let wake = now + Duration::from_millis(sleep_ms.unsigned_abs());
-        self.due.map_or(wake, |due| due.min(wake))
+        self.commit_due.map_or(wake, |due| due.min(wake))
     }
 }
 
-/// Whether judging it asks nothing of the store.
+/// Whether it can be judged without asking the store.
 fn is_sample(message: &EngineMessage) -> bool {
     matches!(message, EngineMessage::Report { report: Ok(report), .. } if matches!(report.body, Body::Sample(_)))
 }
 
-/// Wakes the engine's thread when it goes.
-struct Wakes<'t> {
+/// Wakes the engine's thread when it is dropped.
+struct WakeOnDrop<'t> {
     thread: Option<&'t Thread>,
     armed: bool,
 }
 
-impl Drop for Wakes<'_> {
+impl Drop for WakeOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.filter(|_| self.armed) {
             thread.unpark();
@@ -200,12 +206,12 @@ impl Drop for Wakes<'_> {
     }
 }
 
-/// However its thread ends, so does the engine: everybody who waits for it learns it.
-struct Ends<'t>(&'t Turns);
+/// Ends the engine when its thread ends, even by a panic, so that everybody who waits for an answer learns it.
+struct EndOnDrop<'t>(&'t Executor);
 
-impl Drop for Ends<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        *self.0.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -220,7 +226,7 @@ mod tests {
     use ioc_common::report::{Envelope, Position, Report, Sample};
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{Down, start};
+    use super::super::{DownMessage, start};
     use super::*;
     use crate::command::Command;
 
@@ -246,32 +252,35 @@ mod tests {
         let machine = Machine::new();
         let mut rig = Rig::open(dir.path(), &machine);
         rig.register("srv-1");
-        rig.health.turned_ms.store(7, SeqCst);
-        let (turns, sender) = Turns::new(rig.engine);
-        let judged = |turns: &Turns| {
-            let slot = turns.slot.lock().expect("sound");
-            let slot = slot.as_ref().expect("there");
-            (slot.engine.batch.inputs, slot.inputs.len())
+        rig.health.last_run_ms.store(7, SeqCst);
+        let (executor, sender) = Executor::new(rig.engine);
+        let judged = |executor: &Executor| {
+            let state = executor.state.lock().expect("sound");
+            let state = state.as_ref().expect("there");
+            (state.engine.batch.inputs, state.inputs.len())
         };
         let send = |message| {
             sender.try_send(message).expect("there is room");
-            turns.look();
-            judged(&turns)
+            executor.process_queue();
+            judged(&executor)
         };
         assert_eq!([send(sample(1, 1)), send(sample(1, 2))], [(1, 0), (2, 0)]);
-        assert_eq!(rig.health.turned_ms.load(SeqCst), 7, "that the thread lives is the thread's word");
+        assert_eq!(rig.health.last_run_ms.load(SeqCst), 7, "that the thread lives is the thread's word");
         // Whoever asks for something has it done by the thread, and what comes behind it waits for its turn.
         let (answer, _answered) = tokio::sync::oneshot::channel();
         assert_eq!(send(EngineMessage::Command(Box::new(Command::CheckDuty), answer)), (2, 1));
         assert_eq!(send(sample(1, 3)), (2, 1));
-        assert!(matches!(turns.slot.lock().expect("sound").as_mut().expect("there").turn(), Rest::Until(_)));
-        assert_eq!(judged(&turns), (0, 0), "all of it was committed");
-        assert_ne!(rig.health.turned_ms.load(SeqCst), 7);
-        // While somebody turns it, nobody waits.
-        let held = turns.slot.lock().expect("sound");
+        assert!(matches!(
+            executor.state.lock().expect("sound").as_mut().expect("there").run_once(),
+            NextStep::SleepUntil(_)
+        ));
+        assert_eq!(judged(&executor), (0, 0), "all of it was committed");
+        assert_ne!(rig.health.last_run_ms.load(SeqCst), 7);
+        // While somebody executor it, nobody waits.
+        let held = executor.state.lock().expect("sound");
         sender.try_send(sample(1, 4)).expect("there is room");
-        turns.look();
-        assert!(turns.again.load(SeqCst), "word is left");
+        executor.process_queue();
+        assert!(executor.queue_changed.load(SeqCst), "word is left");
         drop(held);
     }
 
@@ -302,7 +311,7 @@ mod tests {
                             assert!(engine.send(sample(connection, seq)).await);
                             let told = tokio::time::timeout(Duration::from_secs(60), down.recv()).await;
                             let told = told.expect("it is not forgotten").expect("open");
-                            assert!(matches!(*told, Down::Committed { settled: 1, .. }), "{told:?}");
+                            assert!(matches!(*told, DownMessage::Committed { settled: 1, .. }), "{told:?}");
                         }
                     });
                 })
