@@ -64,7 +64,7 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     }
     if anew == Some(Recreate::Store) {
         // What a store's rows are called means nothing in another.
-        ioc_store::put_aside(data, &[crate::remote_write::FILE])?;
+        ioc_store::put_aside(data, &[crate::remote_write::POSITION_FILE])?;
     }
     let now = clock::now();
     // The store first: its lock keeps a second collector from making keys beside the first one's.
