@@ -1,4 +1,4 @@
-//! `ioc-agent doctor`: what each probe can read here, what it lacks, and the exact mend. `ioc-agent probe`: one of them.
+//! `ioc-agent doctor`: what each probe can read on this machine, what it lacks, and how to mend that. `ioc-agent probe`: the same for one probe.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::surveyor::{self, ProbeResult};
 /// The end of the agent's log.
 const LOG: [&str; 9] =
     ["-u", "ioc-agent*", "-n", "300", "-o", "json", "--output-fields", redact::LOG_FIELDS, "--no-pager"];
-/// How long the journal may take to tell it, seconds.
+/// How long journalctl may take to print it, seconds.
 const LOG_WITHIN_S: u64 = 20;
 
 /// One probe, read once.
@@ -31,12 +31,12 @@ pub struct ProbeFinding {
     pub result: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
-    /// Rights and programs that it needs, for people; none where it needs nothing more than others.
+    /// Rights and programs that it needs, as people read it; none where it needs no more than any probe.
     #[serde(serialize_with = "needs")]
     pub needs: Option<&'static str>,
 }
 
-/// What people are told of a probe that needs no more than others.
+/// What people read about a probe that needs no more than any probe.
 pub(crate) const NOTHING_MORE: &str = "nothing more";
 
 #[allow(clippy::ref_option, reason = "serde hands it over so")]
@@ -44,7 +44,7 @@ fn needs<S: Serializer>(needs: &Option<&'static str>, serializer: S) -> Result<S
     serializer.serialize_str(needs.unwrap_or(NOTHING_MORE))
 }
 
-/// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
+/// Reads the probe or makes the survey of this name, on the machine whose file system is below `root`. None when there is no such name.
 #[must_use]
 pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     if let Some(survey) = ioc_probe::survey(name) {
@@ -60,7 +60,8 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     let mut outcome = sample(probe.as_mut(), None, &mut buffer, &mut events, &mut numbers);
     let took_ms = since(started_us);
     if outcome == ProbeOutcome::Read && root == Path::new("/") {
-        // Rates need a second look; probes that are read seldom show their first one.
+        // A rate is the difference of two readings, so that the probe is read twice. Probes that are not read at every sample show the
+        // first reading.
         std::thread::sleep(std::time::Duration::from_millis(500));
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
@@ -92,7 +93,7 @@ fn sample(
     probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
 }
 
-/// The machine as a person looks at it: nothing is remembered, nothing is kept.
+/// The context in which a person reads the machine: without the memos of earlier surveys, and nothing is kept for later ones.
 #[must_use]
 pub fn context<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>) -> SurveyContext<'a> {
     SurveyContext {
@@ -151,13 +152,13 @@ fn line(finding: &ProbeFinding) -> String {
     }
 }
 
-/// The whole report, and whether something is really wrong.
+/// The whole report, and whether anything in it is wrong.
 #[must_use]
 pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (String, bool) {
     let mut text = String::new();
     for finding in findings {
         text += &line(finding);
-        // A survey that was read may still lack a part; that is said in its document.
+        // A survey that was read may still lack a part of what it looks for; its document says so.
         let lacks = finding.result.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
         for why in lacks {
             let _ = writeln!(text, "         {:<13} lacks: {why}", "");
@@ -190,8 +191,8 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
     (text, bad)
 }
 
-/// What to hand to whoever helps: findings, how the running agent is, its configuration and the end of its log; of all of them what
-/// is known to be harmless, and of the rest how much there is.
+/// A report for whoever helps: the findings, the status of the running agent, its configuration and the end of its log. It shows only what
+/// is known to be harmless, and of everything else how much there is.
 #[must_use]
 pub fn bundle(
     path: Option<&Path>,
@@ -231,10 +232,10 @@ pub fn bundle(
     out
 }
 
-/// Texts of the status that are let out: our own words.
+/// Fields of the status whose texts are shown, since they are ours and name nobody.
 const STATUS: [&str; 7] = ["version", "name", "outcome", "read", "committed", "taken", "certificate_expires_at"];
 
-/// The configuration as it is handed on.
+/// The configuration as the report shows it.
 fn redacted_configuration(path: Option<&Path>) -> String {
     let Some(path) = path else { return "(defaults)\n".to_owned() };
     match std::fs::read_to_string(path) {
@@ -243,7 +244,7 @@ fn redacted_configuration(path: Option<&Path>) -> String {
     }
 }
 
-/// What documents say they lack: texts under `unknown`, at any depth.
+/// What a document says that it lacks: the texts of its fields `unknown`, at any depth.
 fn lacking(json: &str) -> Vec<String> {
     fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
         match value {
@@ -280,7 +281,7 @@ fn state_error(state: &Path) -> Option<String> {
     })
 }
 
-/// What is damaged of the spool and kept.
+/// Which parts of the spool are damaged; they are kept until a person removes them.
 fn spool_damage(state: &Path) -> Option<String> {
     let damaged = as_owner(state, || DamagedParts::of(&state.join("spool"))).ok()?;
     (damaged.bytes() > 0).then(|| {

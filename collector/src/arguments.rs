@@ -4,78 +4,79 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Takes in the reports of an operations centre's machines, judges them and tells the duty officer.
+/// Receives the reports of the machines of an operations centre, judges them and notifies the duty officer.
 #[derive(Parser)]
 #[command(name = "ioc-collector", version)]
 pub struct Cli {
     /// Configuration file. Without it, the built-in defaults are used.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: CliCommand,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Subcommand)]
 pub enum CliCommand {
-    /// Serve until told to stop (what the service runs).
+    /// Run the collector until it is stopped. This is what the service runs.
     Serve,
-    /// Ask what must be known of this site, write the configuration, and say what to do next.
+    /// Ask about this site, write the configuration, and say what to do next.
     Init(Box<InitOptions>),
-    /// Make keys, store and administrator, and end: what the first start of the service does by itself.
+    /// Create the keys, the store and the administrator's account, then exit. The first start of the service does the same by itself.
     Prepare {
-        /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
+        /// Create the missing keys or the missing store again, although the other of the two exists. If you have a backup, restore that
+        /// instead: new keys mean that every machine has to be enrolled again, and a new store is empty.
         #[arg(long, value_name = "WHAT")]
         anew: Option<crate::first_start::Recreate>,
     },
-    /// The store: whether it is sound, and a word that a loss is known.
+    /// Check the store, recover it, or confirm that a loss is known.
     Store {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: StoreCommand,
     },
-    /// Say what is wrong here, and the mend. Fails when something is broken.
+    /// Check this installation, and say what is wrong and how to mend it. Fails when something is broken.
     Doctor {
-        /// Write what helps whoever helps into this file, without secrets: look at it before you hand it on.
+        /// Write a report for whoever helps you into this file. It holds no secrets, but look at it before you hand it on.
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
     },
-    /// Check configuration and rules, and end.
+    /// Check the configuration and the rules, then exit.
     CheckConfig,
-    /// Enrolment of devices.
+    /// Enrol devices: tokens, and requests that wait for approval.
     Enrol {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: EnrolCommand,
     },
-    /// Look at what the rules would have said.
+    /// Test rules on history.
     Rule {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: RuleCommand,
     },
-    /// List devices, end what they may do.
+    /// List, show, change, import and revoke devices.
     Device {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: DeviceCommand,
     },
-    /// Accounts of people.
+    /// Manage people's accounts.
     Account {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: AccountCommand,
     },
     /// The audit log.
     Audit {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: AuditCommand,
     },
     /// The machine's clock.
     Clock {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: ClockCommand,
     },
@@ -89,31 +90,32 @@ pub enum CliCommand {
 /// The store.
 #[derive(Subcommand)]
 pub enum StoreCommand {
-    /// Look it over, whether the collector runs or not: every page, index, checksum and the audit log's chain. Fails when it is damaged.
+    /// Check every page, index and checksum of the store, and the chain of the audit log. The collector may be running. Fails when the
+    /// store is damaged.
     Check,
-    /// Save what can be read of a damaged store into a new one; the damaged one is kept beside it. The collector must be stopped.
+    /// Copy what can be read of a damaged store into a new one, and keep the damaged one beside it. The collector must be stopped.
     Recover,
-    /// Confirm what the store lost, so that the collector calls itself ready again.
+    /// Confirm that you know what the store has lost, so that the collector reports itself ready again.
     Confirm {
-        /// What was done about it, or why nothing is to be done.
+        /// What was done about the loss, or why nothing has to be done.
         #[arg(long)]
         reason: String,
     },
 }
 
-/// What is said of a site; what is not said is asked, or taken as proposed with --yes.
+/// Options of `init`. What is not given is asked, or taken as proposed with --yes.
 #[derive(Args)]
 pub struct InitOptions {
-    /// Ask nothing.
+    /// Ask nothing: use the proposed value of everything that is not given.
     #[arg(long)]
     pub yes: bool,
-    /// Replace a configuration that was changed by hand; a copy of it is kept.
+    /// Replace a configuration that was changed by hand, and keep a copy of it.
     #[arg(long)]
     pub replace: bool,
     /// Name of the site.
     #[arg(long)]
     pub site: Option<String>,
-    /// An agency that owns or runs it; may be given several times.
+    /// An agency that owns or runs the site; may be given several times.
     #[arg(long = "agency")]
     pub agencies: Vec<String>,
     /// Language: vi, en.
@@ -122,35 +124,35 @@ pub struct InitOptions {
     /// Time zone, an IANA name.
     #[arg(long)]
     pub zone: Option<String>,
-    /// A name or address of this machine for agents and browsers; may be given several times, the first is the one they are told.
+    /// A name or address by which agents and browsers reach this machine; may be given several times. Links and agents use the first one.
     #[arg(long = "name")]
     pub names: Vec<String>,
-    /// Address to listen on; 127.0.0.1 for this machine alone.
+    /// Address to listen on; 127.0.0.1 lets only this machine connect.
     #[arg(long)]
     pub listen: Option<std::net::IpAddr>,
     /// Mail server for notices, host:port.
     #[arg(long, requires_all = ["mail_from", "mail_to"])]
     pub mail_server: Option<String>,
-    /// Who notices are from.
+    /// Address that notices are sent from.
     #[arg(long)]
     pub mail_from: Option<String>,
-    /// Who gets every notice; may be given several times.
+    /// Address that every notice is sent to; may be given several times.
     #[arg(long)]
     pub mail_to: Vec<String>,
 }
 
-/// How machines come in.
+/// Enrolment of machines.
 #[derive(Subcommand)]
 pub enum EnrolCommand {
     /// Tokens, for one machine or for many.
     Token {
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: TokenCommand,
     },
     /// List machines that wait for approval.
     Requests,
-    /// Let a machine in that waits.
+    /// Approve a machine that waits.
     Approve {
         /// The request, as `enrol requests` lists it.
         request: String,
@@ -165,30 +167,31 @@ pub enum EnrolCommand {
 /// Enrolment tokens.
 #[derive(Subcommand)]
 pub enum TokenCommand {
-    /// Make a token, and print it.
+    /// Create a token, and print it.
     New(Box<TokenOptions>),
     /// List tokens.
     List,
-    /// End a token.
+    /// Revoke a token.
     End {
         /// The beginning of its digest, as the list shows it.
         digest: String,
     },
 }
 
-/// What a token is to be good for.
+/// Options of `enrol token new`.
 #[derive(Args)]
 pub struct TokenOptions {
-    /// Name of the device, for people; of one that is known, what is not said stays as it is.
+    /// Name of the device, as people see it. If the device exists already, what is not given stays as it is.
     #[arg(long, default_value = "", required_unless_present_any = ["group", "device"])]
     pub name: String,
-    /// For many machines: each takes its host name, or is the registered asset with its label, serial number or MAC address.
+    /// A token for many machines. Each becomes the registered asset with its label, serial number or MAC address, or else a new device named
+    /// after its host.
     #[arg(long)]
     pub group: bool,
-    /// How often it can be used.
+    /// How often the token can be used.
     #[arg(long, default_value_t = 1, requires = "group")]
     pub uses: u32,
-    /// Each machine waits until a person approves it.
+    /// Let each machine wait until a person approves it.
     #[arg(long)]
     pub approve: bool,
     /// What the token is for.
@@ -200,13 +203,13 @@ pub struct TokenOptions {
     /// Kind: server, workstation, display, other.
     #[arg(long, default_value = "", required_unless_present = "device")]
     pub kind: String,
-    /// Identifier; made up when it is not given.
+    /// Identifier of the device; chosen by the collector when it is not given.
     #[arg(long, default_value = "")]
     pub device: String,
     /// Asset label.
     #[arg(long, default_value = "")]
     pub label: String,
-    /// Where it stands.
+    /// Place where the device stands.
     #[arg(long, default_value = "")]
     pub place: String,
     /// Responsible officer.
@@ -220,10 +223,10 @@ pub struct TokenOptions {
     pub life: String,
 }
 
-/// What can be asked of rules.
+/// Tests of rules.
 #[derive(Subcommand)]
 pub enum RuleCommand {
-    /// Show what a rule would have said of a device's history: every decision with its reason.
+    /// Run a rule over a device's history, and show every decision with its reason.
     Test {
         /// The rule, by its id.
         rule: String,
@@ -233,32 +236,32 @@ pub enum RuleCommand {
         /// Take the rule from this file instead of the rules in use.
         #[arg(long, value_name = "FILE")]
         rules: Option<PathBuf>,
-        /// From this moment on, such as 2026-11-24T00:00:00Z.
+        /// Beginning of the history to use, such as 2026-11-24T00:00:00Z.
         #[arg(long)]
         from: Option<String>,
-        /// Until this moment.
+        /// End of the history to use.
         #[arg(long)]
         until: Option<String>,
     },
 }
 
-/// What can be done with devices.
+/// Commands for devices.
 #[derive(Subcommand)]
 pub enum DeviceCommand {
     /// List devices.
     List {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// Words to find.
+        /// Words that the devices listed must contain.
         #[arg(default_value = "")]
         search: String,
     },
-    /// Change what is said of a device; what is not named stays.
+    /// Change fields of a device; those that are not named stay as they are.
     Set {
         /// The device, by its identifier.
         device: String,
-        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
+        /// Fields to change: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
@@ -267,26 +270,26 @@ pub enum DeviceCommand {
         /// The device, by its identifier.
         device: String,
     },
-    /// Show how agents stand with the settings that their groups are given.
+    /// Show which agents use the settings of their groups, and which do not yet.
     Settings {
-        /// Only those whose settings are not in use.
+        /// Show only agents that do not use them yet.
         #[arg(long)]
         open: bool,
     },
-    /// Import the asset register: a table with headings, as CSV or XLSX. A faulty line means that nothing is imported.
+    /// Import the asset register: a table with headings, as CSV or XLSX. If one line is faulty, nothing is imported.
     Import {
         /// The table; - for standard input.
         file: PathBuf,
-        /// Only check it.
+        /// Check the table without importing it.
         #[arg(long)]
         check: bool,
     },
-    /// Take a device's right to report, at once.
+    /// Revoke a device's right to report, at once.
     Revoke {
         /// The device, by its identifier.
         device: String,
     },
-    /// Let a device report again whose identity was found on two machines, when the other is gone for good.
+    /// Let a device report again after its identity was found on two machines, once the other machine is gone for good.
     Release {
         /// The device, by its identifier.
         device: String,
@@ -298,21 +301,22 @@ pub enum DeviceCommand {
 pub enum AccountCommand {
     /// List all accounts.
     List,
-    /// Make an account, and print its first password, which must be changed at the first sign-in.
+    /// Create an account, and print its first password, which must be changed at the first sign-in.
     Add {
         /// Name to sign in with.
         name: String,
-        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        /// Role: viewer, technician, duty_officer, leader, auditor, administrator.
         #[arg(long)]
         role: String,
         /// The person's own name.
         #[arg(long, default_value = "")]
         full_name: String,
-        /// A place that it is limited to, with what is below it; may be given several times. Everywhere when there is none.
+        /// A place that the account is limited to, with everything below it; may be given several times. Without one, the account sees all
+        /// places.
         #[arg(long = "place")]
         places: Vec<String>,
     },
-    /// Limit an account to places, or let it reach everywhere when none is given.
+    /// Limit an account to places. Without a place, the account sees all places.
     Places {
         /// The account's name.
         name: String,
@@ -323,25 +327,25 @@ pub enum AccountCommand {
     Role {
         /// The account's name.
         name: String,
-        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        /// Role: viewer, technician, duty_officer, leader, auditor, administrator.
         role: String,
     },
-    /// End an account: it can be enabled again.
+    /// Disable an account. It can be enabled again.
     Disable {
         /// The account's name.
         name: String,
     },
-    /// Let an account be used again.
+    /// Enable a disabled account.
     Enable {
         /// The account's name.
         name: String,
     },
-    /// Take an account's second factor away: its owner has lost phone and recovery codes. Their sessions and tokens end.
+    /// Remove the second factor of an account whose owner has lost both phone and recovery codes. Its sessions and tokens end.
     RemoveSecondFactor {
         /// The account's name.
         name: String,
     },
-    /// Give an account a new password, and print it.
+    /// Set a new password for an account, and print it.
     Reset {
         /// The account's name.
         name: String,
@@ -351,9 +355,9 @@ pub enum AccountCommand {
 /// The machine's clock.
 #[derive(Subcommand)]
 pub enum ClockCommand {
-    /// Say what it shows, and by what time the collector goes.
+    /// Show what the machine's clock says, and which time the collector uses.
     Show,
-    /// Say that it is right after a step of it: what is due moves with it, and what is past its time is deleted again.
+    /// Confirm that the clock is right after it was stepped: everything that is due moves with it, and old data is deleted again.
     Confirm,
 }
 

@@ -1,4 +1,4 @@
-//! `ioc-collector doctor`: what is wrong here, and the exact mend. And what to hand to whoever helps, without secrets.
+//! `ioc-collector doctor`: what is wrong with this installation, and how to mend it; and a report without secrets for whoever helps.
 
 use std::fmt::Write as _;
 use std::net::ToSocketAddrs as _;
@@ -17,33 +17,33 @@ use crate::cli;
 use ioc_engine::config::{Channel, Config};
 use ioc_engine::open_files::FEW_FILES;
 
-/// Less free space than this is told, bytes and percent.
+/// Less free space than this is a fault, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
 const FREE_MIN_PERCENT: u64 = 5;
 /// How long another machine may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How bad it is what was found.
+/// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// As it should be.
     Good,
-    /// Worth a look.
+    /// It works, and somebody should look at it.
     Look,
-    /// Something does not work until it is mended.
+    /// It does not work until somebody mends it.
     Broken,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// How serious it is.
     pub verdict: Verdict,
-    /// What was looked at, and what was found.
+    /// What was checked, and what was found.
     pub what: String,
     /// What to do; empty where nothing is to be done.
     pub mend: String,
-    /// What it is about, in words that say nothing of this place.
+    /// What it is about, in words that name nothing of this site.
     pub about: &'static str,
 }
 
@@ -65,7 +65,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything.
+/// Checks everything.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut all = vec![
         data_directory(config).about("the data directory"),
@@ -242,7 +242,7 @@ fn channel_server(channel: &Channel) -> Finding {
     }
 }
 
-/// Whether anybody is told.
+/// Whether notices reach anybody.
 fn duty_plan(config: &Config) -> Finding {
     if config.channels.is_empty() {
         return Finding::broken(

@@ -1,4 +1,4 @@
-//! The collector: what runs around the engine. It takes reports in, tells people, opens tickets, and is told what to do.
+//! The collector: what runs around the engine. It receives reports, sends notices, opens tickets, and has the command line.
 //!
 //! Data flows one way: [`ingest`] → `ioc-engine` (which asks `ioc-judge`) → `ioc-store`, one commit → outbox → [`notify`] and
 //! `ioc-web`. What comes back (a delivery's result, a person's action) is a command through the same engine. There is one

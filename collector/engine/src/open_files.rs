@@ -14,7 +14,7 @@ const LATER: usize = 80;
 const PER_CONNECTOR: usize = 2;
 /// Connections of the control socket.
 pub const CONTROL_MAX: usize = 32;
-/// Connections that are told that there is no place for them, beside those that have one.
+/// Connections beyond the limit that are open for a moment, to be refused with a reason.
 pub const REFUSED_MAX: usize = 8;
 /// What [`OpenFiles::shortage`] says, and nothing else in `/readyz`.
 pub const FEW_FILES: &str = "files may be open";
@@ -23,7 +23,7 @@ const PLACES_MIN: usize = 32;
 /// What is assumed to be open where that cannot be counted.
 const OPEN_AT_START: usize = 128;
 
-/// How many connections are to be let in.
+/// How many connections of each kind may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
     /// Devices that have shown their certificate, at the MQTT endpoint.
@@ -45,7 +45,7 @@ pub struct OpenFiles {
     pub max: usize,
     /// How many would do for everything that is configured.
     pub needed: usize,
-    /// How many connections are let in; what is configured, where the limit bears that.
+    /// How many connections of each kind may be open: as many as configured, or fewer where the limit of files does not allow that.
     pub places: Places,
 }
 

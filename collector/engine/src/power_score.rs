@@ -103,7 +103,7 @@ pub fn rooms<'a>(
     rooms
 }
 
-/// What a UPS says of itself, what it costs, and how it is told.
+/// What a UPS reports about itself, how many points it costs, and the text for it.
 const STATES: [(&str, u8, &str, &str); 10] = [
     ("ups.on_battery", 40, "Mất điện lưới, đang chạy ắc quy.", "Mains lost, on battery."),
     ("ups.low_battery", 40, "Ắc quy sắp cạn.", "Battery nearly empty."),

@@ -164,7 +164,7 @@ impl Replayer {
             let Effect::Fault(fault) = effect else { continue };
             let Fault { series, state, value, reason, .. } = fault;
             let decision = Decision { at: row.at, series, state, value, reason };
-            // A fault is told again when its incident opens; that decides nothing.
+            // A fault is reported again when its incident opens; that is no new decision.
             if self.replay.decisions.last() != Some(&decision) && self.replay.decisions.len() < DECISIONS_MAX {
                 self.replay.decisions.push(decision);
             }

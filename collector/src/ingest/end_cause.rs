@@ -1,4 +1,4 @@
-//! Why a connection ended, or was never let in: by these words it is counted and logged.
+//! Why a connection ended or was refused, in the words of metrics and log.
 
 use super::frame::FrameError;
 use ioc_engine::writer::CloseCause;

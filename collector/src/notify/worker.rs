@@ -43,7 +43,7 @@ pub(super) trait WorkerDeps: Clone + Send + 'static {
     fn wall(&self) -> Timestamp;
 }
 
-/// What has come to its end.
+/// A task that has ended.
 enum WorkerEvent {
     /// A message.
     Sent(u64, Result<(), SendError>),
@@ -172,7 +172,7 @@ impl<D: WorkerDeps> ChannelWorker<D> {
         None
     }
 
-    /// Takes in what has come to its end. False when nothing is committed any more.
+    /// Handles tasks that have ended. False when nothing is committed any more.
     fn take(&mut self, event: Result<WorkerEvent, tokio::task::JoinError>) -> bool {
         match event {
             Ok(WorkerEvent::Sent(number, result)) => {

@@ -50,7 +50,7 @@ pub(super) const fn warning() -> Severity {
     Severity::Warning
 }
 
-/// Who is told that the collector lives.
+/// Where a heartbeat is sent while the collector works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     /// The address that is called.

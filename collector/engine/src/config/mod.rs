@@ -46,7 +46,7 @@ pub struct Config {
     pub runtime: PathBuf,
     /// Address of the MQTT endpoint.
     pub mqtt_listen: SocketAddr,
-    /// What agents are told to connect to.
+    /// The address that agents are given to connect to.
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
@@ -80,13 +80,13 @@ pub struct Config {
     pub fold_cpu_pct: Bounded<1, 100>,
     /// How long history is kept, by tier.
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
-    /// What Prometheus is told of a device beside its identifier.
+    /// Labels that Prometheus gets for a device beside its identifier.
     pub exposed_labels: Vec<ExposedLabel>,
     /// The organisation's identity provider, where people can sign in by it.
     pub oidc: Option<Oidc>,
     /// Roles that need a second factor.
     pub second_for: Vec<Role>,
-    /// Where what comes in is handed on to.
+    /// Where remote write sends samples.
     pub remote_write: Option<RemoteWrite>,
     /// Settings for groups of agents.
     pub settings: Vec<Group>,
@@ -98,7 +98,7 @@ pub struct Config {
     /// Ticket systems that incidents are carried to.
     pub tickets: Vec<TicketSystem>,
     pub plan: Plan,
-    /// Who is told that the collector lives (dead man's switch).
+    /// Where heartbeats are sent while the collector works (dead man's switch).
     pub heartbeat: Option<Heartbeat>,
     /// Systems whose alerts are taken in.
     pub sources: Vec<AlertSource>,
@@ -179,7 +179,7 @@ impl OidcForm {
     }
 }
 
-/// Where what comes in is handed on to by remote write.
+/// Where remote write sends samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteWrite {
     /// The receiver's address, `http://` or `https://`.

@@ -15,7 +15,7 @@ use ioc_store::collation;
 
 /// Most assets in one table.
 pub const ASSETS_MAX: usize = 10_000;
-/// Most faults that are told of one table.
+/// Most faults of one table that are reported.
 const FAULTS_MAX: usize = 100;
 
 /// Headings: the field, and what it may be called, in plain letters.

@@ -189,9 +189,9 @@ const ALL_BURST: (f64, f64) = (2048.0 * MIB, 2.0 * MIB);
 const ALL_MINUTE: (f64, f64) = (64.0 * MIB, 64.0 * KIB);
 /// A device that kept within its budgets for so long is as any other again.
 const OVERRUN_REMEMBERED_MS: u64 = 600_000;
-/// The judge is told this often that a device goes on.
+/// How often the judge is notified that a device is still over its budget.
 const NOTIFY_JUDGE_MS: u64 = 60_000;
-/// The log is told of one device this often.
+/// How often the log mentions one device.
 const LOG_MS: u64 = 60_000;
 
 /// What the engine remembers of one device.
