@@ -12,7 +12,7 @@ use ioc_common::document;
 use ioc_common::layout::Layout;
 use ioc_common::reading;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
-use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
+use ioc_judge::{DeviceInfo, PresenceState, RuleCondition, RuleSet, Text};
 
 use ioc_store::chart::{self, ChartLine, ChartQuery};
 use ioc_store::history::Tier;
@@ -192,7 +192,7 @@ pub fn of_device(
     reader: &dyn Reader,
     now: Timestamp,
 ) -> Result<Vec<Unjudged>, StoreError> {
-    if !matches!(record.state(now), "live" | "stale") {
+    if record.presence.state() != PresenceState::Live {
         return Ok(Vec::new());
     }
     let Some(layout) = record.layout.map(|id| reader.layout(id)).transpose()?.flatten() else { return Ok(Vec::new()) };

@@ -6,6 +6,7 @@
 mod certificates;
 mod clock;
 mod compaction;
+mod damaged_documents;
 mod failures;
 mod limits;
 mod losses;
@@ -43,7 +44,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 21] = [
+    let checks: [fn(Open<'_>, &Path); 22] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -65,6 +66,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         clock::clock,
         certificates::certificates,
         losses::losses,
+        damaged_documents::damaged_documents_are_errors,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");

@@ -48,13 +48,6 @@ pub struct DeviceRecord {
 }
 
 impl DeviceRecord {
-    /// The state shown: as the judge says, or *stale* when the link stands but samples stay away for three intervals.
-    #[must_use]
-    pub fn state(&self, now: Timestamp) -> &'static str {
-        let presence = self.presence.as_str();
-        if presence == "live" && self.is_stale(now) { "stale" } else { presence }
-    }
-
     /// Whether samples have stayed away for three intervals.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp) -> bool {

@@ -1,4 +1,4 @@
-//! Everything the judge needs to take up where it left off.
+//! Everything that the judge needs to continue after a restart.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,7 +15,7 @@ use super::value::body;
 use super::{device as devices, duty, maintenance, sample};
 use crate::StoreError;
 
-/// What is wanted of a hello: the rest, its layout above all, is passed over.
+/// The part of a hello that the judge needs; the rest, which is large, is skipped.
 #[derive(Deserialize)]
 struct SensorHello {
     #[serde(default)]
@@ -31,8 +31,9 @@ pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<S
     for record in records {
         let mut device = Device::new(record.info);
         if device.info.parent.is_some() || record.boot_id.is_empty() {
-            let hello = devices::hello(reader, &device.info.id)?;
-            let hello = hello.and_then(|text| serde_json::from_str::<SensorHello>(&text).ok());
+            let number = reader.number(&device.info.id)?;
+            let hello = "SELECT body FROM hello WHERE device = ?1";
+            let hello = reader.one(hello, &[&number], |row| body::<SensorHello>(row, 0))?;
             let sensor = hello.and_then(|hello| hello.sensor);
             device.plain = sensor.is_some() && device.info.parent.is_none();
             device.texts = sensor.unwrap_or_default().texts.into();
