@@ -430,6 +430,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/labels",
         "/duty",
         "/maintenance",
+        "/jobs",
         "/rooms",
         "/plan",
         "/plan?room=",

@@ -17,6 +17,7 @@ mod field;
 mod file_limits;
 mod firewall;
 mod hostile;
+mod jobs;
 mod machines;
 mod main_path;
 mod mqtt_sequences;

@@ -104,6 +104,15 @@ pub enum Command {
         /// What it says, each with the names by which its device may be known ([`crate::alert::names`]).
         alerts: Vec<(Alert, Vec<String>)>,
     },
+    /// A job on another system reports.
+    JobReported {
+        /// Its name in the configuration.
+        job: String,
+        /// It says that it failed.
+        failed: bool,
+        /// What it says besides; may be empty.
+        message: String,
+    },
     /// Plan a maintenance window or a freeze.
     PlanWindow {
         window: Window,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ioc_common::clock::{self, Timestamp};
@@ -40,6 +40,8 @@ impl std::fmt::Display for NoticesBlocked {
 pub struct Health {
     /// MQTT connections that are open now.
     pub connections: AtomicU64,
+    /// When the engine began, by the time that it goes by: milliseconds since 1970-01-01T00:00:00Z.
+    pub engine_started_ms: AtomicI64,
     /// Reports committed since the start.
     pub reports: AtomicU64,
     /// Numbers committed since the start.

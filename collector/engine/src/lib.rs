@@ -14,6 +14,7 @@ pub mod connection_limit;
 pub mod health;
 pub mod http;
 pub mod inventory;
+pub mod job;
 pub mod local_time;
 pub mod log_rate_limit;
 pub mod notifier;

@@ -113,6 +113,8 @@ pub struct Alert {
     pub since: Timestamp,
     /// It is bad now.
     pub firing: bool,
+    /// What is said when it is not any more.
+    pub over: Text,
 }
 
 /// What is to be done.

@@ -438,8 +438,7 @@ impl State {
                 self.device_faults.insert(key, fault);
             }
             (false, Some(fault)) => {
-                let why = Text::new("Hệ thống kia báo đã hết.", "The other system says that it is over.");
-                self.clear(fault, now, now, &why, out);
+                self.clear(fault, now, now, &alert.over, out);
             }
             (true, None) | (false, None) => {}
         }

@@ -10,8 +10,8 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
-    TokenRecord,
+    AccountRecord, ClockMark, Delivery, Handover, JobRecord, OutboxEntry, RequestRecord, SavedView, SessionRecord,
+    TicketRecord, TokenRecord,
 };
 use crate::audit;
 
@@ -136,6 +136,10 @@ pub enum Change {
     CoverGone(u64),
     /// An entry of the duty book.
     Handover(Handover),
+    /// What is known of a job on another system.
+    Job(JobRecord),
+    /// A job is not watched any more.
+    JobGone(String),
     /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.

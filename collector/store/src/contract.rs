@@ -34,9 +34,9 @@ use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
 use crate::{
     AccountRecord, ApprovalReason, ArchiveChange, Change, ChunkQuery, ClockMark, DeviceQuery, DeviceSort,
-    DeviceStateFilter, FaultQuery, Grant, Handover, OutboxEntry, Reader, RecordKind, RemovedHistory, RequestRecord,
-    RequestState, SavedView, SessionRecord, Store, StoredChunks, TicketQuery, TicketRecord, TokenRecord, audit,
-    history,
+    DeviceStateFilter, FaultQuery, Grant, Handover, JobRecord, JobReport, OutboxEntry, Reader, RecordKind,
+    RemovedHistory, RequestRecord, RequestState, SavedView, SessionRecord, Store, StoredChunks, TicketQuery,
+    TicketRecord, TokenRecord, audit, history,
 };
 
 /// Opens the store that belongs to a directory, or makes it.
@@ -66,7 +66,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         clock::clock,
         certificates::certificates,
         losses::losses,
-        damaged_documents::damaged_documents_are_errors,
+        damaged_documents::damaged_documents_cost_their_device,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");
@@ -368,6 +368,10 @@ fn plans(open: Open<'_>, dir: &Path) {
     let compared = Comparison { accepted: some.clone(), found: some };
     let list = Change::Comparison { device: id(1), rule: "admins".into(), comparison: compared.clone() };
     let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
+    let report = JobReport { at: at(9), failed: true, message: "đĩa đầy".into() };
+    let job = JobRecord { name: "db".into(), since: at(3), last_success: None, last_report: None };
+    let reported =
+        JobRecord { name: "nas".into(), last_success: Some(at(8)), last_report: Some(report), ..job.clone() };
     let mut store = open(dir);
     let manual = Change::Incident(Box::new(Incident { device: None, ..incident(1, IncidentState::Open, None) }));
     let (incident, sha256, content) = (IncidentId(1), "ab".to_owned(), b"photo".to_vec());
@@ -378,6 +382,9 @@ fn plans(open: Open<'_>, dir: &Path) {
         Change::WindowGone { id: 2, at: at(7) },
         Change::Cover(cover.clone()),
         Change::Handover(note.clone()),
+        Change::Job(JobRecord { last_success: None, ..reported.clone() }),
+        Change::Job(reported.clone()),
+        Change::Job(job.clone()),
         manual,
         file,
         Change::Device { info: info(1), at: at(1) },
@@ -395,10 +402,17 @@ fn plans(open: Open<'_>, dir: &Path) {
     assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover], 4));
     assert_eq!(snapshot.incidents[0].device, None);
     assert_eq!(reader.handovers(9).expect("reads"), [note]);
+    assert_eq!(reader.jobs().expect("reads"), [job, reported]);
     assert_eq!(reader.attachment(IncidentId(1), "ab").expect("reads").as_deref(), Some(&b"photo"[..]));
     assert_eq!(reader.attachment(IncidentId(2), "ab").expect("reads"), None);
-    store.commit(&[Change::CoverGone(4)]).expect("commits");
+    // What is due goes by elapsed time, and moves with a step of the clock.
+    let stepped = Change::ClockStepped { at: at(20), by_ms: 1000 };
+    store.commit(&[Change::CoverGone(4), Change::JobGone("db".into()), stepped]).expect("commits");
     assert!(reader.covers().expect("reads").is_empty());
+    let jobs = reader.jobs().expect("reads");
+    let later = |moment: Timestamp| moment.plus_millis(1000);
+    assert_eq!((jobs.len(), jobs[0].since, jobs[0].last_success), (1, later(at(3)), Some(later(at(8)))));
+    assert_eq!(jobs[0].last_report.as_ref().map(|report| report.at), Some(later(at(9))));
 }
 
 fn tickets(open: Open<'_>, dir: &Path) {

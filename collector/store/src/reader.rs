@@ -13,9 +13,9 @@ use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord,
-    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident, audit, coverage,
+    EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -124,6 +124,9 @@ pub trait Reader: Send {
 
     /// The duty book, newest first.
     fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError>;
+
+    /// Jobs on other systems that report their success, by name.
+    fn jobs(&self) -> Result<Vec<JobRecord>, StoreError>;
 
     /// How many are in which state.
     fn counts(&self) -> Result<Counts, StoreError>;

@@ -17,6 +17,7 @@ mod duty;
 mod enrolment;
 mod i18n;
 mod incident;
+mod jobs;
 mod language;
 mod live;
 mod maintenance;

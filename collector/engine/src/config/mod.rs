@@ -2,6 +2,7 @@
 
 mod agent_settings;
 mod channel;
+mod job;
 mod kind;
 mod ticket;
 
@@ -21,6 +22,7 @@ pub use agent_settings::{AssignedSettings, Group, SettingsState};
 pub use channel::{AlertSource, Channel, Heartbeat};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
 use ioc_store::Role;
+pub use job::Job;
 #[cfg(test)]
 pub(crate) use kind::testing;
 use kind::whole_url;
@@ -102,6 +104,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// Systems whose alerts are taken in.
     pub sources: Vec<AlertSource>,
+    /// Jobs on other systems that report their success.
+    pub jobs: Vec<Job>,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -275,6 +279,7 @@ struct Form {
     duty: DutyForm,
     heartbeat: Option<HeartbeatForm>,
     source: Vec<SourceForm>,
+    job: Vec<job::JobForm>,
 }
 
 #[derive(Deserialize)]
@@ -537,6 +542,7 @@ impl Config {
             tickets,
             plan,
             sources,
+            jobs: job::check(source, form.job)?,
         })
     }
 }

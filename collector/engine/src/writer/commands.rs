@@ -51,6 +51,7 @@ impl Engine {
             Command::Attach { incident, name, content, actor } => self.attach(incident, &name, content, &actor, now),
             Command::Open { manual, actor } => self.open(manual, &actor, now),
             Command::Alerts { source, alerts } => self.alerts(&source, alerts, now),
+            Command::JobReported { job, failed, message } => self.job_reported(&job, failed, &message, now),
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
@@ -178,6 +179,7 @@ impl Engine {
         self.state.replace_plan(Arc::new(config.plan.clone()));
         self.config = config;
         self.send_all_settings(now);
+        self.watch_jobs(now);
         self.take_effects(out, now);
         self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
         self.check_duty(now)

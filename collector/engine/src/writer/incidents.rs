@@ -121,15 +121,27 @@ impl Engine {
             if let Some(device) = registered.find(&names) {
                 alert.device = device.clone();
             } else {
-                let id = DeviceId::new(&format!("source-{source}"));
-                alert.device = id.map_err(|error| CommandError::Invalid(error.to_string()))?;
-                if self.state.device(&alert.device).is_none() {
-                    let info = DeviceInfo::new(alert.device.clone(), DeviceKind::Other, source);
-                    self.persist_registered(info, source, "for alerts of another system", now);
-                }
+                alert.device =
+                    self.stand_in(&format!("source-{source}"), (source, source), "for alerts of another system", now)?;
             }
             self.decide(Input::Alert(alert), now)?;
         }
         Ok(Answer::Done)
+    }
+
+    /// A device that stands for what is watched and is no device of the inventory; it is registered where it is not there.
+    pub(super) fn stand_in(
+        &mut self,
+        id: &str,
+        (name, actor): (&str, &str),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<DeviceId, CommandError> {
+        let id = DeviceId::new(id).map_err(|error| CommandError::Invalid(error.to_string()))?;
+        if self.state.device(&id).is_none() {
+            let info = DeviceInfo::new(id.clone(), DeviceKind::Other, name);
+            self.persist_registered(info, actor, why, now);
+        }
+        Ok(id)
     }
 }

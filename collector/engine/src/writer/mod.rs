@@ -19,6 +19,7 @@ mod duty;
 pub mod enrolment;
 mod executor;
 mod incidents;
+mod jobs;
 mod losses;
 mod message;
 mod pending;
@@ -204,6 +205,7 @@ pub struct Engine {
     /// Rows of history that are deleted in one go.
     forget_limit: usize,
     time: EngineTime,
+    jobs: jobs::Jobs,
 }
 
 /// What became of a command.
@@ -256,6 +258,8 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let reported = reader.settings()?.into_iter();
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
+    let jobs = jobs::Jobs::new(reader.jobs()?);
+    health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
@@ -289,9 +293,11 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         given_up: false,
         forget_limit: commands::FORGET_ROWS_MIN,
         time,
+        jobs,
     };
     engine.take_effects(effects, now);
     engine.report_store_losses(now);
+    engine.watch_jobs(now);
     Ok(engine)
 }
 
@@ -319,6 +325,7 @@ impl Engine {
         let now = self.time.now();
         self.check_disk(now);
         self.expire_requests(now);
+        self.check_late_jobs(now);
     }
 
     /// Judges what has come in. True when the engine has to end.

@@ -35,6 +35,8 @@ macro_rules! of_other_records {
             | Change::Cover(_)
             | Change::CoverGone(_)
             | Change::Handover(_)
+            | Change::Job(_)
+            | Change::JobGone(_)
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

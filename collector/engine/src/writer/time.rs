@@ -298,6 +298,8 @@ impl Engine {
         let mut out = Vec::new();
         self.state.shift(by_ms, now, &mut out);
         self.accounts.shift(by_ms);
+        self.jobs.shift(by_ms);
+        self.health.engine_started_ms.fetch_add(by_ms, std::sync::atomic::Ordering::Relaxed);
         self.batch.changes.push(Change::ClockStepped { at: now, by_ms });
         self.take_effects(out, now);
         let action = if whose.is_empty() { AuditLogAction::ClockFollowed } else { AuditLogAction::ClockConfirmed };

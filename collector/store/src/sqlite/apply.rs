@@ -4,7 +4,7 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault, incident,
+    account, audit, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault, incident, job,
     maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
@@ -47,6 +47,8 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Cover(cover) => duty::put_cover(commit, cover),
         Change::CoverGone(id) => duty::end_cover(commit, *id),
         Change::Handover(entry) => duty::put_handover(commit, entry),
+        Change::Job(record) => job::put(commit, record),
+        Change::JobGone(name) => job::remove(commit, name),
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),
         Change::TokenEnded { digest, at } => enrolment::end_token(commit, digest, *at),

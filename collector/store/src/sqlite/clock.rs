@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use ioc_common::clock::Timestamp;
 
 use super::commit::Commit;
-use super::enrolment;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json};
+use super::{enrolment, job};
 use crate::totp;
 use crate::{ClockMark, RequestRecord, StoreError, TokenRecord};
 
@@ -48,6 +48,7 @@ pub(super) fn step(commit: &Commit<'_>, now: Timestamp, by_ms: i64) -> rusqlite:
          WHERE json_extract(second_factor, '$.last_step') > 0",
         [steps],
     )?;
+    job::step(commit, by_ms)?;
     move_tokens(commit, by_ms)?;
     move_requests(commit, by_ms)
 }

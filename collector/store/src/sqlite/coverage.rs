@@ -10,7 +10,7 @@ use ioc_common::report::{ProbeOutcome, ProbeReport};
 
 use super::device;
 use super::reader_connection::SqliteReader;
-use super::value::{body, optional_body, signed};
+use super::value::{body, signed};
 use crate::coverage::{AREAS, CoverageFacts};
 use crate::{StoreError, history};
 
@@ -64,13 +64,26 @@ fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut Cove
     let sql = "SELECT d.number, coalesce(o.body, json_extract(h.body, '$.probes')) FROM device d \
                LEFT JOIN hello h ON h.device = d.number LEFT JOIN document o ON o.device = d.number AND o.name = 'probes' \
                WHERE d.computer AND d.revoked_at IS NULL";
-    let rows = reader.all(sql, &[], |row| Ok((number(row)?, optional_body::<Vec<ProbeReport>>(row, 1)?)))?;
-    for (device, probes) in rows.into_iter().filter(|(device, _)| live.contains(device)) {
-        let failed = probes.into_iter().flatten().filter(|one| matches!(one.outcome, ProbeOutcome::Unknown { .. }));
-        let failed: BTreeSet<String> = failed.map(|one| one.probe).collect();
+    let rows = reader.all(sql, &[], |row| Ok((number(row)?, row.get::<_, Option<String>>(1)?)))?;
+    for (device, text) in rows.into_iter().filter(|(device, _)| live.contains(device)) {
+        let failed = text.map(|text| failed_surveys(device, &text)).unwrap_or_default();
         if !failed.is_empty() {
             facts.failed.insert(device, failed);
         }
     }
     Ok(())
+}
+
+/// The surveys that failed, by a device's report of its probes. Of one that is damaged nobody knows which: all of them count.
+fn failed_surveys(device: u64, report: &str) -> BTreeSet<String> {
+    match serde_json::from_str::<Vec<ProbeReport>>(report) {
+        Ok(probes) => {
+            let failed = probes.into_iter().filter(|one| matches!(one.outcome, ProbeOutcome::Unknown { .. }));
+            failed.map(|one| one.probe).collect()
+        }
+        Err(error) => {
+            tracing::error!(device, %error, "a device's report of its probes is damaged in the store; none of its surveys counts");
+            AREAS.map(|area| area.document.to_owned()).into()
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod fault;
 mod file;
 mod fold_mark;
 mod incident;
+mod job;
 mod lock;
 mod maintenance;
 mod migration;

@@ -12,7 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, certificate, clock, coverage, device, document, duty, enrolment, event, examine, fault,
-    incident, maintenance, outbox, sample, snapshot, software, ticket,
+    incident, job, maintenance, outbox, sample, snapshot, software, ticket,
 };
 use crate::audit::AuditRecord;
 use crate::coverage::CoverageFacts;
@@ -20,8 +20,8 @@ use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
-    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader,
+    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
     TicketRecord, TokenRecord, WholeIncident,
 };
 
@@ -158,6 +158,10 @@ impl Reader for SqliteReader {
 
     fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError> {
         duty::handovers(self, limit)
+    }
+
+    fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        job::list(self)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

@@ -304,6 +304,17 @@ CREATE TABLE clock_step (
     by_ms INTEGER NOT NULL,
     row INTEGER NOT NULL
 );
+-- Jobs on other systems that report their success, by their names in the configuration.
+CREATE TABLE job (
+    name TEXT PRIMARY KEY,
+    -- Since when it is watched.
+    since INTEGER NOT NULL,
+    last_success INTEGER,
+    -- Its last report, and whether it said that it failed.
+    reported_at INTEGER,
+    failed INTEGER,
+    message TEXT
+) WITHOUT ROWID;
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

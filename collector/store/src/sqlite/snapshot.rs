@@ -31,9 +31,15 @@ pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<S
     for record in records {
         let mut device = Device::new(record.info);
         if device.info.parent.is_some() || record.boot_id.is_empty() {
-            let number = reader.number(&device.info.id)?;
-            let hello = "SELECT body FROM hello WHERE device = ?1";
-            let hello = reader.one(hello, &[&number], |row| body::<SensorHello>(row, 0))?;
+            let hello = devices::hello(reader, &device.info.id)?;
+            // One that is damaged costs what it says of the sensor until the next, and no start.
+            let hello = hello.and_then(|text| {
+                let read = serde_json::from_str::<SensorHello>(&text);
+                read.inspect_err(
+                    |error| tracing::error!(device = %device.info.id, %error, "a hello is damaged in the store"),
+                )
+                .ok()
+            });
             let sensor = hello.and_then(|hello| hello.sensor);
             device.plain = sensor.is_some() && device.info.parent.is_none();
             device.texts = sensor.unwrap_or_default().texts.into();

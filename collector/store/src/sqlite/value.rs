@@ -30,14 +30,6 @@ pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-/// A document of a column that may be empty.
-pub(super) fn optional_body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => body(row, column).map(Some),
-    }
-}
-
 /// A set of words of which a column holds one.
 pub(super) trait Word: Copy + 'static {
     /// What the words say, for errors.

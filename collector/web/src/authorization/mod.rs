@@ -85,7 +85,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
-        Command::Alerts { .. } => (Requester::Source, Target::Nothing),
+        Command::Alerts { .. } | Command::JobReported { .. } => (Requester::Source, Target::Nothing),
         Command::Note(_) => (Requester::Note, Target::Nothing),
         Command::CheckDuty
         | Command::Delivered(_)

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{Extension, FromRequestParts, Path, State};
+use axum::extract::{Extension, FromRequestParts, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
@@ -16,10 +16,10 @@ use crate::api::device_id;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::rate_limit;
-use crate::server::Peer;
+use crate::sign_in::system_token;
 use ioc_engine::alert;
 use ioc_engine::command::Command;
-use ioc_store::secret;
+use ioc_engine::config::Config;
 
 /// Most alerts in one message of another system.
 const ALERTS_MAX: usize = 1000;
@@ -87,6 +87,7 @@ impl AlertBody {
             reason: Text::new(reason.clone(), reason),
             since,
             firing,
+            over: Text::new("Hệ thống kia báo đã hết.", "The other system says that it is over."),
         };
         Ok((alert, names))
     }
@@ -110,28 +111,10 @@ impl FromRequestParts<App> for AlertSource {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let internal = || Problem::internal("the route has no source");
-        let Path(source) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| internal())?;
-        let Some(peer) = parts.extensions.get::<Peer>() else { return Err(internal()) };
-        if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
-            return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
-        }
-        let refused = || {
-            app.health.count_refused("alert token");
-            // The same for a source that is not there: its name is nobody's business.
-            Problem::unauthorized("show the token of a source of the configuration: Authorization: Bearer …")
+        let token_of = |config: &Config, name: &str| {
+            config.sources.iter().find(|one| one.name == name).map(|one| one.token_file.clone())
         };
-        let config = app.config();
-        let known = config.sources.iter().find(|one| one.name == source).ok_or_else(refused)?;
-        let token = std::fs::read_to_string(&known.token_file)
-            .map_err(|error| Problem::unavailable(format!("{}: {error}", known.token_file.display())))?;
-        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let right = secret::is_same(token.trim(), shown.trim_start_matches("Bearer ").trim());
-        if !right || token.trim().is_empty() {
-            return Err(refused());
-        }
-        app.limits.refund(rate_limit::LINK, peer);
-        Ok(Self(source))
+        Ok(Self(system_token::shown(parts, app, token_of, "alert token").await?))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
-use crate::{account, administration, device, duty, enrolment, incident, maintenance, room, sign_in};
+use crate::{account, administration, device, duty, enrolment, incident, jobs, maintenance, room, sign_in};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -159,6 +159,11 @@ fn incidents_api(all: &mut DescribedRouter) {
     )
     .body::<incident::alerts::AlertsBody>()
     .done(204);
+    all.get("/heartbeats", jobs::api_list, "Jobs on other systems that report their success, and how they stand")
+        .answers::<Vec<jobs::Job>>(200);
+    all.post("/heartbeats/{job}", jobs::api_report, "A job reports, with its own token; without a body it succeeded")
+        .body::<jobs::HeartbeatBody>()
+        .done(204);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);

@@ -11,8 +11,8 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::{
-    account, administration, coverage, device, display_wall, duty, enrolment, incident, language, live, maintenance,
-    overview, room, sign_in,
+    account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
+    maintenance, overview, room, sign_in,
 };
 
 /// All of them.
@@ -66,6 +66,7 @@ fn work() -> Router<App> {
         .route("/duty/test/{person}", post(duty::test_contact))
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
+        .route("/jobs", get(jobs::page))
         .route("/maintenance/{id}/end", post(maintenance::end))
 }
 

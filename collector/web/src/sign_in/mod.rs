@@ -4,3 +4,4 @@ pub(crate) mod authentication;
 pub(crate) mod confirm;
 pub(crate) mod password;
 pub(crate) mod sso;
+pub(crate) mod system_token;

@@ -1,0 +1,325 @@
+//! Jobs on other systems that report their success: one that fails or stays away is a fault of its device until it succeeds
+//! (articles 7.1, 7.2).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ioc_common::clock::Timestamp;
+use ioc_judge::{Alert, Input, Text};
+use ioc_store::{Change, JobRecord, JobReport};
+
+use super::{CommandResult, Engine};
+use crate::command::{Answer, CommandError};
+use crate::config::Job;
+use crate::job::{self, JobState};
+use crate::local_time::local;
+
+/// Longest message that is kept of a job, characters.
+const MESSAGE_MAX_CHARS: usize = 500;
+
+/// The jobs that are watched.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    watched: BTreeMap<String, WatchedJob>,
+    /// When one of them becomes late, if nothing is heard before; none when none will.
+    next_late_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct WatchedJob {
+    record: JobRecord,
+    /// Whether it was a fault when it was looked at last; none before the first time, since an earlier process may have said so.
+    was_bad: Option<bool>,
+}
+
+impl Jobs {
+    /// The jobs as they stand in the store.
+    pub(super) fn new(records: Vec<JobRecord>) -> Self {
+        let watched = records.into_iter().map(|record| (record.name.clone(), WatchedJob { record, was_bad: None }));
+        Self { watched: watched.collect(), next_late_at: None }
+    }
+
+    /// The clock was stepped, and that is followed: the store moves the same with [`Change::ClockStepped`].
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        self.next_late_at = self.next_late_at.map(|at| at.plus_millis(by_ms));
+        for WatchedJob { record, .. } in self.watched.values_mut() {
+            record.since = record.since.plus_millis(by_ms);
+            record.last_success = record.last_success.map(|at| at.plus_millis(by_ms));
+            if let Some(report) = &mut record.last_report {
+                report.at = report.at.plus_millis(by_ms);
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Watches what the configuration says, and nothing else any more.
+    pub(super) fn watch_jobs(&mut self, now: Timestamp) {
+        let gone = |name: &String| !self.config.jobs.iter().any(|job| job.name == *name);
+        let gone: Vec<String> = self.jobs.watched.keys().filter(|name| gone(name)).cloned().collect();
+        for name in gone {
+            self.jobs.watched.remove(&name);
+            let over = Text::new("Công việc này không còn được theo dõi.", "This job is not watched any more.");
+            self.clear_job(&name, over, now);
+            self.batch.changes.push(Change::JobGone(name));
+        }
+        for job in &self.config.jobs {
+            if !self.jobs.watched.contains_key(&job.name) {
+                let record = JobRecord { name: job.name.clone(), since: now, last_success: None, last_report: None };
+                self.batch.changes.push(Change::Job(record.clone()));
+                self.jobs.watched.insert(job.name.clone(), WatchedJob { record, was_bad: None });
+            }
+        }
+        self.check_jobs(now);
+    }
+
+    /// Looks for jobs that are late, where one may be.
+    pub(super) fn check_late_jobs(&mut self, now: Timestamp) {
+        if self.jobs.next_late_at.is_some_and(|at| at <= now) {
+            self.check_jobs(now);
+        }
+    }
+
+    /// A job reports.
+    pub(super) fn job_reported(&mut self, name: &str, failed: bool, message: &str, now: Timestamp) -> CommandResult {
+        let Some(watched) = self.jobs.watched.get_mut(name) else {
+            return Err(CommandError::NotFound(format!("there is no job {name} in the configuration")));
+        };
+        let message = message.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX_CHARS).collect();
+        let record = &mut watched.record;
+        record.last_report = Some(JobReport { at: now, failed, message });
+        if !failed {
+            record.last_success = Some(now);
+        }
+        self.batch.changes.push(Change::Job(record.clone()));
+        self.batch.visible = true;
+        self.check_jobs(now);
+        Ok(Answer::Done)
+    }
+
+    /// Raises and clears the faults of jobs.
+    fn check_jobs(&mut self, now: Timestamp) {
+        let started = Timestamp::from_millis(self.health.engine_started_ms.load(Relaxed));
+        let mut next_late_at: Option<Timestamp> = None;
+        for job in self.config.jobs.clone() {
+            let Some(watched) = self.jobs.watched.get_mut(&job.name) else { continue };
+            let state = job::state(&job, &watched.record, started, now);
+            let late_at = job::late_at(&job, &watched.record, started);
+            if late_at > now {
+                next_late_at = Some(next_late_at.map_or(late_at, |first| first.min(late_at)));
+            }
+            if watched.was_bad.replace(state.is_bad()) == Some(state.is_bad()) {
+                continue;
+            }
+            let record = watched.record.clone();
+            if state.is_bad() {
+                if let Err(error) = self.raise_job(&job, &record, state, now) {
+                    tracing::error!(job = job.name, %error, "that a job is late could not be said");
+                }
+            } else {
+                let over = Text::new("Công việc đã báo thành công.", "The job has reported success.");
+                self.clear_job(&job.name, over, now);
+            }
+        }
+        self.jobs.next_late_at = next_late_at;
+    }
+
+    fn raise_job(
+        &mut self,
+        job: &Job,
+        record: &JobRecord,
+        state: JobState,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let known = job.device.clone().filter(|device| self.state.device(device).is_some());
+        let device = match known {
+            Some(device) => device,
+            None => {
+                self.stand_in(&format!("job-{}", job.name), (&job.title, ""), "for a job on another system", now)?
+            }
+        };
+        let last = record.last_success.map(|at| local(at, &self.config));
+        let (mut vi, mut en) = match (&record.last_report, state) {
+            (Some(report), JobState::Failed) => (
+                format!("Công việc báo thất bại: {}.", report.message.trim_end_matches('.')),
+                format!("The job says that it failed: {}.", report.message.trim_end_matches('.')),
+            ),
+            _ => {
+                let due = local(job::due_at(job, record), &self.config);
+                (format!("Quá hạn báo thành công, chậm nhất {due}."), format!("Its success was due by {due}."))
+            }
+        };
+        match last {
+            Some(last) => {
+                vi += &format!(" Lần thành công gần nhất: {last}.");
+                en += &format!(" It last succeeded at {last}.");
+            }
+            None => {
+                vi += " Chưa lần nào báo thành công.";
+                en += " It has never reported success.";
+            }
+        }
+        if !job.advice.is_empty() {
+            vi += &format!(" {}", job.advice);
+            en += &format!(" {}", job.advice);
+        }
+        let title = match state {
+            JobState::Failed => (format!("Thất bại: {}", job.title), format!("Failed: {}", job.title)),
+            _ => (format!("Quá hạn: {}", job.title), format!("Overdue: {}", job.title)),
+        };
+        let alert = Alert {
+            device,
+            name: fault_name(&job.name),
+            fingerprint: String::new(),
+            severity: job.severity,
+            title: Text::new(title.0, title.1),
+            reason: Text::new(vi, en),
+            since: now,
+            firing: true,
+            over: Text::default(),
+        };
+        self.decide(Input::Alert(alert), now)?;
+        Ok(())
+    }
+
+    /// Ends the fault of a job, if there is one.
+    fn clear_job(&mut self, name: &str, over: Text, now: Timestamp) {
+        let Ok(device) = ioc_common::id::DeviceId::new(&format!("job-{name}")) else { return };
+        let alert = Alert {
+            device,
+            name: fault_name(name),
+            fingerprint: String::new(),
+            severity: ioc_judge::Severity::Warning,
+            title: Text::default(),
+            reason: Text::default(),
+            since: now,
+            firing: false,
+            over,
+        };
+        self.judge(Input::Alert(alert), now);
+    }
+}
+
+/// The name of a job's fault.
+fn fault_name(job: &str) -> String {
+    format!("job/{job}")
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::config::{Span, SpanWithin};
+    use ioc_judge::{FaultState, Severity};
+    use ioc_store::FaultQuery;
+
+    use super::super::time::tests::{Machine, Rig};
+    use super::*;
+    use crate::command::Command;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn nightly(device: Option<&str>) -> Job {
+        Job {
+            name: "db".into(),
+            title: "Sao lưu CSDL".into(),
+            device: device.map(|id| ioc_common::id::DeviceId::new(id).expect("valid")),
+            every: SpanWithin(Span::secs(24 * 3600)),
+            grace: SpanWithin(Span::secs(3600)),
+            severity: Severity::Critical,
+            advice: "Gọi nhóm CSDL.".into(),
+            token_file: "token".into(),
+        }
+    }
+
+    fn watch(rig: &mut Rig, jobs: Vec<Job>) {
+        let mut config = rig.engine.config.clone();
+        config.jobs = jobs;
+        rig.command(Command::Reload(Box::new(config))).expect("taken");
+    }
+
+    fn report(rig: &mut Rig, failed: bool) {
+        let (job, message) = ("db".to_owned(), "disk full.".to_owned());
+        rig.command(Command::JobReported { job, failed, message }).expect("kept");
+    }
+
+    /// State, device, title and reason of each fault of the job, the newest first.
+    fn faults(rig: &Rig) -> Vec<(FaultState, String, String, String)> {
+        let faults = rig.reader.faults(&FaultQuery::default(), 10).expect("reads");
+        let of_job = faults.into_iter().filter(|fault| fault.rule == "job/db");
+        of_job
+            .map(|fault| {
+                let title = fault.title.as_ref().map(|title| title.vi.clone()).unwrap_or_default();
+                (fault.state, fault.device.to_string(), title, fault.reason.vi)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_job_that_stays_away_or_fails_is_a_fault_of_its_device_until_it_succeeds() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        rig.register("srv-1");
+        watch(&mut rig, vec![nightly(Some("srv-1"))]);
+        rig.pass(25 * HOUR_MS - 60_000);
+        assert!(faults(&rig).is_empty(), "its first success is not due yet");
+        rig.pass(120_000);
+        let found = faults(&rig);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].0, found[0].1.as_str()), (FaultState::Raised, "srv-1"));
+        assert_eq!(found[0].2, "Quá hạn: Sao lưu CSDL");
+        assert!(found[0].3.contains("Chưa lần nào") && found[0].3.ends_with("Gọi nhóm CSDL."), "{}", found[0].3);
+        assert_eq!(rig.notices().len(), 1, "and people are told");
+        report(&mut rig, false);
+        let found = faults(&rig);
+        assert_eq!((found.len(), found[0].0), (1, FaultState::Cleared));
+        assert!(found[0].3.ends_with("Công việc đã báo thành công."), "{}", found[0].3);
+        report(&mut rig, true);
+        let found = faults(&rig);
+        assert_eq!((found.len(), found[0].0), (2, FaultState::Raised), "one that failed is not waited for");
+        assert!(found[0].2.starts_with("Thất bại") && found[0].3.contains("disk full."), "{found:?}");
+        // What is no longer watched is no fault any more, and nothing is left of it.
+        watch(&mut rig, Vec::new());
+        assert_ne!(faults(&rig)[0].0, FaultState::Raised);
+        assert!(rig.reader.jobs().expect("reads").is_empty());
+        let of_nobody = Command::JobReported { job: "db".into(), failed: false, message: String::new() };
+        assert!(matches!(rig.command(of_nobody), Err(CommandError::NotFound(_))));
+    }
+
+    #[test]
+    fn a_restart_forgets_no_job_and_says_nothing_twice() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        // Nothing of the inventory: something stands for it.
+        watch(&mut rig, vec![nightly(None)]);
+        report(&mut rig, false);
+        rig.pass(26 * HOUR_MS);
+        assert_eq!(faults(&rig).iter().map(|fault| fault.1.as_str()).collect::<Vec<_>>(), ["job-db"]);
+        drop(rig);
+        let mut rig = Rig::open(dir.path(), &machine);
+        // The rig's configuration has no jobs, as one that somebody has changed meanwhile: its fault is over.
+        rig.pass(10_000);
+        assert_ne!(faults(&rig)[0].0, FaultState::Raised);
+        watch(&mut rig, vec![nightly(None)]);
+        rig.pass(HOUR_MS);
+        assert_eq!(faults(&rig).len(), 1);
+    }
+
+    #[test]
+    fn a_step_of_the_clock_makes_no_job_late() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        watch(&mut rig, vec![nightly(None)]);
+        report(&mut rig, false);
+        let due = |rig: &Rig| job::due_at(&nightly(None), &rig.reader.jobs().expect("reads")[0]);
+        let before = due(&rig);
+        let now = rig.engine.time.now();
+        rig.engine.jobs.shift(240_000);
+        rig.engine.batch.changes.push(Change::ClockStepped { at: now, by_ms: 240_000 });
+        rig.pass(10_000);
+        assert_eq!(due(&rig), before.plus_millis(240_000));
+        assert_eq!(
+            rig.engine.jobs.watched["db"].record,
+            rig.reader.jobs().expect("reads")[0],
+            "memory and store agree"
+        );
+    }
+}

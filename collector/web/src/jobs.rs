@@ -1,0 +1,164 @@
+//! Jobs on other systems that report their success, as a page and in the API (articles 7.1, 7.2).
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Extension, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::{self, Timestamp};
+
+use crate::api::ApiResult;
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show};
+use crate::person::Person;
+use crate::problem::Problem;
+use crate::rate_limit;
+use crate::sign_in::system_token;
+use crate::tone::Tone;
+use ioc_engine::command::Command;
+use ioc_engine::config::Config;
+use ioc_engine::job;
+use ioc_store::scope::AccessScope;
+use ioc_store::{JobRecord, Reader, StoreError};
+
+/// A job that has shown its token. Nothing of its body is read before.
+pub(crate) struct ReportingJob(String);
+
+impl FromRequestParts<App> for ReportingJob {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token_of = |config: &Config, name: &str| {
+            config.jobs.iter().find(|one| one.name == name).map(|one| one.token_file.clone())
+        };
+        Ok(Self(system_token::shown(parts, app, token_of, "job token").await?))
+    }
+}
+
+/// What a job reports; without a body it succeeded.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HeartbeatBody {
+    /// It failed.
+    failed: bool,
+    /// What it says besides; the first 500 characters are kept.
+    message: String,
+}
+
+/// Takes in a job's report.
+pub(crate) async fn api_report(
+    State(app): State<App>,
+    ReportingJob(job): ReportingJob,
+    body: Option<Json<HeartbeatBody>>,
+) -> Result<(Extension<rate_limit::ValidToken>, StatusCode), Problem> {
+    let Json(HeartbeatBody { failed, message }) = body.unwrap_or_default();
+    app.engine.alert_command(Command::JobReported { job, failed, message }).await?;
+    Ok((Extension(rate_limit::ValidToken), StatusCode::NO_CONTENT))
+}
+
+/// How a job on another system stands.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Job {
+    /// Its name in the configuration.
+    name: String,
+    /// What people call it.
+    title: String,
+    /// The device that it is about; none when nothing of the inventory fits.
+    device: Option<String>,
+    /// How it stands: `waiting` (its first success is not due yet), `succeeded`, `failed` or `late`.
+    state: &'static str,
+    /// Its success is due so long after the last one, seconds.
+    every_s: u64,
+    /// How much later it may come, seconds.
+    grace_s: u64,
+    /// When it last reported success.
+    last_success: Option<Timestamp>,
+    /// When its next success is due at the latest.
+    due_at: Timestamp,
+    /// When it reported last.
+    last_report: Option<Timestamp>,
+    /// What it said then.
+    message: String,
+}
+
+impl Job {
+    fn every_ms(&self) -> i64 {
+        i64::try_from(self.every_s.saturating_mul(1000)).unwrap_or(i64::MAX)
+    }
+
+    fn tone(&self) -> Tone {
+        match self.state {
+            "succeeded" => Tone::Good,
+            "waiting" => Tone::Away,
+            _ => Tone::Bad,
+        }
+    }
+}
+
+/// The jobs that are watched and within reach, the bad ones first. One that is about no device of the inventory is for those who see all.
+fn visible_jobs(
+    reader: &dyn Reader,
+    (config, started): (&Config, Timestamp),
+    access: &AccessScope,
+    now: Timestamp,
+) -> Result<Vec<Job>, StoreError> {
+    let records = reader.jobs()?;
+    let mut jobs = Vec::new();
+    for job in &config.jobs {
+        let device = job.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
+        if device.is_none() && !access.is_everywhere() {
+            continue;
+        }
+        let new = || JobRecord { name: job.name.clone(), since: now, last_success: None, last_report: None };
+        let record = records.iter().find(|record| record.name == job.name).cloned().unwrap_or_else(new);
+        let state = job::state(job, &record, started, now);
+        let seconds = |ms: i64| ms.unsigned_abs() / 1000;
+        jobs.push((
+            !state.is_bad(),
+            Job {
+                name: job.name.clone(),
+                title: job.title.clone(),
+                device: device.map(|device| device.info.id.to_string()),
+                state: state.as_str(),
+                every_s: seconds(job.every.as_millis()),
+                grace_s: seconds(job.grace.as_millis()),
+                last_success: record.last_success,
+                due_at: job::due_at(job, &record),
+                last_report: record.last_report.as_ref().map(|report| report.at),
+                message: record.last_report.map(|report| report.message).unwrap_or_default(),
+            },
+        ));
+    }
+    jobs.sort_by_key(|(well, _)| *well);
+    Ok(jobs.into_iter().map(|(_, job)| job).collect())
+}
+
+async fn read(app: &App, person: &Person) -> Result<Vec<Job>, Problem> {
+    let (config, access) = (app.config(), person.scope.clone());
+    let started = Timestamp::from_millis(app.health.engine_started_ms.load(Relaxed));
+    app.read(&person.scope, move |reader| visible_jobs(reader, (&config, started), &access, clock::now())).await
+}
+
+pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<Job>> {
+    Ok(Json(read(&app, &person).await?))
+}
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct JobsPage {
+    page_context: PageContext,
+    jobs: Vec<Job>,
+}
+
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    match read(&app, &person).await {
+        Ok(jobs) => Ok(show(&JobsPage { page_context, jobs })),
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
