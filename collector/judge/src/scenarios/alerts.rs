@@ -16,6 +16,7 @@ fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
             reason: Text::new("p99 2 s", "p99 2 s"),
             since: start(),
             firing,
+            over: Text::new("Hết.", "Over."),
         })
     };
     fleet.input(of("d-0", true)).expect("allowed");
