@@ -360,6 +360,13 @@ pub enum ClockCommand {
 /// The audit log.
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Check that no record was changed or removed.
-    Verify,
+    /// Check that no record was changed, removed, inserted or moved, and that the log is the one that was signed. Fails where it is not.
+    Verify {
+        /// List what each device witnessed of the log last, too, and whether it is the one here.
+        #[arg(long)]
+        witnesses: bool,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }

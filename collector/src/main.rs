@@ -14,11 +14,10 @@ use ioc_collector::arguments::{
     StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, Answers, Mail};
-use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
+use ioc_collector::{audit_verify, cli, config, doctor, first_start, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
-use ioc_store::audit;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
@@ -102,7 +101,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
-        CliCommand::Audit { command: AuditCommand::Verify } => verify(&runtime).await,
+        CliCommand::Audit { command: AuditCommand::Verify { witnesses, json } } => {
+            let authority = config.data.join("pki/ca.pem");
+            audit_verify::run(&runtime, &authority, witnesses, json).await
+        }
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
     }
@@ -473,36 +475,6 @@ async fn clock(runtime: &Path, command: ClockCommand) -> anyhow::Result<()> {
             say("confirmed\n")
         }
     }
-}
-
-async fn verify(runtime: &Path) -> anyhow::Result<()> {
-    let mut previous = audit::GENESIS.to_owned();
-    let mut after = 0_u64;
-    loop {
-        let page = cli::ask(runtime, "GET", &format!("/api/v1/audit?cursor={after}&limit=500"), None).await?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        for item in &items {
-            let record = record_of(item)?;
-            anyhow::ensure!(record.number == after + 1, "record {} is missing", after + 1);
-            anyhow::ensure!(audit::follows(&previous, &record), "record {} was changed", record.number);
-            (previous, after) = (record.hash, record.number);
-        }
-        if page["next_cursor"].is_null() {
-            return say(&format!("{after} records, none changed or missing; head {previous}\n"));
-        }
-    }
-}
-
-fn record_of(item: &Value) -> anyhow::Result<audit::AuditRecord> {
-    Ok(audit::AuditRecord {
-        number: item["number"].as_u64().context("a record has no number")?,
-        at: text(&item["at"]).parse()?,
-        actor: text(&item["actor"]),
-        action: text(&item["action"]),
-        subject: text(&item["subject"]),
-        detail: text(&item["detail"]),
-        hash: text(&item["hash"]),
-    })
 }
 
 fn text(value: &Value) -> String {

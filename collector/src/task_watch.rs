@@ -14,7 +14,7 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
     match task {
         // Receivers are restarted, disks are cleaned up.
         BackgroundTask::Compaction | BackgroundTask::RemoteWrite => 3 * HOUR_MS,
-        BackgroundTask::Certificates => HOUR_MS,
+        BackgroundTask::Certificates | BackgroundTask::SignedHeads => HOUR_MS,
         // Whoever has changed it is there.
         BackgroundTask::Configuration => 0,
     }

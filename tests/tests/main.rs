@@ -26,6 +26,7 @@ mod probes;
 mod remote_write;
 mod roles;
 mod sensors;
+mod signed_heads;
 mod silent_peers;
 mod single_sign_on;
 mod spool_faults;

@@ -6,6 +6,7 @@
 mod account;
 mod archive;
 pub mod audit;
+pub mod audit_check;
 mod change;
 pub mod chart;
 mod clock;
@@ -20,6 +21,7 @@ mod error;
 pub mod history;
 pub mod inventory;
 mod list_query;
+pub mod merkle;
 mod new_device;
 mod outbox;
 pub mod place;
@@ -33,6 +35,7 @@ mod store;
 pub mod template;
 mod ticket;
 pub mod totp;
+pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{

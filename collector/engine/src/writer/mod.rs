@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admission;
+mod audit_heads;
 mod background;
 mod batch;
 mod budget;
@@ -193,6 +194,7 @@ pub struct Engine {
     settings: HashMap<DeviceId, SettingsOutcome>,
     /// The digest of the settings that each was sent on its present connection.
     sent_settings: HashMap<DeviceId, String>,
+    audit_heads: audit_heads::AuditHeads,
     budgets: budget::Budgets,
     /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
     boot_ms: u64,
@@ -258,6 +260,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let accounts = AccountRegistry::read(reader.as_ref())?;
+    let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
@@ -282,6 +285,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         software: HashMap::new(),
         settings,
         sent_settings: HashMap::new(),
+        audit_heads,
         budgets: budget::Budgets::new(clock::boottime_ms()),
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
@@ -319,6 +323,7 @@ impl Engine {
         let now = self.time.now();
         self.check_disk(now);
         self.forget_requests(now);
+        self.keep_head(now);
     }
 
     /// Judges what has come in. True when the engine is to end.

@@ -149,6 +149,7 @@ impl Slot {
         if stop || self.engine.is_urgent() || self.due.is_some_and(|due| due <= now) {
             self.due = None;
             if !self.engine.commit() || stop {
+                self.engine.keep_last_head();
                 if let Err(error) = self.engine.store.close() {
                     tracing::warn!(%error, "the store was not put in order; the next start does it");
                 }

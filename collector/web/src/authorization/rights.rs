@@ -87,6 +87,9 @@ const VIEWS: &[&str] = &[
 /// Routes that only read, and are not for everyone.
 const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
+    ("/api/v1/audit/heads", Right::Audit),
+    ("/api/v1/audit/keys", Right::Audit),
+    ("/api/v1/audit/witnesses", Right::Audit),
     ("/audit", Right::Audit),
     ("/admin", Right::Administer),
     ("/api/v1/store", Right::Administer),
