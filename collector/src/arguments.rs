@@ -73,6 +73,12 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Records for an investigation: audit, incidents, faults, events and notices in one archive that proves itself.
+    Records {
+        /// What to do.
+        #[command(subcommand)]
+        command: RecordsCommand,
+    },
     /// The machine's clock.
     Clock {
         /// What to do.
@@ -355,6 +361,37 @@ pub enum ClockCommand {
     Show,
     /// Say that it is right after a step of it: what is due moves with it, and what is past its time is deleted again.
     Confirm,
+}
+
+/// Records for an investigation.
+#[derive(Subcommand)]
+pub enum RecordsCommand {
+    /// Make an archive of a period. What is read and by whom is in the audit log.
+    Export {
+        /// From this moment on, RFC 3339, such as 2026-10-01T00:00:00+07:00.
+        #[arg(long)]
+        from: ioc_common::clock::Timestamp,
+        /// Before this moment.
+        #[arg(long)]
+        to: ioc_common::clock::Timestamp,
+        /// Of this device alone.
+        #[arg(long)]
+        device: Option<String>,
+        /// Of this incident alone, such as INC-000012.
+        #[arg(long)]
+        incident: Option<String>,
+        /// The archive, a tar file; it must not be there yet.
+        #[arg(long)]
+        to_file: PathBuf,
+    },
+    /// Check an archive, on any machine and without a collector. Fails when it is not whole or does not prove itself.
+    Verify {
+        /// The archive.
+        archive: PathBuf,
+        /// The authority's certificate that you already have, PEM; without it the archive's own is believed.
+        #[arg(long)]
+        authority: Option<PathBuf>,
+    },
 }
 
 /// The audit log.

@@ -23,14 +23,16 @@ const PAGE: usize = 500;
 const AUTHORITY_ANEW: &str = "authority.made_anew";
 
 /// What was found.
-struct Verified {
+pub(crate) struct Verified {
     records: u64,
     hash: String,
     heads: u64,
     signed_through: u64,
-    findings: Vec<AuditFinding>,
+    /// The newest head when it began.
+    pub(crate) newest: Option<AuditHead>,
+    pub(crate) findings: Vec<AuditFinding>,
     /// Keys that the authority did not certify, and why they count as found.
-    keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 /// Checks the log of the collector whose control socket lies below `runtime`. `authority` is the certificate of its authority.
@@ -42,7 +44,7 @@ pub async fn run(runtime: &Path, authority: &Path, witnesses: bool, as_json: boo
     let authority = as_owner(data, || std::fs::read_to_string(authority))
         .and_then(|read| read)
         .with_context(|| format!("cannot read {}", authority.display()))?;
-    let verified = verify(runtime, &authority).await?;
+    let verified = verify(runtime, &authority, &mut |_| {}).await?;
     let witnessed = if witnesses { all(runtime, "/api/v1/audit/witnesses?", "").await? } else { Vec::new() };
     let differ = witnessed.iter().filter(|one| disagrees(one)).count();
     let sound = verified.findings.is_empty() && verified.keys.is_empty() && differ == 0;
@@ -56,7 +58,15 @@ pub async fn run(runtime: &Path, authority: &Path, witnesses: bool, as_json: boo
     Ok(())
 }
 
-async fn verify(runtime: &Path, authority: &str) -> anyhow::Result<Verified> {
+/// Checks the log; `each` sees every record.
+///
+/// # Errors
+/// When the collector does not answer, or answers nonsense.
+pub(crate) async fn verify(
+    runtime: &Path,
+    authority: &str,
+    each: &mut (dyn FnMut(&AuditRecord) + Send),
+) -> anyhow::Result<Verified> {
     let mut uncertified = Vec::new();
     let mut keys = BTreeMap::new();
     for key in cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?.as_array().unwrap_or(&Vec::new()) {
@@ -73,7 +83,8 @@ async fn verify(runtime: &Path, authority: &str) -> anyhow::Result<Verified> {
     }
     // The newest head before the first record: a log that grows meanwhile has more than it speaks of, never less.
     let newest = cli::ask(runtime, "GET", "/api/v1/audit/heads?newest=true", None).await?;
-    let through = newest["items"][0]["number"].as_u64().unwrap_or(0);
+    let newest = newest["items"].get(0).map(head_of).transpose()?;
+    let through = newest.as_ref().map_or(0, |head| head.number);
     let (mut check, mut head, mut anew) = (AuditCheck::new(keys), 0, false);
     loop {
         let after = check.number();
@@ -85,12 +96,15 @@ async fn verify(runtime: &Path, authority: &str) -> anyhow::Result<Verified> {
             let path = format!("/api/v1/audit/heads?cursor={head}&limit={PAGE}");
             let heads = cli::ask(runtime, "GET", &path, None).await?;
             let heads = items(&heads).iter().map(head_of).collect::<anyhow::Result<Vec<_>>>()?;
-            let Some(newest) = heads.last() else { break };
-            head = newest.number;
+            let Some(last) = heads.last() else { break };
+            head = last.number;
             heads.into_iter().filter(|head| head.number <= through).for_each(|head| check.head(head));
         }
         anew |= records.iter().any(|record| record.action == AUTHORITY_ANEW);
-        records.iter().for_each(|record| check.record(record));
+        for record in &records {
+            check.record(record);
+            each(record);
+        }
         if page["next_cursor"].is_null() || check.number() == after {
             break;
         }
@@ -98,11 +112,11 @@ async fn verify(runtime: &Path, authority: &str) -> anyhow::Result<Verified> {
     let ((heads, signed_through), records, hash) = (check.agreed(), check.number(), check.hash().to_owned());
     // An authority that was made anew certified none of the keys before it, and the log says so.
     let keys = if anew { Vec::new() } else { uncertified };
-    Ok(Verified { records, hash, heads, signed_through, findings: check.finish(), keys })
+    Ok(Verified { records, hash, heads, signed_through, newest, findings: check.finish(), keys })
 }
 
 fn as_text(verified: &Verified, witnessed: &[Value]) -> String {
-    let Verified { records, hash, heads, signed_through, findings, keys } = verified;
+    let Verified { records, hash, heads, signed_through, newest: _, findings, keys } = verified;
     let mut page = String::new();
     for line in findings.iter().map(ToString::to_string).chain(keys.iter().cloned()) {
         let _ = writeln!(page, "{line}");
@@ -145,7 +159,7 @@ fn disagrees(one: &Value) -> bool {
 }
 
 /// All items of a list.
-async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Value>> {
     let (mut found, mut cursor) = (Vec::new(), first.to_owned());
     loop {
         let page = cli::ask(runtime, "GET", &format!("{path}limit={PAGE}{cursor}"), None).await?;
@@ -155,7 +169,7 @@ async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Valu
     }
 }
 
-fn items(page: &Value) -> &[Value] {
+pub(crate) fn items(page: &Value) -> &[Value] {
     page["items"].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -175,7 +189,7 @@ fn head_of(item: &Value) -> anyhow::Result<AuditHead> {
     serde_json::from_value(item.clone()).context("a signed head cannot be read")
 }
 
-fn text(value: &Value) -> anyhow::Result<String> {
+pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
     value.as_str().map(str::to_owned).context("the collector's answer lacks a text")
 }
 

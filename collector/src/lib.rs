@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod integrity_check;
 pub mod notify;
 mod panics;
+pub mod records;
 pub mod remote_write;
 pub mod serve;
 pub mod setup;

@@ -10,11 +10,11 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, Init, RuleCommand,
-    StoreCommand, TokenCommand, TokenOptions,
+    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, Init, RecordsCommand,
+    RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, Answers, Mail};
-use ioc_collector::{audit_verify, cli, config, doctor, first_start, serve, xlsx};
+use ioc_collector::{audit_verify, cli, config, doctor, first_start, records, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
@@ -59,6 +59,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let CliCommand::Docs { page } = &cli.command {
         anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
         return say(&metrics_page());
+    }
+    if let CliCommand::Records { command: RecordsCommand::Verify { archive, authority } } = &cli.command {
+        return check_records(archive, authority.as_deref());
     }
     if let CliCommand::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
@@ -105,6 +108,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let authority = config.data.join("pki/ca.pem");
             audit_verify::run(&runtime, &authority, witnesses, json).await
         }
+        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
+            let wanted = records::export::Wanted { from, to, device, incident };
+            say(&records::export::run(&runtime, &config.data.join("pki"), &wanted, &to_file).await?)
+        }
+        CliCommand::Records { command: RecordsCommand::Verify { .. } } => Ok(()),
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
     }
@@ -174,6 +182,18 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 }
 
 /// Looks the store over.
+/// Checks an archive of records; it needs no configuration.
+fn check_records(archive: &Path, authority: Option<&Path>) -> anyhow::Result<()> {
+    let given = authority.map(std::fs::read_to_string).transpose();
+    let given = given.with_context(|| format!("cannot read {}", authority.unwrap_or(archive).display()))?;
+    let checked = records::verify::check(archive, given.as_deref())?;
+    for line in checked.findings.iter().chain(&checked.about) {
+        say(&format!("{line}\n"))?;
+    }
+    anyhow::ensure!(checked.findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
+    say("whole, and proven by its own signatures\n")
+}
+
 fn check_store(config: &Config) -> anyhow::Result<()> {
     let findings = as_owner(&config.data, || ioc_store::examine(&config.data, true))??;
     for finding in &findings {

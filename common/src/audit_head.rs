@@ -51,6 +51,20 @@ pub fn key_id(public: &[u8]) -> String {
     sha256_hex(public).chars().take(KEY_DIGITS).collect()
 }
 
+/// A signature as it is written down: base64.
+#[must_use]
+pub fn signature_text(signature: &[u8]) -> String {
+    STANDARD.encode(signature)
+}
+
+/// Whether the owner of a public key, an uncompressed point, signed a text; the signature is in base64.
+#[must_use]
+pub fn verify_text(public: &[u8], text: &str, signature: &str) -> bool {
+    let Ok(signature) = STANDARD.decode(signature) else { return false };
+    let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_ASN1, public);
+    key.verify(text.as_bytes(), &signature).is_ok()
+}
+
 impl AuditHead {
     /// A head without a signature.
     #[must_use]
@@ -68,16 +82,14 @@ impl AuditHead {
     /// The same head with this signature.
     #[must_use]
     pub fn signed(mut self, signature: &[u8]) -> Self {
-        self.signature = STANDARD.encode(signature);
+        self.signature = signature_text(signature);
         self
     }
 
     /// Whether the owner of this public key, an uncompressed point, signed it.
     #[must_use]
     pub fn is_signed_by(&self, public: &[u8]) -> bool {
-        let Ok(signature) = STANDARD.decode(&self.signature) else { return false };
-        let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_ASN1, public);
-        self.key == key_id(public) && key.verify(self.statement().as_bytes(), &signature).is_ok()
+        self.key == key_id(public) && verify_text(public, &self.statement(), &self.signature)
     }
 
     /// Whether its fields are of the form that a head has; what comes from outside may have any.

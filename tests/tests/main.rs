@@ -23,6 +23,7 @@ mod main_path;
 mod mqtt_sequences;
 mod notices;
 mod probes;
+mod records;
 mod remote_write;
 mod roles;
 mod sensors;

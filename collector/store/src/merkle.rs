@@ -106,6 +106,66 @@ impl Frontier {
     }
 }
 
+/// A whole tree, from which it is shown that a record is in it.
+#[derive(Debug)]
+pub struct Tree {
+    /// Leaves first; a node without a neighbour stands on the next level as it is.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// The tree over these records, by their hashes.
+    #[must_use]
+    pub fn of(records: &[Hash]) -> Self {
+        let mut levels = vec![records.iter().map(leaf).collect::<Vec<_>>()];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let above = below.chunks(2).map(|pair| match pair {
+                [left, right] => node(left, right),
+                alone => alone.first().copied().unwrap_or(MISSING),
+            });
+            let above = above.collect();
+            levels.push(above);
+        }
+        Self { levels }
+    }
+
+    /// The hashes that lead from a record, counted from 0, to the root (RFC 6962, section 2.1.1). Empty for one that is not there.
+    #[must_use]
+    pub fn proof(&self, index: usize) -> Vec<Hash> {
+        let (mut path, mut index) = (Vec::new(), index);
+        for level in self.levels.iter().filter(|level| level.len() > 1) {
+            path.extend(level.get(index ^ 1).filter(|_| index < level.len()));
+            index /= 2;
+        }
+        path
+    }
+}
+
+/// The root that a record, counted from 0, and its proof lead to in a tree of this size (RFC 9162, section 2.1.3.2); none where the proof is
+/// of another place.
+#[must_use]
+pub fn root_of(record: &Hash, index: u64, size: u64, proof: &[Hash]) -> Option<Hash> {
+    if index >= size {
+        return None;
+    }
+    let (mut at, mut last, mut root) = (index, size - 1, leaf(record));
+    for neighbour in proof {
+        if last == 0 {
+            return None;
+        }
+        if at & 1 == 1 || at == last {
+            root = node(neighbour, &root);
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            root = node(&root, neighbour);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    (last == 0).then_some(root)
+}
+
 #[cfg(test)]
 mod tests {
     use ioc_common::encoding::hex;
@@ -154,6 +214,17 @@ mod tests {
                 }
                 tree.push(one);
             }
+            // Every record is shown to be in it, and nothing else is.
+            let whole = Tree::of(&leaves);
+            for (place, one) in leaves.iter().enumerate() {
+                let (proof, size) = (whole.proof(place), size as u64);
+                prop_assert_eq!(root_of(one, place as u64, size, &proof), Some(tree.root()));
+                for other in [place ^ 1, size as usize - 1 - place, size as usize].into_iter().filter(|other| *other != place) {
+                    prop_assert_ne!(root_of(one, other as u64, size, &proof), Some(tree.root()));
+                }
+                prop_assert_ne!(root_of(&MISSING, place as u64, size, &proof), Some(tree.root()));
+            }
+            prop_assert!(whole.proof(size).is_empty());
             prop_assert_eq!(tree.size(), size as u64);
             prop_assert_eq!(tree.root(), defined(&leaves));
         }

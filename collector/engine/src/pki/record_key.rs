@@ -44,7 +44,7 @@ impl RecordKey {
     /// [`PkiError`] names the file.
     pub fn open(authority: &Authority, now: Timestamp) -> Result<Self, PkiError> {
         let (key_path, certificate_path) = (authority.dir.join(KEY_FILE), authority.dir.join(CERTIFICATE_FILE));
-        if let Some(kept) = Self::read(authority, &key_path, &certificate_path, now) {
+        if let Some(kept) = Self::existing(&authority.dir, authority.pem(), now) {
             return Ok(kept);
         }
         let made = |error: rcgen::Error| PkiError::Make(error.to_string());
@@ -65,11 +65,12 @@ impl RecordKey {
         Ok(Self { key, id, certificate })
     }
 
-    /// The key that lies there, where it can be used.
-    fn read(authority: &Authority, key_path: &Path, certificate_path: &Path, now: Timestamp) -> Option<Self> {
-        let key = KeyPair::from_pem(&fs::read_to_string(key_path).ok()?).ok()?;
-        let certificate = fs::read_to_string(certificate_path).ok()?;
-        let public = certified_key(&certificate, authority.pem()).ok()?;
+    /// The key that lies in a directory of keys, where it can be used: it is certified by this authority, PEM, and that has not ended.
+    #[must_use]
+    pub fn existing(dir: &Path, authority: &str, now: Timestamp) -> Option<Self> {
+        let key = KeyPair::from_pem(&fs::read_to_string(dir.join(KEY_FILE)).ok()?).ok()?;
+        let certificate = fs::read_to_string(dir.join(CERTIFICATE_FILE)).ok()?;
+        let public = certified_key(&certificate, authority).ok()?;
         let ends_at = super::ends_at(&CertificateDer::from_pem_slice(certificate.as_bytes()).ok()?)?;
         let fits = public == key.der_bytes() && now < ends_at;
         fits.then(|| Self { id: key_id(&public), key, certificate })
@@ -98,9 +99,16 @@ impl RecordKey {
     /// # Errors
     /// [`PkiError::Make`] when the key does not sign.
     pub fn sign(&self, head: AuditHead) -> Result<AuditHead, PkiError> {
-        let signature =
-            self.key.sign(head.statement().as_bytes()).map_err(|error| PkiError::Make(error.to_string()))?;
+        let signature = self.sign_text(&head.statement())?;
         Ok(head.signed(&signature))
+    }
+
+    /// Signs a text that begins with a line which says what it is.
+    ///
+    /// # Errors
+    /// [`PkiError::Make`] when the key does not sign.
+    pub fn sign_text(&self, text: &str) -> Result<Vec<u8>, PkiError> {
+        self.key.sign(text.as_bytes()).map_err(|error| PkiError::Make(error.to_string()))
     }
 }
 

@@ -26,6 +26,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/duty/resend", Right::Duty),
     ("/api/v1/duty/covers", Right::Duty),
     ("/api/v1/duty/covers/{id}", Right::Duty),
+    // It changes nothing but the log, which says it.
+    ("/api/v1/records/exports", Right::Audit),
     // What a rule would have said changes nothing.
     ("/api/v1/devices/{id}/replay", Right::View),
     // One's own.

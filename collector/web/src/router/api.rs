@@ -197,6 +197,13 @@ fn people_api(all: &mut DescribedRouter) {
     )
     .query::<ListQuery>()
     .answers::<Page<administration::audit::WitnessItem>>(200);
+    all.post(
+        "/records/exports",
+        administration::records::api_exported,
+        "Keeps on record that records were taken out for an investigation",
+    )
+    .body::<administration::records::ExportedRecords>()
+    .done(204);
     all.get("/accounts", account::accounts::api_list, "All accounts")
         .answers::<Vec<account::accounts::AccountItem>>(200);
     all.post("/accounts", account::accounts::api_add, "A new account; its first password is shown once")
