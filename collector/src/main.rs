@@ -112,9 +112,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let wanted = records::export::Wanted { from, to, device, incident };
             say(&records::export::run(&runtime, &config.data.join("pki"), &wanted, &to_file).await?)
         }
-        CliCommand::Records { command: RecordsCommand::Verify { .. } } => Ok(()),
         CliCommand::Clock { command } => clock(&runtime, command).await,
-        CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
+        CliCommand::Init(_)
+        | CliCommand::Docs { .. }
+        | CliCommand::Records { command: RecordsCommand::Verify { .. } } => Ok(()),
     }
 }
 

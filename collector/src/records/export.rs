@@ -80,7 +80,7 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     let (head, findings) = audit(runtime, &authority, &wanted, incident, &parts).await?;
     incidents(runtime, &wanted, incident, &parts).await?;
     faults(runtime, &wanted, incident, &parts).await?;
-    events(runtime, &wanted, &parts).await?;
+    events(runtime, &wanted, incident, &parts).await?;
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
         parts.write(&key_file(&text(&one["id"])?), text(&one["certificate"])?.as_bytes())?;
@@ -262,10 +262,12 @@ async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
 }
 
 /// What happened on devices in the period.
-async fn events(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
+async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
     let mut out = Kind::begin(parts, "events.jsonl", &["device", "number", "at", "name", "text", "fields"])?;
     let devices = match &wanted.device {
         Some(device) => vec![device.clone()],
+        // An incident of the centre as a whole is of no device.
+        None if only.is_some() => Vec::new(),
         None => {
             let found = all(runtime, "/api/v1/devices?", "").await?;
             found.iter().filter_map(|one| one["id"].as_str().or(one["device"].as_str()).map(str::to_owned)).collect()
@@ -326,13 +328,14 @@ impl Kind {
 /// A value for a table. What a spreadsheet would take for a formula is a text there.
 fn cell(value: &Value) -> String {
     let text = match value {
-        Value::Null => String::new(),
+        Value::Null => return String::new(),
+        Value::Bool(_) | Value::Number(_) => return value.to_string(),
         Value::String(text) => text.clone(),
         // A text for people is in both languages; the table is for reading.
         Value::Object(fields) if fields.contains_key("vi") && fields.contains_key("en") => {
             fields["vi"].as_str().unwrap_or_default().to_owned()
         }
-        other => other.to_string(),
+        Value::Object(_) | Value::Array(_) => value.to_string(),
     };
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
@@ -420,5 +423,48 @@ pub(super) fn digest(from: &mut dyn std::io::Read) -> std::io::Result<(u64, Stri
         }
         context.update(&buffer[..read]);
         bytes += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(incident: Option<&str>) -> Wanted {
+        let at = |text: &str| text.parse().expect("a time");
+        let (from, to) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
+        Wanted { from, to, device: None, incident: incident.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_period_has_its_beginning_and_not_its_end_and_what_reached_into_it_belongs_to_it() {
+        let wanted = wanted(None);
+        let holds = |at: &str| wanted.holds(&json!(at));
+        assert!(holds("2026-10-01T00:00:00Z") && holds("2026-10-31T23:59:59.999Z"));
+        assert!(!holds("2026-11-01T00:00:00Z") && !holds("2026-09-30T23:59:59.999Z") && !holds("nonsense"));
+        let touches = |from: &str, until: Value| wanted.touches(&json!(from), &until);
+        assert!(touches("2026-01-01T00:00:00Z", Value::Null), "open since January");
+        assert!(touches("2026-09-30T00:00:00Z", json!("2026-10-01T00:00:00Z")));
+        assert!(!touches("2026-09-30T00:00:00Z", json!("2026-09-30T23:00:00Z")));
+        assert!(!touches("2026-11-01T00:00:00Z", Value::Null));
+    }
+
+    #[test]
+    fn an_incident_is_named_by_its_number() {
+        assert_eq!(wanted(None).incident_number().expect("none"), None);
+        for text in ["INC-000012", "12", "000012"] {
+            assert_eq!(wanted(Some(text)).incident_number().expect("a number"), Some(12));
+        }
+        assert!(wanted(Some("../12")).incident_number().is_err());
+    }
+
+    #[test]
+    fn a_table_holds_no_formula_and_no_path_of_anybody() {
+        assert_eq!(cell(&json!("=HYPERLINK(1)")), "'=HYPERLINK(1)");
+        assert_eq!(cell(&json!("-1+2")), "'-1+2");
+        assert_eq!(cell(&json!({ "vi": "Khói", "en": "Smoke" })), "Khói");
+        assert_eq!([cell(&Value::Null), cell(&json!(-3))], ["", "-3"]);
+        assert_eq!(attachment(12, &"a".repeat(64)).expect("a digest"), format!("files/INC-000012/{}", "a".repeat(64)));
+        assert!(attachment(12, "../../etc/passwd").is_err());
     }
 }

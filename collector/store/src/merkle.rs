@@ -133,8 +133,11 @@ impl Tree {
     #[must_use]
     pub fn proof(&self, index: usize) -> Vec<Hash> {
         let (mut path, mut index) = (Vec::new(), index);
+        if self.levels.first().is_none_or(|leaves| index >= leaves.len()) {
+            return path;
+        }
         for level in self.levels.iter().filter(|level| level.len() > 1) {
-            path.extend(level.get(index ^ 1).filter(|_| index < level.len()));
+            path.extend(level.get(index ^ 1));
             index /= 2;
         }
         path

@@ -84,11 +84,13 @@ fn explained(reader: &dyn Reader, head: &AuditHead) -> Result<Option<WitnessVerd
 }
 
 /// The record that declares why a head is not in the log: people put a copy in the store's place (`store.restored`) or began a new one
-/// (`store.made_anew`) after it was signed. What stood before that record is the copy, and must agree with every head.
+/// (`store.made_anew`) after it was signed. What stood before a restore is the copy, and must agree with every head; a store that was begun
+/// anew has none.
 ///
 /// # Errors
 /// [`StoreError`] when the log cannot be read.
 pub fn declared_restore(reader: &dyn Reader, head: &AuditHead) -> Result<Option<AuditRecord>, StoreError> {
     let declared = reader.audit_restores()?;
-    Ok(declared.into_iter().find(|record| head.number >= record.number && head.at <= record.at))
+    let replaced = |record: &AuditRecord| record.action == "store.made_anew" || head.number >= record.number;
+    Ok(declared.into_iter().find(|record| replaced(record) && head.at <= record.at))
 }

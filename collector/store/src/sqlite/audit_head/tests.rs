@@ -249,6 +249,12 @@ fn a_restore_that_was_declared_explains_what_witnesses_saw_and_nothing_else() {
     assert_eq!(verdict(&store, &signer.sign(9, &"7".repeat(64), &lost.tree, at(50))), WitnessVerdict::Differs);
     grow(&mut store, 5);
     assert_eq!(verdict(&store, &heads[1]), WitnessVerdict::Restored { declared: 11 });
+    // One that was begun anew holds nothing of the log before, whatever its numbers are.
+    let mut anew = entry("on the command line");
+    (anew.action, anew.at) = ("store.made_anew".to_owned(), at(60));
+    store.commit(&[Change::Audit(anew)]).expect("kept");
+    let old = signer.sign(9, &"7".repeat(64), &lost.tree, at(50));
+    assert_eq!(verdict(&store, &old), WitnessVerdict::Restored { declared: 17 });
     // Of a key that is not known, and one that nobody signed.
     let stranger = Signer::new().sign(10, &early.hash, &lost.tree, at(500));
     assert_eq!(verdict(&store, &stranger), WitnessVerdict::UnknownKey);
