@@ -19,6 +19,7 @@ use ioc_common::owner::as_owner;
 use ioc_common::random::entropy;
 use ioc_probe::facts;
 
+use crate::audit_witness;
 use crate::host::http::{self, HttpError, HttpRequest, HttpResponse};
 use crate::identity::{Identity, IdentityError, IdentityStore, Material};
 
@@ -120,6 +121,9 @@ fn take_on(
     crate::identity::client_config(&staged)?;
     store.promote(&staged)?;
     store.save_identity(identity)?;
+    // It may be another collector, whose log is another.
+    audit_witness::forget(store.dir())
+        .map_err(|source| IdentityError::File { path: store.dir().to_owned(), source })?;
     // What another device took is not this one's to report.
     match before.filter(|old| *old != identity.device) {
         Some(old) => store.put_spool_aside(&old),

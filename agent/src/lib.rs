@@ -3,6 +3,7 @@
 //! Rooms: [`ioc_probe`] reads, [`sampler`] runs the probes, [`schedule`] says when, [`spool`] keeps, [`uplink`] sends,
 //! [`runner`] ties them together. Deliberately absent: anything that could run a command sent from outside.
 
+mod audit_witness;
 pub mod capture;
 pub mod cli;
 pub mod collector_watchdog;

@@ -21,8 +21,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use ioc_common::address::split_address;
+use ioc_common::audit_head;
 use ioc_common::clock;
 use ioc_common::codec::{self, EncodedBody, Head};
+use ioc_common::document::Json;
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::random::entropy;
@@ -30,6 +32,7 @@ use ioc_common::report::{Ask, Body, Committed, Facts, Hello, Losses, Position, P
 use ioc_common::topic::{DownKind, UpKind};
 use ioc_probe::facts;
 
+use crate::audit_witness::AuditWitness;
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
@@ -122,6 +125,7 @@ struct Runner {
     epoch: u64,
     seq: u64,
     state_dir: StateDir,
+    audit_witness: AuditWitness,
     backlog: Backlog,
     session: UplinkSession,
     link: Option<MqttLink>,
@@ -171,6 +175,7 @@ impl Runner {
             epoch,
             seq: 0,
             state_dir,
+            audit_witness: AuditWitness::open(&config.state, now_ms),
             backlog,
             session: UplinkSession::new(now_ms),
             link: None,
@@ -501,6 +506,7 @@ impl Runner {
                 tracing::info!(collector = self.mqtt(), "linked to the collector");
                 self.session.on_open(now_ms);
                 self.last_error = None;
+                self.report_witnessed();
                 if let Some(identity) = self.renewal.promote_trial(&self.store, &self.identity, now_ms) {
                     self.identity = identity;
                 }
@@ -540,7 +546,17 @@ impl Runner {
         }
     }
 
+    /// Says which head of the collector's audit log was witnessed last; the collector gives newer ones to whoever does.
+    fn report_witnessed(&mut self) {
+        if let Ok(doc) = Json::of(self.audit_witness.seen()) {
+            self.report(&Body::State(StateReport::Document { name: audit_head::DOCUMENT.to_owned(), doc }));
+        }
+    }
+
     fn committed(&mut self, message: Committed, now_ms: u64) {
+        if let Some(head) = message.head {
+            self.audit_witness.take(head, now_ms);
+        }
         if let Some(why) = message.refused {
             tracing::warn!(why, "the collector refused a report");
             self.last_refusal = Some(why);

@@ -74,6 +74,12 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Records for an investigation: audit, incidents, faults, events and notices in one archive that proves itself.
+    Records {
+        /// What to do.
+        #[command(subcommand)]
+        command: RecordsCommand,
+    },
     /// The machine's clock.
     Clock {
         /// The command.
@@ -361,9 +367,47 @@ pub enum ClockCommand {
     Confirm,
 }
 
+/// Records for an investigation.
+#[derive(Subcommand)]
+pub enum RecordsCommand {
+    /// Make an archive of a period. What is read and by whom is in the audit log.
+    Export {
+        /// From this moment on, RFC 3339, such as 2026-10-01T00:00:00+07:00.
+        #[arg(long)]
+        from: ioc_common::clock::Timestamp,
+        /// Before this moment.
+        #[arg(long)]
+        to: ioc_common::clock::Timestamp,
+        /// Of this device alone.
+        #[arg(long)]
+        device: Option<String>,
+        /// Of this incident alone, such as INC-000012.
+        #[arg(long)]
+        incident: Option<String>,
+        /// The archive, a tar file; it must not be there yet.
+        #[arg(long)]
+        to_file: PathBuf,
+    },
+    /// Check an archive, on any machine and without a collector. Fails when it is not whole or does not prove itself.
+    Verify {
+        /// The archive.
+        archive: PathBuf,
+        /// The authority's certificate that you already have, PEM; without it the archive's own is believed.
+        #[arg(long)]
+        authority: Option<PathBuf>,
+    },
+}
+
 /// The audit log.
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Check that no record was changed or removed.
-    Verify,
+    /// Check that no record was changed, removed, inserted or moved, and that the log is the one that was signed. Fails where it is not.
+    Verify {
+        /// List what each device witnessed of the log last, too, and whether it is the one here.
+        #[arg(long)]
+        witnesses: bool,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }

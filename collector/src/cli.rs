@@ -39,6 +39,14 @@ pub async fn text(runtime: &Path, path: &str) -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The content of a file.
+///
+/// # Errors
+/// [`CliError`] when none runs, or it refuses.
+pub async fn bytes(runtime: &Path, path: &str) -> Result<Bytes, CliError> {
+    raw(runtime, "GET", path, "application/octet-stream", String::new()).await
+}
+
 async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Bytes, CliError> {
     let socket = runtime.join(CONTROL_SOCKET);
     let body = body.into_bytes();

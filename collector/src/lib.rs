@@ -5,6 +5,7 @@
 //! writer of state: the engine.
 
 pub mod arguments;
+pub mod audit_verify;
 pub mod cli;
 pub mod compaction;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod ingest;
 pub mod integrity_check;
 pub mod notify;
 mod panics;
+pub mod records;
 pub mod remote_write;
 pub mod serve;
 pub mod setup;

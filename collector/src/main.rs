@@ -10,15 +10,14 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions, RuleCommand,
-    StoreCommand, TokenCommand, TokenOptions,
+    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions, RecordsCommand,
+    RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
+use ioc_collector::{audit_verify, cli, config, doctor, first_start, records, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
-use ioc_store::audit;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
@@ -61,6 +60,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
         return say(&metrics_page());
     }
+    if let CliCommand::Records { command: RecordsCommand::Verify { archive, authority } } = &cli.command {
+        return check_records(archive, authority.as_deref());
+    }
     if let CliCommand::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
     }
@@ -102,9 +104,18 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
-        CliCommand::Audit { command: AuditCommand::Verify } => verify(&runtime).await,
+        CliCommand::Audit { command: AuditCommand::Verify { witnesses, json } } => {
+            let authority = config.data.join("pki/ca.pem");
+            audit_verify::run(&runtime, &authority, witnesses, json).await
+        }
+        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
+            let wanted = records::export::Wanted { from, to, device, incident };
+            say(&records::export::run(&runtime, &config.data.join("pki"), &wanted, &to_file).await?)
+        }
         CliCommand::Clock { command } => clock(&runtime, command).await,
-        CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
+        CliCommand::Init(_)
+        | CliCommand::Docs { .. }
+        | CliCommand::Records { command: RecordsCommand::Verify { .. } } => Ok(()),
     }
 }
 
@@ -174,6 +185,18 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 }
 
 /// Looks the store over.
+/// Checks an archive of records; it needs no configuration.
+fn check_records(archive: &Path, authority: Option<&Path>) -> anyhow::Result<()> {
+    let given = authority.map(std::fs::read_to_string).transpose();
+    let given = given.with_context(|| format!("cannot read {}", authority.unwrap_or(archive).display()))?;
+    let checked = records::verify::check(archive, given.as_deref())?;
+    for line in checked.findings.iter().chain(&checked.about) {
+        say(&format!("{line}\n"))?;
+    }
+    anyhow::ensure!(checked.findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
+    say("whole, and proven by its own signatures\n")
+}
+
 fn check_store(config: &Config) -> anyhow::Result<()> {
     let findings = as_owner(&config.data, || ioc_store::examine(&config.data, true))??;
     for finding in &findings {
@@ -475,36 +498,6 @@ async fn clock(runtime: &Path, command: ClockCommand) -> anyhow::Result<()> {
             say("confirmed\n")
         }
     }
-}
-
-async fn verify(runtime: &Path) -> anyhow::Result<()> {
-    let mut previous = audit::GENESIS.to_owned();
-    let mut after = 0_u64;
-    loop {
-        let page = cli::ask(runtime, "GET", &format!("/api/v1/audit?cursor={after}&limit=500"), None).await?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        for item in &items {
-            let record = record_of(item)?;
-            anyhow::ensure!(record.number == after + 1, "record {} is missing", after + 1);
-            anyhow::ensure!(audit::follows(&previous, &record), "record {} was changed", record.number);
-            (previous, after) = (record.hash, record.number);
-        }
-        if page["next_cursor"].is_null() {
-            return say(&format!("{after} records, none changed or missing; head {previous}\n"));
-        }
-    }
-}
-
-fn record_of(item: &Value) -> anyhow::Result<audit::AuditRecord> {
-    Ok(audit::AuditRecord {
-        number: item["number"].as_u64().context("a record has no number")?,
-        at: text(&item["at"]).parse()?,
-        actor: text(&item["actor"]),
-        action: text(&item["action"]),
-        subject: text(&item["subject"]),
-        detail: text(&item["detail"]),
-        hash: text(&item["hash"]),
-    })
 }
 
 fn text(value: &Value) -> String {

@@ -14,7 +14,7 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
     match task {
         // Receivers are restarted and disks are cleaned up; that takes some hours.
         BackgroundTask::Compaction | BackgroundTask::RemoteWrite => 3 * HOUR_MS,
-        BackgroundTask::Certificates => HOUR_MS,
+        BackgroundTask::Certificates | BackgroundTask::SignedHeads => HOUR_MS,
         // Whoever changed the configuration is still there to mend it.
         BackgroundTask::Configuration => 0,
     }

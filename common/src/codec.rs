@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::audit_head::AuditHead;
 use crate::clock::Timestamp;
 use crate::document::Json;
 use crate::id::{DeviceId, SensorName};
@@ -325,10 +326,10 @@ pub fn read_message<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Code
     Ok(serde_json::from_slice(payload)?)
 }
 
-/// Encodes a watermark; infallible, since it is built from two numbers.
+/// Encodes a watermark; infallible, since it is built from numbers and texts.
 #[must_use]
-pub fn committed(position: Position, refused: Option<String>) -> Vec<u8> {
-    serde_json::to_vec(&Committed { position, refused }).unwrap_or_default()
+pub fn committed(position: Position, refused: Option<String>, head: Option<AuditHead>) -> Vec<u8> {
+    serde_json::to_vec(&Committed { position, refused, head }).unwrap_or_default()
 }
 
 /// A report that was refused.

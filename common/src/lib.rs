@@ -5,6 +5,7 @@
 //! [`clock`].
 
 pub mod address;
+pub mod audit_head;
 pub mod backoff;
 pub mod clock;
 pub mod codec;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit_head::AuditHead;
 use crate::clock::Timestamp;
 use crate::document::{Json, is_name};
 use crate::id::{DeviceId, SensorName};
@@ -498,6 +499,9 @@ pub struct Committed {
     /// Why the last report was refused, when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The newest signed head of the audit log, for a device that said which it witnessed last; at most once a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<AuditHead>,
 }
 
 /// `down/ask`: a wish of the collector. Unknown wishes are ignored.

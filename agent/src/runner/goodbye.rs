@@ -39,6 +39,7 @@ impl Runner {
                 Ok(LinkEvent::Down(..) | LinkEvent::Opened) => {}
             }
         }
+        self.audit_witness.keep(clock::boottime_ms());
         self.backlog.end(Position { epoch: self.epoch, seq: self.seq }, self.session.watermark());
         if let Some(link) = self.link.take() {
             link.close().await;

@@ -24,6 +24,8 @@ pub enum BackgroundTask {
     Certificates,
     /// A changed configuration is taken.
     Configuration,
+    /// Heads of the audit log are signed.
+    SignedHeads,
 }
 
 /// A command. `actor` is who asks, for the audit log: the name of an account, or empty for the collector itself.

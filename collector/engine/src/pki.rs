@@ -2,6 +2,8 @@
 //!
 //! Keys lie in `<data>/pki` with mode 0600. A device's key is made on the device and never seen here.
 
+pub mod record_key;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::IpAddr;

@@ -5,6 +5,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::encoding::hex;
 use serde::Serialize;
 
+use crate::merkle::Frontier;
+
 /// What is to be recorded in the audit log.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,30 @@ pub struct AuditRecord {
     pub detail: String,
     /// SHA-256 over the record and the hash before it, in hex.
     pub hash: String,
+}
+
+/// A key that signs heads of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditKey {
+    /// Which it is ([`ioc_common::audit_head::key_id`]).
+    pub id: String,
+    /// Its public half: an uncompressed point of P-256, 65 bytes.
+    pub public: Vec<u8>,
+    /// Its certificate by the collector's authority, PEM.
+    pub certificate: String,
+    /// When it was first used.
+    pub at: Timestamp,
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditTip {
+    /// Number of the last record that is committed; 0 before the first.
+    pub number: u64,
+    /// Its hash, hex; [`GENESIS`] before the first.
+    pub hash: String,
+    /// The Merkle tree over the hashes of all records up to it.
+    pub tree: Frontier,
 }
 
 /// The hash before the first record.

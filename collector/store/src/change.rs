@@ -1,5 +1,6 @@
 //! What a commit is made of.
 
+use ioc_common::audit_head::AuditHead;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
@@ -14,6 +15,7 @@ use super::{
     TicketRecord, TokenRecord,
 };
 use crate::audit;
+use crate::merkle::Frontier;
 
 /// One change of what is known.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -199,4 +201,8 @@ pub enum Change {
     },
     /// A record for the audit log.
     Audit(audit::AuditEntry),
+    /// A key that signs heads of the audit log; known for good from then on.
+    AuditKey(audit::AuditKey),
+    /// A signed head of the audit log, and the tree that it is the root of.
+    AuditHead { head: AuditHead, tree: Frontier },
 }

@@ -6,6 +6,7 @@
 mod account;
 mod archive;
 pub mod audit;
+pub mod audit_check;
 mod change;
 pub mod chart;
 mod clock;
@@ -21,6 +22,7 @@ pub mod history;
 pub mod inventory;
 mod job;
 mod list_query;
+pub mod merkle;
 mod new_device;
 mod outbox;
 pub mod place;
@@ -34,6 +36,7 @@ mod store;
 pub mod template;
 mod ticket;
 pub mod totp;
+pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{

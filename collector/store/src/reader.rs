@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ioc_common::audit_head::AuditHead;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
@@ -192,6 +193,25 @@ pub trait Reader: Send {
 
     /// Audit records after a number, oldest first.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::AuditRecord>, StoreError>;
+
+    /// Signed heads of the audit log after a record's number, in their order.
+    fn audit_heads(&self, after: u64, limit: usize) -> Result<Vec<AuditHead>, StoreError>;
+
+    /// The signed head of a record, where one was made.
+    fn audit_head(&self, number: u64) -> Result<Option<AuditHead>, StoreError>;
+
+    /// The newest signed head.
+    fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError>;
+
+    /// The keys that signed them, in the order in which they were first used.
+    fn audit_keys(&self) -> Result<Vec<audit::AuditKey>, StoreError>;
+
+    /// Audit records that declare that a copy was put in the store's place, or that it was begun anew.
+    fn audit_restores(&self) -> Result<Vec<audit::AuditRecord>, StoreError>;
+
+    /// What devices said of the head that they witnessed last ([`ioc_common::audit_head::Witnessed`], JSON), and when; after a device, by
+    /// identifier.
+    fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -1,6 +1,7 @@
 //! The store as whoever writes sees it.
 
 use crate::archive::Archive;
+use crate::audit::AuditTip;
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::reader::Reader;
@@ -14,6 +15,9 @@ pub trait Store: Send {
     /// [`StoreError`] when the disk is full, read-only or failing, or a change is of a device that is not enrolled; nothing of it is kept
     /// then.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// Where the audit log ends, with all that is committed.
+    fn audit_tip(&self) -> AuditTip;
 
     /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
     fn lost(&self) -> &StoreLosses;

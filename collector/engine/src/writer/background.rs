@@ -64,6 +64,20 @@ const fn words_of(task: BackgroundTask) -> Words {
             ),
             works: ("Chứng thư lại được gia hạn.", "Certificates are renewed again."),
         },
+        BackgroundTask::SignedHeads => Words {
+            key: "audit-heads-not-signed",
+            severity: Severity::Warning,
+            title: ("Nhật ký kiểm toán không được ký", "The audit log is not signed"),
+            advice: (
+                "Nhật ký vẫn được ghi, nhưng nếu phần cuối bị cắt thì không chứng minh được. Xem quyền và chỗ trống của thư mục «pki» trong thư mục dữ liệu (records.key.pem, records.pem).",
+                "The log goes on, but that its end was cut could not be proven. See owner and room of the directory pki in the data directory (records.key.pem, records.pem).",
+            ),
+            fails: (
+                "Hơn một giờ nay không ký được nhật ký kiểm toán",
+                "No head of the audit log has been signed for an hour",
+            ),
+            works: ("Nhật ký kiểm toán lại được ký.", "The audit log is signed again."),
+        },
         BackgroundTask::Configuration => Words {
             key: "configuration-faulty",
             severity: Severity::Warning,
@@ -112,6 +126,7 @@ mod tests {
             BackgroundTask::RemoteWrite,
             BackgroundTask::Certificates,
             BackgroundTask::Configuration,
+            BackgroundTask::SignedHeads,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

@@ -56,8 +56,9 @@ impl Engine {
                 self.connections.queue(&device, DownKind::Ask, payload);
             }
         }
-        let state = &self.state;
-        self.connections.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default());
+        self.audit_heads.committed();
+        let (state, head) = (&self.state, self.audit_heads.newest().map(|head| (head, self.boot_ms)));
+        self.connections.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default(), head);
         for device in batch.probes {
             let peer = self.connections.last_peer(&device);
             let address = self.state.device(&device).map(|known| known.info.address.clone()).unwrap_or_default();

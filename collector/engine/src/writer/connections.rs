@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
+use ioc_common::audit_head::AuditHead;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
@@ -12,6 +13,8 @@ use ioc_common::topic::DownKind;
 
 /// So many messages of one connection in one commit are a backlog, or a device that sends without a pause: it waits for the commit.
 const STREAMING_MIN: usize = 8;
+/// Between two heads of the audit log that one device is given, milliseconds.
+const HEAD_EVERY_MS: u64 = 60_000;
 
 /// Number of a connection, unique while the collector runs.
 pub type ConnectionId = u64;
@@ -88,6 +91,21 @@ struct OpenConnection {
     watermark_due: bool,
     messages: Vec<(DownKind, Vec<u8>)>,
     dirty: bool,
+    /// It keeps heads of the audit log: of which record it was given one, and when, boot clock, milliseconds.
+    witness: Option<(u64, u64)>,
+}
+
+impl OpenConnection {
+    /// The head that goes with what the device is told now: one that it has not, and not too soon after the last.
+    fn head_due(&mut self, head: &AuditHead, boot_ms: u64) -> Option<AuditHead> {
+        let (number, given_ms) = self.witness.as_mut()?;
+        let rests = *number > 0 && boot_ms.saturating_sub(*given_ms) < HEAD_EVERY_MS;
+        if *number == head.number || rests {
+            return None;
+        }
+        (*number, *given_ms) = (head.number, boot_ms);
+        Some(head.clone())
+    }
 }
 
 impl Connections {
@@ -113,6 +131,7 @@ impl Connections {
             watermark_due: false,
             messages: Vec::new(),
             dirty: false,
+            witness: None,
         };
         self.open.insert(id, connection);
     }
@@ -201,14 +220,22 @@ impl Connections {
         self.by_device.keys().cloned().collect()
     }
 
-    /// Sends everything that waited for the commit.
-    pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
+    /// A device keeps heads of the audit log: from now on it is given new ones.
+    pub(super) fn set_witness(&mut self, device: &DeviceId) {
+        if let Some(connection) = self.by_device.get(device).and_then(|id| self.open.get_mut(id)) {
+            connection.witness.get_or_insert((0, 0));
+        }
+    }
+
+    /// Sends everything that waited for the commit. `head` is the newest of the audit log, and the boot clock, milliseconds.
+    pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position, head: Option<(&AuditHead, u64)>) {
         self.streaming = false;
         for id in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.open.get_mut(&id) else { continue };
             connection.dirty = false;
             if std::mem::take(&mut connection.watermark_due) {
-                let payload = codec::committed(watermark(&connection.device), connection.refused.take());
+                let head = head.and_then(|(head, boot_ms)| connection.head_due(head, boot_ms));
+                let payload = codec::committed(watermark(&connection.device), connection.refused.take(), head);
                 let packets = std::mem::take(&mut connection.packets);
                 let (settled, pause_ms) =
                     (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));
@@ -243,7 +270,7 @@ mod tests {
             connections.acknowledge(1, Some(packet), None);
         }
         assert!(connections.is_streaming(), "a stream");
-        connections.flush(|_| Position::default());
+        connections.flush(|_| Position::default(), None);
         assert!(!connections.is_streaming(), "it was told");
         // Read one message at a time: its next one waits for this one.
         connections.pause(1, 5);

@@ -154,6 +154,7 @@ impl ExecutorState {
         if stop || self.engine.is_urgent() || self.commit_due.is_some_and(|due| due <= now) {
             self.commit_due = None;
             if !self.engine.commit() || stop {
+                self.engine.keep_last_head();
                 if let Err(error) = self.engine.store.close() {
                     tracing::warn!(%error, "the store was not put in order; the next start does it");
                 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admission;
+mod audit_heads;
 mod background;
 mod batch;
 mod budget;
@@ -193,6 +194,7 @@ pub struct Engine {
     settings: HashMap<DeviceId, SettingsOutcome>,
     /// The digest of the settings that each was sent on its present connection.
     sent_settings: HashMap<DeviceId, String>,
+    audit_heads: audit_heads::AuditHeads,
     budgets: budget::Budgets,
     /// The boot clock at the beginning of this cycle, and when the disk was looked at last, milliseconds.
     boot_ms: u64,
@@ -261,6 +263,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let jobs = jobs::Jobs::new(reader.jobs()?);
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
+    let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
@@ -285,6 +288,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         software: HashMap::new(),
         settings,
         sent_settings: HashMap::new(),
+        audit_heads,
         budgets: budget::Budgets::new(clock::boottime_ms()),
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
@@ -326,6 +330,7 @@ impl Engine {
         self.check_disk(now);
         self.expire_requests(now);
         self.check_late_jobs(now);
+        self.keep_head(now);
     }
 
     /// Judges what has come in. True when the engine has to end.

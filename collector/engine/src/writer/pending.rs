@@ -42,6 +42,8 @@ macro_rules! of_other_records {
             | Change::LossConfirmed
             | Change::Clock(_)
             | Change::Audit(_)
+            | Change::AuditKey(_)
+            | Change::AuditHead { .. }
     };
 }
 

@@ -1,5 +1,6 @@
 //! What is kept of a report that was judged: a row of history, a document, an event, a software list.
 
+use ioc_common::audit_head;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Ask, Body, Report, StateReport};
@@ -54,6 +55,9 @@ impl Engine {
             Body::State(StateReport::Document { name, doc }) => {
                 if name == settings::DOCUMENT {
                     self.settings_reported(&device, doc.text(), now);
+                }
+                if name == audit_head::DOCUMENT && report.envelope.about.is_none() {
+                    self.witnessed(&device, doc.text(), now);
                 }
                 self.persist_document(&device, name, at, doc.text().to_owned());
             }

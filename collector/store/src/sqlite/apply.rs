@@ -4,8 +4,8 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault, incident, job,
-    maintenance, outbox, sample, software, ticket,
+    account, audit, audit_head, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault,
+    incident, job, maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 
@@ -72,5 +72,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Clock(mark) => clock::put_mark(commit, mark),
         Change::ClockStepped { at, by_ms } => clock::step(commit, *at, *by_ms),
         Change::Audit(entry) => audit::append(commit, entry),
+        Change::AuditKey(key) => audit_head::put_key(commit, key),
+        Change::AuditHead { head, tree } => audit_head::put(commit, head, tree),
     }
 }

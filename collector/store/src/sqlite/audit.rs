@@ -7,6 +7,7 @@ use super::reader_connection::SqliteReader;
 use super::value::{below, limit_of, required, signed};
 use crate::StoreError;
 use crate::audit::{self, AuditEntry, AuditRecord};
+use crate::merkle::{MISSING, parse};
 
 pub(super) const COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
 
@@ -25,6 +26,7 @@ pub(super) fn append(commit: &mut Commit<'_>, entry: &AuditEntry) -> rusqlite::R
             record.hash
         ],
     )?;
+    commit.audit_tree.push(&parse(&record.hash).unwrap_or(MISSING));
     commit.last_audit = (record.number, record.hash);
     Ok(())
 }

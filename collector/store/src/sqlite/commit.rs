@@ -9,8 +9,10 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
+use super::audit_tree;
 use super::newest::{self, Lag, NewestByDevice, NewestChanges};
-use crate::audit::GENESIS;
+use crate::audit::{AuditTip, GENESIS};
+use crate::merkle::Frontier;
 
 /// What the writer knows without asking the database.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct WriterCache {
     /// The number of the next row of history. A number is never given twice.
     next_row: i64,
     last_audit: (u64, String),
+    /// The Merkle tree over the audit log's records.
+    audit_tree: Frontier,
     /// The clock is in doubt: nothing is deleted that goes by its age.
     keeps_all: bool,
     /// A commit is on disk when it returns.
@@ -54,9 +58,16 @@ impl WriterCache {
             lag,
             next_row,
             last_audit,
+            audit_tree: audit_tree::restore(connection)?,
             keeps_all,
             waits_for_disk: true,
         })
+    }
+
+    /// The last record of the audit log, and the tree up to it.
+    pub(super) fn audit_tip(&self) -> AuditTip {
+        let (number, hash) = self.last_audit.clone();
+        AuditTip { number, hash, tree: self.audit_tree.clone() }
     }
 }
 
@@ -71,6 +82,7 @@ pub(super) struct Commit<'s> {
     first_row: i64,
     pub(super) next_row: i64,
     pub(super) last_audit: (u64, String),
+    pub(super) audit_tree: Frontier,
     /// When its rows are received, milliseconds.
     pub(super) received: i64,
     pub(super) keeps_all: bool,
@@ -86,6 +98,7 @@ impl<'s> Commit<'s> {
             first_row: cache.next_row,
             next_row: cache.next_row,
             last_audit: cache.last_audit.clone(),
+            audit_tree: cache.audit_tree.clone(),
             received: time::now().as_millis(),
             keeps_all: cache.keeps_all,
             cache,
@@ -120,6 +133,7 @@ impl<'s> Commit<'s> {
         self.changed.committed(&self.cache.newest, &mut self.cache.lag, number + 1);
         self.cache.next_row = self.next_row;
         self.cache.last_audit = self.last_audit;
+        self.cache.audit_tree = self.audit_tree;
         self.cache.keeps_all = self.keeps_all;
         Ok(())
     }

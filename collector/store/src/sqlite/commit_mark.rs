@@ -17,6 +17,7 @@ use ioc_common::encoding::hex;
 use ioc_common::file::sync_dir;
 use ioc_judge::Text;
 
+use super::audit_head;
 use super::commit::Commit;
 use super::file::{FILES, MARK_FILE, SHARED_MEMORY, aside_stamp, database};
 use super::fold_mark;
@@ -177,6 +178,7 @@ impl LockedStore {
         if self.history {
             lost.extend(fold_mark::compare(connection, &self.dir)?.map(fold_mark::Mismatch::text));
         }
+        lost.extend(audit_head::compare(connection, &self.dir).map_err(fault)?);
         if !lost.is_empty() {
             lost.extend(self.copy_aside());
         }

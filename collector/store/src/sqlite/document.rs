@@ -11,7 +11,7 @@ use ioc_judge::rule::document::Comparison;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{body, json, required};
+use super::value::{body, json, limit_of, required};
 use crate::{DocumentRecord, StoreError};
 
 pub(super) fn put(
@@ -62,4 +62,18 @@ pub(super) fn settings(reader: &SqliteReader) -> Result<Vec<(DeviceInfo, Option<
     let sql = "SELECT d.info, o.body FROM device d LEFT JOIN document o ON o.device = d.number AND o.name = ?1 \
                WHERE d.revoked_at IS NULL AND EXISTS (SELECT 1 FROM certificate c WHERE c.device = d.number) ORDER BY d.id";
     reader.all(sql, &[&ioc_common::settings::DOCUMENT], |row| Ok((body(row, 0)?, row.get(1)?)))
+}
+
+/// What devices said of the head of the audit log that they witnessed last.
+pub(super) fn witnesses(
+    reader: &SqliteReader,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError> {
+    let sql = "SELECT d.id, o.at, o.body FROM device d JOIN document o ON o.device = d.number AND o.name = ?1 \
+               WHERE d.revoked_at IS NULL AND d.id > ?2 ORDER BY d.id LIMIT ?3";
+    let found = reader.all(sql, &[&ioc_common::audit_head::DOCUMENT, &after, &limit_of(limit)], |row| {
+        Ok((row.get::<_, String>(0)?, required(row, 1)?, row.get(2)?))
+    })?;
+    Ok(found.into_iter().filter_map(|(id, at, text)| Some((DeviceId::new(&id).ok()?, at, text))).collect())
 }

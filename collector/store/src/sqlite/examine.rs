@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
+use super::audit_head;
 use super::file::FILES;
 use super::fold_mark;
 use super::value::{limit_of, signed};
-use crate::audit;
+use crate::audit_check::{AuditCheck, AuditFinding};
 use crate::history;
 
 /// Most findings that are told.
@@ -40,7 +41,7 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
         Err(error) => findings.push(format!("{}: {error}", FILES[2])),
     }
     findings.extend(texts(connection));
-    findings.extend(chain(connection).err());
+    findings.extend(chain(connection));
     if deep {
         findings.extend(rows(connection));
     }
@@ -71,28 +72,37 @@ fn texts(connection: &Connection) -> Vec<String> {
     findings
 }
 
-/// The audit log's chain, from its first record.
-fn chain(connection: &Connection) -> Result<(), String> {
+/// The audit log: its chain from its first record, and its signed heads.
+fn chain(connection: &Connection) -> Vec<String> {
+    let named = |what: &dyn std::fmt::Display| format!("audit: {what}");
+    match check_log(connection) {
+        Ok(findings) => findings.iter().map(|finding| named(finding)).collect(),
+        Err(error) => vec![named(&error)],
+    }
+}
+
+fn check_log(connection: &Connection) -> rusqlite::Result<Vec<AuditFinding>> {
     let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
-    let (mut previous, mut after) = (audit::GENESIS.to_owned(), 0_u64);
+    let keys = audit_head::keys(connection)?.into_iter().map(|key| (key.id, key.public)).collect();
+    // The newest head before the first record: what is written meanwhile is behind it.
+    let through = audit_head::newest(connection)?.map_or(0, |head| head.number);
+    let (mut check, mut head) = (AuditCheck::new(keys), 0);
     loop {
-        let page = connection.prepare_cached(&sql).and_then(|mut statement| {
-            let rows = statement.query_map(rusqlite::params![signed(after), limit_of(RECORDS)], record)?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        });
-        let page = page.map_err(|error| format!("audit: {error}"))?;
+        let after = check.number();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(rusqlite::params![signed(after), limit_of(RECORDS)], record)?;
+        let page = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let last = page.last().map_or(u64::MAX, |record| record.number);
+        while head < last.min(through) {
+            let heads = audit_head::between(connection, head, through, RECORDS)?;
+            let Some(newest) = heads.last() else { break };
+            head = newest.number;
+            heads.into_iter().for_each(|head| check.head(head));
+        }
         if page.is_empty() {
-            return Ok(());
+            return Ok(check.finish());
         }
-        for record in page {
-            if record.number != after + 1 {
-                return Err(format!("audit: record {} is missing", after + 1));
-            }
-            if !audit::follows(&previous, &record) {
-                return Err(format!("audit: record {} was changed", record.number));
-            }
-            (previous, after) = (record.hash, record.number);
-        }
+        page.iter().for_each(|record| check.record(record));
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) const HISTORY: &str = "history.db";
 
 /// Beside them: which store this is, and how many commits it holds (`commit_mark.rs`).
 pub(super) const MARK_FILE: &str = "commit-mark";
+/// Beside them: the newest signed head of the audit log (`audit_head.rs`).
+pub(super) const HEAD_FILE: &str = "audit-head";
 /// Beside them while the store is open.
 pub(super) const SHARED_MEMORY: [&str; 2] = ["ioc-watch.db-shm", "history.db-shm"];
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::file::{FILES, MARK_FILE, SHARED_MEMORY, aside_stamp, rename_synced};
+use super::file::{FILES, HEAD_FILE, MARK_FILE, SHARED_MEMORY, aside_stamp, rename_synced};
 use crate::StoreError;
 
 /// Held by the one writer.
@@ -42,7 +42,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
 pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     let _lock = lock(dir)?;
     let stamp = aside_stamp();
-    let own = FILES.into_iter().chain(SHARED_MEMORY).chain([MARK_FILE]);
+    let own = FILES.into_iter().chain(SHARED_MEMORY).chain([MARK_FILE, HEAD_FILE]);
     let all = own.chain(beside.iter().copied());
     rename_synced(dir, all.map(|name| (name, format!("{name}.old-{stamp}"))))
 }

@@ -7,6 +7,8 @@ mod account;
 mod apply;
 mod archive;
 mod audit;
+mod audit_head;
+mod audit_tree;
 mod certificate;
 mod clock;
 mod commit;
@@ -45,6 +47,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
+use crate::audit::AuditTip;
 use archive::SqliteArchive;
 use commit::{Commit, WriterCache};
 use commit_mark::{CommitCounter, LockedStore};
@@ -83,6 +86,7 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (counter, lost) = locked.finish(&connection, &lost)?;
+        audit_head::settle(dir, &connection).map_err(|source| database(&path, source))?;
         // Made here, so that readers find it.
         SqliteArchive::open(dir)?;
         fold_mark::settle(&connection, dir, counter.id())?;
@@ -128,7 +132,12 @@ impl Store for SqliteStore {
         });
         made.map_err(|source| database(&self.path, source))?;
         self.counter.committed();
+        audit_head::write_newest(self.path.parent().unwrap_or(Path::new(".")), changes);
         Ok(())
+    }
+
+    fn audit_tip(&self) -> AuditTip {
+        self.cache.audit_tip()
     }
 
     fn lost(&self) -> &StoreLosses {

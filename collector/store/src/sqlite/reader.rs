@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ioc_common::audit_head::AuditHead;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
@@ -11,10 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, certificate, clock, coverage, device, document, duty, enrolment, event, examine, fault,
-    incident, job, maintenance, outbox, sample, snapshot, software, ticket,
+    account, archive, audit, audit_head, certificate, clock, coverage, device, document, duty, enrolment, event,
+    examine, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
 };
-use crate::audit::AuditRecord;
+use crate::audit::{AuditKey, AuditRecord};
 use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
@@ -242,6 +243,30 @@ impl Reader for SqliteReader {
 
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::after(self, after, limit)
+    }
+
+    fn audit_heads(&self, after: u64, limit: usize) -> Result<Vec<AuditHead>, StoreError> {
+        audit_head::after(self, after, limit)
+    }
+
+    fn audit_head(&self, number: u64) -> Result<Option<AuditHead>, StoreError> {
+        audit_head::find(self, number)
+    }
+
+    fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
+        audit_head::last(self)
+    }
+
+    fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {
+        audit_head::all_keys(self)
+    }
+
+    fn audit_restores(&self) -> Result<Vec<AuditRecord>, StoreError> {
+        audit_head::restores(self)
+    }
+
+    fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError> {
+        document::witnesses(self, after, limit)
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {

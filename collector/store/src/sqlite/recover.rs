@@ -34,6 +34,7 @@ pub(crate) fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
         let target = make(&to, schema).map_err(|source| database(&to, source))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let source = Connection::open_with_flags(&from, flags).map_err(|source| database(&from, source))?;
+        let ordered = take_order(&target).map_err(|source| database(&to, source))?;
         let of_file = copy_all(&source, &target).map_err(|source| database(&to, source))?;
         if name == FILES[0] {
             if of_file.iter().all(|one| one.rows == 0) {
@@ -45,6 +46,9 @@ pub(crate) fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
             }
             say(&target, &of_file, dir).map_err(|source| database(&to, source))?;
         }
+        // A log with gaps has another tree.
+        let restored = format!("{ordered}{}", if name == FILES[0] { "DELETE FROM audit_tree;" } else { "" });
+        target.execute_batch(&restored).map_err(|source| database(&to, source))?;
         saved.extend(of_file);
         target.close().map_err(|(_, source)| database(&to, source))?;
         std::fs::File::open(&to)
@@ -73,6 +77,22 @@ fn make(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
     target.execute_batch(schema)?;
     target.pragma_update(None, "user_version", 1)?;
     Ok(target)
+}
+
+/// Takes away the triggers by which rows come only one after the other, since some may be missing; gives what makes them again.
+fn take_order(target: &Connection) -> rusqlite::Result<String> {
+    let sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%\\_in\\_order' ESCAPE '\\'";
+    let mut statement = target.prepare(sql)?;
+    let triggers = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    drop(statement);
+    let mut again = String::new();
+    for (name, sql) in triggers {
+        target.execute_batch(&format!("DROP TRIGGER {name}"))?;
+        again += &format!("{sql};");
+    }
+    Ok(again)
 }
 
 fn copy_all(source: &Connection, target: &Connection) -> rusqlite::Result<Vec<RecoveredTable>> {

@@ -327,3 +327,38 @@ CREATE TABLE audit (
 -- The log is append-only, for this program, too.
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+-- One after the other, and none in the place of another: INSERT OR REPLACE deletes without asking the trigger above.
+CREATE TRIGGER audit_in_order BEFORE INSERT ON audit WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: a record follows the last one'); END;
+-- Records that declare that a copy was put in the store's place, or that it was begun anew.
+CREATE INDEX audit_restored ON audit (number) WHERE action IN ('store.restored', 'store.made_anew');
+-- Signed heads of the log, each by its last record: its hash, and the Merkle root over the hashes up to it, hex; the signature in base64.
+CREATE TABLE audit_head (
+    number INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,
+    root TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    signature TEXT NOT NULL
+);
+CREATE TRIGGER audit_head_no_update BEFORE UPDATE ON audit_head BEGIN SELECT RAISE(ABORT, 'signed heads are append-only'); END;
+CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head BEGIN SELECT RAISE(ABORT, 'signed heads are append-only'); END;
+CREATE TRIGGER audit_head_in_order BEFORE INSERT ON audit_head WHEN NEW.number <= (SELECT coalesce(max(number), 0) FROM audit_head)
+    BEGIN SELECT RAISE(ABORT, 'signed heads are append-only: each is of a later record'); END;
+-- The keys that signed them: the public half, and its certificate, PEM.
+CREATE TABLE audit_key (
+    id TEXT PRIMARY KEY,
+    public BLOB NOT NULL,
+    certificate TEXT NOT NULL,
+    at INTEGER NOT NULL
+);
+CREATE TRIGGER audit_key_no_update BEFORE UPDATE ON audit_key BEGIN SELECT RAISE(ABORT, 'keys of signed heads are append-only'); END;
+CREATE TRIGGER audit_key_no_delete BEFORE DELETE ON audit_key BEGIN SELECT RAISE(ABORT, 'keys of signed heads are append-only'); END;
+CREATE TRIGGER audit_key_in_order BEFORE INSERT ON audit_key WHEN EXISTS (SELECT 1 FROM audit_key WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'keys of signed heads are append-only'); END;
+-- The Merkle tree at the newest head, so that a start need not read all records; made anew where it does not fit.
+CREATE TABLE audit_tree (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    size INTEGER NOT NULL,
+    peaks BLOB NOT NULL
+);

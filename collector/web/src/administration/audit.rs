@@ -4,17 +4,19 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::api::{ApiResult, Page, number_of_cursor, page_limit};
-use crate::api_types::access::AuditRecord;
+use crate::api::{ApiResult, ListQuery, Page, number_of_cursor, page_limit};
+use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
 use crate::api_types::all;
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
-use ioc_store::audit;
+use ioc_common::audit_head::Witnessed;
+use ioc_common::clock::Timestamp;
 use ioc_store::template::percent_encoded;
+use ioc_store::{audit, witness};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -73,4 +75,73 @@ pub(crate) async fn api(
     let items = app.read(&person.scope, move |reader| reader.audit(after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
+}
+
+/// Signed heads, in the order of their records.
+pub(crate) async fn heads(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<HeadsQuery>,
+) -> ApiResult<Page<AuditHead>> {
+    let (after, limit) = (number_of_cursor(query.cursor.as_deref())?.unwrap_or(0), page_limit(query.limit));
+    let newest = query.newest;
+    let items = app.read(&person.scope, move |reader| {
+        if newest { Ok(reader.last_audit_head()?.into_iter().collect()) } else { reader.audit_heads(after, limit) }
+    });
+    let items: Vec<ioc_common::audit_head::AuditHead> = items.await?;
+    let next_cursor = items.last().filter(|_| !newest && items.len() == limit).map(|head| head.number.to_string());
+    Ok(Json(Page { items: all(items), next_cursor }))
+}
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct HeadsQuery {
+    cursor: Option<String>,
+    limit: Option<usize>,
+    /// The newest alone.
+    newest: bool,
+}
+
+/// The keys that signed them.
+pub(crate) async fn keys(State(app): State<App>, person: Person) -> ApiResult<Vec<AuditKey>> {
+    let keys = app.read(&person.scope, |reader| reader.audit_keys()).await?;
+    Ok(Json(all(keys)))
+}
+
+/// What a device witnessed of the log last.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct WitnessItem {
+    device: String,
+    /// When it said so.
+    at: Timestamp,
+    /// The head that it kept; null before its first.
+    head: Option<AuditHead>,
+    /// How that stands to the log here: `agrees`, `restored` (a restore was declared), `missing` (the log ends before it), `differs`,
+    /// `unknown_key`, `forged`; null where there is no head.
+    verdict: Option<&'static str>,
+}
+
+/// What each device that keeps heads witnessed last, and whether the log here is the one that it saw.
+pub(crate) async fn witnesses(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Page<WitnessItem>> {
+    let limit = query.limit();
+    let after = query.cursor.unwrap_or_default();
+    let found = app.read(&person.scope, move |reader| {
+        let known = reader.audit_keys()?.into_iter().map(|key| (key.id, key.public)).collect();
+        let said = reader.audit_witnesses(&after, limit)?;
+        let judged = said.into_iter().map(|(device, at, text)| {
+            let head = serde_json::from_str::<Witnessed>(&text).ok().and_then(|said| said.head);
+            let head = head.filter(ioc_common::audit_head::AuditHead::is_well_formed);
+            let verdict = head.as_ref().map(|head| witness::compare(reader, &known, head)).transpose()?;
+            let verdict = verdict.map(|verdict| verdict.as_str());
+            Ok(WitnessItem { device: device.to_string(), at, head: head.map(AuditHead::from), verdict })
+        });
+        judged.collect::<Result<Vec<_>, ioc_store::StoreError>>()
+    });
+    let items = found.await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.clone());
+    Ok(Json(Page { items, next_cursor }))
 }

@@ -5,4 +5,5 @@ pub(crate) mod clock;
 pub(crate) mod collector;
 pub(crate) mod metrics;
 pub(crate) mod readiness;
+pub(crate) mod records;
 pub(crate) mod store;

@@ -57,6 +57,47 @@ impl From<ioc_store::audit::AuditRecord> for AuditRecord {
     }
 }
 
+/// A signed head of the audit log: what stood in it up to one record (docs/records.md).
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AuditHead {
+    /// Number of the last record that it speaks of.
+    pub(crate) number: u64,
+    /// The hash of that record, hex.
+    hash: String,
+    /// The Merkle root over the hashes of all records up to it (RFC 6962), hex.
+    root: String,
+    /// When it was signed, on the collector's clock.
+    at: Timestamp,
+    /// Which key signed it.
+    key: String,
+    /// ECDSA P-256 with SHA-256 over the text that docs/records.md gives, ASN.1, base64.
+    signature: String,
+}
+
+impl From<ioc_common::audit_head::AuditHead> for AuditHead {
+    fn from(inside: ioc_common::audit_head::AuditHead) -> Self {
+        let ioc_common::audit_head::AuditHead { number, hash, root, at, key, signature } = inside;
+        Self { number, hash, root, at, key, signature }
+    }
+}
+
+/// A key that signs heads of the audit log.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AuditKey {
+    /// Which key it is: the first digits of the SHA-256 over its public half.
+    id: String,
+    /// Its certificate, PEM.
+    certificate: String,
+    /// When it was first used.
+    at: Timestamp,
+}
+
+impl From<ioc_store::audit::AuditKey> for AuditKey {
+    fn from(inside: ioc_store::audit::AuditKey) -> Self {
+        Self { id: inside.id, certificate: inside.certificate, at: inside.at }
+    }
+}
+
 names! {
     /// What is to be done with one's own second factor.
     SecondFactorAction {

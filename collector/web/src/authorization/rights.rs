@@ -26,6 +26,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/duty/resend", Right::Duty),
     ("/api/v1/duty/covers", Right::Duty),
     ("/api/v1/duty/covers/{id}", Right::Duty),
+    // It changes nothing but the log, which says it.
+    ("/api/v1/records/exports", Right::Audit),
     // What a rule would have said changes nothing.
     ("/api/v1/devices/{id}/replay", Right::View),
     // One's own.
@@ -89,6 +91,9 @@ const VIEWS: &[&str] = &[
 /// Routes that only read, and are not for everyone.
 const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
+    ("/api/v1/audit/heads", Right::Audit),
+    ("/api/v1/audit/keys", Right::Audit),
+    ("/api/v1/audit/witnesses", Right::Audit),
     ("/audit", Right::Audit),
     ("/admin", Right::Administer),
     ("/api/v1/store", Right::Administer),

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use ioc_common::audit_head;
 use ioc_common::clock::Timestamp;
 use ioc_common::settings::DOCUMENT;
 
@@ -77,8 +78,9 @@ pub(crate) fn cards_of(
     records: &[DocumentRecord],
     is_reporting: bool,
 ) -> Vec<DocumentCard> {
-    // The probes have a card of their own, and so have settings.
-    let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
+    // The probes have a card of their own, and so have settings; what it witnessed of the audit log says nothing of the machine.
+    let records =
+        records.iter().filter(|record| !["probes", DOCUMENT, audit_head::DOCUMENT].contains(&record.name.as_str()));
     records.filter_map(|record| show(page_context, record, is_reporting)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
-use crate::api_types::access::AuditRecord;
+use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
 use crate::api_types::action::Action;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
@@ -186,6 +186,29 @@ fn people_api(all: &mut DescribedRouter) {
     all.get("/audit", administration::audit::api, "The audit log in order, each record with its hash")
         .query::<administration::audit::AuditQuery>()
         .answers::<Page<AuditRecord>>(200);
+    all.get(
+        "/audit/heads",
+        administration::audit::heads,
+        "Signed heads of the audit log, in the order of their records",
+    )
+    .query::<administration::audit::HeadsQuery>()
+    .answers::<Page<AuditHead>>(200);
+    all.get("/audit/keys", administration::audit::keys, "The keys that signed heads of the audit log")
+        .answers::<Vec<AuditKey>>(200);
+    all.get(
+        "/audit/witnesses",
+        administration::audit::witnesses,
+        "What each device witnessed of the audit log last, and whether it is the one here",
+    )
+    .query::<ListQuery>()
+    .answers::<Page<administration::audit::WitnessItem>>(200);
+    all.post(
+        "/records/exports",
+        administration::records::api_exported,
+        "Keeps on record that records were taken out for an investigation",
+    )
+    .body::<administration::records::ExportedRecords>()
+    .done(204);
     all.get("/accounts", account::accounts::api_list, "All accounts")
         .answers::<Vec<account::accounts::AccountItem>>(200);
     all.post("/accounts", account::accounts::api_add, "A new account; its first password is shown once")

@@ -106,6 +106,10 @@ impl Store for FaultyStore {
         self.store.commit(changes)
     }
 
+    fn audit_tip(&self) -> ioc_store::audit::AuditTip {
+        self.store.audit_tip()
+    }
+
     fn lost(&self) -> &StoreLosses {
         &self.lost
     }

@@ -1,0 +1,198 @@
+//! `ioc-collector audit verify`: asks the running collector for its audit log and the heads that were signed of it, and checks both here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use ioc_common::audit_head::{AuditHead, key_id};
+use ioc_common::owner::as_owner;
+use ioc_engine::pki::record_key::{certified_key, key_of};
+use ioc_store::audit::AuditRecord;
+use ioc_store::audit_check::{AuditCheck, AuditFinding};
+use ioc_store::template::percent_encoded;
+
+use crate::cli;
+
+/// Items of one answer.
+const PAGE: usize = 500;
+/// Says that there is an authority of another time, whose keys this one did not certify.
+const AUTHORITY_ANEW: &str = "authority.made_anew";
+
+/// What was found.
+pub(crate) struct Verified {
+    records: u64,
+    hash: String,
+    heads: u64,
+    signed_through: u64,
+    /// The newest head when it began.
+    pub(crate) newest: Option<AuditHead>,
+    pub(crate) findings: Vec<AuditFinding>,
+    /// Keys that the authority did not certify, and why they count as found.
+    pub(crate) keys: Vec<String>,
+}
+
+/// Checks the log of the collector whose control socket lies below `runtime`. `authority` is the certificate of its authority.
+///
+/// # Errors
+/// When the log is not the one that was signed, a device witnessed another one, or the collector does not answer.
+pub async fn run(runtime: &Path, authority: &Path, witnesses: bool, as_json: bool) -> anyhow::Result<()> {
+    let data = authority.parent().unwrap_or(Path::new("/"));
+    let authority = as_owner(data, || std::fs::read_to_string(authority))
+        .and_then(|read| read)
+        .with_context(|| format!("cannot read {}", authority.display()))?;
+    let verified = verify(runtime, &authority, &mut |_| {}).await?;
+    let witnessed = if witnesses { all(runtime, "/api/v1/audit/witnesses?", "").await? } else { Vec::new() };
+    let differ = witnessed.iter().filter(|one| disagrees(one)).count();
+    let sound = verified.findings.is_empty() && verified.keys.is_empty() && differ == 0;
+    let mut out = std::io::stdout();
+    let page = if as_json { as_value(&verified, &witnessed, witnesses, sound) } else { as_text(&verified, &witnessed) };
+    out.write_all(page.as_bytes()).context("cannot write to standard output")?;
+    anyhow::ensure!(
+        sound,
+        "the audit log is not the one that was signed and witnessed; keep the data directory as it is, and see docs/records.md"
+    );
+    Ok(())
+}
+
+/// Checks the log; `each` sees every record.
+///
+/// # Errors
+/// When the collector does not answer, or answers nonsense.
+pub(crate) async fn verify(
+    runtime: &Path,
+    authority: &str,
+    each: &mut (dyn FnMut(&AuditRecord) + Send),
+) -> anyhow::Result<Verified> {
+    let mut uncertified = Vec::new();
+    let mut keys = BTreeMap::new();
+    for key in cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?.as_array().unwrap_or(&Vec::new()) {
+        let (id, certificate) = (text(&key["id"])?, text(&key["certificate"])?);
+        let public = certified_key(&certificate, authority).or_else(|why| {
+            uncertified.push(format!("key {id}: {why}"));
+            key_of(&certificate)
+        });
+        match public {
+            Ok(public) if key_id(&public) == id => drop(keys.insert(id, public)),
+            Ok(_) => uncertified.push(format!("key {id}: its certificate is another key's")),
+            Err(why) => uncertified.push(format!("key {id}: {why}")),
+        }
+    }
+    // The newest head before the first record: a log that grows meanwhile has more than it speaks of, never less.
+    let newest = cli::ask(runtime, "GET", "/api/v1/audit/heads?newest=true", None).await?;
+    let newest = newest["items"].get(0).map(head_of).transpose()?;
+    let through = newest.as_ref().map_or(0, |head| head.number);
+    let (mut check, mut head, mut anew) = (AuditCheck::new(keys), 0, false);
+    loop {
+        let after = check.number();
+        let path = format!("/api/v1/audit?cursor={after}&limit={PAGE}");
+        let page = cli::ask(runtime, "GET", &path, None).await?;
+        let records = items(&page).iter().map(record_of).collect::<anyhow::Result<Vec<_>>>()?;
+        let last = records.last().map_or(u64::MAX, |record| record.number);
+        while head < last.min(through) {
+            let path = format!("/api/v1/audit/heads?cursor={head}&limit={PAGE}");
+            let heads = cli::ask(runtime, "GET", &path, None).await?;
+            let heads = items(&heads).iter().map(head_of).collect::<anyhow::Result<Vec<_>>>()?;
+            let Some(last) = heads.last() else { break };
+            head = last.number;
+            heads.into_iter().filter(|head| head.number <= through).for_each(|head| check.head(head));
+        }
+        anew |= records.iter().any(|record| record.action == AUTHORITY_ANEW);
+        for record in &records {
+            check.record(record);
+            each(record);
+        }
+        if page["next_cursor"].is_null() || check.number() == after {
+            break;
+        }
+    }
+    let ((heads, signed_through), records, hash) = (check.agreed(), check.number(), check.hash().to_owned());
+    // An authority that was made anew certified none of the keys before it, and the log says so.
+    let keys = if anew { Vec::new() } else { uncertified };
+    Ok(Verified { records, hash, heads, signed_through, newest, findings: check.finish(), keys })
+}
+
+fn as_text(verified: &Verified, witnessed: &[Value]) -> String {
+    let Verified { records, hash, heads, signed_through, newest: _, findings, keys } = verified;
+    let mut page = String::new();
+    for line in findings.iter().map(ToString::to_string).chain(keys.iter().cloned()) {
+        let _ = writeln!(page, "{line}");
+    }
+    if page.is_empty() {
+        let _ = writeln!(page, "{records} records, none changed or missing; head {hash}");
+        let _ = writeln!(page, "{heads} signed heads agree, the newest of record {signed_through}");
+    }
+    for one in witnessed {
+        let (device, at) = (word(&one["device"]), word(&one["at"]));
+        let (verdict, number) = (word(&one["verdict"]), &one["head"]["number"]);
+        let _ = writeln!(page, "{device:<24} {verdict:<12} record {number}, said at {at}");
+    }
+    page
+}
+
+fn as_value(verified: &Verified, witnessed: &[Value], asked: bool, sound: bool) -> String {
+    let findings = verified
+        .findings
+        .iter()
+        .map(|finding| json!({ "kind": finding.kind(), "record": finding.record(), "text": finding.to_string() }));
+    let mut value = json!({
+        "sound": sound,
+        "records": verified.records,
+        "hash": verified.hash,
+        "heads": verified.heads,
+        "signed_through": verified.signed_through,
+        "findings": findings.collect::<Vec<_>>(),
+        "keys": verified.keys,
+    });
+    if asked {
+        value["witnesses"] = json!(witnessed);
+    }
+    format!("{value}\n")
+}
+
+/// Whether a device saw another log than the one here.
+fn disagrees(one: &Value) -> bool {
+    one["verdict"].as_str().is_some_and(|verdict| !matches!(verdict, "agrees" | "restored"))
+}
+
+/// All items of a list.
+pub(crate) async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut found, mut cursor) = (Vec::new(), first.to_owned());
+    loop {
+        let page = cli::ask(runtime, "GET", &format!("{path}limit={PAGE}{cursor}"), None).await?;
+        found.extend(items(&page).iter().cloned());
+        let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
+        cursor = format!("&cursor={}", percent_encoded(next));
+    }
+}
+
+pub(crate) fn items(page: &Value) -> &[Value] {
+    page["items"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn record_of(item: &Value) -> anyhow::Result<AuditRecord> {
+    Ok(AuditRecord {
+        number: item["number"].as_u64().context("a record has no number")?,
+        at: text(&item["at"])?.parse()?,
+        actor: text(&item["actor"])?,
+        action: text(&item["action"])?,
+        subject: text(&item["subject"])?,
+        detail: text(&item["detail"])?,
+        hash: text(&item["hash"])?,
+    })
+}
+
+fn head_of(item: &Value) -> anyhow::Result<AuditHead> {
+    serde_json::from_value(item.clone()).context("a signed head cannot be read")
+}
+
+pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
+    value.as_str().map(str::to_owned).context("the collector's answer lacks a text")
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}

@@ -1,0 +1,470 @@
+//! Making an archive: what is asked for is fetched from the running collector, written beside the archive, and put into it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use ioc_common::audit_head::{AuditHead, signature_text};
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::encoding::{hex, sha256_hex};
+use ioc_common::id::IncidentId;
+use ioc_common::owner::as_owner;
+use ioc_engine::pki::record_key::RecordKey;
+use ioc_store::audit::GENESIS;
+use ioc_store::merkle::{Hash, MISSING, Tree, parse};
+use ioc_store::template::percent_encoded;
+
+use super::tar::TarWriter;
+use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, key_file, statement};
+use crate::audit_verify::{self, all, items, text};
+use crate::cli;
+
+/// Items of one answer.
+const PAGE: usize = 500;
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub to: Timestamp,
+    /// Of this device alone.
+    pub device: Option<String>,
+    /// Of this incident alone: its number, or `INC-` and its number.
+    pub incident: Option<String>,
+}
+
+impl Wanted {
+    fn incident_number(&self) -> anyhow::Result<Option<u64>> {
+        let parse = |text: &String| {
+            let digits = text.strip_prefix("INC-").unwrap_or(text);
+            digits.parse().with_context(|| format!("--incident: found {text:?}; allowed is INC-000012 or 12"))
+        };
+        self.incident.as_ref().map(parse).transpose()
+    }
+
+    fn holds(&self, at: &Value) -> bool {
+        moment(at).is_some_and(|at| self.from <= at && at < self.to)
+    }
+
+    /// Whether what began and perhaps ended then touches the period.
+    fn touches(&self, from: &Value, until: &Value) -> bool {
+        moment(from).is_some_and(|from| from < self.to) && moment(until).is_none_or(|until| until >= self.from)
+    }
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// Makes an archive of the collector whose control socket lies below `runtime` and whose keys lie in `pki`; says what is in it.
+///
+/// # Errors
+/// When the collector does not answer or refuses, nothing was signed yet, or a file cannot be written; no archive is left then.
+pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) -> anyhow::Result<String> {
+    anyhow::ensure!(wanted.from < wanted.to, "--from: {} is not before --to {}", wanted.from, wanted.to);
+    anyhow::ensure!(!to_file.exists(), "{} is there already; mend: name another file", to_file.display());
+    let parts = Parts::make(to_file)?;
+    let authority = as_owner(pki, || fs::read_to_string(pki.join(AUTHORITY))).and_then(|read| read);
+    let authority = authority.with_context(|| format!("cannot read {}", pki.join(AUTHORITY).display()))?;
+    let key = as_owner(pki, || RecordKey::existing(pki, &authority, clock::now()))?.with_context(|| {
+        format!("{}: there is no key of records yet; mend: start the collector and wait a minute", pki.display())
+    })?;
+    let (incident, device) = incident_of(runtime, wanted).await?;
+    let wanted = Wanted { from: wanted.from, to: wanted.to, device, incident: wanted.incident.clone() };
+    let (head, findings) = audit(runtime, &authority, &wanted, incident, &parts).await?;
+    incidents(runtime, &wanted, incident, &parts).await?;
+    faults(runtime, &wanted, incident, &parts).await?;
+    events(runtime, &wanted, incident, &parts).await?;
+    let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
+    for one in certificates.as_array().into_iter().flatten() {
+        parts.write(&key_file(&text(&one["id"])?), text(&one["certificate"])?.as_bytes())?;
+    }
+    parts.write(&key_file(key.id()), key.certificate().as_bytes())?;
+    parts.write(AUTHORITY, authority.as_bytes())?;
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        made_at: clock::now().to_string(),
+        from: wanted.from.to_string(),
+        to: wanted.to.to_string(),
+        device: wanted.device.clone(),
+        incident: incident.map(|number| IncidentId(number).to_string()),
+        head,
+        findings,
+        key: key.id().to_owned(),
+        files: parts.list()?,
+    };
+    let body = serde_json::to_vec_pretty(&manifest)?;
+    let signature = signature_text(&key.sign_text(&statement(&body))?);
+    let recorded = json!({
+        "sha256": sha256_hex(&body), "from": manifest.from, "to": manifest.to,
+        "device": manifest.device, "incident": manifest.incident,
+    });
+    // Before the archive is there: who takes records out stands in the log.
+    cli::ask(runtime, "POST", "/api/v1/records/exports", Some(recorded)).await?;
+    parts.pack(to_file, &manifest.files, (&body, &signature))?;
+    let mut said = format!("{}: {} files, signed by {}\n", to_file.display(), manifest.files.len(), key.id());
+    for finding in &manifest.findings {
+        said += &format!("the log is not sound: {finding}\n");
+    }
+    Ok(said)
+}
+
+/// Which incident is asked for, and of which device what is exported is.
+async fn incident_of(runtime: &Path, wanted: &Wanted) -> anyhow::Result<(Option<u64>, Option<String>)> {
+    let Some(number) = wanted.incident_number()? else { return Ok((None, wanted.device.clone())) };
+    let whole = cli::ask(runtime, "GET", &format!("/api/v1/incidents/{number}"), None).await?;
+    let its = whole["device"].as_str().map(str::to_owned);
+    if let (Some(asked), Some(its)) = (&wanted.device, &its) {
+        anyhow::ensure!(asked == its, "--device: the incident is of {its}");
+    }
+    Ok((Some(number), wanted.device.clone().or(its)))
+}
+
+/// The audit records that are asked for, each with its proof; gives the head that proofs lead to, and what is wrong with the log.
+async fn audit(
+    runtime: &Path,
+    authority: &str,
+    wanted: &Wanted,
+    incident: Option<u64>,
+    parts: &Parts,
+) -> anyhow::Result<(AuditHead, Vec<String>)> {
+    let about = incident.map(|number| IncidentId(number).to_string());
+    let spool = parts.dir.join("audit.spool");
+    let mut chosen = BufWriter::new(new_file(&spool)?);
+    let (mut leaves, mut previous, mut failed) = (Vec::<Hash>::new(), GENESIS.to_owned(), None);
+    let verified = audit_verify::verify(runtime, authority, &mut |record| {
+        let place = usize::try_from(record.number - 1).unwrap_or(usize::MAX);
+        // A number that is nonsense does not make it allocate; what is missing is found, and said.
+        if place < leaves.len().saturating_add(1_000_000) {
+            leaves.resize(place.max(leaves.len()), MISSING);
+            leaves.push(parse(&record.hash).unwrap_or(MISSING));
+        }
+        let matches = match (&about, &wanted.device) {
+            (Some(incident), _) => record.subject == *incident,
+            (None, Some(device)) => record.subject == *device,
+            (None, None) => true,
+        };
+        if matches && wanted.from <= record.at && record.at < wanted.to {
+            let line = json!({
+                "number": record.number, "at": record.at, "at_ms": record.at.as_millis(), "actor": record.actor,
+                "action": record.action, "subject": record.subject, "detail": record.detail,
+                "previous": previous, "hash": record.hash,
+            });
+            failed = failed.take().or(writeln!(chosen, "{line}").err());
+        }
+        previous.clone_from(&record.hash);
+    })
+    .await?;
+    if let Some(error) = failed {
+        return Err(error).context("the audit log cannot be written");
+    }
+    chosen.flush()?;
+    let head = verified.newest.context("no head of the audit log was signed yet; mend: wait a minute")?;
+    let size = usize::try_from(head.number).unwrap_or(usize::MAX).min(leaves.len());
+    let tree = Tree::of(&leaves[..size]);
+    let columns = &["number", "at", "actor", "action", "subject", "detail", "hash"];
+    let mut out = Kind::begin(parts, AUDIT, columns)?;
+    for line in BufReader::new(File::open(&spool)?).lines() {
+        let mut record: Value = serde_json::from_str(&line?)?;
+        let place = usize::try_from(record["number"].as_u64().unwrap_or(0)).unwrap_or(0);
+        // What was written after the head is in the next archive.
+        if place == 0 || place > size {
+            continue;
+        }
+        record["proof"] = tree.proof(place - 1).iter().map(|hash| Value::from(hex(hash))).collect();
+        out.put(&record)?;
+    }
+    out.end()?;
+    fs::remove_file(&spool)?;
+    Ok((head, verified.findings.iter().map(ToString::to_string).chain(verified.keys).collect()))
+}
+
+/// Incidents that were open in the period, whole, with their files; and their notices.
+async fn incidents(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+    let columns = &[
+        "id",
+        "device",
+        "rule",
+        "severity",
+        "state",
+        "title",
+        "reason",
+        "opened_at",
+        "acknowledged_at",
+        "acknowledged_by",
+        "resolved_at",
+    ];
+    let mut out = Kind::begin(parts, INCIDENTS, columns)?;
+    let columns =
+        &["incident", "key", "channel", "person", "state", "attempts", "created_at", "delivered_at", "last_error"];
+    let mut notices = Kind::begin(parts, "notices.jsonl", columns)?;
+    let found = match only {
+        Some(number) => vec![cli::ask(runtime, "GET", &format!("/api/v1/incidents/{number}"), None).await?],
+        None => all(runtime, "/api/v1/incidents?", &of_device(wanted)).await?,
+    };
+    for one in found {
+        if only.is_none() && !wanted.touches(&one["opened_at"], &one["resolved_at"]) {
+            continue;
+        }
+        let number = one["id"].as_u64().context("an incident has no number")?;
+        let whole = cli::ask(runtime, "GET", &format!("/api/v1/incidents/{number}"), None).await?;
+        for notice in whole["notices"].as_array().into_iter().flatten() {
+            let mut notice = notice.clone();
+            notice["incident"] = json!(IncidentId(number).to_string());
+            notices.put(&notice)?;
+        }
+        for file in whole["record"]["attachments"].as_array().into_iter().flatten() {
+            let sha256 = text(&file["sha256"])?;
+            let path = format!("/api/v1/incidents/{number}/files/{}", percent_encoded(&sha256));
+            let content = cli::bytes(runtime, &path).await?;
+            parts.write(&attachment(number, &sha256)?, &content)?;
+        }
+        out.put(&whole)?;
+    }
+    notices.end()?;
+    out.end()
+}
+
+/// Where a file of an incident lies. What the collector says becomes no path of its own.
+fn attachment(incident: u64, sha256: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(parse(sha256).is_some(), "an incident names a file by {sha256:?}, which is no SHA-256");
+    Ok(format!("files/{}/{}", IncidentId(incident), sha256))
+}
+
+async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+    let columns = &[
+        "id",
+        "device",
+        "rule",
+        "series",
+        "severity",
+        "state",
+        "raised_at",
+        "cleared_at",
+        "value",
+        "reason",
+        "incident",
+    ];
+    let mut out = Kind::begin(parts, "faults.jsonl", columns)?;
+    for one in all(runtime, "/api/v1/faults?", &of_device(wanted)).await? {
+        let its = only.is_none_or(|number| one["incident"].as_u64() == Some(number));
+        if its && wanted.touches(&one["raised_at"], &one["cleared_at"]) {
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}
+
+/// What happened on devices in the period.
+async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+    let mut out = Kind::begin(parts, "events.jsonl", &["device", "number", "at", "name", "text", "fields"])?;
+    let devices = match &wanted.device {
+        Some(device) => vec![device.clone()],
+        // An incident of the centre as a whole is of no device.
+        None if only.is_some() => Vec::new(),
+        None => {
+            let found = all(runtime, "/api/v1/devices?", "").await?;
+            found.iter().filter_map(|one| one["id"].as_str().or(one["device"].as_str()).map(str::to_owned)).collect()
+        }
+    };
+    for device in devices {
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/v1/devices/{}/events?limit={PAGE}{cursor}", percent_encoded(&device));
+            let page = cli::ask(runtime, "GET", &path, None).await?;
+            for one in items(&page).iter().filter(|one| wanted.holds(&one["at"])) {
+                let mut one = one.clone();
+                one["device"] = json!(device);
+                out.put(&one)?;
+            }
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={}", percent_encoded(next));
+        }
+    }
+    out.end()
+}
+
+fn of_device(wanted: &Wanted) -> String {
+    wanted.device.as_ref().map(|device| format!("&device={}", percent_encoded(device))).unwrap_or_default()
+}
+
+fn new_file(path: &Path) -> anyhow::Result<File> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A kind of records, as JSON lines and as a table.
+struct Kind {
+    lines: BufWriter<File>,
+    table: csv::Writer<File>,
+    columns: &'static [&'static str],
+}
+
+impl Kind {
+    fn begin(parts: &Parts, name: &str, columns: &'static [&'static str]) -> anyhow::Result<Self> {
+        let lines = BufWriter::new(new_file(&parts.dir.join(name))?);
+        let mut table = csv::Writer::from_writer(new_file(&parts.dir.join(name).with_extension("csv"))?);
+        table.write_record(columns)?;
+        Ok(Self { lines, table, columns })
+    }
+
+    fn put(&mut self, record: &Value) -> anyhow::Result<()> {
+        writeln!(self.lines, "{record}")?;
+        Ok(self.table.write_record(self.columns.iter().map(|column| cell(&record[column])))?)
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        self.lines.flush()?;
+        Ok(self.table.flush()?)
+    }
+}
+
+/// A value for a table. What a spreadsheet would take for a formula is a text there.
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return String::new(),
+        Value::Bool(_) | Value::Number(_) => return value.to_string(),
+        Value::String(text) => text.clone(),
+        // A text for people is in both languages; the table is for reading.
+        Value::Object(fields) if fields.contains_key("vi") && fields.contains_key("en") => {
+            fields["vi"].as_str().unwrap_or_default().to_owned()
+        }
+        Value::Object(_) | Value::Array(_) => value.to_string(),
+    };
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+/// The files of an archive that is being made, in a directory beside it that goes when it is done, or fails.
+struct Parts {
+    dir: PathBuf,
+}
+
+impl Parts {
+    fn make(to_file: &Path) -> anyhow::Result<Self> {
+        let mut name = to_file.as_os_str().to_owned();
+        name.push(".parts");
+        let dir = PathBuf::from(name);
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.with_context(|| {
+            format!("cannot make {}; mend: remove it if an earlier export was cut off", dir.display())
+        })?;
+        Ok(Self { dir })
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        let path = self.dir.join(name);
+        if let Some(above) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
+        }
+        if !path.exists() {
+            new_file(&path)?.write_all(content)?;
+        }
+        Ok(())
+    }
+
+    /// What there is, by name.
+    fn list(&self) -> anyhow::Result<Vec<ListedFile>> {
+        let (mut found, mut open) = (Vec::new(), vec![self.dir.clone()]);
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(&dir)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    open.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(&self.dir)?.to_str().context("a name is no text")?.to_owned();
+                let (bytes, sha256) = digest(&mut File::open(&path)?)?;
+                found.push(ListedFile { name, bytes, sha256 });
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    fn pack(&self, to_file: &Path, files: &[ListedFile], (manifest, signature): (&[u8], &str)) -> anyhow::Result<()> {
+        let at_s = clock::now().as_secs().unsigned_abs();
+        let packed = || {
+            let mut out = TarWriter::new(BufWriter::new(new_file(to_file)?));
+            for (name, mut content) in [(MANIFEST, manifest), (SIGNATURE, signature.as_bytes())] {
+                out.add(name, content.len() as u64, at_s, &mut content)?;
+            }
+            for file in files {
+                out.add(&file.name, file.bytes, at_s, &mut File::open(self.dir.join(&file.name))?)?;
+            }
+            out.finish()?.get_ref().sync_all()?;
+            anyhow::Ok(())
+        };
+        packed().inspect_err(|_| drop(fs::remove_file(to_file)))
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "parts of an export stay there");
+        }
+    }
+}
+
+/// How many bytes there are, and their SHA-256, hex.
+pub(super) fn digest(from: &mut dyn std::io::Read) -> std::io::Result<(u64, String)> {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((bytes, hex(context.finish().as_ref())));
+        }
+        context.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(incident: Option<&str>) -> Wanted {
+        let at = |text: &str| text.parse().expect("a time");
+        let (from, to) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
+        Wanted { from, to, device: None, incident: incident.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_period_has_its_beginning_and_not_its_end_and_what_reached_into_it_belongs_to_it() {
+        let wanted = wanted(None);
+        let holds = |at: &str| wanted.holds(&json!(at));
+        assert!(holds("2026-10-01T00:00:00Z") && holds("2026-10-31T23:59:59.999Z"));
+        assert!(!holds("2026-11-01T00:00:00Z") && !holds("2026-09-30T23:59:59.999Z") && !holds("nonsense"));
+        let touches = |from: &str, until: Value| wanted.touches(&json!(from), &until);
+        assert!(touches("2026-01-01T00:00:00Z", Value::Null), "open since January");
+        assert!(touches("2026-09-30T00:00:00Z", json!("2026-10-01T00:00:00Z")));
+        assert!(!touches("2026-09-30T00:00:00Z", json!("2026-09-30T23:00:00Z")));
+        assert!(!touches("2026-11-01T00:00:00Z", Value::Null));
+    }
+
+    #[test]
+    fn an_incident_is_named_by_its_number() {
+        assert_eq!(wanted(None).incident_number().expect("none"), None);
+        for text in ["INC-000012", "12", "000012"] {
+            assert_eq!(wanted(Some(text)).incident_number().expect("a number"), Some(12));
+        }
+        assert!(wanted(Some("../12")).incident_number().is_err());
+    }
+
+    #[test]
+    fn a_table_holds_no_formula_and_no_path_of_anybody() {
+        assert_eq!(cell(&json!("=HYPERLINK(1)")), "'=HYPERLINK(1)");
+        assert_eq!(cell(&json!("-1+2")), "'-1+2");
+        assert_eq!(cell(&json!({ "vi": "Khói", "en": "Smoke" })), "Khói");
+        assert_eq!([cell(&Value::Null), cell(&json!(-3))], ["", "-3"]);
+        assert_eq!(attachment(12, &"a".repeat(64)).expect("a digest"), format!("files/INC-000012/{}", "a".repeat(64)));
+        assert!(attachment(12, "../../etc/passwd").is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! Checking an archive, with nothing but it: whoever gets one need not trust the machine that it came from. `docs/records.md` says how, so
+//! that others can do it with other programs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use ioc_common::audit_head::{key_id, verify_text};
+use ioc_common::encoding::{hex, sha256_hex};
+use ioc_engine::pki::record_key::certified_key;
+use ioc_store::audit::{AuditRecord, follows};
+use ioc_store::merkle::{parse, root_of};
+
+use super::export::digest;
+use super::tar::{TarEntry, list};
+use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, key_file, statement};
+
+/// Largest manifest, certificate or signature, bytes.
+const SMALL_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Most findings that are told.
+const FINDINGS_MAX: usize = 20;
+
+/// What an archive is, and what is wrong with it.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it holds, for people, a line each.
+    pub about: Vec<String>,
+    /// What is wrong with it; nothing when it is whole and proves itself.
+    pub findings: Vec<String>,
+}
+
+/// Checks an archive. `authority` is the authority's certificate, PEM, that whoever checks already has; without it the archive's own is
+/// believed, and its fingerprint told.
+///
+/// # Errors
+/// When the archive cannot be read as one at all.
+pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked> {
+    let mut file = File::open(archive).with_context(|| format!("cannot read {}", archive.display()))?;
+    let entries = list(&mut file).with_context(|| archive.display().to_string())?;
+    let mut found = Archive { file, entries: BTreeMap::new(), findings: Vec::new() };
+    for entry in entries {
+        let name = entry.name.clone();
+        if found.entries.insert(name.clone(), entry).is_some() {
+            found.find(format!("{name}: it is there twice"));
+        }
+    }
+    let body = found.small(MANIFEST)?;
+    let manifest: Manifest = serde_json::from_slice(&body).with_context(|| format!("{MANIFEST} cannot be read"))?;
+    anyhow::ensure!(
+        manifest.format == FORMAT,
+        "{MANIFEST}: found {:?}; this program reads {FORMAT:?}",
+        manifest.format
+    );
+    let own = String::from_utf8(found.small(AUTHORITY)?).context("ca.pem is no text")?;
+    if authority.is_some_and(|given| given.trim() != own.trim()) {
+        found.find(format!("{AUTHORITY}: it is another authority than the one that was given"));
+    }
+    let authority = authority.unwrap_or(&own).to_owned();
+    found.files(&manifest)?;
+    found.signatures(&manifest, &body, &authority)?;
+    let records = found.audit(&manifest)?;
+    let files = found.attachments()?;
+    found
+        .findings
+        .extend(manifest.findings.iter().map(|one| format!("when it was made, the log was not sound: {one}")));
+    let fingerprint = rustls_fingerprint(&authority)?;
+    let about = vec![
+        format!("made at {}, of {} to {}", manifest.made_at, manifest.from, manifest.to),
+        format!(
+            "{records} audit records, proven by the head of record {}, signed at {}",
+            manifest.head.number, manifest.head.at
+        ),
+        format!("{} files, {files} of them of incidents; signed by {}", manifest.files.len(), manifest.key),
+        format!("the authority's certificate has the SHA-256 fingerprint {fingerprint}"),
+    ];
+    Ok(Checked { about, findings: found.findings })
+}
+
+fn rustls_fingerprint(pem: &str) -> anyhow::Result<String> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let der =
+        CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| anyhow::anyhow!("{AUTHORITY}: {error}"))?;
+    Ok(sha256_hex(&der))
+}
+
+/// An archive that is being checked.
+struct Archive {
+    file: File,
+    entries: BTreeMap<String, TarEntry>,
+    findings: Vec<String>,
+}
+
+impl Archive {
+    fn find(&mut self, finding: String) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The content of a file that is small.
+    fn small(&mut self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let entry = self.entries.get(name).with_context(|| format!("{name} is missing"))?;
+        anyhow::ensure!(entry.bytes <= SMALL_MAX_BYTES, "{name} has {} bytes", entry.bytes);
+        let mut content = Vec::new();
+        entry.read(&mut self.file)?.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// Every file is the one that the manifest lists, and there are no others.
+    fn files(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
+        let listed: BTreeMap<&str, _> = manifest.files.iter().map(|file| (file.name.as_str(), file)).collect();
+        for (name, entry) in self.entries.clone() {
+            if [MANIFEST, SIGNATURE].contains(&name.as_str()) {
+                continue;
+            }
+            match listed.get(name.as_str()) {
+                None => self.find(format!("{name}: the manifest does not list it")),
+                Some(file) => {
+                    let (bytes, sha256) = digest(&mut entry.read(&mut self.file)?)?;
+                    if (bytes, &sha256) != (file.bytes, &file.sha256) {
+                        self.find(format!("{name}: it was changed"));
+                    }
+                }
+            }
+        }
+        for name in listed.keys().filter(|name| !self.entries.contains_key(**name)).copied().collect::<Vec<_>>() {
+            self.find(format!("{name}: it is missing"));
+        }
+        Ok(())
+    }
+
+    /// The manifest and the head are signed by keys that the authority certified.
+    fn signatures(&mut self, manifest: &Manifest, body: &[u8], authority: &str) -> anyhow::Result<()> {
+        let signature = String::from_utf8(self.small(SIGNATURE)?).unwrap_or_default();
+        let mut key_of = |id: &str| {
+            let certificate = String::from_utf8(self.small(&key_file(id))?).unwrap_or_default();
+            anyhow::Ok(certified_key(&certificate, authority).and_then(|public| {
+                if key_id(&public) == id { Ok(public) } else { Err("its certificate is another key's".to_owned()) }
+            }))
+        };
+        let (signer, of_head) = (key_of(&manifest.key)?, key_of(&manifest.head.key)?);
+        match signer {
+            Ok(public) if verify_text(&public, &statement(body), signature.trim()) => {}
+            Ok(_) => self.find(format!("{MANIFEST}: {SIGNATURE} is not its signature")),
+            Err(why) => self.find(format!("{}: {why}", key_file(&manifest.key))),
+        }
+        match of_head {
+            Ok(public) if manifest.head.is_signed_by(&public) => {}
+            Ok(_) => self.find(format!("the head of record {} is not signed by its key", manifest.head.number)),
+            Err(why) => self.find(format!("{}: {why}", key_file(&manifest.head.key))),
+        }
+        Ok(())
+    }
+
+    /// Every audit record is what its hash says, and its proof leads to the signed root. How many there are.
+    fn audit(&mut self, manifest: &Manifest) -> anyhow::Result<u64> {
+        let entry = self.entries.get(AUDIT).with_context(|| format!("{AUDIT} is missing"))?.clone();
+        let (mut count, mut last, mut findings) = (0, 0, Vec::new());
+        for (place, line) in BufReader::new(entry.read(&mut self.file)?).lines().enumerate() {
+            let line: Value = serde_json::from_str(&line?).with_context(|| format!("{AUDIT}, line {}", place + 1))?;
+            let (record, previous) = record_of(&line).with_context(|| format!("{AUDIT}, line {}", place + 1))?;
+            let number = record.number;
+            if number <= last {
+                findings.push(format!("{AUDIT}: record {number} is not in its place"));
+            }
+            if !follows(&previous, &record) {
+                findings.push(format!("{AUDIT}: record {number} was changed"));
+            }
+            let hash = parse(&record.hash);
+            let proof = line["proof"].as_array().into_iter().flatten();
+            let proof = proof.map(|hash| hash.as_str().and_then(parse)).collect::<Option<Vec<_>>>();
+            let root = hash
+                .zip(proof)
+                .and_then(|(hash, proof)| root_of(&hash, number.checked_sub(1)?, manifest.head.number, &proof));
+            if root.is_none_or(|root| hex(&root) != manifest.head.root) {
+                findings.push(format!("{AUDIT}: record {number} is not in the log that was signed"));
+            }
+            (count, last) = (count + 1, number);
+        }
+        findings.into_iter().for_each(|finding| self.find(finding));
+        Ok(count)
+    }
+
+    /// Every file of an incident is the one that the incident names. How many there are.
+    fn attachments(&mut self) -> anyhow::Result<usize> {
+        let entry = self.entries.get(INCIDENTS).with_context(|| format!("{INCIDENTS} is missing"))?.clone();
+        let mut named = Vec::new();
+        for (place, line) in BufReader::new(entry.read(&mut self.file)?).lines().enumerate() {
+            let line: Value =
+                serde_json::from_str(&line?).with_context(|| format!("{INCIDENTS}, line {}", place + 1))?;
+            let incident = ioc_common::id::IncidentId(line["id"].as_u64().unwrap_or(0));
+            for file in line["record"]["attachments"].as_array().into_iter().flatten() {
+                let sha256 = file["sha256"].as_str().unwrap_or_default();
+                named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
+            }
+        }
+        for (name, sha256) in &named {
+            let Some(entry) = self.entries.get(name).cloned() else {
+                self.find(format!("{name}: it is missing"));
+                continue;
+            };
+            if digest(&mut entry.read(&mut self.file)?)?.1 != *sha256 {
+                self.find(format!("{name}: it is not the file that the incident names"));
+            }
+        }
+        Ok(named.len())
+    }
+}
+
+fn record_of(line: &Value) -> anyhow::Result<(AuditRecord, String)> {
+    let text = |name: &str| line[name].as_str().map(str::to_owned).with_context(|| format!("{name} is missing"));
+    let at_ms = line["at_ms"].as_i64().context("at_ms is missing")?;
+    let at = ioc_common::clock::Timestamp::from_millis(at_ms);
+    anyhow::ensure!(text("at")?.parse() == Ok(at), "at is not at_ms");
+    let record = AuditRecord {
+        number: line["number"].as_u64().context("number is missing")?,
+        at,
+        actor: text("actor")?,
+        action: text("action")?,
+        subject: text("subject")?,
+        detail: text("detail")?,
+        hash: text("hash")?,
+    };
+    Ok((record, text("previous")?))
+}

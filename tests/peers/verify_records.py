@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Checks an archive of records by docs/records.md alone, with Python's own library and openssl: python3 verify_records.py ARCHIVE [CA.pem]"""
+import base64, hashlib, json, os, struct, subprocess, sys, tarfile, tempfile
+
+def sha(data): return hashlib.sha256(data).digest()
+def node(left, right): return sha(b"\x01" + left + right)
+faults = []
+def expect(good, what):
+    if not good: faults.append(what)
+
+archive = tarfile.open(sys.argv[1], "r:")
+names = archive.getnames()
+expect(len(names) == len(set(names)), "a file is there twice")
+read = lambda name: archive.extractfile(name).read()
+manifest_bytes = read("manifest.json")
+manifest = json.loads(manifest_bytes)
+if manifest["format"] != "ioc-watch records 1": sys.exit("another format: " + manifest["format"])
+ca = open(sys.argv[2], "rb").read() if len(sys.argv) > 2 else read("ca.pem")
+
+def signed(key, text, signature):
+    """Whether the key of this name, which the authority certified, signed the text."""
+    with tempfile.TemporaryDirectory() as d:
+        at = lambda name: os.path.join(d, name)
+        for name, content in (("ca", ca), ("key", read("keys/%s.pem" % key)), ("text", text), ("sig", base64.b64decode(signature))):
+            open(at(name), "wb").write(content)
+        run = lambda *words: subprocess.run(["openssl", *words], capture_output=True)
+        if run("verify", "-CAfile", at("ca"), at("key")).returncode: return False
+        open(at("public"), "wb").write(run("x509", "-in", at("key"), "-pubkey", "-noout").stdout)
+        point = run("pkey", "-pubin", "-in", at("public"), "-outform", "DER").stdout[-65:]
+        if hashlib.sha256(point).hexdigest()[:16] != key: return False
+        return run("dgst", "-sha256", "-verify", at("public"), "-signature", at("sig"), at("text")).returncode == 0
+
+statement = "ioc-watch records 1\nsha256 %s\n" % hashlib.sha256(manifest_bytes).hexdigest()
+expect(signed(manifest["key"], statement.encode(), read("manifest.sig")), "manifest.json is not signed")
+listed = {one["name"]: one for one in manifest["files"]}
+expect(set(listed) == set(names) - {"manifest.json", "manifest.sig"}, "files are missing, or more than listed")
+for name in set(listed) & set(names):
+    expect(hashlib.sha256(read(name)).hexdigest() == listed[name]["sha256"], name + " was changed")
+
+head = manifest["head"]
+at_ms = lambda text: round(__import__("datetime").datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+statement = "ioc-watch audit head 1\nnumber %d\nhash %s\nroot %s\nat_ms %d\nkey %s\n" % (
+    head["number"], head["hash"], head["root"], at_ms(head["at"]), head["key"])
+expect(signed(head["key"], statement.encode(), head["signature"]), "the head is not signed")
+
+def record_hash(one):
+    data = b"ioc-watch audit 1\n" + one["previous"].encode() + struct.pack(">Qq", one["number"], one["at_ms"])
+    for field in ("actor", "action", "subject", "detail"):
+        text = one[field].encode()
+        data += struct.pack(">Q", len(text)) + text
+    return hashlib.sha256(data).hexdigest()
+
+def root_of(one):
+    """RFC 9162, section 2.1.3.2."""
+    at, last, root = one["number"] - 1, head["number"] - 1, sha(b"\x00" + bytes.fromhex(one["hash"]))
+    for neighbour in map(bytes.fromhex, one["proof"]):
+        if last == 0: return None
+        if at & 1 or at == last:
+            root = node(neighbour, root)
+            while at and not at & 1: at, last = at >> 1, last >> 1
+        else: root = node(root, neighbour)
+        at, last = at >> 1, last >> 1
+    return root.hex() if last == 0 else None
+
+lines = lambda name: [json.loads(line) for line in read(name).decode().splitlines()]
+for one in lines("audit.jsonl"):
+    expect(record_hash(one) == one["hash"], "record %d was changed" % one["number"])
+    expect(root_of(one) == head["root"], "record %d is not in the signed log" % one["number"])
+for incident in lines("incidents.jsonl"):
+    for file in incident["record"]["attachments"]:
+        name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
+        expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
+faults += manifest["findings"]
+print("\n".join(faults) or "whole: %d audit records, signed by %s" % (len(lines("audit.jsonl")), manifest["key"]))
+sys.exit(bool(faults))

@@ -1,0 +1,142 @@
+//! Records for an investigation: an archive of the real collector, checked without it by two programs that know nothing of each other.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use ioc_tests::harness::{Rig, binary, eventually};
+
+fn verify(archive: &Path, authority: Option<&Path>) -> Output {
+    let mut command = Command::new(binary("ioc-collector"));
+    command.args(["records", "verify"]).arg(archive);
+    if let Some(authority) = authority {
+        command.arg("--authority").arg(authority);
+    }
+    command.output().unwrap()
+}
+
+/// The verifier that was written by docs/records.md alone.
+fn python(archive: &Path, authority: Option<&Path>) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/verify_records.py");
+    Command::new("python3").arg(script).arg(archive).args(authority).output().unwrap()
+}
+
+/// What both say of an archive; they agree whether it is whole.
+fn both(archive: &Path, authority: Option<&Path>) -> (bool, String) {
+    let (own, other) = (verify(archive, authority), python(archive, authority));
+    let text = |output: &Output| {
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let said = format!("{}\n{}", text(&own), text(&other));
+    assert_eq!(own.status.success(), other.status.success(), "{said}");
+    (own.status.success(), said)
+}
+
+fn export(rig: &Rig, name: &str, more: &[&str]) -> Output {
+    let (config, to) = (rig.dir().join("collector.toml"), rig.dir().join(name));
+    let mut command = Command::new(binary("ioc-collector"));
+    command.arg("--config").arg(config).args(["records", "export"]).args(more).arg("--to-file").arg(to);
+    command.output().unwrap()
+}
+
+/// The lines of a file of an archive.
+fn lines(archive: &Path, name: &str) -> Vec<Value> {
+    let output = Command::new("tar").arg("-xOf").arg(archive).arg(name).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const ALWAYS: [&str; 4] = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_found_by_both() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    for device in ["srv-1", "srv-2"] {
+        rig.post("/api/v1/devices", json!({ "device": device, "kind": "server", "name": "=máy" })).await.unwrap();
+        rig.post(&format!("/api/v1/devices/{device}/remarks"), json!({ "text": "ổ đĩa kêu" })).await.unwrap();
+    }
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let photo = "content of a photograph";
+    let path = "/api/v1/incidents/1/files?name=photo.txt";
+    ioc_collector::cli::send(&rig.runtime(), "POST", path, "application/octet-stream", photo.to_owned()).await.unwrap();
+    // A stop signs all of it.
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    let archive = rig.dir().join("all.tar");
+    let made = export(&rig, "all.tar", &ALWAYS);
+    assert!(made.status.success(), "{made:?}");
+    let again = export(&rig, "all.tar", &ALWAYS);
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("there already"), "{again:?}");
+    assert!(!rig.dir().join("all.tar.parts").exists());
+
+    let authority = rig.data().join("pki/ca.pem");
+    for given in [None, Some(authority.as_path())] {
+        let (whole, said) = both(&archive, given);
+        assert!(whole && said.contains("audit records"), "{said}");
+    }
+    let actions: Vec<String> =
+        lines(&archive, "audit.jsonl").iter().map(|one| one["action"].as_str().unwrap().to_owned()).collect();
+    for action in ["account.created", "device.registered", "incident.opened", "incident.attached"] {
+        assert!(actions.iter().any(|one| one == action), "{action}: {actions:?}");
+    }
+    assert_eq!(lines(&archive, "incidents.jsonl").len(), 1);
+    assert_eq!(lines(&archive, "events.jsonl").len(), 2, "a remark on each device");
+    let names = Command::new("tar").arg("-tf").arg(&archive).output().unwrap();
+    let names = String::from_utf8(names.stdout).unwrap();
+    for name in ["audit.csv", "incidents.csv", "faults.csv", "events.csv", "notices.csv", "ca.pem", "files/INC-000001/"]
+    {
+        assert!(names.contains(name), "{name}: {names}");
+    }
+    // Who took it out is in the log.
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+    assert!(log.contains("records.exported"), "{log}");
+
+    // Of one device, and of one incident.
+    let one = export(&rig, "one.tar", &[&ALWAYS[..], &["--device", "srv-1"]].concat());
+    assert!(one.status.success(), "{one:?}");
+    let one = rig.dir().join("one.tar");
+    assert!(both(&one, None).0);
+    assert!(lines(&one, "audit.jsonl").iter().all(|record| record["subject"] == "srv-1"));
+    assert_eq!(lines(&one, "events.jsonl").len(), 1);
+    let incident = export(&rig, "incident.tar", &[&ALWAYS[..], &["--incident", "INC-000001"]].concat());
+    assert!(incident.status.success(), "{incident:?}");
+    let incident = rig.dir().join("incident.tar");
+    assert!(both(&incident, None).0 && !lines(&incident, "audit.jsonl").is_empty());
+    let faulty = export(&rig, "faulty.tar", &[&ALWAYS[..], &["--incident", "fire"]].concat());
+    assert!(!faulty.status.success() && String::from_utf8_lossy(&faulty.stderr).contains("INC-000012"), "{faulty:?}");
+
+    // Somebody changes it: each place in turn.
+    let whole = std::fs::read(&archive).unwrap();
+    let find = |text: &str| whole.windows(text.len()).position(|part| part == text.as_bytes()).unwrap();
+    let spoilt = rig.dir().join("spoilt.tar");
+    for text in [
+        "device.registered",
+        "content of a photograph",
+        "\"proof\":[\"",
+        "\"root\": \"",
+        "Khói",
+        "-----BEGIN CERTIFICATE-----\nM",
+    ] {
+        let mut bytes = whole.clone();
+        let place = find(text) + text.len() - 1;
+        // Another letter of the same kind, so that it is not merely broken.
+        let place = if text.ends_with('"') { place + 1 } else { place };
+        bytes[place] = if bytes[place] == b'a' { b'b' } else { b'a' };
+        std::fs::write(&spoilt, bytes).unwrap();
+        let (good, said) = both(&spoilt, Some(&authority));
+        assert!(!good, "{text}: {said}");
+    }
+    // Another authority than the one that whoever checks knows.
+    let other = Rig::new("");
+    let mut other = other;
+    other.start().await.unwrap();
+    let (good, said) = both(&archive, Some(&other.data().join("pki/ca.pem")));
+    assert!(!good, "{said}");
+    other.stop().await.unwrap();
+    eventually("ready", || async { rig.get("/readyz").await.is_ok() }).await.unwrap();
+    rig.stop().await.unwrap();
+}
