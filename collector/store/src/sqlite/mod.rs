@@ -7,6 +7,7 @@ mod account;
 mod apply;
 mod archive;
 mod audit;
+mod backup;
 mod certificate;
 mod clock;
 mod commit;
@@ -45,6 +46,7 @@ use rusqlite::Connection;
 
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
+pub(crate) use backup::{copy, mark_copy, settle_log, sums};
 use commit::{Commit, WriterCache};
 use commit_mark::{CommitCounter, LockedStore};
 use connection::{open_for_reading, prepare};
