@@ -5,6 +5,7 @@
 //! writer of state: the engine.
 
 pub mod arguments;
+pub mod backup;
 pub mod cli;
 pub mod compaction;
 pub mod config;

@@ -15,8 +15,8 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
         // Receivers are restarted, disks are cleaned up.
         BackgroundTask::Compaction | BackgroundTask::RemoteWrite => 3 * HOUR_MS,
         BackgroundTask::Certificates => HOUR_MS,
-        // Whoever has changed it is there.
-        BackgroundTask::Configuration => 0,
+        // Whoever has changed it is there; a backup or drill that failed is one that is missing.
+        BackgroundTask::Configuration | BackgroundTask::Backup | BackgroundTask::RestoreDrill => 0,
     }
 }
 

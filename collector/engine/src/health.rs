@@ -9,6 +9,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::report::LossReason;
 use ioc_judge::Text;
 
+use crate::backup::BackupBoard;
 use crate::open_files::{self, OpenFiles};
 
 /// An engine that has not turned for longer is stuck, milliseconds.
@@ -77,6 +78,8 @@ pub struct Health {
     examined: Mutex<Option<Examined>>,
     clock: Mutex<ClockState>,
     files: OnceLock<OpenFiles>,
+    /// How the collector's own backups stand.
+    pub backups: BackupBoard,
 }
 
 /// What a look at the store found.
@@ -302,6 +305,9 @@ impl Health {
             "1 while the clock is in doubt and nothing is deleted by its age.",
             suspended,
         );
+        for (name, help, value) in self.backups.gauges(clock::now()) {
+            put(name, "gauge", help, value);
+        }
         if let Some(files) = self.files() {
             let places = files.places;
             put("ioc_connections_max", "gauge", "MQTT connections that are let in.", places.devices as f64);

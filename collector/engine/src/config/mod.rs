@@ -1,6 +1,7 @@
 //! The collector's configuration: `config/collector.toml`, every key with its default there.
 
 mod agent_settings;
+mod backup;
 mod channel;
 mod kind;
 mod ticket;
@@ -18,6 +19,8 @@ use ioc_judge::{DeviceInfo, RuleSet};
 use crate::payload_profile::{PayloadProfiles, ValuesForm};
 use agent_settings::GroupForm;
 pub use agent_settings::{AssignedSettings, Group, SettingsState};
+use backup::BackupForm;
+pub use backup::{BackupPlan, KeptBackups, Sealing};
 pub use channel::{AlertSource, Channel, Heartbeat};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
 use ioc_store::Role;
@@ -102,6 +105,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// Systems whose alerts are taken in.
     pub sources: Vec<AlertSource>,
+    /// The collector's own backups, where they are made.
+    pub backup: Option<BackupPlan>,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -275,6 +280,7 @@ struct Form {
     duty: DutyForm,
     heartbeat: Option<HeartbeatForm>,
     source: Vec<SourceForm>,
+    backup: BackupForm,
 }
 
 #[derive(Deserialize)]
@@ -537,6 +543,7 @@ impl Config {
             tickets,
             plan,
             sources,
+            backup: form.backup.check(source)?,
         })
     }
 }

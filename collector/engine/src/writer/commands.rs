@@ -87,6 +87,7 @@ impl Engine {
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Examined { findings, deep } => self.record_examination(findings, deep, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
+            Command::DeclareRestore(told) => self.declare_restore(&told, now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),

@@ -24,6 +24,7 @@ mod losses;
 mod message;
 mod pending;
 mod persist;
+mod restored;
 mod settings;
 mod tickets;
 pub mod time;
@@ -55,7 +56,7 @@ use crate::pki::Authority;
 use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
-pub use certificate_allowlist::CertificateAllowlist;
+pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
 use connections::Connections;
 pub use connections::{CloseCause, ConnectionId, Down};
 pub use incidents::FILE_MAX_BYTES;
@@ -366,6 +367,7 @@ impl Engine {
                     let _ = sender.send(Box::new(Down::Close(CloseCause::Revoked)));
                     return;
                 }
+                self.keep_adopted(now);
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
                     let _ = sender.send(Box::new(Down::Close(CloseCause::OverBudget(kind.label()))));
                     return;

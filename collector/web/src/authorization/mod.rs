@@ -93,6 +93,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Ticket { .. }
         | Command::Examined { .. }
         | Command::BackgroundTask { .. }
+        | Command::DeclareRestore(_)
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
