@@ -92,7 +92,7 @@ impl<R: Read> Read for Metered<'_, R> {
 
 /// Sealed or not.
 enum Sealed<W> {
-    Age(AgeWriter<W>),
+    Age(Box<AgeWriter<W>>),
     Open(W),
 }
 
@@ -137,7 +137,7 @@ pub(super) fn write(
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(&fault)?;
     let metered = Metered::new(BufWriter::with_capacity(256 * 1024, file), None);
     let sealed = match key {
-        Some(key) => Sealed::Age(AgeWriter::new(metered, key).map_err(&fault)?),
+        Some(key) => Sealed::Age(Box::new(AgeWriter::new(metered, key).map_err(&fault)?)),
         None => Sealed::Open(metered),
     };
     let packed = FrameEncoder::with_frame_info(FrameInfo::new().content_checksum(true), sealed);

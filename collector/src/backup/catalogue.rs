@@ -10,6 +10,7 @@ use ioc_common::file::{replace_durably, sync_dir};
 use ioc_engine::backup::{BackupRecord, DrillRecord};
 use ioc_engine::config::{Config, KeptBackups};
 
+use super::certificate;
 use super::error::BackupError;
 use super::keep::{self, GoodArchive};
 
@@ -104,10 +105,10 @@ impl Catalogue {
             match read {
                 Ok(Ok(note)) => notes.push((name, note)),
                 Ok(Err(error)) => {
-                    tracing::warn!(note = %path.display(), %error, "a note beside a backup cannot be read; its archive is left alone")
+                    tracing::warn!(note = %path.display(), %error, "a note beside a backup cannot be read; its archive is left alone");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a note beside a backup cannot be read; its archive is left alone")
+                    tracing::warn!(%error, "a note beside a backup cannot be read; its archive is left alone");
                 }
             }
         }
@@ -143,14 +144,14 @@ impl Catalogue {
     /// Certificates of drills with their file names, the newest first.
     pub(super) fn drills(&self) -> Result<Vec<(String, DrillRecord)>, BackupError> {
         let mut all = self.notes::<DrillRecord>(|name| name.contains("-drill-") && name.ends_with(".json"))?;
-        all.sort_by(|a, b| b.1.at.cmp(&a.1.at));
+        all.sort_by_key(|(_, drill)| std::cmp::Reverse(drill.at));
         Ok(all)
     }
 
     /// Keeps the certificate of a drill, as JSON and as a text; gives the JSON file's name.
     pub(super) fn certify(&self, drill: &DrillRecord) -> Result<String, BackupError> {
         let stem = format!("{}drill-{}", self.prefix, stamp(drill.at));
-        self.write(&format!("{stem}.txt"), &super::drill::to_text(drill))?;
+        self.write(&format!("{stem}.txt"), &certificate::to_text(drill))?;
         self.write(&format!("{stem}.json"), &pretty(drill))?;
         for (name, _) in self.drills()?.into_iter().skip(DRILLS_MAX) {
             let _ = std::fs::remove_file(self.path(&name));

@@ -23,7 +23,7 @@ use super::make::{self, Making};
 use super::manifest;
 use super::pace::Pace;
 use super::task::entry;
-use super::{drill, keys, restore};
+use super::{certificate, drill, keys, restore};
 use crate::arguments::{BackupCommand, OpenedBy};
 use crate::cli::{self, CliError};
 
@@ -147,7 +147,7 @@ fn opening(config: &Config, by: &OpenedBy) -> Result<Option<OpenKey>, BackupErro
 /// The authority that is expected to have signed: the one that a person names, else the one of the data directory.
 fn expected(config: &Config, by: &OpenedBy) -> Option<String> {
     let own = || manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY)).ok()?).ok();
-    by.authority.as_deref().map(|text| text.to_lowercase()).or_else(own)
+    by.authority.as_deref().map(str::to_lowercase).or_else(own)
 }
 
 fn name_of(path: &Path) -> String {
@@ -223,7 +223,7 @@ async fn hold_drill(config: &Config) -> anyhow::Result<String> {
 fn drill_stopped(config: &Config, plan: &BackupPlan) -> anyhow::Result<(Option<String>, String)> {
     let authority = manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY))?).ok();
     let (_, drill) = drill::drill(config, plan, authority.as_deref(), &Pace::unbounded())?;
-    Ok((drill.failure.clone(), drill::to_text(&drill)))
+    Ok((drill.failure.clone(), certificate::to_text(&drill)))
 }
 
 /// Restores an archive into an empty directory; gives what is to be printed.

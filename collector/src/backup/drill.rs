@@ -1,7 +1,6 @@
 //! The restore drill: the newest archive is restored into a scratch directory, opened as a collector opens it, and held against what was
 //! backed up. What came of it is a certificate.
 
-use std::fmt::Write as _;
 use std::fs::File;
 
 use ioc_common::clock;
@@ -98,32 +97,4 @@ fn hold(
     }
     said(format!("the store opens, and holds the sentinel of the backup in audit record {}", sentinel.number), drill);
     Ok(())
-}
-
-/// A certificate as a text, for a file of the organisation.
-pub(super) fn to_text(drill: &DrillRecord) -> String {
-    let (result, words) = match &drill.failure {
-        None => ("PASSED".to_owned(), "ĐẠT".to_owned()),
-        Some(why) => (format!("FAILED: {why}"), format!("KHÔNG ĐẠT: {why}")),
-    };
-    let mut text = format!(
-        "CHỨNG NHẬN PHỤC HỒI · CERTIFICATE OF RESTORE\n(điều 7.1, 7.2 · articles 7.1, 7.2)\n\n\
-         Kết quả:          {words}\nResult:           {result}\n\
-         Archive:          {}\nSHA-256:          {}\nBacked up:        {}\nRestored:         {}\nTook:             {:.1} s\n\
-         Tables, rows:     {}, {}\nFiles, bytes:     {}, {}\nProgram:          ioc-collector {}\n\n",
-        drill.archive,
-        drill.sha256,
-        drill.backup_made_at,
-        drill.at,
-        drill.took_ms as f64 / 1000.0,
-        drill.tables,
-        drill.rows,
-        drill.files,
-        drill.plain_bytes,
-        drill.product
-    );
-    for line in &drill.checks {
-        let _ = writeln!(text, "- {line}");
-    }
-    text
 }

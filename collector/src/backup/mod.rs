@@ -7,6 +7,7 @@
 pub mod age;
 mod archive;
 mod catalogue;
+mod certificate;
 pub mod command;
 mod drill;
 mod error;

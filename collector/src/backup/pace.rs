@@ -19,7 +19,7 @@ struct Stop;
 
 /// Whether an error is the word to stop.
 pub(super) fn is_stop(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Stop>())
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Stop>()).is_some()
 }
 
 /// Holds work to a number of bytes a second.

@@ -124,7 +124,7 @@ pub(super) async fn declare(data: &Path, engine: &EngineHandle) {
             }
         }
         Err(error) => {
-            tracing::error!(%error, "that the store was restored could not be kept; it is said at the next start")
+            tracing::error!(%error, "that the store was restored could not be kept; it is said at the next start");
         }
     }
 }

@@ -93,8 +93,10 @@ const fn words_of(task: BackgroundTask) -> Words {
             severity: Severity::Critical,
             title: ("Diễn tập phục hồi không đạt (điều 7.2)", "The restore drill failed (article 7.2)"),
             advice: (
-                "Bản sao lưu mới nhất không phục hồi được như cũ. Chạy «ioc-collector backup check TỆP» với nó và bản trước đó, sao lưu lại, rồi «ioc-collector backup drill». Không xoá bản nào cho đến khi có bản đạt (docs/vi/backup.md).",
-                "The newest backup cannot be restored as it was. Run 'ioc-collector backup check ARCHIVE' on it and on the one before, make another, then 'ioc-collector backup drill'. Delete none until one has passed (docs/backup.md).",
+                "Bản sao lưu mới nhất không phục hồi được như cũ. Chạy «ioc-collector backup check TỆP» với nó và bản trước đó, \
+                 sao lưu lại, rồi «ioc-collector backup drill». Không xoá bản nào cho đến khi có bản đạt (docs/vi/backup.md).",
+                "The newest backup cannot be restored as it was. Run 'ioc-collector backup check ARCHIVE' on it and on the one before, \
+                 make another, then 'ioc-collector backup drill'. Delete none until one has passed (docs/backup.md).",
             ),
             fails: ("Phục hồi thử không đạt", "The trial restore failed"),
             works: ("Phục hồi thử đã đạt.", "The trial restore succeeded."),
