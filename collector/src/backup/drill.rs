@@ -26,6 +26,9 @@ pub(super) fn drill(
     expected: Option<&str>,
     pace: &Pace,
 ) -> Result<(String, DrillRecord), BackupError> {
+    if !plan.sealing.opens_here() {
+        return Err(BackupError::NothingOpens);
+    }
     let catalogue = Catalogue::new(&plan.directory, config);
     let Some(newest) = catalogue.archives()?.into_iter().next() else {
         return Err(BackupError::NoArchive(plan.directory.clone()));

@@ -41,6 +41,12 @@ pub enum BackupError {
     /// There is none.
     #[error("{}: there is no good backup of this collector; mend: ioc-collector backup now", .0.display())]
     NoArchive(PathBuf),
+    /// Nothing here opens them.
+    #[error(
+        "archives are sealed for recipients, and none of their private keys is here: no drill can be held; \
+         mend: [backup] identity_file, or on another machine: ioc-collector restore ARCHIVE --identity FILE"
+    )]
+    NothingOpens,
     /// What is restored is not what was backed up.
     #[error("what was restored is not what was backed up: {0}")]
     Differs(String),

@@ -187,7 +187,8 @@ impl BackupTask {
         };
         let done = self.watched(work, working, (&pace.passed(), times * size), watch).await;
         match &done {
-            Err(BackupError::BrokenOff) => {}
+            // Nothing failed: it cannot be done, and whoever asked is told why.
+            Err(BackupError::BrokenOff | BackupError::NothingOpens | BackupError::NoArchive(_)) => {}
             Err(error) => {
                 tracing::error!(%error, what = work.as_str(), "it failed");
                 if work == BackupWork::Backup {

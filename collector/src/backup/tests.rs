@@ -209,6 +209,10 @@ fn a_drill_certifies_what_it_found() {
     let pace = Pace::unbounded();
     let none = super::drill::drill(&place.config, &plan, None, &pace);
     assert!(matches!(none, Err(BackupError::NoArchive(_))));
+    let sealing = ioc_engine::config::Sealing::Recipients(vec!["age1x".to_owned()], None);
+    let closed = ioc_engine::config::BackupPlan { sealing, ..plan.clone() };
+    let none = super::drill::drill(&place.config, &closed, None, &pace);
+    assert!(matches!(none, Err(BackupError::NothingOpens)), "no certificate of what was never tried");
     // The sentinel is in the manifest, and nobody wrote it into the log.
     let record = place.back_up();
     let (name, drill) = super::drill::drill(&place.config, &plan, Some(&place.fingerprint()), &pace).expect("held");
