@@ -36,6 +36,26 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// The collector's own backups: make one, list them, check one, prove that the newest can be restored.
+    Backup {
+        /// What to do.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Restore a backup into an empty directory, which then is a data directory. Nothing of the running collector is touched.
+    Restore {
+        /// The archive.
+        archive: PathBuf,
+        /// The directory: empty, or not there.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Why it is restored: it stands in the audit log.
+        #[arg(long)]
+        reason: String,
+        /// What opens it.
+        #[command(flatten)]
+        opened_by: OpenedBy,
+    },
     /// Check this installation, and say what is wrong and how to mend it. Fails when something is broken.
     Doctor {
         /// Write a report for whoever helps you into this file. It holds no secrets, but look at it before you hand it on.
@@ -91,6 +111,39 @@ pub enum CliCommand {
         /// The page: metrics.
         page: String,
     },
+}
+
+/// The collector's own backups.
+#[derive(Subcommand)]
+pub enum BackupCommand {
+    /// Make one now, whether the collector runs or not.
+    Now,
+    /// List them, each with what its last drill said.
+    List,
+    /// Read one through: seal, checksums, manifest and signature. Whether it can be restored, a drill says.
+    Check {
+        /// The archive.
+        archive: PathBuf,
+        /// What opens it.
+        #[command(flatten)]
+        opened_by: OpenedBy,
+    },
+    /// Restore the newest one for a trial, compare all of it, and write a certificate. Fails when it is not as it was.
+    Drill,
+}
+
+/// What opens an archive, where the configuration does not say it.
+#[derive(Args)]
+pub struct OpenedBy {
+    /// File with the passphrase in its first line.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// File with an identity of age, whose recipient it was sealed for.
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
+    pub identity: Option<PathBuf>,
+    /// SHA-256 of the authority that must have signed it, hex. Without it, the one of the data directory, where there is one.
+    #[arg(long, value_name = "SHA256")]
+    pub authority: Option<String>,
 }
 
 /// The store.

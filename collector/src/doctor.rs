@@ -110,6 +110,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     for channel in &config.channels {
         all.push(channel_server(channel).about("a channel"));
     }
+    all.push(backups(config).about("backups"));
     all.push(duty_plan(config).about("the duty plan"));
     all
 }
@@ -239,6 +240,18 @@ fn channel_server(channel: &Channel) -> Finding {
         Finding::good(format!("{text} answers"))
     } else {
         Finding::broken(format!("{text} does not answer"), "is it on, and does the firewall let this machine through?")
+    }
+}
+
+/// Whether the collector itself is backed up, and whether that was proven.
+fn backups(config: &Config) -> Finding {
+    let (words, is_good) = crate::backup::standing(config, clock::now());
+    match (is_good, config.backup.is_some()) {
+        (true, _) => Finding::good(words),
+        (false, true) => {
+            Finding::broken(words, "ioc-collector backup now, then ioc-collector backup drill (docs/backup.md)")
+        }
+        (false, false) => Finding::look(words, "set [backup] directory and passphrase_file (docs/backup.md)"),
     }
 }
 

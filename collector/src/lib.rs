@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod audit_verify;
+pub mod backup;
 pub mod cli;
 pub mod compaction;
 pub mod config;

@@ -14,7 +14,7 @@ use ioc_collector::arguments::{
     RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, cli, config, doctor, first_start, records, serve, xlsx};
+use ioc_collector::{audit_verify, backup, cli, config, doctor, first_start, records, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
@@ -84,6 +84,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say("confirmed\n")
         }
         CliCommand::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
+        CliCommand::Backup { command } => say(&backup::command::run(&config, cli.config.as_deref(), command).await?),
+        CliCommand::Restore { archive, to, reason, opened_by } => {
+            say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)
+        }
         CliCommand::CheckConfig => say(&format!(
             "the configuration is in order: {} rules, {} channels\n",
             config.rules.rules().len(),

@@ -18,7 +18,7 @@ use crate::ingest::endpoint::MqttEndpoint;
 use crate::remote_write::StoreRows;
 use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
-use crate::{config, notify, watchdog};
+use crate::{backup, config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::{BackgroundTask, Command};
@@ -76,7 +76,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
-    let access = Arc::new(CertificateAllowlist::default());
+    let access = Arc::new(backup::allowlist(&config.data));
     let (probes, probe_requests) = mpsc::unbounded_channel();
     let (engine, engine_thread) = writer::start(EngineDeps {
         config: config.clone(),
@@ -85,6 +85,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         allowlist: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
+        restored: backup::undeclared(&config.data),
         clock: Box::new(writer::time::SystemClock),
     })?;
     let (stop, stopping) = watch::channel(false);
@@ -118,6 +119,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         engine.clone(),
     ));
     tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader, config.data.clone()));
+    let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
+    backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };

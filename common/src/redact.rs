@@ -28,7 +28,7 @@ enum Shape {
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
 /// Keys whose values are let out, tables joined by dots, arrays left out.
-const HARMLESS: [(&str, Shape); 43] = [
+const HARMLESS: [(&str, Shape); 49] = [
     ("site.language", Shape::Word(&["vi", "en"])),
     ("site.timezone", Shape::Zone),
     ("paths.data", Shape::Path),
@@ -69,6 +69,12 @@ const HARMLESS: [(&str, Shape); 43] = [
     ("probes.forbid", Shape::Probe),
     ("endpoint.kind", Shape::Word(&["tcp", "https", "dns", "icmp"])),
     ("backup.kind", Shape::Word(&["marker", "timer", "restic", "borg", "pgbasebackup"])),
+    ("backup.daily", Shape::Number),
+    ("backup.weekly", Shape::Number),
+    ("backup.monthly", Shape::Number),
+    ("backup.command_timeout", Shape::Span),
+    ("backup.drill_every", Shape::Span),
+    ("backup.max_mib_per_s", Shape::Number),
     ("wall.columns", Shape::Number),
     ("collector_watchdog.after", Shape::Span),
     ("stop.return_within", Shape::Span),
@@ -78,7 +84,14 @@ const HARMLESS: [(&str, Shape); 43] = [
 ];
 
 /// Names of other keys: they are ours and say nothing, but what stands behind them might.
-const KEYS: [&str; 52] = [
+const KEYS: [&str; 59] = [
+    "directory",
+    "at",
+    "passphrase_file",
+    "recipients",
+    "identity_file",
+    "unsealed_with_every_key_readable",
+    "command",
     "name",
     "agencies",
     "advertise",

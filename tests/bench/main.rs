@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
 mod agent;
+mod backup;
 mod entrance;
 mod figures;
 mod fleet;
@@ -94,6 +95,18 @@ enum Bench {
         #[arg(long, default_value_t = 1000)]
         devices: usize,
     },
+    /// How long the store takes to be copied for a backup, and what that costs commits.
+    Backup {
+        /// Size of the store, MiB.
+        #[arg(long, default_value_t = 500)]
+        mib: u64,
+        /// As `[backup] max_mib_per_s`.
+        #[arg(long, default_value_t = 20)]
+        max_mib_per_s: u64,
+        /// How long commits are measured without a backup.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
     Pages {
         #[arg(long, default_value_t = 10_000)]
@@ -177,6 +190,7 @@ impl Bench {
             Self::Notice { .. } => "notice",
             Self::Judge { .. } => "judge",
             Self::History { .. } => "history",
+            Self::Backup { .. } => "backup",
             Self::Pages { .. } => "pages",
             Self::Agent { .. } => "agent",
             Self::Surveys => "surveys",
@@ -211,6 +225,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
         Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
+        Bench::Backup { mib, max_mib_per_s, seconds } => backup::run(&mut figures, mib, max_mib_per_s, seconds),
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
         }

@@ -7,6 +7,7 @@
 mod accounts;
 mod agent_settings;
 mod api;
+mod backup;
 mod browser;
 mod budgets;
 mod clock;

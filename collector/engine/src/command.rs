@@ -1,10 +1,12 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
+use serde::{Deserialize, Serialize};
 
 use crate::account::intent::Intent;
 use crate::ticket_client::TicketEvent;
@@ -26,6 +28,31 @@ pub enum BackgroundTask {
     Configuration,
     /// Heads of the audit log are signed.
     SignedHeads,
+    /// The collector itself is backed up.
+    Backup,
+    /// The newest backup is restored for a trial.
+    RestoreDrill,
+}
+
+/// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreDeclaration {
+    /// The archive's file name.
+    pub archive: String,
+    /// SHA-256 over the archive, hex.
+    pub sha256: String,
+    /// The moment that the store is as of.
+    pub backup_made_at: Timestamp,
+    /// How many commits it holds.
+    pub commits: u64,
+    /// The number of the last record of its audit log.
+    pub audit_number: u64,
+    /// When it was restored.
+    pub at: Timestamp,
+    /// Who restored it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A command. `actor` is who asks, for the audit log: the name of an account, or empty for the collector itself.
@@ -191,6 +218,8 @@ pub enum Command {
         reason: String,
         actor: String,
     },
+    /// Nothing; it is answered once everything that was decided before is on disk.
+    AwaitCommit,
     /// Use these rules and channels from now on.
     Reload(Box<crate::config::Config>),
     /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.

@@ -9,6 +9,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::report::LossReason;
 use ioc_judge::Text;
 
+use crate::backup::BackupBoard;
 use crate::open_files::{self, OpenFiles};
 
 /// An engine that has not run for longer is stuck, milliseconds.
@@ -79,6 +80,8 @@ pub struct Health {
     integrity_check: Mutex<Option<IntegrityCheck>>,
     clock: Mutex<ClockState>,
     open_files: OnceLock<OpenFiles>,
+    /// How the collector's own backups stand.
+    pub backups: BackupBoard,
 }
 
 /// What the last integrity check of the store found.
@@ -314,6 +317,9 @@ impl Health {
             "1 while the clock is in doubt and nothing is deleted by its age.",
             suspended,
         );
+        for (name, help, value) in self.backups.gauges(clock::now()) {
+            put(name, "gauge", help, value);
+        }
         if let Some(files) = self.open_files() {
             let places = files.places;
             put("ioc_connections_max", "gauge", "Most MQTT connections.", places.devices as f64);

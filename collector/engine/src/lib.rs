@@ -8,6 +8,7 @@ pub mod acceptor;
 pub mod account;
 pub mod alert;
 pub mod audit_action;
+pub mod backup;
 pub mod command;
 pub mod config;
 pub mod connection_limit;

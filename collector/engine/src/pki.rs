@@ -301,6 +301,13 @@ pub fn device_of(certificate: &CertificateDer<'_>) -> Result<(DeviceId, String),
     Ok((device, hex(parsed.raw_serial())))
 }
 
+/// When this certificate was issued: it is valid from a little before.
+#[must_use]
+pub fn issued_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(Timestamp::from_millis(parsed.validity().not_before.timestamp().saturating_mul(1000) + BACKDATE_MS))
+}
+
 /// When a certificate ends; none where that cannot be read.
 #[must_use]
 pub fn ends_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {

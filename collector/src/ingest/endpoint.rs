@@ -161,7 +161,7 @@ impl Admission {
             .await
             .map_err(late(EndCause::HandshakeTimeout))?
             .map_err(|error| (EndCause::Tls, error.to_string()))?;
-        let (device, serial, until) = {
+        let (device, serial, issued, until) = {
             let (_, session) = stream.get_ref();
             let certificate = session.peer_certificates().and_then(|chain| chain.first());
             let certificate = certificate.ok_or_else(|| (EndCause::Certificate, "none was shown".to_owned()))?;
@@ -169,9 +169,10 @@ impl Admission {
                 pki::device_of(certificate).map_err(|why| (EndCause::Certificate, why.to_owned()))?;
             let until = pki::ends_at(certificate)
                 .ok_or_else(|| (EndCause::Certificate, "its end cannot be read".to_owned()))?;
-            (device, serial, until)
+            (device, serial, pki::issued_at(certificate), until)
         };
-        if !self.access.allows(&device, &serial) {
+        let adopts = || issued.is_some_and(|issued| self.access.adopts(&device, &serial, issued, until));
+        if !self.access.allows(&device, &serial) && !adopts() {
             return Err((
                 EndCause::Revoked,
                 format!("{device} with certificate {serial} is not enrolled, was revoked or is kept out"),

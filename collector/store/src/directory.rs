@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::backup::{CopiedStore, Pause, TableSum};
 use crate::record::RecoveredTable;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Store, StoreError};
@@ -55,6 +56,42 @@ pub fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
 pub fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     sqlite::put_aside(dir, beside)
 }
+
+/// Copies the store in a directory as it is at one moment, whoever writes it, into the empty directory `to`. `pause` is told how many bytes
+/// were copied since, and may wait.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read, there is no room, or `pause` ends it.
+pub fn copy(dir: &Path, to: &Path, pause: Pause<'_>) -> Result<CopiedStore, StoreError> {
+    sqlite::copy(dir, to, pause)
+}
+
+/// Says beside a copy that it is whole, once that was compared: opened without this it is said to be unproven.
+///
+/// # Errors
+/// [`StoreError::File`] when that cannot be written.
+pub fn mark_copy(dir: &Path, copied: &CopiedStore) -> Result<(), StoreError> {
+    sqlite::mark_copy(dir, copied)
+}
+
+/// Sums up every table of a copy.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read, was written by a newer version, or `pause` ends it.
+pub fn sums(dir: &Path, pause: Pause<'_>) -> Result<Vec<TableSum>, StoreError> {
+    sqlite::sums(dir, pause)
+}
+
+/// Puts into its place what the log of an open store kept while it was copied, so that no commit has to.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened or written; nothing is lost by that.
+pub fn settle_log(dir: &Path) -> Result<(), StoreError> {
+    sqlite::settle_log(dir)
+}
+
+/// The files of a copy: what happens, and folded history.
+pub const FILES: [&str; 2] = [sqlite::FILES[0], sqlite::FILES[2]];
 
 /// How many bytes the store in a directory takes.
 #[must_use]

@@ -7,6 +7,7 @@ mod account;
 mod archive;
 pub mod audit;
 pub mod audit_check;
+pub mod backup;
 mod change;
 pub mod chart;
 mod clock;
@@ -44,7 +45,9 @@ pub use archive::{
 };
 pub use change::Change;
 pub use clock::ClockMark;
-pub use directory::{examine, is_there, missing_store, open, put_aside, recover, size, version};
+pub use directory::{
+    FILES, copy, examine, is_there, mark_copy, missing_store, open, put_aside, recover, settle_log, size, sums, version,
+};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use job::{JobRecord, JobReport};

@@ -182,6 +182,7 @@ mod tests {
                 "screen-",
                 "settings-state-",
                 "clock-",
+                "backups-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

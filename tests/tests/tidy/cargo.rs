@@ -19,6 +19,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("qrcode", &["ioc-web"]),
     ("lettre", &["ioc-collector"]),
     ("calamine", &["ioc-collector"]),
+    ("scrypt", &["ioc-collector"]),
+    ("x25519-dalek", &["ioc-collector"]),
     ("rmqtt-codec", &["ioc-collector", "ioc-tests"]),
     ("rumqttc", &["ioc-agent", "ioc-collector"]),
     ("sled", &["ioc-agent"]),

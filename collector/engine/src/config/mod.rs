@@ -1,6 +1,7 @@
 //! The collector's configuration: `config/collector.toml`, every key with its default there.
 
 mod agent_settings;
+mod backup;
 mod channel;
 mod job;
 mod kind;
@@ -19,6 +20,8 @@ use ioc_judge::{DeviceInfo, RuleSet};
 use crate::payload_profile::{PayloadProfiles, ValuesForm};
 use agent_settings::GroupForm;
 pub use agent_settings::{AssignedSettings, Group, SettingsState};
+use backup::BackupForm;
+pub use backup::{BackupPlan, KeptBackups, Sealing};
 pub use channel::{AlertSource, Channel, Heartbeat};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
 use ioc_store::Role;
@@ -106,6 +109,8 @@ pub struct Config {
     pub sources: Vec<AlertSource>,
     /// Jobs on other systems that report their success.
     pub jobs: Vec<Job>,
+    /// The collector's own backups, where they are made.
+    pub backup: Option<BackupPlan>,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -280,6 +285,7 @@ struct Form {
     heartbeat: Option<HeartbeatForm>,
     source: Vec<SourceForm>,
     job: Vec<job::JobForm>,
+    backup: BackupForm,
 }
 
 #[derive(Deserialize)]
@@ -543,6 +549,7 @@ impl Config {
             plan,
             sources,
             jobs: job::check(source, form.job)?,
+            backup: form.backup.check(source)?,
         })
     }
 }

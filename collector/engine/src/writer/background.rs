@@ -20,6 +20,7 @@ struct Words {
     works: Bilingual,
 }
 
+#[allow(clippy::too_many_lines, reason = "one list of texts")]
 const fn words_of(task: BackgroundTask) -> Words {
     match task {
         BackgroundTask::Compaction => Words {
@@ -90,6 +91,30 @@ const fn words_of(task: BackgroundTask) -> Words {
             fails: ("Không dùng được cấu hình vừa sửa", "The changed configuration was not taken"),
             works: ("Cấu hình đã được nhận.", "The configuration was taken."),
         },
+        BackgroundTask::Backup => Words {
+            key: "backup-failing",
+            severity: Severity::Critical,
+            title: ("Trung tâm không được sao lưu (điều 7.1)", "The collector is not backed up (article 7.1)"),
+            advice: (
+                "Bản sao lưu tốt gần nhất vẫn còn nguyên. Xem chỗ trống, quyền của thư mục «[backup] directory» và lý do ở trên, sửa, rồi chạy «ioc-collector backup now» (docs/vi/backup.md).",
+                "The last good backup is untouched. See the room and the owner of [backup] directory, and the reason above; mend it, then run 'ioc-collector backup now' (docs/backup.md).",
+            ),
+            fails: ("Không sao lưu được máy thu thập", "The collector could not be backed up"),
+            works: ("Máy thu thập lại được sao lưu.", "The collector is backed up again."),
+        },
+        BackgroundTask::RestoreDrill => Words {
+            key: "restore-drill-failing",
+            severity: Severity::Critical,
+            title: ("Diễn tập phục hồi không đạt (điều 7.2)", "The restore drill failed (article 7.2)"),
+            advice: (
+                "Bản sao lưu mới nhất không phục hồi được như cũ. Chạy «ioc-collector backup check TỆP» với nó và bản trước đó, \
+                 sao lưu lại, rồi «ioc-collector backup drill». Không xoá bản nào cho đến khi có bản đạt (docs/vi/backup.md).",
+                "The newest backup cannot be restored as it was. Run 'ioc-collector backup check ARCHIVE' on it and on the one before, \
+                 make another, then 'ioc-collector backup drill'. Delete none until one has passed (docs/backup.md).",
+            ),
+            fails: ("Phục hồi thử không đạt", "The trial restore failed"),
+            works: ("Phục hồi thử đã đạt.", "The trial restore succeeded."),
+        },
     }
 }
 
@@ -127,6 +152,8 @@ mod tests {
             BackgroundTask::Certificates,
             BackgroundTask::Configuration,
             BackgroundTask::SignedHeads,
+            BackgroundTask::Backup,
+            BackgroundTask::RestoreDrill,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

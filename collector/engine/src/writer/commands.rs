@@ -88,6 +88,7 @@ impl Engine {
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
+            Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),

@@ -25,6 +25,7 @@ mod losses;
 mod message;
 mod pending;
 mod persist;
+mod restored;
 mod settings;
 mod store_faults;
 mod tickets;
@@ -49,14 +50,14 @@ use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, Input, ReportVerdict, TimeLimits};
 
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, Command, CommandError};
+use crate::command::{Answer, Command, CommandError, RestoreDeclaration};
 use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
 use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
-pub use certificate_allowlist::CertificateAllowlist;
+pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
 use connections::Connections;
 pub use connections::{CloseCause, ConnectionId, DownMessage};
 use executor::Executor;
@@ -225,6 +226,8 @@ pub struct EngineDeps {
     pub health: Arc<Health>,
     /// Where requests to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The store was restored, and that is not in its audit log yet.
+    pub restored: Option<RestoreDeclaration>,
     /// The clocks of the machine.
     pub clock: Box<dyn time::EngineClock>,
 }
@@ -251,7 +254,7 @@ fn begin(engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()>), 
 
 /// An engine that continues from what the store holds.
 fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
-    let EngineDeps { config, store, authority, allowlist, health, probes, clock } = deps;
+    let EngineDeps { config, store, authority, allowlist, health, probes, restored, clock } = deps;
     let reader = store.reader()?;
     let time = EngineTime::resume(clock, reader.clock()?.as_ref());
     let now = time.now();
@@ -299,6 +302,10 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         time,
         jobs,
     };
+    // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
+    if let Some(restored) = restored {
+        engine.declare_restore(&restored, now);
+    }
     engine.take_effects(effects, now);
     engine.report_store_losses(now);
     engine.watch_jobs(now);
@@ -378,6 +385,7 @@ impl Engine {
                     let _ = sender.send(Box::new(DownMessage::Close(CloseCause::Revoked)));
                     return;
                 }
+                self.keep_adopted(now);
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
                     let _ = sender.send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
                     return;

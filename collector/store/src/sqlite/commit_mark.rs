@@ -98,6 +98,16 @@ pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
     }
 }
 
+/// The text of the commit mark of a store.
+pub(super) fn text(id: &str, commits: u64) -> String {
+    CommitMark { id: id.to_owned(), commits }.to_string()
+}
+
+/// What the store says of itself: which one it is, and how many commits it holds.
+pub(super) fn held(connection: &Connection) -> rusqlite::Result<Option<(String, u64)>> {
+    Ok(kept(connection)?.map(|mark| (mark.id, mark.commits)))
+}
+
 /// What is to be said of files that were not copied aside; nothing when all were.
 fn not_copied(names: &[&str]) -> Option<Text> {
     let names = names.join(", ");

@@ -10,6 +10,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::{Rule, RuleCondition, Text};
 
+use super::{backups, size_text};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
@@ -48,6 +49,8 @@ struct ChannelRow {
 struct AdminPage {
     page_context: PageContext,
     facts: Vec<StatusLine>,
+    /// How the collector's own backups stand.
+    backups: Vec<(&'static str, String, Tone)>,
     /// What the store lost and nobody has confirmed.
     lost: Vec<Text>,
     refused: Vec<(&'static str, u64)>,
@@ -78,13 +81,6 @@ impl AdminPage {
             RuleCondition::Silent | RuleCondition::Budget => String::new(),
         }
     }
-}
-
-fn size_text(page_context: &PageContext, bytes: u64) -> String {
-    if bytes >= 10 << 30 {
-        return format!("{} GiB", page_context.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
-    }
-    format!("{} MiB", page_context.decimal(&(bytes as f64 / 1_048_576.0), 1))
 }
 
 /// The collector's own state.
@@ -153,6 +149,7 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
         collector_certificates.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
         facts: status_lines(&app, &page_context, &config),
+        backups: backups::lines(&app, &page_context),
         lost: app.health.store_losses(),
         refused: app.health.refused_by_reason(),
         channels: channels.collect(),

@@ -51,7 +51,24 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
         _ => {
             let files =
                 app.health.open_files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
-            Ok(format!("ready\n{clock}{files}"))
+            Ok(format!("ready\n{clock}{files}{}", backups(&app)))
         }
     }
+}
+
+/// What is to be said of the collector's own backups: that none are made, that the last attempt or the last drill failed.
+fn backups(app: &App) -> String {
+    let status = app.health.backups.status();
+    if status.place.is_none() {
+        return if app.config().backup.is_none() {
+            "no backups of the collector are made: [backup] directory is not set (docs/backup.md)\n".to_owned()
+        } else {
+            String::new()
+        };
+    }
+    let failed = status.failed.map(|(at, why)| format!("the last backup of the collector failed at {at}: {why}\n"));
+    let drill = status
+        .drill
+        .and_then(|drill| Some(format!("the last restore drill failed at {}: {}\n", drill.at, drill.failure?)));
+    failed.unwrap_or_default() + &drill.unwrap_or_default()
 }

@@ -93,6 +93,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Ticket { .. }
         | Command::RecordIntegrityCheck { .. }
         | Command::BackgroundTask { .. }
+        | Command::AwaitCommit
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }

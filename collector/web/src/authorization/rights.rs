@@ -97,6 +97,7 @@ const READS: &[(&str, Right)] = &[
     ("/audit", Right::Audit),
     ("/admin", Right::Administer),
     ("/api/v1/store", Right::Administer),
+    ("/api/v1/backups", Right::Administer),
     ("/accounts", Right::Administer),
     ("/enrolment", Right::Administer),
     ("/settings", Right::Administer),

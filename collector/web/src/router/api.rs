@@ -22,6 +22,7 @@ const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 pub(super) fn routes() -> DescribedRouter {
     let mut all = DescribedRouter::new();
     devices_api(&mut all);
+    store_api(&mut all);
     entrance_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
@@ -87,6 +88,15 @@ fn devices_api(all: &mut DescribedRouter) {
     .answers::<Replay>(200);
     all.post("/devices/{id}/revoke", device::inventory::api_revoke, "Takes its right to report, and drops its link")
         .done(204);
+    all.post(
+        "/devices/{id}/release",
+        device::inventory::api_release,
+        "Lets it report again whose identity was found on two machines",
+    )
+    .done(204);
+}
+
+fn store_api(all: &mut DescribedRouter) {
     all.get(
         "/store",
         administration::store::api,
@@ -100,12 +110,19 @@ fn devices_api(all: &mut DescribedRouter) {
     )
     .body::<administration::store::Confirmation>()
     .done(204);
-    all.post(
-        "/devices/{id}/release",
-        device::inventory::api_release,
-        "Lets it report again whose identity was found on two machines",
+    all.get(
+        "/backups",
+        administration::backups::api,
+        "The collector's own backups, what the last restore drill said, what is due",
     )
-    .done(204);
+    .answers::<administration::backups::Backups>(200);
+    all.post(
+        "/backups",
+        administration::backups::api_ask,
+        "Makes a backup or holds a restore drill, and answers when it is over",
+    )
+    .body::<administration::backups::Wish>()
+    .answers::<administration::backups::WorkDone>(200);
 }
 
 fn entrance_api(all: &mut DescribedRouter) {

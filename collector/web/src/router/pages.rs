@@ -94,6 +94,7 @@ fn administration() -> Router<App> {
         .route("/api", get(openapi::page))
         .route("/admin", get(administration::collector::page))
         .route("/admin/store", post(administration::store::confirm))
+        .route("/admin/backups", post(administration::backups::ask))
         .route("/admin/clock", post(administration::clock::confirm))
         .route("/settings", get(device::agent_settings::page))
         .route("/audit", get(administration::audit::page))

@@ -154,6 +154,7 @@ pub(in crate::writer) fn deps(
         allowlist: Arc::default(),
         health: Arc::default(),
         probes: mpsc::unbounded_channel().0,
+        restored: None,
         clock: Box::new(machine.clone()),
     }
 }
@@ -168,7 +169,10 @@ impl Rig {
         machine: &Machine,
         within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
     ) -> Self {
-        let deps = deps(dir, machine, within);
+        Self::start(deps(dir, machine, within), machine)
+    }
+
+    pub(in crate::writer) fn start(deps: EngineDeps, machine: &Machine) -> Self {
         let (reader, health) = (deps.store.reader().expect("reads"), Arc::clone(&deps.health));
         let engine = build(deps).expect("starts");
         Self { machine: machine.clone(), engine, reader, health, real_ms: 0, seq: 0 }

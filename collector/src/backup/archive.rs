@@ -1,0 +1,370 @@
+//! The archive file: plain files in a tar, packed by lz4, sealed by age. It is written under another name, made durable, and only then
+//! called what it is; it is read in one pass, in which everything is compared.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
+use ring::digest::{Context, SHA256};
+
+use ioc_common::encoding::hex;
+use ioc_common::file::sync_dir;
+
+use super::age::{self, AgeError, AgeReader, AgeWriter, OpenKey, SealKey};
+use super::error::{ArchiveFault, BackupError};
+use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
+use super::pace::Pace;
+use super::tar::{TarReader, TarWriter};
+
+/// Largest manifest, bytes; and of the two files beside it that are held in memory.
+const MANIFEST_MAX: u64 = 16 * 1024 * 1024;
+const SMALL_MAX: u64 = 1024 * 1024;
+/// The first bytes of what is packed and not sealed.
+const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
+/// A file that goes into an archive.
+pub(super) struct Packed {
+    /// Its path there.
+    pub(super) path: String,
+    pub(super) source: Source,
+    /// Where it came from, where that is not the data directory.
+    pub(super) from: Option<String>,
+}
+
+/// What it holds.
+pub(super) enum Source {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    pub(super) plain_bytes: u64,
+}
+
+/// Counts and digests what goes through it, at a pace.
+struct Metered<'p, T> {
+    inner: T,
+    digest: Context,
+    bytes: u64,
+    pace: Option<&'p Pace>,
+}
+
+impl<'p, T> Metered<'p, T> {
+    fn new(inner: T, pace: Option<&'p Pace>) -> Self {
+        Self { inner, digest: Context::new(&SHA256), bytes: 0, pace }
+    }
+
+    fn took(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.pace.map_or(Ok(()), |pace| pace.pass(bytes.len() as u64))
+    }
+
+    fn sha256(self) -> String {
+        hex(self.digest.finish().as_ref())
+    }
+}
+
+impl<W: Write> Write for Metered<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.took(&bytes[..written])?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.took(&out[..read])?;
+        Ok(read)
+    }
+}
+
+/// Sealed or not.
+enum Sealed<W> {
+    Age(Box<AgeWriter<W>>),
+    Open(W),
+}
+
+impl<W: Write> Write for Sealed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Age(writer) => writer.write(bytes),
+            Self::Open(writer) => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Age(writer) => writer.flush(),
+            Self::Open(writer) => writer.flush(),
+        }
+    }
+}
+
+impl<W: Write> Sealed<W> {
+    fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Age(writer) => writer.finish(),
+            Self::Open(writer) => Ok(writer),
+        }
+    }
+}
+
+/// Writes an archive at `path`, by way of the file `part` beside it. `signed` gives, for the files that were written, the manifest and its
+/// signature.
+pub(super) fn write(
+    path: &Path,
+    part: &Path,
+    key: Option<&SealKey>,
+    files: &[Packed],
+    pace: &Pace,
+    mtime_s: u64,
+    signed: impl FnOnce(Vec<FileSum>) -> Result<(Vec<u8>, Vec<u8>), BackupError>,
+) -> Result<Written, BackupError> {
+    let fault = BackupError::file(part);
+    let _ = std::fs::remove_file(part);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(&fault)?;
+    let metered = Metered::new(BufWriter::with_capacity(256 * 1024, file), None);
+    let sealed = match key {
+        Some(key) => Sealed::Age(Box::new(AgeWriter::new(metered, key).map_err(&fault)?)),
+        None => Sealed::Open(metered),
+    };
+    let packed = FrameEncoder::with_frame_info(FrameInfo::new().content_checksum(true), sealed);
+    let mut tar = TarWriter::new(packed, mtime_s);
+    let (mut sums, mut plain_bytes) = (Vec::new(), 0);
+    let mut append = |tar: &mut TarWriter<_>, path: &str, source: &Source| -> io::Result<FileSum> {
+        let (bytes, content): (u64, Box<dyn Read>) = match source {
+            Source::File(path) => {
+                let file = File::open(path)?;
+                (file.metadata()?.len(), Box::new(file))
+            }
+            Source::Bytes(bytes) => (bytes.len() as u64, Box::new(bytes.as_slice())),
+        };
+        let mut content = Metered::new(content, Some(pace));
+        tar.append(path, bytes, &mut content)?;
+        plain_bytes += bytes;
+        Ok(FileSum { path: path.to_owned(), bytes, sha256: content.sha256(), from: None })
+    };
+    for one in files {
+        let place = match &one.source {
+            Source::File(path) => BackupError::file(path),
+            Source::Bytes(_) => BackupError::file(part),
+        };
+        let sum = append(&mut tar, &one.path, &one.source).map_err(place)?;
+        sums.push(FileSum { from: one.from.clone(), ..sum });
+    }
+    let (manifest, signature) = signed(sums)?;
+    for (path, bytes) in [(MANIFEST, manifest), (SIGNATURE, signature)] {
+        append(&mut tar, path, &Source::Bytes(bytes)).map_err(&fault)?;
+    }
+    let packed = tar.finish().map_err(&fault)?;
+    let sealed = packed.finish().map_err(|error| fault(io::Error::other(error)))?;
+    let mut metered = sealed.finish().map_err(&fault)?;
+    metered.flush().and_then(|()| metered.inner.get_ref().sync_all()).map_err(&fault)?;
+    let bytes = metered.bytes;
+    std::fs::rename(part, path).map_err(&fault)?;
+    path.parent().map_or(Ok(()), sync_dir).map_err(&fault)?;
+    Ok(Written { bytes, sha256: metered.sha256(), plain_bytes })
+}
+
+/// What was read.
+pub(super) struct ReadArchive {
+    pub(super) manifest: Manifest,
+    /// SHA-256 of the authority's certificate, hex.
+    pub(super) authority: String,
+    /// SHA-256 over the archive, hex.
+    pub(super) sha256: String,
+    pub(super) bytes: u64,
+}
+
+/// Reads an archive through, and unpacks it into the directory `into` where one is given. All of it is compared: every byte with what was
+/// sealed, every file with the manifest, the manifest with its signature.
+pub(super) fn read(
+    file: File,
+    name: &str,
+    key: Option<&OpenKey>,
+    expected: Option<&str>,
+    into: Option<&Path>,
+    pace: &Pace,
+) -> Result<ReadArchive, BackupError> {
+    let faulty = |fault| BackupError::archive(name, fault);
+    let mut metered = Metered::new(BufReader::with_capacity(256 * 1024, file), None);
+    let result = contents(&mut metered, key, into, pace);
+    let found = result.map_err(|error| match error {
+        ReadError::Archive(error) => fault_of(name, error),
+        ReadError::Fault(fault) => faulty(fault),
+        ReadError::Target(error) => error,
+    })?;
+    // What stands behind the end of what is packed is no part of it, and not as it was made.
+    let mut rest = [0; 1];
+    if metered.read(&mut rest).map_err(|error| fault_of(name, error))? != 0 {
+        return Err(faulty(ArchiveFault::Content("something stands behind its end".to_owned())));
+    }
+    let missing = |path: &str| faulty(ArchiveFault::Missing(path.to_owned()));
+    let Contents { sums, manifest, signature, authority } = found;
+    let authority = authority.ok_or_else(|| missing(AUTHORITY))?;
+    let (manifest, signature) =
+        (manifest.ok_or_else(|| missing(MANIFEST))?, signature.ok_or_else(|| missing(SIGNATURE))?);
+    let manifest = manifest::read(&manifest, &signature, &authority, expected).map_err(faulty)?;
+    manifest.compare(&sums).map_err(faulty)?;
+    let authority = manifest::fingerprint(&authority).map_err(faulty)?;
+    let bytes = metered.bytes;
+    Ok(ReadArchive { manifest, authority, bytes, sha256: metered.sha256() })
+}
+
+/// What a read went wrong by.
+enum ReadError {
+    Archive(io::Error),
+    Fault(ArchiveFault),
+    /// Where it is unpacked.
+    Target(BackupError),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Archive(error)
+    }
+}
+
+fn fault_of(name: &str, error: io::Error) -> BackupError {
+    if super::pace::is_stop(&error) {
+        return BackupError::BrokenOff;
+    }
+    let text = error.to_string();
+    let fault = error.into_inner().and_then(|inner| find_age(inner.as_ref()).map(ArchiveFault::Age));
+    BackupError::archive(name, fault.unwrap_or(ArchiveFault::Content(text)))
+}
+
+/// What age said, however deep it lies.
+fn find_age(error: &(dyn std::error::Error + 'static)) -> Option<AgeError> {
+    let mut at = Some(error);
+    while let Some(one) = at {
+        if let Some(found) = one.downcast_ref::<AgeError>() {
+            return Some(found.clone());
+        }
+        // An error of the system's hands on what is in it, not itself.
+        if let Some(inner) = one.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(found) = find_age(inner)
+        {
+            return Some(found);
+        }
+        at = one.source();
+    }
+    None
+}
+
+#[derive(Default)]
+struct Contents {
+    sums: Vec<FileSum>,
+    manifest: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
+    authority: Option<Vec<u8>>,
+}
+
+fn contents(
+    file: &mut Metered<'_, BufReader<File>>,
+    key: Option<&OpenKey>,
+    into: Option<&Path>,
+    pace: &Pace,
+) -> Result<Contents, ReadError> {
+    let mut magic = Vec::new();
+    file.take(LZ4.len() as u64).read_to_end(&mut magic)?;
+    let whole = io::Cursor::new(magic.clone()).chain(file);
+    match key {
+        _ if magic == LZ4 => unpack(whole, into, pace),
+        _ if !age::MAGIC.starts_with(&magic) || magic.len() < LZ4.len() => Err(ReadError::Fault(ArchiveFault::NotOne)),
+        None => Err(ReadError::Fault(ArchiveFault::Sealed)),
+        Some(key) => {
+            let mut opened = AgeReader::new(whole, key)?;
+            let contents = unpack(&mut opened, into, pace)?;
+            // The last seal says that it is the last.
+            let mut rest = [0; 1];
+            match opened.read(&mut rest)? {
+                0 => Ok(contents),
+                _ => Err(ReadError::Fault(ArchiveFault::Content("something stands behind its end".to_owned()))),
+            }
+        }
+    }
+}
+
+fn unpack(packed: impl Read, into: Option<&Path>, pace: &Pace) -> Result<Contents, ReadError> {
+    let mut tar = TarReader::new(FrameDecoder::new(packed));
+    let mut contents = Contents::default();
+    while let Some((path, bytes)) = tar.next_file()? {
+        let most = match path.as_str() {
+            MANIFEST => Some(MANIFEST_MAX),
+            SIGNATURE | AUTHORITY => Some(SMALL_MAX),
+            _ => None,
+        };
+        if most.is_some_and(|most| bytes > most) {
+            return Err(ReadError::Fault(ArchiveFault::Manifest(format!(
+                "or its authority is too large: {bytes} bytes"
+            ))));
+        }
+        let mut held = most.map(|_| Vec::new());
+        let is_own = path == MANIFEST || path == SIGNATURE;
+        let mut target = match into.filter(|_| !is_own) {
+            Some(dir) => Some(create(&dir.join(&path)).map_err(ReadError::Target)?),
+            None => None,
+        };
+        let mut failed = None;
+        let mut digest = Context::new(&SHA256);
+        let read = tar.content(bytes, &mut |part| {
+            digest.update(part);
+            if let Some(held) = &mut held {
+                held.extend_from_slice(part);
+            }
+            if let Some((target, to)) = &mut target
+                && let Err(error) = target.write_all(part)
+            {
+                failed = Some(BackupError::File { path: to.clone(), source: error });
+                return Err(io::Error::other("it cannot be unpacked"));
+            }
+            pace.pass(part.len() as u64)
+        });
+        if let Some(error) = failed {
+            return Err(ReadError::Target(error));
+        }
+        read?;
+        if let Some((mut target, to)) = target {
+            let synced = target.flush().and_then(|()| target.get_ref().sync_all());
+            synced.map_err(|source| ReadError::Target(BackupError::File { path: to, source }))?;
+        }
+        match path.as_str() {
+            MANIFEST => contents.manifest = held,
+            SIGNATURE => contents.signature = held,
+            _ => {
+                if path == AUTHORITY {
+                    contents.authority = held;
+                }
+                if contents.sums.iter().any(|one| one.path == path) {
+                    return Err(ReadError::Fault(ArchiveFault::Extra(path)));
+                }
+                contents.sums.push(FileSum { path, bytes, sha256: hex(digest.finish().as_ref()), from: None });
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// A new file, for its owner alone, with the directories on the way.
+fn create(path: &Path) -> Result<(BufWriter<File>, PathBuf), BackupError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let fault = BackupError::file(path);
+    if let Some(parent) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(&fault)?;
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&fault)?;
+    Ok((BufWriter::with_capacity(256 * 1024, file), path.to_owned()))
+}

@@ -1,0 +1,264 @@
+//! What lies in the directory of backups, by the notes beside the archives: each archive has one, and each drill.
+//!
+//! Only what is ours by its name is ever looked at or removed, and an archive without its note is left alone: nobody knows whether it is good.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::file::{replace_durably, sync_dir};
+use ioc_engine::backup::{BackupRecord, DrillRecord};
+use ioc_engine::config::{Config, KeptBackups};
+
+use super::certificate;
+use super::error::BackupError;
+use super::keep::{self, GoodArchive};
+
+/// Every file's name begins so.
+const PREFIX: &str = "ioc-watch-";
+/// Ends of names.
+const PACKED: &str = ".tar.lz4";
+const SEALED: &str = ".tar.lz4.age";
+/// Certificates of drills that are kept, the newest: four years of weeks.
+const DRILLS_MAX: usize = 208;
+/// Longest name of a collector within a file's name.
+const NAME_MAX: usize = 40;
+
+/// The directory, and what of it belongs to this collector.
+#[derive(Debug, Clone)]
+pub(super) struct Catalogue {
+    dir: PathBuf,
+    /// What all its names begin with.
+    prefix: String,
+}
+
+/// A moment as it stands in a file's name: 20261128T193000Z.
+fn stamp(at: Timestamp) -> String {
+    at.to_string()
+        .chars()
+        .filter(|one| !"-:".contains(*one))
+        .collect::<String>()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('Z')
+        .to_owned()
+        + "Z"
+}
+
+/// What a collector is called in names of files: the first name that it has for others.
+fn plain_name(config: &Config) -> String {
+    let name = config.names.first().map_or("collector", String::as_str).to_lowercase();
+    let plain = name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' });
+    let plain: String = plain.take(NAME_MAX).collect();
+    plain.trim_matches('-').to_owned()
+}
+
+impl Catalogue {
+    pub(super) fn new(dir: &Path, config: &Config) -> Self {
+        Self { dir: dir.to_owned(), prefix: format!("{PREFIX}{}-", plain_name(config)) }
+    }
+
+    /// What the collector is called in it.
+    pub(super) fn collector(&self) -> &str {
+        self.prefix.trim_start_matches(PREFIX).trim_end_matches('-')
+    }
+
+    /// Where an archive lies.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The name of a new archive, which no other has.
+    pub(super) fn new_name(&self, at: Timestamp, sealed: bool) -> String {
+        let name = |at| format!("{}{}{}", self.prefix, stamp(at), if sealed { SEALED } else { PACKED });
+        let seconds = (0..).map(|second| name(at.plus_secs(second)));
+        seconds.into_iter().find(|name| !self.path(name).exists()).unwrap_or_default()
+    }
+
+    /// Where one is written that is not whole yet.
+    pub(super) fn part(&self) -> PathBuf {
+        self.dir.join(format!(".{}part", self.prefix))
+    }
+
+    fn names(&self) -> Result<Vec<String>, BackupError> {
+        let fault = BackupError::file(&self.dir);
+        let entries = std::fs::read_dir(&self.dir).map_err(&fault)?;
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(
+                entry.map_err(&fault)?.file_name().into_string().ok().filter(|name| name.starts_with(&self.prefix)),
+            );
+        }
+        Ok(names)
+    }
+
+    fn notes<T: serde::de::DeserializeOwned>(
+        &self,
+        is: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(String, T)>, BackupError> {
+        let mut notes = Vec::new();
+        for name in self.names()?.into_iter().filter(|name| is(name)) {
+            let path = self.path(&name);
+            let read =
+                std::fs::read(&path).map_err(BackupError::file(&path)).map(|bytes| serde_json::from_slice(&bytes));
+            match read {
+                Ok(Ok(note)) => notes.push((name, note)),
+                Ok(Err(error)) => {
+                    tracing::warn!(note = %path.display(), %error, "a note beside a backup cannot be read; its archive is left alone");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a note beside a backup cannot be read; its archive is left alone");
+                }
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The archives that are there as long as they were made, the newest first.
+    pub(super) fn archives(&self) -> Result<Vec<BackupRecord>, BackupError> {
+        let is_note =
+            |name: &str| name.ends_with(&format!("{PACKED}.json")) || name.ends_with(&format!("{SEALED}.json"));
+        let notes = self.notes::<BackupRecord>(is_note)?;
+        let whole = |(note, record): &(String, BackupRecord)| {
+            let length = std::fs::metadata(self.path(&record.archive)).map(|about| about.len());
+            *note == format!("{}.json", record.archive) && length.is_ok_and(|length| length == record.bytes)
+        };
+        let mut all: Vec<BackupRecord> = notes.into_iter().filter(whole).map(|(_, record)| record).collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.number));
+        Ok(all)
+    }
+
+    /// The number of the next archive.
+    pub(super) fn next_number(&self) -> Result<u64, BackupError> {
+        let is_note = |name: &str| name.ends_with(".json") && !name.contains("-drill-");
+        let numbers = self.notes::<BackupRecord>(is_note)?.into_iter().map(|(_, record)| record.number);
+        Ok(numbers.max().unwrap_or(0) + 1)
+    }
+
+    /// Notes that an archive is good.
+    pub(super) fn note(&self, record: &BackupRecord) -> Result<(), BackupError> {
+        self.write(&format!("{}.json", record.archive), &pretty(record))
+    }
+
+    /// Certificates of drills with their file names, the newest first.
+    pub(super) fn drills(&self) -> Result<Vec<(String, DrillRecord)>, BackupError> {
+        let mut all = self.notes::<DrillRecord>(|name| name.contains("-drill-") && name.ends_with(".json"))?;
+        all.sort_by_key(|(_, drill)| std::cmp::Reverse(drill.at));
+        Ok(all)
+    }
+
+    /// Keeps the certificate of a drill, as JSON and as a text; gives the JSON file's name.
+    pub(super) fn certify(&self, drill: &DrillRecord) -> Result<String, BackupError> {
+        let stem = format!("{}drill-{}", self.prefix, stamp(drill.at));
+        self.write(&format!("{stem}.txt"), &certificate::to_text(drill))?;
+        self.write(&format!("{stem}.json"), &pretty(drill))?;
+        for (name, _) in self.drills()?.into_iter().skip(DRILLS_MAX) {
+            let _ = std::fs::remove_file(self.path(&name));
+            let _ = std::fs::remove_file(self.path(&name.replace(".json", ".txt")));
+        }
+        Ok(format!("{stem}.json"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), BackupError> {
+        let path = self.path(name);
+        replace_durably(&path, 0o600, |file| file.write_all(text.as_bytes())).map_err(BackupError::file(&path))
+    }
+
+    /// Removes what the rules let go, of this store alone; gives the names. The newest stay.
+    pub(super) fn prune(
+        &self,
+        store: &str,
+        keep: KeptBackups,
+        zone: &jiff::tz::TimeZone,
+    ) -> Result<Vec<String>, BackupError> {
+        let own = self.archives()?.into_iter().filter(|one| one.store == store);
+        let good: Vec<GoodArchive> =
+            own.map(|one| GoodArchive { name: one.archive, number: one.number, made_at: one.made_at }).collect();
+        let gone = keep::gone(&good, keep, zone);
+        for name in &gone {
+            let path = self.path(name);
+            std::fs::remove_file(&path).map_err(BackupError::file(&path))?;
+            // Without its archive a note says nothing.
+            let _ = std::fs::remove_file(self.path(&format!("{name}.json")));
+        }
+        if !gone.is_empty() {
+            sync_dir(&self.dir).map_err(BackupError::file(&self.dir))?;
+        }
+        Ok(gone)
+    }
+}
+
+fn pretty<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(catalogue: &Catalogue, number: u64, made_at: Timestamp) -> BackupRecord {
+        BackupRecord {
+            archive: catalogue.new_name(made_at, true),
+            number,
+            made_at,
+            bytes: 3,
+            sha256: String::new(),
+            plain_bytes: 3,
+            store: "own".to_owned(),
+            commits: number,
+            audit_number: 1,
+            sealed: "passphrase".to_owned(),
+            product: "0".to_owned(),
+            took_ms: 1,
+            copied_ms: 1,
+        }
+    }
+
+    #[test]
+    fn only_what_is_ours_and_good_is_counted_and_let_go() {
+        let dir = tempfile::tempdir().expect("directory");
+        let config = crate::config::tests::parse("[web]\nnames = [\"Trung-tam.example\"]\n").expect("parses");
+        let catalogue = Catalogue::new(dir.path(), &config);
+        assert_eq!(catalogue.collector(), "trung-tam-example");
+        let start: Timestamp = "2026-01-01T19:30:00.25Z".parse().expect("time");
+        let name = catalogue.new_name(start, true);
+        assert_eq!(name, "ioc-watch-trung-tam-example-20260101T193000Z.tar.lz4.age");
+        for number in 1..=60 {
+            let one = record(&catalogue, number, start.plus_secs(number * 86_400));
+            std::fs::write(catalogue.path(&one.archive), "abc").expect("written");
+            catalogue.note(&one).expect("noted");
+        }
+        let foreign = record(&catalogue, 61, start.plus_secs(7));
+        let foreign = BackupRecord { store: "other".to_owned(), ..foreign };
+        std::fs::write(catalogue.path(&foreign.archive), "abc").expect("written");
+        catalogue.note(&foreign).expect("noted");
+        // What is no longer as long as it was is not good, and is not let go either; nor is what has no note, or another's name.
+        let cut = record(&catalogue, 62, start.plus_secs(61 * 86_400));
+        std::fs::write(catalogue.path(&cut.archive), "ab").expect("written");
+        catalogue.note(&cut).expect("noted");
+        let strangers = [
+            "ioc-watch-trung-tam-example-20200101T000000Z.tar.lz4.age",
+            "ioc-watch-other-20200101T000000Z.tar.lz4.age",
+            "notes.txt",
+        ];
+        strangers.iter().for_each(|name| std::fs::write(dir.path().join(name), "x").expect("written"));
+        let names = |all: Vec<BackupRecord>| all.into_iter().map(|one| one.number).collect::<Vec<_>>();
+        assert_eq!(
+            names(catalogue.archives().expect("listed"))[..3],
+            [61, 60, 59],
+            "the newest first, and none that is cut"
+        );
+        assert_eq!(catalogue.next_number().expect("numbered"), 63, "no number comes twice");
+        let keep = KeptBackups { daily: 7, weekly: 0, monthly: 0 };
+        let gone = catalogue.prune("own", keep, &config.timezone).expect("pruned");
+        assert_eq!(gone.len(), 53);
+        assert_eq!(names(catalogue.archives().expect("listed")), [61, 60, 59, 58, 57, 56, 55, 54]);
+        assert!(strangers.iter().all(|name| dir.path().join(name).exists()) && catalogue.path(&cut.archive).exists());
+        assert_eq!(
+            catalogue.new_name(foreign.made_at, true),
+            "ioc-watch-trung-tam-example-20260101T193008Z.tar.lz4.age",
+            "never over another"
+        );
+    }
+}

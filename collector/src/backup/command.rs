@@ -1,0 +1,273 @@
+//! `ioc-collector backup` and `ioc-collector restore`: by way of the running collector where there is one, else on the files themselves.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use ioc_common::clock;
+use ioc_common::owner::as_owner;
+use ioc_engine::audit_action::AuditLogAction;
+use ioc_engine::backup::{BackupRecord, DrillRecord};
+use ioc_engine::config::{BackupPlan, Config};
+use ioc_engine::pki::Authority;
+use ioc_store::Change;
+
+use super::age::OpenKey;
+use super::archive;
+use super::catalogue::Catalogue;
+use super::error::BackupError;
+use super::make::{self, Making};
+use super::manifest;
+use super::pace::Pace;
+use super::task::entry;
+use super::{certificate, drill, keys, restore};
+use crate::arguments::{BackupCommand, OpenedBy};
+use crate::cli::{self, CliError};
+
+/// Longest reason, characters.
+const REASON_MAX: usize = 500;
+
+/// Carries out a command; gives what is to be printed.
+///
+/// # Errors
+/// What could not be done, with the mend.
+pub async fn run(config: &Config, config_path: Option<&Path>, command: BackupCommand) -> anyhow::Result<String> {
+    match command {
+        BackupCommand::Now => now(config, config_path).await,
+        BackupCommand::List => list(config),
+        BackupCommand::Check { archive, opened_by } => check(config, &archive, &opened_by),
+        BackupCommand::Drill => hold_drill(config).await,
+    }
+}
+
+fn plan(config: &Config) -> Result<&BackupPlan, BackupError> {
+    config.backup.as_ref().ok_or(BackupError::Off)
+}
+
+/// Who asks, as the control socket names them.
+fn actor() -> String {
+    format!("local:{}", rustix::process::getuid().as_raw())
+}
+
+/// Asks the running collector; nothing when none runs.
+async fn asked(config: &Config, what: &str) -> anyhow::Result<Option<Value>> {
+    match cli::ask(&config.runtime, "POST", "/api/v1/backups", Some(json!({ "what": what }))).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CliError::Unreachable { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn now(config: &Config, config_path: Option<&Path>) -> anyhow::Result<String> {
+    let plan = plan(config)?;
+    if let Some(answer) = asked(config, "backup").await? {
+        let (bytes, took_ms) = (answer["backup"]["bytes"].as_u64(), answer["backup"]["took_ms"].as_u64());
+        let name = answer["backup"]["archive"].as_str().unwrap_or_default();
+        return Ok(made(&plan.directory.join(name), bytes.unwrap_or(0), took_ms.unwrap_or(0)));
+    }
+    let record = as_owner(&config.data, || back_up_stopped(config, config_path, plan))??;
+    let path = plan.directory.join(&record.archive);
+    make::run_command(plan, &path).await?;
+    Ok(made(&path, record.bytes, record.took_ms))
+}
+
+fn made(path: &Path, bytes: u64, took_ms: u64) -> String {
+    let seconds = took_ms as f64 / 1000.0;
+    format!(
+        "{}: {} KiB in {seconds:.1} s\nnext: ioc-collector backup drill, and a copy of it elsewhere\n",
+        path.display(),
+        bytes.div_ceil(1024)
+    )
+}
+
+/// Backs up a store that nobody writes, and keeps it so meanwhile.
+fn back_up_stopped(config: &Config, config_path: Option<&Path>, plan: &BackupPlan) -> anyhow::Result<BackupRecord> {
+    let pki = config.data.join("pki");
+    anyhow::ensure!(Authority::is_there(&pki), "{}: there are no keys, so nothing to back up", pki.display());
+    if !ioc_store::is_there(&config.data) {
+        return Err(ioc_store::missing_store(&config.data).into());
+    }
+    let mut store = ioc_store::open(&config.data)?;
+    let authority = Authority::open(&pki, &config.site_name, clock::now())?;
+    let (sentinel, who) = (make::new_sentinel()?, actor());
+    store.commit(&[Change::Audit(entry(&who, AuditLogAction::BackupStarted, "", &sentinel))])?;
+    let pace = Pace::unbounded();
+    let making =
+        Making { config, config_path, plan, authority: &authority, pace: &pace, sentinel: &sentinel, running: false };
+    let record = make::make(&making)?;
+    let mut said =
+        vec![Change::Audit(entry(&who, AuditLogAction::BackupMade, &record.archive, &make::in_words(&record)))];
+    for name in make::prune(&making, &record.store, false)? {
+        said.push(Change::Audit(entry(
+            "",
+            AuditLogAction::BackupRemoved,
+            &name,
+            "past its time by [backup] daily, weekly, monthly",
+        )));
+    }
+    store.commit(&said)?;
+    store.close()?;
+    Ok(record)
+}
+
+fn list(config: &Config) -> anyhow::Result<String> {
+    let plan = plan(config)?;
+    let catalogue = Catalogue::new(&plan.directory, config);
+    let (archives, drills) = (catalogue.archives()?, catalogue.drills()?);
+    let mut text = format!("{:<58} {:<24} {:>12} {:>10}  DRILL\n", "ARCHIVE", "AS OF", "KIB", "COMMITS");
+    for one in &archives {
+        let last = drills.iter().find(|(_, drill)| drill.archive == one.archive);
+        let said = last.map_or_else(String::new, |(_, drill)| in_a_word(drill));
+        let (name, kib) = (&one.archive, one.bytes.div_ceil(1024));
+        let _ = writeln!(text, "{name:<58} {:<24} {kib:>12} {:>10}  {said}", one.made_at.to_string(), one.commits);
+    }
+    if let Some((name, drill)) = drills.first() {
+        let _ = writeln!(text, "last drill: {}, {}", in_a_word(drill), plan.directory.join(name).display());
+    }
+    Ok(text)
+}
+
+fn in_a_word(drill: &DrillRecord) -> String {
+    let result = drill.failure.as_ref().map_or_else(|| "passed".to_owned(), |why| format!("FAILED ({why})"));
+    format!("{result} at {}", drill.at)
+}
+
+/// What opens an archive: what a person names, else what the configuration does.
+fn opening(config: &Config, by: &OpenedBy) -> Result<Option<OpenKey>, BackupError> {
+    match (&by.passphrase_file, &by.identity) {
+        (Some(path), _) => Ok(Some(OpenKey::Passphrase(keys::passphrase(path)?))),
+        (None, Some(path)) => keys::identities(path).map(Some),
+        (None, None) => config.backup.as_ref().map_or(Ok(None), |plan| keys::opening(&plan.sealing)),
+    }
+}
+
+/// The authority that is expected to have signed: the one that a person names, else the one of the data directory.
+fn expected(config: &Config, by: &OpenedBy) -> Option<String> {
+    let own = || manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY)).ok()?).ok();
+    by.authority.as_deref().map(str::to_lowercase).or_else(own)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn opened(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| path.display().to_string())
+}
+
+/// Holds an archive against the note beside it, where there is one: a file that is shorter is cut off, whatever is in it.
+fn held_against_note(path: &Path, file: &File) -> Result<(), BackupError> {
+    let note = path.with_file_name(format!("{}.json", name_of(path)));
+    let Ok(text) = std::fs::read(&note) else { return Ok(()) };
+    let record: BackupRecord = serde_json::from_slice(&text).map_err(|error| BackupError::Key {
+        path: note,
+        why: format!("the note beside the archive cannot be read: {error}"),
+    })?;
+    let found = file.metadata().map_err(BackupError::file(path))?.len();
+    if found != record.bytes {
+        return Err(BackupError::archive(&record.archive, super::ArchiveFault::Length { found, made: record.bytes }));
+    }
+    Ok(())
+}
+
+fn check(config: &Config, path: &Path, by: &OpenedBy) -> anyhow::Result<String> {
+    let file = opened(path)?;
+    held_against_note(path, &file)?;
+    let (key, expected) = (opening(config, by)?, expected(config, by));
+    let read = archive::read(file, &name_of(path), key.as_ref(), expected.as_deref(), None, &Pace::unbounded())?;
+    let manifest = &read.manifest;
+    let mut text = format!(
+        "{}: whole\ncollector {} ({}), as of {}, made by version {}\nstore {}, {} commits, audit log up to record {}\n{} files, {} KiB; {} tables, {} rows\nsigned by the authority {}\n",
+        path.display(),
+        manifest.collector,
+        manifest.site,
+        manifest.made_at,
+        manifest.product,
+        manifest.store.id,
+        manifest.store.commits,
+        manifest.store.audit_number,
+        manifest.files.len(),
+        manifest.plain_bytes().div_ceil(1024),
+        manifest.tables.len(),
+        manifest.tables.iter().map(|one| one.rows).sum::<u64>(),
+        read.authority
+    );
+    if expected.is_none() {
+        text += "no authority is known here: hold this one against what agents know, or name it with --authority\n";
+    }
+    for one in &manifest.left_out {
+        let _ = writeln!(text, "not in it: {one}");
+    }
+    Ok(text)
+}
+
+async fn hold_drill(config: &Config) -> anyhow::Result<String> {
+    let plan = plan(config)?;
+    let (failure, text) = match asked(config, "drill").await? {
+        Some(answer) => {
+            let drill = &answer["drill"];
+            (drill["failure"].as_str().map(str::to_owned), serde_json::to_string_pretty(drill)? + "\n")
+        }
+        None => as_owner(&config.data, || drill_stopped(config, plan))??,
+    };
+    match failure {
+        None => Ok(text),
+        Some(why) => anyhow::bail!("the drill failed: {why}\n{text}"),
+    }
+}
+
+/// A drill while no collector runs: its store is left alone, the certificate says it.
+fn drill_stopped(config: &Config, plan: &BackupPlan) -> anyhow::Result<(Option<String>, String)> {
+    let authority = manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY))?).ok();
+    let (_, drill) = drill::drill(config, plan, authority.as_deref(), &Pace::unbounded())?;
+    Ok((drill.failure.clone(), certificate::to_text(&drill)))
+}
+
+/// Restores an archive into an empty directory; gives what is to be printed.
+///
+/// # Errors
+/// What could not be done, with the mend. Nothing is left in the directory then.
+pub fn restore(config: &Config, path: &Path, to: &Path, by: &OpenedBy, reason: &str) -> anyhow::Result<String> {
+    let reason = reason.trim();
+    anyhow::ensure!(
+        !reason.is_empty() && reason.chars().count() <= REASON_MAX && !reason.chars().any(char::is_control),
+        "--reason: allowed are 1 to {REASON_MAX} characters in one line; it stands in the audit log"
+    );
+    // Opened by whoever asks, unpacked as whoever owns the directory.
+    let file = opened(path)?;
+    held_against_note(path, &file)?;
+    let (key, expected) = (opening(config, by)?, expected(config, by));
+    let (name, who) = (name_of(path), actor());
+    let restored =
+        as_owner(to, || restore::restore(file, &name, key.as_ref(), expected.as_deref(), to, (&who, reason)))??;
+    let manifest = &restored.manifest;
+    let (dir, made_at) = (to.display(), manifest.made_at);
+    let mut text = format!(
+        "{dir}: restored from {name}\nit is the store of {} ({}) as of {made_at}: {} commits, audit log whole up to record {}; every file, table and row is what was backed up\n\
+         what was written after {made_at} is not in it: incidents, acknowledgements, the duty book, accounts, machines that were enrolled since. \
+         Agents send again what they still hold; what they had freed is counted as lost, as an event of each machine, when they come.\n",
+        manifest.collector, manifest.site, manifest.store.commits, manifest.store.audit_number
+    );
+    for one in &manifest.left_out {
+        let _ = writeln!(text, "not in it: {one}");
+    }
+    let configuration = to.join(super::files::CONFIGURATION);
+    text += "next:\n";
+    for one in manifest.files.iter().filter_map(|one| Some((&one.path, one.from.as_ref()?))) {
+        let _ = writeln!(text, "  compare {} with {}", to.join(one.0).display(), one.1);
+    }
+    let _ = writeln!(text, "  remove {} then", configuration.display());
+    let _ = writeln!(
+        text,
+        "  set [paths] data = {dir:?}, or move it to where that points; it must belong to the service's user (chown -R ioc-collector: {dir})",
+        dir = to.display().to_string()
+    );
+    text += "  start the collector: its first start writes this restore into the audit log and opens an incident about it\n";
+    if expected.is_none() {
+        let _ = writeln!(text, "signed by the authority {}: hold it against what agents know", restored.authority);
+    }
+    Ok(text)
+}

@@ -1,0 +1,103 @@
+//! The restore drill: the newest archive is restored into a scratch directory, opened as a collector opens it, and held against what was
+//! backed up. What came of it is a certificate.
+
+use std::fs::File;
+
+use ioc_common::clock;
+use ioc_engine::audit_action::AuditLogAction;
+use ioc_engine::backup::{BackupRecord, DrillRecord};
+use ioc_engine::config::{BackupPlan, Config};
+
+use super::archive::ReadArchive;
+use super::catalogue::Catalogue;
+use super::error::{ArchiveFault, BackupError};
+use super::keys;
+use super::make::{Staging, has_room, of_store, since};
+use super::pace::Pace;
+use super::restore::unpack;
+
+/// Restores the newest archive for a trial, and keeps the certificate. `expected` is the authority's fingerprint, where it is known.
+///
+/// # Errors
+/// [`BackupError`] when no drill could be held: there is no archive, or the certificate cannot be kept. A drill that fails is no error.
+pub(super) fn drill(
+    config: &Config,
+    plan: &BackupPlan,
+    expected: Option<&str>,
+    pace: &Pace,
+) -> Result<(String, DrillRecord), BackupError> {
+    if !plan.sealing.opens_here() {
+        return Err(BackupError::NothingOpens);
+    }
+    let catalogue = Catalogue::new(&plan.directory, config);
+    let Some(newest) = catalogue.archives()?.into_iter().next() else {
+        return Err(BackupError::NoArchive(plan.directory.clone()));
+    };
+    let at = clock::now();
+    let mut drill = DrillRecord {
+        archive: newest.archive.clone(),
+        sha256: newest.sha256.clone(),
+        backup_made_at: newest.made_at,
+        at,
+        took_ms: 0,
+        failure: None,
+        checks: Vec::new(),
+        tables: 0,
+        rows: 0,
+        files: 0,
+        plain_bytes: 0,
+        product: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let held = hold(config, plan, &catalogue, &newest, expected, pace, &mut drill);
+    match held {
+        Err(BackupError::BrokenOff) => return Err(BackupError::BrokenOff),
+        held => drill.failure = held.err().map(|error| error.to_string()),
+    }
+    drill.took_ms = since(at);
+    let name = catalogue.certify(&drill)?;
+    Ok((name, drill))
+}
+
+fn hold(
+    config: &Config,
+    plan: &BackupPlan,
+    catalogue: &Catalogue,
+    newest: &BackupRecord,
+    expected: Option<&str>,
+    pace: &Pace,
+    drill: &mut DrillRecord,
+) -> Result<(), BackupError> {
+    let path = catalogue.path(&newest.archive);
+    let key = keys::opening(&plan.sealing)?;
+    has_room(&config.data, newest.plain_bytes)?;
+    let scratch = Staging::new(&config.data)?;
+    let file = File::open(&path).map_err(BackupError::file(&path))?;
+    let read = unpack(file, &newest.archive, key.as_ref(), expected, scratch.path(), pace)?;
+    let ReadArchive { manifest, authority, sha256, bytes } = read;
+    let said = |line: String, drill: &mut DrillRecord| drill.checks.push(line);
+    if sha256 != newest.sha256 {
+        return Err(BackupError::archive(&newest.archive, ArchiveFault::Other));
+    }
+    said(format!("the archive has {bytes} bytes and SHA-256 {sha256}, as when it was made"), drill);
+    said(format!("its manifest is signed by the authority {authority}"), drill);
+    (drill.files, drill.plain_bytes) = (manifest.files.len() as u64, manifest.plain_bytes());
+    said(format!("{} files with {} bytes are there with their SHA-256", drill.files, drill.plain_bytes), drill);
+    drill.tables = manifest.tables.len() as u64;
+    drill.rows = manifest.tables.iter().map(|one| one.rows).sum();
+    said(format!("{} tables have the {} rows and the contents that were backed up", drill.tables, drill.rows), drill);
+    said("every page and checksum of the store is right, and the audit log's chain is whole".to_owned(), drill);
+    let store = ioc_store::open(scratch.path()).map_err(of_store)?;
+    if let Some(lost) = store.lost().all.first() {
+        return Err(BackupError::Differs(lost.en.clone()));
+    }
+    let action = AuditLogAction::BackupStarted.as_str();
+    let found = store.reader()?.audit_before(None, &manifest.sentinel, 1)?;
+    let Some(sentinel) = found.into_iter().find(|one| one.action == action && one.detail == manifest.sentinel) else {
+        return Err(BackupError::Differs(format!("the sentinel {} is not in the audit log", manifest.sentinel)));
+    };
+    if sentinel.number > manifest.store.audit_number {
+        return Err(BackupError::Differs("the audit log goes on beyond what was backed up".to_owned()));
+    }
+    said(format!("the store opens, and holds the sentinel of the backup in audit record {}", sentinel.number), drill);
+    Ok(())
+}

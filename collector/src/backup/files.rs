@@ -1,0 +1,145 @@
+//! What goes into an archive beside the store: keys, small notes of the data directory, the configuration and the files that it names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use ioc_common::config::Source as Text;
+
+use super::archive::{Packed, Source};
+use super::error::BackupError;
+use super::tar::is_plain;
+
+/// Small files of the data directory, where they are there. The first password, locks and what can be made anew are left out.
+const NOTES: [&str; 3] = ["link.key", "remote-write.position", "integrity-check.last"];
+/// Largest file that the configuration names and that is taken, bytes; and most of them.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
+const FILES_MAX: usize = 200;
+/// Where the configuration lies in an archive.
+pub(super) const CONFIGURATION: &str = "configuration";
+
+/// Files, and what was left out, each with the reason.
+pub(super) type Found = (Vec<Packed>, Vec<String>);
+
+/// Keys and notes of the data directory. They are read before the store is: a note that is older than it is good, a newer one is not.
+pub(super) fn of_data(data: &Path) -> Result<Vec<Packed>, BackupError> {
+    let mut files = Vec::new();
+    let mut take = |path: &Path, name: String| -> Result<(), BackupError> {
+        let bytes = std::fs::read(path).map_err(BackupError::file(path))?;
+        files.push(Packed { path: name, source: Source::Bytes(bytes), from: None });
+        Ok(())
+    };
+    let pki = data.join("pki");
+    let mut keys = BTreeSet::new();
+    for entry in std::fs::read_dir(&pki).map_err(BackupError::file(&pki))? {
+        keys.insert(entry.map_err(BackupError::file(&pki))?.path());
+    }
+    for path in keys {
+        let name = path.file_name().and_then(|name| name.to_str()).map(|name| format!("pki/{name}"));
+        // What is being written is called so.
+        let is_whole = path.extension().is_none_or(|end| end != "tmp") && path.is_file();
+        if let Some(name) = name.filter(|name| is_whole && is_plain(name)) {
+            take(&path, name)?;
+        }
+    }
+    for name in NOTES {
+        let path = data.join(name);
+        if path.is_file() {
+            take(&path, name.to_owned())?;
+        }
+    }
+    Ok(files)
+}
+
+/// The configuration at `path`, and the files that it names.
+pub(super) fn of_configuration(path: Option<&Path>) -> Result<Found, BackupError> {
+    let Some(path) = path else { return Ok((Vec::new(), Vec::new())) };
+    let bytes = std::fs::read(path).map_err(BackupError::file(path))?;
+    let from = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut found = (Vec::new(), Vec::new());
+    let mut names = BTreeSet::new();
+    let value: Value = Text::built_in("configuration", &String::from_utf8_lossy(&bytes)).parse().unwrap_or(Value::Null);
+    put(&mut found, &mut names, &from, bytes);
+    let mut named = Vec::new();
+    collect(&value, "", &mut named);
+    let dir = from.parent().unwrap_or(Path::new("/"));
+    for (key, text) in named.into_iter().take(FILES_MAX) {
+        let file = dir.join(&text);
+        if text.starts_with("credential:") {
+            found.1.push(format!("{key} = {text}: systemd keeps it"));
+            continue;
+        }
+        match std::fs::metadata(&file) {
+            Ok(about) if about.is_file() && about.len() <= FILE_MAX => match std::fs::read(&file) {
+                Ok(bytes) => put(&mut found, &mut names, &file, bytes),
+                Err(error) => found.1.push(format!("{key} = {text}: {error}")),
+            },
+            Ok(_) => found.1.push(format!("{key} = {text}: no file, or too large")),
+            Err(error) => found.1.push(format!("{key} = {text}: {error}")),
+        }
+    }
+    Ok(found)
+}
+
+fn put(found: &mut Found, names: &mut BTreeSet<PathBuf>, file: &Path, bytes: Vec<u8>) {
+    if !names.insert(file.to_owned()) {
+        return;
+    }
+    let last = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let first = format!("{CONFIGURATION}/{last}");
+    let is_free = |found: &Found, name: &str| !found.0.iter().any(|one| one.path == name);
+    let name = if is_free(found, &first) { first } else { format!("{CONFIGURATION}/{}-{last}", names.len()) };
+    let from = file.display().to_string();
+    if is_plain(&name) {
+        found.0.push(Packed { path: name, source: Source::Bytes(bytes), from: Some(from) });
+    } else {
+        found.1.push(format!("{from}: its name is not plain"));
+    }
+}
+
+/// The values of keys that name files; those that open archives stay out of them.
+fn collect(value: &Value, key: &str, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(table) => {
+            for (name, value) in table.iter().filter(|(name, _)| !(key.is_empty() && *name == "backup")) {
+                collect(value, name, out);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|one| collect(one, key, out)),
+        Value::String(text) if key.ends_with("_file") || matches!(key, "file" | "certificate" | "key") => {
+            out.push((key.to_owned(), text.clone()));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_takes_along_what_it_names_and_says_what_it_cannot() {
+        let dir = tempfile::tempdir().expect("directory");
+        let (path, other) = (dir.path().join("collector.toml"), dir.path().join("other"));
+        std::fs::create_dir(&other).expect("made");
+        let text = "[rules]\nfile = \"rules.toml\"\n[oidc]\nsecret_file = \"other/rules.toml\"\nclient_id = \"x\"\n\
+                    [[channel]]\npassword_file = \"gone\"\ntoken_file = \"credential:sms\"\n[backup]\npassphrase_file = \"secret\"\n";
+        for (name, text) in
+            [("collector.toml", text), ("rules.toml", "rules"), ("other/rules.toml", "secret"), ("secret", "x")]
+        {
+            std::fs::write(dir.path().join(name), text).expect("written");
+        }
+        let (files, left_out) = of_configuration(Some(&path)).expect("read");
+        let names: Vec<&str> = files.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(names, ["configuration/collector.toml", "configuration/rules.toml", "configuration/3-rules.toml"]);
+        let from: BTreeSet<&str> = files.iter().filter_map(|one| one.from.as_deref()).collect();
+        let named = [path.clone(), dir.path().join("rules.toml"), other.join("rules.toml")];
+        assert_eq!(from, named.iter().map(|path| path.to_str().expect("UTF-8")).collect());
+        assert!(
+            left_out.len() == 2 && left_out[0].contains("gone") && left_out[1].contains("credential:sms"),
+            "{left_out:?}"
+        );
+        assert!(of_configuration(None).expect("defaults").0.is_empty());
+    }
+}

@@ -1,0 +1,62 @@
+//! The collector's own backup, its restore, and the drill that proves it (articles 7.1 and 7.2).
+//!
+//! [`make`] copies the store and its history as they are at one moment, beside commits and within a pace, and writes one archive with
+//! keys, configuration and a signed manifest. [`restore`] reads one, compares every byte, file and table, and lays it out in an empty
+//! directory. [`drill`] does the same in a scratch directory and says what came of it. [`task`] does both when they are due.
+
+pub mod age;
+mod archive;
+mod catalogue;
+mod certificate;
+pub mod command;
+mod drill;
+mod error;
+mod files;
+mod keep;
+mod keys;
+mod make;
+mod manifest;
+mod pace;
+mod restore;
+mod schedule;
+mod tar;
+pub mod task;
+
+use ioc_common::clock::Timestamp;
+use ioc_engine::config::Config;
+
+pub use error::{ArchiveFault, BackupError};
+pub use manifest::Manifest;
+pub(crate) use restore::{allowlist, undeclared};
+
+/// The oldest that the newest backup may be, milliseconds: a day, and some hours for it to be made.
+const OLD_MS: i64 = 30 * 3_600_000;
+
+/// How backups stand, in words for a person at the command line, and whether that is good.
+#[must_use]
+pub fn standing(config: &Config, now: Timestamp) -> (String, bool) {
+    let Some(plan) = &config.backup else { return ("no backups of the collector are made".to_owned(), false) };
+    let catalogue = catalogue::Catalogue::new(&plan.directory, config);
+    let read = catalogue.archives().and_then(|archives| Ok((archives, catalogue.drills()?)));
+    let (archives, drills) = match read {
+        Ok(read) => read,
+        Err(error) => return (format!("backups: {error}"), false),
+    };
+    let Some(last) = archives.first() else {
+        return (BackupError::NoArchive(plan.directory.clone()).to_string(), false);
+    };
+    if now.millis_since(last.made_at) > OLD_MS {
+        return (format!("the last good backup is of {}", last.made_at), false);
+    }
+    match drills.first() {
+        Some((_, drill)) if drill.failure.is_some() => (format!("the restore drill of {} failed", drill.at), false),
+        Some((_, drill)) => (format!("backed up as of {}, restored for a trial at {}", last.made_at, drill.at), true),
+        None if plan.sealing.opens_here() => {
+            (format!("backed up as of {}, and never restored for a trial", last.made_at), false)
+        }
+        None => (format!("backed up as of {}; a drill needs identity_file", last.made_at), true),
+    }
+}
+
+#[cfg(test)]
+mod tests;
