@@ -28,7 +28,7 @@ use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
-use ioc_store::StoreError;
+use ioc_store::{Archive, Reader, StoreError};
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API share.
@@ -103,22 +103,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         Arc::clone(&links),
         stopping.clone(),
     ));
-    tokio::spawn(crate::compaction::run(
-        engine.clone(),
-        fold_reader,
-        archive,
-        config_receiver.clone(),
-        Arc::clone(&health),
-    ));
-    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
-    tokio::spawn(crate::remote_write::run(
-        remote_rows,
-        config.data.clone(),
-        config_receiver.clone(),
-        Arc::clone(&health),
-        engine.clone(),
-    ));
-    tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader, config.data.clone()));
+    let run_beside = BackgroundReaders { fold_reader, archive, ticket_reader, remote_rows, examine_reader };
+    run_beside.begin(&engine, &config_receiver, &config.data, &health);
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
@@ -151,6 +137,29 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
     end(&running.engine, engine_thread).await;
     Ok(())
+}
+
+/// What tasks beside the engine read by.
+struct BackgroundReaders {
+    fold_reader: Box<dyn Reader>,
+    archive: Box<dyn Archive>,
+    ticket_reader: Box<dyn Reader>,
+    remote_rows: StoreRows,
+    examine_reader: Box<dyn Reader>,
+}
+
+impl BackgroundReaders {
+    /// Begins folding, ticket systems, remote write and the integrity check; each runs until the engine ends.
+    fn begin(self, engine: &EngineHandle, config: &watch::Receiver<Arc<Config>>, data: &Path, health: &Arc<Health>) {
+        let shared = || (engine.clone(), config.clone(), Arc::clone(health));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::compaction::run(to, self.fold_reader, self.archive, configs, counters));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::ticket::run(to, self.ticket_reader, counters, configs));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::remote_write::run(self.remote_rows, data.to_owned(), configs, counters, to));
+        tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
+    }
 }
 
 fn log_first_password(file: Option<&Path>) {

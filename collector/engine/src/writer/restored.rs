@@ -3,8 +3,8 @@
 use ioc_common::clock::Timestamp;
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
-use super::certificate_allowlist::AdoptedCertificate;
 use super::Engine;
+use super::certificate_allowlist::AdoptedCertificate;
 use crate::audit_action::AuditLogAction;
 use crate::command::RestoreDeclaration;
 use crate::local_time::local;
