@@ -12,6 +12,8 @@ pub enum JobState {
     Waiting,
     /// It reported success in time.
     Succeeded,
+    /// Its success is due, but the collector has not been there long enough to know whether it came.
+    Unheard,
     /// It said that it failed, and has not succeeded since.
     Failed,
     /// Its success did not come in time.
@@ -25,6 +27,7 @@ impl JobState {
         match self {
             Self::Waiting => "waiting",
             Self::Succeeded => "succeeded",
+            Self::Unheard => "unheard",
             Self::Failed => "failed",
             Self::Late => "late",
         }
@@ -61,6 +64,8 @@ pub fn state(job: &Job, record: &JobRecord, started: Timestamp, now: Timestamp) 
         JobState::Late
     } else if record.last_report.as_ref().is_some_and(|report| report.failed) {
         JobState::Failed
+    } else if now >= due_at(job, record) {
+        JobState::Unheard
     } else if record.last_success.is_none() {
         JobState::Waiting
     } else {
@@ -121,6 +126,6 @@ mod tests {
         let done = JobRecord { name: "db".into(), since: at(0), last_success: Some(at(0)), last_report: None };
         // It came due an hour ago, and the collector has just begun.
         let stands = |minutes: i64| state(&nightly(), &done, at(27), at(27).plus_millis(minutes * 60_000));
-        assert_eq!([stands(0), stands(59), stands(60)], [JobState::Succeeded, JobState::Succeeded, JobState::Late]);
+        assert_eq!([stands(0), stands(59), stands(60)], [JobState::Unheard, JobState::Unheard, JobState::Late]);
     }
 }

@@ -394,6 +394,12 @@ impl State {
         &self.plan
     }
 
+    /// Whether a fault of this rule, or of this name where another system gave it one, stands on any device as a whole.
+    #[must_use]
+    pub fn has_device_fault(&self, rule: &str) -> bool {
+        self.device_faults.keys().any(|(_, of, _)| of == rule)
+    }
+
     /// The faults of a device as a whole.
     fn device_faults_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s DeviceFaultKey, &'s Fault)> {
         self.device_faults.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)

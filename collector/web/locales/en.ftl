@@ -837,6 +837,7 @@ job-every = Every
 job-message = Last message
 job-state-waiting = Waiting for the first
 job-state-succeeded = In time
+job-state-unheard = Not known yet, just started
 job-state-failed = Failed
 job-state-late = Overdue
 jobs-of-others = Backups of other systems: scheduled jobs

@@ -816,6 +816,7 @@ job-every = Chu kỳ
 job-message = Lời báo gần nhất
 job-state-waiting = Chờ lần đầu
 job-state-succeeded = Đúng hạn
+job-state-unheard = Chưa rõ, vừa khởi động
 job-state-failed = Thất bại
 job-state-late = Quá hạn
 jobs-of-others = Sao lưu trên hệ thống khác: công việc định kỳ

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use askama::Template;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Extension, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -54,9 +55,14 @@ pub(crate) struct HeartbeatBody {
 pub(crate) async fn api_report(
     State(app): State<App>,
     ReportingJob(job): ReportingJob,
-    body: Option<Json<HeartbeatBody>>,
+    body: Bytes,
 ) -> Result<(Extension<rate_limit::ValidToken>, StatusCode), Problem> {
-    let Json(HeartbeatBody { failed, message }) = body.unwrap_or_default();
+    // What it says counts, whatever it calls that: a failure is never taken for a success.
+    let HeartbeatBody { failed, message } = if body.is_empty() {
+        HeartbeatBody::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("body: {error}")))?
+    };
     app.engine.alert_command(Command::JobReported { job, failed, message }).await?;
     Ok((Extension(rate_limit::ValidToken), StatusCode::NO_CONTENT))
 }
@@ -70,7 +76,7 @@ pub(crate) struct Job {
     title: String,
     /// The device that it is about; none when nothing of the inventory fits.
     device: Option<String>,
-    /// How it stands: `waiting` (its first success is not due yet), `succeeded`, `failed` or `late`.
+    /// How it stands: `waiting` (its first success is not due yet), `succeeded`, `unheard` (due, but the collector has just started), `failed` or `late`.
     state: &'static str,
     /// Its success is due so long after the last one, seconds.
     every_s: u64,
@@ -95,6 +101,7 @@ impl Job {
         match self.state {
             "succeeded" => Tone::Good,
             "waiting" => Tone::Away,
+            "unheard" => Tone::Warning,
             _ => Tone::Bad,
         }
     }

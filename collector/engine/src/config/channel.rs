@@ -98,9 +98,11 @@ pub(super) fn check_sources(source: &Source, forms: Vec<SourceForm>) -> Result<V
     let mut found: Vec<AlertSource> = Vec::new();
     for form in forms {
         let name = form.name.get_ref();
-        if !is_name(name) || found.iter().any(|one| one.name == *name) {
-            let message =
-                format!("found source {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
+        // What stands before the names of jobs' faults.
+        if !is_name(name) || name == "job" || found.iter().any(|one| one.name == *name) {
+            let message = format!(
+                "found source {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _, but for \"job\""
+            );
             return Err(source.fault(form.name.span(), &message, "rename it"));
         }
         found.push(AlertSource { name: form.name.into_inner(), token_file: form.token_file });

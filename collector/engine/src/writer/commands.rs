@@ -118,6 +118,8 @@ impl Engine {
         self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
         self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
+        // A job's fault goes with it; the job is as late as before.
+        self.check_jobs(now);
         Ok(Answer::Done)
     }
 

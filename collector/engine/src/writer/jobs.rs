@@ -20,29 +20,22 @@ const MESSAGE_MAX_CHARS: usize = 500;
 /// The jobs that are watched.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    watched: BTreeMap<String, WatchedJob>,
+    records: BTreeMap<String, JobRecord>,
     /// When one of them becomes late, if nothing is heard before; none when none will.
     next_late_at: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-struct WatchedJob {
-    record: JobRecord,
-    /// Whether it was a fault when it was looked at last; none before the first time, since an earlier process may have said so.
-    was_bad: Option<bool>,
 }
 
 impl Jobs {
     /// The jobs as they stand in the store.
     pub(super) fn new(records: Vec<JobRecord>) -> Self {
-        let watched = records.into_iter().map(|record| (record.name.clone(), WatchedJob { record, was_bad: None }));
-        Self { watched: watched.collect(), next_late_at: None }
+        let records = records.into_iter().map(|record| (record.name.clone(), record));
+        Self { records: records.collect(), next_late_at: None }
     }
 
     /// The clock was stepped, and that is followed: the store moves the same with [`Change::ClockStepped`].
     pub(super) fn shift(&mut self, by_ms: i64) {
         self.next_late_at = self.next_late_at.map(|at| at.plus_millis(by_ms));
-        for WatchedJob { record, .. } in self.watched.values_mut() {
+        for record in self.records.values_mut() {
             record.since = record.since.plus_millis(by_ms);
             record.last_success = record.last_success.map(|at| at.plus_millis(by_ms));
             if let Some(report) = &mut record.last_report {
@@ -56,18 +49,18 @@ impl Engine {
     /// Watches what the configuration says, and nothing else any more.
     pub(super) fn watch_jobs(&mut self, now: Timestamp) {
         let gone = |name: &String| !self.config.jobs.iter().any(|job| job.name == *name);
-        let gone: Vec<String> = self.jobs.watched.keys().filter(|name| gone(name)).cloned().collect();
+        let gone: Vec<String> = self.jobs.records.keys().filter(|name| gone(name)).cloned().collect();
         for name in gone {
-            self.jobs.watched.remove(&name);
+            self.jobs.records.remove(&name);
             let over = Text::new("Công việc này không còn được theo dõi.", "This job is not watched any more.");
             self.clear_job(&name, over, now);
             self.batch.changes.push(Change::JobGone(name));
         }
         for job in &self.config.jobs {
-            if !self.jobs.watched.contains_key(&job.name) {
+            if !self.jobs.records.contains_key(&job.name) {
                 let record = JobRecord { name: job.name.clone(), since: now, last_success: None, last_report: None };
                 self.batch.changes.push(Change::Job(record.clone()));
-                self.jobs.watched.insert(job.name.clone(), WatchedJob { record, was_bad: None });
+                self.jobs.records.insert(job.name.clone(), record);
             }
         }
         self.check_jobs(now);
@@ -82,11 +75,10 @@ impl Engine {
 
     /// A job reports.
     pub(super) fn job_reported(&mut self, name: &str, failed: bool, message: &str, now: Timestamp) -> CommandResult {
-        let Some(watched) = self.jobs.watched.get_mut(name) else {
+        let Some(record) = self.jobs.records.get_mut(name) else {
             return Err(CommandError::NotFound(format!("there is no job {name} in the configuration")));
         };
         let message = message.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX_CHARS).collect();
-        let record = &mut watched.record;
         record.last_report = Some(JobReport { at: now, failed, message });
         if !failed {
             record.last_success = Some(now);
@@ -97,28 +89,33 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    /// Raises and clears the faults of jobs.
-    fn check_jobs(&mut self, now: Timestamp) {
+    /// Raises and clears the faults of jobs, whoever else ended one meanwhile.
+    pub(super) fn check_jobs(&mut self, now: Timestamp) {
         let started = Timestamp::from_millis(self.health.engine_started_ms.load(Relaxed));
         let mut next_late_at: Option<Timestamp> = None;
         for job in self.config.jobs.clone() {
-            let Some(watched) = self.jobs.watched.get_mut(&job.name) else { continue };
-            let state = job::state(&job, &watched.record, started, now);
-            let late_at = job::late_at(&job, &watched.record, started);
+            let Some(record) = self.jobs.records.get(&job.name).cloned() else { continue };
+            let late_at = job::late_at(&job, &record, started);
             if late_at > now {
                 next_late_at = Some(next_late_at.map_or(late_at, |first| first.min(late_at)));
             }
-            if watched.was_bad.replace(state.is_bad()) == Some(state.is_bad()) {
-                continue;
-            }
-            let record = watched.record.clone();
-            if state.is_bad() {
-                if let Err(error) = self.raise_job(&job, &record, state, now) {
-                    tracing::error!(job = job.name, %error, "that a job is late could not be said");
+            let state = job::state(&job, &record, started, now);
+            match (state.is_bad(), self.state.has_device_fault(&fault_name(&job.name))) {
+                (true, false) => {
+                    if let Err(error) = self.raise_job(&job, &record, state, now) {
+                        tracing::error!(job = job.name, %error, "that a job is late could not be said");
+                    }
                 }
-            } else {
-                let over = Text::new("Công việc đã báo thành công.", "The job has reported success.");
-                self.clear_job(&job.name, over, now);
+                // What is not known yet ends nothing.
+                (false, true) if state != JobState::Unheard => {
+                    let last = record.last_success.map(|at| local(at, &self.config)).unwrap_or_default();
+                    let over = Text::new(
+                        format!("Công việc lại đúng hạn; lần thành công gần nhất: {last}."),
+                        format!("The job is in time again; it last succeeded at {last}."),
+                    );
+                    self.clear_job(&job.name, over, now);
+                }
+                _ => {}
             }
         }
         self.jobs.next_late_at = next_late_at;
@@ -211,7 +208,7 @@ mod tests {
     use ioc_judge::{FaultState, Severity};
     use ioc_store::FaultQuery;
 
-    use super::super::time::tests::{Machine, Rig};
+    use super::super::time::tests::{Machine, Rig, deps};
     use super::*;
     use crate::command::Command;
 
@@ -271,7 +268,7 @@ mod tests {
         report(&mut rig, false);
         let found = faults(&rig);
         assert_eq!((found.len(), found[0].0), (1, FaultState::Cleared));
-        assert!(found[0].3.ends_with("Công việc đã báo thành công."), "{}", found[0].3);
+        assert!(found[0].3.contains("Công việc lại đúng hạn"), "{}", found[0].3);
         report(&mut rig, true);
         let found = faults(&rig);
         assert_eq!((found.len(), found[0].0), (2, FaultState::Raised), "one that failed is not waited for");
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_forgets_no_job_and_says_nothing_twice() {
+    fn a_restart_forgets_no_job_and_ends_nothing_by_itself() {
         let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
         let mut rig = Rig::open(dir.path(), &machine);
         // Nothing of the inventory: something stands for it.
@@ -294,13 +291,40 @@ mod tests {
         rig.pass(26 * HOUR_MS);
         assert_eq!(faults(&rig).iter().map(|fault| fault.1.as_str()).collect::<Vec<_>>(), ["job-db"]);
         drop(rig);
-        let mut rig = Rig::open(dir.path(), &machine);
-        // The rig's configuration has no jobs, as one that somebody has changed meanwhile: its fault is over.
+        let again = |jobs: Vec<Job>| {
+            let mut deps = deps(dir.path(), &machine, |store| store);
+            deps.config.jobs = jobs;
+            Rig::start(deps, &machine)
+        };
+        // Whether it reported meanwhile is not known: the fault stands, and nobody is told anew.
+        let mut rig = again(vec![nightly(None)]);
+        let told = rig.notices().len();
+        rig.pass(2 * HOUR_MS);
+        assert_eq!(faults(&rig).iter().map(|fault| fault.0).collect::<Vec<_>>(), [FaultState::Raised]);
+        assert_eq!(rig.notices().len(), told);
+        drop(rig);
+        // Somebody has taken it out of the configuration meanwhile.
+        let mut rig = again(Vec::new());
         rig.pass(10_000);
-        assert_ne!(faults(&rig)[0].0, FaultState::Raised);
+        assert_eq!(faults(&rig).iter().map(|fault| fault.0).collect::<Vec<_>>(), [FaultState::Cleared]);
         watch(&mut rig, vec![nightly(None)]);
         rig.pass(HOUR_MS);
-        assert_eq!(faults(&rig).len(), 1);
+        assert_eq!(faults(&rig).len(), 1, "its first success is waited for anew");
+    }
+
+    #[test]
+    fn a_device_that_goes_takes_no_fault_of_a_job_with_it() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        rig.register("srv-1");
+        watch(&mut rig, vec![nightly(Some("srv-1"))]);
+        report(&mut rig, true);
+        assert_eq!(faults(&rig)[0].1, "srv-1");
+        let device = ioc_common::id::DeviceId::new("srv-1").expect("valid");
+        rig.command(Command::Revoke { device, actor: "lan".into() }).expect("done");
+        let standing: Vec<String> =
+            faults(&rig).into_iter().filter(|one| one.0 == FaultState::Raised).map(|one| one.1).collect();
+        assert_eq!(standing, ["job-db"]);
     }
 
     #[test]
@@ -316,10 +340,6 @@ mod tests {
         rig.engine.batch.changes.push(Change::ClockStepped { at: now, by_ms: 240_000 });
         rig.pass(10_000);
         assert_eq!(due(&rig), before.plus_millis(240_000));
-        assert_eq!(
-            rig.engine.jobs.watched["db"].record,
-            rig.reader.jobs().expect("reads")[0],
-            "memory and store agree"
-        );
+        assert_eq!(rig.engine.jobs.records["db"], rig.reader.jobs().expect("reads")[0], "memory and store agree");
     }
 }

@@ -33,8 +33,11 @@ pub(crate) async fn shown(
         Problem::unauthorized("show the token that the configuration names for it: Authorization: Bearer …")
     };
     let file = token_of(&app.config(), &name).ok_or_else(refused)?;
-    let token =
-        std::fs::read_to_string(&file).map_err(|error| Problem::unavailable(format!("{}: {error}", file.display())))?;
+    // Who has shown nothing learns nothing of our files.
+    let token = tokio::fs::read_to_string(&file).await.map_err(|error| {
+        tracing::error!(path = %file.display(), %error, "a token of the configuration cannot be read");
+        refused()
+    })?;
     let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let right = secret::is_same(token.trim(), shown.trim_start_matches("Bearer ").trim());
     if !right || token.trim().is_empty() {
