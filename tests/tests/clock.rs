@@ -98,7 +98,8 @@ async fn notices_and_escalation_go_on_after_a_step_back_of_a_day() {
     scene.set("-1d");
     eventually("the step is seen", || async { scene.clock().await["step_s"].is_i64() }).await.unwrap();
     assert!(error_s(&scene.clock().await).abs() <= 2, "{}", scene.clock().await);
-    assert!(scene.audited("clock.stepped").await);
+    // It is said at once, and written down with the next commit.
+    eventually("the step is written down", || async { scene.audited("clock.stepped").await }).await.unwrap();
     let ready = ioc_collector::cli::text(&scene.rig.runtime(), "/readyz").await.unwrap();
     assert!(ready.starts_with("ready") && ready.contains("was stepped by -"), "{ready}");
     // What was refused, the escalation, and what tells of the clock itself.
