@@ -289,6 +289,12 @@ const CREDENTIALS: [&str; 2] = ["/run/credentials/ioc-collector.service", "/run/
 impl<'de> Deserialize<'de> for SecretFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
+        // Whoever pastes the key itself finds it in no log.
+        if text.trim_start().to_lowercase().starts_with("age-secret-key") {
+            return Err(serde::de::Error::custom(
+                "found a private key; allowed is the path of a file that holds it; mend: write it into a file of mode 600, and name that",
+            ));
+        }
         let Some(name) = text.strip_prefix("credential:") else { return Ok(Self(text.into())) };
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(serde::de::Error::custom(format!(

@@ -413,7 +413,13 @@ pub fn quoted(line: &str, whole: bool, known: bool) -> (String, bool) {
     let own = OWN
         .iter()
         .any(|own| bare == *own || bare.ends_with(&format!("_{own}")) || bare.starts_with(&format!("{own}_")));
-    let plain = !value.is_empty() && !value.contains(['{', '@']) && !value.contains("://") && !value.contains("\"\"\"");
+    // A private key in the place of a public one, or of its file.
+    let secret = value.to_ascii_lowercase().contains("age-secret-key");
+    let plain = !value.is_empty()
+        && !secret
+        && !value.contains(['{', '@'])
+        && !value.contains("://")
+        && !value.contains("\"\"\"");
     if whole && (heading || (known && plain && !own)) {
         return (line.to_owned(), false);
     }

@@ -51,6 +51,9 @@ pub struct DrillRecord {
     pub archive: String,
     /// Its SHA-256, hex.
     pub sha256: String,
+    /// Which store was in it, hex, as its note says.
+    #[serde(default)]
+    pub store: String,
     /// The moment that the store in it is as of.
     pub backup_made_at: Timestamp,
     /// When the drill began.

@@ -14,6 +14,7 @@ use ioc_common::file::sync_dir;
 
 use super::age::{self, AgeError, AgeReader, AgeWriter, OpenKey, SealKey};
 use super::error::{ArchiveFault, BackupError};
+use super::make::free_bytes;
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
 use super::tar::{TarReader, TarWriter};
@@ -21,6 +22,8 @@ use super::tar::{TarReader, TarWriter};
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.
 const MANIFEST_MAX: u64 = 16 * 1024 * 1024;
 const SMALL_MAX: u64 = 1024 * 1024;
+/// Most files of an archive: the store, the keys, and what a configuration names.
+const FILES_MAX: usize = 500;
 /// The first bytes of what is packed and not sealed.
 const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
@@ -134,6 +137,10 @@ pub(super) fn write(
 ) -> Result<Written, BackupError> {
     let fault = BackupError::file(part);
     let _ = std::fs::remove_file(part);
+    if files.len() > FILES_MAX {
+        let many = format!("{} files are to be backed up, and an archive has {FILES_MAX} at most", files.len());
+        return Err(fault(io::Error::other(many)));
+    }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(&fault)?;
     let metered = Metered::new(BufWriter::with_capacity(256 * 1024, file), None);
     let sealed = match key {
@@ -188,19 +195,27 @@ pub(super) struct ReadArchive {
     pub(super) bytes: u64,
 }
 
+/// What an archive is taken by.
+pub(super) struct Terms<'a> {
+    /// What opens it. One that needs no key is refused then.
+    pub(super) key: Option<&'a OpenKey>,
+    /// One that is not sealed is refused, whatever opens it: here they are sealed.
+    pub(super) must_be_sealed: bool,
+    /// SHA-256 of the certificate of the authority that must have signed it, hex, where that is known.
+    pub(super) expected: Option<&'a str>,
+    /// How many bytes are packed in it at most, where that is known. What is unpacked leaves room on the disk in any case.
+    pub(super) most_bytes: Option<u64>,
+    pub(super) pace: &'a Pace,
+}
+
 /// Reads an archive through, and unpacks it into the directory `into` where one is given. All of it is compared: every byte with what was
 /// sealed, every file with the manifest, the manifest with its signature.
-pub(super) fn read(
-    file: File,
-    name: &str,
-    key: Option<&OpenKey>,
-    expected: Option<&str>,
-    into: Option<&Path>,
-    pace: &Pace,
-) -> Result<ReadArchive, BackupError> {
+pub(super) fn read(file: File, name: &str, terms: &Terms<'_>, into: Option<&Path>) -> Result<ReadArchive, BackupError> {
     let faulty = |fault| BackupError::archive(name, fault);
     let mut metered = Metered::new(BufReader::with_capacity(256 * 1024, file), None);
-    let result = contents(&mut metered, key, into, pace);
+    let room = into.map_or(Ok(u64::MAX), free_bytes)?;
+    let most_bytes = terms.most_bytes.unwrap_or(u64::MAX).min(room);
+    let result = contents(&mut metered, &Terms { most_bytes: Some(most_bytes), ..*terms }, into);
     let found = result.map_err(|error| match error {
         ReadError::Archive(error) => fault_of(name, error),
         ReadError::Fault(fault) => faulty(fault),
@@ -216,7 +231,7 @@ pub(super) fn read(
     let authority = authority.ok_or_else(|| missing(AUTHORITY))?;
     let (manifest, signature) =
         (manifest.ok_or_else(|| missing(MANIFEST))?, signature.ok_or_else(|| missing(SIGNATURE))?);
-    let manifest = manifest::read(&manifest, &signature, &authority, expected).map_err(faulty)?;
+    let manifest = manifest::read(&manifest, &signature, &authority, terms.expected).map_err(faulty)?;
     manifest.compare(&sums).map_err(faulty)?;
     let authority = manifest::fingerprint(&authority).map_err(faulty)?;
     let bytes = metered.bytes;
@@ -274,20 +289,23 @@ struct Contents {
 
 fn contents(
     file: &mut Metered<'_, BufReader<File>>,
-    key: Option<&OpenKey>,
+    terms: &Terms<'_>,
     into: Option<&Path>,
-    pace: &Pace,
 ) -> Result<Contents, ReadError> {
     let mut magic = Vec::new();
     file.take(LZ4.len() as u64).read_to_end(&mut magic)?;
     let whole = io::Cursor::new(magic.clone()).chain(file);
-    match key {
-        _ if magic == LZ4 => unpack(whole, into, pace),
+    match terms.key {
+        // Whoever can write beside the archives can make one that is not sealed.
+        _ if magic == LZ4 && (terms.key.is_some() || terms.must_be_sealed) => {
+            Err(ReadError::Fault(ArchiveFault::Unsealed))
+        }
+        _ if magic == LZ4 => unpack(whole, into, terms),
         _ if !age::MAGIC.starts_with(&magic) || magic.len() < LZ4.len() => Err(ReadError::Fault(ArchiveFault::NotOne)),
         None => Err(ReadError::Fault(ArchiveFault::Sealed)),
         Some(key) => {
             let mut opened = AgeReader::new(whole, key)?;
-            let contents = unpack(&mut opened, into, pace)?;
+            let contents = unpack(&mut opened, into, terms)?;
             // The last seal says that it is the last.
             let mut rest = [0; 1];
             match opened.read(&mut rest)? {
@@ -298,9 +316,11 @@ fn contents(
     }
 }
 
-fn unpack(packed: impl Read, into: Option<&Path>, pace: &Pace) -> Result<Contents, ReadError> {
+fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<Contents, ReadError> {
     let mut tar = TarReader::new(FrameDecoder::new(packed));
     let mut contents = Contents::default();
+    let most_bytes = terms.most_bytes.unwrap_or(u64::MAX);
+    let mut left_bytes = most_bytes;
     while let Some((path, bytes)) = tar.next_file()? {
         let most = match path.as_str() {
             MANIFEST => Some(MANIFEST_MAX),
@@ -311,6 +331,13 @@ fn unpack(packed: impl Read, into: Option<&Path>, pace: &Pace) -> Result<Content
             return Err(ReadError::Fault(ArchiveFault::Manifest(format!(
                 "or its authority is too large: {bytes} bytes"
             ))));
+        }
+        // It is no more trusted than whoever can write where archives lie: neither a disk nor the memory is filled by it.
+        left_bytes = left_bytes
+            .checked_sub(bytes)
+            .ok_or_else(|| ReadError::Fault(ArchiveFault::TooMuch(format!("more than {most_bytes} bytes"))))?;
+        if contents.sums.len() >= FILES_MAX {
+            return Err(ReadError::Fault(ArchiveFault::TooMuch(format!("more than {FILES_MAX} files"))));
         }
         let mut held = most.map(|_| Vec::new());
         let is_own = path == MANIFEST || path == SIGNATURE;
@@ -331,7 +358,7 @@ fn unpack(packed: impl Read, into: Option<&Path>, pace: &Pace) -> Result<Content
                 failed = Some(BackupError::File { path: to.clone(), source: error });
                 return Err(io::Error::other("it cannot be unpacked"));
             }
-            pace.pass(part.len() as u64)
+            terms.pace.pass(part.len() as u64)
         });
         if let Some(error) = failed {
             return Err(ReadError::Target(error));

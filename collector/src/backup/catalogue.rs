@@ -2,6 +2,7 @@
 //!
 //! Only what is ours by its name is ever looked at or removed, and an archive without its note is left alone: nobody knows whether it is good.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -129,11 +130,26 @@ impl Catalogue {
         Ok(all)
     }
 
+    /// Those of this store alone. Others may lie in the same directory under the same name: of a collector that was here before, or of
+    /// another one that is called so.
+    pub(super) fn own_archives(&self, store: Option<&str>) -> Result<Vec<BackupRecord>, BackupError> {
+        Ok(self.archives()?.into_iter().filter(|one| Some(one.store.as_str()) == store).collect())
+    }
+
+    /// Certificates of drills with this store's own archives.
+    pub(super) fn own_drills(&self, store: Option<&str>) -> Result<Vec<(String, DrillRecord)>, BackupError> {
+        Ok(self.drills()?.into_iter().filter(|(_, drill)| Some(drill.store.as_str()) == store).collect())
+    }
+
     /// The number of the next archive.
     pub(super) fn next_number(&self) -> Result<u64, BackupError> {
         let is_note = |name: &str| name.ends_with(".json") && !name.contains("-drill-");
         let numbers = self.notes::<BackupRecord>(is_note)?.into_iter().map(|(_, record)| record.number);
-        Ok(numbers.max().unwrap_or(0) + 1)
+        // What somebody else wrote into a note must not begin it anew.
+        numbers.max().unwrap_or(0).checked_add(1).ok_or_else(|| BackupError::Key {
+            path: self.dir.clone(),
+            why: format!("a note of a backup has the number {}, and none comes behind it; mend: move that archive and its note away", u64::MAX),
+        })
     }
 
     /// Notes that an archive is good.
@@ -172,9 +188,19 @@ impl Catalogue {
         keep: KeptBackups,
         zone: &jiff::tz::TimeZone,
     ) -> Result<Vec<String>, BackupError> {
-        let own = self.archives()?.into_iter().filter(|one| one.store == store);
-        let good: Vec<GoodArchive> =
-            own.map(|one| GoodArchive { name: one.archive, number: one.number, made_at: one.made_at }).collect();
+        let drills = self.own_drills(Some(store))?;
+        let passed: BTreeSet<&str> = drills
+            .iter()
+            .filter(|(_, drill)| drill.failure.is_none())
+            .map(|(_, drill)| drill.sha256.as_str())
+            .collect();
+        let good = self.own_archives(Some(store))?.into_iter().map(|one| GoodArchive {
+            passed: passed.contains(one.sha256.as_str()),
+            name: one.archive,
+            number: one.number,
+            made_at: one.made_at,
+        });
+        let good: Vec<GoodArchive> = good.collect();
         let gone = keep::gone(&good, keep, zone);
         for name in &gone {
             let path = self.path(name);
@@ -250,6 +276,9 @@ mod tests {
             "the newest first, and none that is cut"
         );
         assert_eq!(catalogue.next_number().expect("numbered"), 63, "no number comes twice");
+        assert!(names(catalogue.own_archives(Some("own")).expect("listed"))[..2] == [60, 59]);
+        assert_eq!(names(catalogue.own_archives(Some("other")).expect("listed")), [61]);
+        assert!(catalogue.own_archives(None).expect("listed").is_empty(), "no store, nothing of its own");
         let keep = KeptBackups { daily: 7, weekly: 0, monthly: 0 };
         let gone = catalogue.prune("own", keep, &config.timezone).expect("pruned");
         assert_eq!(gone.len(), 53);
@@ -260,5 +289,46 @@ mod tests {
             "ioc-watch-trung-tam-example-20260101T193008Z.tar.lz4.age",
             "never over another"
         );
+    }
+
+    #[test]
+    fn the_newest_own_one_that_passed_a_drill_is_not_let_go() {
+        let dir = tempfile::tempdir().expect("directory");
+        let config = crate::config::tests::parse("[web]\nnames = [\"a\"]\n").expect("parses");
+        let catalogue = Catalogue::new(dir.path(), &config);
+        let start: Timestamp = "2026-01-01T19:30:00Z".parse().expect("time");
+        let drilled = |number: u64, store: &str, failure: Option<&str>| {
+            let at = start.plus_secs(number * 86_400 + 60);
+            let drill = DrillRecord {
+                archive: String::new(),
+                sha256: format!("sum-{number}"),
+                store: store.to_owned(),
+                backup_made_at: at,
+                at,
+                took_ms: 1,
+                failure: failure.map(str::to_owned),
+                checks: Vec::new(),
+                tables: 1,
+                rows: 1,
+                files: 1,
+                plain_bytes: 3,
+                product: "0".to_owned(),
+            };
+            catalogue.certify(&drill).expect("certified");
+        };
+        for number in 1..=20 {
+            let sha256 = format!("sum-{number}");
+            let one = BackupRecord { sha256, ..record(&catalogue, number, start.plus_secs(number * 86_400)) };
+            std::fs::write(catalogue.path(&one.archive), "abc").expect("written");
+            catalogue.note(&one).expect("noted");
+        }
+        drilled(3, "own", None);
+        drilled(5, "own", None);
+        drilled(7, "own", Some("damaged"));
+        drilled(9, "other", None);
+        let keep = KeptBackups { daily: 2, weekly: 0, monthly: 0 };
+        catalogue.prune("own", keep, &config.timezone).expect("pruned");
+        let left: Vec<u64> = catalogue.archives().expect("listed").into_iter().map(|one| one.number).collect();
+        assert_eq!(left, [20, 19, 5]);
     }
 }

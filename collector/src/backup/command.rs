@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,12 +12,13 @@ use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::backup::{BackupRecord, DrillRecord};
-use ioc_engine::config::{BackupPlan, Config};
+use ioc_engine::config::{BackupPlan, Config, Sealing};
 use ioc_engine::pki::Authority;
 use ioc_store::Change;
+use ioc_web::server::CONTROL_SOCKET;
 
 use super::age::OpenKey;
-use super::archive;
+use super::archive::{self, Terms};
 use super::catalogue::Catalogue;
 use super::error::BackupError;
 use super::make::{self, Making};
@@ -52,12 +54,22 @@ fn actor() -> String {
     format!("local:{}", rustix::process::getuid().as_raw())
 }
 
-/// Asks the running collector; nothing when none runs.
+/// Asks the running collector; nothing when none runs. One that does not answer in time, or whose socket is another's, does run: what it
+/// is doing must not be done beside it.
 async fn asked(config: &Config, what: &str) -> anyhow::Result<Option<Value>> {
-    match cli::ask(&config.runtime, "POST", "/api/v1/backups", Some(json!({ "what": what }))).await {
-        Ok(answer) => Ok(Some(answer)),
-        Err(CliError::Unreachable { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+    if !is_listening(&config.runtime.join(CONTROL_SOCKET))? {
+        return Ok(None);
+    }
+    Ok(Some(cli::ask(&config.runtime, "POST", "/api/v1/backups", Some(json!({ "what": what }))).await?))
+}
+
+/// Whether somebody listens on a socket.
+fn is_listening(socket: &Path) -> Result<bool, CliError> {
+    use std::io::ErrorKind;
+    match UnixStream::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(false),
+        Err(error) => Err(CliError::Unreachable { socket: socket.display().to_string(), why: error.to_string() }),
     }
 }
 
@@ -68,7 +80,9 @@ async fn now(config: &Config, config_path: Option<&Path>) -> anyhow::Result<Stri
         let name = answer["backup"]["archive"].as_str().unwrap_or_default();
         return Ok(made(&plan.directory.join(name), bytes.unwrap_or(0), took_ms.unwrap_or(0)));
     }
-    let record = as_owner(&config.data, || back_up_stopped(config, config_path, plan))??;
+    // Who asks, and not whose the directory is.
+    let who = actor();
+    let record = as_owner(&config.data, || back_up_stopped(config, config_path, plan, &who))??;
     let path = plan.directory.join(&record.archive);
     make::run_command(plan, &path).await?;
     Ok(made(&path, record.bytes, record.took_ms))
@@ -84,7 +98,12 @@ fn made(path: &Path, bytes: u64, took_ms: u64) -> String {
 }
 
 /// Backs up a store that nobody writes, and keeps it so meanwhile.
-fn back_up_stopped(config: &Config, config_path: Option<&Path>, plan: &BackupPlan) -> anyhow::Result<BackupRecord> {
+fn back_up_stopped(
+    config: &Config,
+    config_path: Option<&Path>,
+    plan: &BackupPlan,
+    who: &str,
+) -> anyhow::Result<BackupRecord> {
     let pki = config.data.join("pki");
     anyhow::ensure!(Authority::is_there(&pki), "{}: there are no keys, so nothing to back up", pki.display());
     if !ioc_store::is_there(&config.data) {
@@ -92,14 +111,14 @@ fn back_up_stopped(config: &Config, config_path: Option<&Path>, plan: &BackupPla
     }
     let mut store = ioc_store::open(&config.data)?;
     let authority = Authority::open(&pki, &config.site_name, clock::now())?;
-    let (sentinel, who) = (make::new_sentinel()?, actor());
-    store.commit(&[Change::Audit(entry(&who, AuditLogAction::BackupStarted, "", &sentinel))])?;
+    let sentinel = make::new_sentinel()?;
+    store.commit(&[Change::Audit(entry(who, AuditLogAction::BackupStarted, "", &sentinel))])?;
     let pace = Pace::unbounded();
     let making =
         Making { config, config_path, plan, authority: &authority, pace: &pace, sentinel: &sentinel, running: false };
     let record = make::make(&making)?;
     let mut said =
-        vec![Change::Audit(entry(&who, AuditLogAction::BackupMade, &record.archive, &make::in_words(&record)))];
+        vec![Change::Audit(entry(who, AuditLogAction::BackupMade, &record.archive, &make::in_words(&record)))];
     for name in make::prune(&making, &record.store, false)? {
         said.push(Change::Audit(entry(
             "",
@@ -150,6 +169,12 @@ fn expected(config: &Config, by: &OpenedBy) -> Option<String> {
     by.authority.as_deref().map(str::to_lowercase).or_else(own)
 }
 
+/// What an archive is taken by: where archives are sealed, one that is not comes from somebody else.
+fn terms<'a>(config: &Config, key: Option<&'a OpenKey>, expected: Option<&'a str>, pace: &'a Pace) -> Terms<'a> {
+    let must_be_sealed = config.backup.as_ref().is_some_and(|plan| plan.sealing != Sealing::Open);
+    Terms { key, must_be_sealed, expected, most_bytes: None, pace }
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
@@ -158,10 +183,11 @@ fn opened(path: &Path) -> anyhow::Result<File> {
     File::open(path).with_context(|| path.display().to_string())
 }
 
-/// Holds an archive against the note beside it, where there is one: a file that is shorter is cut off, whatever is in it.
-fn held_against_note(path: &Path, file: &File) -> Result<(), BackupError> {
+/// Holds an archive against the note beside it, where there is one: a file that is shorter is cut off, whatever is in it. Gives how many
+/// bytes it says are packed in it.
+fn held_against_note(path: &Path, file: &File) -> Result<Option<u64>, BackupError> {
     let note = path.with_file_name(format!("{}.json", name_of(path)));
-    let Ok(text) = std::fs::read(&note) else { return Ok(()) };
+    let Ok(text) = std::fs::read(&note) else { return Ok(None) };
     let record: BackupRecord = serde_json::from_slice(&text).map_err(|error| BackupError::Key {
         path: note,
         why: format!("the note beside the archive cannot be read: {error}"),
@@ -170,14 +196,16 @@ fn held_against_note(path: &Path, file: &File) -> Result<(), BackupError> {
     if found != record.bytes {
         return Err(BackupError::archive(&record.archive, super::ArchiveFault::Length { found, made: record.bytes }));
     }
-    Ok(())
+    Ok(Some(record.plain_bytes))
 }
 
 fn check(config: &Config, path: &Path, by: &OpenedBy) -> anyhow::Result<String> {
     let file = opened(path)?;
-    held_against_note(path, &file)?;
+    let most_bytes = held_against_note(path, &file)?;
     let (key, expected) = (opening(config, by)?, expected(config, by));
-    let read = archive::read(file, &name_of(path), key.as_ref(), expected.as_deref(), None, &Pace::unbounded())?;
+    let pace = Pace::unbounded();
+    let terms = Terms { most_bytes, ..terms(config, key.as_ref(), expected.as_deref(), &pace) };
+    let read = archive::read(file, &name_of(path), &terms, None)?;
     let manifest = &read.manifest;
     let mut text = format!(
         "{}: whole\ncollector {} ({}), as of {}, made by version {}\nstore {}, {} commits, audit log up to record {}\n{} files, {} KiB; {} tables, {} rows\nsigned by the authority {}\n",
@@ -192,7 +220,7 @@ fn check(config: &Config, path: &Path, by: &OpenedBy) -> anyhow::Result<String> 
         manifest.files.len(),
         manifest.plain_bytes().div_ceil(1024),
         manifest.tables.len(),
-        manifest.tables.iter().map(|one| one.rows).sum::<u64>(),
+        manifest.rows(),
         read.authority
     );
     if expected.is_none() {
@@ -219,8 +247,10 @@ async fn hold_drill(config: &Config) -> anyhow::Result<String> {
     }
 }
 
-/// A drill while no collector runs: its store is left alone, the certificate says it.
+/// A drill while no collector runs: its store is left alone, the certificate says it. The store's lock keeps one from starting meanwhile,
+/// whose own work would use the same scratch directory.
 fn drill_stopped(config: &Config, plan: &BackupPlan) -> anyhow::Result<(Option<String>, String)> {
+    let _held = ioc_store::hold(&config.data)?;
     let authority = manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY))?).ok();
     let (_, drill) = drill::drill(config, plan, authority.as_deref(), &Pace::unbounded())?;
     Ok((drill.failure.clone(), certificate::to_text(&drill)))
@@ -238,11 +268,12 @@ pub fn restore(config: &Config, path: &Path, to: &Path, by: &OpenedBy, reason: &
     );
     // Opened by whoever asks, unpacked as whoever owns the directory.
     let file = opened(path)?;
-    held_against_note(path, &file)?;
+    let most_bytes = held_against_note(path, &file)?;
     let (key, expected) = (opening(config, by)?, expected(config, by));
+    let pace = Pace::unbounded();
+    let terms = Terms { most_bytes, ..terms(config, key.as_ref(), expected.as_deref(), &pace) };
     let (name, who) = (name_of(path), actor());
-    let restored =
-        as_owner(to, || restore::restore(file, &name, key.as_ref(), expected.as_deref(), to, (&who, reason)))??;
+    let restored = as_owner(to, || restore::restore(file, &name, &terms, to, (&who, reason)))??;
     let manifest = &restored.manifest;
     let (dir, made_at) = (to.display(), manifest.made_at);
     let mut text = format!(
@@ -270,4 +301,22 @@ pub fn restore(config: &Config, path: &Path, to: &Path, by: &OpenedBy, reason: &
         let _ = writeln!(text, "signed by the authority {}: hold it against what agents know", restored.authority);
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_collector_runs_where_one_listens_whether_it_answers_or_not() {
+        let dir = tempfile::tempdir().expect("directory");
+        let socket = dir.path().join("control.sock");
+        assert!(!is_listening(&socket).expect("looked"), "there is none");
+        let listener = UnixListener::bind(&socket).expect("bound");
+        assert!(is_listening(&socket).expect("looked"), "though nothing is ever accepted");
+        drop(listener);
+        assert!(!is_listening(&socket).expect("looked"), "one that was killed leaves its socket behind");
+    }
 }

@@ -6,13 +6,14 @@ use std::fs::File;
 use ioc_common::clock;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::backup::{BackupRecord, DrillRecord};
-use ioc_engine::config::{BackupPlan, Config};
+use ioc_engine::config::{BackupPlan, Config, Sealing};
 
-use super::archive::ReadArchive;
+use super::archive::{ReadArchive, Terms};
 use super::catalogue::Catalogue;
 use super::error::{ArchiveFault, BackupError};
 use super::keys;
-use super::make::{Staging, has_room, of_store, since};
+use super::make::{Staging, clear, has_room, of_store, since};
+use super::manifest::Manifest;
 use super::pace::Pace;
 use super::restore::unpack;
 
@@ -30,13 +31,15 @@ pub(super) fn drill(
         return Err(BackupError::NothingOpens);
     }
     let catalogue = Catalogue::new(&plan.directory, config);
-    let Some(newest) = catalogue.archives()?.into_iter().next() else {
+    let store = ioc_store::id(&config.data);
+    let Some(newest) = catalogue.own_archives(store.as_deref())?.into_iter().next() else {
         return Err(BackupError::NoArchive(plan.directory.clone()));
     };
     let at = clock::now();
     let mut drill = DrillRecord {
         archive: newest.archive.clone(),
         sha256: newest.sha256.clone(),
+        store: newest.store.clone(),
         backup_made_at: newest.made_at,
         at,
         took_ms: 0,
@@ -69,21 +72,28 @@ fn hold(
 ) -> Result<(), BackupError> {
     let path = catalogue.path(&newest.archive);
     let key = keys::opening(&plan.sealing)?;
+    clear(&config.data, None)?;
     has_room(&config.data, newest.plain_bytes)?;
     let scratch = Staging::new(&config.data)?;
     let file = File::open(&path).map_err(BackupError::file(&path))?;
-    let read = unpack(file, &newest.archive, key.as_ref(), expected, scratch.path(), pace)?;
+    let must_be_sealed = plan.sealing != Sealing::Open;
+    let most_bytes = Some(newest.plain_bytes);
+    let terms = Terms { key: key.as_ref(), must_be_sealed, expected, most_bytes, pace };
+    let read = unpack(file, &newest.archive, &terms, scratch.path(), |_| Ok(()))?;
     let ReadArchive { manifest, authority, sha256, bytes } = read;
     let said = |line: String, drill: &mut DrillRecord| drill.checks.push(line);
     if sha256 != newest.sha256 {
         return Err(BackupError::archive(&newest.archive, ArchiveFault::Other));
     }
     said(format!("the archive has {bytes} bytes and SHA-256 {sha256}, as when it was made"), drill);
+    if let Some(what) = different_note(newest, &manifest) {
+        return Err(BackupError::archive(&newest.archive, ArchiveFault::Note(what)));
+    }
     said(format!("its manifest is signed by the authority {authority}"), drill);
     (drill.files, drill.plain_bytes) = (manifest.files.len() as u64, manifest.plain_bytes());
     said(format!("{} files with {} bytes are there with their SHA-256", drill.files, drill.plain_bytes), drill);
     drill.tables = manifest.tables.len() as u64;
-    drill.rows = manifest.tables.iter().map(|one| one.rows).sum();
+    drill.rows = manifest.rows();
     said(format!("{} tables have the {} rows and the contents that were backed up", drill.tables, drill.rows), drill);
     said("every page and checksum of the store is right, and the audit log's chain is whole".to_owned(), drill);
     let store = ioc_store::open(scratch.path()).map_err(of_store)?;
@@ -100,4 +110,18 @@ fn hold(
     }
     said(format!("the store opens, and holds the sentinel of the backup in audit record {}", sentinel.number), drill);
     Ok(())
+}
+
+/// What the note beside an archive, by which it is listed, kept and removed, says other than its manifest; nothing when they agree. The note
+/// is not signed.
+fn different_note(note: &BackupRecord, manifest: &Manifest) -> Option<&'static str> {
+    let Manifest { store, made_at, product, .. } = manifest;
+    let same = [
+        ("moment", note.made_at == *made_at),
+        ("store", note.store == store.id),
+        ("number of commits", note.commits == store.commits),
+        ("end of the audit log", note.audit_number == store.audit_number),
+        ("version", note.product == *product),
+    ];
+    same.into_iter().find_map(|(what, same)| (!same).then_some(what))
 }

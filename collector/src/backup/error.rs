@@ -71,6 +71,20 @@ pub enum ArchiveFault {
     /// What opens it was not given.
     #[error("it is sealed; mend: name what opens it, --passphrase-file or --identity")]
     Sealed,
+    /// It is not sealed, and must be.
+    #[error(
+        "it is not sealed, and only sealed ones are taken here: whoever can write where it lies may have made it; \
+         mend: name no key, and a configuration whose [backup] seals nothing, if it was made before archives were sealed"
+    )]
+    Unsealed,
+    /// It would fill the disk.
+    #[error(
+        "{0} are packed in it: that is beyond what was said of it, what there is room for, or what any archive holds"
+    )]
+    TooMuch(String),
+    /// The note beside it says something else.
+    #[error("the note beside it says another {0} than its signed manifest: one of both was changed")]
+    Note(&'static str),
     /// It cannot be opened.
     #[error("{0}")]
     Age(#[from] AgeError),

@@ -19,6 +19,8 @@ pub(super) struct GoodArchive {
     pub(super) name: String,
     pub(super) number: u64,
     pub(super) made_at: Timestamp,
+    /// It was restored for a trial, and that succeeded.
+    pub(super) passed: bool,
 }
 
 /// The names of those that go.
@@ -27,9 +29,11 @@ pub(super) fn gone(good: &[GoodArchive], keep: KeptBackups, zone: &TimeZone) -> 
     newest_first.sort_by_key(|one| std::cmp::Reverse(one.number));
     let mut rules: [(usize, BTreeSet<(i32, i32)>); 3] =
         [(keep.daily, BTreeSet::new()), (keep.weekly, BTreeSet::new()), (keep.monthly, BTreeSet::new())];
+    // Of the newer ones nobody knows yet whether they can be restored.
+    let proven = newest_first.iter().find(|one| one.passed).map(|one| one.number);
     let mut gone = Vec::new();
     for (place, one) in newest_first.into_iter().enumerate() {
-        let mut stays = place < NEWEST;
+        let mut stays = place < NEWEST || Some(one.number) == proven;
         for ((most, seen), bucket) in rules.iter_mut().zip(buckets(one.made_at, zone)) {
             if seen.len() < *most && seen.insert(bucket) {
                 stays = true;
@@ -62,7 +66,7 @@ mod tests {
     const KEEP: KeptBackups = KeptBackups { daily: 7, weekly: 5, monthly: 12 };
 
     fn archive(number: u64, made_at: Timestamp) -> GoodArchive {
-        GoodArchive { name: format!("a-{number}"), number, made_at }
+        GoodArchive { name: format!("a-{number}"), number, made_at, passed: false }
     }
 
     fn start() -> Timestamp {
@@ -99,6 +103,23 @@ mod tests {
     fn many_on_one_day_leave_the_newest_of_the_day() {
         let all = after((0..50).map(|turn| start().plus_secs(turn * 60)));
         assert_eq!(all.iter().map(|one| one.number).collect::<Vec<_>>(), [49, 50]);
+    }
+
+    #[test]
+    fn the_newest_one_that_passed_a_drill_stays_however_old_it_is() {
+        let zone = TimeZone::fixed(jiff::tz::offset(7));
+        let keep = KeptBackups { daily: 3, weekly: 0, monthly: 0 };
+        let mut all: Vec<GoodArchive> = (1..=30).map(|day| archive(day, start().plus_secs(day * DAY))).collect();
+        let kept = |all: &[GoodArchive]| {
+            let gone = gone(all, keep, &zone);
+            let kept = all.iter().filter(|one| !gone.contains(&one.name));
+            kept.map(|one| one.number).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&all), [28, 29, 30]);
+        for number in [4, 9] {
+            all[number].passed = true;
+        }
+        assert_eq!(kept(&all), [10, 28, 29, 30]);
     }
 
     #[test]

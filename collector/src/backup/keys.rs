@@ -13,6 +13,11 @@ const PASSPHRASE_MIN: usize = 20;
 const FILE_MAX: usize = 64 * 1024;
 
 fn text(path: &Path) -> Result<String, BackupError> {
+    // Whoever pastes the key itself finds it in no log.
+    if path.to_string_lossy().trim_start().to_lowercase().starts_with("age-secret-key") {
+        let why = "what was given is a private key and not the file of one; mend: write it into a file of mode 600, and name that";
+        return Err(BackupError::Key { path: "(not shown)".into(), why: why.to_owned() });
+    }
     let bytes = std::fs::read(path).map_err(BackupError::file(path))?;
     let key = |why: &str| BackupError::Key { path: path.to_owned(), why: why.to_owned() };
     if bytes.len() > FILE_MAX {
@@ -61,5 +66,19 @@ pub(super) fn opening(plan: &Sealing) -> Result<Option<OpenKey>, BackupError> {
         Sealing::Passphrase(path) => Ok(Some(OpenKey::Passphrase(passphrase(path)?))),
         Sealing::Recipients(_, Some(path)) => identities(path).map(Some),
         Sealing::Recipients(_, None) | Sealing::Open => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_place_of_its_file_is_not_shown() {
+        for one in ["AGE-SECRET-KEY-1MU8EV6", "age-secret-key-1mu8ev6"] {
+            let Err(error) = identities(Path::new(one)) else { panic!("{one}") };
+            let error = error.to_string();
+            assert!(!error.to_lowercase().contains("mu8ev6") && error.contains("private key"), "{error}");
+        }
     }
 }

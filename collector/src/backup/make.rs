@@ -43,18 +43,30 @@ pub(super) fn new_sentinel() -> Result<String, BackupError> {
     Ok(hex(&random))
 }
 
-/// A directory within the data directory that is removed at the end. One that was left behind by a crash is removed first.
+/// Removes what a backup or a drill left behind when it was killed: what was copied or unpacked, and the archive that was not whole.
+pub(super) fn clear(data: &Path, catalogue: Option<&Catalogue>) -> Result<(), BackupError> {
+    let staging = data.join(STAGING);
+    let removed = std::fs::remove_dir_all(&staging).map_err(|error| (error, staging));
+    let part = catalogue
+        .map_or(Ok(()), |catalogue| std::fs::remove_file(catalogue.part()).map_err(|error| (error, catalogue.part())));
+    for one in [removed, part] {
+        match one {
+            Err((error, path)) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(BackupError::file(&path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A directory within the data directory that is removed at the end. [`clear`] comes before it.
 pub(super) struct Staging(PathBuf);
 
 impl Staging {
     pub(super) fn new(data: &Path) -> Result<Self, BackupError> {
         let dir = data.join(STAGING);
-        let fault = BackupError::file(&dir);
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
-            _ => {}
-        }
-        std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(&fault)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(BackupError::file(&dir))?;
         Ok(Self(dir))
     }
 
@@ -71,10 +83,19 @@ impl Drop for Staging {
     }
 }
 
+fn available(dir: &Path) -> Result<u64, BackupError> {
+    let found = rustix::fs::statvfs(dir).map_err(|error| BackupError::file(dir)(error.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// How many bytes can be written where `dir` lies, beside the room that is left.
+pub(super) fn free_bytes(dir: &Path) -> Result<u64, BackupError> {
+    Ok(available(dir)?.saturating_sub(SPARE_BYTES))
+}
+
 /// Whether so many bytes find room where `dir` lies.
 pub(super) fn has_room(dir: &Path, needed: u64) -> Result<(), BackupError> {
-    let found = rustix::fs::statvfs(dir).map_err(|error| BackupError::file(dir)(error.into()))?;
-    let (free, needed) = (found.f_bavail.saturating_mul(found.f_frsize), needed.saturating_add(SPARE_BYTES));
+    let (free, needed) = (available(dir)?, needed.saturating_add(SPARE_BYTES));
     if free < needed {
         return Err(BackupError::NoRoom { path: dir.to_owned(), needed_mib: needed >> 20, free_mib: free >> 20 });
     }
@@ -98,6 +119,8 @@ pub(super) fn make(making: &Making<'_>) -> Result<BackupRecord, BackupError> {
     std::fs::metadata(&plan.directory).map_err(BackupError::file(&plan.directory))?;
     let number = catalogue.next_number()?;
     let key = keys::sealing(&plan.sealing)?;
+    // What a killed one left takes the room that this one asks for.
+    clear(&config.data, Some(&catalogue))?;
     let size = ioc_store::size(&config.data);
     has_room(&config.data, size)?;
     has_room(&plan.directory, catalogue.archives()?.first().map_or(0, |last| last.bytes))?;

@@ -121,10 +121,16 @@ impl Manifest {
         left.keys().next().map_or(Ok(()), |path| Err(ArchiveFault::Missing((*path).to_owned())))
     }
 
+    /// Rows of all tables.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().fold(0, |sum, one| sum.saturating_add(one.rows))
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn plain_bytes(&self) -> u64 {
-        self.files.iter().map(|one| one.bytes).sum()
+        self.files.iter().fold(0, |sum, one| sum.saturating_add(one.bytes))
     }
 }
 

@@ -29,7 +29,7 @@ pub use error::{ArchiveFault, BackupError};
 pub use manifest::Manifest;
 pub(crate) use restore::{allowlist, undeclared};
 
-/// The oldest that the newest backup may be, milliseconds: a day, and some hours for it to be made.
+/// The oldest that the newest backup may be, milliseconds: a day, and six hours for it to be made.
 const OLD_MS: i64 = 30 * 3_600_000;
 
 /// How backups stand, in words for a person at the command line, and whether that is good.
@@ -37,7 +37,9 @@ const OLD_MS: i64 = 30 * 3_600_000;
 pub fn standing(config: &Config, now: Timestamp) -> (String, bool) {
     let Some(plan) = &config.backup else { return ("no backups of the collector are made".to_owned(), false) };
     let catalogue = catalogue::Catalogue::new(&plan.directory, config);
-    let read = catalogue.archives().and_then(|archives| Ok((archives, catalogue.drills()?)));
+    let store = ioc_store::id(&config.data);
+    let store = store.as_deref();
+    let read = catalogue.own_archives(store).and_then(|archives| Ok((archives, catalogue.own_drills(store)?)));
     let (archives, drills) = match read {
         Ok(read) => read,
         Err(error) => return (format!("backups: {error}"), false),

@@ -11,29 +11,27 @@ use ioc_common::file::{replace_durably, sync_dir};
 use ioc_engine::command::{Command, RestoreDeclaration};
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle, RestoreSeam};
 
-use super::age::OpenKey;
-use super::archive::{self, ReadArchive};
+use super::archive::{self, ReadArchive, Terms};
 use super::error::BackupError;
 use super::make::{has_room, of_store};
 use super::manifest::different_tables;
-use super::pace::Pace;
 
 /// The declaration, beside the store.
 const DECLARATION: &str = "restored.json";
 /// What was declared last: certificates that were issued between backup and restore are taken on.
 const DECLARED: &str = "restored.declared.json";
 
-/// Reads an archive into the directory `to`, which is there and empty, and compares all of it. What it unpacks is removed when it fails.
+/// Reads an archive into the directory `to`, which is there and empty, and compares all of it. `whole` is done once all of it was compared
+/// and is on disk, before the commit mark says so: a store without it is said to be unproven, whatever cuts this off.
 pub(super) fn unpack(
     file: File,
     name: &str,
-    key: Option<&OpenKey>,
-    expected: Option<&str>,
+    terms: &Terms<'_>,
     to: &Path,
-    pace: &Pace,
+    whole: impl FnOnce(&ReadArchive) -> Result<(), BackupError>,
 ) -> Result<ReadArchive, BackupError> {
-    let read = archive::read(file, name, key, expected, Some(to), pace)?;
-    let tables = ioc_store::sums(to, &mut |bytes| pace.pass(bytes)).map_err(of_store)?;
+    let read = archive::read(file, name, terms, Some(to))?;
+    let tables = ioc_store::sums(to, &mut |bytes| terms.pace.pass(bytes)).map_err(of_store)?;
     if let Some(what) = different_tables(&read.manifest.tables, &tables) {
         return Err(BackupError::Differs(what));
     }
@@ -41,16 +39,29 @@ pub(super) fn unpack(
     if let Some(finding) = ioc_store::examine(to, true)?.into_iter().next() {
         return Err(BackupError::Differs(finding));
     }
+    sync_tree(to)?;
+    whole(&read)?;
     ioc_store::mark_copy(to, &read.manifest.store)?;
     Ok(read)
+}
+
+/// Makes names durable, as their files are: those of the directory itself, and of each one in it.
+fn sync_tree(dir: &Path) -> Result<(), BackupError> {
+    let fault = BackupError::file(dir);
+    for entry in std::fs::read_dir(dir).map_err(&fault)? {
+        let entry = entry.map_err(&fault)?;
+        if entry.file_type().map_err(&fault)?.is_dir() {
+            sync_tree(&entry.path())?;
+        }
+    }
+    sync_dir(dir).map_err(&fault)
 }
 
 /// Restores an archive for good. `file` is the archive, opened by whoever asks; `name` what it is called.
 pub(super) fn restore(
     file: File,
     name: &str,
-    key: Option<&OpenKey>,
-    expected: Option<&str>,
+    terms: &Terms<'_>,
     to: &Path,
     (actor, reason): (&str, &str),
 ) -> Result<ReadArchive, BackupError> {
@@ -60,7 +71,7 @@ pub(super) fn restore(
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
     has_room(to, file.metadata().map_err(&fault)?.len())?;
-    let restored = unpack(file, name, key, expected, to, &Pace::unbounded()).and_then(|read| {
+    let restored = unpack(file, name, terms, to, |read| {
         let declaration = RestoreDeclaration {
             archive: name.to_owned(),
             sha256: read.sha256.clone(),
@@ -74,7 +85,12 @@ pub(super) fn restore(
         let text = serde_json::to_string_pretty(&declaration).unwrap_or_default() + "\n";
         let path = to.join(DECLARATION);
         replace_durably(&path, 0o600, |file| file.write_all(text.as_bytes())).map_err(BackupError::file(&path))?;
-        Ok(read)
+        // The directory itself may be new. One that lies where only others may read was there before.
+        let above = std::path::absolute(to).map_err(&fault)?;
+        match above.parent().map_or(Ok(()), sync_dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(fault(error)),
+            _ => Ok(()),
+        }
     });
     if restored.is_err() {
         // It was empty, so all of it is ours: half a store is none.

@@ -39,6 +39,12 @@ pub(super) fn is_backup_due(
     !made && !is_recent(now, failed, RETRY_MS)
 }
 
+/// Whether the newest good backup is older than it may be, though no attempt at another one was seen to fail. Where there is none at all an
+/// attempt is due, and says itself what came of it.
+pub(super) fn is_stale(now: Timestamp, last: Option<Timestamp>, old_ms: i64) -> bool {
+    last.is_some_and(|last| now.millis_since(last) > old_ms)
+}
+
 /// Whether a drill is due: the last one that succeeded is as long ago as said, or the last one failed a while ago.
 pub(super) fn is_drill_due(now: Timestamp, last: Option<(Timestamp, bool)>, every_ms: i64) -> bool {
     last.is_none_or(|(at, good)| !is_recent(now, Some(at), if good { every_ms } else { DRILL_RETRY_MS.min(every_ms) }))
@@ -61,6 +67,15 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("time")
+    }
+
+    #[test]
+    fn the_newest_one_may_be_a_day_and_some_hours_old() {
+        let (now, old_ms) = (at("2026-11-29T01:00:00Z"), 30 * 3_600_000);
+        assert!(!is_stale(now, None, old_ms), "unknown is not old");
+        assert!(!is_stale(now, Some(at("2026-11-27T19:00:00Z")), old_ms));
+        assert!(is_stale(now, Some(at("2026-11-27T18:59:59Z")), old_ms));
+        assert!(!is_stale(now, Some(at("2026-11-29T19:00:00Z")), old_ms));
     }
 
     #[test]

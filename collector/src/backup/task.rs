@@ -18,12 +18,13 @@ use ioc_engine::pki::Authority;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::audit::AuditEntry;
 
+use super::OLD_MS;
 use super::catalogue::Catalogue;
 use super::drill;
 use super::error::BackupError;
 use super::make::{self, Making};
 use super::pace::Pace;
-use super::schedule::{around, is_backup_due, is_drill_due, next_drill};
+use super::schedule::{around, is_backup_due, is_drill_due, is_stale, next_drill};
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
 
@@ -80,8 +81,12 @@ impl BackupTask {
             stopped(&mut ends).await;
             told.store(true, Relaxed);
         });
+        self.clear().await;
+        let mut is_stale = false;
         loop {
             self.refresh().await;
+            let is_up = clock::boottime_ms() - started_ms >= FIRST_MS;
+            is_stale = self.look(is_up, is_stale, &mut watches).await;
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 wish = wishes.recv() => {
@@ -89,7 +94,7 @@ impl BackupTask {
                     self.grant(wish, &mut watches, &stop).await;
                 }
                 () = tokio::time::sleep(LOOK) => {
-                    if clock::boottime_ms() - started_ms >= FIRST_MS && let Some(work) = self.due() {
+                    if is_up && let Some(work) = self.due() {
                         let _ = self.work(work, "", &mut watches, &stop).await;
                     }
                 }
@@ -101,6 +106,39 @@ impl BackupTask {
         let config = Arc::clone(&self.config.borrow());
         let plan = config.backup.clone();
         (config, plan)
+    }
+
+    /// Removes what was left behind by a collector that was killed, where it is in the way of nobody.
+    async fn clear(&self) {
+        let (config, plan) = self.plan();
+        let cleared = blocking(move || {
+            let catalogue = plan.map(|plan| Catalogue::new(&plan.directory, &config));
+            make::clear(&config.data, catalogue.as_ref())
+        });
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "what an earlier backup left behind could not be removed");
+        }
+    }
+
+    /// Says what no attempt says: that backups are off, so that none fails, and that the newest one is too old. True while it is.
+    async fn look(&self, is_up: bool, was_stale: bool, watches: &mut Watches) -> bool {
+        let (_, plan) = self.plan();
+        if plan.is_none() {
+            self.health.backups.update(|status| status.failed = None);
+            watches.backup.succeeded().await;
+            watches.drill.succeeded().await;
+            return false;
+        }
+        let status = self.health.backups.status();
+        let last = status.archives.first().map(|last| last.made_at);
+        let is_stale = is_up && is_stale(clock::now(), last, OLD_MS);
+        if let Some(last) = last.filter(|_| is_stale) {
+            watches.backup.failed(format!("the last good backup is of {last}")).await;
+        } else if was_stale && status.failed.is_none() {
+            // It is there again, and nobody made it anew.
+            watches.backup.succeeded().await;
+        }
+        is_stale
     }
 
     /// What is due now. A backup goes first.
@@ -128,7 +166,9 @@ impl BackupTask {
             let (config, plan) = (Arc::clone(&config), plan.clone());
             let read = move || {
                 let catalogue = Catalogue::new(&plan.directory, &config);
-                Ok::<_, BackupError>((catalogue.archives()?, catalogue.drills()?))
+                let store = ioc_store::id(&config.data);
+                let store = store.as_deref();
+                Ok::<_, BackupError>((catalogue.own_archives(store)?, catalogue.own_drills(store)?))
             };
             tokio::task::spawn_blocking(read).await
         };

@@ -1,18 +1,23 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use lz4_flex::frame::FrameEncoder;
+
 use ioc_common::clock;
 use ioc_common::encoding::hex;
 use ioc_engine::backup::BackupRecord;
 use ioc_engine::config::Config;
 use ioc_engine::pki::Authority;
 
-use super::archive::{self, Packed, Source};
+use super::age::OpenKey;
+use super::archive::{self, Packed, Source, Terms};
+use super::catalogue::Catalogue;
 use super::error::{ArchiveFault, BackupError};
 use super::make::{self, Making};
 use super::manifest::{self, Manifest};
 use super::pace::Pace;
 use super::restore;
+use super::tar::TarWriter;
 
 /// A data directory with keys and a store, and a directory for backups that are not sealed.
 struct Place {
@@ -63,7 +68,9 @@ impl Place {
         let to = self.dir.path().join(to);
         std::fs::create_dir(&to).expect("made");
         let file = File::open(path).expect("opens");
-        restore::unpack(file, "x", None, Some(&self.fingerprint()), &to, &Pace::unbounded()).map(|read| read.manifest)
+        let (expected, pace) = (self.fingerprint(), Pace::unbounded());
+        let terms = Terms { expected: Some(&expected), ..terms(&pace) };
+        restore::unpack(file, "x", &terms, &to, |_| Ok(())).map(|read| read.manifest)
     }
 
     /// The archive that these files and this manifest make, signed anew where it is to be, and what is said of it.
@@ -78,6 +85,11 @@ impl Place {
         .expect("written");
         self.unpack(&path, &format!("to-{number}")).expect_err("refused")
     }
+}
+
+/// What takes an archive that is not sealed, whoever signed it.
+fn terms(pace: &Pace) -> Terms<'_> {
+    Terms { key: None, must_be_sealed: false, expected: None, most_bytes: None, pace }
 }
 
 /// The files of an unpacked archive.
@@ -178,7 +190,8 @@ fn a_restore_never_mixes_and_leaves_a_declaration() {
     let path = place.path(&record.archive);
     let to = place.dir.path().join("new");
     let restore = |to: &Path, path: &Path| {
-        restore::restore(File::open(path).expect("opens"), &record.archive, None, None, to, ("lan", "the disk died"))
+        let pace = Pace::unbounded();
+        restore::restore(File::open(path).expect("opens"), &record.archive, &terms(&pace), to, ("lan", "the disk died"))
     };
     std::fs::create_dir(&to).expect("made");
     std::fs::write(to.join("mine"), "x").expect("written");
@@ -232,4 +245,112 @@ fn a_drill_certifies_what_it_found() {
     assert!(is_good && words.contains("restored for a trial"), "{words}");
     let (words, is_good) = super::standing(&place.config, clock::now().plus_millis(2 * 86_400_000));
     assert!(!is_good && words.contains("last good backup"), "{words}");
+}
+
+#[test]
+fn what_is_not_sealed_or_is_more_than_was_said_is_refused_by_name() {
+    let place = Place::new();
+    let record = place.back_up();
+    let path = place.path(&record.archive);
+    let (pace, key) = (Pace::unbounded(), OpenKey::Passphrase("a passphrase that is long enough".to_owned()));
+    let read = |terms: &Terms<'_>, into: Option<&Path>| match archive::read(
+        File::open(&path).expect("opens"),
+        "x",
+        terms,
+        into,
+    ) {
+        Ok(_) => None,
+        Err(BackupError::Archive { fault, .. }) => Some(fault),
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(read(&terms(&pace), None), None);
+    assert_eq!(read(&Terms { must_be_sealed: true, ..terms(&pace) }, None), Some(ArchiveFault::Unsealed));
+    assert_eq!(read(&Terms { key: Some(&key), ..terms(&pace) }, None), Some(ArchiveFault::Unsealed));
+    assert_eq!(read(&Terms { most_bytes: Some(record.plain_bytes), ..terms(&pace) }, None), None);
+    let to = place.dir.path().join("to");
+    std::fs::create_dir(&to).expect("made");
+    let less = read(&Terms { most_bytes: Some(record.plain_bytes - 1), ..terms(&pace) }, Some(&to));
+    assert!(matches!(less, Some(ArchiveFault::TooMuch(_))), "{less:?}");
+    // Few bytes, and more files than any archive has.
+    let many: Vec<Packed> = (0..501)
+        .map(|number| Packed { path: format!("f{number}"), source: Source::Bytes(Vec::new()), from: None })
+        .collect();
+    let written = archive::write(&place.path("many"), &place.path("part"), None, &many, &pace, 0, |_| unreachable!());
+    assert!(written.is_err_and(|error| error.to_string().contains("501 files")));
+    let mut tar = TarWriter::new(FrameEncoder::new(Vec::new()), 0);
+    for one in &many {
+        tar.append(&one.path, 0, &mut std::io::empty()).expect("appended");
+    }
+    std::fs::write(place.path("many"), tar.finish().expect("ended").finish().expect("packed")).expect("written");
+    let refused = place.unpack(&place.path("many"), "many").expect_err("refused").to_string();
+    assert!(refused.contains("more than 500 files"), "{refused}");
+}
+
+#[test]
+fn what_a_killed_one_left_behind_goes_before_room_is_asked_for() {
+    let place = Place::new();
+    let staging = place.config.data.join("backup.staging");
+    let catalogue = Catalogue::new(&place.dir.path().join("b"), &place.config);
+    let leave = || {
+        std::fs::create_dir(&staging).expect("made");
+        std::fs::write(staging.join("ioc-watch.db"), "x").expect("written");
+        std::fs::write(catalogue.part(), "x").expect("written");
+    };
+    leave();
+    place.back_up();
+    assert!(!staging.exists() && !catalogue.part().exists());
+    leave();
+    make::clear(&place.config.data, Some(&catalogue)).expect("removed");
+    assert!(!staging.exists() && !catalogue.part().exists());
+    make::clear(&place.config.data, Some(&catalogue)).expect("nothing is there");
+}
+
+#[test]
+fn a_declaration_stands_before_the_store_is_said_to_be_whole() {
+    let place = Place::new();
+    let record = place.back_up();
+    let to = place.dir.path().join("to");
+    std::fs::create_dir(&to).expect("made");
+    let file = File::open(place.path(&record.archive)).expect("opens");
+    let pace = Pace::unbounded();
+    let cut = restore::unpack(file, "x", &terms(&pace), &to, |_| Err(BackupError::BrokenOff));
+    assert!(matches!(cut, Err(BackupError::BrokenOff)));
+    let store = ioc_store::open(&to).expect("opens");
+    assert_eq!(store.lost().all.len(), 1, "unproven");
+}
+
+#[test]
+fn a_note_that_says_something_else_fails_the_drill_and_another_stores_archive_is_not_looked_at() {
+    let place = Place::new();
+    let mut store = ioc_store::open(&place.config.data).expect("opens");
+    let action = ioc_engine::audit_action::AuditLogAction::BackupStarted;
+    store.commit(&[ioc_store::Change::Audit(super::task::entry("", action, "", "abc"))]).expect("kept");
+    drop(store);
+    let record = place.back_up();
+    let catalogue = Catalogue::new(&place.dir.path().join("b"), &place.config);
+    let plan = place.config.backup.clone().expect("on");
+    let pace = Pace::unbounded();
+    let drilled = || super::drill::drill(&place.config, &plan, Some(&place.fingerprint()), &pace);
+    assert_eq!(drilled().expect("held").1.failure, None);
+    let commits = record.commits + 1;
+    catalogue.note(&BackupRecord { commits, ..record.clone() }).expect("noted");
+    let (_, drill) = drilled().expect("held");
+    assert!(drill.failure.as_deref().is_some_and(|why| why.contains("number of commits")), "{drill:?}");
+    catalogue.note(&BackupRecord { store: "other".to_owned(), ..record.clone() }).expect("noted");
+    assert!(matches!(drilled(), Err(BackupError::NoArchive(_))), "none of its own");
+    assert!(!super::standing(&place.config, clock::now()).1);
+    // A number that none comes behind.
+    catalogue.note(&BackupRecord { number: u64::MAX, ..record }).expect("noted");
+    assert!(catalogue.next_number().is_err_and(|error| error.to_string().contains("none comes behind it")));
+}
+
+#[test]
+fn a_drill_of_the_stopped_collector_keeps_it_from_starting() {
+    let place = Place::new();
+    let held = ioc_store::hold(&place.config.data).expect("held");
+    assert!(matches!(ioc_store::open(&place.config.data), Err(ioc_store::StoreError::Held { .. })));
+    drop(held);
+    drop(ioc_store::open(&place.config.data).expect("opens"));
+    let _store = ioc_store::open(&place.config.data).expect("opens");
+    assert!(ioc_store::hold(&place.config.data).is_err(), "it runs");
 }

@@ -66,6 +66,20 @@ pub fn copy(dir: &Path, to: &Path, pause: Pause<'_>) -> Result<CopiedStore, Stor
     sqlite::copy(dir, to, pause)
 }
 
+/// Which store lies in a directory, hex, as it is called in its backups; nothing where none does or it cannot be read.
+#[must_use]
+pub fn id(dir: &Path) -> Option<String> {
+    sqlite::id(dir)
+}
+
+/// Keeps everybody from writing the store in a directory, as long as what is given lives. The store itself is not touched.
+///
+/// # Errors
+/// [`StoreError::Held`] when a collector uses it.
+pub fn hold(dir: &Path) -> Result<std::fs::File, StoreError> {
+    sqlite::hold(dir)
+}
+
 /// Says beside a copy that it is whole, once that was compared: opened without this it is said to be unproven.
 ///
 /// # Errors

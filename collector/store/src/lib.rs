@@ -46,7 +46,8 @@ pub use archive::{
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{
-    FILES, copy, examine, is_there, mark_copy, missing_store, open, put_aside, recover, settle_log, size, sums, version,
+    FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, put_aside, recover, settle_log, size,
+    sums, version,
 };
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;

@@ -176,6 +176,15 @@ pub trait Reader: Send {
     /// Every device with a certificate, and what it said last of its settings ([`ioc_common::settings::SettingsOutcome`], JSON).
     fn settings(&self) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError>;
 
+    /// Whether there is a certificate with this serial number, hex, ended or not.
+    fn has_certificate(&self, serial: &str) -> Result<bool, StoreError>;
+
+    /// The devices that were given a certificate at or after this moment, whatever became of it and of them.
+    fn certified_since(&self, from: Timestamp) -> Result<Vec<DeviceId>, StoreError>;
+
+    /// What audit records of this action were about, at or after this moment: each once. It reads the whole log.
+    fn audit_subjects(&self, action: &str, from: Timestamp) -> Result<Vec<String>, StoreError>;
+
     /// The certificates by which devices may connect: whose, and their serial numbers, hex.
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
 

@@ -138,7 +138,10 @@ impl BackupForm {
             return Err(source.fault(word.span(), &message, "give fewer"));
         }
         if let Some(other) = self.recipients.iter().find(|one| !one.get_ref().starts_with("age1")) {
-            let message = format!("found recipient {:?}; allowed are public keys of age, age1…", other.get_ref());
+            // The other line of the pair is the private key, which must stand in no log.
+            let is_private = other.get_ref().trim_start().to_lowercase().starts_with("age-secret-key");
+            let shown = if is_private { "a private key".to_owned() } else { format!("{:?}", other.get_ref()) };
+            let message = format!("found recipient {shown}; allowed are public keys of age, age1…");
             return Err(source.fault(other.span(), &message, "make a pair with 'age-keygen' and give its public key"));
         }
         let first = self.recipients.first().map_or(span, Spanned::span);
@@ -223,6 +226,17 @@ mod tests {
         ] {
             let fault = parse(text).expect_err(text);
             assert!(fault.line == line && fault.message.contains(said) && !fault.mend.is_empty(), "{text}: {fault}");
+        }
+        // The wrong line of the pair is told of and never shown.
+        let secret = "AGE-SECRET-KEY-1MU8EV6QTL87UH4AGFSLJ03ZZKHVHLT8R6K9KLXKY6DC8KXWARX5QNE46CE";
+        for key in
+            ["recipients = [\"{}\"]", "recipients = [\"age1x\"]\nidentity_file = \"{}\"", "passphrase_file = \"{}\""]
+        {
+            for secret in [secret.to_owned(), secret.to_lowercase()] {
+                let text = format!("[backup]\ndirectory = \"/b\"\n{}\n", key.replace("{}", &secret));
+                let fault = parse(&text).expect_err("refused").to_string();
+                assert!(!fault.to_lowercase().contains("mu8ev6") && fault.contains("private key"), "{fault}");
+            }
         }
     }
 }

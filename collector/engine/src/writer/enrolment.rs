@@ -304,8 +304,7 @@ impl Engine {
         let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
         self.record(now, "", AuditLogAction::DeviceEnrolled, info.id.as_str(), &detail);
         let device = info.id.clone();
-        self.allowlist.expel(&device);
-        self.allowlist.admit(device.clone(), issued.serial.clone());
+        self.allowlist.enrol(device.clone(), issued.serial.clone());
         self.drop_connection(device.clone(), CloseCause::EnrolledAnew, now);
         let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);

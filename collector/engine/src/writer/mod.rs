@@ -270,6 +270,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
+    Engine::close_seam(&allowlist, reader.as_ref(), &state)?;
     for (device, serial) in reader.serials()? {
         if !state.is_quarantined(&device) {
             allowlist.admit(device, serial);
@@ -380,12 +381,12 @@ impl Engine {
                 self.connections.acknowledge(connection, packet, refused);
             }
             EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
+                self.keep_adopted(now);
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
                     let _ = sender.send(Box::new(DownMessage::Close(CloseCause::Revoked)));
                     return;
                 }
-                self.keep_adopted(now);
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
                     let _ = sender.send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
                     return;
@@ -558,7 +559,7 @@ impl Engine {
         match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
             Ok(issued) => {
                 self.record(now, "", AuditLogAction::CertificateRenewed, device.as_str(), &issued.serial);
-                self.allowlist.admit(device.clone(), issued.serial.clone());
+                self.allowlist.renew(device.clone(), issued.serial.clone());
                 self.renewed(device);
                 self.batch.changes.push(Change::Certificate {
                     device: device.clone(),

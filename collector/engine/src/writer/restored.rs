@@ -1,20 +1,45 @@
 //! A restore that people meant: it is declared once, in the audit log and as an incident, so that the seam is seen.
 
 use ioc_common::clock::Timestamp;
-use ioc_judge::{Input, NewIncident, Severity, Text};
+use ioc_common::id::DeviceId;
+use ioc_judge::{Input, NewIncident, Severity, State, Text};
 
 use super::Engine;
-use super::certificate_allowlist::AdoptedCertificate;
+use super::certificate_allowlist::{AdoptedCertificate, CertificateAllowlist};
 use crate::audit_action::AuditLogAction;
 use crate::command::RestoreDeclaration;
 use crate::local_time::local;
-use ioc_store::Change;
+use ioc_store::{Change, Reader, StoreError};
 
 impl Engine {
+    /// The seam of a restore is closed for whoever got a certificate since, whatever became of it, and for whoever was kept out: what was
+    /// issued within the seam is then an identity that was given up, or one of two that are in doubt.
+    pub(super) fn close_seam(
+        allowlist: &CertificateAllowlist,
+        reader: &dyn Reader,
+        state: &State,
+    ) -> Result<(), StoreError> {
+        let Some(seam) = allowlist.seam() else { return Ok(()) };
+        allowlist.close_seam(reader.certified_since(seam.from)?);
+        let kept_out = reader.audit_subjects(AuditLogAction::DeviceQuarantined.as_str(), seam.from)?;
+        allowlist.close_seam(kept_out.iter().filter_map(|device| DeviceId::new(device).ok()));
+        let now = state.devices().map(|device| &device.info.id).filter(|device| state.is_quarantined(device));
+        allowlist.close_seam(now.cloned());
+        Ok(())
+    }
+
     /// Keeps certificates that the store did not know after a restore.
     pub(super) fn keep_adopted(&mut self, now: Timestamp) {
         for AdoptedCertificate { device, serial, issued_at, expires_at } in self.allowlist.take_adopted() {
-            if self.state.device(&device).is_none() {
+            // Revoked, kept out or enrolled anew since it was taken on.
+            if self.state.device(&device).is_none() || !self.allowlist.allows(&device, &serial) {
+                continue;
+            }
+            // One that the store knows is good or not by what it says.
+            let known = self.reader.has_certificate(&serial);
+            if !matches!(known, Ok(false)) {
+                tracing::warn!(%device, serial, ?known, "a certificate that was issued after the backup is not taken on");
+                self.allowlist.withdraw(&device, &serial);
                 continue;
             }
             self.record(now, "", AuditLogAction::CertificateAdopted, device.as_str(), &serial);
@@ -69,6 +94,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::certificate_allowlist::RestoreSeam;
     use super::super::time::tests::{Machine, Rig, deps};
     use super::*;
     use crate::command::Command;
@@ -102,5 +128,99 @@ mod tests {
         assert!(log.len() == 1 && log[0].detail.contains("disk replaced") && log[0].actor == "local:0", "{log:?}");
         let incidents = reader.incidents(None, true, None, 5).expect("read");
         assert!(incidents.len() == 1 && incidents[0].title.en.contains("restored from a backup"), "{incidents:?}");
+    }
+
+    const SEAM: RestoreSeam = RestoreSeam { from: Timestamp::from_millis(1000), until: Timestamp::from_millis(9000) };
+
+    fn id(name: &str) -> DeviceId {
+        DeviceId::new(name).expect("valid")
+    }
+
+    /// An engine whose store was restored, with these devices. Each comes by the certificate "old" and its name.
+    fn restored(dir: &std::path::Path, machine: &Machine, devices: &[&str]) -> Rig {
+        let mut before = Rig::open(dir, machine);
+        for name in devices {
+            before.register(name);
+            before.engine.batch.changes.push(certificate(name, &format!("old-{name}"), 500, false));
+        }
+        before.pass(10_000);
+        drop(before);
+        again(dir, machine)
+    }
+
+    fn again(dir: &std::path::Path, machine: &Machine) -> Rig {
+        let deps = deps(dir, machine, |store| store);
+        deps.allowlist.set_seam(SEAM);
+        Rig::start(deps, machine)
+    }
+
+    fn certificate(device: &str, serial: &str, at_ms: i64, revoke_previous: bool) -> Change {
+        let (at, expires_at) = (Timestamp::from_millis(at_ms), Timestamp::from_millis(i64::MAX / 4));
+        Change::Certificate { device: id(device), serial: serial.to_owned(), at, expires_at, revoke_previous }
+    }
+
+    fn shows(rig: &Rig, device: &str, serial: &str) -> bool {
+        let until = Timestamp::from_millis(i64::MAX / 4);
+        let at = Timestamp::from_millis(5000);
+        rig.engine.allowlist.allows(&id(device), serial) || rig.engine.allowlist.adopts(&id(device), serial, at, until)
+    }
+
+    /// Keeps what was taken on; false when the commit fails.
+    fn keeps(rig: &mut Rig) -> bool {
+        let now = rig.engine.time.now();
+        rig.engine.keep_adopted(now);
+        rig.engine.commit()
+    }
+
+    #[test]
+    fn a_certificate_of_the_seam_is_kept_once_and_shuts_the_others_out() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = restored(dir.path(), &machine, &["srv-1"]);
+        assert!(shows(&rig, "srv-1", "aa") && shows(&rig, "srv-1", "aa") && !shows(&rig, "srv-1", "bb"));
+        assert!(keeps(&mut rig) && rig.audit("certificate.adopted") == ["aa"]);
+        drop(rig);
+        let mut rig = again(dir.path(), &machine);
+        assert!(shows(&rig, "srv-1", "aa") && !shows(&rig, "srv-1", "bb"), "after a restart, too");
+        assert!(keeps(&mut rig) && rig.audit("certificate.adopted") == ["aa"]);
+    }
+
+    #[test]
+    fn who_was_enrolled_anew_or_revoked_is_not_let_in_by_the_seam_now_or_after_a_restart() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = restored(dir.path(), &machine, &["anew", "gone", "doubt", "first", "late"]);
+        // One had come by a certificate of the seam before.
+        assert!(shows(&rig, "first", "seam-first") && keeps(&mut rig));
+        for name in ["anew", "first"] {
+            rig.engine.allowlist.enrol(id(name), format!("new-{name}"));
+            rig.engine.batch.changes.push(certificate(name, &format!("new-{name}"), 10_000, true));
+        }
+        let now = rig.engine.time.now();
+        rig.engine.quarantine(id("doubt"), now);
+        rig.command(Command::Revoke { device: id("gone"), actor: "lan".to_owned() }).expect("revoked");
+        // Taken on, and revoked before it was kept.
+        assert!(shows(&rig, "late", "seam-late"));
+        rig.engine.allowlist.expel(&id("late"));
+        assert!(keeps(&mut rig));
+        for round in 0..2 {
+            for name in ["anew", "gone", "doubt", "first"] {
+                assert!(!shows(&rig, name, &format!("seam-{name}")), "{name}, round {round}");
+            }
+            assert!(keeps(&mut rig) && rig.audit("certificate.adopted") == ["seam-first"], "round {round}");
+            drop(rig);
+            rig = again(dir.path(), &machine);
+        }
+    }
+
+    #[test]
+    fn what_the_store_knows_already_stops_no_commit() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = restored(dir.path(), &machine, &["srv-1"]);
+        rig.engine.batch.changes.push(certificate("srv-1", "aa", 600, false));
+        rig.engine.batch.changes.push(certificate("srv-1", "cc", 700, true));
+        assert!(rig.engine.commit() && shows(&rig, "srv-1", "aa"));
+        assert!(keeps(&mut rig) && !shows(&rig, "srv-1", "aa"), "what it ended stays so");
+        assert!(rig.audit("certificate.adopted").is_empty());
+        rig.engine.batch.changes.push(certificate("srv-1", "cc", 700, false));
+        assert!(rig.engine.commit(), "a serial number that is there already");
     }
 }

@@ -110,13 +110,21 @@ fn texts_that_are_no_keys_are_refused() {
     {
         assert!(identities(text).is_err_and(|error| !error.to_string().contains("MU8E")), "{text}");
     }
+    let pasted = "AGE-SECRET-KEY-1MU8EV6QTL87UH4AGFSLJ03ZZKHVHLT8R6K9KLXKY6DC8KXWARX5QNE46CE";
+    for text in [pasted.to_owned(), pasted.to_lowercase()] {
+        assert!(recipient(&text).is_err_and(|error| !error.to_string().to_uppercase().contains("MU8E")), "{text}");
+    }
     // An effort that would take all memory.
-    let greedy = format!(
-        "age-encryption.org/v1\n-> scrypt {} 40\n{}\n--- {}\n",
-        BASE64_NOPAD.encode(&[1; 16]),
-        BASE64_NOPAD.encode(&[1; 32]),
-        BASE64_NOPAD.encode(&[1; 32])
-    );
-    let refused = opened(greedy.as_bytes(), &OpenKey::Passphrase("x".to_owned()));
-    assert_eq!(refused, Err(AgeError::Head("its effort is beyond what is opened")));
+    let greedy = |log_n: u8| {
+        format!(
+            "age-encryption.org/v1\n-> scrypt {} {log_n}\n{}\n--- {}\n",
+            BASE64_NOPAD.encode(&[1; 16]),
+            BASE64_NOPAD.encode(&[1; 32]),
+            BASE64_NOPAD.encode(&[1; 32])
+        )
+    };
+    for log_n in [19, 40, 255] {
+        let refused = opened(greedy(log_n).as_bytes(), &OpenKey::Passphrase("x".to_owned()));
+        assert_eq!(refused, Err(AgeError::Head("its effort is beyond what is opened")), "{log_n}");
+    }
 }

@@ -19,6 +19,19 @@ pub(super) fn certificates(open: Open<'_>, dir: &Path) {
         let serials: Vec<String> = reader.serials().expect("reads").into_iter().map(|(_, serial)| serial).collect();
         assert_eq!(serials.join(" "), good);
     }
+    // A serial number that is there, ended or not, stays as it is and stops no commit.
+    let again = |serial: &str| Change::Certificate {
+        device: id(2),
+        serial: serial.into(),
+        at: at(5),
+        expires_at: at(9),
+        revoke_previous: false,
+    };
+    store.commit(&[again("1"), again("3")]).expect("commits");
+    assert_eq!(reader.serials().expect("reads"), [(id(1), "3".to_owned())]);
+    assert!(reader.has_certificate("1").expect("reads") && !reader.has_certificate("4").expect("reads"));
+    assert_eq!(reader.certified_since(at(1)).expect("reads"), [id(1)], "each once");
+    assert!(reader.certified_since(at(2)).expect("reads").is_empty());
     assert!(reader.is_enrolled(&id(1)).expect("reads"));
     assert_eq!(reader.certificates(10).expect("reads"), [(id(1), at(9))]);
     assert_eq!(reader.settings().expect("reads"), [(info(1), None)]);

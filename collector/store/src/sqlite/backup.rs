@@ -6,7 +6,7 @@
 //! in the write-ahead log until the copy is made.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use ring::digest::{Context, SHA256};
@@ -58,9 +58,23 @@ pub(crate) fn copy(dir: &Path, to: &Path, pause: Pause<'_>) -> Result<CopiedStor
 /// [`StoreError::File`] when it cannot be written.
 pub(crate) fn mark_copy(dir: &Path, copied: &CopiedStore) -> Result<(), StoreError> {
     let path = dir.join(MARK_FILE);
-    std::fs::write(&path, commit_mark::text(&copied.id, copied.commits))
-        .and_then(|()| sync_dir(dir))
-        .map_err(|source| StoreError::File { path, source })
+    let written = || {
+        let mut file = File::create(&path)?;
+        file.write_all(commit_mark::text(&copied.id, copied.commits).as_bytes())?;
+        file.sync_all()?;
+        sync_dir(dir)
+    };
+    written().map_err(|source| StoreError::File { path, source })
+}
+
+/// Which store lies in a directory: by the mark beside it, or where that is gone by what it says itself.
+pub(crate) fn id(dir: &Path) -> Option<String> {
+    let said = || {
+        let path = dir.join(FILE);
+        std::fs::metadata(&path).ok().filter(|about| about.len() > 0)?;
+        commit_mark::held(&open_for_reading(&path).ok()?).ok().flatten()
+    };
+    commit_mark::marked(dir).or_else(said).map(|(id, _)| id)
 }
 
 /// Begins to read both files as they are at one moment.
@@ -297,7 +311,9 @@ mod tests {
             std::fs::copy(to.path().join(name), unproven.path().join(name)).expect("copied");
         }
         assert_eq!(SqliteStore::open(unproven.path()).expect("opens").lost().all.len(), 1, "put there by hand");
+        assert_eq!(id(to.path()), Some(copied.id.clone()), "by what it says itself");
         mark_copy(to.path(), &copied).expect("marked");
+        assert!(id(to.path()) == Some(copied.id) && id(unproven.path()) == id(dir.path()));
         let copy = SqliteStore::open(to.path()).expect("opens");
         assert!(copy.lost().all.is_empty(), "{:?}", copy.lost());
         drop(copy);

@@ -23,8 +23,9 @@ pub(super) fn put(
     if revoke_previous {
         end_all(commit, number, at)?;
     }
+    // One that is there stays as it is, ended or not: no certificate may stop a commit, which would be tried again for ever.
     commit.run(
-        "INSERT INTO certificate (serial, device, at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO certificate (serial, device, at, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (serial) DO NOTHING",
         params![serial, number, at.as_millis(), expires_at.as_millis()],
     )?;
     Ok(())
@@ -46,6 +47,17 @@ pub(super) fn by_end(reader: &SqliteReader, limit: usize) -> Result<Vec<(DeviceI
 pub(super) fn is_enrolled(reader: &SqliteReader, device: &DeviceId) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE device = ?1)";
     Ok(reader.one(sql, &[&reader.number(device)?], |row| row.get(0))?.unwrap_or(false))
+}
+
+pub(super) fn has(reader: &SqliteReader, serial: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE serial = ?1)";
+    Ok(reader.one(sql, &[&serial], |row| row.get(0))?.unwrap_or(false))
+}
+
+pub(super) fn certified_since(reader: &SqliteReader, from: Timestamp) -> Result<Vec<DeviceId>, StoreError> {
+    let sql =
+        "SELECT DISTINCT d.id FROM certificate c JOIN device d ON d.number = c.device WHERE c.at >= ?1 ORDER BY d.id";
+    reader.all(sql, &[&from.as_millis()], |row| device_id(row, 0, || "the device of a certificate".to_owned()))
 }
 
 pub(super) fn serials(reader: &SqliteReader) -> Result<Vec<(DeviceId, String)>, StoreError> {

@@ -17,7 +17,7 @@ const LOCK_FILE: &str = "lock";
 ///
 /// # Errors
 /// [`StoreError::Held`] when another collector uses the directory; it says which process.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_FILE);
     let fault = |source| StoreError::File { path: path.clone(), source };
     let mut options = OpenOptions::new();

@@ -221,6 +221,19 @@ impl Reader for SqliteReader {
         document::settings(self)
     }
 
+    fn has_certificate(&self, serial: &str) -> Result<bool, StoreError> {
+        certificate::has(self, serial)
+    }
+
+    fn certified_since(&self, from: Timestamp) -> Result<Vec<DeviceId>, StoreError> {
+        certificate::certified_since(self, from)
+    }
+
+    fn audit_subjects(&self, action: &str, from: Timestamp) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT subject FROM audit WHERE action = ?1 AND at >= ?2 ORDER BY subject";
+        self.all(sql, &[&action, &from.as_millis()], |row| row.get(0))
+    }
+
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
         certificate::serials(self)
     }
