@@ -183,6 +183,7 @@ mod tests {
                 "settings-state-",
                 "clock-",
                 "backups-",
+                "job-state-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");
