@@ -25,6 +25,12 @@ def signed(key, text, signature):
             open(at(name), "wb").write(content)
         run = lambda *words: subprocess.run(["openssl", *words], capture_output=True)
         if run("verify", "-CAfile", at("ca"), at("key")).returncode: return False
+        # The authority certifies every device, too: the certificate has to be of a key of records, and of this one.
+        about = run("x509", "-in", at("key"), "-noout", "-subject", "-nameopt", "RFC2253", "-ext", "basicConstraints").stdout.decode()
+        if "subject=CN=IOC Watch records %s\n" % key not in about or "CA:TRUE" in about: return False
+        usage = run("asn1parse", "-in", at("key")).stdout.decode().split(":X509v3 Extended Key Usage\n")
+        # One usage, 1.3.6.1.5.5.7.3.36, as DER.
+        if len(usage) != 2 or usage[1].split("\n")[0].split("[HEX DUMP]:")[-1] != "300A06082B06010505070324": return False
         open(at("public"), "wb").write(run("x509", "-in", at("key"), "-pubkey", "-noout").stdout)
         point = run("pkey", "-pubin", "-in", at("public"), "-outform", "DER").stdout[-65:]
         if hashlib.sha256(point).hexdigest()[:16] != key: return False
