@@ -229,7 +229,8 @@ mod tests {
         let now = ioc_common::clock::now();
         let authority = Authority::open(&dir.path().join("pki"), "IOC", now).expect("made");
         let refused = |certificate: &str| {
-            let why = [certified_key(certificate, authority.pem()), key_of(certificate)].map(|one| one.expect_err("none"));
+            let why =
+                [certified_key(certificate, authority.pem()), key_of(certificate)].map(|one| one.expect_err("none"));
             assert!(why.iter().all(|why| why.contains("not one of a key that signs records")), "{why:?}");
         };
         // Every agent has one of these.
