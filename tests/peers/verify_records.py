@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks an archive of records by docs/records.md alone, with Python's own library and openssl: python3 verify_records.py ARCHIVE [CA.pem]"""
-import base64, hashlib, json, os, struct, subprocess, sys, tarfile, tempfile
+import base64, hashlib, json, os, re, struct, subprocess, sys, tarfile, tempfile
 
 def sha(data): return hashlib.sha256(data).digest()
 def node(left, right): return sha(b"\x01" + left + right)
@@ -11,6 +11,10 @@ def expect(good, what):
 archive = tarfile.open(sys.argv[1], "r:")
 names = archive.getnames()
 expect(len(names) == len(set(names)), "a file is there twice")
+plain = lambda name: all(re.fullmatch(r"[A-Za-z0-9._-]+", part) and part not in (".", "..") for part in name.split("/"))
+expect(all(plain(one.name) and one.isfile() and one.mode == 0o600 for one in archive.getmembers()), "not a file of an archive of records")
+room = sum(512 + -(-one.size // 512) * 512 for one in archive.getmembers()) + 1024
+expect(os.path.getsize(sys.argv[1]) == room, "something stands between the files or behind them")
 read = lambda name: archive.extractfile(name).read()
 manifest_bytes = read("manifest.json")
 manifest = json.loads(manifest_bytes)
