@@ -53,6 +53,15 @@ pub struct Material {
 }
 
 impl IdentityStore {
+    /// The SHA-256 fingerprints, hex, of the authorities that are trusted.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn authorities(&self) -> Result<Vec<String>, IdentityError> {
+        let found = certificates(&self.current().join("ca.pem"))?;
+        Ok(found.iter().map(|certificate| ioc_common::encoding::sha256_hex(certificate)).collect())
+    }
+
     /// The store in `dir`.
     #[must_use]
     pub const fn new(dir: PathBuf) -> Self {

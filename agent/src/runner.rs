@@ -154,6 +154,7 @@ impl Runner {
         let identity = store.identity()?;
         // Each link reads the certificates again; here it is only to fail at once when they cannot be used.
         client_config(&store.current())?;
+        let authorities = store.authorities()?;
         let now_ms = clock::boottime_ms();
         let limits = BacklogLimits {
             ring_max_reports: config.ring_max_reports.usize(),
@@ -175,7 +176,7 @@ impl Runner {
             epoch,
             seq: 0,
             state_dir,
-            audit_witness: AuditWitness::open(&config.state, now_ms),
+            audit_witness: AuditWitness::open(&config.state, authorities, now_ms),
             backlog,
             session: UplinkSession::new(now_ms),
             link: None,

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use ioc_common::audit_head::{AuditHead, key_id};
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::owner::as_owner;
 use ioc_engine::pki::record_key::{certified_key, key_of};
 use ioc_store::audit::AuditRecord;
@@ -19,6 +20,8 @@ use crate::cli;
 
 /// Items of one answer.
 const PAGE: usize = 500;
+/// How long records may stand without a head that speaks of them, milliseconds: one is signed every minute.
+const UNSIGNED_MAX_MS: i64 = 600_000;
 /// Says that there is an authority of another time, whose keys this one did not certify.
 const AUTHORITY_ANEW: &str = "authority.made_anew";
 
@@ -28,7 +31,7 @@ pub(crate) struct Verified {
     hash: String,
     heads: u64,
     signed_through: u64,
-    /// The newest head when it began.
+    /// The newest head that the log is as it was signed by, when it began.
     pub(crate) newest: Option<AuditHead>,
     pub(crate) findings: Vec<AuditFinding>,
     /// Keys that the authority did not certify, and why they count as found.
@@ -67,25 +70,27 @@ pub(crate) async fn verify(
     authority: &str,
     each: &mut (dyn FnMut(&AuditRecord) + Send),
 ) -> anyhow::Result<Verified> {
-    let mut uncertified = Vec::new();
+    let (mut of_another, mut wrong) = (Uncertified::default(), Vec::new());
     let mut keys = BTreeMap::new();
     for key in cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?.as_array().unwrap_or(&Vec::new()) {
         let (id, certificate) = (text(&key["id"])?, text(&key["certificate"])?);
-        let public = certified_key(&certificate, authority).or_else(|why| {
-            uncertified.push(format!("key {id}: {why}"));
-            key_of(&certificate)
-        });
-        match public {
-            Ok(public) if key_id(&public) == id => drop(keys.insert(id, public)),
-            Ok(_) => uncertified.push(format!("key {id}: its certificate is another key's")),
-            Err(why) => uncertified.push(format!("key {id}: {why}")),
+        match key_of(&certificate) {
+            Ok(public) if key_id(&public) == id => {
+                if let Err(why) = certified_key(&certificate, authority) {
+                    of_another.keys.insert(id.clone(), (0, why));
+                }
+                keys.insert(id, public);
+            }
+            Ok(_) => wrong.push(format!("key {id}: its certificate is another key's")),
+            Err(why) => wrong.push(format!("key {id}: {why}")),
         }
     }
     // The newest head before the first record: a log that grows meanwhile has more than it speaks of, never less.
+    let began = clock::now();
     let newest = cli::ask(runtime, "GET", "/api/v1/audit/heads?newest=true", None).await?;
     let newest = newest["items"].get(0).map(head_of).transpose()?;
     let through = newest.as_ref().map_or(0, |head| head.number);
-    let (mut check, mut head, mut anew) = (AuditCheck::new(keys), 0, false);
+    let (mut check, mut head, mut unsigned) = (AuditCheck::new(keys), 0, None);
     loop {
         let after = check.number();
         let path = format!("/api/v1/audit?cursor={after}&limit={PAGE}");
@@ -98,10 +103,16 @@ pub(crate) async fn verify(
             let heads = items(&heads).iter().map(head_of).collect::<anyhow::Result<Vec<_>>>()?;
             let Some(last) = heads.last() else { break };
             head = last.number;
-            heads.into_iter().filter(|head| head.number <= through).for_each(|head| check.head(head));
+            for head in heads.into_iter().filter(|head| head.number <= through) {
+                of_another.signed(&head);
+                check.head(head);
+            }
         }
-        anew |= records.iter().any(|record| record.action == AUTHORITY_ANEW);
         for record in &records {
+            of_another.explained(record);
+            if record.number > through {
+                unsigned.get_or_insert((record.number, record.at));
+            }
             check.record(record);
             each(record);
         }
@@ -110,9 +121,55 @@ pub(crate) async fn verify(
         }
     }
     let ((heads, signed_through), records, hash) = (check.agreed(), check.number(), check.hash().to_owned());
-    // An authority that was made anew certified none of the keys before it, and the log says so.
-    let keys = if anew { Vec::new() } else { uncertified };
-    Ok(Verified { records, hash, heads, signed_through, newest, findings: check.finish(), keys })
+    let agreed = check.newest().cloned();
+    let mut findings = check.finish();
+    findings.extend(unsigned_for_long(unsigned, newest.as_ref(), began));
+    wrong.extend(of_another.findings());
+    Ok(Verified { records, hash, heads, signed_through, newest: agreed, findings, keys: wrong })
+}
+
+/// Whether records have stood for long behind the newest head, or without any: `first` is the number and the time of the first of them. A
+/// head that is new shows that the collector signs.
+fn unsigned_for_long(
+    first: Option<(u64, Timestamp)>,
+    newest: Option<&AuditHead>,
+    now: Timestamp,
+) -> Option<AuditFinding> {
+    let is_old = |at: Timestamp| at < now.plus_millis(-UNSIGNED_MAX_MS);
+    let (first, at) = first.filter(|(_, at)| is_old(*at))?;
+    newest.is_none_or(|head| is_old(head.at)).then_some(AuditFinding::Unsigned { first, at })
+}
+
+/// Keys that the authority did not certify: the number of the last head that each of them signed, and why. An authority that was made anew
+/// certified none of the keys before it, and the log says so; what was signed after that is not explained by it.
+#[derive(Default)]
+struct Uncertified {
+    keys: BTreeMap<String, (u64, String)>,
+    /// The number of the last record that says that the authority was made anew.
+    anew: u64,
+}
+
+impl Uncertified {
+    fn signed(&mut self, head: &AuditHead) {
+        if let Some((last, _)) = self.keys.get_mut(&head.key) {
+            *last = head.number.max(*last);
+        }
+    }
+
+    fn explained(&mut self, record: &AuditRecord) {
+        if record.action == AUTHORITY_ANEW {
+            self.anew = record.number.max(self.anew);
+        }
+    }
+
+    fn findings(self) -> impl Iterator<Item = String> {
+        let anew = self.anew;
+        let left = self.keys.into_iter().filter(move |(_, (last, _))| anew == 0 || *last > anew);
+        left.map(|(id, (last, why))| match last {
+            0 => format!("key {id}: {why}"),
+            _ => format!("key {id}, which signed the head of record {last}: {why}"),
+        })
+    }
 }
 
 fn as_text(verified: &Verified, witnessed: &[Value]) -> String {
@@ -153,9 +210,10 @@ fn as_value(verified: &Verified, witnessed: &[Value], asked: bool, sound: bool) 
     format!("{value}\n")
 }
 
-/// Whether a device saw another log than the one here.
+/// Whether a device saw another log than the one here. What it can have made up, a key that nobody knows or a signature that is none, is in
+/// the list and no more.
 fn disagrees(one: &Value) -> bool {
-    one["verdict"].as_str().is_some_and(|verdict| !matches!(verdict, "agrees" | "restored"))
+    one["verdict"].as_str().is_some_and(|verdict| !matches!(verdict, "agrees" | "restored" | "forged" | "unknown_key"))
 }
 
 /// All items of a list.
@@ -195,4 +253,68 @@ pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(number: u64, at: Timestamp) -> AuditHead {
+        AuditHead::unsigned(number, "a".repeat(64), "b".repeat(64), at, "0".repeat(16))
+    }
+
+    #[test]
+    fn records_that_stand_unsigned_for_long_are_found_and_those_of_the_last_minutes_are_not() {
+        let now = clock::now();
+        let ago = |minutes: i64| now.plus_millis(-minutes * 60_000);
+        assert_eq!(unsigned_for_long(None, None, now), None, "there is nothing to sign");
+        assert_eq!(unsigned_for_long(Some((1, ago(2))), None, now), None, "it has just begun");
+        let found = Some(AuditFinding::Unsigned { first: 1, at: ago(20) });
+        assert_eq!(unsigned_for_long(Some((1, ago(20))), None, now), found);
+        assert_eq!(unsigned_for_long(Some((9, ago(20))), Some(&head(8, ago(1))), now), None, "it signs");
+        let found = unsigned_for_long(Some((9, ago(20))), Some(&head(8, ago(30))), now);
+        assert!(found.is_some_and(|found| found.to_string().starts_with("from record 9 on")));
+    }
+
+    #[test]
+    fn an_authority_that_was_made_anew_explains_the_keys_before_it_and_none_after_it() {
+        let begun = || {
+            let key = ("0".repeat(16), (0, "the authority did not issue it".to_owned()));
+            Uncertified { keys: BTreeMap::from([key]), anew: 0 }
+        };
+        let anew = AuditRecord {
+            number: 50,
+            at: clock::now(),
+            actor: String::new(),
+            action: AUTHORITY_ANEW.to_owned(),
+            subject: "pki".to_owned(),
+            detail: String::new(),
+            hash: String::new(),
+        };
+        for (last, is_explained, found) in [(40, false, 1), (40, true, 0), (50, true, 0), (51, true, 1), (0, true, 0)] {
+            let mut keys = begun();
+            if last > 0 {
+                keys.signed(&head(last, clock::now()));
+            }
+            if is_explained {
+                keys.explained(&anew);
+            }
+            assert_eq!(keys.findings().count(), found, "the last head {last}, explained {is_explained}");
+        }
+    }
+
+    #[test]
+    fn what_a_device_can_make_up_is_no_disagreement() {
+        for (verdict, expected) in [
+            ("agrees", false),
+            ("restored", false),
+            ("forged", false),
+            ("unknown_key", false),
+            ("missing", true),
+            ("differs", true),
+        ] {
+            assert_eq!(disagrees(&json!({ "verdict": verdict })), expected, "{verdict}");
+        }
+        assert!(!disagrees(&json!({})));
+    }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks an archive of records by docs/records.md alone, with Python's own library and openssl: python3 verify_records.py ARCHIVE [CA.pem]"""
-import base64, hashlib, json, os, struct, subprocess, sys, tarfile, tempfile
+import base64, hashlib, json, os, re, struct, subprocess, sys, tarfile, tempfile
 
 def sha(data): return hashlib.sha256(data).digest()
 def node(left, right): return sha(b"\x01" + left + right)
@@ -11,6 +11,10 @@ def expect(good, what):
 archive = tarfile.open(sys.argv[1], "r:")
 names = archive.getnames()
 expect(len(names) == len(set(names)), "a file is there twice")
+plain = lambda name: all(re.fullmatch(r"[A-Za-z0-9._-]+", part) and part not in (".", "..") for part in name.split("/"))
+expect(all(plain(one.name) and one.isfile() and one.mode == 0o600 for one in archive.getmembers()), "not a file of an archive of records")
+room = sum(512 + -(-one.size // 512) * 512 for one in archive.getmembers()) + 1024
+expect(os.path.getsize(sys.argv[1]) == room, "something stands between the files or behind them")
 read = lambda name: archive.extractfile(name).read()
 manifest_bytes = read("manifest.json")
 manifest = json.loads(manifest_bytes)
@@ -25,6 +29,12 @@ def signed(key, text, signature):
             open(at(name), "wb").write(content)
         run = lambda *words: subprocess.run(["openssl", *words], capture_output=True)
         if run("verify", "-CAfile", at("ca"), at("key")).returncode: return False
+        # The authority certifies every device, too: the certificate has to be of a key of records, and of this one.
+        about = run("x509", "-in", at("key"), "-noout", "-subject", "-nameopt", "RFC2253", "-ext", "basicConstraints").stdout.decode()
+        if "subject=CN=IOC Watch records %s\n" % key not in about or "CA:TRUE" in about: return False
+        usage = run("asn1parse", "-in", at("key")).stdout.decode().split(":X509v3 Extended Key Usage\n")
+        # One usage, 1.3.6.1.5.5.7.3.36, as DER.
+        if len(usage) != 2 or usage[1].split("\n")[0].split("[HEX DUMP]:")[-1] != "300A06082B06010505070324": return False
         open(at("public"), "wb").write(run("x509", "-in", at("key"), "-pubkey", "-noout").stdout)
         point = run("pkey", "-pubin", "-in", at("public"), "-outform", "DER").stdout[-65:]
         if hashlib.sha256(point).hexdigest()[:16] != key: return False

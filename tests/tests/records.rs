@@ -49,6 +49,51 @@ fn lines(archive: &Path, name: &str) -> Vec<Value> {
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Somebody who has a device's key changes an archive and signs it with that.
+const FORGE: &str = r#"
+import base64, hashlib, io, json, subprocess, sys, tarfile
+archive, out, tls = sys.argv[1:]
+run = lambda *words, data=None: subprocess.run(["openssl", *words], input=data, capture_output=True, check=True).stdout
+read = tarfile.open(archive, "r:")
+files = {name: read.extractfile(name).read() for name in read.getnames()}
+certificate = open(tls + "/cert.pem", "rb").read()
+point = run("pkey", "-pubin", "-outform", "DER", data=run("x509", "-pubkey", "-noout", data=certificate))[-65:]
+key = hashlib.sha256(point).hexdigest()[:16]
+files["keys/%s.pem" % key] = certificate
+files["incidents.jsonl"] = files["incidents.jsonl"].replace(b"critical", b"warning")
+about = json.loads(files.pop("manifest.json"))
+files.pop("manifest.sig")
+about["key"] = key
+about["files"] = [{"name": name, "bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in sorted(files.items())]
+body = json.dumps(about).encode()
+statement = b"ioc-watch records 1\nsha256 %s\n" % hashlib.sha256(body).hexdigest().encode()
+signature = base64.b64encode(run("dgst", "-sha256", "-sign", tls + "/key.pem", data=statement))
+with open(out, "wb") as to:
+    for name, one in {"manifest.json": body, "manifest.sig": signature, **files}.items():
+        header = bytearray(512)
+        for at, text in ((0, name), (100, "0000600\0"), (108, "0000000\0"), (116, "0000000\0"), (124, "%011o\0" % len(one)),
+                         (136, "%011o\0" % 1764000000), (148, " " * 8), (156, "0"), (257, "ustar\x0000")):
+            header[at:at + len(text)] = text.encode()
+        header[148:156] = b"%06o\0 " % sum(header)
+        to.write(bytes(header) + one + bytes(-len(one) % 512))
+    to.write(bytes(1024))
+"#;
+
+async fn forged_with_the_key_of_a_device_is_found(rig: &Rig, archive: &Path, authority: &Path) {
+    // A device has a key that the same authority certified: for itself, and not for records.
+    let agent = rig.agent("srv-9", "").await.unwrap();
+    let (tls, forged) = (rig.dir().join("srv-9/state/tls/current"), rig.dir().join("forged.tar"));
+    let made =
+        Command::new("python3").args(["-c", FORGE]).args([archive, forged.as_path(), tls.as_path()]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    drop(agent);
+    for given in [None, Some(authority)] {
+        let (good, said) = both(&forged, given);
+        assert!(!good && said.contains("not one of a key that signs records"), "{said}");
+        assert!(said.contains("manifest.json is not signed"), "{said}");
+    }
+}
+
 const ALWAYS: [&str; 4] = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +175,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         let (good, said) = both(&spoilt, Some(&authority));
         assert!(!good, "{text}: {said}");
     }
+    forged_with_the_key_of_a_device_is_found(&rig, &archive, &authority).await;
     // Another authority than the one that whoever checks knows.
     let other = Rig::new("");
     let mut other = other;

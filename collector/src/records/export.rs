@@ -1,5 +1,6 @@
 //! Making an archive: what is asked for is fetched from the running collector, written beside the archive, and put into it.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -18,7 +19,7 @@ use ioc_store::audit::GENESIS;
 use ioc_store::merkle::{Hash, MISSING, Tree, parse};
 use ioc_store::template::percent_encoded;
 
-use super::tar::TarWriter;
+use super::tar::{TarWriter, is_name};
 use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, key_file, statement};
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
@@ -83,7 +84,9 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     events(runtime, &wanted, incident, &parts).await?;
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
-        parts.write(&key_file(&text(&one["id"])?), text(&one["certificate"])?.as_bytes())?;
+        let id = text(&one["id"])?;
+        anyhow::ensure!(super::is_key(&id), "a key of the audit log is named {id:?}; allowed are 16 hex digits");
+        parts.write(&key_file(&id), text(&one["certificate"])?.as_bytes())?;
     }
     parts.write(&key_file(key.id()), key.certificate().as_bytes())?;
     parts.write(AUTHORITY, authority.as_bytes())?;
@@ -126,6 +129,26 @@ async fn incident_of(runtime: &Path, wanted: &Wanted) -> anyhow::Result<(Option<
     Ok((Some(number), wanted.device.clone().or(its)))
 }
 
+/// Whom the audit records are about that are asked for; nobody where it is all of them.
+struct Subjects(Option<HashSet<String>>);
+
+impl Subjects {
+    /// An incident alone, or a device and all incidents that it ever had: what was done about one may be long after it began.
+    async fn find(runtime: &Path, wanted: &Wanted, incident: Option<u64>) -> anyhow::Result<Self> {
+        if let Some(number) = incident {
+            return Ok(Self(Some(HashSet::from([IncidentId(number).to_string()]))));
+        }
+        let Some(device) = &wanted.device else { return Ok(Self(None)) };
+        let its = all(runtime, "/api/v1/incidents?", &of_device(wanted)).await?;
+        let its = its.iter().filter_map(|one| one["id"].as_u64()).map(|number| IncidentId(number).to_string());
+        Ok(Self(Some(its.chain([device.clone()]).collect())))
+    }
+
+    fn hold(&self, subject: &str) -> bool {
+        self.0.as_ref().is_none_or(|those| those.contains(subject))
+    }
+}
+
 /// The audit records that are asked for, each with its proof; gives the head that proofs lead to, and what is wrong with the log.
 async fn audit(
     runtime: &Path,
@@ -134,23 +157,19 @@ async fn audit(
     incident: Option<u64>,
     parts: &Parts,
 ) -> anyhow::Result<(AuditHead, Vec<String>)> {
-    let about = incident.map(|number| IncidentId(number).to_string());
+    let about = Subjects::find(runtime, wanted, incident).await?;
     let spool = parts.dir.join("audit.spool");
     let mut chosen = BufWriter::new(new_file(&spool)?);
     let (mut leaves, mut previous, mut failed) = (Vec::<Hash>::new(), GENESIS.to_owned(), None);
     let verified = audit_verify::verify(runtime, authority, &mut |record| {
-        let place = usize::try_from(record.number - 1).unwrap_or(usize::MAX);
+        let place =
+            record.number.checked_sub(1).map_or(usize::MAX, |place| usize::try_from(place).unwrap_or(usize::MAX));
         // A number that is nonsense does not make it allocate; what is missing is found, and said.
         if place < leaves.len().saturating_add(1_000_000) {
             leaves.resize(place.max(leaves.len()), MISSING);
             leaves.push(parse(&record.hash).unwrap_or(MISSING));
         }
-        let matches = match (&about, &wanted.device) {
-            (Some(incident), _) => record.subject == *incident,
-            (None, Some(device)) => record.subject == *device,
-            (None, None) => true,
-        };
-        if matches && wanted.from <= record.at && record.at < wanted.to {
+        if about.hold(&record.subject) && wanted.from <= record.at && record.at < wanted.to {
             let line = json!({
                 "number": record.number, "at": record.at, "at_ms": record.at.as_millis(), "actor": record.actor,
                 "action": record.action, "subject": record.subject, "detail": record.detail,
@@ -357,7 +376,9 @@ impl Parts {
         Ok(Self { dir })
     }
 
+    /// Makes a file. The name may hold what the collector says: it becomes no path but one in here.
     fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        anyhow::ensure!(is_name(name), "the file {name:?} cannot be made: that is no plain name");
         let path = self.dir.join(name);
         if let Some(above) = path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
@@ -466,5 +487,30 @@ mod tests {
         assert_eq!([cell(&Value::Null), cell(&json!(-3))], ["", "-3"]);
         assert_eq!(attachment(12, &"a".repeat(64)).expect("a digest"), format!("files/INC-000012/{}", "a".repeat(64)));
         assert!(attachment(12, "../../etc/passwd").is_err());
+    }
+
+    #[test]
+    fn nothing_is_written_beside_the_parts_whatever_the_collector_names() {
+        let dir = tempfile::tempdir().expect("directory");
+        let parts = Parts::make(&dir.path().join("a.tar")).expect("made");
+        let outside = dir.path().join("outside");
+        for name in ["../outside", "keys/../../outside", &outside.display().to_string(), "", "keys/"] {
+            assert!(parts.write(name, b"x").is_err(), "{name}");
+        }
+        assert!(!outside.exists());
+        parts.write(&key_file("0123456789abcdef"), b"x").expect("written");
+        assert_eq!(parts.list().expect("listed")[0].name, "keys/0123456789abcdef.pem");
+        assert!(super::super::is_key("0123456789abcdef"));
+        for id in ["", "../0123456789abc", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0"] {
+            assert!(!super::super::is_key(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn records_of_a_device_are_those_of_its_incidents_too() {
+        let of_device = Subjects(Some(HashSet::from(["srv-1".to_owned(), "INC-000012".to_owned()])));
+        assert!(of_device.hold("srv-1") && of_device.hold("INC-000012"));
+        assert!(!of_device.hold("srv-2") && !of_device.hold("INC-000001"));
+        assert!(Subjects(None).hold("anybody"));
     }
 }

@@ -58,6 +58,11 @@ fn statement(manifest: &[u8]) -> String {
     format!("{FORMAT}\nsha256 {}\n", ioc_common::encoding::sha256_hex(manifest))
 }
 
+/// Whether it is the identifier of a key: 16 hex digits.
+fn is_key(id: &str) -> bool {
+    id.len() == 16 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Where the certificate of a key lies.
 fn key_file(id: &str) -> String {
     format!("keys/{id}.pem")

@@ -17,10 +17,12 @@ use ioc_store::merkle::{parse, root_of};
 
 use super::export::digest;
 use super::tar::{TarEntry, list};
-use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, key_file, statement};
+use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, is_key, key_file, statement};
 
 /// Largest manifest, certificate or signature, bytes.
 const SMALL_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Longest line: an incident with all that was done about it.
+const LINE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Most findings that are told.
 const FINDINGS_MAX: usize = 20;
 
@@ -60,10 +62,13 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
         found.find(format!("{AUTHORITY}: it is another authority than the one that was given"));
     }
     let authority = authority.unwrap_or(&own).to_owned();
-    found.files(&manifest)?;
-    found.signatures(&manifest, &body, &authority)?;
-    let records = found.audit(&manifest)?;
-    let files = found.attachments()?;
+    // What nobody signed is not read any further: it may be anything.
+    let (records, files) = if found.signatures(&manifest, &body, &authority)? {
+        found.files(&manifest)?;
+        (found.audit(&manifest)?, found.attachments()?)
+    } else {
+        (0, 0)
+    };
     found
         .findings
         .extend(manifest.findings.iter().map(|one| format!("when it was made, the log was not sound: {one}")));
@@ -134,8 +139,11 @@ impl Archive {
         Ok(())
     }
 
-    /// The manifest and the head are signed by keys that the authority certified.
-    fn signatures(&mut self, manifest: &Manifest, body: &[u8], authority: &str) -> anyhow::Result<()> {
+    /// The manifest and the head are signed by keys that the authority certified for that. Whether the manifest is.
+    fn signatures(&mut self, manifest: &Manifest, body: &[u8], authority: &str) -> anyhow::Result<bool> {
+        for id in [&manifest.key, &manifest.head.key] {
+            anyhow::ensure!(is_key(id), "{MANIFEST}: the key {id:?} is none; allowed are 16 hex digits");
+        }
         let signature = String::from_utf8(self.small(SIGNATURE)?).unwrap_or_default();
         let mut key_of = |id: &str| {
             let certificate = String::from_utf8(self.small(&key_file(id))?).unwrap_or_default();
@@ -144,8 +152,9 @@ impl Archive {
             }))
         };
         let (signer, of_head) = (key_of(&manifest.key)?, key_of(&manifest.head.key)?);
+        let mut is_signed = false;
         match signer {
-            Ok(public) if verify_text(&public, &statement(body), signature.trim()) => {}
+            Ok(public) if verify_text(&public, &statement(body), signature.trim()) => is_signed = true,
             Ok(_) => self.find(format!("{MANIFEST}: {SIGNATURE} is not its signature")),
             Err(why) => self.find(format!("{}: {why}", key_file(&manifest.key))),
         }
@@ -154,16 +163,16 @@ impl Archive {
             Ok(_) => self.find(format!("the head of record {} is not signed by its key", manifest.head.number)),
             Err(why) => self.find(format!("{}: {why}", key_file(&manifest.head.key))),
         }
-        Ok(())
+        Ok(is_signed)
     }
 
     /// Every audit record is what its hash says, and its proof leads to the signed root. How many there are.
     fn audit(&mut self, manifest: &Manifest) -> anyhow::Result<u64> {
         let entry = self.entries.get(AUDIT).with_context(|| format!("{AUDIT} is missing"))?.clone();
         let (mut count, mut last, mut findings) = (0, 0, Vec::new());
-        for (place, line) in BufReader::new(entry.read(&mut self.file)?).lines().enumerate() {
-            let line: Value = serde_json::from_str(&line?).with_context(|| format!("{AUDIT}, line {}", place + 1))?;
-            let (record, previous) = record_of(&line).with_context(|| format!("{AUDIT}, line {}", place + 1))?;
+        let mut lines = Lines::new(AUDIT, entry.read(&mut self.file)?);
+        while let Some((place, line)) = lines.next_one()? {
+            let (record, previous) = record_of(&line).with_context(|| format!("{AUDIT}, line {place}"))?;
             let number = record.number;
             if number <= last {
                 findings.push(format!("{AUDIT}: record {number} is not in its place"));
@@ -190,9 +199,8 @@ impl Archive {
     fn attachments(&mut self) -> anyhow::Result<usize> {
         let entry = self.entries.get(INCIDENTS).with_context(|| format!("{INCIDENTS} is missing"))?.clone();
         let mut named = Vec::new();
-        for (place, line) in BufReader::new(entry.read(&mut self.file)?).lines().enumerate() {
-            let line: Value =
-                serde_json::from_str(&line?).with_context(|| format!("{INCIDENTS}, line {}", place + 1))?;
+        let mut lines = Lines::new(INCIDENTS, entry.read(&mut self.file)?);
+        while let Some((_, line)) = lines.next_one()? {
             let incident = ioc_common::id::IncidentId(line["id"].as_u64().unwrap_or(0));
             for file in line["record"]["attachments"].as_array().into_iter().flatten() {
                 let sha256 = file["sha256"].as_str().unwrap_or_default();
@@ -209,6 +217,36 @@ impl Archive {
             }
         }
         Ok(named.len())
+    }
+}
+
+/// The lines of a file, each JSON, none of them longer than one may be.
+struct Lines<R> {
+    name: &'static str,
+    from: BufReader<R>,
+    place: usize,
+}
+
+impl<R: std::io::Read> Lines<R> {
+    fn new(name: &'static str, from: R) -> Self {
+        Self { name, from: BufReader::new(from), place: 0 }
+    }
+
+    /// The next one, and which it is, from 1.
+    fn next_one(&mut self) -> anyhow::Result<Option<(usize, Value)>> {
+        let Self { name, from, place } = self;
+        let mut line = Vec::new();
+        from.take(LINE_MAX_BYTES + 1).read_until(b'\n', &mut line)?;
+        *place += 1;
+        anyhow::ensure!(
+            line.len() as u64 <= LINE_MAX_BYTES,
+            "{name}, line {place}: it is too long; allowed are {LINE_MAX_BYTES} bytes"
+        );
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let value = serde_json::from_slice(&line).with_context(|| format!("{name}, line {place}"))?;
+        Ok(Some((*place, value)))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::merkle::{Frontier, MISSING, parse};
 /// Most findings that are told.
 const FINDINGS_MAX: usize = 20;
 /// Most missing records in one place for which the tree goes on: what is more is nonsense in a number.
-const GAP_MAX: u64 = 100_000_000;
+pub(crate) const GAP_MAX: u64 = 100_000_000;
 
 /// What is wrong with a log, and where.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -30,6 +30,8 @@ pub enum AuditFinding {
     Changed { number: u64 },
     /// Up to a head the log is another than the one that was signed. Up to `agreed` it is that one.
     Rewritten { head: u64, at: Timestamp, agreed: u64 },
+    /// From this record on, written then, the log was never signed.
+    Unsigned { first: u64, at: Timestamp },
     /// The end is cut off.
     Cut { last: u64, head: u64, at: Timestamp },
     /// A head by a key that is not known here.
@@ -45,7 +47,7 @@ impl AuditFinding {
     #[must_use]
     pub const fn record(&self) -> u64 {
         match self {
-            Self::Missing { first, .. } => *first,
+            Self::Missing { first, .. } | Self::Unsigned { first, .. } => *first,
             Self::Order { number, .. } | Self::Changed { number } => *number,
             Self::Rewritten { agreed, .. } => *agreed + 1,
             Self::Cut { last, .. } => *last + 1,
@@ -62,6 +64,7 @@ impl AuditFinding {
             Self::Order { .. } => "order",
             Self::Changed { .. } => "changed",
             Self::Rewritten { .. } => "rewritten",
+            Self::Unsigned { .. } => "unsigned",
             Self::Cut { .. } => "cut",
             Self::UnknownKey { .. } => "unknown_key",
             Self::Forged { .. } => "forged",
@@ -82,6 +85,11 @@ impl fmt::Display for AuditFinding {
                 "among records {} to {head} some were changed, inserted, removed or moved: the log up to record {head} is not the one that was \
                  signed at {at} (up to record {agreed} it is)",
                 agreed + 1
+            ),
+            Self::Unsigned { first, at } => write!(
+                f,
+                "from record {first} on, which was written at {at}, no head was signed, though one is every minute: signed heads are missing, \
+                 or none could be signed"
             ),
             Self::Cut { last, head, at } => write!(
                 f,
@@ -105,8 +113,8 @@ pub struct AuditCheck {
     number: u64,
     /// None once a gap is too large.
     tree: Option<Frontier>,
-    /// Up to where a head agreed, and whether one did not.
-    agreed: u64,
+    /// The newest head that agreed, and whether one since then did not.
+    newest: Option<AuditHead>,
     rewritten: bool,
     /// How many heads agreed.
     matched: u64,
@@ -124,7 +132,7 @@ impl AuditCheck {
             previous: audit::GENESIS.to_owned(),
             number: 0,
             tree: Some(Frontier::default()),
-            agreed: 0,
+            newest: None,
             rewritten: false,
             matched: 0,
             findings: Vec::new(),
@@ -146,8 +154,14 @@ impl AuditCheck {
 
     /// How many heads found the log that they speak of, and the number of the last record of the newest of them.
     #[must_use]
-    pub const fn agreed(&self) -> (u64, u64) {
-        (self.matched, self.agreed)
+    pub fn agreed(&self) -> (u64, u64) {
+        (self.matched, self.newest.as_ref().map_or(0, |head| head.number))
+    }
+
+    /// The newest head that found the log that it speaks of.
+    #[must_use]
+    pub const fn newest(&self) -> Option<&AuditHead> {
+        self.newest.as_ref()
     }
 
     /// The number of the last head that was handed in and not yet held against the log.
@@ -214,15 +228,16 @@ impl AuditCheck {
 
     fn compare(&mut self, head: &AuditHead) {
         // One in a gap has no record to be held against; the gap is said.
-        if head.number != self.number || self.rewritten {
+        if head.number != self.number {
             return;
         }
         let root = self.tree.as_ref().map(|tree| hex(&tree.root()));
         if head.hash == self.previous && root.as_ref() == Some(&head.root) {
-            (self.agreed, self.matched) = (head.number, self.matched + 1);
-        } else {
-            self.rewritten = true;
-            self.find(AuditFinding::Rewritten { head: head.number, at: head.at, agreed: self.agreed });
+            (self.newest, self.matched, self.rewritten) = (Some(head.clone()), self.matched + 1, false);
+        } else if !std::mem::replace(&mut self.rewritten, true) {
+            // Told once, until another agrees: a log that was saved out of a damaged store is signed again as it is.
+            let agreed = self.newest.as_ref().map_or(0, |head| head.number);
+            self.find(AuditFinding::Rewritten { head: head.number, at: head.at, agreed });
         }
     }
 

@@ -212,6 +212,10 @@ pub trait Reader: Send {
     /// The newest signed head.
     fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError>;
 
+    /// The newest signed head whose record is in the log. It is an older one than the newest where the end of the log was cut off, or was lost
+    /// when the store was saved.
+    fn last_audit_head_in_log(&self) -> Result<Option<AuditHead>, StoreError>;
+
     /// The keys that signed them, in the order in which they were first used.
     fn audit_keys(&self) -> Result<Vec<audit::AuditKey>, StoreError>;
 

@@ -8,6 +8,9 @@ use ioc_common::audit_head::AuditHead;
 use crate::audit::AuditRecord;
 use crate::{Reader, StoreError};
 
+/// Among how many first records of a log stands what declares that it was begun anew: the first account is made before it.
+const BEGINNING: u64 = 5;
+
 /// How a witnessed head stands to the log.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub enum WitnessVerdict {
     Missing { last: u64 },
     /// The log holds another record there, or other ones before it.
     Differs,
-    /// It was signed by a key that this log does not know.
+    /// It was signed by a key that this log does not know; or the device made it up, which nobody can tell apart.
     UnknownKey,
     /// The key that it names did not sign it: it says nothing of the log.
     Forged,
@@ -44,8 +47,8 @@ impl WitnessVerdict {
     #[must_use]
     pub const fn is_disagreement(&self) -> bool {
         match self {
-            Self::Missing { .. } | Self::Differs | Self::UnknownKey => true,
-            Self::Agrees | Self::Restored { .. } | Self::Forged => false,
+            Self::Missing { .. } | Self::Differs => true,
+            Self::Agrees | Self::Restored { .. } | Self::UnknownKey | Self::Forged => false,
         }
     }
 }
@@ -85,12 +88,15 @@ fn explained(reader: &dyn Reader, head: &AuditHead) -> Result<Option<WitnessVerd
 
 /// The record that declares why a head is not in the log: people put a copy in the store's place (`store.restored`) or began a new one
 /// (`store.made_anew`) after it was signed. What stood before a restore is the copy, and must agree with every head; a store that was begun
-/// anew has none.
+/// anew has none, so that its declaration is among its first records and means nothing anywhere else.
 ///
 /// # Errors
 /// [`StoreError`] when the log cannot be read.
 pub fn declared_restore(reader: &dyn Reader, head: &AuditHead) -> Result<Option<AuditRecord>, StoreError> {
     let declared = reader.audit_restores()?;
-    let replaced = |record: &AuditRecord| record.action == "store.made_anew" || head.number >= record.number;
+    let replaced = |record: &AuditRecord| {
+        let is_anew = record.action == "store.made_anew";
+        if is_anew { record.number <= BEGINNING } else { head.number >= record.number }
+    };
     Ok(declared.into_iter().find(|record| replaced(record) && head.at <= record.at))
 }

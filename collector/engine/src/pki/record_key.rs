@@ -12,6 +12,8 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ExtendedKeyUsage;
 
 use super::{AUTHORITY_LIFE_MS, Authority, PkiError, name, serial, validity, write_private};
 use ioc_common::audit_head::{AuditHead, key_id};
@@ -51,7 +53,7 @@ impl RecordKey {
         let key = KeyPair::generate().map_err(made)?;
         let id = key_id(key.der_bytes());
         let mut params = CertificateParams::default();
-        params.distinguished_name = name(&format!("IOC Watch records {id}"));
+        params.distinguished_name = name(&common_name(&id));
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.to_vec())];
@@ -112,7 +114,8 @@ impl RecordKey {
     }
 }
 
-/// The public key (an uncompressed point) in a certificate, PEM, that this authority, PEM, issued.
+/// The public key (an uncompressed point) in a certificate of a key of records, PEM, that this authority, PEM, issued. The authority certifies
+/// servers and every device, too: theirs are of no account here.
 ///
 /// # Errors
 /// Why it is none.
@@ -130,17 +133,49 @@ pub fn certified_key(certificate: &str, authority: &str) -> Result<Vec<u8>, Stri
     {
         return Err("the authority did not issue it".to_owned());
     }
-    Ok(own.public_key().subject_public_key.data.to_vec())
+    signs_records(&own)
 }
 
-/// The public key in a certificate, PEM, whoever issued it.
+/// The public key in a certificate that is for signing records and nothing else.
+fn signs_records(own: &X509Certificate<'_>) -> Result<Vec<u8>, String> {
+    let wrong = |what: &str| Err(format!("its certificate is not one of a key that signs records: {what}"));
+    let public = own.public_key().subject_public_key.data.to_vec();
+    if own.is_ca() {
+        return wrong("it is an authority's");
+    }
+    let usage = own.extended_key_usage().map_err(|error| error.to_string())?;
+    let signing = DOCUMENT_SIGNING.map(|part| part.to_string()).join(".");
+    let alone = usage.is_some_and(|usage| {
+        let ExtendedKeyUsage { any, server_auth, client_auth, code_signing, email_protection, .. } = usage.value;
+        let ExtendedKeyUsage { time_stamping, ocsp_signing, other, .. } = usage.value;
+        let named = [any, server_auth, client_auth, code_signing, email_protection, time_stamping, ocsp_signing];
+        let others: Vec<String> = other.iter().map(|usage| usage.to_id_string()).collect();
+        !named.into_iter().any(|is_named| *is_named) && others == [signing.as_str()]
+    });
+    if !alone {
+        return wrong("its extended key usage is not document signing alone");
+    }
+    let mut names = own.subject().iter_common_name().map(|name| name.as_str().unwrap_or_default());
+    let wanted = common_name(&key_id(&public));
+    if names.next() != Some(wanted.as_str()) || names.next().is_some() {
+        return wrong("it is named otherwise");
+    }
+    Ok(public)
+}
+
+/// What the certificate of a key is named.
+fn common_name(id: &str) -> String {
+    format!("IOC Watch records {id}")
+}
+
+/// The public key in a certificate of a key of records, PEM, whoever issued it.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Why it cannot be read, or is of something else.
 pub fn key_of(certificate: &str) -> Result<Vec<u8>, String> {
     let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|error| error.to_string())?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|error| error.to_string())?;
-    Ok(parsed.public_key().subject_public_key.data.to_vec())
+    signs_records(&parsed)
 }
 
 #[cfg(test)]
@@ -170,6 +205,7 @@ mod tests {
         fs::write(file("signature.b64"), format!("{}\n", head.signature)).expect("written");
         let script = format!(
             "openssl verify -CAfile {ca} {certificate} && openssl x509 -in {certificate} -pubkey -noout > {public} \
+             && openssl x509 -in {certificate} -noout -subject -nameopt RFC2253 -ext basicConstraints,extendedKeyUsage \
              && openssl base64 -d -A -in {signature} -out {signature}.bin \
              && openssl dgst -sha256 -verify {public} -signature {signature}.bin {statement}",
             ca = pki.join("ca.pem").display(),
@@ -181,6 +217,47 @@ mod tests {
         #[allow(clippy::disallowed_methods, reason = "a test asks the program that auditors have")]
         let checked = Command::new("sh").args(["-c", &script]).output().expect("runs");
         assert!(checked.status.success(), "{checked:?}");
+        let said = String::from_utf8_lossy(&checked.stdout);
+        for line in [&format!("subject=CN=IOC Watch records {}\n", key.id()), "CA:FALSE\n", " 1.3.6.1.5.5.7.3.36\n"] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_the_authority_certified_for_something_else_signs_no_records() {
+        let dir = tempfile::tempdir().expect("directory");
+        let now = ioc_common::clock::now();
+        let authority = Authority::open(&dir.path().join("pki"), "IOC", now).expect("made");
+        let refused = |certificate: &str| {
+            let why =
+                [certified_key(certificate, authority.pem()), key_of(certificate)].map(|one| one.expect_err("none"));
+            assert!(why.iter().all(|why| why.contains("not one of a key that signs records")), "{why:?}");
+        };
+        // Every agent has one of these.
+        let key = KeyPair::generate().expect("made");
+        let csr = CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).expect("made");
+        let device = ioc_common::id::DeviceId::new("srv-1").expect("valid");
+        refused(&authority.issue_device(&csr, &device, now, 86_400_000).expect("issued").certificate);
+        refused(authority.pem());
+        // And what it may certify one day.
+        let id = key_id(key.der_bytes());
+        let mut good = CertificateParams::default();
+        good.distinguished_name = name(&common_name(&id));
+        good.is_ca = IsCa::ExplicitNoCa;
+        good.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.to_vec())];
+        let issued = |change: &dyn Fn(&mut CertificateParams)| {
+            let mut params = good.clone();
+            change(&mut params);
+            params.signed_by(&key, &authority.issuer).expect("signed").pem()
+        };
+        let public = key.der_bytes();
+        assert_eq!(certified_key(&issued(&|_| {}), authority.pem()).as_deref(), Ok(public));
+        refused(&issued(&|params| params.distinguished_name = name("IOC Watch records 0123456789abcdef")));
+        refused(&issued(&|params| params.distinguished_name = name(&device.to_string())));
+        refused(&issued(&|params| params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth)));
+        refused(&issued(&|params| params.extended_key_usages.insert(0, ExtendedKeyUsagePurpose::ServerAuth)));
+        refused(&issued(&|params| params.extended_key_usages.clear()));
+        refused(&issued(&|params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Signed heads of the audit log: one when the log has grown, at most once a minute, and one at every stop. And what devices witnessed of
 //! them, held against the log.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use ioc_common::audit_head::{AuditHead, Witnessed};
 use ioc_common::clock::Timestamp;
@@ -22,6 +22,8 @@ use crate::pki::record_key::RecordKey;
 const EVERY_MS: u64 = 60_000;
 /// Between two looks whether the log has grown, milliseconds: a collector that is busy turns many times a second.
 const LOOK_EVERY_MS: u64 = 1000;
+/// Between two records of one device that witnessed another log, milliseconds: what a device says fills no log.
+const TELL_EVERY_MS: u64 = 86_400_000;
 /// How long heads may fail to be signed before it is an incident, milliseconds.
 const PATIENCE_MS: i64 = 3_600_000;
 
@@ -31,7 +33,7 @@ pub(super) struct AuditHeads {
     key: Option<RecordKey>,
     /// The public keys of those that signed, by identifier.
     known: BTreeMap<String, Vec<u8>>,
-    /// The newest head that is committed, and one that is being committed.
+    /// The newest head that is committed and whose record is in the log, and one that is being committed.
     newest: Option<AuditHead>,
     pending: Option<AuditHead>,
     /// When the last one was signed, boot clock, milliseconds; none since the start.
@@ -40,8 +42,8 @@ pub(super) struct AuditHeads {
     looked_ms: u64,
     /// Since when it fails, boot clock.
     failing_since_ms: Option<i64>,
-    /// Devices that witnessed another log, and were told of.
-    disagreeing: HashSet<DeviceId>,
+    /// Devices that witnessed another log, and when that was last recorded, boot clock, milliseconds.
+    disagreeing: HashMap<DeviceId, u64>,
 }
 
 impl AuditHeads {
@@ -51,7 +53,13 @@ impl AuditHeads {
     /// [`StoreError`] when it cannot be read.
     pub(super) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
         let known = reader.audit_keys()?.into_iter().map(|key| (key.id, key.public)).collect();
-        Ok(Self { known, newest: reader.last_audit_head()?, ..Self::default() })
+        // One whose record is gone is neither given to devices nor waited for: the log is signed as it is, and what is gone is a finding.
+        let newest = reader.last_audit_head_in_log()?;
+        if let Some(gone) = reader.last_audit_head()?.filter(|last| newest.as_ref() != Some(last)) {
+            let (number, at) = (gone.number, gone.at);
+            tracing::error!(number, %at, "the audit log does not hold the record that the newest signed head speaks of; 'ioc-collector audit verify' says where it ends");
+        }
+        Ok(Self { known, newest, ..Self::default() })
     }
 
     /// What was signed is committed.
@@ -120,6 +128,14 @@ impl Engine {
         if tip.number <= self.audit_heads.newest.as_ref().map_or(0, |head| head.number) {
             return Ok(false);
         }
+        if tip.tree.size() != tip.number {
+            return Err(PkiError::Make(format!("the number {} of the last record cannot be one", tip.number)));
+        }
+        // A head of another record with this number, which is gone, stays where it is; the next record is signed.
+        let taken = self.reader.audit_head(tip.number).map_err(|error| PkiError::Make(error.to_string()))?;
+        if taken.is_some() {
+            return Ok(false);
+        }
         let key = match self.audit_heads.key.take() {
             Some(key) => key,
             None => RecordKey::open(&self.authority, now)?,
@@ -154,36 +170,39 @@ impl Engine {
             }
         };
         match &verdict {
-            WitnessVerdict::Agrees => drop(self.audit_heads.disagreeing.remove(device)),
+            WitnessVerdict::Agrees => {}
             WitnessVerdict::Restored { declared } => {
                 tracing::info!(%device, head = head.number, declared, "it witnessed a log that was replaced, as declared");
             }
             WitnessVerdict::Forged => {
                 tracing::warn!(%device, head = head.number, "what it says to have witnessed was not signed by this collector");
             }
-            WitnessVerdict::Missing { .. } | WitnessVerdict::Differs | WitnessVerdict::UnknownKey => {
+            // A device can name any key: that shows nothing by itself. It stands in the list of witnesses.
+            WitnessVerdict::UnknownKey => {
+                tracing::warn!(%device, head = head.number, key = head.key, "what it says to have witnessed was signed by a key that is not known here");
+            }
+            WitnessVerdict::Missing { .. } | WitnessVerdict::Differs => {
                 self.report_rewritten(device, &head, &verdict, now);
             }
         }
     }
 
-    /// The log is not the one that a device witnessed.
+    /// The log is not the one that a device witnessed. It is told once a day for each device, whatever that device says in between.
     fn report_rewritten(&mut self, device: &DeviceId, head: &AuditHead, verdict: &WitnessVerdict, now: Timestamp) {
         let AuditHead { number, at, hash, root, key, .. } = head;
         let (vi, en) = match verdict {
             WitnessVerdict::Missing { last } => {
                 (format!("nhật ký ở đây chỉ có đến bản ghi {last}"), format!("the log here ends with record {last}"))
             }
-            WitnessVerdict::UnknownKey => (
-                format!("khóa ký {key} không có trong kho này"),
-                format!("the key {key} that signed it is not known to this store"),
-            ),
             _ => ("nhật ký ở đây có nội dung khác".to_owned(), "the log here is another one".to_owned()),
         };
-        tracing::error!(%device, number, %at, hash, root, key, why = en, "a device witnessed another audit log than the one here");
-        if !self.audit_heads.disagreeing.insert(device.clone()) {
+        let boot_ms = self.boot_ms;
+        let is_told = |last: &u64| boot_ms.saturating_sub(*last) < TELL_EVERY_MS;
+        if self.audit_heads.disagreeing.get(device).is_some_and(is_told) {
             return;
         }
+        self.audit_heads.disagreeing.insert(device.clone(), boot_ms);
+        tracing::error!(%device, number, %at, hash, root, key, why = en, "a device witnessed another audit log than the one here");
         let detail = format!("record {number}, hash {hash}, root {root}, signed at {at} by {key}: {en}");
         self.record(now, "", AuditLogAction::AuditWitnessDisagrees, device.as_str(), &detail);
         let why = Text::new(

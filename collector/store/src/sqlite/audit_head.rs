@@ -102,6 +102,14 @@ pub(super) fn last(reader: &SqliteReader) -> Result<Option<AuditHead>, StoreErro
     reader.one(&format!("{COLUMNS} ORDER BY number DESC LIMIT 1"), &[], head)
 }
 
+/// Of the newest head whose record is there.
+const NEWEST_IN_LOG: &str =
+    "h WHERE EXISTS (SELECT 1 FROM audit a WHERE a.number = h.number AND a.hash = h.hash) ORDER BY number DESC LIMIT 1";
+
+pub(super) fn last_in_log(reader: &SqliteReader) -> Result<Option<AuditHead>, StoreError> {
+    reader.one(&format!("{COLUMNS} {NEWEST_IN_LOG}"), &[], head)
+}
+
 pub(super) fn all_keys(reader: &SqliteReader) -> Result<Vec<AuditKey>, StoreError> {
     reader.all(KEYS, &[], key)
 }
@@ -126,12 +134,14 @@ pub(super) fn write_newest(dir: &Path, changes: &[Change]) {
 /// Brings the file to what the store holds: it may be gone, or speak of what is lost and told.
 pub(super) fn settle(dir: &Path, connection: &Connection) -> rusqlite::Result<()> {
     // One whose record is gone was told just now.
-    let sql = format!(
-        "{COLUMNS} h WHERE EXISTS (SELECT 1 FROM audit a WHERE a.number = h.number AND a.hash = h.hash) ORDER BY number DESC LIMIT 1"
-    );
-    let newest = connection.query_row(&sql, [], head).optional()?;
+    let newest = connection.query_row(&format!("{COLUMNS} {NEWEST_IN_LOG}"), [], head).optional()?;
     if newest == read(dir) {
         return Ok(());
+    }
+    let path = dir.join(HEAD_FILE);
+    if newest.is_some() && !path.exists() {
+        // A copy that was restored has none; nor has a store whose end somebody cut, and with it all that knew of it.
+        tracing::warn!(file = %path.display(), "there is no signed head beside the store, so that nothing shows whether the end of the audit log is missing; after a restore that is as it should be");
     }
     match newest {
         Some(head) => write(dir, &head),

@@ -1,5 +1,7 @@
 //! Looking the store over: whether its pages hang together, its texts can be read, and its checksums and chain are right.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
@@ -75,10 +77,20 @@ fn texts(connection: &Connection) -> Vec<String> {
 /// The audit log: its chain from its first record, and its signed heads.
 fn chain(connection: &Connection) -> Vec<String> {
     let named = |what: &dyn std::fmt::Display| format!("audit: {what}");
-    match check_log(connection) {
+    let mut told = match check_log(connection) {
         Ok(findings) => findings.iter().map(|finding| named(finding)).collect(),
         Err(error) => vec![named(&error)],
+    };
+    // Where records and their heads are gone, the file beside the store still knows of them. What is already told is not told twice.
+    if told.is_empty()
+        && let Some(dir) = connection.path().and_then(|path| Path::new(path).parent())
+    {
+        match audit_head::compare(connection, dir) {
+            Ok(found) => told.extend(found.map(|text| named(&text.en))),
+            Err(error) => told.push(named(&error)),
+        }
     }
+    told
 }
 
 fn check_log(connection: &Connection) -> rusqlite::Result<Vec<AuditFinding>> {

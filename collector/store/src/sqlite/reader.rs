@@ -266,6 +266,10 @@ impl Reader for SqliteReader {
         audit_head::find(self, number)
     }
 
+    fn last_audit_head_in_log(&self) -> Result<Option<AuditHead>, StoreError> {
+        audit_head::last_in_log(self)
+    }
+
     fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
         audit_head::last(self)
     }

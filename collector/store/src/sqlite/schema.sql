@@ -343,7 +343,10 @@ CREATE TABLE audit_head (
 );
 CREATE TRIGGER audit_head_no_update BEFORE UPDATE ON audit_head BEGIN SELECT RAISE(ABORT, 'signed heads are append-only'); END;
 CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head BEGIN SELECT RAISE(ABORT, 'signed heads are append-only'); END;
-CREATE TRIGGER audit_head_in_order BEFORE INSERT ON audit_head WHEN NEW.number <= (SELECT coalesce(max(number), 0) FROM audit_head)
+-- A log that was cut or saved out of a damaged store goes on before heads whose records are gone. They stay, and none takes their place.
+CREATE TRIGGER audit_head_in_order BEFORE INSERT ON audit_head WHEN EXISTS (SELECT 1 FROM audit_head WHERE number = NEW.number)
+    OR NEW.number > (SELECT coalesce(max(number), 0) FROM audit)
+    OR NEW.number < coalesce((SELECT h.number FROM audit_head h JOIN audit a ON a.number = h.number AND a.hash = h.hash ORDER BY h.number DESC LIMIT 1), 0)
     BEGIN SELECT RAISE(ABORT, 'signed heads are append-only: each is of a later record'); END;
 -- The keys that signed them: the public half, and its certificate, PEM.
 CREATE TABLE audit_key (

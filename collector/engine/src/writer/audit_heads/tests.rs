@@ -198,9 +198,26 @@ fn a_log_that_is_not_the_one_a_device_witnessed_is_a_critical_incident() {
     other.report(&mut rig, 2, audit_document(), &Witnessed { head: Some(differs) });
     let told = rig.audit("audit.witness_disagrees");
     assert!(told.len() == 2 && told[1].contains("the log here is another one"), "{told:?}");
+    // One that says now this and now that fills no log: one record for each device and day.
+    for number in 600..610 {
+        let lost = signed(&rig, AuditHead { number, hash: "7".repeat(64), ..newest.clone() });
+        witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(newest.clone()) });
+        witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(lost) });
+    }
+    assert_eq!(rig.audit("audit.witness_disagrees").len(), 2);
+    let told_ms = rig.engine.audit_heads.disagreeing[&witness.device];
+    rig.engine.boot_ms = told_ms + TELL_EVERY_MS;
+    let lost = signed(&rig, AuditHead { number: 700, hash: "7".repeat(64), ..newest.clone() });
+    rig.engine.witnessed(
+        &witness.device,
+        &serde_json::to_string(&Witnessed { head: Some(lost) }).expect("JSON"),
+        newest.at,
+    );
+    assert!(rig.engine.commit());
+    assert_eq!(rig.audit("audit.witness_disagrees").len(), 3, "the day after");
     // Nonsense is none.
     other.report(&mut rig, 2, audit_document(), &Witnessed { head: Some(AuditHead { number: 0, ..newest }) });
-    assert_eq!(rig.audit("audit.witness_disagrees").len(), 2);
+    assert_eq!(rig.audit("audit.witness_disagrees").len(), 3);
 }
 
 #[test]
@@ -226,4 +243,51 @@ fn a_restore_that_was_declared_is_no_incident() {
     witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(lost) });
     assert!(!rig.engine.state.has_self_fault(REWRITTEN_KEY));
     assert!(rig.audit("audit.witness_disagrees").is_empty());
+}
+
+#[test]
+fn a_key_that_a_device_names_and_nobody_knows_is_no_incident() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.command(note("test.done")).expect("kept");
+    minute(&mut rig);
+    let mut witness = Witness::connect(&mut rig, "srv-1", 1);
+    let invented = AuditHead { key: "0123456789abcdef".to_owned(), number: 500, ..heads(&rig).pop().expect("signed") };
+    witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(invented) });
+    assert!(!rig.engine.state.has_self_fault(REWRITTEN_KEY));
+    assert!(rig.audit("audit.witness_disagrees").is_empty());
+}
+
+#[test]
+fn a_log_whose_end_is_gone_is_signed_again_and_no_device_is_given_a_head_that_is_not_of_it() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    for _ in 0..3 {
+        rig.command(note("test.done")).expect("kept");
+        minute(&mut rig);
+    }
+    let newest = heads(&rig).pop().expect("signed");
+    rig.command(note("test.done")).expect("kept");
+    // A head of another log, as a store has it whose end was cut off, or that was saved out of a damaged one.
+    let (tip, key) = (rig.engine.store.audit_tip(), rig.engine.audit_heads.key.as_ref().expect("made"));
+    assert!(tip.number > newest.number);
+    let gone = AuditHead { number: tip.number, hash: "7".repeat(64), ..newest.clone() };
+    let gone = key.sign(gone).expect("signed");
+    rig.engine.store.commit(&[Change::AuditHead { head: gone.clone(), tree: tip.tree }]).expect("kept");
+    drop(rig);
+    let mut rig = Rig::open(dir.path(), &machine);
+    assert_eq!(rig.engine.audit_heads.newest(), Some(&newest));
+    let mut witness = Witness::connect(&mut rig, "srv-1", 1);
+    witness.report(&mut rig, 1, audit_document(), &Witnessed::default());
+    assert!(!witness.given().contains(&gone));
+    for _ in 0..2 {
+        rig.command(note("test.done")).expect("kept");
+        minute(&mut rig);
+    }
+    let all = heads(&rig);
+    assert!(all.contains(&gone), "what is gone stays told");
+    assert!(all.last().is_some_and(|last| last.number > gone.number), "and the log is signed again: {all:?}");
+    assert_eq!(rig.engine.audit_heads.newest(), all.last());
+    let told = rig.reader.examine(false);
+    assert!(told.len() == 1 && told[0].contains("is not the one that was signed"), "{told:?}");
 }

@@ -254,10 +254,92 @@ fn a_restore_that_was_declared_explains_what_witnesses_saw_and_nothing_else() {
     (anew.action, anew.at) = ("store.made_anew".to_owned(), at(60));
     store.commit(&[Change::Audit(anew)]).expect("kept");
     let old = signer.sign(9, &"7".repeat(64), &lost.tree, at(50));
-    assert_eq!(verdict(&store, &old), WitnessVerdict::Restored { declared: 17 });
+    // It begins with that; in the middle of a log it excuses nothing.
+    assert_eq!(verdict(&store, &old), WitnessVerdict::Differs);
+    let begun = tempfile::tempdir().expect("directory");
+    let mut fresh = SqliteStore::open(begun.path()).expect("opens");
+    let mut anew = entry("on the command line");
+    (anew.action, anew.at) = ("store.made_anew".to_owned(), at(60));
+    fresh.commit(&[Change::Audit(entry("the first account")), Change::Audit(anew)]).expect("kept");
+    grow(&mut fresh, 20);
+    assert_eq!(verdict(&fresh, &old), WitnessVerdict::Restored { declared: 2 });
+    let later = signer.sign(9, &"7".repeat(64), &lost.tree, at(70));
+    assert_eq!(verdict(&fresh, &later), WitnessVerdict::Differs, "signed after it was begun");
     // Of a key that is not known, and one that nobody signed.
     let stranger = Signer::new().sign(10, &early.hash, &lost.tree, at(500));
     assert_eq!(verdict(&store, &stranger), WitnessVerdict::UnknownKey);
     let forged = AuditHead { number: 999, at: at(500), ..early };
     assert_eq!(verdict(&store, &forged), WitnessVerdict::Forged);
+}
+
+#[test]
+fn a_log_whose_end_is_gone_is_signed_again_and_what_is_gone_stays_told() {
+    let dir = tempfile::tempdir().expect("directory");
+    let mut store = SqliteStore::open(dir.path()).expect("opens");
+    let signer = Signer::new();
+    grow(&mut store, 10);
+    let first = sign(&mut store, &signer, at(1));
+    grow(&mut store, 10);
+    let gone = sign(&mut store, &signer, at(2));
+    store.close().expect("closed");
+    drop(store);
+    tamper(dir.path(), &format!("{NO_TRIGGERS} DELETE FROM audit WHERE number > 12"));
+    let mut store = SqliteStore::open(dir.path()).expect("opens");
+    let newest = |store: &SqliteStore| store.reader().expect("reads").last_audit_head_in_log().expect("read");
+    assert_eq!(newest(&store), Some(first));
+    assert_eq!((store.audit_tip().number, store.audit_tip().tree.size()), (12, 12));
+    grow(&mut store, 1);
+    let again = sign(&mut store, &signer, at(3));
+    assert_eq!((again.number, newest(&store)), (13, Some(again)));
+    assert_eq!(store.reader().expect("reads").last_audit_head().expect("read"), Some(gone));
+    let told = |dir: &Path| SqliteStore::examine(dir, false).expect("read");
+    let cut = told(dir.path());
+    assert!(cut.len() == 1 && cut[0].contains("ends with record 13, and record 20"), "{cut:?}");
+    // No head takes the place of the one whose record is gone.
+    grow(&mut store, 7);
+    let tip = store.audit_tip();
+    let taken = signer.sign(tip.number, &tip.hash, &tip.tree, at(4));
+    assert!(store.commit(&[Change::AuditHead { head: taken, tree: tip.tree }]).is_err());
+    grow(&mut store, 5);
+    let last = sign(&mut store, &signer, at(5));
+    assert_eq!(newest(&store), Some(last));
+    let rewritten = told(dir.path());
+    assert!(rewritten.len() == 1 && rewritten[0].contains("up to record 13 it is"), "{rewritten:?}");
+    let tip = store.audit_tip();
+    drop(store);
+    assert_eq!(SqliteStore::open(dir.path()).expect("opens").audit_tip(), tip, "what was kept of the tree fits");
+}
+
+#[test]
+fn a_number_that_is_nonsense_does_not_hold_up_a_start() {
+    let dir = tempfile::tempdir().expect("directory");
+    let mut store = SqliteStore::open(dir.path()).expect("opens");
+    grow(&mut store, 3);
+    drop(store);
+    let row = "INSERT INTO audit VALUES (9000000000000000000, 1, '', '', '', '', '')";
+    tamper(dir.path(), &format!("DROP TRIGGER audit_in_order; {row}"));
+    let store = SqliteStore::open(dir.path()).expect("opens");
+    let tip = store.audit_tip();
+    assert_eq!((tip.number, tip.tree.size()), (9_000_000_000_000_000_000, 3));
+}
+
+#[test]
+fn a_log_that_is_cut_with_its_heads_while_it_is_used_is_found_by_the_file_beside_it() {
+    let dir = tempfile::tempdir().expect("directory");
+    let mut store = SqliteStore::open(dir.path()).expect("opens");
+    let signer = Signer::new();
+    grow(&mut store, 10);
+    sign(&mut store, &signer, at(1));
+    grow(&mut store, 10);
+    sign(&mut store, &signer, at(2));
+    let reader = store.reader().expect("reads");
+    assert_eq!(reader.examine(false), [""; 0]);
+    let cut = "DELETE FROM audit WHERE number > 12; DELETE FROM audit_head WHERE number > 12";
+    tamper(dir.path(), &format!("{NO_TRIGGERS} {cut}"));
+    for told in [reader.examine(false), SqliteStore::examine(dir.path(), false).expect("read")] {
+        assert!(told.len() == 1 && told[0].contains("it ends with record 12, and record 20"), "{told:?}");
+    }
+    // Nothing beside it says nothing: a copy that was restored is like that.
+    std::fs::remove_file(dir.path().join(HEAD_FILE)).expect("removed");
+    assert_eq!(reader.examine(false), [""; 0]);
 }
