@@ -149,7 +149,7 @@ fn signs_records(own: &X509Certificate<'_>) -> Result<Vec<u8>, String> {
         let ExtendedKeyUsage { any, server_auth, client_auth, code_signing, email_protection, .. } = usage.value;
         let ExtendedKeyUsage { time_stamping, ocsp_signing, other, .. } = usage.value;
         let named = [any, server_auth, client_auth, code_signing, email_protection, time_stamping, ocsp_signing];
-        let others: Vec<String> = other.iter().map(|usage| usage.to_id_string()).collect();
+        let others: Vec<String> = other.iter().map(x509_parser::asn1_rs::Oid::to_id_string).collect();
         !named.into_iter().any(|is_named| *is_named) && others == [signing.as_str()]
     });
     if !alone {
