@@ -14,9 +14,9 @@ use ioc_common::file::sync_dir;
 
 use super::age::{self, AgeError, AgeReader, AgeWriter, OpenKey, SealKey};
 use super::error::{ArchiveFault, BackupError};
-use super::make::free_bytes;
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
+use super::room::free_bytes;
 use super::tar::{TarReader, TarWriter};
 
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.

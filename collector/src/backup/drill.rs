@@ -12,10 +12,11 @@ use super::archive::{ReadArchive, Terms};
 use super::catalogue::Catalogue;
 use super::error::{ArchiveFault, BackupError};
 use super::keys;
-use super::make::{Staging, clear, has_room, of_store, since};
+use super::make::{Staging, clear, of_store, since};
 use super::manifest::Manifest;
 use super::pace::Pace;
 use super::restore::unpack;
+use super::room::has_room;
 
 /// Restores the newest archive for a trial, and keeps the certificate. `expected` is the authority's fingerprint, where it is known.
 ///

@@ -18,11 +18,10 @@ use super::files;
 use super::keys;
 use super::manifest::{self, FORMAT, FileSum, Manifest};
 use super::pace::{Pace, is_stop};
+use super::room::has_room;
 
 /// Where the store is copied to before it is packed, and restored to in a drill: within the data directory, which is closed to others.
 const STAGING: &str = "backup.staging";
-/// Room that is left on a disk, bytes.
-pub(super) const SPARE_BYTES: u64 = 256 << 20;
 
 /// What a backup is made of and by.
 pub(super) struct Making<'a> {
@@ -81,25 +80,6 @@ impl Drop for Staging {
             tracing::warn!(path = %self.0.display(), %error, "what was copied for a backup could not be removed; the next one does");
         }
     }
-}
-
-fn available(dir: &Path) -> Result<u64, BackupError> {
-    let found = rustix::fs::statvfs(dir).map_err(|error| BackupError::file(dir)(error.into()))?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-/// How many bytes can be written where `dir` lies, beside the room that is left.
-pub(super) fn free_bytes(dir: &Path) -> Result<u64, BackupError> {
-    Ok(available(dir)?.saturating_sub(SPARE_BYTES))
-}
-
-/// Whether so many bytes find room where `dir` lies.
-pub(super) fn has_room(dir: &Path, needed: u64) -> Result<(), BackupError> {
-    let (free, needed) = (available(dir)?, needed.saturating_add(SPARE_BYTES));
-    if free < needed {
-        return Err(BackupError::NoRoom { path: dir.to_owned(), needed_mib: needed >> 20, free_mib: free >> 20 });
-    }
-    Ok(())
 }
 
 /// What the store said, unless it was told to stop.

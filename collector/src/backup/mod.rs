@@ -18,6 +18,7 @@ mod make;
 mod manifest;
 mod pace;
 mod restore;
+mod room;
 mod schedule;
 mod tar;
 pub mod task;

@@ -13,8 +13,9 @@ use ioc_engine::writer::{CertificateAllowlist, EngineHandle, RestoreSeam};
 
 use super::archive::{self, ReadArchive, Terms};
 use super::error::BackupError;
-use super::make::{has_room, of_store};
+use super::make::of_store;
 use super::manifest::different_tables;
+use super::room::has_room;
 
 /// The declaration, beside the store.
 const DECLARATION: &str = "restored.json";
