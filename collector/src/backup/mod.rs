@@ -1,8 +1,8 @@
 //! The collector's own backup, its restore, and the drill that proves it (articles 7.1 and 7.2).
 //!
-//! [`make`] copies the store and its history as they are at one moment, beside commits and within a pace, and writes one archive with
-//! keys, configuration and a signed manifest. [`restore`] reads one, compares every byte, file and table, and lays it out in an empty
-//! directory. [`drill`] does the same in a scratch directory and says what came of it. [`task`] does both when they are due.
+//! `make` copies the store and its history as they are at one moment, beside commits and within a pace, and writes one archive with
+//! keys, configuration and a signed manifest. `restore` reads one, compares every byte, file and table, and lays it out in an empty
+//! directory. `drill` does the same in a scratch directory and says what came of it. `task` does both when they are due.
 
 pub mod age;
 mod archive;
