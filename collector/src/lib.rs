@@ -21,6 +21,7 @@ pub mod records;
 pub mod remote_write;
 pub mod serve;
 pub mod setup;
+mod tar;
 mod task_watch;
 pub mod ticket;
 mod watchdog;

@@ -17,7 +17,7 @@ use super::error::{ArchiveFault, BackupError};
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
 use super::room::free_bytes;
-use super::tar::{TarReader, TarWriter};
+use crate::tar::{TarReader, TarWriter};
 
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.
 const MANIFEST_MAX: u64 = 16 * 1024 * 1024;

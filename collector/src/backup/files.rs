@@ -9,7 +9,7 @@ use ioc_common::config::Source as Text;
 
 use super::archive::{Packed, Source};
 use super::error::BackupError;
-use super::tar::is_plain;
+use crate::tar::is_plain;
 
 /// Small files of the data directory, where they are there. The first password, locks and what can be made anew are left out.
 const NOTES: [&str; 3] = ["link.key", "remote-write.position", "integrity-check.last"];

@@ -20,7 +20,6 @@ mod pace;
 mod restore;
 mod room;
 mod schedule;
-mod tar;
 pub mod task;
 
 use ioc_common::clock::Timestamp;

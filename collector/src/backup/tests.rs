@@ -17,7 +17,7 @@ use super::make::{self, Making};
 use super::manifest::{self, Manifest};
 use super::pace::Pace;
 use super::restore;
-use super::tar::TarWriter;
+use crate::tar::TarWriter;
 
 /// A data directory with keys and a store, and a directory for backups that are not sealed.
 struct Place {

@@ -19,10 +19,12 @@ use ioc_store::audit::GENESIS;
 use ioc_store::merkle::{Hash, MISSING, Tree, parse};
 use ioc_store::template::percent_encoded;
 
-use super::tar::{TarWriter, is_name};
-use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, key_file, statement};
+use super::{
+    AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, is_part, key_file, statement,
+};
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
+use crate::tar::TarWriter;
 
 /// Items of one answer.
 const PAGE: usize = 500;
@@ -378,7 +380,7 @@ impl Parts {
 
     /// Makes a file. The name may hold what the collector says: it becomes no path but one in here.
     fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
-        anyhow::ensure!(is_name(name), "the file {name:?} cannot be made: that is no plain name");
+        anyhow::ensure!(is_part(name, content.len() as u64), "the file {name:?} cannot be made: that is no plain name");
         let path = self.dir.join(name);
         if let Some(above) = path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
@@ -411,14 +413,17 @@ impl Parts {
     fn pack(&self, to_file: &Path, files: &[ListedFile], (manifest, signature): (&[u8], &str)) -> anyhow::Result<()> {
         let at_s = clock::now().as_secs().unsigned_abs();
         let packed = || {
-            let mut out = TarWriter::new(BufWriter::new(new_file(to_file)?));
+            let mut out = TarWriter::new(BufWriter::new(new_file(to_file)?), at_s);
             for (name, mut content) in [(MANIFEST, manifest), (SIGNATURE, signature.as_bytes())] {
-                out.add(name, content.len() as u64, at_s, &mut content)?;
+                out.append(name, content.len() as u64, &mut content)?;
             }
             for file in files {
-                out.add(&file.name, file.bytes, at_s, &mut File::open(self.dir.join(&file.name))?)?;
+                anyhow::ensure!(is_part(&file.name, file.bytes), "{} does not fit into an archive", file.name);
+                out.append(&file.name, file.bytes, &mut File::open(self.dir.join(&file.name))?)?;
             }
-            out.finish()?.get_ref().sync_all()?;
+            let mut out = out.finish()?;
+            out.flush()?;
+            out.get_ref().sync_all()?;
             anyhow::Ok(())
         };
         packed().inspect_err(|_| drop(fs::remove_file(to_file)))

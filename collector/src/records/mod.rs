@@ -5,11 +5,11 @@
 //! `tests/peers/verify_records.py` is a second verifier, by that page alone.
 
 pub mod export;
-mod tar;
 pub mod verify;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tar;
 use ioc_common::audit_head::AuditHead;
 
 /// What the format is called; another one has another name.
@@ -66,4 +66,38 @@ fn is_key(id: &str) -> bool {
 /// Where the certificate of a key lies.
 fn key_file(id: &str) -> String {
     format!("keys/{id}.pem")
+}
+
+/// Largest file of an archive of records, bytes: 8 GiB.
+const PART_MAX_BYTES: u64 = 0o777_7777_7777;
+
+/// Whether an archive of records may have such a file. Every one is held to that: when it is made, when it is put into an archive, and when
+/// it is read.
+fn is_part(name: &str, bytes: u64) -> bool {
+    tar::is_plain(name) && !name.contains(['@', '+']) && bytes <= PART_MAX_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar::TarWriter;
+
+    #[test]
+    fn a_name_is_a_path_below_and_nothing_else() {
+        for name in ["manifest.json", "keys/0123456789abcdef.pem", "files/INC-000012/aa", "a..b"] {
+            assert!(is_part(name, 0), "{name}");
+        }
+        let long = "x".repeat(101);
+        for name in
+            ["", "/etc/passwd", "../a", "a/../b", "a/..", "./a", "a//b", "a/", "a\\b", "a\0b", "máy", "a b", &long]
+        {
+            assert!(!is_part(name, 0), "{name}");
+            assert!(TarWriter::new(Vec::new(), 0).append(name, 0, &mut std::io::empty()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_larger_than_its_bound() {
+        assert!(is_part("a", PART_MAX_BYTES) && !is_part("a", PART_MAX_BYTES + 1) && !is_part("a@b", 0));
+    }
 }

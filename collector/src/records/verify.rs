@@ -16,8 +16,8 @@ use ioc_store::audit::{AuditRecord, follows};
 use ioc_store::merkle::{parse, root_of};
 
 use super::export::digest;
-use super::tar::{TarEntry, list};
-use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, is_key, key_file, statement};
+use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, is_key, is_part, key_file, statement};
+use crate::tar::{TarEntry, list};
 
 /// Largest manifest, certificate or signature, bytes.
 const SMALL_MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -46,6 +46,7 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
     let mut found = Archive { file, entries: BTreeMap::new(), findings: Vec::new() };
     for entry in entries {
         let name = entry.name.clone();
+        anyhow::ensure!(is_part(&name, entry.bytes), "{}: {name} is no file of records", archive.display());
         if found.entries.insert(name.clone(), entry).is_some() {
             found.find(format!("{name}: it is there twice"));
         }

@@ -23,7 +23,7 @@ use crate::sign_in::system_token;
 use crate::tone::Tone;
 use ioc_engine::command::Command;
 use ioc_engine::config::Config;
-use ioc_engine::job;
+use ioc_engine::job::{self, JobState};
 use ioc_store::scope::AccessScope;
 use ioc_store::{JobRecord, Reader, StoreError};
 
@@ -90,20 +90,23 @@ pub(crate) struct Job {
     last_report: Option<Timestamp>,
     /// What it said then.
     message: String,
+    #[serde(skip)]
+    tone: Tone,
 }
 
 impl Job {
     fn every_ms(&self) -> i64 {
         i64::try_from(self.every_s.saturating_mul(1000)).unwrap_or(i64::MAX)
     }
+}
 
-    fn tone(&self) -> Tone {
-        match self.state {
-            "succeeded" => Tone::Good,
-            "waiting" => Tone::Away,
-            "unheard" => Tone::Warning,
-            _ => Tone::Bad,
-        }
+/// How it looks.
+const fn tone_of(state: JobState) -> Tone {
+    match state {
+        JobState::Succeeded => Tone::Good,
+        JobState::Waiting => Tone::Away,
+        JobState::Unheard => Tone::Warning,
+        JobState::Failed | JobState::Late => Tone::Bad,
     }
 }
 
@@ -125,24 +128,22 @@ fn visible_jobs(
         let record = records.iter().find(|record| record.name == job.name).cloned().unwrap_or_else(new);
         let state = job::state(job, &record, started, now);
         let seconds = |ms: i64| ms.unsigned_abs() / 1000;
-        jobs.push((
-            !state.is_bad(),
-            Job {
-                name: job.name.clone(),
-                title: job.title.clone(),
-                device: device.map(|device| device.info.id.to_string()),
-                state: state.as_str(),
-                every_s: seconds(job.every.as_millis()),
-                grace_s: seconds(job.grace.as_millis()),
-                last_success: record.last_success,
-                due_at: job::due_at(job, &record),
-                last_report: record.last_report.as_ref().map(|report| report.at),
-                message: record.last_report.map(|report| report.message).unwrap_or_default(),
-            },
-        ));
+        jobs.push(Job {
+            name: job.name.clone(),
+            title: job.title.clone(),
+            device: device.map(|device| device.info.id.to_string()),
+            state: state.as_str(),
+            every_s: seconds(job.every.as_millis()),
+            grace_s: seconds(job.grace.as_millis()),
+            last_success: record.last_success,
+            due_at: job::due_at(job, &record),
+            last_report: record.last_report.as_ref().map(|report| report.at),
+            message: record.last_report.map(|report| report.message).unwrap_or_default(),
+            tone: tone_of(state),
+        });
     }
-    jobs.sort_by_key(|(well, _)| *well);
-    Ok(jobs.into_iter().map(|(_, job)| job).collect())
+    jobs.sort_by_key(|job| job.tone != Tone::Bad);
+    Ok(jobs)
 }
 
 async fn read(app: &App, person: &Person) -> Result<Vec<Job>, Problem> {
