@@ -72,13 +72,14 @@ impl Engine {
             advice: Text::new(
                 format!(
                     "Những gì ghi sau {of} không còn: sự cố, xác nhận, sổ trực, tài khoản, máy mới đăng ký. \
-                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» của từng máy. \
+                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» của từng máy (agent khởi động lại trong lúc ấy: chỉ lần chạy cuối). \
                      Đăng ký lại máy mới sau lúc ấy, ghi lại vào sổ những gì mất, rồi đóng sự cố này (docs/vi/backup.md)."
                 ),
                 format!(
                     "What was written after {of} is gone: incidents, acknowledgements, the duty book, accounts, machines that were enrolled since. \
                      Every machine sends again what it still holds; what it had \
-                     freed is counted as lost, as the event reports.lost of each. Enrol machines again that came since, write down what is missing, then close this incident (docs/backup.md)."
+                     freed is counted as lost, as the event reports.lost of each (of an agent that restarted meanwhile: its last run only). \
+                     Enrol machines again that came since, write down what is missing, then close this incident (docs/backup.md)."
                 ),
             ),
             report: None,
