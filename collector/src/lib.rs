@@ -1,6 +1,6 @@
 //! The collector: what runs around the engine. It receives reports, sends notices, opens tickets, and has the command line.
 //!
-//! Data flows one way: [`ingest`] → `ioc-engine` (which asks `ioc-judge`) → `ioc-store`, one commit → outbox → [`notify`] and
+//! Data flows one way: `ioc-ingest` → `ioc-engine` (which asks `ioc-judge`) → `ioc-store`, one commit → outbox → [`notify`] and
 //! `ioc-web`. What comes back (a delivery's result, a person's action) is a command through the same engine. There is one
 //! writer of state: the engine.
 
@@ -13,7 +13,6 @@ pub mod config;
 pub mod doctor;
 pub mod first_start;
 pub mod host_probe;
-pub mod ingest;
 pub mod integrity_check;
 pub mod notify;
 mod panics;

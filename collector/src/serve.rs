@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, watch};
 use ioc_common::clock;
 
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
-use crate::ingest::endpoint::MqttEndpoint;
 use crate::remote_write::StoreRows;
 use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
@@ -28,6 +27,7 @@ use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
+use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::{Archive, Reader, StoreError};
 use ioc_web::{App, server};
 

@@ -29,9 +29,9 @@ const WALLS: &[(&[&str], &[&str])] = &[
     (&["agent/src/sensor/ups"], &["tokio", "std::net", "clock::now"]),
     (&["collector/store/src"], &["tokio", "axum", "rusqlite", "crate::sqlite"]),
     (&["collector/engine/src"], &["axum", "rusqlite", "ioc_store::sqlite"]),
-    (&["collector/src/ingest"], &["axum", "ioc_web", "crate::notify", "crate::ticket", "rusqlite", "ioc_judge"]),
-    (&["collector/src/notify"], &["axum", "ioc_web", "crate::ingest", "crate::ticket", "rusqlite"]),
-    (&["collector/src/ticket"], &["axum", "ioc_web", "crate::ingest", "rusqlite"]),
+    (&["collector/ingest/src"], &["axum", "rusqlite", "ioc_judge", "ioc_store::sqlite"]),
+    (&["collector/src/notify"], &["axum", "ioc_web", "ioc_ingest", "crate::ticket", "rusqlite"]),
+    (&["collector/src/ticket"], &["axum", "ioc_web", "ioc_ingest", "rusqlite"]),
     (&["collector/web/src"], &["rusqlite", "rmqtt_codec", "ioc_store::sqlite"]),
     // Which store it is, is decided in `directory` alone: nothing else of the collector knows one.
     (&["collector/src", "tests"], &["rusqlite", "ioc_store::sqlite"]),

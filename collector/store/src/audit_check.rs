@@ -32,8 +32,8 @@ pub enum AuditFinding {
     Rewritten { head: u64, at: Timestamp, agreed: u64 },
     /// From this record on, written then, the log was never signed.
     Unsigned { first: u64, at: Timestamp },
-    /// The end is cut off.
-    Cut { last: u64, head: u64, at: Timestamp },
+    /// The end is cut off. What is left was signed up to `agreed`; behind it, it may have been written anew.
+    Cut { last: u64, head: u64, at: Timestamp, agreed: u64 },
     /// A head by a key that is not known here.
     UnknownKey { head: u64, key: String },
     /// A head that its key did not sign.
@@ -49,8 +49,7 @@ impl AuditFinding {
         match self {
             Self::Missing { first, .. } | Self::Unsigned { first, .. } => *first,
             Self::Order { number, .. } | Self::Changed { number } => *number,
-            Self::Rewritten { agreed, .. } => *agreed + 1,
-            Self::Cut { last, .. } => *last + 1,
+            Self::Rewritten { agreed, .. } | Self::Cut { agreed, .. } => *agreed + 1,
             Self::UnknownKey { head, .. } | Self::Forged { head } => *head,
             Self::Unreadable { .. } => 0,
         }
@@ -91,9 +90,10 @@ impl fmt::Display for AuditFinding {
                 "from record {first} on, which was written at {at}, no head was signed, though one is every minute: signed heads are missing, \
                  or none could be signed"
             ),
-            Self::Cut { last, head, at } => write!(
+            Self::Cut { last, head, at, agreed } => write!(
                 f,
-                "the end is cut off: the log ends with record {last}, and record {head} was there when it was signed at {at}"
+                "the end is cut off: the log ends with record {last}, and record {head} was there when it was signed at {at} (up to record \
+                 {agreed} it is the log that was signed)"
             ),
             Self::UnknownKey { head, key } => {
                 write!(f, "the head of record {head} was signed by the key {key}, which is not known here")
@@ -215,7 +215,8 @@ impl AuditCheck {
     #[must_use]
     pub fn finish(mut self) -> Vec<AuditFinding> {
         if let Some(head) = self.heads.pop_back() {
-            self.find(AuditFinding::Cut { last: self.number, head: head.number, at: head.at });
+            let agreed = self.agreed().1;
+            self.find(AuditFinding::Cut { last: self.number, head: head.number, at: head.at, agreed });
         }
         self.findings
     }

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = ioc_collector::ingest::packet_path(data);
+    let _ = ioc_ingest::packet_path(data);
 });
