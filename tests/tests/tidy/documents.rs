@@ -126,7 +126,7 @@ fn paths_in_documents_lead_somewhere() {
         "writer/mod.rs",
         "collector/src/",
         "collector/src/notify/{queue,worker}.rs",
-        "collector/src/{ingest,notify}",
+        "collector/src/{ticket,notify}",
         "collector/src/notify/<channel>/delivery.rs",
         "agent/probe/src/NAME.rs",
         "agent/src/uplink/session",
