@@ -44,7 +44,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 22] = [
+    let checks: &[fn(Open<'_>, &Path)] = &[
         devices_and_samples,
         surveys,
         faults_and_incidents,
