@@ -89,7 +89,7 @@ CREATE TABLE document_change (
     depth INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (device, name, number)
-) WITHOUT ROWID;
+);
 CREATE INDEX document_change_by_time ON document_change (device, at, name);
 -- What is known of a device's losses: how many reports in all, and what the judge needs to find more.
 CREATE TABLE losses (
