@@ -445,6 +445,9 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/wall",
         "/incidents/new",
         "/devices/sim-00000/history",
+        "/devices/sim-00000/past",
+        "/devices/sim-00000/changes",
+        "/devices/sim-00000/compare",
     ];
     let mut barriers = Vec::new();
     for page in pages {

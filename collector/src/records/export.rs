@@ -84,6 +84,7 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     incidents(runtime, &wanted, incident, &parts).await?;
     faults(runtime, &wanted, incident, &parts).await?;
     events(runtime, &wanted, incident, &parts).await?;
+    changes(runtime, &wanted, incident, &parts).await?;
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
         let id = text(&one["id"])?;
@@ -285,16 +286,7 @@ async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
 /// What happened on devices in the period.
 async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
     let mut out = Kind::begin(parts, "events.jsonl", &["device", "number", "at", "name", "text", "fields"])?;
-    let devices = match &wanted.device {
-        Some(device) => vec![device.clone()],
-        // An incident of the centre as a whole is of no device.
-        None if only.is_some() => Vec::new(),
-        None => {
-            let found = all(runtime, "/api/v1/devices?", "").await?;
-            found.iter().filter_map(|one| one["id"].as_str().or(one["device"].as_str()).map(str::to_owned)).collect()
-        }
-    };
-    for device in devices {
+    for device in devices(runtime, wanted, only).await? {
         let mut cursor = String::new();
         loop {
             let path = format!("/api/v1/devices/{}/events?limit={PAGE}{cursor}", percent_encoded(&device));
@@ -309,6 +301,36 @@ async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
         }
     }
     out.end()
+}
+
+/// What changed in documents of devices in the period (`documents/changes`), each as a difference.
+async fn changes(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+    let mut out =
+        Kind::begin(parts, "changes.jsonl", &["device", "at", "document", "number", "kind", "why", "differences"])?;
+    let moment = |name: &str, at: Timestamp| format!("&{name}={}", percent_encoded(&at.to_string()));
+    let period = format!("{}{}", moment("from", wanted.from), moment("until", wanted.to));
+    for device in devices(runtime, wanted, only).await? {
+        for mut one in
+            all(runtime, &format!("/api/v1/devices/{}/documents/changes?", percent_encoded(&device)), &period).await?
+        {
+            one["device"] = json!(device);
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}
+
+/// The devices whose records are asked for.
+async fn devices(runtime: &Path, wanted: &Wanted, only: Option<u64>) -> anyhow::Result<Vec<String>> {
+    Ok(match &wanted.device {
+        Some(device) => vec![device.clone()],
+        // An incident of the centre as a whole is of no device.
+        None if only.is_some() => Vec::new(),
+        None => {
+            let found = all(runtime, "/api/v1/devices?", "").await?;
+            found.iter().filter_map(|one| one["id"].as_str().or(one["device"].as_str()).map(str::to_owned)).collect()
+        }
+    })
 }
 
 fn of_device(wanted: &Wanted) -> String {

@@ -94,6 +94,14 @@ pub enum Change {
         /// What it says, JSON.
         body: String,
     },
+    /// The history of a device's document before one of its changes is forgotten: that change becomes the first that is known. What stood then
+    /// and later is still known. While the clock is in doubt nothing is forgotten.
+    DocumentChangesForgotten {
+        device: DeviceId,
+        name: String,
+        /// The number of the change ([`crate::document_history::ForgettableChanges`]).
+        below: u64,
+    },
     /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
     Software {
         device: DeviceId,

@@ -7,6 +7,7 @@ mod certificates;
 mod clock;
 mod compaction;
 mod damaged_documents;
+mod document_history;
 mod failures;
 mod limits;
 mod losses;
@@ -45,8 +46,15 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
     let checks: &[fn(Open<'_>, &Path)] = &[
+    let checks: [fn(Open<'_>, &Path); 28] = [
         devices_and_samples,
         surveys,
+        document_history::every_version_of_a_document_can_be_had_again,
+        document_history::moments_go_by_what_came_last_whatever_the_clock_did,
+        document_history::what_changes_by_itself_makes_no_change,
+        document_history::software_has_a_history_too,
+        document_history::what_is_forgotten_leaves_what_stood_then,
+        document_history::changes_come_by_pages_and_only_of_what_is_within_reach,
         faults_and_incidents,
         outbox::outbox,
         tickets,

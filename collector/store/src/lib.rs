@@ -17,6 +17,7 @@ pub mod compaction;
 mod contract;
 pub mod coverage;
 mod directory;
+pub mod document_history;
 mod enrolment;
 mod error;
 pub mod history;

@@ -10,6 +10,7 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
@@ -59,6 +60,26 @@ pub trait Reader: Send {
 
     /// What surveys of a device found, by name.
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
+
+    /// How documents of a device stood at a moment, by name: the one of this name, or all of which anything is known. They are in their stable
+    /// form ([`crate::document_history`]), the software list among them.
+    fn documents_at(
+        &self,
+        id: &DeviceId,
+        name: Option<&str>,
+        moment: Timestamp,
+    ) -> Result<Vec<(String, PastState)>, StoreError>;
+
+    /// Changes of a device's documents, newest first, a page of them.
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError>;
+
+    /// Which of a device's changes, at most `limit`, can be forgotten so that what stood at `before` and later is still known.
+    fn forgettable_changes(
+        &self,
+        id: &DeviceId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<ForgettableChanges, StoreError>;
 
     /// How many bytes what surveys of a device found has, by name.
     fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError>;

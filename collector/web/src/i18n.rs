@@ -158,6 +158,8 @@ mod tests {
                 "incident-state-",
                 "fault-state-",
                 "doc-",
+                "change-",
+                "past-side-",
                 "field-",
                 "event-",
                 "gate-",

@@ -1,5 +1,7 @@
 //! Personal data on the pages (article 12): who may see it, and the record of who did.
 
+use std::collections::BTreeSet;
+
 use ioc_common::id::DeviceId;
 use ioc_common::{clock, document};
 use ioc_judge::{Fault, Incident, Text, TimelineStep};
@@ -9,15 +11,24 @@ use crate::person::Person;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_store::{DocumentRecord, Right, audit};
 
+/// Whether the person may see all that documents of these names say of people; that they do is recorded. What cannot be recorded is not shown.
+pub(crate) async fn may_see<'n>(
+    app: &App,
+    person: &Person,
+    device: &DeviceId,
+    names: impl Iterator<Item = &'n str>,
+) -> bool {
+    let personal: BTreeSet<&str> = names.filter(|name| document::has_personal(name)).collect();
+    if personal.is_empty() {
+        return true;
+    }
+    let detail = personal.into_iter().collect::<Vec<_>>().join(", ");
+    person.may(Right::Personal) && record(app, person, device.as_str(), &detail).await
+}
+
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
 pub(crate) async fn retain_allowed(app: &App, person: &Person, device: &DeviceId, documents: &mut Vec<DocumentRecord>) {
-    let personal: Vec<&str> =
-        documents.iter().map(|one| one.name.as_str()).filter(|name| document::has_personal(name)).collect();
-    if personal.is_empty() {
-        return;
-    }
-    let detail = personal.join(", ");
-    if !person.may(Right::Personal) || !record(app, person, device.as_str(), &detail).await {
+    if !may_see(app, person, device, documents.iter().map(|one| one.name.as_str())).await {
         documents.retain(|one| !document::is_of_people(&one.name));
         for one in documents.iter_mut().filter(|one| document::has_personal(&one.name)) {
             one.body = document::without_personal(&one.name, &one.body);

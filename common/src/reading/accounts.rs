@@ -45,7 +45,9 @@ pub struct Account {
 }
 
 impl Findings for Accounts {
-    const PROBE: ProbeInfo = ProbeInfo::survey("accounts", 6 * HOUR_S, &["account."]).personal(&["/"], &["account."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("accounts", 6 * HOUR_S, &["account."])
+        .personal(&["/"], &["account."])
+        .members(&[("/accounts", &["name"])]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let number = |count: Option<u32>| count.map_or(f64::NAN, f64::from);

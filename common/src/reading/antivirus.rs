@@ -60,7 +60,9 @@ pub struct Detection {
 
 impl Findings for Antivirus {
     const PROBE: ProbeInfo = ProbeInfo::survey("antivirus", 15 * MINUTE_S, &["av."])
-        .personal(&["/products/*/detections/*/file"], &["malware."]);
+        .personal(&["/products/*/detections/*/file"], &["malware."])
+        .members(&[("/products", &["name"])])
+        .volatile(&["/products/*/signatures", "/products/*/signatures_at", "/products/*/scanned_at"]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         sink.put("av.products", "", self.products.len() as f64);

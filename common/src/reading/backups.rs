@@ -33,7 +33,9 @@ pub struct Backup {
 }
 
 impl Findings for Backups {
-    const PROBE: ProbeInfo = ProbeInfo::survey("backups", HOUR_S, &["backup."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("backups", HOUR_S, &["backup."])
+        .members(&[("/jobs", &["name"])])
+        .volatile(&["/jobs/*/succeeded_at", "/jobs/*/detail"]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for job in &self.jobs {

@@ -34,8 +34,9 @@ pub struct CertificateFile {
 }
 
 impl Findings for Certificates {
-    const PROBE: ProbeInfo =
-        ProbeInfo::survey("certificates", 6 * HOUR_S, &["cert."]).personal(&["/certificates/*/subject"], &[]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("certificates", 6 * HOUR_S, &["cert."])
+        .personal(&["/certificates/*/subject"], &[])
+        .members(&[("/certificates", &["path"]), ("/certificates", &["path", "until"])]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let mut told = BTreeSet::new();

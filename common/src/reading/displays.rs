@@ -86,7 +86,8 @@ pub struct Difference {
 }
 
 impl Findings for Displays {
-    const PROBE: ProbeInfo = ProbeInfo::survey("displays", HOUR_S, &["display."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("displays", HOUR_S, &["display."])
+        .members(&[("/connectors", &["name"]), ("/differences", &["connector", "kind"])]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         let connected = self.connectors.iter().filter(|one| one.connected == Some(true)).count();

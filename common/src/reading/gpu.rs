@@ -39,7 +39,9 @@ pub struct Gpu {
 }
 
 impl Findings for Gpus {
-    const PROBE: ProbeInfo = ProbeInfo::survey("gpu", 5 * MINUTE_S, &["gpu."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("gpu", 5 * MINUTE_S, &["gpu."])
+        .members(&[("/gpus", &["id"])])
+        .volatile(&["/gpus/*/uncorrected_errors"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for gpu in &self.gpus {

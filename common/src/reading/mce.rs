@@ -19,7 +19,8 @@ pub struct MachineChecks {
 
 impl Findings for MachineChecks {
     const PROBE: ProbeInfo =
-        ProbeInfo::survey("mce", 15 * MINUTE_S, &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"]);
+        ProbeInfo::survey("mce", 15 * MINUTE_S, &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"])
+            .volatile(&["/exceptions", "/thresholds", "/deferred"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         let count = |count: Option<u64>| count.map_or(f64::NAN, |count| count as f64);

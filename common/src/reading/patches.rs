@@ -64,7 +64,9 @@ pub struct Update {
 }
 
 impl Findings for Patches {
-    const PROBE: ProbeInfo = ProbeInfo::survey("patches", DAY_S, &["patch.", "os."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("patches", DAY_S, &["patch.", "os."])
+        .members(&[("/updates", &["name"])])
+        .volatile(&["/refreshed_at"]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let count = |count: Option<u32>| count.map_or(f64::NAN, f64::from);

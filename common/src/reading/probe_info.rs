@@ -19,12 +19,27 @@ pub struct ProbeInfo {
     pub personal_paths: &'static [&'static str],
     /// Its events that tell of people, by how their names begin.
     pub personal_events: &'static [&'static str],
+    /// Which fields tell the members of its document's lists from each other, by the path of the list. A list that is not named here goes by
+    /// what its members have (`ioc_store::document_history`).
+    pub member_keys: &'static [(&'static str, &'static [&'static str])],
+    /// What of its document changes though the machine does not: counters, ages, times of surveys. Their history is that of the numbers; that of
+    /// documents leaves them out, so that they make no change by themselves.
+    pub volatile_paths: &'static [&'static str],
 }
 
 impl ProbeInfo {
     /// One that is read at samples.
     pub(crate) const fn sampled(name: &'static str, metrics: &'static [&'static str]) -> Self {
-        Self { name, every_s: None, metrics, shared_metrics: &[], personal_paths: &[], personal_events: &[] }
+        Self {
+            name,
+            every_s: None,
+            metrics,
+            shared_metrics: &[],
+            personal_paths: &[],
+            personal_events: &[],
+            member_keys: &[],
+            volatile_paths: &[],
+        }
     }
 
     /// One whose survey is made every so many seconds.
@@ -44,5 +59,15 @@ impl ProbeInfo {
         personal_events: &'static [&'static str],
     ) -> Self {
         Self { personal_paths, personal_events, ..self }
+    }
+
+    /// These fields tell the members of its document's lists from each other.
+    pub(super) const fn members(self, member_keys: &'static [(&'static str, &'static [&'static str])]) -> Self {
+        Self { member_keys, ..self }
+    }
+
+    /// This of its document changes though the machine does not.
+    pub(super) const fn volatile(self, volatile_paths: &'static [&'static str]) -> Self {
+        Self { volatile_paths, ..self }
     }
 }

@@ -55,7 +55,8 @@ pub struct Port {
 }
 
 impl Findings for Protection {
-    const PROBE: ProbeInfo = ProbeInfo::survey("protection", 30 * MINUTE_S, &["protect."]);
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("protection", 30 * MINUTE_S, &["protect."]).members(&[("/listening", &["port", "address"])]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("protect.firewall", "", flag(self.firewall));

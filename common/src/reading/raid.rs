@@ -47,7 +47,9 @@ pub struct Array {
 }
 
 impl Findings for Raid {
-    const PROBE: ProbeInfo = ProbeInfo::survey("raid", 30 * MINUTE_S, &["raid."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("raid", 30 * MINUTE_S, &["raid."])
+        .members(&[("/arrays", &["name", "kind"])])
+        .volatile(&["/arrays/*/errors"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for array in &self.arrays {

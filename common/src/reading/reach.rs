@@ -36,7 +36,8 @@ pub struct Endpoint {
 }
 
 impl Findings for Reach {
-    const PROBE: ProbeInfo = ProbeInfo::survey("reach", MINUTE_S, &["reach."]).sharing(&["cert."]);
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("reach", MINUTE_S, &["reach."]).sharing(&["cert."]).members(&[("/endpoints", &["name"])]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for endpoint in &self.endpoints {

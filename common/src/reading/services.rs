@@ -34,7 +34,9 @@ pub struct Service {
 }
 
 impl Findings for Services {
-    const PROBE: ProbeInfo = ProbeInfo::survey("services", 5 * MINUTE_S, &["service."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("services", 5 * MINUTE_S, &["service."])
+        .members(&[("/watched", &["unit"])])
+        .volatile(&["/watched/*/restarts"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("service.failed", "", self.failed.len() as f64);

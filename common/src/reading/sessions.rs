@@ -38,8 +38,10 @@ pub struct Session {
 }
 
 impl Findings for Sessions {
-    const PROBE: ProbeInfo =
-        ProbeInfo::survey("sessions", 10 * MINUTE_S, &["session."]).personal(&["/"], &["login.", "session."]);
+    const PROBE: ProbeInfo = ProbeInfo::survey("sessions", 10 * MINUTE_S, &["session."])
+        .personal(&["/"], &["login.", "session."])
+        .members(&[("/sessions", &["account", "terminal"])])
+        .volatile(&["/failures", "/failures_from"]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("session.open", "", self.open.map_or(f64::NAN, f64::from));

@@ -81,7 +81,17 @@ pub struct AcceptedCounts {
 }
 
 impl Findings for Smart {
-    const PROBE: ProbeInfo = ProbeInfo::survey("smart", 30 * MINUTE_S, &["smart."]);
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("smart", 30 * MINUTE_S, &["smart."]).members(&[("/disks", &["device"])]).volatile(&[
+            "/disks/*/asleep",
+            "/disks/*/pending",
+            "/disks/*/reallocated",
+            "/disks/*/uncorrectable",
+            "/disks/*/media_errors",
+            "/disks/*/crc_errors",
+            "/disks/*/wear_pct",
+            "/disks/*/spare_pct",
+        ]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for disk in &self.disks {

@@ -4,8 +4,8 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, duty, enrolment, event, fault,
-    incident, job, maintenance, outbox, sample, software, ticket,
+    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
+    event, fault, incident, job, maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 
@@ -29,6 +29,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         }
         Change::Losses { device, ledger } => device::put_losses(commit, device, ledger),
         Change::Document { device, name, at, body } => document::put(commit, device, name, *at, body),
+        Change::DocumentChangesForgotten { device, name, below } => {
+            document_change::forget_below(commit, device, name, *below)
+        }
         Change::Comparison { device, rule, comparison } => document::put_comparison(commit, device, rule, comparison),
         Change::Event { device, at, name, text, fields } => event::put(commit, device, *at, name, text, fields),
         Change::EventsPruned { device, keep } => event::prune(commit, device, *keep),

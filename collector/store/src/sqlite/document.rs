@@ -10,6 +10,7 @@ use ioc_judge::DeviceInfo;
 use ioc_judge::rule::document::Comparison;
 
 use super::commit::Commit;
+use super::document_change;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
 use crate::{DocumentRecord, StoreError};
@@ -22,6 +23,7 @@ pub(super) fn put(
     text: &str,
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
+    document_change::replaced(commit, (number, name), at, text)?;
     commit.run(
         "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
         params![number, name, at.as_millis(), text],

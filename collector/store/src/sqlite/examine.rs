@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
 use super::audit_head;
+use super::document_change;
 use super::file::FILES;
 use super::fold_mark;
 use super::value::{limit_of, signed};
@@ -141,6 +142,11 @@ fn rows(connection: &Connection) -> Vec<String> {
             Ok(wrong) => findings.push(format!("{name}: {wrong} do not match their checksums")),
             Err(error) => findings.push(format!("{name}: {error}")),
         }
+    }
+    match document_change::damaged(connection) {
+        Ok(0) => {}
+        Ok(wrong) => findings.push(format!("changes of documents: {wrong} do not match their checksums")),
+        Err(error) => findings.push(format!("changes of documents: {error}")),
     }
     findings
 }

@@ -18,6 +18,7 @@ mod connection;
 mod coverage;
 mod device;
 mod document;
+mod document_change;
 mod duty;
 mod enrolment;
 mod event;

@@ -12,11 +12,12 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, duty, enrolment, event,
-    examine, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
+    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
+    enrolment, event, examine, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::coverage::CoverageFacts;
+use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
@@ -70,6 +71,28 @@ impl Reader for SqliteReader {
 
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
         document::list(self, id)
+    }
+
+    fn documents_at(
+        &self,
+        id: &DeviceId,
+        name: Option<&str>,
+        moment: Timestamp,
+    ) -> Result<Vec<(String, PastState)>, StoreError> {
+        document_change::at(self, id, name, moment)
+    }
+
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+        document_change::list(self, query)
+    }
+
+    fn forgettable_changes(
+        &self,
+        id: &DeviceId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<ForgettableChanges, StoreError> {
+        document_change::forgettable(self, id, before, limit)
     }
 
     fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {

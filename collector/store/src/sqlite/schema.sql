@@ -76,6 +76,21 @@ CREATE TABLE document (
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
 CREATE INDEX document_by_name ON document (name, device);
+-- The history of documents and of the software list: a row for each change, which leads back from the version after it to the one before
+-- (document_change.rs).
+CREATE TABLE document_change (
+    device INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    -- From 1, in the order in which they came.
+    number INTEGER NOT NULL,
+    -- When the version after it was made.
+    at INTEGER NOT NULL,
+    -- How many changes have come since the last that has the version before it whole; 0 where this one has.
+    depth INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (device, name, number)
+);
+CREATE INDEX document_change_by_time ON document_change (device, at, name);
 -- What is known of a device's losses: how many reports in all, and what the judge needs to find more.
 CREATE TABLE losses (
     device INTEGER PRIMARY KEY REFERENCES device (number),
@@ -94,7 +109,9 @@ CREATE TABLE software_list (
     device INTEGER PRIMARY KEY,
     list TEXT NOT NULL,
     at INTEGER NOT NULL,
-    whole INTEGER NOT NULL
+    whole INTEGER NOT NULL,
+    -- When the last whole list was made, which its history goes back from; none before there was one.
+    known INTEGER
 );
 CREATE TABLE software (
     device INTEGER NOT NULL,
@@ -102,6 +119,8 @@ CREATE TABLE software (
     -- The whole list that last named it; what an older one named is deleted when a new one is whole.
     list TEXT NOT NULL,
     item TEXT NOT NULL,
+    -- While the parts of a new list come: what stood here in the last whole one; empty where nothing did, none where nothing has come.
+    before TEXT,
     PRIMARY KEY (device, key)
 ) WITHOUT ROWID;
 CREATE TABLE layout (

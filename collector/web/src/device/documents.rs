@@ -93,7 +93,7 @@ fn freshness(found: Timestamp, now: Timestamp, is_reporting: bool, whole: bool) 
     }
 }
 
-fn show(page_context: &PageContext, record: &DocumentRecord, is_reporting: bool) -> Option<DocumentCard> {
+pub(super) fn show(page_context: &PageContext, record: &DocumentRecord, is_reporting: bool) -> Option<DocumentCard> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
     let mut shown = DocumentCard {
         name: record.name.clone(),
@@ -150,7 +150,8 @@ fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> DocumentTable
     }
 }
 
-fn text_of(page_context: &PageContext, value: &Value) -> String {
+/// A value, as people read it.
+pub(super) fn text_of(page_context: &PageContext, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => page_context.t("yes"),

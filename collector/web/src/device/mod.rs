@@ -10,6 +10,7 @@ pub(crate) mod inventory;
 pub(crate) mod labels;
 pub(crate) mod list;
 pub(crate) mod name;
+pub(crate) mod past;
 pub(crate) mod replay;
 pub(crate) mod row;
 pub(crate) mod software;

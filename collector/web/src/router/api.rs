@@ -59,6 +59,7 @@ fn devices_api(all: &mut DescribedRouter) {
         .done(204);
     all.get("/devices/{id}/documents", device::documents::api, "What surveys found, each whole")
         .answers::<Vec<device::documents::DocumentItem>>(200);
+    past_api(all);
     all.get("/devices/{id}/events", device::events::api, "What happened on a device, newest first")
         .query::<ListQuery>()
         .answers::<Page<EventRecord>>(200);
@@ -94,6 +95,25 @@ fn devices_api(all: &mut DescribedRouter) {
         "Lets it report again whose identity was found on two machines",
     )
     .done(204);
+}
+
+fn past_api(all: &mut DescribedRouter) {
+    all.get("/devices/{id}/documents/as-of", device::past::as_of::api, "What surveys had found at a moment")
+        .query::<device::past::as_of::AsOfQuery>()
+        .answers::<Vec<device::past::PastItem>>(200);
+    all.get("/devices/{id}/documents/changes", device::past::changes::api, "What changed in them, newest first")
+        .query::<device::past::changes::ChangesQuery>()
+        .answers::<Page<device::past::changes::ChangeItem>>(200);
+    all.get("/devices/{id}/documents/changes.csv", device::past::changes::csv, "The same as CSV")
+        .query::<device::past::changes::ChangesQuery>()
+        .file("text/csv");
+    all.get(
+        "/devices/{id}/documents/compare",
+        device::past::compare::api,
+        "What they said at a moment, held against another moment or another device",
+    )
+    .query::<device::past::compare::CompareQuery>()
+    .answers::<Vec<device::past::compare::ComparedItem>>(200);
 }
 
 fn store_api(all: &mut DescribedRouter) {

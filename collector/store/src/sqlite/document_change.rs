@@ -1,0 +1,423 @@
+//! The history of documents: a row for each change, in the commit that makes it, and the way back from what is newest.
+//!
+//! Version `k` of a document is what stood after its change `k`. A row leads from its version to the one before; the newest stands where it
+//! always does (`document`, `software`). What stood at a moment is the last version, in the order in which they came, that was made by then.
+
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use serde_json::Value;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::document::is_of_people;
+use ioc_common::encoding::hex;
+use ioc_common::id::DeviceId;
+use ioc_common::reading::PROBES;
+
+use super::commit::Commit;
+use super::reader_connection::SqliteReader;
+use super::value::{body, limit_of, required, signed};
+use crate::StoreError;
+use crate::document_history::row::{ChangeRow, RowPlace, open, seal};
+use crate::document_history::{
+    CHANGES_MAX, ChangeContent, ChangeQuery, Difference, DocumentChange, ForgettableChanges, PastDocument, PastState,
+    SOFTWARE, WHOLE_EVERY, difference, is_kept, parse, software_document, stable,
+};
+
+/// Below it a difference may be larger than the document: what changed is told at once.
+const WHOLE_MIN_BYTES: usize = 512;
+/// The items of the last whole list of software, whatever has come of a new one (software.rs).
+pub(super) const LAST_WHOLE: &str =
+    "SELECT coalesce(before, item) FROM software WHERE device = ?1 AND before IS NOT ''";
+/// Why a row says nothing.
+const DAMAGED: &str = "its row is damaged";
+
+fn too_large(bytes: usize) -> String {
+    format!("it was {bytes} bytes, more than is kept")
+}
+
+/// What is known of a document after a change.
+pub(super) enum Next<'n> {
+    Document(&'n Value),
+    /// Nothing, until it is sent again.
+    Unknown,
+}
+
+/// Writes down that a document changed, where it did. `old` is what stood before and since when, none where nothing was known of it.
+pub(super) fn note(
+    commit: &Commit<'_>,
+    (device, name): (i64, &str),
+    old: Option<(&Value, Timestamp)>,
+    (new, at): (Next<'_>, Timestamp),
+) -> rusqlite::Result<()> {
+    let Some((old, old_at)) = old else { return append(commit, (device, name), at, &ChangeRow::FIRST) };
+    let whole = || Ok(old.clone());
+    match new {
+        Next::Unknown => note_whole(commit, (device, name), (old_at, at), old),
+        Next::Document(new) => {
+            let differences = difference(name, old, new);
+            if is_worth_it(&differences, old) {
+                note_differences(commit, (device, name), (old_at, at), differences, whole)
+            } else {
+                note_whole(commit, (device, name), (old_at, at), old)
+            }
+        }
+    }
+}
+
+/// Whether differences are smaller than what they lead back to, and can be read back as they are.
+fn is_worth_it(differences: &[Difference], old: &Value) -> bool {
+    let text = serde_json::to_string(differences).unwrap_or_default();
+    let read = serde_json::from_str::<Vec<Difference>>(&text).is_ok_and(|read| read == differences);
+    read && text.len() <= old.to_string().len().max(WHOLE_MIN_BYTES)
+}
+
+/// Writes differences down where there are any; with `whole`, what stood before, at every so many changes.
+pub(super) fn note_differences(
+    commit: &Commit<'_>,
+    (device, name): (i64, &str),
+    (old_at, at): (Timestamp, Timestamp),
+    differences: Vec<Difference>,
+    whole: impl FnOnce() -> rusqlite::Result<Value>,
+) -> rusqlite::Result<()> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let depth = begun(commit, (device, name), old_at)?;
+    let whole = if depth + 1 >= signed(WHOLE_EVERY) { Some(whole()?) } else { None };
+    append(commit, (device, name), at, &ChangeRow { differences: Some(differences), whole, too_large: None })
+}
+
+fn note_whole(
+    commit: &Commit<'_>,
+    of: (i64, &str),
+    (old_at, at): (Timestamp, Timestamp),
+    old: &Value,
+) -> rusqlite::Result<()> {
+    begun(commit, of, old_at)?;
+    append(commit, of, at, &ChangeRow { whole: Some(old.clone()), ..ChangeRow::FIRST })
+}
+
+/// How many changes have come since the last that has a version whole. What came before its history was kept begins it.
+fn begun(commit: &Commit<'_>, of: (i64, &str), old_at: Timestamp) -> rusqlite::Result<i64> {
+    if let Some((_, depth)) = last(commit, of)? {
+        return Ok(depth);
+    }
+    append(commit, of, old_at, &ChangeRow::FIRST)?;
+    Ok(0)
+}
+
+/// The last change of a document, and how many have come since the last that has a version whole.
+fn last(commit: &Commit<'_>, (device, name): (i64, &str)) -> rusqlite::Result<Option<(i64, i64)>> {
+    let sql = "SELECT number, depth FROM document_change WHERE device = ?1 AND name = ?2 ORDER BY number DESC LIMIT 1";
+    let mut statement = commit.transaction.prepare_cached(sql)?;
+    statement.query_row(params![device, name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+fn append(commit: &Commit<'_>, (device, name): (i64, &str), at: Timestamp, row: &ChangeRow) -> rusqlite::Result<()> {
+    let before = last(commit, (device, name))?;
+    let number = before.map_or(1, |(number, _)| number + 1);
+    let between = before.map_or(0, |(_, depth)| depth + 1);
+    let sealed = |depth| {
+        let place = RowPlace { device, name, number: number.unsigned_abs(), at_ms: at.as_millis(), depth };
+        (depth, seal(place, row))
+    };
+    let mut made = sealed(if row.whole.is_some() { 0 } else { between });
+    if row.whole.is_some() && !made.1.has_whole {
+        // One that was too large has nothing whole.
+        made = sealed(between);
+    }
+    let (depth, bytes) = (made.0, made.1.bytes);
+    commit.run(
+        "INSERT INTO document_change (device, name, number, at, depth, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![device, name, number, at.as_millis(), depth, bytes],
+    )?;
+    if number > signed(CHANGES_MAX) {
+        forget(commit, device, name, number - signed(CHANGES_MAX) + 1)?;
+    }
+    Ok(())
+}
+
+/// Forgets the changes of a document before one, which becomes the first that is known of it.
+pub(super) fn forget_below(commit: &Commit<'_>, device: &DeviceId, name: &str, below: u64) -> rusqlite::Result<()> {
+    // What goes by its age stays while the clock is in doubt.
+    if commit.keeps_all {
+        return Ok(());
+    }
+    forget(commit, commit.number(device)?, name, signed(below))
+}
+
+fn forget(commit: &Commit<'_>, device: i64, name: &str, below: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT at FROM document_change WHERE device = ?1 AND name = ?2 AND number = ?3";
+    let at: Option<i64> =
+        commit.transaction.prepare_cached(sql)?.query_row(params![device, name, below], |row| row.get(0)).optional()?;
+    // What is not there any more leads to nothing; without it all would go.
+    let Some(at_ms) = at else { return Ok(()) };
+    let bytes = seal(RowPlace { device, name, number: below.unsigned_abs(), at_ms, depth: 0 }, &ChangeRow::FIRST).bytes;
+    let all = "DELETE FROM document_change WHERE device = ?1 AND name = ?2 AND number < ?3";
+    commit.run(all, params![device, name, below])?;
+    let first = "UPDATE document_change SET data = ?4, depth = 0 WHERE device = ?1 AND name = ?2 AND number = ?3";
+    commit.run(first, params![device, name, below, bytes])?;
+    Ok(())
+}
+
+/// A row that was read.
+struct ReadRow {
+    number: i64,
+    at: Timestamp,
+    /// It is to have a version whole.
+    claims_whole: bool,
+    /// What it says, unless it is damaged.
+    row: Option<ChangeRow>,
+}
+
+/// What [`change_row`] reads.
+const COLUMNS: &str = "device, number, at, depth, data";
+
+fn change_row(name: &str, row: &rusqlite::Row<'_>) -> rusqlite::Result<ReadRow> {
+    let (device, number, at): (i64, i64, Timestamp) = (row.get(0)?, row.get(1)?, required(row, 2)?);
+    let depth: i64 = row.get(3)?;
+    let place = RowPlace { device, name, number: number.unsigned_abs(), at_ms: at.as_millis(), depth };
+    // A body that is no blob any more is damaged, too.
+    let said = row.get_ref(4)?.as_blob().ok().and_then(|bytes| open(place, bytes));
+    Ok(ReadRow { number, at, claims_whole: depth == 0, row: said })
+}
+
+/// Reads as of one moment: what is committed meanwhile fits no way back.
+fn at_one_moment<T>(reader: &SqliteReader, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    reader.batch("BEGIN")?;
+    let result = read();
+    reader.batch("COMMIT")?;
+    result
+}
+
+/// How documents of a device stood at a moment: of this name, or all of which anything is known.
+pub(super) fn at(
+    reader: &SqliteReader,
+    id: &DeviceId,
+    name: Option<&str>,
+    moment: Timestamp,
+) -> Result<Vec<(String, PastState)>, StoreError> {
+    at_one_moment(reader, || states(reader, id, name, moment))
+}
+
+fn states(
+    reader: &SqliteReader,
+    id: &DeviceId,
+    name: Option<&str>,
+    moment: Timestamp,
+) -> Result<Vec<(String, PastState)>, StoreError> {
+    let device = reader.number(id)?;
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => {
+            let sql = "SELECT DISTINCT name FROM document_change WHERE device = ?1 ORDER BY name";
+            reader.all(sql, &[&device], |row| row.get(0))?
+        }
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let sql = "SELECT max(number) FROM document_change WHERE device = ?1 AND name = ?2 AND at <= ?3";
+        let version: Option<Option<i64>> = reader.one(sql, &[&device, &name, &moment.as_millis()], |row| row.get(0))?;
+        let state = match version.flatten() {
+            Some(version) => rebuild(reader, (device, &name), version)?,
+            None => PastState::Unknown,
+        };
+        let shown = if reader.hides_names { state.without_personal(&name) } else { Some(state) };
+        found.extend(shown.map(|state| (name, state)));
+    }
+    Ok(found)
+}
+
+/// What stands now, in its stable form.
+fn newest(reader: &SqliteReader, device: i64, name: &str) -> Result<Option<Value>, StoreError> {
+    if name == SOFTWARE {
+        let known = "SELECT 1 FROM software_list WHERE device = ?1 AND known IS NOT NULL";
+        if reader.one(known, &[&device], |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
+        return Ok(Some(software_document(reader.all(LAST_WHOLE, &[&device], |row| body(row, 0))?.into_iter())));
+    }
+    let sql = "SELECT body FROM document WHERE device = ?1 AND name = ?2";
+    let text: Option<String> = reader.one(sql, &[&device, &name], |row| row.get(0))?;
+    Ok(text.map(|text| stable(name, &parse(&text))))
+}
+
+/// A version of a document: from the nearest later one that is there whole, backwards.
+fn rebuild(reader: &SqliteReader, (device, name): (i64, &str), version: i64) -> Result<PastState, StoreError> {
+    let own = format!("SELECT {COLUMNS} FROM document_change WHERE device = ?1 AND name = ?2 AND number = ?3");
+    let Some(own) = reader.one(&own, &[&device, &name, &version], |row| change_row(name, row))? else {
+        return Ok(PastState::Unknown);
+    };
+    // The first row behind it that has a version whole ends the way.
+    let way = format!(
+        "SELECT {COLUMNS} FROM document_change WHERE device = ?1 AND name = ?2 AND number > ?3 \
+         AND number <= coalesce((SELECT min(number) FROM document_change \
+         WHERE device = ?1 AND name = ?2 AND number > ?3 AND depth = 0), 9223372036854775807) ORDER BY number"
+    );
+    let rows = reader.all(&way, &[&device, &name, &version], |row| change_row(name, row))?;
+    let until = rows.first().map(|next| next.at);
+    let lost = |number: i64, why: &str| Err(PastState::Lost(format!("change {number} of {name}: {why}")));
+    let mut state = match rows.last().filter(|last| last.claims_whole) {
+        Some(last) => lost(last.number, DAMAGED),
+        None => newest(reader, device, name)?.ok_or(PastState::Unknown),
+    };
+    for one in rows.into_iter().rev() {
+        state = match one.row {
+            None => lost(one.number, DAMAGED),
+            Some(ChangeRow { whole: Some(whole), .. }) => Ok(whole),
+            Some(ChangeRow { too_large: Some(bytes), .. }) => lost(one.number, &too_large(bytes)),
+            Some(ChangeRow { differences: Some(all), .. }) => match state {
+                Ok(mut from) => {
+                    let fits = all.into_iter().rev().all(|one| one.reversed().apply(&mut from).is_ok());
+                    if fits { Ok(from) } else { lost(one.number, "it does not fit what came after it") }
+                }
+                other => other,
+            },
+            // What is known anew leads back to nothing.
+            Some(_) => Err(PastState::Unknown),
+        };
+    }
+    Ok(match state {
+        Ok(body) => PastState::Known(PastDocument { since: own.at, until, body }),
+        Err(other) => other,
+    })
+}
+
+/// Changes of a device's documents, newest first.
+pub(super) fn list(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+    at_one_moment(reader, || changes(reader, query))
+}
+
+fn changes(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+    let device = reader.number(query.device)?;
+    let of_people = PROBES.iter().map(|probe| probe.name).filter(|name| reader.hides_names && is_of_people(name));
+    let hidden = of_people.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let after = query.after.as_ref();
+    let (at_ms, behind, number) =
+        after.map_or((i64::MAX, "", 0), |one| (one.at.as_millis(), one.name.as_str(), one.number));
+    let sql = format!(
+        "SELECT {COLUMNS}, name FROM document_change WHERE device = ?1 AND at >= ?2 AND at < ?3 \
+         AND (?4 IS NULL OR name = ?4) AND name NOT IN ({hidden}) \
+         AND (at < ?5 OR (at = ?5 AND (name > ?6 OR (name = ?6 AND number < ?7)))) \
+         ORDER BY at DESC, name, number DESC LIMIT ?8"
+    );
+    let (from, to, limit) = (query.from.as_millis(), query.to.as_millis(), limit_of(query.limit));
+    let number = signed(number);
+    let asked: [&dyn ToSql; 8] = [&device, &from, &to, &query.name, &at_ms, &behind, &number, &limit];
+    let rows = reader.all(&sql, &asked, |row| {
+        let name: String = row.get(5)?;
+        let read = change_row(&name, row)?;
+        Ok((name, read))
+    })?;
+    let mut found = Vec::new();
+    for (name, read) in rows {
+        let content = content_of(reader, (device, &name), &read)?;
+        let change = DocumentChange { name, number: read.number.unsigned_abs(), at: read.at, content };
+        found.extend(if reader.hides_names { change.without_personal() } else { Some(change) });
+    }
+    Ok(found)
+}
+
+fn content_of(reader: &SqliteReader, (device, name): (i64, &str), read: &ReadRow) -> Result<ChangeContent, StoreError> {
+    let Some(row) = &read.row else { return Ok(ChangeContent::Lost(DAMAGED.to_owned())) };
+    if let Some(bytes) = row.too_large {
+        return Ok(ChangeContent::Lost(too_large(bytes)));
+    }
+    if let Some(differences) = &row.differences {
+        return Ok(ChangeContent::Differences(differences.clone()));
+    }
+    let Some(old) = &row.whole else { return Ok(ChangeContent::First) };
+    Ok(match rebuild(reader, (device, name), read.number)? {
+        PastState::Known(new) => ChangeContent::Differences(difference(name, old, &new.body)),
+        PastState::Unknown => ChangeContent::Lost("it was not known any more what stood there".to_owned()),
+        PastState::Lost(why) => ChangeContent::Lost(why),
+    })
+}
+
+/// What of a device's changes can be forgotten, so that what stood at `before` and later is still known; at most `limit` of them.
+pub(super) fn forgettable(
+    reader: &SqliteReader,
+    id: &DeviceId,
+    before: Timestamp,
+    limit: usize,
+) -> Result<ForgettableChanges, StoreError> {
+    at_one_moment(reader, || oldest(reader, id, before, limit))
+}
+
+fn oldest(
+    reader: &SqliteReader,
+    id: &DeviceId,
+    before: Timestamp,
+    limit: usize,
+) -> Result<ForgettableChanges, StoreError> {
+    let device = reader.number(id)?;
+    let sql = "SELECT DISTINCT name FROM document_change WHERE device = ?1 ORDER BY name";
+    let names = reader.all(sql, &[&device], |row| row.get::<_, String>(0))?;
+    let mut found = ForgettableChanges::default();
+    let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
+    for name in names {
+        let stood = "SELECT max(number) FROM document_change WHERE device = ?1 AND name = ?2 AND at <= ?3";
+        let stood: Option<i64> = reader.one(stood, &[&device, &name, &before.as_millis()], |row| row.get(0))?.flatten();
+        let Some(stood) = stood else { continue };
+        let left = limit.saturating_sub(usize::try_from(found.count).unwrap_or(usize::MAX));
+        let rows = "SELECT number, at, data FROM document_change WHERE device = ?1 AND name = ?2 AND number < ?3 \
+                    ORDER BY number LIMIT ?4";
+        let rows = reader.all(rows, &[&device, &name, &stood, &limit_of(left.saturating_add(1))], |row| {
+            Ok((row.get::<_, i64>(0)?, required(row, 1)?, row.get_ref(2)?.as_blob().unwrap_or_default().to_vec()))
+        })?;
+        found.more |= rows.len() > left;
+        let Some((last, ..)) = rows.iter().take(left).next_back() else { continue };
+        let below = *last + 1;
+        for (number, at, body) in rows.into_iter().take(left) {
+            sum.update(name.as_bytes());
+            sum.update(&number.to_le_bytes());
+            sum.update(&Timestamp::as_millis(at).to_le_bytes());
+            sum.update(&body);
+            found.count += 1;
+            found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        found.below.push((name, below.unsigned_abs()));
+    }
+    found.sha256 = hex(sum.finish().as_ref());
+    Ok(found)
+}
+
+/// Writes down what changes when a text takes the place of what stood of a document. The same text costs nothing more.
+pub(super) fn replaced(
+    commit: &Commit<'_>,
+    (device, name): (i64, &str),
+    at: Timestamp,
+    text: &str,
+) -> rusqlite::Result<()> {
+    if !is_kept(name) {
+        return Ok(());
+    }
+    let sql = "SELECT body, at FROM document WHERE device = ?1 AND name = ?2";
+    let mut statement = commit.transaction.prepare_cached(sql)?;
+    let stood = statement.query_row(params![device, name], |row| {
+        // A damaged text is replaced all the same.
+        let body = row.get_ref(0)?.as_str().unwrap_or_default();
+        Ok((body != text).then(|| body.to_owned()).map(|body| (body, Timestamp::from_millis(row.get(1).unwrap_or(0)))))
+    });
+    let old = match stood.optional()? {
+        None => None,
+        Some(None) => return Ok(()),
+        Some(Some((body, old_at))) => Some((stable(name, &parse(&body)), old_at)),
+    };
+    let new = stable(name, &parse(text));
+    note(commit, (device, name), old.as_ref().map(|(old, old_at)| (old, *old_at)), (Next::Document(&new), at))
+}
+
+/// How many rows do not match their checksums.
+pub(super) fn damaged(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS}, name FROM main.document_change"))?;
+    let mut rows = statement.query([])?;
+    let mut damaged = 0;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(5)?;
+        damaged += u64::from(change_row(&name, row)?.row.is_none());
+    }
+    Ok(damaged)
+}
+
+#[cfg(test)]
+mod tests;
