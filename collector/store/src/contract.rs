@@ -7,6 +7,7 @@ mod certificates;
 mod clock;
 mod compaction;
 mod damaged_documents;
+mod expected_backups;
 mod failures;
 mod limits;
 mod losses;
@@ -44,7 +45,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 22] = [
+    let checks: [fn(Open<'_>, &Path); 23] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -66,6 +67,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         clock::clock,
         certificates::certificates,
         losses::losses,
+        expected_backups::expected_backups,
         damaged_documents::damaged_documents_cost_their_device,
     ];
     for one in checks {

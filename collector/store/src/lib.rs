@@ -19,6 +19,7 @@ pub mod coverage;
 mod directory;
 mod enrolment;
 mod error;
+mod expected_backup;
 pub mod history;
 pub mod inventory;
 mod job;
@@ -51,6 +52,10 @@ pub use directory::{
 };
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
+pub use expected_backup::{
+    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, CopyRule,
+    ExpectedBackup, ExpectedBackupQuery,
+};
 pub use job::{JobRecord, JobReport};
 pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use new_device::NewDevice;
