@@ -108,16 +108,16 @@ async fn what_is_expected_of_a_system_is_stated_attested_and_counted() {
     assert_eq!((one["state"].as_str(), one["missing"].clone()), (Some("in_order"), json!(["copies"])), "{one}");
     // One that is not good is a fault of the system, with its article, until one is good.
     rig.post(path, word(false)).await.unwrap();
-    let incident = || async { rig.get("/api/v1/incidents/1").await.unwrap_or_default() };
-    eventually("an incident", || async { incident().await["state"] == "open" }).await.unwrap();
-    let opened = incident().await;
+    let incident = async |rig: &Rig| rig.get("/api/v1/incidents/1").await.unwrap_or_default();
+    eventually("an incident", || async { incident(&rig).await["state"] == "open" }).await.unwrap();
+    let opened = incident(&rig).await;
     assert_eq!((opened["device"].as_str(), opened["rule"].as_str()), (Some("srv-1"), Some("backup/configuration")));
     assert_eq!(opened["title"]["vi"], "Sao lưu cấu hình thất bại (Điều 7.1)");
     rig.stop().await.unwrap();
     rig.start().await.unwrap();
-    assert_eq!(incident().await["state"], "open", "it stands over a restart");
+    assert_eq!(incident(&rig).await["state"], "open", "it stands over a restart");
     rig.post(path, word(true)).await.unwrap();
-    eventually("it is over", || async { incident().await["state"] != "open" }).await.unwrap();
+    eventually("it is over", || async { incident(&rig).await["state"] != "open" }).await.unwrap();
     assert_eq!(rig.get(path).await.unwrap().as_array().unwrap().len(), 3, "every word is kept");
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("backup.expected") && log.contains("backup.attested"), "{log}");
