@@ -277,8 +277,8 @@ impl Engine {
 
     fn take_seen(&mut self, key: &Key, mut seen: BackupSeen, now: Timestamp) {
         let Some(backup) = self.expected_backups.all.get_mut(key) else { return };
-        // What cannot be read now says nothing of what was seen before.
-        if !seen.unknown.is_empty() && seen.success.is_none() {
+        // What cannot be read now, or failed, says nothing of what was good before.
+        if seen.success.is_none() {
             seen.success = backup.seen.success;
         }
         if backup.seen != seen {

@@ -156,7 +156,7 @@ mod tests {
         before.command(Command::CheckDuty).expect("kept");
         let made = before.engine.time.now();
         let (_, session) = crate::account::new_session("lan", "::1", None, false, made).expect("random");
-        let token = |digest: &str, uses| TokenRecord {
+        let token = |digest: &str| TokenRecord {
             digest: digest.repeat(32),
             grant: Grant::Group { template: Box::default() },
             label: "tầng 2".to_owned(),
@@ -165,14 +165,16 @@ mod tests {
             created_by: "lan".to_owned(),
             created_at: made,
             expires_at: made.plus_millis(i64::from(u32::MAX)),
-            uses,
+            uses: 0,
             used_at: None,
             ended_at: None,
         };
         let account = crate::account::with_hash("lan", Role::Administrator, String::new(), made);
-        let open = [Change::Account(account), Change::Session(session.clone()), Change::Token(token("ab", 0))];
+        let open = [Change::Account(account), Change::Session(session.clone()), Change::Token(token("ab"))];
         before.engine.batch.changes.extend(open);
-        before.engine.batch.changes.push(Change::Token(token("cd", 1)));
+        before.engine.batch.changes.push(Change::Token(token("cd")));
+        let (digest, device) = ("cd".repeat(32), DeviceId::new("srv-1").expect("valid"));
+        before.engine.batch.changes.push(Change::TokenUsed { digest, at: made, device });
         before.command(Command::AwaitCommit).expect("kept");
         assert!(before.reader.session(&session.digest).expect("read").is_some());
         let last = before.reader.audit_before(None, "", 1).expect("read").first().map_or(0, |record| record.number);

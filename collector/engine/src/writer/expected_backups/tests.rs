@@ -120,7 +120,7 @@ fn what_an_agent_surveys_is_seen_wherever_the_backup_is_of() {
         };
         let body = serde_json::to_string(&Backups { jobs: vec![job] }).expect("writes");
         rig.engine.see_backup_survey(&id("nas-1"), &body, now);
-        rig.pass(1000);
+        rig.command(Command::AwaitCommit).expect("kept");
     };
     survey(&mut rig, Some(true), "srv-1-db");
     assert_eq!(states(&rig), [BackupState::InOrder]);
