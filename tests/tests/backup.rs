@@ -33,20 +33,20 @@ fn said(output: &Output) -> String {
 }
 
 /// What it prints, where it succeeds.
-fn good(rig: &Rig, words: &[&str]) -> String {
+pub(crate) fn good(rig: &Rig, words: &[&str]) -> String {
     let output = command(rig, words);
     assert!(output.status.success(), "{words:?}: {}", said(&output));
     said(&output)
 }
 
 /// What it says, where it fails.
-fn refused(rig: &Rig, words: &[&str]) -> String {
+pub(crate) fn refused(rig: &Rig, words: &[&str]) -> String {
     let output = command(rig, words);
     assert!(!output.status.success(), "{words:?}: {}", said(&output));
     said(&output)
 }
 
-fn files(dir: &Path, end: &str) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path, end: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir(dir).unwrap().flatten().map(|one| one.path());
     let mut all: Vec<PathBuf> = all.filter(|path| path.to_string_lossy().ends_with(end)).collect();
     all.sort();
@@ -58,28 +58,28 @@ fn archives(rig: &Rig) -> Vec<PathBuf> {
 }
 
 /// The watermarks of these devices in a store that nobody writes.
-fn watermarks(data: &Path, devices: &[DeviceId]) -> Vec<Position> {
+pub(crate) fn watermarks(data: &Path, devices: &[DeviceId]) -> Vec<Position> {
     let store = ioc_store::open(data).unwrap();
     assert!(store.lost().all.is_empty(), "{:?}", store.lost());
     let reader = store.reader().unwrap();
     devices.iter().map(|id| reader.device(id).unwrap().unwrap().watermark).collect()
 }
 
-async fn lost(rig: &Rig, device: &DeviceId) -> u64 {
+pub(crate) async fn lost(rig: &Rig, device: &DeviceId) -> u64 {
     let events = rig.get(&format!("/api/v1/devices/{device}/events?limit=500")).await.unwrap();
     let all = events["items"].as_array().cloned().unwrap_or_default();
     let lost = all.iter().filter(|one| one["name"] == "reports.lost");
     lost.map(|one| one["fields"]["count"].as_str().unwrap().parse::<u64>().unwrap()).sum()
 }
 
-async fn made(rig: &Rig, devices: &mut [Resender], time: Duration) {
+pub(crate) async fn made(rig: &Rig, devices: &mut [Resender], time: Duration) {
     futures_util::future::join_all(devices.iter_mut().map(|device| device.run(time))).await;
     assert!(rig.get("/healthz").await.is_ok());
 }
 
 /// No report of a device is there twice, and all are there that were acknowledged before the backup or after the restore: `seam` is the
 /// last place of the backup, and the last that was acknowledged before the restore.
-fn rows_are_whole(data: &Path, device: &Resender, id: &DeviceId, seam: (Position, Position)) {
+pub(crate) fn rows_are_whole(data: &Path, device: &Resender, id: &DeviceId, seam: (Position, Position)) {
     let store = ioc_store::open(data).unwrap();
     let rows = store.reader().unwrap().rows(id, 0).unwrap();
     let mut places: Vec<Position> = rows.iter().map(|row| row.position).collect();

@@ -69,3 +69,57 @@ async fn a_job_reports_by_its_token_and_its_failure_is_an_incident_until_it_succ
     assert_eq!(states().await, "succeeded");
     rig.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_expected_of_a_system_is_stated_attested_and_counted() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    for name in ["srv-1", "cam-1", "sw-1"] {
+        rig.post("/api/v1/devices", json!({ "device": name, "kind": "server", "name": name })).await.unwrap();
+    }
+    let unstated = || async {
+        let all: Value = rig.get("/api/v1/system-backups/unstated").await.unwrap();
+        all["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["device"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(unstated().await, ["cam-1", "srv-1", "sw-1"], "all of it is work to do");
+    let stated = json!({ "devices": ["srv-1", "sw-1"], "kind": "configuration", "source": { "by": "attestation" }, "every_s": 604_800,
+        "grace_s": 86_400, "keep_days": 90, "place": "Két sắt tầng 1", "copies": 2, "media": 2, "off_site": true });
+    rig.post("/api/v1/system-backups", stated.clone()).await.unwrap();
+    let none = json!({ "devices": ["cam-1"], "kind": "unneeded", "note": "không lưu gì" });
+    rig.post("/api/v1/system-backups", none).await.unwrap();
+    assert!(unstated().await.is_empty());
+    let mut faulty = stated.clone();
+    faulty["media"] = json!(3);
+    let refused = rig.post("/api/v1/system-backups", faulty).await.unwrap_err().to_string();
+    assert!(refused.contains("media: found 3; allowed are 1 to 2"), "{refused}");
+    let path = "/api/v1/system-backups/srv-1/configuration/attestations";
+    let word = |good: bool| json!({ "made_at": ioc_common::clock::now(), "good": good, "note": "biên bản 12" });
+    rig.post(path, word(true)).await.unwrap();
+    let coverage = rig.get("/api/v1/system-backups/coverage").await.unwrap();
+    let figures =
+        ["devices", "stated", "unneeded", "in_order", "copies_met", "unknown"].map(|name| coverage[name].as_u64());
+    assert_eq!(figures, [3, 3, 1, 1, 0, 1].map(Some), "{coverage}");
+    let one = rig.get("/api/v1/system-backups?device=srv-1").await.unwrap()["items"][0].clone();
+    assert_eq!((one["state"].as_str(), one["missing"].clone()), (Some("in_order"), json!(["copies"])), "{one}");
+    // One that is not good is a fault of the system, with its article, until one is good.
+    rig.post(path, word(false)).await.unwrap();
+    let incident = async |rig: &Rig| rig.get("/api/v1/incidents/1").await.unwrap_or_default();
+    eventually("an incident", || async { incident(&rig).await["state"] == "open" }).await.unwrap();
+    let opened = incident(&rig).await;
+    assert_eq!((opened["device"].as_str(), opened["rule"].as_str()), (Some("srv-1"), Some("backup/configuration")));
+    assert_eq!(opened["title"]["vi"], "Sao lưu cấu hình thất bại (Điều 7.1)");
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    assert_eq!(incident(&rig).await["state"], "open", "it stands over a restart");
+    rig.post(path, word(true)).await.unwrap();
+    eventually("it is over", || async { incident(&rig).await["state"] != "open" }).await.unwrap();
+    assert_eq!(rig.get(path).await.unwrap().as_array().unwrap().len(), 3, "every word is kept");
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+    assert!(log.contains("backup.expected") && log.contains("backup.attested"), "{log}");
+    rig.stop().await.unwrap();
+}

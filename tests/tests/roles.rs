@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 21] = [
+const FORMS: [(&str, &[&str]); 24] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -404,6 +404,12 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/duty/resend", &["key"]),
     ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
     ("/maintenance/1/end", &["x"]),
+    (
+        "/system-backups",
+        &["device", "devices", "kind", "source", "every", "keep_days", "place", "copies", "media", "note"],
+    ),
+    ("/system-backups/attest", &["device", "kind", "made_at", "valid_until", "note"]),
+    ("/system-backups/withdraw", &["device", "kind"]),
     ("/accounts", &["name", "full_name", "role", "places"]),
     ("/accounts/nobody", &["action", "role", "places"]),
     ("/account/second-factor", &["action", "code"]),
@@ -461,6 +467,7 @@ async fn no_form_falls_over_what_is_typed_into_it() {
         "/incidents",
         "/duty",
         "/maintenance",
+        "/system-backups?view=all",
         "/accounts",
         "/enrolment",
         "/audit",

@@ -30,24 +30,29 @@ advice = { vi = "x", en = "x" }
 const CONFIG: &str =
     "[rules]\nfile = \"rules.toml\"\n[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n";
 
-fn times(variable: &str, least: u64) -> u64 {
+pub(crate) fn times(variable: &str, least: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(least)
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = times("IOC_SEED", u64::from(std::process::id()));
     eprintln!("IOC_SEED={seed}");
     seed
 }
 
 fn rig_in(dir: &Path) -> Rig {
-    let rig = Rig::in_dir(dir, CONFIG);
+    rig_with(dir, "")
+}
+
+/// The same with more tables in its configuration.
+pub(crate) fn rig_with(dir: &Path, more: &str) -> Rig {
+    let rig = Rig::in_dir(dir, &format!("{more}{CONFIG}"));
     std::fs::write(dir.join("rules.toml"), RULES).unwrap();
     rig
 }
 
 /// Lets devices send for `time`, all at once.
-async fn load(devices: Vec<Resender>, time: Duration) -> Vec<Resender> {
+pub(crate) async fn load(devices: Vec<Resender>, time: Duration) -> Vec<Resender> {
     let mut tasks = tokio::task::JoinSet::new();
     for mut device in devices {
         tasks.spawn(async move {
@@ -213,13 +218,13 @@ async fn a_killed_spool_keeps_every_event() {
 
 /// A filesystem of its own on a loop device, whose power can be cut: the ext4 shutdown call stops all writing at once and throws
 /// away what was not synced (as xfstests do); mounting again replays the journal.
-struct Disk {
+pub(crate) struct Disk {
     image: PathBuf,
-    mount: PathBuf,
+    pub(crate) mount: PathBuf,
 }
 
 impl Disk {
-    async fn new(dir: &Path, mib: u64) -> Self {
+    pub(crate) async fn new(dir: &Path, mib: u64) -> Self {
         let disk = Self { image: dir.join("disk.img"), mount: dir.join("mnt") };
         std::fs::create_dir_all(&disk.mount).unwrap();
         std::fs::File::create(&disk.image).unwrap().set_len(mib << 20).unwrap();
@@ -228,11 +233,11 @@ impl Disk {
         disk
     }
 
-    async fn attach(&self) {
+    pub(crate) async fn attach(&self) {
         run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mount)).await;
     }
 
-    async fn detach(&self) {
+    pub(crate) async fn detach(&self) {
         // A process that was just killed may hold it for a moment.
         for _ in 0..100 {
             if Command::new("umount").arg(&self.mount).stderr(Stdio::null()).status().await.unwrap().success() {
@@ -243,7 +248,7 @@ impl Disk {
         panic!("{} stays mounted", self.mount.display());
     }
 
-    async fn cut_power(&self) {
+    pub(crate) async fn cut_power(&self) {
         // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
         let script = "import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
         run(Command::new("python3").args(["-c", script]).arg(&self.mount)).await;

@@ -130,6 +130,8 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
         let of_incident = path.contains("/incidents/{id}");
         if of_incident {
             filled.extend(incidents.iter().map(|id| path.replace("{id}", &id.to_string())));
+        } else if path.contains("/{device}/{kind}") {
+            filled.extend(devices.iter().map(|id| path.replace("{device}", id).replace("{kind}", "files")));
         } else if path.contains("{id}") {
             filled.extend(devices.iter().map(|id| path.replace("{id}", id)));
         } else {
@@ -162,6 +164,11 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
             .await
             .unwrap();
     }
+    // The agent of one looks at the backups of both.
+    let source = json!({ "by": "survey", "name": "nightly", "device": "srv-far" });
+    let backup = json!({ "devices": ["srv-here", "srv-far"], "kind": "files", "source": source, "every_s": 86400, "grace_s": 0,
+        "keep_days": 30, "place": "NAS", "copies": 3, "media": 2, "off_site": true });
+    rig.post("/api/v1/system-backups", backup).await.unwrap();
     let incidents = || async {
         let all = rig.get("/api/v1/incidents").await.unwrap();
         let mut ids: Vec<u64> = Vec::new();

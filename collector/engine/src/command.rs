@@ -13,7 +13,9 @@ use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
-use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
+use ioc_store::{
+    BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover, NewDevice, SavedView, TicketRecord,
+};
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,24 @@ pub enum Command {
         failed: bool,
         /// What it says besides; may be empty.
         message: String,
+    },
+    /// Say which backup is expected of these devices: of all of them, or of none.
+    ExpectBackup {
+        devices: Vec<DeviceId>,
+        kind: BackupKind,
+        /// Who states it and since when is the engine's to say.
+        expected: BackupExpectation,
+        actor: String,
+    },
+    /// A backup is not expected of a device any more.
+    WithdrawBackup { device: DeviceId, kind: BackupKind, actor: String },
+    /// Say how a backup stands that nothing can look at.
+    AttestBackup {
+        device: DeviceId,
+        kind: BackupKind,
+        /// Who says so and when is the engine's to say.
+        attestation: BackupAttestation,
+        actor: String,
     },
     /// Plan a maintenance window or a freeze.
     PlanWindow {

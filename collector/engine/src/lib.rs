@@ -12,6 +12,7 @@ pub mod backup;
 pub mod command;
 pub mod config;
 pub mod connection_limit;
+pub mod expected_backup;
 pub mod health;
 pub mod http;
 pub mod inventory;

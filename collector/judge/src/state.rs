@@ -400,6 +400,17 @@ impl State {
         self.device_faults.keys().any(|(_, of, _)| of == rule)
     }
 
+    /// Leaves out so many numbers of incidents, which may have been given before to others: by a store that a backup was put in place of.
+    pub const fn skip_incidents(&mut self, by: u64) {
+        self.last_incident = self.last_incident.saturating_add(by);
+    }
+
+    /// Whether a fault of this name and fingerprint stands on this device as a whole.
+    #[must_use]
+    pub fn has_fault_of(&self, device: &DeviceId, rule: &str, fingerprint: &str) -> bool {
+        self.device_faults.contains_key(&(device.clone(), rule.to_owned(), fingerprint.to_owned()))
+    }
+
     /// The faults of a device as a whole.
     fn device_faults_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s DeviceFaultKey, &'s Fault)> {
         self.device_faults.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)

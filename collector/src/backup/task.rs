@@ -381,3 +381,6 @@ async fn blocking<T: Send + 'static>(
         Err(_) => Err(BackupError::BrokenOff),
     }
 }
+
+#[cfg(test)]
+mod tests;

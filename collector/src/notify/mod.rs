@@ -199,7 +199,11 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
         let can_acknowledge =
             matches!(notice.occasion, Occasion::Opened | Occasion::Reopened | Occasion::Flapping | Occasion::Escalated);
         let acknowledge_link = (can_acknowledge && !one.person.is_empty()).then(|| {
-            format!("{}/a/{}", config.web_url, links.make(notice.incident, notice.step, &one.person, clock::now()))
+            format!(
+                "{}/a/{}",
+                config.web_url,
+                links.make((notice.incident, notice.opened_at), notice.step, &one.person, clock::now())
+            )
         });
         let wording = wording(&notice, config, entry.language, acknowledge_link);
         worded.push((notice, wording, one.created_at));

@@ -11,8 +11,8 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, ClockMark, Delivery, Handover, JobRecord, OutboxEntry, RequestRecord, SavedView, SessionRecord,
-    TicketRecord, TokenRecord,
+    AccountRecord, BackupAttestation, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
+    OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -150,6 +150,12 @@ pub enum Change {
     Job(JobRecord),
     /// A job is not watched any more.
     JobGone(String),
+    /// Which backup is expected of a device, and how it stands.
+    ExpectedBackup(ExpectedBackup),
+    /// It is not expected any more.
+    ExpectedBackupGone { device: DeviceId, kind: BackupKind },
+    /// A person said how a backup stands that nothing can look at.
+    BackupAttested { device: DeviceId, kind: BackupKind, attestation: BackupAttestation },
     /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.

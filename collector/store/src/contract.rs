@@ -8,6 +8,7 @@ mod clock;
 mod compaction;
 mod damaged_documents;
 mod document_history;
+mod expected_backups;
 mod failures;
 mod limits;
 mod losses;
@@ -47,6 +48,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
     let checks: &[fn(Open<'_>, &Path)] = &[
     let checks: [fn(Open<'_>, &Path); 28] = [
+    let checks: [fn(Open<'_>, &Path); 23] = [
         devices_and_samples,
         surveys,
         document_history::every_version_of_a_document_can_be_had_again,
@@ -74,6 +76,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         clock::clock,
         certificates::certificates,
         losses::losses,
+        expected_backups::expected_backups,
         damaged_documents::damaged_documents_cost_their_device,
     ];
     for one in checks {

@@ -20,6 +20,7 @@ mod directory;
 pub mod document_history;
 mod enrolment;
 mod error;
+mod expected_backup;
 pub mod history;
 pub mod inventory;
 mod job;
@@ -52,6 +53,10 @@ pub use directory::{
 };
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
+pub use expected_backup::{
+    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, CopyRule,
+    ExpectedBackup, ExpectedBackupQuery,
+};
 pub use job::{JobRecord, JobReport};
 pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use new_device::NewDevice;

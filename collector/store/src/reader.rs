@@ -14,10 +14,11 @@ use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, P
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
-    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord, RowNumbers,
+    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -149,6 +150,23 @@ pub trait Reader: Send {
 
     /// Jobs on other systems that report their success, by name.
     fn jobs(&self) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Backups that are expected of devices, by device and kind.
+    fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Result<Vec<ExpectedBackup>, StoreError>;
+
+    /// Devices of which nobody has said which backup is expected, by identifier, after one.
+    fn without_expected_backup(&self, after: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
+
+    /// Of how many devices the backups are stated and in order.
+    fn backup_coverage(&self) -> Result<BackupCoverage, StoreError>;
+
+    /// What people attested of a backup, the newest first.
+    fn backup_attestations(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        limit: usize,
+    ) -> Result<Vec<BackupAttestation>, StoreError>;
 
     /// How many are in which state.
     fn counts(&self) -> Result<Counts, StoreError>;

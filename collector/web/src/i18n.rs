@@ -186,6 +186,10 @@ mod tests {
                 "clock-",
                 "backups-",
                 "job-state-",
+                "backup-kind-",
+                "backup-state-",
+                "backup-missing-",
+                "backup-view-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

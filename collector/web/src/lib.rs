@@ -36,6 +36,7 @@ mod router;
 mod seal;
 pub mod server;
 mod sign_in;
+mod system_backups;
 mod tone;
 
 pub use app::App;

@@ -52,6 +52,13 @@ impl Engine {
             Command::Open { manual, actor } => self.open(manual, &actor, now),
             Command::Alerts { source, alerts } => self.alerts(&source, alerts, now),
             Command::JobReported { job, failed, message } => self.job_reported(&job, failed, &message, now),
+            Command::ExpectBackup { devices, kind, expected, actor } => {
+                self.expect_backup(&devices, kind, &expected, &actor, now)
+            }
+            Command::WithdrawBackup { device, kind, actor } => self.withdraw_backup(&device, kind, &actor, now),
+            Command::AttestBackup { device, kind, attestation, actor } => {
+                self.attest_backup(&device, kind, attestation, &actor, now)
+            }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
@@ -117,6 +124,7 @@ impl Engine {
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
+        self.forget_expected_backups(device);
         self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
         // A job's fault goes with it; the job is as late as before.
         self.check_jobs(now);

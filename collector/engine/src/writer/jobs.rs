@@ -32,6 +32,11 @@ impl Jobs {
         Self { records: records.collect(), next_late_at: None }
     }
 
+    /// What is known of a job; none where it is not watched.
+    pub(super) fn record(&self, name: &str) -> Option<&JobRecord> {
+        self.records.get(name)
+    }
+
     /// The clock was stepped, and that is followed: the store moves the same with [`Change::ClockStepped`].
     pub(super) fn shift(&mut self, by_ms: i64) {
         self.next_late_at = self.next_late_at.map(|at| at.plus_millis(by_ms));
@@ -64,6 +69,7 @@ impl Engine {
             }
         }
         self.check_jobs(now);
+        self.see_backup_jobs(None, now);
     }
 
     /// Looks for jobs that are late, where one may be.
@@ -86,6 +92,7 @@ impl Engine {
         self.batch.changes.push(Change::Job(record.clone()));
         self.batch.visible = true;
         self.check_jobs(now);
+        self.see_backup_jobs(Some(name), now);
         Ok(Answer::Done)
     }
 
@@ -198,7 +205,7 @@ impl Engine {
 }
 
 /// The name of a job's fault.
-fn fault_name(job: &str) -> String {
+pub(super) fn fault_name(job: &str) -> String {
     format!("job/{job}")
 }
 

@@ -19,6 +19,7 @@ mod devices;
 mod duty;
 pub mod enrolment;
 mod executor;
+mod expected_backups;
 mod incidents;
 mod jobs;
 mod losses;
@@ -209,6 +210,7 @@ pub struct Engine {
     forget_limit: usize,
     time: EngineTime,
     jobs: jobs::Jobs,
+    expected_backups: expected_backups::ExpectedBackups,
 }
 
 /// What became of a command.
@@ -264,6 +266,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let jobs = jobs::Jobs::new(reader.jobs()?);
+    let expected_backups = expected_backups::ExpectedBackups::read(reader.as_ref())?;
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
     let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
@@ -302,6 +305,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         forget_limit: commands::FORGET_ROWS_MIN,
         time,
         jobs,
+        expected_backups,
     };
     // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
     if let Some(restored) = restored {
@@ -310,6 +314,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.take_effects(effects, now);
     engine.report_store_losses(now);
     engine.watch_jobs(now);
+    engine.check_expected_backups(now);
     Ok(engine)
 }
 
@@ -338,6 +343,7 @@ impl Engine {
         self.check_disk(now);
         self.expire_requests(now);
         self.check_late_jobs(now);
+        self.check_overdue_backups(now);
         self.keep_head(now);
     }
 

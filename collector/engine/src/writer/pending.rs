@@ -38,6 +38,9 @@ macro_rules! of_other_records {
             | Change::Handover(_)
             | Change::Job(_)
             | Change::JobGone(_)
+            | Change::ExpectedBackup(_)
+            | Change::ExpectedBackupGone { .. }
+            | Change::BackupAttested { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

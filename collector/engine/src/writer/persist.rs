@@ -3,6 +3,7 @@
 use ioc_common::audit_head;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
+use ioc_common::reading::{Backups, Findings as _};
 use ioc_common::report::{Ask, Body, Report, StateReport};
 use ioc_common::settings;
 use ioc_common::software::Software;
@@ -86,6 +87,9 @@ impl Engine {
 
     fn persist_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
         self.batch.visible = true;
+        if name == Backups::PROBE.name {
+            self.see_backup_survey(device, &body, self.time.now());
+        }
         self.batch.changes.push(Change::Document { device: device.clone(), name, at, body });
     }
 

@@ -11,6 +11,13 @@ use crate::command::RestoreDeclaration;
 use crate::local_time::local;
 use ioc_store::{Change, Reader, StoreError};
 
+/// Numbers of incidents that are left out after a restore: so many at least, and one for each minute since the backup. What stands in
+/// mails, tickets and minutes under a number of then stays another incident than any from now on.
+const INCIDENTS_LEFT_OUT_MIN: u64 = 1000;
+const MINUTE_MS: i64 = 60_000;
+/// Most enrolment tokens that are looked at.
+const TOKENS_MAX: usize = 100_000;
+
 impl Engine {
     /// The seam of a restore is closed for whoever got a certificate since, whatever became of it, and for whoever was kept out: what was
     /// issued within the seam is then an identity that was given up, or one of two that are in doubt.
@@ -48,6 +55,32 @@ impl Engine {
         }
     }
 
+    /// Sessions, tokens of programs and enrolment tokens are as they were at the backup: those that were ended or used since would be good
+    /// again. Which these are nobody can say, so all of them end.
+    fn end_what_was_open(&mut self, actor: &str, now: Timestamp) {
+        let why = "the store was restored from a backup";
+        match self.reader.accounts() {
+            Ok(accounts) => {
+                for account in accounts {
+                    let (account, except) = (account.name, String::new());
+                    self.record(now, actor, AuditLogAction::AccountSessionsEnded, &account, why);
+                    self.batch.changes.push(Change::SessionsEnded { account, except });
+                }
+            }
+            Err(error) => tracing::error!(%error, "sessions of before the restore could not be ended"),
+        }
+        match self.reader.tokens(None, TOKENS_MAX) {
+            Ok(tokens) => {
+                for token in tokens.into_iter().filter(|token| token.refusal(now).is_none()) {
+                    let detail = format!("{}: {why}", token.digest);
+                    self.record(now, actor, AuditLogAction::TokenEnded, &token.label, &detail);
+                    self.batch.changes.push(Change::TokenEnded { digest: token.digest, at: now });
+                }
+            }
+            Err(error) => tracing::error!(%error, "enrolment tokens of before the restore could not be ended"),
+        }
+    }
+
     /// The store was restored from a backup, and somebody said so.
     pub(super) fn declare_restore(&mut self, told: &RestoreDeclaration, now: Timestamp) {
         let (archive, as_of) = (&told.archive, told.backup_made_at);
@@ -56,6 +89,9 @@ impl Engine {
             told.sha256, told.commits, told.audit_number, told.at, told.actor, told.reason
         );
         self.record(now, &told.actor, AuditLogAction::StoreRestored, "ioc-watch.db", &detail);
+        let minutes = now.millis_since(as_of).max(0) / MINUTE_MS;
+        self.state.skip_incidents(INCIDENTS_LEFT_OUT_MIN.saturating_add(minutes.unsigned_abs()));
+        self.end_what_was_open(&told.actor, now);
         let (of, when) = (local(as_of, &self.config), local(told.at, &self.config));
         let (who, why) = (&told.actor, &told.reason);
         let reason = Text::new(
@@ -99,6 +135,7 @@ mod tests {
     use super::super::time::tests::{Machine, Rig, deps};
     use super::*;
     use crate::command::Command;
+    use ioc_store::{Grant, Role, TokenRecord};
 
     #[test]
     fn a_restore_is_a_record_and_an_incident() {
@@ -117,6 +154,29 @@ mod tests {
         before.register("srv-1");
         before.pass(10_000);
         before.command(Command::CheckDuty).expect("kept");
+        let made = before.engine.time.now();
+        let (_, session) = crate::account::new_session("lan", "::1", None, false, made).expect("random");
+        let token = |digest: &str| TokenRecord {
+            digest: digest.repeat(32),
+            grant: Grant::Group { template: Box::default() },
+            label: "tầng 2".to_owned(),
+            uses_max: 1,
+            approve: false,
+            created_by: "lan".to_owned(),
+            created_at: made,
+            expires_at: made.plus_millis(i64::from(u32::MAX)),
+            uses: 0,
+            used_at: None,
+            ended_at: None,
+        };
+        let account = crate::account::with_hash("lan", Role::Administrator, String::new(), made);
+        let open = [Change::Account(account), Change::Session(session.clone()), Change::Token(token("ab"))];
+        before.engine.batch.changes.extend(open);
+        before.engine.batch.changes.push(Change::Token(token("cd")));
+        let (digest, device) = ("cd".repeat(32), DeviceId::new("srv-1").expect("valid"));
+        before.engine.batch.changes.push(Change::TokenUsed { digest, at: made, device });
+        before.command(Command::AwaitCommit).expect("kept");
+        assert!(before.reader.session(&session.digest).expect("read").is_some());
         let last = before.reader.audit_before(None, "", 1).expect("read").first().map_or(0, |record| record.number);
         drop(before);
         let mut deps = deps(dir.path(), &machine, |store| store);
@@ -127,7 +187,14 @@ mod tests {
         let log = reader.audit_before(None, "store.restored", 5).expect("read");
         assert_eq!(log[0].number, last + 1, "the first behind those of the copy");
         assert!(log.len() == 1 && log[0].detail.contains("disk replaced") && log[0].actor == "local:0", "{log:?}");
+        // What was open then is not good again.
+        assert!(reader.session(&session.digest).expect("read").is_none());
+        let ended = |digest: &str| reader.token(&digest.repeat(32)).expect("read").expect("there").ended_at.is_some();
+        assert!(ended("ab") && !ended("cd"), "one that was used up is so already");
+        assert_eq!(rig.audit("account.sessions_ended").len(), 1);
         let incidents = reader.incidents(None, true, None, 5).expect("read");
+        // A number that may stand in a mail or a ticket of then is given to no other incident, over restarts, too.
+        assert!(incidents[0].id.0 > INCIDENTS_LEFT_OUT_MIN, "{:?}", incidents[0].id);
         assert!(incidents.len() == 1 && incidents[0].title.en.contains("restored from a backup"), "{incidents:?}");
     }
 

@@ -4,8 +4,7 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, fault, incident, job, maintenance, outbox, sample, software, ticket,
+    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment, event, expected_backup, fault, incident, job, maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 
@@ -52,6 +51,11 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Handover(entry) => duty::put_handover(commit, entry),
         Change::Job(record) => job::put(commit, record),
         Change::JobGone(name) => job::remove(commit, name),
+        Change::ExpectedBackup(backup) => expected_backup::put(commit, backup),
+        Change::ExpectedBackupGone { device, kind } => expected_backup::remove(commit, device, *kind),
+        Change::BackupAttested { device, kind, attestation } => {
+            expected_backup::attest(commit, device, *kind, attestation)
+        }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),
         Change::TokenEnded { digest, at } => enrolment::end_token(commit, digest, *at),

@@ -18,8 +18,15 @@ const FINDINGS_MAX: usize = 20;
 /// Audit records that are read at a time.
 const RECORDS: usize = 1000;
 /// Texts that are JSON, by table, beside every column that is named `body`.
-const TEXTS: [(&str, &str); 5] =
-    [("device", "info"), ("software", "item"), ("layout", "series"), ("event", "fields"), ("outbox", "notice")];
+const TEXTS: [(&str, &str); 7] = [
+    ("device", "info"),
+    ("software", "item"),
+    ("layout", "series"),
+    ("event", "fields"),
+    ("outbox", "notice"),
+    ("expected_backup", "expected"),
+    ("expected_backup", "seen"),
+];
 
 /// What is wrong with the store and with folded history; nothing when all is sound. A table that cannot be read is a finding, not an
 /// error. `deep` compares indexes with their tables and reads every checksum, which takes as long as reading everything does.

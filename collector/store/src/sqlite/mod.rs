@@ -23,6 +23,7 @@ mod duty;
 mod enrolment;
 mod event;
 mod examine;
+mod expected_backup;
 mod fault;
 mod file;
 mod fold_mark;

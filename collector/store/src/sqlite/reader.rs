@@ -12,8 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
+    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::coverage::CoverageFacts;
@@ -21,10 +20,11 @@ use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, P
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader,
-    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind, RequestRecord,
+    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -186,6 +186,27 @@ impl Reader for SqliteReader {
 
     fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
         job::list(self)
+    }
+
+    fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Result<Vec<ExpectedBackup>, StoreError> {
+        expected_backup::list(self, query, limit)
+    }
+
+    fn without_expected_backup(&self, after: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+        expected_backup::unstated(self, after, limit)
+    }
+
+    fn backup_coverage(&self) -> Result<BackupCoverage, StoreError> {
+        expected_backup::coverage(self)
+    }
+
+    fn backup_attestations(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        limit: usize,
+    ) -> Result<Vec<BackupAttestation>, StoreError> {
+        expected_backup::attestations(self, device, kind, limit)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

@@ -334,6 +334,25 @@ CREATE TABLE job (
     failed INTEGER,
     message TEXT
 ) WITHOUT ROWID;
+-- Which backups are expected of a device, what was seen of each last, and how the engine judges that; JSON, and what lists are asked for by.
+CREATE TABLE expected_backup (
+    device INTEGER NOT NULL REFERENCES device (number),
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    -- It lacks something of three copies, two media, one elsewhere.
+    short INTEGER NOT NULL,
+    expected TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    PRIMARY KEY (device, kind)
+) WITHOUT ROWID;
+-- What people said of backups that nothing can look at.
+CREATE TABLE backup_attestation (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX backup_attestation_of ON backup_attestation (device, kind, number);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -9,6 +9,7 @@ pub(crate) mod incident;
 pub(crate) mod maintenance;
 pub(crate) mod power;
 pub(crate) mod replay;
+pub(crate) mod system_backup;
 
 use serde::Serialize;
 

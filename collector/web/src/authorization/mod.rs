@@ -63,9 +63,13 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Release { .. }
         | Command::Describe { .. }
         | Command::Register { .. }
+        | Command::ExpectBackup { .. }
+        | Command::WithdrawBackup { .. }
         | Command::ConfirmClock { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
-        Command::Remark { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
+        Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
+            (Requester::Person(Right::Handle), Target::Device(device.clone()))
+        }
         Command::Open { manual, .. } => {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
         }
@@ -301,6 +305,10 @@ mod tests {
             (Right::Administer, Command::Release { device: device(), actor: actor() }),
             (Right::Administer, Command::Describe { info: NewDevice::default(), fields: None, actor: actor() }),
             (Right::Administer, Command::Register { info: NewDevice::default(), actor: actor() }),
+            (
+                Right::Administer,
+                Command::WithdrawBackup { device: device(), kind: ioc_store::BackupKind::Files, actor: actor() },
+            ),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Handle, opened(None)),

@@ -10,7 +10,10 @@ use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
-use crate::{account, administration, device, duty, enrolment, incident, jobs, maintenance, room, sign_in};
+use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
+use crate::{
+    account, administration, device, duty, enrolment, incident, jobs, maintenance, room, sign_in, system_backups,
+};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -201,6 +204,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     all.post("/heartbeats/{job}", jobs::api_report, "A job reports, with its own token; without a body it succeeded")
         .body::<jobs::HeartbeatBody>()
         .done(204);
+    system_backups_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
@@ -210,6 +214,38 @@ fn incidents_api(all: &mut DescribedRouter) {
         .body::<duty::SwapForm>()
         .done(201);
     all.delete("/duty/covers/{id}", duty::api_remove_cover, "Nobody stands in any more").done(204);
+}
+
+fn system_backups_api(all: &mut DescribedRouter) {
+    all.get("/system-backups", system_backups::api_list, "Backups that are expected of systems, and how they stand")
+        .query::<system_backups::BackupsQuery>()
+        .answers::<Page<SystemBackup>>(200);
+    all.post("/system-backups", system_backups::api_expect, "States which backup is expected of devices")
+        .body::<system_backups::ExpectationBody>()
+        .done(204);
+    all.get(
+        "/system-backups/coverage",
+        system_backups::api_coverage,
+        "Of how many devices they are stated and in order",
+    )
+    .answers::<Coverage>(200);
+    all.get("/system-backups/unstated", system_backups::api_unstated, "Devices of which nobody has stated any")
+        .query::<ListQuery>()
+        .answers::<Page<system_backups::UnstatedDevice>>(200);
+    all.delete("/system-backups/{device}/{kind}", system_backups::api_withdraw, "Withdraws a statement").done(204);
+    all.get(
+        "/system-backups/{device}/{kind}/attestations",
+        system_backups::api_attestations,
+        "What people attested of one, the newest first",
+    )
+    .answers::<Vec<Attestation>>(200);
+    all.post(
+        "/system-backups/{device}/{kind}/attestations",
+        system_backups::api_attest,
+        "A person says how one stands that nothing can look at",
+    )
+    .body::<system_backups::AttestationBody>()
+    .done(201);
 }
 
 fn people_api(all: &mut DescribedRouter) {

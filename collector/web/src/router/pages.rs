@@ -12,7 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, room, sign_in,
+    maintenance, overview, room, sign_in, system_backups,
 };
 
 /// All of them.
@@ -70,6 +70,9 @@ fn work() -> Router<App> {
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
         .route("/jobs", get(jobs::page))
+        .route("/system-backups", get(system_backups::page).post(system_backups::expect))
+        .route("/system-backups/attest", post(system_backups::attest))
+        .route("/system-backups/withdraw", post(system_backups::withdraw))
         .route("/maintenance/{id}/end", post(maintenance::end))
 }
 

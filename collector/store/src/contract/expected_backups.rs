@@ -1,0 +1,94 @@
+//! Which backups are expected of devices, how they stand, and what people attest of them.
+
+use super::*;
+use crate::{
+    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState,
+    ExpectedBackup, ExpectedBackupQuery,
+};
+
+fn backup(n: u32, kind: BackupKind, state: BackupState, copies: u8) -> ExpectedBackup {
+    let expected = BackupExpectation {
+        source: BackupSource::Probe { device: Some(id(9)), name: "đêm".into() },
+        every_ms: 86_400_000,
+        grace_ms: 3_600_000,
+        keep_days: 30,
+        place: "NAS tầng 2".into(),
+        copies,
+        media: 2,
+        off_site: true,
+        encrypted: false,
+        note: String::new(),
+        by: "lan".into(),
+        since: at(1),
+    };
+    let seen = BackupSeen { success: Some(at(7)), detail: "tốt".into(), ..BackupSeen::default() };
+    ExpectedBackup { device: id(n), kind, expected, seen, state }
+}
+
+pub(super) fn expected_backups(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let places = ["Tầng 1", "Tầng 1", "Tầng 2", "Tầng 2", "Tầng 2"];
+    let devices = places.into_iter().zip(1..).map(|(place, n)| {
+        let info = DeviceInfo { place: place.to_owned(), ..info(n) };
+        Change::Device { info, at: at(0) }
+    });
+    store.commit(&devices.collect::<Vec<_>>()).expect("enrolled");
+    let all = [
+        backup(1, BackupKind::Database, BackupState::InOrder, 3),
+        backup(1, BackupKind::Files, BackupState::Overdue, 3),
+        backup(2, BackupKind::Unneeded, BackupState::Unneeded, 1),
+        backup(3, BackupKind::Image, BackupState::InOrder, 2),
+        backup(4, BackupKind::Image, BackupState::InOrder, 3),
+    ];
+    store.commit(&all.clone().map(Change::ExpectedBackup)).expect("kept");
+    let said = |note: &str, good| BackupAttestation {
+        made_at: at(3),
+        good,
+        valid_until: Some(at(50)),
+        note: note.to_owned(),
+        by: "bình".into(),
+        at: at(4),
+    };
+    let attested =
+        |note: &str| Change::BackupAttested { device: id(4), kind: BackupKind::Image, attestation: said(note, true) };
+    store.commit(&[attested("biên bản 1"), attested("biên bản 2")]).expect("kept");
+    drop(store);
+    let mut store = open(dir);
+    let mut reader = store.reader().expect("reads");
+    let any = ExpectedBackupQuery::default();
+    assert_eq!(reader.expected_backups(&any, 99).expect("reads"), all, "by device and kind");
+    let ask = |query: ExpectedBackupQuery, limit| {
+        let found = reader.expected_backups(&query, limit).expect("reads");
+        found.into_iter().map(|one| format!("{} {}", one.device, one.kind.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(any.clone(), 2), ["d-001 database", "d-001 files"]);
+    let after = Some((id(1), BackupKind::Files));
+    assert_eq!(ask(ExpectedBackupQuery { after, ..any.clone() }, 1), ["d-002 unneeded"]);
+    let states = vec![BackupState::Overdue, BackupState::Failed];
+    assert_eq!(ask(ExpectedBackupQuery { states, ..any.clone() }, 9), ["d-001 files"]);
+    assert_eq!(ask(ExpectedBackupQuery { short_of_copies: true, ..any.clone() }, 9), ["d-003 image"]);
+    assert_eq!(ask(ExpectedBackupQuery { device: Some(id(3)), ..any.clone() }, 9), ["d-003 image"]);
+    let notes = reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads");
+    assert_eq!(notes, [said("biên bản 2", true), said("biên bản 1", true)], "the newest first");
+    let unstated = |reader: &dyn Reader| {
+        let all = reader.without_expected_backup("", 9).expect("reads");
+        all.into_iter().map(|info| info.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unstated(reader.as_ref()), ["d-005"]);
+    let counted =
+        BackupCoverage { devices: 5, stated: 4, unneeded: 1, in_order: 2, copies_met: 2, states: [0, 1, 0, 3, 1] };
+    assert_eq!(reader.backup_coverage().expect("reads"), counted);
+    // What is revoked is not asked for any more, and what is withdrawn is unstated again.
+    let gone = Change::ExpectedBackupGone { device: id(4), kind: BackupKind::Image };
+    store.commit(&[Change::Revoked { device: id(1), at: at(9) }, gone]).expect("kept");
+    assert_eq!(unstated(reader.as_ref()), ["d-004", "d-005"]);
+    let counted = reader.backup_coverage().expect("reads");
+    assert_eq!((counted.devices, counted.stated, counted.in_order), (4, 2, 1));
+    // Each sees their own places.
+    reader.limit(&AccessScope::of(&["Tầng 1".to_owned()])).expect("limited");
+    assert_eq!(reader.backup_coverage().expect("reads").devices, 1);
+    let seen = reader.expected_backups(&any, 9).expect("reads");
+    assert_eq!(seen.iter().map(|one| one.device.to_string()).collect::<Vec<_>>(), ["d-002"]);
+    assert!(unstated(reader.as_ref()).is_empty());
+    assert!(reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads").is_empty());
+}
