@@ -7,6 +7,7 @@
 mod accounts;
 mod agent_settings;
 mod api;
+mod authenticity;
 mod backup;
 mod browser;
 mod budgets;
@@ -23,6 +24,7 @@ mod machines;
 mod main_path;
 mod mqtt_sequences;
 mod notices;
+mod personal_text;
 mod probes;
 mod records;
 mod remote_write;

@@ -11,6 +11,8 @@ mod failures;
 mod limits;
 mod losses;
 mod outbox;
+mod person;
+mod value_marks;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,8 +46,10 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 22] = [
+    let checks: [fn(Open<'_>, &Path); 24] = [
         devices_and_samples,
+        value_marks::value_marks,
+        person::person,
         surveys,
         faults_and_incidents,
         outbox::outbox,
@@ -193,6 +197,7 @@ fn fault(n: u64, device: u32, state: FaultState) -> Fault {
         reason: Text::new("vì", "why"),
         incident: Some(IncidentId(1)),
         title: None,
+        source: None,
     }
 }
 
@@ -216,6 +221,7 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         article: String::new(),
         acknowledge_by: None,
         resolve_by: None,
+        evidence: ioc_judge::Evidence::of(ioc_judge::InformationSource::Agent),
         record: IncidentRecord::default(),
         progress: Progress::default(),
     }

@@ -179,6 +179,8 @@ mod tests {
                 "rooms-",
                 "tone-",
                 "fresh-",
+                "source-",
+                "person-kind-",
                 "screen-",
                 "settings-state-",
                 "clock-",
