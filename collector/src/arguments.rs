@@ -382,6 +382,15 @@ pub enum AccountCommand {
         /// The places.
         places: Vec<String>,
     },
+    /// Print all that is kept of one person, as JSON: accounts, sign-ins, incidents, notices, accounts on machines, audit records. Each time is
+    /// recorded in the audit log.
+    Data {
+        /// The name to sign in with, the person's own name, or an account on machines.
+        name: String,
+        /// Print a table (CSV) instead.
+        #[arg(long)]
+        csv: bool,
+    },
     /// Give an account another role.
     Role {
         /// The account's name.

@@ -326,6 +326,14 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
             }
             say(&lines)
         }
+        AccountCommand::Data { name, csv: true } => {
+            say(&cli::text(runtime, &format!("/api/v1/people.csv?name={}", percent_encoded(&name))).await?)
+        }
+        AccountCommand::Data { name, csv: false } => {
+            let found =
+                cli::ask(runtime, "GET", &format!("/api/v1/people?name={}", percent_encoded(&name)), None).await?;
+            say(&format!("{found:#}\n"))
+        }
         AccountCommand::Add { name, role, full_name, places } => {
             let body = json!({ "name": name, "role": role, "full_name": full_name, "places": places });
             let answer = cli::ask(runtime, "POST", "/api/v1/accounts", Some(body)).await?;

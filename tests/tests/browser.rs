@@ -438,6 +438,8 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/sensors",
         "/coverage/passwords",
         "/coverage/antivirus",
+        "/coverage/authenticity",
+        "/people?name=admin",
         "/admin",
         "/audit",
         "/accounts",

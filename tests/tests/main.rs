@@ -7,6 +7,7 @@
 mod accounts;
 mod agent_settings;
 mod api;
+mod authenticity;
 mod backup;
 mod backup_faults;
 mod browser;
@@ -25,6 +26,7 @@ mod machines;
 mod main_path;
 mod mqtt_sequences;
 mod notices;
+mod personal_text;
 mod probes;
 mod records;
 mod remote_write;

@@ -225,6 +225,8 @@ mod tests {
             last_sample: None,
             clock_error_ms: None,
             reports_lost: 0,
+            last_loss: None,
+            plain: false,
             layout: None,
             latest: Vec::new(),
             worst: None,

@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::report::{Ask, Position, Report};
 
+use crate::authenticity::InformationSource;
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
 use crate::fault::Fault;
@@ -98,6 +99,8 @@ pub enum Input<'a> {
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
+    /// Who says so.
+    pub source: InformationSource,
     /// The device that it is about.
     pub device: DeviceId,
     /// Its name there, with the source before it: `prometheus/HighLatency`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use crate::authenticity::InformationSource;
 use crate::severity::Severity;
 use crate::text::Text;
 
@@ -71,6 +72,9 @@ pub struct Fault {
     /// What is wrong, where no rule of ours says it: another system's alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,
+    /// Who says so, where no rule of ours does: another system, or a job on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<InformationSource>,
 }
 
 impl Fault {
@@ -95,6 +99,7 @@ impl Fault {
             reason,
             incident: None,
             title: None,
+            source: None,
         }
     }
 }

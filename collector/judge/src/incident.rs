@@ -7,8 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::document::HIDDEN;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use crate::authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource};
 use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
@@ -105,12 +107,43 @@ pub struct Incident {
     pub raised: u32,
     /// How many steps its timeline has; numbers the steps and the notices.
     pub steps: u32,
+    /// Where what it says came from, and what spoke against that (article 17.3).
+    pub evidence: Evidence,
     /// What people wrote down.
     #[serde(default)]
     pub record: IncidentRecord,
     /// What the judge remembers to go on with.
     #[serde(default)]
     pub progress: Progress,
+}
+
+impl Incident {
+    /// How far what it says can be believed. `reports` says whether its device is heard and reports now: where it does not, nobody knows
+    /// whether the incident still is as it was.
+    #[must_use]
+    pub fn authenticity(&self, reports: bool) -> Authenticity {
+        // What a person reported, another one has checked.
+        if self.record.report.as_ref().is_some_and(|report| report.verified_at.is_some()) {
+            let (mark, source) = (AuthenticityMark::Verified, self.evidence.source);
+            return Authenticity { mark, source, doubts: Vec::new() };
+        }
+        let from_device = match self.evidence.source {
+            InformationSource::Agent | InformationSource::Sensor | InformationSource::PlainMqtt => true,
+            InformationSource::Alert
+            | InformationSource::Heartbeat
+            | InformationSource::Ticket
+            | InformationSource::Report
+            | InformationSource::Person
+            | InformationSource::Inventory
+            | InformationSource::Collector => false,
+        };
+        let (age, silence) = if from_device && !reports && self.state.is_active() {
+            (Age::Ms { age: 1, most: 0 }, Some(Doubt::NotReporting))
+        } else {
+            (Age::Record, None)
+        };
+        Authenticity::judge(self.evidence.source, age, self.evidence.doubts.iter().copied().chain(silence))
+    }
 }
 
 /// What people wrote down about an incident.
@@ -196,6 +229,17 @@ pub struct PersonReport {
     /// When it was verified.
     #[serde(default)]
     pub verified_at: Option<Timestamp>,
+}
+
+impl PersonReport {
+    /// Takes out what says who it was and what was asked of them: that there was a report, and whether it was verified, stays (article 12).
+    pub fn hide(&mut self) {
+        for text in [&mut self.reporter, &mut self.way, &mut self.verified] {
+            if !text.is_empty() {
+                HIDDEN.clone_into(text);
+            }
+        }
+    }
 }
 
 /// A file that belongs to an incident. Its content lies in the store.

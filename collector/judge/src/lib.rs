@@ -3,6 +3,7 @@
 //! Called by the collector's engine as [`State::step`]`(input, now)`, which changes the state and returns effects; the
 //! engine commits them and others act on them. Deliberately absent: clock, runtime, database, network, files.
 
+pub mod authenticity;
 pub mod device;
 pub mod duty;
 pub mod effect;
@@ -19,6 +20,7 @@ pub mod severity;
 pub mod state;
 pub mod text;
 
+pub use authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource, Transport};
 pub use device::{DeviceInfo, DeviceKind, Importance};
 pub use effect::{Alert, Effect, Input, JudgedAction, ReportVerdict};
 pub use fault::{Fault, FaultState};

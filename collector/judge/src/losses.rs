@@ -48,6 +48,13 @@ impl LossLedger {
         self.total
     }
 
+    /// When it last lost any that is remembered: the beginning of the hour; none without losses lately.
+    #[must_use]
+    pub fn last_loss(&self) -> Option<Timestamp> {
+        let (hour, _) = self.recent.last_key_value()?;
+        Some(Timestamp::from_millis(hour.saturating_mul(HOUR_MS).saturating_add(self.stepped_ms)))
+    }
+
     /// How many reports were lost within the last day, and how many samples were thinned out.
     pub(crate) fn recent(&self, now: Timestamp) -> [u64; 2] {
         let hour = self.hour(now);

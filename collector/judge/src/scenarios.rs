@@ -5,6 +5,7 @@ mod alerts;
 mod budgets;
 mod clock_steps;
 mod documents;
+mod evidence;
 mod fleet;
 mod identity_collision;
 mod link_idle;

@@ -7,6 +7,7 @@ mod device;
 mod document_rule;
 mod escalation;
 mod evaluation;
+mod evidence;
 mod identity_collision;
 mod incident_lifecycle;
 mod losses;
@@ -441,6 +442,7 @@ impl State {
                 let (number, since) = (self.new_fault(), alert.since.min(now));
                 let mut fault = Fault {
                     title: Some(alert.title),
+                    source: Some(alert.source),
                     ..Fault::raised(number, key.clone(), alert.severity, since, alert.reason)
                 };
                 if self.should_notify(&fault, now) {

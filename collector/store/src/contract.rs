@@ -13,6 +13,8 @@ mod failures;
 mod limits;
 mod losses;
 mod outbox;
+mod person;
+mod value_marks;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,9 +49,9 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
     let checks: &[fn(Open<'_>, &Path)] = &[
-    let checks: [fn(Open<'_>, &Path); 28] = [
-    let checks: [fn(Open<'_>, &Path); 23] = [
         devices_and_samples,
+        value_marks::value_marks,
+        person::person,
         surveys,
         document_history::every_version_of_a_document_can_be_had_again,
         document_history::moments_go_by_what_came_last_whatever_the_clock_did,
@@ -204,6 +206,7 @@ fn fault(n: u64, device: u32, state: FaultState) -> Fault {
         reason: Text::new("vì", "why"),
         incident: Some(IncidentId(1)),
         title: None,
+        source: None,
     }
 }
 
@@ -227,6 +230,7 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         article: String::new(),
         acknowledge_by: None,
         resolve_by: None,
+        evidence: ioc_judge::Evidence::of(ioc_judge::InformationSource::Agent),
         record: IncidentRecord::default(),
         progress: Progress::default(),
     }

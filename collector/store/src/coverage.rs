@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use ioc_judge::{RuleCondition, RuleSet};
 
+use crate::authenticity::ValueMarks;
+
 /// What the store knows of machines, as far as coverage is computed from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CoverageFacts {
@@ -20,6 +22,8 @@ pub struct CoverageFacts {
     pub documents: HashMap<String, BTreeSet<u64>>,
     /// Open faults: rule and device.
     pub faults: Vec<(String, u64)>,
+    /// How far the newest numbers of everything that is registered can be believed.
+    pub values: ValueMarks,
     /// Of computers that are heard now, the metrics whose newest value is not known, by device.
     pub unknown: HashMap<u64, BTreeSet<String>>,
     /// Of computers that are heard now, the surveys that could not be made, by device.
@@ -45,6 +49,12 @@ impl Coverage {
     pub fn percent(&self) -> u64 {
         (self.covered * 100).checked_div(self.total).unwrap_or(100)
     }
+
+    /// Whether so much is not covered that it is bad. That numbers come by a way that proves nothing is a property of a site, and no fault.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.percent() < 80 && self.name != AUTHENTICITY
+    }
 }
 
 /// An area of which machines must be in order.
@@ -62,6 +72,9 @@ pub struct CoverageArea {
 
 /// The area of what is heard at all: it is asked of everything that is registered, and has no rules.
 pub const REPORTING: &str = "reporting";
+
+/// Of numbers, not of machines: how many are verified (article 17.3). It has no rules.
+pub const AUTHENTICITY: &str = "authenticity";
 
 /// What coverage is counted of, in the order in which it is shown.
 pub const AREAS: [CoverageArea; 4] = [
@@ -86,6 +99,11 @@ pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
             as u64;
         let unknown = unjudged.difference(&faulty).count() as u64;
         all.push(Coverage { name: area.name, covered, unknown, total: facts.computers });
+    }
+    // Where there are no numbers yet there is nothing to say of them.
+    if facts.values.total() > 0 {
+        let (covered, total) = (facts.values.verified, facts.values.total());
+        all.push(Coverage { name: AUTHENTICITY, covered, unknown: 0, total });
     }
     all
 }
@@ -140,6 +158,7 @@ mod tests {
             // What is bad is bad, whatever else is not known of it.
             unknown: [(3, ["av.running".to_owned()].into()), (2, ["av.running".to_owned()].into())].into(),
             failed: [(4, ["backups".to_owned()].into())].into(),
+            values: ValueMarks::default(),
         };
         let found: Vec<(&str, u64, u64, u64)> =
             compute(&facts, &rules).iter().map(|one| (one.name, one.covered, one.unknown, one.total)).collect();
@@ -153,6 +172,11 @@ mod tests {
                 ("passwords", 0, 0, 4)
             ]
         );
+        // Numbers are counted beside machines, where there are any; few that are verified are no fault.
+        let values = ValueMarks { verified: 3, unverified: 6, stale: 1 };
+        let counted = compute(&CoverageFacts { values, ..facts }, &rules).pop();
+        let counted = counted.unwrap_or_else(|| panic!("five areas and the numbers"));
+        assert_eq!((counted.name, counted.covered, counted.total, counted.is_bad()), (AUTHENTICITY, 3, 10, false));
         // An area of which a survey tells that is about people as a whole is personal.
         for area in AREAS.into_iter().filter(|area| document::is_of_people(area.document)) {
             assert!(area.personal, "{}", area.name);

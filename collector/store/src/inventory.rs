@@ -45,13 +45,22 @@ pub struct DeviceRecord {
     pub worst: Option<Severity>,
     /// How many of its reports were lost in all.
     pub reports_lost: u64,
+    /// When it last lost any, to the hour; none when that is long ago.
+    pub last_loss: Option<Timestamp>,
+    /// Its hello is one of a sensor: it speaks without an agent of its own.
+    pub plain: bool,
 }
 
 impl DeviceRecord {
     /// Whether samples have stayed away for three intervals.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        let late = i64::from(self.interval_s.max(5)) * 3000;
-        self.last_sample.is_some_and(|last| now.millis_since(last) > late)
+        self.last_sample.is_some_and(|last| now.millis_since(last) > self.stale_ms())
+    }
+
+    /// How old its newest sample may be, milliseconds: three intervals.
+    #[must_use]
+    pub fn stale_ms(&self) -> i64 {
+        i64::from(self.interval_s.max(5)) * 3000
     }
 }

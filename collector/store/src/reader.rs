@@ -10,8 +10,10 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
+use crate::person::PersonTraces;
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
@@ -174,6 +176,15 @@ pub trait Reader: Send {
     /// What coverage is made of.
     fn coverage(&self) -> Result<coverage::CoverageFacts, StoreError>;
 
+    /// How many of the newest numbers of devices that are not revoked can be believed how far at a moment (article 17.3); and the devices
+    /// whose numbers are not verified, by identifier, at most so many.
+    fn value_marks(
+        &self,
+        now: Timestamp,
+        collector_clock_doubted: bool,
+        most: usize,
+    ) -> Result<(ValueMarks, Vec<MarkedDevice>), StoreError>;
+
     /// Computers by the numbers that [`Self::coverage`] gives, by name.
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
 
@@ -226,6 +237,10 @@ pub trait Reader: Send {
 
     /// The certificates by which devices may connect: whose, and their serial numbers, hex.
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
+
+    /// Where somebody appears who is called by these names (at most [`crate::person::NAMES_MAX`]), at most so many of each kind. It looks at
+    /// whole tables, as far back as [`crate::person`] says.
+    fn person(&self, names: &[String], limit: usize) -> Result<PersonTraces, StoreError>;
 
     /// An account by the name that it signs in with.
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError>;

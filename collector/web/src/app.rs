@@ -111,6 +111,11 @@ impl App {
         self.engine.carry_out(&self.readers, person, command).await
     }
 
+    /// Whether the collector's own clock is in doubt, so that no other one can be checked against it.
+    pub(crate) fn is_clock_doubted(&self) -> bool {
+        self.health.clock().unconfirmed_ms().is_some()
+    }
+
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.borrow())
     }

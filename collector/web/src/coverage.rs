@@ -13,6 +13,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceInfo, Fault};
 
 use crate::app::App;
+use crate::authenticity;
 use crate::device::name::{name_of, names_of};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
@@ -20,7 +21,7 @@ use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
 use crate::tone::Tone;
-use ioc_store::coverage::{self, AREAS, CoverageFacts, REPORTING};
+use ioc_store::coverage::{self, AREAS, AUTHENTICITY, CoverageFacts, REPORTING};
 use ioc_store::scope::AccessScope;
 use ioc_store::{Counts, FaultQuery, Reader, Right, StoreError};
 
@@ -42,7 +43,8 @@ impl App {
         now: Timestamp,
     ) -> Result<CoverageFacts, StoreError> {
         if !scope.is_everywhere() {
-            return reader.coverage();
+            let (values, _) = reader.value_marks(now, self.is_clock_doubted(), 0)?;
+            return Ok(CoverageFacts { values, ..reader.coverage()? });
         }
         // Who reports is counted by whoever asks, so that a page never says two things of it.
         let with_counts = |facts: CoverageFacts| CoverageFacts { devices: counts.devices, live: counts.live, ..facts };
@@ -52,7 +54,8 @@ impl App {
         {
             return Ok(with_counts(facts.clone()));
         }
-        let facts = reader.coverage()?;
+        let (values, _) = reader.value_marks(now, self.is_clock_doubted(), 0)?;
+        let facts = CoverageFacts { values, ..reader.coverage()? };
         if let Ok(mut kept) = self.covered.lock() {
             *kept = Some((now, facts.clone()));
         }
@@ -97,6 +100,9 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     if name == REPORTING {
         return Ok(Redirect::to("/devices?state=bad").into_response());
+    }
+    if name == AUTHENTICITY {
+        return authenticity::page(&app, &person, page_context).await;
     }
     let Some(area) = AREAS.into_iter().find(|area| area.name == name) else {
         return Err(Failure::not_found(page_context));

@@ -181,6 +181,8 @@ mod tests {
                 "rooms-",
                 "tone-",
                 "fresh-",
+                "source-",
+                "person-kind-",
                 "screen-",
                 "settings-state-",
                 "clock-",

@@ -11,8 +11,10 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_judge::{Age, InformationSource};
 
 use crate::api::ApiResult;
+use crate::api_types::authenticity::Authenticity;
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
@@ -90,6 +92,8 @@ pub(crate) struct Job {
     last_report: Option<Timestamp>,
     /// What it said then.
     message: String,
+    /// How far its own word can be believed: stale once its success is overdue, unknown before its first report.
+    authenticity: Authenticity,
     #[serde(skip)]
     tone: Tone,
 }
@@ -108,6 +112,16 @@ const fn tone_of(state: JobState) -> Tone {
         JobState::Unheard => Tone::Warning,
         JobState::Failed | JobState::Late => Tone::Bad,
     }
+}
+
+/// How far what a job says of itself can be believed: whoever has its token says so.
+fn authenticity_of(reported: bool, state: JobState) -> ioc_judge::Authenticity {
+    let age = match state {
+        _ if !reported => Age::Never,
+        JobState::Late | JobState::Unheard => Age::Ms { age: 1, most: 0 },
+        JobState::Waiting | JobState::Succeeded | JobState::Failed => Age::Record,
+    };
+    ioc_judge::Authenticity::judge(InformationSource::Heartbeat, age, [])
 }
 
 /// The jobs that are watched and within reach, the bad ones first. One that is about no device of the inventory is for those who see all.
@@ -137,6 +151,7 @@ fn visible_jobs(
             grace_s: seconds(job.grace.as_millis()),
             last_success: record.last_success,
             due_at: job::due_at(job, &record),
+            authenticity: authenticity_of(record.last_report.is_some(), state).into(),
             last_report: record.last_report.as_ref().map(|report| report.at),
             message: record.last_report.map(|report| report.message).unwrap_or_default(),
             tone: tone_of(state),

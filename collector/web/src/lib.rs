@@ -8,6 +8,7 @@ mod administration;
 mod api;
 mod api_types;
 mod app;
+mod authenticity;
 mod authorization;
 mod cookie;
 mod coverage;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ioc_common::id::DeviceId;
 use ioc_common::{clock, document};
+use ioc_judge::incident::PersonReport;
 use ioc_judge::{Fault, Incident, Text, TimelineStep};
 
 use crate::app::App;
@@ -41,24 +42,32 @@ pub(crate) async fn record_list_access(app: &App, person: &Person, list: &str) -
     record(app, person, list, "list").await
 }
 
-/// Puts the names into texts that have any, for who may see them, when it is on record that they do.
-async fn reveal(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>) {
-    if !texts.iter().any(|text| text.is_personal()) {
+/// Puts the names into texts that have any, for who may see them, when it is on record that they do; what people from outside reported is
+/// shown only then.
+async fn reveal(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>, reports: Vec<&mut PersonReport>) {
+    if reports.is_empty() && !texts.iter().any(|text| text.is_personal()) {
         return;
     }
     if person.may(Right::Personal) && record(app, person, subject, "faults and incidents").await {
         texts.into_iter().for_each(Text::open);
+    } else {
+        reports.into_iter().for_each(PersonReport::hide);
     }
 }
 
 /// The same for faults of a device, or a list of them.
 pub(crate) async fn reveal_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
-    reveal(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
+    reveal(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect(), Vec::new()).await;
 }
 
 /// The same for incidents.
 pub(crate) async fn reveal_incidents(app: &App, person: &Person, subject: &str, incidents: &mut [Incident]) {
-    reveal(app, person, subject, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
+    let (mut texts, mut reports) = (Vec::new(), Vec::new());
+    for incident in incidents {
+        texts.push(&mut incident.reason);
+        reports.extend(&mut incident.record.report);
+    }
+    reveal(app, person, subject, texts, reports).await;
 }
 
 /// The same for all that an incident says.
@@ -72,7 +81,8 @@ pub(crate) async fn reveal_incident(
     let subject = incident.id.to_string();
     let steps = steps.iter_mut().map(|step| &mut step.note);
     let faults = faults.iter_mut().map(|fault| &mut fault.reason);
-    reveal(app, person, &subject, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
+    let texts = std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect();
+    reveal(app, person, &subject, texts, incident.record.report.iter_mut().collect()).await;
 }
 
 async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool {

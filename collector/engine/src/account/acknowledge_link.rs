@@ -124,7 +124,7 @@ impl AcknowledgeLink {
 #[cfg(test)]
 mod tests {
     use ioc_judge::incident::{IncidentRecord, Progress};
-    use ioc_judge::{Priority, Severity, Text};
+    use ioc_judge::{Evidence, InformationSource, Priority, Severity, Text};
 
     use super::*;
 
@@ -149,6 +149,7 @@ mod tests {
             raised: 1,
             steps: 1,
             record: IncidentRecord::default(),
+            evidence: Evidence::of(InformationSource::Agent),
             progress: Progress::default(),
         }
     }

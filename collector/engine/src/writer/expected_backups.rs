@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::reading::{Backups, Findings as _};
-use ioc_judge::{Alert, Input, Severity, Text};
+use ioc_judge::{Alert, InformationSource, Input, Severity, Text};
 use ioc_store::{
     BackupAttestation, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, Change, ExpectedBackup,
     ExpectedBackupQuery, Reader, StoreError,
@@ -400,6 +400,8 @@ impl Engine {
             since: now,
             firing: false,
             over: Text::default(),
+            // What is missing or late is what the collector found, whoever reported the one before.
+            source: InformationSource::Collector,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_common::clock::Timestamp;
-use ioc_judge::{Alert, Input, Text};
+use ioc_judge::{Alert, InformationSource, Input, Text};
 use ioc_store::{Change, JobRecord, JobReport};
 
 use super::{CommandResult, Engine};
@@ -171,7 +171,15 @@ impl Engine {
             JobState::Failed => (format!("Thất bại: {}", job.title), format!("Failed: {}", job.title)),
             _ => (format!("Quá hạn: {}", job.title), format!("Overdue: {}", job.title)),
         };
+        // That nothing came is what the collector itself sees; a failure is the job's own word.
+        let source = match state {
+            JobState::Failed => InformationSource::Heartbeat,
+            JobState::Late | JobState::Unheard | JobState::Waiting | JobState::Succeeded => {
+                InformationSource::Collector
+            }
+        };
         let alert = Alert {
+            source,
             device,
             name: fault_name(&job.name),
             fingerprint: String::new(),
@@ -190,6 +198,7 @@ impl Engine {
     fn clear_job(&mut self, name: &str, over: Text, now: Timestamp) {
         let Ok(device) = ioc_common::id::DeviceId::new(&format!("job-{name}")) else { return };
         let alert = Alert {
+            source: InformationSource::Heartbeat,
             device,
             name: fault_name(name),
             fingerprint: String::new(),

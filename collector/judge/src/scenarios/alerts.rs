@@ -1,13 +1,14 @@
 //! What other systems say of our devices.
 
 use super::fleet::{Fleet, device, no_plan, start};
-use crate::{Alert, Input, Severity, Text};
+use crate::{Alert, InformationSource, Input, Severity, Text};
 
 #[test]
 fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
     let mut fleet = Fleet::behind_switch(1, no_plan());
     let of = |id: &str, firing| {
         Input::Alert(Alert {
+            source: InformationSource::Alert,
             device: device(id),
             name: "prometheus/HighLatency".into(),
             fingerprint: "a1".into(),

@@ -266,7 +266,9 @@ fn verify(incident: &mut Incident, who: &str, how: &str, now: Timestamp) -> Resu
         return Err(Refusal::Invalid { field: "how", why });
     };
     (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
-    Ok(Text::new(format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}")))
+    // How often names whoever reported it, and their number.
+    let whole = (format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}"));
+    Ok(Text::personal(whole, ("Đã xác minh tin báo.".to_owned(), "The report was verified.".to_owned())))
 }
 
 fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {

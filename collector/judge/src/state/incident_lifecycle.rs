@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::{State, identity_collision};
+use crate::authenticity::{Evidence, InformationSource};
 use crate::device::Importance;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
@@ -28,8 +29,9 @@ impl State {
     pub(super) fn open_incident(&mut self, fault: &mut Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let cause = (Some(fault.device.clone()), fault.rule.clone());
         let known = self.known(&cause);
+        let evidence = self.evidence_of(fault, now);
         let (id, occasion) = match known {
-            Some(id) => (id, self.returned(id, fault, now)),
+            Some(id) => (id, self.returned(id, fault, evidence, now)),
             None => {
                 let rule = self.rules.find(&fault.rule);
                 let words = match (&fault.title, rule) {
@@ -45,7 +47,8 @@ impl State {
                     },
                     (None, None) => return,
                 };
-                let id = self.new_incident(cause, fault.severity, words, &fault.reason, fault.raised_at, now);
+                let id =
+                    self.new_incident(cause, (fault.severity, evidence), words, &fault.reason, fault.raised_at, now);
                 (id, Some(Occasion::Opened))
             }
         };
@@ -86,7 +89,7 @@ impl State {
     }
 
     /// An incident that is known has a fault again. What to say of it: nothing while it is open anyhow, or flaps.
-    fn returned(&mut self, id: IncidentId, fault: &Fault, now: Timestamp) -> Option<Occasion> {
+    fn returned(&mut self, id: IncidentId, fault: &Fault, evidence: Evidence, now: Timestamp) -> Option<Occasion> {
         let (flap_returns, flap_within_ms) = (self.limits.flap_returns, self.limits.flap_within_ms);
         let incident = self.incidents.get_mut(&id)?;
         incident.progress.settle_until = None;
@@ -94,6 +97,7 @@ impl State {
             return None;
         }
         incident.reason = fault.reason.clone();
+        incident.evidence = evidence;
         let returns = &mut incident.progress.returns;
         returns.push(now);
         returns.retain(|at| now.millis_since(*at) <= flap_within_ms);
@@ -117,7 +121,7 @@ impl State {
     fn new_incident(
         &mut self,
         cause: Cause,
-        severity: Severity,
+        (severity, evidence): (Severity, Evidence),
         words: IncidentTexts,
         reason: &Text,
         since: Timestamp,
@@ -145,6 +149,7 @@ impl State {
             resolved_at: None,
             raised: 0,
             steps: 0,
+            evidence,
             record: IncidentRecord::default(),
             progress: Progress::default(),
         };
@@ -174,7 +179,13 @@ impl State {
         let article = if new.report.is_some() { "17.3" } else { "" };
         let words = IncidentTexts { title: new.title, advice: new.advice, article: article.to_owned() };
         let cause = (new.device, String::new());
-        let id = self.new_incident(cause, new.severity, words, &new.reason, now, now);
+        let source = match &new.report {
+            Some(_) => InformationSource::Report,
+            None if who.is_empty() => InformationSource::Collector,
+            None => InformationSource::Person,
+        };
+        let of = (new.severity, Evidence::of(source));
+        let id = self.new_incident(cause, of, words, &new.reason, now, now);
         if let Some(incident) = self.incidents.get_mut(&id) {
             incident.record.report = new.report;
         }
@@ -197,7 +208,8 @@ impl State {
         match (new, known, active) {
             (Some(new), None, _) => {
                 let words = IncidentTexts { title: new.title, advice: new.advice, article: "10.1".to_owned() };
-                let id = self.new_incident(cause, new.severity, words, why, now, now);
+                let of = (new.severity, Evidence::of(InformationSource::Collector));
+                let id = self.new_incident(cause, of, words, why, now, now);
                 self.advance_incident(id, now, "", why.clone(), Some(Occasion::Opened), out);
             }
             (Some(_), Some(id), None) => {

@@ -43,6 +43,11 @@ impl ValueSource {
     }
 }
 
+/// Whether the collector itself computes a metric, from how reports come and not from what they say.
+pub(crate) fn is_computed(metric: &str) -> bool {
+    ValueSource::computed(metric).is_some()
+}
+
 /// Where a rule stands on one series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum SeriesState {

@@ -4,7 +4,8 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment, event, expected_backup, fault, incident, job, maintenance, outbox, sample, software, ticket,
+    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
+    event, expected_backup, fault, incident, job, maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 

@@ -18,7 +18,8 @@ use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, Stor
 
 pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, d.number, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, \
-     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0) \
+     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0), \
+     x.last_at, coalesce(h.sensor, 0) \
      FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 /// What lists of devices look through.
@@ -191,8 +192,9 @@ pub(super) fn put_hello(
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
     commit.run(
-        "INSERT OR REPLACE INTO hello (device, at, boot_id, fingerprint, interval_s, keep_alive_s, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO hello (device, at, boot_id, fingerprint, interval_s, keep_alive_s, body, sensor) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+         CASE WHEN json_valid(?7) THEN json_extract(?7, '$.sensor') IS NOT NULL ELSE 0 END)",
         params![number, at.as_millis(), boot_id, fingerprint, interval_s, keep_alive_s, text],
     )?;
     Ok(())
@@ -202,8 +204,8 @@ pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, ledger: &LossLe
     let number = commit.number(device)?;
     let total = i64::try_from(ledger.total()).unwrap_or(i64::MAX);
     commit.run(
-        "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
-        params![number, total, json(ledger)?],
+        "INSERT OR REPLACE INTO losses (device, total, last_at, body) VALUES (?1, ?2, ?3, ?4)",
+        params![number, total, ledger.last_loss().map(Timestamp::as_millis), json(ledger)?],
     )?;
     Ok(())
 }
@@ -242,6 +244,8 @@ pub(super) fn without_numbers(
         layout: latest.as_ref().map(|latest| latest.layout),
         latest: Vec::new(),
         reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
+        last_loss: moment(row, 11)?,
+        plain: row.get(12)?,
     };
     Ok((record, latest))
 }

@@ -74,6 +74,7 @@ pub(super) fn find(reader: &SqliteReader, id: IncidentId) -> Result<Option<Whole
         reader.all("SELECT body FROM step WHERE incident = ?1 ORDER BY number", &[&number], |row| body(row, 0))?;
     let sql = format!("{} WHERE incident = ?1 ORDER BY created_at, key", outbox::COLUMNS);
     let notices = reader.all(&sql, &[&number], outbox::entry)?;
+    let notices = notices.into_iter().map(|notice| reader.notice_as_shown(notice)).collect();
     Ok(Some((reader.incident_as_shown(incident)?, steps, notices)))
 }
 

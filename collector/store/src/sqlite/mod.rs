@@ -34,6 +34,7 @@ mod maintenance;
 mod migration;
 mod newest;
 mod outbox;
+mod person;
 mod reader;
 mod reader_connection;
 mod recover;
@@ -44,6 +45,7 @@ mod snapshot;
 mod software;
 mod ticket;
 mod value;
+mod value_marks;
 
 use std::path::{Path, PathBuf};
 

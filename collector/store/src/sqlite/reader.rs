@@ -12,12 +12,16 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
+    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
+    enrolment, event, examine, expected_backup, fault, incident, job, maintenance, outbox, person, sample, snapshot,
+    software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord};
+use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
+use crate::person::PersonTraces;
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
@@ -217,6 +221,15 @@ impl Reader for SqliteReader {
         coverage::facts(self)
     }
 
+    fn value_marks(
+        &self,
+        now: Timestamp,
+        collector_clock_doubted: bool,
+        most: usize,
+    ) -> Result<(ValueMarks, Vec<MarkedDevice>), StoreError> {
+        value_marks::count(self, now, collector_clock_doubted, most)
+    }
+
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
         device::machines_of(self, numbers, limit)
     }
@@ -280,6 +293,10 @@ impl Reader for SqliteReader {
 
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
         certificate::serials(self)
+    }
+
+    fn person(&self, names: &[String], limit: usize) -> Result<PersonTraces, StoreError> {
+        person::find(self, names, limit)
     }
 
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {

@@ -14,7 +14,7 @@ use ioc_judge::{Fault, Incident};
 
 use super::reader_connection::SqliteReader;
 use crate::inventory::DeviceRecord;
-use crate::{DocumentRecord, EventRecord, StoreError};
+use crate::{DocumentRecord, EventRecord, OutboxEntry, StoreError};
 
 /// Whether a series is of an account: its subject is its name.
 fn is_personal(series: &str) -> bool {
@@ -89,7 +89,13 @@ impl SqliteReader {
         Ok(record)
     }
 
+    /// Who reported an incident from outside, and at which number, is for who may see people.
     pub(super) fn incident_as_shown(&self, mut incident: Incident) -> Result<Incident, StoreError> {
+        if self.hides_names
+            && let Some(report) = &mut incident.record.report
+        {
+            report.hide();
+        }
         if self.limited {
             let mut joined = Vec::new();
             for (device, rule) in std::mem::take(&mut incident.progress.joined) {
@@ -104,6 +110,15 @@ impl SqliteReader {
             incident.progress.joined = joined;
         }
         Ok(incident)
+    }
+
+    /// Where a notice went, and what a mail server said of it, names whoever it was for.
+    pub(super) fn notice_as_shown(&self, mut notice: OutboxEntry) -> OutboxEntry {
+        if self.hides_names {
+            notice.address.clear();
+            notice.last_error = notice.last_error.map(|_| document::HIDDEN.to_owned());
+        }
+        notice
     }
 
     pub(super) fn names_as_shown(&self, mut names: HashMap<u32, String>) -> HashMap<u32, String> {

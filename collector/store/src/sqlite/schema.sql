@@ -64,6 +64,8 @@ CREATE TABLE hello (
     fingerprint TEXT NOT NULL,
     interval_s INTEGER NOT NULL,
     keep_alive_s INTEGER NOT NULL,
+    -- It is of a device that speaks without an agent, or of one that an agent speaks for.
+    sensor INTEGER NOT NULL,
     layout INTEGER,
     body TEXT NOT NULL
 );
@@ -95,6 +97,8 @@ CREATE INDEX document_change_by_time ON document_change (device, at, name);
 CREATE TABLE losses (
     device INTEGER PRIMARY KEY REFERENCES device (number),
     total INTEGER NOT NULL,
+    -- When it last lost any, to the hour; none when that is long ago.
+    last_at INTEGER,
     body TEXT NOT NULL
 );
 -- What documents hold for rules that look into them, and what of it was accepted.

@@ -240,6 +240,7 @@ mod tests {
                 reason: ioc_judge::Text::default(),
                 incident: None,
                 title: None,
+                source: None,
             };
             Change::Fault(fault)
         });

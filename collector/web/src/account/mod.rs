@@ -2,3 +2,4 @@
 
 pub(crate) mod accounts;
 pub(crate) mod my_account;
+pub(crate) mod personal_data_of;

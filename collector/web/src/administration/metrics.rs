@@ -139,6 +139,8 @@ mod tests {
             last_sample: None,
             clock_error_ms: None,
             reports_lost: 0,
+            last_loss: None,
+            plain: false,
             layout: Some(layout.id()),
             latest: vec![Some(1.5), Some(70.0)],
             worst: None,

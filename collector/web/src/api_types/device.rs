@@ -9,6 +9,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::{GoodbyeReason, Position};
 use ioc_store::inventory::DeviceRecord;
 
+use super::authenticity::Authenticity;
 use super::{names, or_empty};
 
 names! {
@@ -269,14 +270,23 @@ pub(crate) struct DeviceItem {
     reports_lost: u64,
     /// How it stands, in one word.
     state: DeviceState,
+    /// How far its newest numbers can be believed: they come together, so this holds for each of `values` that is not null, which is not
+    /// known.
+    authenticity: Authenticity,
     /// Its newest numbers by series.
     values: BTreeMap<String, Option<f64>>,
 }
 
 impl DeviceItem {
     /// A device as it stands at `now`, with its newest numbers.
-    pub(crate) fn new(record: DeviceRecord, values: BTreeMap<String, Option<f64>>, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        record: DeviceRecord,
+        values: BTreeMap<String, Option<f64>>,
+        now: Timestamp,
+        collector_clock_doubted: bool,
+    ) -> Self {
         Self {
+            authenticity: record.authenticity(now, collector_clock_doubted).into(),
             state: DeviceState::of(&record, now),
             values,
             info: record.info.into(),

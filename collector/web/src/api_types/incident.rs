@@ -8,6 +8,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_judge::incident as inside;
 
+use super::authenticity::{Authenticity, InformationSource};
 use super::{Severity, Text, all, names};
 
 names! {
@@ -81,15 +82,19 @@ pub(crate) struct Incident {
     open_faults: u32,
     /// How many steps its timeline has; numbers the steps and the notices.
     steps: u32,
+    /// How far what it says can be believed.
+    authenticity: Authenticity,
     /// What people wrote down.
     record: IncidentRecord,
     /// How it goes on.
     progress: Progress,
 }
 
-impl From<inside::Incident> for Incident {
-    fn from(inside: inside::Incident) -> Self {
+impl From<(inside::Incident, bool)> for Incident {
+    /// An incident, and whether its device reports now.
+    fn from((inside, reports): (inside::Incident, bool)) -> Self {
         Self {
+            authenticity: inside.authenticity(reports).into(),
             id: inside.id,
             device: inside.device,
             rule: inside.rule,
@@ -454,6 +459,9 @@ pub(crate) struct Fault {
     /// What is wrong, where no rule of ours says it: another system's alert.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<Text>,
+    /// Who says so, where no rule of ours does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<InformationSource>,
 }
 
 impl From<ioc_judge::Fault> for Fault {
@@ -471,6 +479,7 @@ impl From<ioc_judge::Fault> for Fault {
             reason: inside.reason.into(),
             incident: inside.incident,
             title: inside.title.map(Text::from),
+            source: inside.source.map(InformationSource::from),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 pub(crate) mod action;
+pub(crate) mod authenticity;
 pub(crate) mod device;
 pub(crate) mod enrolment;
 pub(crate) mod incident;

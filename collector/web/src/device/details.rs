@@ -13,10 +13,10 @@ use ioc_common::language::Language;
 use ioc_common::layout::Layout;
 use ioc_common::metric;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
-use ioc_judge::{Fault, Incident};
+use ioc_judge::{Authenticity, Fault, Incident};
 
 use crate::api::{ApiResult, LIMIT, device_id};
-use crate::api_types::device::{DeviceItem, DeviceState};
+use crate::api_types::device::DeviceItem;
 use crate::api_types::{self, all};
 use crate::app::App;
 use crate::device::agent_settings;
@@ -61,6 +61,8 @@ struct DevicePage {
     faults: Vec<Fault>,
     incidents: Vec<Incident>,
     numbers: Vec<LatestValue>,
+    /// How far the numbers can be believed.
+    authenticity: Authenticity,
     documents: Vec<DocumentCard>,
     video_wall: Option<VideoWall>,
     /// How it stands with its settings, and why not.
@@ -158,9 +160,10 @@ pub(crate) async fn page(
                 layout.map(|layout| numbers(&layout, &row.record.latest, page_context.language)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let video_wall = video_wall::video_wall_of(&page_context, &documents);
-            let is_reporting = matches!(row.state, DeviceState::Live | DeviceState::Stale);
+            let doubted = app.is_clock_doubted();
+            let authenticity = row.record.authenticity(page_context.now, doubted);
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
-            let documents = documents::cards_of(&page_context, &documents, is_reporting);
+            let documents = documents::cards_of(&page_context, &documents, &row.record, doubted);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
             let charts = chart::draw_all(&page_context, lines, &incidents, &windows, chart::DEVICE_PAGE_SPAN_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
@@ -174,6 +177,7 @@ pub(crate) async fn page(
                 faults,
                 incidents,
                 numbers,
+                authenticity,
                 documents,
                 video_wall,
                 settings,
@@ -245,12 +249,13 @@ pub(crate) struct DeviceDetails {
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<String>) -> ApiResult<DeviceDetails> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
+    let doubted = app.is_clock_doubted();
     let config = app.config();
     let found = app
         .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let unjudged = unjudged::of_device(&record, &config.rules, reader, clock::now())?;
-            let item = item_of(record, reader)?;
+            let item = item_of(record, reader, doubted)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
             Ok(Some((item, hello, reader.faults(&query, LIMIT)?, unjudged)))

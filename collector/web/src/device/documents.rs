@@ -8,41 +8,21 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use ioc_common::audit_head;
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::settings::DOCUMENT;
+use ioc_judge::Authenticity;
 
 use crate::api::{ApiResult, device_id};
+use crate::api_types;
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::personal_data;
 use ioc_store::DocumentRecord;
+use ioc_store::inventory::DeviceRecord;
 
 /// Most rows of one table on the page; the API has all.
 const ROWS_MAX: usize = 60;
-/// What is older is stale: a day, and time for the survey itself.
-const STALE_MS: i64 = 26 * 3_600_000;
-
-/// How far a document can be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// Found lately, whole, on a machine that reports.
-    Verified,
-    /// The machine does not report now, or part of it could not be read.
-    Unverified,
-    /// Found more than [`STALE_MS`] ago.
-    Stale,
-}
-
-impl Freshness {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Verified => "verified",
-            Self::Unverified => "unverified",
-            Self::Stale => "stale",
-        }
-    }
-}
 
 /// A document, ready to be laid out.
 pub(crate) struct DocumentCard {
@@ -51,7 +31,8 @@ pub(crate) struct DocumentCard {
     pub(crate) at: Timestamp,
     pub(crate) pairs: Vec<(String, String)>,
     pub(crate) tables: Vec<DocumentTable>,
-    pub(crate) freshness: Freshness,
+    /// How far it can be believed; none of how a machine once was.
+    pub(crate) authenticity: Option<Authenticity>,
     /// What could not be read, and why.
     pub(crate) lacks: Vec<String>,
 }
@@ -76,30 +57,27 @@ impl DocumentTable {
 pub(crate) fn cards_of(
     page_context: &PageContext,
     records: &[DocumentRecord],
-    is_reporting: bool,
+    device: &DeviceRecord,
+    collector_clock_doubted: bool,
 ) -> Vec<DocumentCard> {
     // The probes have a card of their own, and so have settings; what it witnessed of the audit log says nothing of the machine.
     let records =
         records.iter().filter(|record| !["probes", DOCUMENT, audit_head::DOCUMENT].contains(&record.name.as_str()));
-    records.filter_map(|record| show(page_context, record, is_reporting)).collect()
+    let authenticity = |record| device.document_authenticity(record, page_context.now, collector_clock_doubted);
+    records.filter_map(|record| show(page_context, record, Some(authenticity(record)))).collect()
 }
 
-/// How far what was found at a moment can be believed now: a survey is repeated once a day even where nothing changes.
-fn freshness(found: Timestamp, now: Timestamp, is_reporting: bool, whole: bool) -> Freshness {
-    match () {
-        () if now.millis_since(found) > STALE_MS => Freshness::Stale,
-        () if !is_reporting || !whole => Freshness::Unverified,
-        () => Freshness::Verified,
-    }
-}
-
-pub(super) fn show(page_context: &PageContext, record: &DocumentRecord, is_reporting: bool) -> Option<DocumentCard> {
+pub(super) fn show(
+    page_context: &PageContext,
+    record: &DocumentRecord,
+    authenticity: Option<Authenticity>,
+) -> Option<DocumentCard> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
     let mut shown = DocumentCard {
         name: record.name.clone(),
         title: page_context.word("doc", &record.name),
         at: record.at,
-        freshness: Freshness::Unverified,
+        authenticity,
         pairs: Vec::new(),
         tables: Vec::new(),
         lacks: Vec::new(),
@@ -122,7 +100,6 @@ pub(super) fn show(page_context: &PageContext, record: &DocumentRecord, is_repor
             }
         }
     }
-    shown.freshness = freshness(record.at, page_context.now, is_reporting, shown.lacks.is_empty());
     Some(shown)
 }
 
@@ -185,6 +162,8 @@ pub(super) fn text_of(page_context: &PageContext, value: &Value) -> String {
 pub(crate) struct DocumentItem {
     name: String,
     at: Timestamp,
+    /// How far it can be believed.
+    authenticity: api_types::authenticity::Authenticity,
     /// What it says (docs/probes).
     doc: Value,
 }
@@ -197,11 +176,14 @@ pub(crate) async fn api(
 ) -> ApiResult<Vec<DocumentItem>> {
     let id = device_id(&id)?;
     let asked = id.clone();
-    let mut found = app.read(&person.scope, move |reader| reader.documents(&asked)).await?;
+    let found = app.read(&person.scope, move |reader| Ok((reader.device(&asked)?, reader.documents(&asked)?))).await?;
+    let (Some(device), mut found) = found else { return Ok(Json(Vec::new())) };
+    let (now, doubted) = (clock::now(), app.is_clock_doubted());
     personal_data::retain_allowed(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
-        DocumentItem { name: record.name, at: record.at, doc }
+        let authenticity = device.document_authenticity(&record, now, doubted).into();
+        DocumentItem { name: record.name, at: record.at, authenticity, doc }
     });
     Ok(Json(whole.collect()))
 }

@@ -237,11 +237,15 @@ pub(crate) async fn save_view(
 }
 
 /// A device as the API has it: the record, with its newest numbers by name.
-pub(crate) fn item_of(record: DeviceRecord, reader: &dyn Reader) -> Result<DeviceItem, StoreError> {
+pub(crate) fn item_of(
+    record: DeviceRecord,
+    reader: &dyn Reader,
+    collector_clock_doubted: bool,
+) -> Result<DeviceItem, StoreError> {
     let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
     let names = layout.iter().flat_map(|layout| layout.series().iter().map(|series| series.as_str().to_owned()));
     let values = names.zip(record.latest.iter().copied()).collect();
-    Ok(DeviceItem::new(record, values, clock::now()))
+    Ok(DeviceItem::new(record, values, clock::now(), collector_clock_doubted))
 }
 
 names! {
@@ -281,12 +285,14 @@ pub(crate) async fn api(
     let limit = page_limit(query.limit);
     let state = query.state.map_or(DeviceStateFilter::Any, DeviceStateFilter::from);
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
+    let doubted = app.is_clock_doubted();
     let items = app
         .read(&person.scope, move |reader| {
             let records = reader.devices(&ask)?;
             let full = records.len() == limit;
             let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
-            let items = records.into_iter().map(|record| item_of(record, reader)).collect::<Result<Vec<_>, _>>()?;
+            let items = records.into_iter().map(|record| item_of(record, reader, doubted));
+            let items = items.collect::<Result<Vec<_>, _>>()?;
             Ok(Page { items, next_cursor: next })
         })
         .await?;

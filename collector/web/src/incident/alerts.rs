@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_judge::{Alert, Severity, Text};
+use ioc_judge::{Alert, InformationSource, Severity, Text};
 
 use crate::api::device_id;
 use crate::app::App;
@@ -78,6 +78,7 @@ impl AlertBody {
         };
         let names = alert::names(&self.labels);
         let alert = Alert {
+            source: InformationSource::Alert,
             // The engine knows who is registered.
             device: source_device.clone(),
             name: format!("{source}/{}", sanitized(name)),

@@ -10,15 +10,16 @@ use axum::{Form, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::incident::IncidentRecord;
-use ioc_judge::{Action, Fault, Incident, IncidentState, TimelineStep};
+use ioc_judge::{Action, Age, Authenticity, Fault, Incident, IncidentState, InformationSource, TimelineStep};
 
 use crate::api::{ApiResult, LIMIT};
 use crate::api_types::incident::NoticeItem;
 use crate::api_types::{self, all};
 use crate::app::App;
+use crate::authenticity;
 use crate::device::name::{name_of, names_of};
 use crate::device::row::DeviceRow;
 use crate::page::context::PageContext;
@@ -122,6 +123,12 @@ impl IncidentPage {
         self.data.faults.iter().any(|fault| fault.state.is_open() && self.changes.contains(&fault.rule))
     }
 
+    /// How far what it says can be believed.
+    fn authenticity(&self) -> Authenticity {
+        let device = self.data.device.as_ref();
+        self.data.incident.authenticity(device.is_none_or(|row| row.record.reports(self.page_context.now)))
+    }
+
     fn can_reopen(&self) -> bool {
         let over = matches!(self.incident().state, IncidentState::Resolved | IncidentState::Closed);
         over && self.record().merged_into.is_none()
@@ -219,6 +226,8 @@ pub(crate) struct TicketItem {
     step: u32,
     /// Why it was not told more.
     error: Option<String>,
+    /// How far what comes back from there can be believed.
+    authenticity: api_types::authenticity::Authenticity,
 }
 
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u64>) -> ApiResult<IncidentDetails> {
@@ -226,10 +235,12 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u
     let found = app
         .read(&person.scope, move |reader| {
             let whole = reader.incident(id_of)?;
-            Ok((whole, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
+            let one = whole.as_ref().map(|(incident, ..)| std::slice::from_ref(incident)).unwrap_or_default();
+            let reporting = authenticity::reporting_of(one, reader, clock::now())?;
+            Ok((whole, reporting, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
         })
         .await?;
-    let (found, tickets) = found;
+    let (found, reporting, tickets) = found;
     let (mut incident, mut timeline, notices) =
         found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
     personal_data::reveal_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
@@ -239,7 +250,9 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u
         ticket: ticket.ticket,
         step: ticket.step,
         error: ticket.error,
+        authenticity: Authenticity::judge(InformationSource::Ticket, Age::Record, []).into(),
     });
+    let reports = authenticity::reports(&incident, &reporting);
     let (tickets, timeline, notices) = (tickets.collect(), all(timeline), all(notices));
-    Ok(Json(IncidentDetails { incident: incident.into(), timeline, tickets, notices }))
+    Ok(Json(IncidentDetails { incident: (incident, reports).into(), timeline, tickets, notices }))
 }

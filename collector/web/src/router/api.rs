@@ -4,6 +4,7 @@ use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
 use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
 use crate::api_types::action::Action;
+use crate::api_types::authenticity::ValueAuthenticity;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
 use crate::api_types::incident::{EventRecord, Fault, Incident};
@@ -12,7 +13,8 @@ use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::{
-    account, administration, device, duty, enrolment, incident, jobs, maintenance, room, sign_in, system_backups,
+    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, room, sign_in,
+    system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -60,6 +62,12 @@ fn devices_api(all: &mut DescribedRouter) {
     all.patch("/devices/{id}", device::inventory::api_amend, "Changes only what is given of what is said of a device")
         .body::<NewDevice>()
         .done(204);
+    all.get(
+        "/authenticity",
+        authenticity::api,
+        "How many of the newest numbers are verified, and on which devices they are not",
+    )
+    .answers::<ValueAuthenticity>(200);
     all.get("/devices/{id}/documents", device::documents::api, "What surveys found, each whole")
         .answers::<Vec<device::documents::DocumentItem>>(200);
     past_api(all);
@@ -284,6 +292,16 @@ fn people_api(all: &mut DescribedRouter) {
     .done(204);
     all.get("/accounts", account::accounts::api_list, "All accounts")
         .answers::<Vec<account::accounts::AccountItem>>(200);
+    all.get(
+        "/people",
+        account::personal_data_of::api,
+        "All that is kept of one person; each time it is asked is recorded",
+    )
+    .query::<account::personal_data_of::PersonQuery>()
+    .answers::<account::personal_data_of::PersonData>(200);
+    all.get("/people.csv", account::personal_data_of::csv, "The same as CSV")
+        .query::<account::personal_data_of::PersonQuery>()
+        .file("text/csv");
     all.post("/accounts", account::accounts::api_add, "A new account; its first password is shown once")
         .body::<account::accounts::NewAccountForm>()
         .answers::<account::accounts::NewPassword>(201);

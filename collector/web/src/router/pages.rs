@@ -81,6 +81,7 @@ fn people() -> Router<App> {
     Router::new()
         .route("/accounts", get(account::accounts::page).post(account::accounts::add))
         .route("/accounts/{name}", post(account::accounts::change))
+        .route("/people", get(account::personal_data_of::page))
         .route("/account", get(account::my_account::page))
         .route("/account/password", post(account::my_account::password))
         .route("/account/confirm", get(sign_in::confirm::page).post(sign_in::confirm::submit))

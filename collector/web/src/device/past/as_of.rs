@@ -71,7 +71,7 @@ pub(crate) async fn page(
         match state {
             PastState::Known(known) => {
                 let record = DocumentRecord { name, at: known.since, body: known.body.to_string() };
-                let card = documents::show(&page_context, &record, false);
+                let card = documents::show(&page_context, &record, None);
                 cards.extend(card.map(|card| PastCard { card, since: known.since, until: known.until }));
             }
             PastState::Unknown => unknown.push(title),

@@ -1,0 +1,91 @@
+//! Where a person appears.
+
+use super::*;
+use crate::person::PersonTraceKind as Kind;
+
+/// Whoever is looked for is found wherever they stand, by each of their names, and nobody whose name only begins like theirs.
+pub(super) fn person(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let looked_after = DeviceInfo { officer: "Lê Thị Lan".into(), ..info(1) };
+    store.commit(&[Change::Device { info: looked_after, at: at(0) }]).expect("enrolled");
+    store.commit(&[Change::Device { info: info(2), at: at(0) }]).expect("enrolled");
+    let accounts = r#"{"accounts":[{"name":"lan","administrator":true},{"name":"lanh"}]}"#;
+    let document =
+        |n: u32, body: &str| Change::Document { device: id(n), name: "accounts".into(), at: at(5), body: body.into() };
+    let layout = |subject: &str| {
+        Layout::new(vec![Series::new("account.password_age", subject), Series::new("cpu.busy", "")]).expect("allowed")
+    };
+    let step = |number: u32, who: &str| {
+        Change::Step(TimelineStep {
+            incident: IncidentId(1),
+            number,
+            at: at(60),
+            who: who.into(),
+            state: IncidentState::Open,
+            note: Text::new("đã xem", "looked"),
+        })
+    };
+    let mut taken = incident(1, IncidentState::Open, None);
+    taken.acknowledged_by = Some("lan".into());
+    taken.record.person = "Lê Thị Lan".into();
+    let notice = OutboxEntry {
+        person: "lan".into(),
+        address: "0912".into(),
+        ..OutboxEntry::new("k".into(), IncidentId(1), "sms", "{}", at(70))
+    };
+    let event = Change::Event {
+        device: id(1),
+        at: at(9),
+        name: "session.open".into(),
+        text: "lan from 10.0.0.1".into(),
+        fields: r#"{"who":"lan"}"#.into(),
+    };
+    store
+        .commit(&[
+            document(1, accounts),
+            document(2, r#"{"accounts":[{"name":"lanh"}]}"#),
+            Change::Layout(layout("lan")),
+            Change::Layout(layout("lanh")),
+            Change::Incident(Box::new(taken)),
+            step(1, "lan"),
+            step(2, "lanh"),
+            Change::Outbox(notice),
+            event,
+            Change::Handover(Handover { at: at(80), rota: "r".into(), who: "lan".into(), text: "yên".into() }),
+        ])
+        .expect("commits");
+    let entry = |actor: &str, subject: &str| {
+        Change::Audit(audit::AuditEntry {
+            at: at(90),
+            actor: actor.into(),
+            action: "account.changed".into(),
+            subject: subject.into(),
+            detail: String::new(),
+        })
+    };
+    store
+        .commit(&[entry("lan", "d-001"), entry("boss", "lan"), entry("boss", "lanh"), entry("lan", "lan")])
+        .expect("commits");
+    let reader = store.reader().expect("reads");
+    let names = ["lan".to_owned(), "Lê Thị Lan".to_owned()];
+    let found = reader.person(&names, 10).expect("reads");
+    assert_eq!(found.cut, []);
+    let of = |kind: Kind| {
+        let those = found.traces.iter().filter(|one| one.kind == kind);
+        those.map(|one| format!("{}: {}", one.subject, one.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Kind::Device), ["d-001: officer"]);
+    assert_eq!(of(Kind::Document), ["d-001: accounts: accounts.name"]);
+    assert_eq!(of(Kind::Incident), ["INC-000001: acknowledged_by, record.person"]);
+    assert_eq!(of(Kind::Step), ["INC-000001: đã xem"]);
+    assert_eq!(of(Kind::Notice), ["1: sms 0912 waiting"]);
+    assert_eq!(of(Kind::Event), ["d-001: session.open: lan from 10.0.0.1"]);
+    assert_eq!(of(Kind::Handover), ["r: yên"]);
+    assert!(of(Kind::Series)[0].ends_with(": account.password_age|lan") && of(Kind::Series).len() == 1);
+    assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
+    assert_eq!(of(Kind::AuditAbout), ["2: account.changed (boss)"]);
+    let cut = reader.person(&names, 1).expect("reads");
+    assert_eq!(cut.cut, [Kind::AuditBy], "no more than are asked for, and that is said");
+    let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
+    assert_eq!(nobody.traces, []);
+}

@@ -1,0 +1,259 @@
+//! Every way on which text about people leaves the collector (article 12), in one table: what keeps it to those who may see it. A route, a
+//! channel or a program that is new stands in none of its lines, and fails here until somebody has thought of it.
+//!
+//! That no answer of a route names anybody to those who may not see it is tried in `visibility`, on the running collector.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ioc_tests::harness::{Rig, binary};
+use serde_json::json;
+
+/// What keeps text about people to those who may see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kept {
+    /// There is none in it.
+    None,
+    /// The reader of whoever asks leaves it out of what it reads (`collector/store/src/sqlite/redaction.rs`).
+    Reader,
+    /// It is put in for who may see it, once that is on record (`collector/web/src/personal_data.rs`); the file that does it.
+    Revealed(&'static str),
+    /// Only for who has this right; what is told of people there is what the right is for.
+    Right(&'static str),
+    /// It is about the person who asks.
+    Own,
+    /// People on duty, for all: who is on duty is public in the house. Numbers, addresses and what became of notices are for who leads it.
+    Duty,
+}
+
+const ROUTES: &[(&str, Kept)] = &[
+    ("/", Kept::Reader),
+    ("/rooms", Kept::Reader),
+    ("/plan", Kept::Reader),
+    ("/sensors", Kept::Reader),
+    ("/coverage/{area}", Kept::Revealed("coverage.rs")),
+    ("/wall", Kept::Duty),
+    ("/live", Kept::None),
+    ("/devices", Kept::Reader),
+    ("/devices/{id}", Kept::Revealed("device/details.rs")),
+    ("/devices/{id}/history", Kept::Reader),
+    ("/devices/{id}/software", Kept::Reader),
+    ("/devices/{id}/software.csv", Kept::Reader),
+    ("/devices/{id}/label", Kept::Reader),
+    ("/labels", Kept::Reader),
+    ("/enrolment", Kept::Right("Administer")),
+    ("/incidents", Kept::Reader),
+    ("/incidents/new", Kept::Right("Handle")),
+    ("/incidents/{id}", Kept::Revealed("incident/details.rs")),
+    // Whoever has the link out of a notice reads what the notice said.
+    ("/a/{link}", Kept::Reader),
+    ("/duty", Kept::Duty),
+    ("/maintenance", Kept::Reader),
+    ("/jobs", Kept::Reader),
+    ("/accounts", Kept::Right("Administer")),
+    ("/people", Kept::Right("Administer")),
+    ("/account", Kept::Own),
+    ("/account/confirm", Kept::Own),
+    ("/login", Kept::None),
+    ("/login/oidc", Kept::None),
+    ("/login/oidc/back", Kept::None),
+    ("/api", Kept::None),
+    ("/admin", Kept::Right("Administer")),
+    ("/settings", Kept::Right("Administer")),
+    ("/audit", Kept::Right("Audit")),
+    ("/healthz", Kept::None),
+    ("/readyz", Kept::None),
+    ("/metrics", Kept::None),
+    ("/metrics/devices", Kept::Reader),
+    ("/static/app.css", Kept::None),
+    ("/static/app.js", Kept::None),
+    ("/favicon.ico", Kept::None),
+    ("/api/v1/authenticity", Kept::Reader),
+    ("/api/v1/devices", Kept::Reader),
+    ("/api/v1/devices/{id}", Kept::Revealed("device/details.rs")),
+    ("/api/v1/devices/{id}/documents", Kept::Revealed("device/documents.rs")),
+    ("/api/v1/devices/{id}/events", Kept::Reader),
+    ("/api/v1/devices/{id}/software", Kept::Reader),
+    ("/api/v1/devices/{id}/history", Kept::Reader),
+    ("/api/v1/devices/{id}/history.csv", Kept::Reader),
+    ("/api/v1/store", Kept::Right("Administer")),
+    ("/api/v1/backups", Kept::Right("Administer")),
+    ("/api/v1/settings", Kept::Right("Administer")),
+    ("/api/v1/rooms", Kept::Reader),
+    ("/api/v1/tokens", Kept::Right("Administer")),
+    ("/api/v1/enrolments", Kept::Right("Administer")),
+    ("/api/v1/faults", Kept::Revealed("incident/faults.rs")),
+    ("/api/v1/incidents", Kept::Revealed("incident/list.rs")),
+    ("/api/v1/incidents/{id}", Kept::Revealed("incident/details.rs")),
+    ("/api/v1/incidents/{id}/files/{sha256}", Kept::Reader),
+    ("/api/v1/heartbeats", Kept::Reader),
+    ("/api/v1/windows", Kept::Reader),
+    ("/api/v1/duty", Kept::Duty),
+    ("/api/v1/audit", Kept::Right("Audit")),
+    ("/api/v1/audit/heads", Kept::Right("Audit")),
+    ("/api/v1/audit/keys", Kept::Right("Audit")),
+    ("/api/v1/audit/witnesses", Kept::Right("Audit")),
+    ("/api/v1/accounts", Kept::Right("Administer")),
+    ("/api/v1/people", Kept::Right("Administer")),
+    ("/api/v1/people.csv", Kept::Right("Administer")),
+    ("/api/v1/clock", Kept::None),
+    ("/api/v1/openapi.json", Kept::None),
+];
+
+/// What of the program itself sends or writes something, or does not: a line for each of its rooms.
+const ROOMS: &[(&str, &str)] = &[
+    ("arguments", "nothing: what is asked for"),
+    ("audit_verify", "findings about the audit log, to who may read it: it asks the API"),
+    ("backup", "all of the store, sealed with a passphrase or for a recipient; a manifest of sums"),
+    (
+        "cli",
+        "answers of the API to who asks over the control socket: root and the collector's user, as an administrator",
+    ),
+    ("compaction", "nothing: folds history within the store"),
+    ("config", "nothing: reads the configuration"),
+    ("doctor", "a bundle: what common/src/redact.rs knows to be harmless, and of all else its kind and length"),
+    ("first_start", "the first administrator's name, to the terminal of who starts it"),
+    ("host_probe", "nothing: asks whether a host answers"),
+    ("integrity_check", "nothing: what is damaged, in the log"),
+    ("lib", "nothing"),
+    ("main", "nothing of its own"),
+    ("notify", "notices of incidents without names (Notice::without_names), to the people they are for"),
+    ("panics", "nothing"),
+    (
+        "records",
+        "an archive: answers of the API to who may read them, which records that; the export itself is recorded",
+    ),
+    ("remote_write", "numbers, by a reader that leaves names out"),
+    ("serve", "nothing of its own"),
+    ("setup", "nothing: what it made, to the terminal"),
+    ("tar", "nothing of its own"),
+    ("task_watch", "nothing: which task fails"),
+    ("ticket", "incidents as notices tell of them, without names"),
+    ("watchdog", "nothing: that it lives"),
+    ("xlsx", "tables that came in as workbooks are read, none is written"),
+];
+
+fn source(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every route that reads.
+fn routes() -> BTreeSet<String> {
+    let (pages, api) = (source("web/src/router/pages.rs"), source("web/src/router/api.rs"));
+    let first = |part: &str| part.split('"').nth(1).unwrap_or_default().to_owned();
+    let mut all: BTreeSet<String> =
+        pages.split(".route(").skip(1).filter(|part| part.contains("get(")).map(first).collect();
+    all.extend(api.split("all.get").skip(1).map(|part| format!("/api/v1{}", first(part))));
+    // What follows the first route with a POST alone is not a part of it.
+    all.retain(|path| path.starts_with('/'));
+    all
+}
+
+#[test]
+fn every_route_says_what_keeps_text_about_people() {
+    let found = routes();
+    let listed: BTreeMap<&str, Kept> = ROUTES.iter().copied().collect();
+    assert_eq!(listed.len(), ROUTES.len(), "a route stands twice");
+    let missing: Vec<&String> = found.iter().filter(|path| !listed.contains_key(path.as_str())).collect();
+    assert!(missing.is_empty(), "say what keeps text about people of these to those who may see it: {missing:?}");
+    let gone: Vec<&&str> = listed.keys().filter(|path| !found.contains(**path)).collect();
+    assert!(gone.is_empty(), "no such routes: {gone:?}");
+    let rights = source("web/src/authorization/rights.rs");
+    let reads = rights.split("const READS").nth(1).and_then(|rest| rest.split("];").next()).unwrap().to_owned();
+    for (path, kept) in ROUTES {
+        match kept {
+            Kept::Right(right) => {
+                let line = format!("(\"{path}\", Right::{right})");
+                assert!(reads.contains(&line), "{path} is not for those who may {right} alone");
+            }
+            Kept::Revealed(file) => {
+                let text = source(&format!("web/src/{file}"));
+                assert!(text.contains("personal_data::"), "{file} puts in what names people, and does not record it");
+            }
+            Kept::None | Kept::Reader | Kept::Own | Kept::Duty => {}
+        }
+    }
+}
+
+#[test]
+fn every_room_says_what_leaves_through_it() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector/src");
+    let found: BTreeSet<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
+        .collect();
+    let listed: BTreeSet<String> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    assert_eq!(
+        found, listed,
+        "say what leaves the collector through each of its rooms, and what keeps names out of it"
+    );
+    // What is said of them is what they do.
+    for (file, does) in [
+        ("src/remote_write/mod.rs", "without_names()"),
+        ("engine/src/writer/deliveries.rs", "without_names()"),
+        ("store/src/sqlite/redaction.rs", "notice_as_shown"),
+    ] {
+        assert!(source(file).contains(does), "{file}: {does}");
+    }
+}
+
+/// What `ioc-collector account data` prints.
+fn printed(rig: &Rig, more: &[&str]) -> String {
+    let config = rig.dir().join("collector.toml");
+    let mut command = std::process::Command::new(binary("ioc-collector"));
+    let output = command.arg("--config").arg(config).args(["account", "data"]).args(more).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_one_person_is_listed_and_each_time_is_on_record() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let account = json!({ "name": "lan", "full_name": "Lê Thị Lan", "role": "technician" });
+    rig.post("/api/v1/accounts", account).await.unwrap();
+    let other = json!({ "name": "lanh", "full_name": "Trần Lành", "role": "viewer" });
+    rig.post("/api/v1/accounts", other).await.unwrap();
+    for (device, officer) in [("srv-1", "Lê Thị Lan"), ("srv-2", "Trần Lành")] {
+        let device = json!({ "device": device, "kind": "server", "name": device, "officer": officer });
+        rig.post("/api/v1/devices", device).await.unwrap();
+    }
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let assign = json!({ "action": "assign", "unit": "Tổ 1", "person": "Lê Thị Lan" });
+    rig.post("/api/v1/incidents/1/actions", assign).await.unwrap();
+
+    let found = rig.get("/api/v1/people?name=lan").await.unwrap();
+    assert_eq!(found["names"], json!(["lan", "Lê Thị Lan"]));
+    let places: Vec<(&str, &str)> = found["places"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| (place["kind"].as_str().unwrap(), place["subject"].as_str().unwrap()))
+        .collect();
+    for wanted in [("account", "lan"), ("device", "srv-1"), ("incident", "INC-000001")] {
+        assert!(places.contains(&wanted), "{wanted:?}: {found}");
+    }
+    assert!(places.iter().any(|(kind, _)| *kind == "audit_about"), "{found}");
+    assert!(!found.to_string().contains("lanh") && !found.to_string().contains("srv-2"), "{found}");
+    // What has the look of a password is not among it.
+    assert!(!found.to_string().contains("argon2"), "{found}");
+
+    let table = printed(&rig, &["lan", "--csv"]);
+    assert!(table.starts_with("\u{feff}kind,at,subject,text\r\n") && table.contains("\r\ndevice,,srv-1,"), "{table}");
+    assert!(printed(&rig, &["Lê Thị Lan"]).contains("srv-1"), "by their own name, too");
+    // Of a name that is nobody's there is only that it was looked for.
+    let nobody = rig.get("/api/v1/people?name=nobody").await.unwrap();
+    let places = nobody["places"].as_array().unwrap();
+    assert!(places.len() == 1 && places[0]["text"].as_str().unwrap().starts_with("personal.listed"), "{nobody}");
+    for bad in ["", "%0a"] {
+        let refused = rig.get(&format!("/api/v1/people?name={bad}")).await.expect_err("no name").to_string();
+        assert!(refused.contains("400") || refused.contains("422"), "{refused}");
+    }
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
+    let listed = log["items"].as_array().unwrap().iter().filter(|one| one["action"] == "personal.listed");
+    let listed: Vec<&str> = listed.map(|one| one["subject"].as_str().unwrap()).collect();
+    assert_eq!(listed, ["lan", "lan", "Lê Thị Lan", "nobody"]);
+    rig.stop().await.unwrap();
+}
