@@ -11,6 +11,7 @@ mod backup;
 mod browser;
 mod budgets;
 mod clock;
+mod documents;
 mod duty;
 mod enrolment;
 mod failed_programs;
