@@ -1,34 +1,16 @@
 //! The text of a document: its blocks, its annexes, and the sections that give each its paper and its numbers of pages.
 
-use super::head::{self, APART, paragraph};
-use super::parts::{CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification};
+use super::head;
+use super::markup::{
+    APART, CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
+};
 use crate::layout::{self, Page, Style};
 use crate::model::{Bars, Block, Document, Run, Table, Text};
-use crate::xml::escape;
 
 /// The parts that a full bar is divided into.
 const BAR_STEPS: u32 = 40;
 /// Room between a cell's line and its text, mm.
 const CELL_ROOM_MM: f64 = 1.5;
-
-/// Twentieths of a point.
-pub(super) fn twips(mm: f64) -> u32 {
-    (mm * 1440.0 / 25.4).round() as u32
-}
-
-/// A run of text with properties, as markup.
-pub(super) fn run(properties: &str, text: &str) -> String {
-    let mut out = String::from("<w:r>");
-    if !properties.is_empty() {
-        out.push_str("<w:rPr>");
-        out.push_str(properties);
-        out.push_str("</w:rPr>");
-    }
-    out.push_str("<w:t xml:space=\"preserve\">");
-    escape(&mut out, text);
-    out.push_str("</w:t></w:r>");
-    out
-}
 
 fn runs(text: &Text) -> String {
     let piece = |piece: &Run| match piece {

@@ -1,15 +1,10 @@
 //! The head of a document and its end: what stands in two columns, side by side, in tables without lines.
 
-use super::body::{run, twips};
+use super::markup::{APART, paragraph, run, twips};
 use crate::layout::{self, AGENCY_COLUMN_MM, MOTTO, NATION, NATION_COLUMN_MM, Ruled};
 use crate::model::Document;
 use crate::typeface;
 use crate::xml::escape;
-
-/// A paragraph of a style, with further properties and what stands in it, both as markup.
-pub(super) fn paragraph(style: &str, properties: &str, inside: &str) -> String {
-    format!("<w:p><w:pPr><w:pStyle w:val=\"{style}\"/>{properties}</w:pPr>{inside}</w:p>")
-}
 
 /// Lines of one paragraph.
 fn broken(lines: &[String]) -> String {
@@ -118,10 +113,6 @@ pub(super) fn head(document: &Document) -> String {
     }
     out
 }
-
-/// A paragraph of a point.
-pub(super) const APART: &str = "<w:p><w:pPr><w:spacing w:before=\"0\" w:after=\"0\" w:line=\"20\" w:lineRule=\"exact\"/>\
-                                <w:rPr><w:sz w:val=\"2\"/></w:rPr></w:pPr></w:p>";
 
 /// Who gets it, and who signs: side by side where one signs; the signers side by side and who gets it below where several do.
 pub(super) fn end(document: &Document) -> String {

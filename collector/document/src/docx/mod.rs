@@ -3,6 +3,7 @@
 
 mod body;
 mod head;
+mod markup;
 mod parts;
 
 use std::io::{Cursor, Write as _};

@@ -1,9 +1,11 @@
 //! The files that a DOCX is made of.
 
 use super::body;
-use super::head::paragraph;
+use super::markup::{
+    CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
+};
 use crate::layout::{STYLES, Style};
-use crate::model::{Align, Document};
+use crate::model::Document;
 use crate::wording;
 use crate::xml::escaped;
 
@@ -13,14 +15,6 @@ const W: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/20
 const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
 const WORD: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml";
-/// What the head of every page but the first says: its number.
-pub(super) const NUMBERED_HEADER: &str = "rId3";
-/// The head of first pages, which have none.
-pub(super) const EMPTY_HEADER: &str = "rId4";
-/// The foot of the document's first page.
-pub(super) const CONTACT_FOOTER: &str = "rId5";
-/// The foot of all others.
-pub(super) const EMPTY_FOOTER: &str = "rId6";
 
 /// Names and texts of all files, in the order in which readers want them.
 pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
@@ -49,7 +43,7 @@ pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
         || paragraph("Contact", "", ""),
         |text| {
             let rule = "<w:pBdr><w:top w:val=\"single\" w:sz=\"6\" w:space=\"4\" w:color=\"000000\"/></w:pBdr>";
-            paragraph("Contact", rule, &body::run("", text))
+            paragraph("Contact", rule, &run("", text))
         },
     );
     vec![
@@ -116,24 +110,14 @@ fn settings() -> String {
     )
 }
 
-/// How lines stand, in OOXML's word.
-pub(super) fn justification(align: Align) -> &'static str {
-    match align {
-        Align::Left => "left",
-        Align::Centre => "center",
-        Align::Right => "right",
-        Align::Justified => "both",
-    }
-}
-
 fn style(style: &Style) -> String {
     let flag = |set: bool, tag: &str| if set { format!("<w:{tag}/>") } else { String::new() };
-    let twips = |points: f64| (points * 20.0).round() as u32;
+    let twentieths = |points: f64| (points * 20.0).round() as u32;
     let half_points = (style.size_pt * 2.0).round() as u32;
     let outline =
         style.outline.checked_sub(1).map_or_else(String::new, |level| format!("<w:outlineLvl w:val=\"{level}\"/>"));
     let first = if style.first_mm > 0.0 {
-        format!("<w:ind w:firstLine=\"{}\"/>", body::twips(style.first_mm))
+        format!("<w:ind w:firstLine=\"{}\"/>", twips(style.first_mm))
     } else {
         String::new()
     };
@@ -146,8 +130,8 @@ fn style(style: &Style) -> String {
         if style.name.starts_with(char::is_lowercase) { "" } else { " w:customStyle=\"1\"" },
         style.name,
         flag(style.keep_next, "keepNext"),
-        twips(style.before_pt),
-        twips(style.after_pt),
+        twentieths(style.before_pt),
+        twentieths(style.after_pt),
         justification(style.align),
         flag(style.bold, "b") + &flag(style.bold, "bCs"),
         flag(style.italic, "i") + &flag(style.italic, "iCs"),

@@ -64,9 +64,8 @@ pub fn document(input: &IncidentRecord) -> Document {
     let missing = |text: &Option<String>, key: &str, what: &str| {
         text.as_deref().map_or_else(|| Text::new().blank(key, what), Text::from)
     };
-    let gate = |name: &str, text: Text| {
-        text.runs().iter().cloned().fold(Text::new().plain(format!("{name}: ")), |all, run| all.run(run))
-    };
+    let gate =
+        |name: &str, text: Text| text.runs().iter().cloned().fold(Text::new().plain(format!("{name}: ")), Text::run);
     body.push(Block::List(vec![
         gate("Sao lưu dữ liệu (điểm a)", missing(&input.backup, "10.2a", "bản sao lưu, hoặc lý do không thể sao lưu")),
         gate("An toàn con người, thiết bị (điểm b)", missing(&input.safety, "10.2b", "xác nhận an toàn")),
