@@ -213,7 +213,7 @@ fn all<F, T>(
             return Err(source.fault(span, &format!("found more than {MOST}"), "divide the pack"));
         }
         if !keys.insert(name.clone()) {
-            let message = format!("found {name:?} twice");
+            let message = format!("found {name} twice");
             return Err(source.fault(span, &message, "remove one of them, or correct its name"));
         }
         out.push(check(form).map_err(|(message, mend)| source.fault(span.clone(), &message, mend))?);
