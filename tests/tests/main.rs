@@ -14,6 +14,7 @@ mod browser;
 mod budgets;
 mod clock;
 mod document_history;
+mod documents;
 mod duty;
 mod enrolment;
 mod failed_programs;

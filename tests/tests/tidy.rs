@@ -27,6 +27,7 @@ const WALLS: &[(&[&str], &[&str])] = &[
     (&["agent/src/sensor/publisher"], &["tokio", "std::net", "clock::now"]),
     (&["agent/src/sensor/day"], &["tokio", "std::net", "clock::now"]),
     (&["agent/src/sensor/ups"], &["tokio", "std::net", "clock::now"]),
+    (&["collector/document/src"], &["tokio", "std::fs", "std::net", "clock::now"]),
     (&["collector/store/src"], &["tokio", "axum", "rusqlite", "crate::sqlite"]),
     (&["collector/engine/src"], &["axum", "rusqlite", "ioc_store::sqlite"]),
     (&["collector/ingest/src"], &["axum", "rusqlite", "ioc_judge", "ioc_store::sqlite"]),

@@ -5,6 +5,7 @@ mod backup;
 mod channel;
 mod job;
 mod kind;
+mod legal;
 mod ticket;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub use job::Job;
 pub(crate) use kind::testing;
 use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
+pub use legal::LegalBasis;
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 
@@ -111,6 +113,7 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// The collector's own backups, where they are made.
     pub backup: Option<BackupPlan>,
+    pub legal: LegalBasis,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -286,6 +289,7 @@ struct Form {
     source: Vec<SourceForm>,
     job: Vec<job::JobForm>,
     backup: BackupForm,
+    legal: legal::LegalForm,
 }
 
 #[derive(Deserialize)]
@@ -550,6 +554,7 @@ impl Config {
             sources,
             jobs: job::check(source, form.job)?,
             backup: form.backup.check(source)?,
+            legal: form.legal.check(source)?,
         })
     }
 }

@@ -1,0 +1,236 @@
+//! Documents as a made-up centre would issue them, and worse ones: names of 300 characters, writing from right to left, nothing at all.
+
+use ioc_document::legal::{PackKind, Packs};
+use ioc_document::model::{
+    Align, Annex, Authority, Block, Document, Kind, Secrecy, Signature, Stamps, Table, Text, Urgency,
+};
+use ioc_document::report::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
+use ioc_document::report::handover::{self, Handover, OpenIncident};
+use ioc_document::report::incident::{self, CourseEntry, IncidentRecord};
+use ioc_document::report::{Office, Value};
+use jiff::civil::{Date, date, datetime};
+
+/// A name that no column has room for.
+pub(crate) fn long_name() -> String {
+    "máy-chủ-rất-dài-không-có-dấu-cách-".chars().cycle().take(300).collect()
+}
+
+fn office() -> Office {
+    let deputy = Authority::Deputy { head: "Giám đốc".into(), title: "Phó Giám đốc".into() };
+    Office {
+        parent: Some("Sở Khoa học và Công nghệ".into()),
+        agency: "Trung tâm Giám sát, điều hành thông minh".into(),
+        abbreviation: "TTGSĐH".into(),
+        place: "An Giang".into(),
+        contact: Some("Số 1 đường Thử nghiệm, phường Thử nghiệm. Điện thoại: 0000 000 000".into()),
+        signature: Signature { for_body: None, authority: deputy, name: Some("Nguyễn Thị Ánh Nguyệt".into()) },
+        addressees: vec!["Ủy ban nhân dân tỉnh".into()],
+        recipients: vec!["Như trên".into(), "Sở Khoa học và Công nghệ".into(), "Lưu: VT, VH".into()],
+    }
+}
+
+fn figure(name: &str, now: Value, before: Option<Value>) -> Figure {
+    Figure { name: name.into(), now, before }
+}
+
+fn state(number: &str, figures: Vec<Figure>) -> ArticleState {
+    let evidence = vec![Evidence {
+        what: format!("Số liệu của Điều {number} trong kỳ"),
+        place: format!("Trang Báo cáo, mục {number}; nhật ký từ bản ghi 10.214 đến 18.930"),
+    }];
+    ArticleState { number: number.into(), figures, evidence, ..ArticleState::default() }
+}
+
+fn gap(what: &str, who: Option<&str>, by: Option<Date>) -> Gap {
+    Gap { what: what.into(), who: who.map(str::to_owned), by }
+}
+
+/// A quarter of a centre: some is well, some is not, some nobody knows.
+pub(crate) fn quarter() -> Document {
+    let amount = |number, decimals, unit: &str| Value::Amount { number, decimals, unit: unit.into() };
+    let of = |part, whole| Value::Of { part, whole };
+    let mut network = state(
+        "5.1",
+        vec![
+            figure("Thời gian mạng hoạt động", Value::Percent(99.97), Some(Value::Percent(99.81))),
+            figure("Mức sử dụng băng thông cao nhất", amount(71.4, 1, "%"), Some(amount(64.0, 1, "%"))),
+            figure("Vi phạm được ghi nhận", Value::Count(3), Some(Value::Count(5))),
+        ],
+    );
+    network.chart = Some(clause::percents(
+        "Thời gian mạng hoạt động theo tháng",
+        &[("Tháng 10", Some(99.92)), ("Tháng 11", Some(100.0)), ("Tháng 12", None)],
+    ));
+    let mut labels = state("6.1", vec![figure("Thiết bị đã dán nhãn", of(187, 200), Some(of(150, 198)))]);
+    labels.gaps = vec![
+        gap(
+            "13 thiết bị chưa dán nhãn, trong đó 4 máy trạm tại phòng trực",
+            Some("Trần Văn Bình, Tổ Vận hành"),
+            Some(date(2027, 1, 15)),
+        ),
+        gap(&format!("Thiết bị {} chưa có người phụ trách", long_name()), None, None),
+    ];
+    let told = state(
+        "6.2",
+        vec![
+            figure("Trung vị thời gian báo", Value::Seconds(41), Some(Value::Seconds(95))),
+            figure("Thời gian báo lâu nhất", Value::Seconds(1_260), None),
+            figure("Báo muộn", of(1, 24), Some(of(4, 31))),
+        ],
+    );
+    let backup = state(
+        "7",
+        vec![
+            figure("Bản sao lưu còn mới", of(38, 40), Some(of(40, 40))),
+            figure(
+                "Kết quả diễn tập phục hồi",
+                Value::Word("Đạt".into()),
+                Some(Value::Unknown("chưa diễn tập".into())),
+            ),
+        ],
+    );
+    let mut passwords = state(
+        "13",
+        vec![
+            figure("Sắp đến hạn", Value::Count(6), Some(Value::Count(2))),
+            figure("Quá hạn", Value::Count(2), Some(Value::Count(0))),
+            figure("Không rõ ngày đổi", Value::Unknown("4 thiết bị chưa có xác nhận".into()), None),
+        ],
+    );
+    passwords.gaps =
+        vec![gap("2 tài khoản quản trị quá hạn đổi mật khẩu", Some("Quản trị hệ thống"), Some(date(2026, 12, 31)))];
+    let mut training = ArticleState { number: "16.1-5".into(), ..ArticleState::default() };
+    training.text = Some("Đã tổ chức 02 lớp hướng dẫn cho 35 người vận hành của các đơn vị.".into());
+    let input = ClauseReport {
+        office: office(),
+        period: ReportPeriod::quarter(2026, 4),
+        date: Some(date(2027, 1, 5)),
+        articles: vec![network, labels, told, backup, passwords, training],
+        overview: Some("Trong kỳ, Trung tâm hoạt động ổn định; không có sự cố nghiêm trọng.".into()),
+        outlook: None,
+    };
+    let packs = Packs::read(&[]).unwrap();
+    clause::document(&input, packs.in_force(PackKind::Regulation, date(2026, 12, 31), None).unwrap())
+}
+
+/// The same of a centre of which nothing is known.
+pub(crate) fn empty_quarter() -> Document {
+    let input = ClauseReport {
+        office: Office { contact: None, addressees: Vec::new(), ..office() },
+        period: ReportPeriod::quarter(2026, 4),
+        date: None,
+        articles: Vec::new(),
+        overview: None,
+        outlook: None,
+    };
+    let packs = Packs::read(&[]).unwrap();
+    clause::document(&input, packs.get("qd-1043-2022-an-giang").unwrap())
+}
+
+/// An incident with names that come from anywhere.
+pub(crate) fn incident() -> Document {
+    let at = |hour, minute| datetime(2026, 11, 5, hour, minute, 0, 0);
+    let entry = |hour, minute, who: Option<&str>, what: &str| CourseEntry {
+        at: at(hour, minute),
+        who: who.map(str::to_owned),
+        what: what.into(),
+    };
+    incident::document(&IncidentRecord {
+        office: office(),
+        date: Some(date(2026, 11, 6)),
+        number: 1_204,
+        title: "Ổ đĩa máy chủ dữ liệu hỏng".into(),
+        device: Some(format!("{} <b>&amp;</b> \u{202e}tsil\u{2066} שלום 🖨️", long_name())),
+        place: Some("Phòng máy chủ, tủ R2, U14".into()),
+        severity: "Nghiêm trọng".into(),
+        began: at(8, 5),
+        told: Some(at(8, 6)),
+        acknowledged: Some(at(8, 19)),
+        resolved: None,
+        backup: Some("Bản sao lưu đêm 04/11/2026, mã đối chiếu 9f3c…".into()),
+        safety: None,
+        course: vec![
+            entry(8, 5, None, "Đĩa sdb báo lỗi đọc, mảng RAID chuyển sang trạng thái suy giảm."),
+            entry(8, 19, Some("Lê Thị Hoa"), "Tiếp nhận, báo lãnh đạo phụ trách."),
+            entry(9, 40, Some("Lê Thị Hoa"), "Thay đĩa dự phòng, bắt đầu đồng bộ."),
+        ],
+        cause: Some("Đĩa đã dùng hơn 6 năm.".into()),
+        consequence: Some("Không mất dữ liệu; tốc độ đọc giảm trong 3 giờ.".into()),
+        remedy: None,
+        participants: vec!["Lê Thị Hoa, trực vận hành".into(), "Phạm Văn Dũng, Tổ trưởng".into()],
+        signatures: vec![
+            Signature::of("Người lập", Some("Lê Thị Hoa")),
+            Signature::of("Tổ trưởng", Some("Phạm Văn Dũng")),
+        ],
+    })
+}
+
+/// The end of a shift.
+pub(crate) fn shift() -> Document {
+    handover::document(&Handover {
+        office: office(),
+        from: datetime(2026, 2, 4, 18, 0, 0, 0),
+        to: datetime(2026, 2, 5, 6, 0, 0, 0),
+        giving: vec!["Lê Thị Hoa, trực vận hành".into()],
+        taking: vec!["Phạm Văn Dũng, trực vận hành".into()],
+        open: vec![OpenIncident {
+            number: 1_204,
+            title: "Ổ đĩa máy chủ dữ liệu hỏng".into(),
+            device: Some("srv-07".into()),
+            since: datetime(2026, 2, 4, 20, 11, 0, 0),
+            state: "Đang sửa, Lê Thị Hoa".into(),
+        }],
+        resolved: Some(2),
+        tasks: vec!["Bảo trì UPS phòng hiển thị lúc 09:00".into(), "Gọi nhà cung cấp về đĩa thay thế".into()],
+        condition: None,
+        remarks: Some("Chìa khóa tủ R2 để tại phòng trực.".into()),
+    })
+}
+
+/// A letter with stamps, several addressees and signers, two annexes and a table that goes over pages.
+pub(crate) fn letter(rows: usize) -> Document {
+    let mut document = shift();
+    document.kind = Kind::Letter;
+    document.summary = "phối hợp rà soát thiết bị công nghệ thông tin tại các phòng".into();
+    document.addressees = vec!["Sở Nội vụ".into(), "Công an tỉnh".into()];
+    document.stamps = Stamps {
+        secrecy: Some(Secrecy::Secret),
+        urgency: Some(Urgency::Express),
+        circulation: Some("Lưu hành nội bộ".into()),
+    };
+    document.head.number = Some(7);
+    let columns = [
+        ("TT", 2, Align::Centre),
+        ("Tên thiết bị", 6, Align::Left),
+        ("Nhãn", 3, Align::Left),
+        ("Loại", 3, Align::Left),
+        ("Địa chỉ IP", 3, Align::Left),
+        ("Số sê-ri", 3, Align::Left),
+        ("Nơi đặt", 3, Align::Left),
+        ("Người phụ trách", 4, Align::Left),
+        ("Tình trạng", 3, Align::Left),
+    ];
+    let mut table = Table::new(&columns, "Không có thiết bị");
+    for n in 1..=rows {
+        let name = if n == 2 { long_name() } else { format!("Máy trạm {n}") };
+        let blank = || Text::new().blank(format!("device/{n}/owner"), "người phụ trách");
+        let cell = |text: &str| Text::from(text);
+        table.push([
+            n.to_string().into(),
+            name.into(),
+            format!("AG-{n:05}").into(),
+            cell("Máy trạm"),
+            format!("10.0.{}.{}", n / 250, n % 250).into(),
+            format!("SN{n:08}").into(),
+            cell("Phòng trực"),
+            blank(),
+            cell("Đang dùng"),
+        ]);
+    }
+    let annex = |title: &str, landscape, body| Annex { title: title.into(), landscape, body };
+    document.annexes = vec![
+        annex("Danh mục thiết bị", true, vec![Block::Table(table)]),
+        annex("Yêu cầu về nhãn", false, vec![Block::heading(1, "Nhãn"), Block::paragraph("Nhãn dán ở mặt trước.")]),
+    ];
+    document
+}
