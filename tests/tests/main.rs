@@ -26,6 +26,7 @@ mod notices;
 mod probes;
 mod records;
 mod remote_write;
+mod retention;
 mod roles;
 mod sensors;
 mod signed_heads;

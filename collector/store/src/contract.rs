@@ -11,6 +11,7 @@ mod failures;
 mod limits;
 mod losses;
 mod outbox;
+mod retention;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,7 +45,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 22] = [
+    let checks: [fn(Open<'_>, &Path); 29] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -67,6 +68,13 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         certificates::certificates,
         losses::losses,
         damaged_documents::damaged_documents_cost_their_device,
+        retention::what_goes_leaves_its_evidence_in_the_same_commit,
+        retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,
+        retention::a_hold_keeps_every_class,
+        retention::what_goes_for_its_number_or_a_week_is_held_too,
+        retention::nothing_goes_while_the_clock_is_in_doubt,
+        retention::numbers_go_with_evidence_and_are_held,
+        retention::rules_are_kept_with_who_said_so,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");

@@ -29,6 +29,7 @@ mod outbox;
 pub mod place;
 mod reader;
 mod record;
+pub mod retention;
 mod role;
 pub mod scope;
 pub mod secret;

@@ -183,6 +183,9 @@ mod tests {
                 "settings-state-",
                 "clock-",
                 "backups-",
+                "records-class-",
+                "records-kind-",
+                "records-end-",
                 "job-state-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

@@ -26,6 +26,7 @@ mod message;
 mod pending;
 mod persist;
 mod restored;
+mod retention;
 mod settings;
 mod store_faults;
 mod tickets;
@@ -209,6 +210,8 @@ pub struct Engine {
     forget_limit: usize,
     time: EngineTime,
     jobs: jobs::Jobs,
+    /// The rules of retention as they were last told.
+    retention_rules: Vec<ioc_store::retention::RetentionRule>,
 }
 
 /// What became of a command.
@@ -264,6 +267,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let jobs = jobs::Jobs::new(reader.jobs()?);
+    let retention_rules = reader.retention_rules()?;
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
     let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
@@ -302,6 +306,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         forget_limit: commands::FORGET_ROWS_MIN,
         time,
         jobs,
+        retention_rules,
     };
     // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
     if let Some(restored) = restored {
@@ -310,6 +315,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.take_effects(effects, now);
     engine.report_store_losses(now);
     engine.watch_jobs(now);
+    engine.watch_retention(now);
     Ok(engine)
 }
 

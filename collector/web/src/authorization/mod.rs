@@ -64,6 +64,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Describe { .. }
         | Command::Register { .. }
         | Command::ConfirmClock { .. }
+        | Command::SetHold { .. }
+        | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::Open { manual, .. } => {
@@ -95,6 +97,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::BackgroundTask { .. }
         | Command::AwaitCommit
         | Command::Reload(_)
+        | Command::Expire { .. }
+        | Command::NumbersDeleted(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
 }
@@ -302,6 +306,18 @@ mod tests {
             (Right::Administer, Command::Describe { info: NewDevice::default(), fields: None, actor: actor() }),
             (Right::Administer, Command::Register { info: NewDevice::default(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
+            (
+                Right::Administer,
+                Command::SetHold {
+                    target: ioc_store::retention::HoldTarget::Period,
+                    from: None,
+                    until: None,
+                    reason: actor(),
+                    name: actor(),
+                    actor: actor(),
+                },
+            ),
+            (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
