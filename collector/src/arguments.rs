@@ -450,6 +450,18 @@ pub enum RecordsCommand {
         #[arg(long)]
         to_file: PathBuf,
     },
+    /// How long each class of records is kept, how much of it there is, and what was deleted last.
+    Retention {
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Legal holds: what they are on is not deleted before a named person ends them.
+    Hold {
+        /// The command.
+        #[command(subcommand)]
+        command: HoldCommand,
+    },
     /// Check an archive, on any machine and without a collector. Fails when it is not whole or does not prove itself.
     Verify {
         /// The archive.
@@ -457,6 +469,48 @@ pub enum RecordsCommand {
         /// The authority's certificate that you already have, PEM; without it the archive's own is believed.
         #[arg(long)]
         authority: Option<PathBuf>,
+    },
+}
+
+/// Legal holds.
+#[derive(Subcommand)]
+pub enum HoldCommand {
+    /// List them, with how much each keeps.
+    List {
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set one: on an incident, a device, a person, a class or a period.
+    Set {
+        /// On what: incident, device, person, class or period.
+        kind: String,
+        /// Which: INC-000012, the identifier of a device, the name of an account, a class; none for a period.
+        #[arg(default_value = "")]
+        subject: String,
+        /// Only what lasted until this moment or longer, RFC 3339.
+        #[arg(long)]
+        from: Option<ioc_common::clock::Timestamp>,
+        /// Only what began by this moment.
+        #[arg(long)]
+        until: Option<ioc_common::clock::Timestamp>,
+        /// Why, and who asks for it.
+        #[arg(long)]
+        reason: String,
+        /// Your name.
+        #[arg(long)]
+        name: String,
+    },
+    /// End one.
+    End {
+        /// Its number.
+        number: u64,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Your name.
+        #[arg(long)]
+        name: String,
     },
 }
 

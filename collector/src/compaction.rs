@@ -232,6 +232,7 @@ impl CompactionTask {
         config: &Config,
         pause: Duration,
     ) -> Result<(), StoreError> {
+        self.record_deletions(compactor)?;
         let folded = compactor.take_result()?;
         tracing::debug!(?folded, "history folded");
         // What a receiver did not take yet waits as rows.
@@ -245,6 +246,19 @@ impl CompactionTask {
                 Err(CommandError::Conflict(_)) if self.sleep(pause) => {}
                 Err(_) => return Ok(()),
             }
+        }
+    }
+
+    /// Has the engine keep the evidence of numbers that were deleted; what it does not take now is told again.
+    fn record_deletions(&self, compactor: &mut Compactor<'_>) -> Result<(), StoreError> {
+        let deleted = compactor.deletions()?;
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = deleted.iter().map(|one| one.key.clone()).collect();
+        match self.runtime.block_on(self.engine.command(Command::NumbersDeleted(deleted))) {
+            Ok(_) => compactor.deletions_recorded(&keys),
+            Err(_) => Ok(()),
         }
     }
 

@@ -116,6 +116,12 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let wanted = records::export::Wanted { from, to, device, incident };
             say(&records::export::run(&runtime, &config.data.join("pki"), &wanted, &to_file).await?)
         }
+        CliCommand::Records { command: RecordsCommand::Retention { json } } => {
+            say(&records::kept::retention(&runtime, config.language, json).await?)
+        }
+        CliCommand::Records { command: RecordsCommand::Hold { command } } => {
+            say(&records::kept::hold(&runtime, command).await?)
+        }
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_)
         | CliCommand::Docs { .. }

@@ -74,6 +74,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
+    let retention_reader = store.reader()?;
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -103,7 +104,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         Arc::clone(&links),
         stopping.clone(),
     ));
-    let run_beside = BackgroundReaders { fold_reader, archive, ticket_reader, remote_rows, examine_reader };
+    let run_beside =
+        BackgroundReaders { fold_reader, archive, ticket_reader, remote_rows, examine_reader, retention_reader };
     run_beside.begin(&engine, &config_receiver, &config.data, &health);
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
@@ -146,10 +148,11 @@ struct BackgroundReaders {
     ticket_reader: Box<dyn Reader>,
     remote_rows: StoreRows,
     examine_reader: Box<dyn Reader>,
+    retention_reader: Box<dyn Reader>,
 }
 
 impl BackgroundReaders {
-    /// Begins folding, ticket systems, remote write and the integrity check; each runs until the engine ends.
+    /// Begins folding, ticket systems, remote write, deletion by age and the integrity check; each runs until the engine ends.
     fn begin(self, engine: &EngineHandle, config: &watch::Receiver<Arc<Config>>, data: &Path, health: &Arc<Health>) {
         let shared = || (engine.clone(), config.clone(), Arc::clone(health));
         let (to, configs, counters) = shared();
@@ -158,6 +161,8 @@ impl BackgroundReaders {
         tokio::spawn(crate::ticket::run(to, self.ticket_reader, counters, configs));
         let (to, configs, counters) = shared();
         tokio::spawn(crate::remote_write::run(self.remote_rows, data.to_owned(), configs, counters, to));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::retention::run(to, self.retention_reader, configs, counters));
         tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     ("agent.toml", include_str!("../../config/agent.toml")),
     ("collector.toml", include_str!("../../config/collector.toml")),
+    ("retention.toml", include_str!("../../config/retention.toml")),
 ];
 
 /// The page.

@@ -432,6 +432,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/maintenance",
         "/jobs",
         "/system-backups?view=unstated",
+        "/admin/records",
         "/rooms",
         "/plan",
         "/plan?room=",

@@ -12,6 +12,7 @@ use crate::account::intent::Intent;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
+use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
     BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover, NewDevice, SavedView, TicketRecord,
@@ -34,6 +35,8 @@ pub enum BackgroundTask {
     Backup,
     /// The newest backup is restored for a trial.
     RestoreDrill,
+    /// Records that are past their time are deleted.
+    Retention,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
@@ -238,6 +241,37 @@ pub enum Command {
         reason: String,
         actor: String,
     },
+    /// Keep what this is on from being deleted, whatever the retention of its class.
+    SetHold {
+        target: HoldTarget,
+        /// Only what lasted until this moment or longer.
+        from: Option<Timestamp>,
+        /// Only what began by this moment.
+        until: Option<Timestamp>,
+        /// Why, in one line.
+        reason: String,
+        /// Who means it, where the account is not a person's: whoever sits at the machine.
+        name: String,
+        actor: String,
+    },
+    /// A hold ends.
+    EndHold {
+        number: u64,
+        /// Why, in one line.
+        reason: String,
+        /// Who means it, as above.
+        name: String,
+        actor: String,
+    },
+    /// Delete records that are past their time by the rule in force, each with the SHA-256 of its line.
+    Expire {
+        class: RecordClass,
+        records: Vec<(i64, String)>,
+        /// The file that they were exported to; empty for none.
+        exported: String,
+    },
+    /// Keep the evidence of numbers that were deleted.
+    NumbersDeleted(Vec<DeletedNumbers>),
     /// Nothing; it is answered once everything that was decided before is on disk.
     AwaitCommit,
     /// Use these rules and channels from now on.
@@ -298,6 +332,8 @@ pub enum Answer {
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.
     Incident(IncidentId),
+    /// The number of the legal hold that was set.
+    Hold(u64),
     /// What a password is compared with; for a name that does not exist one that nothing matches.
     Hash(String),
     /// The password is right; a code of the second factor is needed, too.

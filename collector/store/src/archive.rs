@@ -9,6 +9,7 @@ use ioc_common::layout::LayoutId;
 use super::StoreError;
 use crate::history::Tier;
 use crate::history::fold::PackedChunk;
+use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
 
 /// A chunk of one device: all its series over a while, packed ([`crate::history::chunk::Parts`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,8 +182,21 @@ pub trait Archive: Send {
     /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].
     fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError>;
 
-    /// Deletes chunks of a tier that end before a moment, at most `limit` of them, and says how many.
-    fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Looks at chunks of a tier that end before a moment, behind a place and at most `limit` of them, and deletes those that nothing holds.
+    /// What it deletes is told by [`Self::deletions`] until the store has it.
+    fn delete_before(
+        &mut self,
+        tier: Tier,
+        before: Timestamp,
+        holds: &[NumbersHold],
+        range: (Cursor, usize),
+    ) -> Result<DeletedSlice, StoreError>;
+
+    /// What was deleted since it was last told that the store has it, one for each tier; it begins anew with what is deleted later.
+    fn deletions(&mut self) -> Result<Vec<DeletedNumbers>, StoreError>;
+
+    /// The store has these.
+    fn deletions_recorded(&mut self, keys: &[String]) -> Result<(), StoreError>;
 
     /// Gives a little of the room that deletions left back to the file system; whether there is more to give.
     fn give_back(&mut self) -> Result<bool, StoreError>;

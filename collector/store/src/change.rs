@@ -16,6 +16,7 @@ use super::{
 };
 use crate::audit;
 use crate::merkle::Frontier;
+use crate::retention::{DeletedNumbers, Expiry, Hold, HoldEnd, RetentionRule};
 
 /// One change of what is known.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -109,7 +110,7 @@ pub enum Change {
         at: Timestamp,
         report: Software,
     },
-    /// Only so many of a device's events stay, the newest.
+    /// Only so many of a device's events stay, the newest, and those that are held; what goes leaves its evidence.
     EventsPruned { device: DeviceId, keep: u64 },
     /// Parts of software lists that never became whole go.
     SoftwareCleared { device: DeviceId },
@@ -166,7 +167,7 @@ pub enum Change {
     RequestSeen { id: String, at: Timestamp },
     /// It has come in.
     RequestGone(String),
-    /// What has not asked since then waits no more.
+    /// What has not asked since then waits no more, and goes unless it is held; what goes leaves its evidence.
     RequestsPruned { before: Timestamp },
     /// A token was used by a device.
     TokenUsed { digest: String, device: DeviceId, at: Timestamp },
@@ -212,6 +213,22 @@ pub enum Change {
         at: Timestamp,
         /// The step, milliseconds with sign.
         by_ms: i64,
+    },
+    /// The rule of a class is another one now.
+    RetentionRule(RetentionRule),
+    /// A legal hold was set.
+    Hold(Hold),
+    /// A legal hold was ended; one that has ended already stays as it is.
+    HoldEnded { number: u64, end: HoldEnd },
+    /// Records that are past their time go, but for those that are held then, and leave their evidence here and in the audit log. Nothing goes
+    /// while the clock is in doubt.
+    Expired(Expiry),
+    /// Numbers went, and this is the evidence; told again, it is not kept twice.
+    NumbersDeleted {
+        deleted: DeletedNumbers,
+        at: Timestamp,
+        /// The rule in force, in words.
+        rule: String,
     },
     /// A record for the audit log.
     Audit(audit::AuditEntry),

@@ -16,6 +16,7 @@ use ioc_common::layout::{LayoutId, Series};
 use crate::history::chunk::or_unknown;
 use crate::history::fold::{HistoryBlock, Summaries};
 use crate::history::{Tier, row};
+use crate::retention::{Cursor, DeletedNumbers};
 use crate::{Archive, ArchiveChange, DamagedPart, OpenBlock, PartKind, Reader, RemovedHistory, StoreError, StoredRow};
 
 mod parallel;
@@ -130,8 +131,9 @@ pub struct Compactor<'s> {
     changes: Vec<ArchiveChange>,
     bytes: usize,
     merging: Option<i64>,
-    /// The tier from which what is past its time is deleted next.
+    /// The tier from which what is past its time is deleted next, and where in it.
     deleting: usize,
+    delete_after: Cursor,
     /// Rows that were folded since they were asked for.
     rows: usize,
     threads_us: u64,
@@ -160,6 +162,7 @@ impl<'s> Compactor<'s> {
             bytes: 0,
             merging: None,
             deleting: 0,
+            delete_after: Cursor::default(),
             rows: 0,
             threads_us: 0,
         })
@@ -188,6 +191,22 @@ impl<'s> Compactor<'s> {
     pub fn take_result(&mut self) -> Result<CompactionResult, StoreError> {
         let gone = self.archive.unrecorded()?;
         Ok(CompactionResult { through: self.all_folded, rows: std::mem::take(&mut self.rows), gone })
+    }
+
+    /// The evidence of chunks that were deleted, as far as the store is not known to have it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file of history is damaged, or the disk is full or failing.
+    pub fn deletions(&mut self) -> Result<Vec<DeletedNumbers>, StoreError> {
+        self.archive.deletions()
+    }
+
+    /// The store has this evidence.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk is full, read-only or failing; it is told again then.
+    pub fn deletions_recorded(&mut self, keys: &[String]) -> Result<(), StoreError> {
+        self.archive.deletions_recorded(keys)
     }
 
     /// What is gone stands in the audit log now.
@@ -412,9 +431,14 @@ impl<'s> Compactor<'s> {
             self.deleting = 0;
             return Ok(CompactionProgress::Done);
         };
-        let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
-        if deleted < SLICE_DELETED {
+        // Asked anew for each slice: a hold that is set meanwhile holds from the next one on.
+        let holds = self.reader.numbers_holds()?;
+        let place = (self.delete_after, SLICE_DELETED);
+        let slice = self.archive.delete_before(tier, now.plus_millis(-keep_ms), &holds, place)?;
+        self.delete_after = slice.cursor;
+        if slice.seen < SLICE_DELETED {
             self.deleting += 1;
+            self.delete_after = Cursor::default();
         }
         Ok(CompactionProgress::More)
     }

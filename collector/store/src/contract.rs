@@ -14,6 +14,7 @@ mod limits;
 mod losses;
 mod outbox;
 mod person;
+mod retention;
 mod value_marks;
 
 use std::collections::BTreeSet;
@@ -80,6 +81,13 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         losses::losses,
         expected_backups::expected_backups,
         damaged_documents::damaged_documents_cost_their_device,
+        retention::what_goes_leaves_its_evidence_in_the_same_commit,
+        retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,
+        retention::a_hold_keeps_every_class,
+        retention::what_goes_for_its_number_or_a_week_is_held_too,
+        retention::nothing_goes_while_the_clock_is_in_doubt,
+        retention::numbers_go_with_evidence_and_are_held,
+        retention::rules_are_kept_with_who_said_so,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");

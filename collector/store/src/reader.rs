@@ -14,6 +14,9 @@ use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
+use crate::retention::{
+    ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
+};
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
@@ -279,6 +282,35 @@ pub trait Reader: Send {
     /// What devices said of the head that they witnessed last ([`ioc_common::audit_head::Witnessed`], JSON), and when; after a device, by
     /// identifier.
     fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError>;
+
+    /// Legal holds, those that hold first, then the newest.
+    fn holds(&self) -> Result<Vec<Hold>, StoreError>;
+
+    /// How much a hold keeps of each class; none where that is not counted. It looks at no more than [`crate::retention::COUNTED_MAX`] records of
+    /// a class, the oldest.
+    fn held(&self, hold: u64) -> Result<Vec<(RecordClass, Option<Counted>)>, StoreError>;
+
+    /// What legal holds keep of numbers.
+    fn numbers_holds(&self) -> Result<Vec<NumbersHold>, StoreError>;
+
+    /// How much there is of each class.
+    fn class_tallies(&self) -> Result<Vec<ClassTally>, StoreError>;
+
+    /// What was deleted, the newest first, before a number.
+    fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError>;
+
+    /// The rules as they were last told.
+    fn retention_rules(&self) -> Result<Vec<RetentionRule>, StoreError>;
+
+    /// Records of a class that ended before a moment, in a fixed order behind a place, at most `limit`, those that stay included. None for
+    /// classes that go in no such way.
+    fn past_records(
+        &self,
+        class: RecordClass,
+        before: Timestamp,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Vec<PastRecord>, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -6,6 +6,7 @@ mod channel;
 mod job;
 mod kind;
 mod legal;
+mod retention;
 mod ticket;
 
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ pub(crate) use kind::testing;
 use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
+pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub fold_cpu_pct: Bounded<1, 100>,
     /// How long history is kept, by tier.
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
+    /// How long records are kept, by class.
+    pub retention: Retention,
     /// Labels that Prometheus gets for a device beside its identifier.
     pub exposed_labels: Vec<ExposedLabel>,
     /// The organisation's identity provider, where people can sign in by it.
@@ -275,6 +279,7 @@ struct Form {
     presence: PresenceForm,
     incidents: IncidentsForm,
     history: HistoryForm,
+    retention: RetentionForm,
     people: PeopleForm,
     oidc: Option<OidcForm>,
     prometheus: PrometheusForm,
@@ -361,6 +366,12 @@ struct HistoryForm {
     keep: SpanWithin<3_600_000, 1_580_000_000_000>,
     keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
     keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RetentionForm {
+    file: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -491,6 +502,12 @@ impl Config {
             Some(path) => RuleSet::parse(&beside(path)?)?,
             None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
         };
+        let history_keep = [form.history.keep, form.history.keep_5m, form.history.keep_1h];
+        let classes = match &form.retention.file {
+            Some(path) => beside(path)?,
+            None => Source::built_in("(built-in retention.toml)", DEFAULT_RETENTION),
+        };
+        let retention = retention::parse(&classes, history_keep.map(|SpanWithin(span)| span))?;
         let mut channels: Vec<Channel> = Vec::new();
         let fallback_spans: Vec<_> = form.channel.iter().map(|form| form.get_ref().fallback_span()).collect();
         for (form, table) in form.channel.into_iter().zip(source.tables("channel")?) {
@@ -539,7 +556,8 @@ impl Config {
             reopen_within: form.incidents.reopen_within,
             fold_every: form.history.fold,
             fold_cpu_pct: form.history.fold_cpu_pct,
-            history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
+            history_keep,
+            retention,
             values: PayloadProfiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             exposed_labels: form.prometheus.labels,

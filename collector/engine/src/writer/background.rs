@@ -115,6 +115,20 @@ const fn words_of(task: BackgroundTask) -> Words {
             fails: ("Phục hồi thử không đạt", "The trial restore failed"),
             works: ("Phục hồi thử đã đạt.", "The trial restore succeeded."),
         },
+        BackgroundTask::Retention => Words {
+            key: "retention-failing",
+            severity: Severity::Warning,
+            title: (
+                "Hồ sơ hết hạn lưu không xoá được (điều 6.3)",
+                "Records past their time are not deleted (article 6.3)",
+            ),
+            advice: (
+                "Không có gì mất: hồ sơ vẫn còn. Xem chỗ trống và quyền của thư mục «export_to» trong retention.toml và lý do ở trên (docs/vi/records.md).",
+                "Nothing is lost: the records are still there. See the room and the owner of export_to in retention.toml, and the reason above (docs/records.md).",
+            ),
+            fails: ("Không xoá được hồ sơ hết hạn lưu", "Records that are past their time could not be deleted"),
+            works: ("Hồ sơ hết hạn lưu lại được xoá.", "Records past their time are deleted again."),
+        },
     }
 }
 
@@ -154,6 +168,7 @@ mod tests {
             BackgroundTask::SignedHeads,
             BackgroundTask::Backup,
             BackgroundTask::RestoreDrill,
+            BackgroundTask::Retention,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

@@ -95,6 +95,12 @@ impl Engine {
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
+            Command::SetHold { target, from, until, reason, name, actor } => {
+                self.set_hold(target, (from, until), &reason, (&name, &actor), now)
+            }
+            Command::EndHold { number, reason, name, actor } => self.end_hold(number, &reason, (&name, &actor), now),
+            Command::Expire { class, records, exported } => self.expire(class, records, exported, now),
+            Command::NumbersDeleted(deleted) => self.numbers_deleted(deleted, now),
             Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
@@ -191,6 +197,7 @@ impl Engine {
         self.config = config;
         self.send_all_settings(now);
         self.watch_jobs(now);
+        self.watch_retention(now);
         self.take_effects(out, now);
         self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
         self.check_duty(now)

@@ -27,6 +27,7 @@ mod message;
 mod pending;
 mod persist;
 mod restored;
+mod retention;
 mod settings;
 mod store_faults;
 mod tickets;
@@ -211,6 +212,8 @@ pub struct Engine {
     time: EngineTime,
     jobs: jobs::Jobs,
     expected_backups: expected_backups::ExpectedBackups,
+    /// The rules of retention as they were last told.
+    retention_rules: Vec<ioc_store::retention::RetentionRule>,
 }
 
 /// What became of a command.
@@ -267,6 +270,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let jobs = jobs::Jobs::new(reader.jobs()?);
     let expected_backups = expected_backups::ExpectedBackups::read(reader.as_ref())?;
+    let retention_rules = reader.retention_rules()?;
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
     let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
@@ -306,6 +310,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         time,
         jobs,
         expected_backups,
+        retention_rules,
     };
     // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
     if let Some(restored) = restored {
@@ -315,6 +320,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.report_store_losses(now);
     engine.watch_jobs(now);
     engine.check_expected_backups(now);
+    engine.watch_retention(now);
     Ok(engine)
 }
 

@@ -45,6 +45,11 @@ macro_rules! of_other_records {
             | Change::Account(_)
             | Change::LossConfirmed
             | Change::Clock(_)
+            | Change::RetentionRule(_)
+            | Change::Hold(_)
+            | Change::HoldEnded { .. }
+            | Change::Expired(_)
+            | Change::NumbersDeleted { .. }
             | Change::Audit(_)
             | Change::AuditKey(_)
             | Change::AuditHead { .. }

@@ -7,6 +7,7 @@ use crate::chart::{self, ChartQuery};
 use crate::compaction::{CompactionProgress, CompactionResult, Compactor, PIECES_MAX, due_row, round};
 use crate::history::chunk;
 use crate::history::fold::HistoryBlock;
+use crate::retention::Cursor;
 use ioc_common::clock;
 use ioc_judge::{DeviceInfo, DeviceKind};
 
@@ -87,11 +88,17 @@ pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     assert_eq!(read(Tier::Raw, &[names[0].to_owned()]).names.len(), 1);
     assert!(read(Tier::Hour, &["no.such".to_owned()]).names.is_empty());
     assert_eq!(
-        archive.delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), 10).expect("deletes"),
+        archive
+            .delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), &[], (Cursor::default(), 10))
+            .expect("deletes")
+            .deleted,
         0,
         "it ends just then"
     );
-    assert_eq!(archive.delete_before(Tier::Raw, Timestamp::MAX, 10).expect("deletes"), 1);
+    assert_eq!(
+        archive.delete_before(Tier::Raw, Timestamp::MAX, &[], (Cursor::default(), 10)).expect("deletes").deleted,
+        1
+    );
     assert!(!archive.give_back().expect("gives back"), "a little room is kept");
     assert_eq!(chunks(Tier::Raw, &[]), 0);
 }

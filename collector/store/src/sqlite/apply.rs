@@ -5,7 +5,7 @@
 use super::commit::Commit;
 use super::{
     account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, incident, job, maintenance, outbox, sample, software, ticket,
+    event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software, ticket,
 };
 use crate::Change;
 
@@ -79,6 +79,11 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::LossConfirmed => commit_mark::confirm_loss(commit),
         Change::Clock(mark) => clock::put_mark(commit, mark),
         Change::ClockStepped { at, by_ms } => clock::step(commit, *at, *by_ms),
+        Change::RetentionRule(rule) => retention::put_rule(commit, rule),
+        Change::Hold(hold) => hold::put(commit, hold),
+        Change::HoldEnded { number, end } => hold::end(commit, *number, end),
+        Change::Expired(expiry) => retention::expire(commit, expiry),
+        Change::NumbersDeleted { deleted, at, rule } => retention::put_numbers(commit, deleted, *at, rule),
         Change::Audit(entry) => audit::append(commit, entry),
         Change::AuditKey(key) => audit_head::put_key(commit, key),
         Change::AuditHead { head, tree } => audit_head::put(commit, head, tree),

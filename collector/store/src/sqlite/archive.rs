@@ -11,10 +11,11 @@ use ioc_common::id::DeviceId;
 
 use super::file::{BUSY_MS, HISTORY, database};
 use super::reader_connection::SqliteReader;
-use super::value::{limit_of, signed};
-use super::{connection, fold_mark};
+use super::value::signed;
+use super::{archive_deletion, connection, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
+use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
 use crate::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, RemovedHistory, StoreError, StoredChunk, StoredChunks,
 };
@@ -210,20 +211,24 @@ impl Archive for SqliteArchive {
         self.make(changes).map_err(|source| database(&self.path, source))
     }
 
-    fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    fn delete_before(
+        &mut self,
+        tier: Tier,
+        before: Timestamp,
+        holds: &[NumbersHold],
+        (after, limit): (Cursor, usize),
+    ) -> Result<DeletedSlice, StoreError> {
         let last = before.as_millis() - tier.chunk_ms();
-        let sql =
-            "DELETE FROM chunk WHERE number IN (SELECT number FROM chunk WHERE tier = ?1 AND chunk < ?2 LIMIT ?3)";
-        let mut delete = || {
-            let transaction = self.connection.transaction()?;
-            let deleted = transaction.prepare_cached(sql)?.execute(params![tier.number(), last, limit_of(limit)])?;
-            if deleted > 0 {
-                transaction.execute("UPDATE unrecorded SET deleted = deleted + ?1", [limit_of(deleted)])?;
-            }
-            transaction.commit()?;
-            Ok(deleted)
-        };
-        delete().map_err(|source| database(&self.path, source))
+        let deleted = archive_deletion::delete(&mut self.connection, (tier, last), holds, (after, limit));
+        deleted.map_err(|source| database(&self.path, source))
+    }
+
+    fn deletions(&mut self) -> Result<Vec<DeletedNumbers>, StoreError> {
+        archive_deletion::untold(&mut self.connection).map_err(|source| database(&self.path, source))
+    }
+
+    fn deletions_recorded(&mut self, keys: &[String]) -> Result<(), StoreError> {
+        archive_deletion::recorded(&self.connection, keys).map_err(|source| self.fault(source))
     }
 
     fn give_back(&mut self) -> Result<bool, StoreError> {

@@ -7,7 +7,9 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
+use super::retention;
 use super::value::{body, json, limit_of, moment};
+use crate::retention::RecordClass;
 use crate::{RequestRecord, RequestState, StoreError, TokenRecord};
 
 const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
@@ -43,7 +45,9 @@ pub(super) fn put_request(commit: &Commit<'_>, request: &RequestRecord) -> rusql
 }
 
 pub(super) fn see_request(commit: &Commit<'_>, id: &str, at: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE request SET seen_at = ?2, body = json_set(body, '$.seen_at', ?3) WHERE id = ?1 AND waiting";
+    // One that a legal hold kept after it waited no more waits again.
+    let sql = "UPDATE request SET seen_at = ?2, waiting = 1, body = json_set(body, '$.seen_at', ?3) \
+               WHERE id = ?1 AND json_extract(body, '$.state') = 'waiting'";
     commit.run(sql, params![id, at.as_millis(), at.to_string()])?;
     Ok(())
 }
@@ -53,8 +57,23 @@ pub(super) fn remove_request(commit: &Commit<'_>, id: &str) -> rusqlite::Result<
     Ok(())
 }
 
-pub(super) fn prune_requests(commit: &Commit<'_>, before: Timestamp) -> rusqlite::Result<()> {
-    commit.prune("DELETE FROM request WHERE seen_at < ?1", before.as_millis())?;
+/// What has not asked since then goes. What is held stays, and waits no more.
+pub(super) fn prune_requests(commit: &mut Commit<'_>, before: Timestamp) -> rusqlite::Result<()> {
+    if commit.keeps_all {
+        return Ok(());
+    }
+    let before_ms = before.as_millis();
+    let sql = "SELECT rowid FROM request WHERE seen_at < ?1 ORDER BY seen_at, rowid";
+    let mut statement = commit.transaction.prepare_cached(sql)?;
+    let keys: Vec<i64> = statement.query_map([before_ms], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    drop(statement);
+    retention::delete_all(
+        commit,
+        RecordClass::Enrolments,
+        &keys,
+        "a machine that has not asked for a week waits no more",
+    )?;
+    commit.run("UPDATE request SET waiting = 0 WHERE waiting AND seen_at < ?1", [before_ms])?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{ToSql, params};
 
+use ioc_common::clock::Timestamp;
 use ioc_judge::Fault;
 
 use super::commit::Commit;
@@ -11,9 +12,11 @@ use crate::{FaultQuery, StoreError};
 
 pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
     let number = commit.number(&fault.device)?;
+    let ended = (!fault.state.is_open()).then(|| fault.cleared_at.unwrap_or(fault.raised_at));
     commit.run(
-        "INSERT INTO fault (id, device, state, severity, body, open, incident) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-         ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, open = ?6, incident = ?7",
+        "INSERT INTO fault (id, device, state, severity, body, open, incident, ended_at, raised_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, \
+         open = ?6, incident = ?7, ended_at = ?8, raised_at = ?9",
         params![
             signed(fault.id.0),
             number,
@@ -21,7 +24,9 @@ pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
             rank(fault.severity),
             json(fault)?,
             fault.state.is_open(),
-            fault.incident.map(|incident| signed(incident.0))
+            fault.incident.map(|incident| signed(incident.0)),
+            ended.map(Timestamp::as_millis),
+            fault.raised_at.as_millis()
         ],
     )?;
     Ok(())

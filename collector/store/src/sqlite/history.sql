@@ -32,6 +32,20 @@ CREATE TABLE unrecorded (
     corrupt INTEGER NOT NULL
 );
 INSERT INTO unrecorded (one, deleted, corrupt) VALUES (1, 0, 0);
+-- Evidence of chunks that were deleted, which the store does not have yet: one for each tier, until it is told (archive_deletion.rs).
+CREATE TABLE deletion (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tier INTEGER NOT NULL,
+    -- The beginning of the oldest chunk, and of the newest.
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    -- What identifies it in the store.
+    key TEXT NOT NULL,
+    -- It was told: what is deleted later begins another.
+    told INTEGER NOT NULL
+);
 -- What was not as it was written, as it was found, for whoever wants to save something of it by hand: nothing reads it again.
 CREATE TABLE damaged (
     number INTEGER PRIMARY KEY,

@@ -15,15 +15,21 @@ use crate::{StoreError, WholeIncident};
 pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<()> {
     let number = incident.device.as_ref().map(|device| commit.number(device)).transpose()?;
     let resolved = incident.resolved_at.filter(|_| incident.state == IncidentState::Resolved);
+    // One that was joined to another is closed without a remedy of its own.
+    let closing = incident.record.closing.as_ref().map(|closing| closing.at).or(incident.resolved_at);
+    let closed = closing.filter(|_| incident.state == IncidentState::Closed);
     commit.run(
-        "INSERT INTO incident (id, device, active, resolved_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5",
+        "INSERT INTO incident (id, device, active, resolved_at, body, opened_at, closed_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5, \
+         opened_at = ?6, closed_at = ?7",
         params![
             signed(incident.id.0),
             number,
             incident.state.is_active(),
             resolved.map(Timestamp::as_millis),
-            json(incident)?
+            json(incident)?,
+            incident.opened_at.as_millis(),
+            closed.map(Timestamp::as_millis)
         ],
     )?;
     Ok(())

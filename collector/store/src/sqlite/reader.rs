@@ -13,8 +13,8 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, expected_backup, fault, incident, job, maintenance, outbox, person, sample, snapshot,
-    software, ticket, value_marks,
+    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, retention,
+    sample, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -22,6 +22,9 @@ use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
+use crate::retention::{
+    ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
+};
 use crate::scope::AccessScope;
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
@@ -345,6 +348,40 @@ impl Reader for SqliteReader {
 
     fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError> {
         document::witnesses(self, after, limit)
+    }
+
+    fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        hold::list(self)
+    }
+
+    fn held(&self, hold: u64) -> Result<Vec<(RecordClass, Option<Counted>)>, StoreError> {
+        retention::held(self, hold)
+    }
+
+    fn numbers_holds(&self) -> Result<Vec<NumbersHold>, StoreError> {
+        hold::on_numbers(self, None)
+    }
+
+    fn class_tallies(&self) -> Result<Vec<ClassTally>, StoreError> {
+        retention::tallies(self)
+    }
+
+    fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError> {
+        retention::deletions(self, before, limit)
+    }
+
+    fn retention_rules(&self) -> Result<Vec<RetentionRule>, StoreError> {
+        retention::rules(self)
+    }
+
+    fn past_records(
+        &self,
+        class: RecordClass,
+        before: Timestamp,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Vec<PastRecord>, StoreError> {
+        retention::past_records(self, class, before, after, limit)
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {

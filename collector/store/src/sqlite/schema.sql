@@ -161,8 +161,12 @@ CREATE TABLE fault (
     open INTEGER NOT NULL,
     severity INTEGER NOT NULL,
     incident INTEGER,
+    raised_at INTEGER NOT NULL,
+    -- When it ended; none while it is open.
+    ended_at INTEGER,
     body TEXT NOT NULL
 );
+CREATE INDEX fault_ended ON fault (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX fault_by_incident ON fault (incident, id) WHERE incident IS NOT NULL;
 CREATE INDEX fault_open ON fault (device, severity) WHERE open;
 CREATE INDEX fault_by_device ON fault (device, id);
@@ -172,8 +176,12 @@ CREATE TABLE incident (
     device INTEGER,
     active INTEGER NOT NULL,
     resolved_at INTEGER,
+    opened_at INTEGER NOT NULL,
+    -- When it was closed; none while it is not.
+    closed_at INTEGER,
     body TEXT NOT NULL
 );
+CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX incident_active ON incident (id) WHERE active;
 CREATE INDEX incident_by_device ON incident (device, id);
 CREATE TABLE step (
@@ -204,6 +212,7 @@ CREATE TABLE outbox (
     delivered_at INTEGER
 );
 CREATE INDEX outbox_waiting ON outbox (channel) WHERE state = 'waiting';
+CREATE INDEX outbox_by_age ON outbox (created_at);
 CREATE INDEX outbox_by_incident ON outbox (incident);
 CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
 -- What ticket systems know of incidents. `due` while a step is not carried, `open` until the incident is closed.
@@ -374,6 +383,54 @@ CREATE TRIGGER audit_in_order BEFORE INSERT ON audit WHEN NEW.number IS NOT (SEL
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: a record follows the last one'); END;
 -- Records that declare that a copy was put in the store's place, or that it was begun anew.
 CREATE INDEX audit_restored ON audit (number) WHERE action IN ('store.restored', 'store.made_anew');
+-- Legal holds. None is changed but by its end, and that once.
+CREATE TABLE hold (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    -- What of that kind: a device, a person, a class; empty for a period.
+    subject TEXT NOT NULL,
+    -- The number of the device, or of the incident, that it is on.
+    device INTEGER,
+    incident INTEGER,
+    from_at INTEGER,
+    until_at INTEGER,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    ended_at INTEGER,
+    ended_by TEXT,
+    end_reason TEXT
+);
+CREATE INDEX hold_in_force ON hold (number) WHERE ended_at IS NULL;
+CREATE TRIGGER hold_ends_once BEFORE UPDATE ON hold WHEN OLD.ended_at IS NOT NULL OR NEW.number <> OLD.number OR NEW.kind <> OLD.kind
+    OR NEW.subject <> OLD.subject OR NEW.device IS NOT OLD.device OR NEW.incident IS NOT OLD.incident OR NEW.from_at IS NOT OLD.from_at
+    OR NEW.until_at IS NOT OLD.until_at OR NEW.reason <> OLD.reason OR NEW.at <> OLD.at OR NEW.who <> OLD.who
+    BEGIN SELECT RAISE(ABORT, 'a legal hold is ended once, and not changed otherwise'); END;
+CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'legal holds stay on record'); END;
+-- What is left of records that were deleted. `source` identifies what came from history.db, so that it is kept once.
+CREATE TABLE deletion (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    exported TEXT NOT NULL,
+    source TEXT UNIQUE
+);
+CREATE INDEX deletion_by_class ON deletion (class, number);
+CREATE TRIGGER deletion_no_update BEFORE UPDATE ON deletion BEGIN SELECT RAISE(ABORT, 'evidence of deletions is append-only'); END;
+CREATE TRIGGER deletion_no_delete BEFORE DELETE ON deletion BEGIN SELECT RAISE(ABORT, 'evidence of deletions is append-only'); END;
+-- How long each class is kept, as it was last told, and who said so.
+CREATE TABLE retention_rule (
+    class TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    who TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL
+) WITHOUT ROWID;
 -- Signed heads of the log, each by its last record: its hash, and the Merkle root over the hashes up to it, hex; the signature in base64.
 CREATE TABLE audit_head (
     number INTEGER PRIMARY KEY,

@@ -7,6 +7,7 @@ pub(crate) mod collector;
 pub(crate) mod metrics;
 pub(crate) mod readiness;
 pub(crate) mod records;
+pub(crate) mod retention;
 pub(crate) mod store;
 
 use crate::page::context::PageContext;

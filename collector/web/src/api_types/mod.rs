@@ -111,9 +111,9 @@ names! {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Text {
     /// In Vietnamese.
-    vi: String,
+    pub(crate) vi: String,
     /// In English.
-    en: String,
+    pub(crate) en: String,
 }
 
 impl From<ioc_judge::Text> for Text {

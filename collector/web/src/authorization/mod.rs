@@ -66,6 +66,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ExpectBackup { .. }
         | Command::WithdrawBackup { .. }
         | Command::ConfirmClock { .. }
+        | Command::SetHold { .. }
+        | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
             (Requester::Person(Right::Handle), Target::Device(device.clone()))
@@ -99,6 +101,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::BackgroundTask { .. }
         | Command::AwaitCommit
         | Command::Reload(_)
+        | Command::Expire { .. }
+        | Command::NumbersDeleted(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
 }
@@ -310,6 +314,18 @@ mod tests {
                 Command::WithdrawBackup { device: device(), kind: ioc_store::BackupKind::Files, actor: actor() },
             ),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
+            (
+                Right::Administer,
+                Command::SetHold {
+                    target: ioc_store::retention::HoldTarget::Period,
+                    from: None,
+                    until: None,
+                    reason: actor(),
+                    name: actor(),
+                    actor: actor(),
+                },
+            ),
+            (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),

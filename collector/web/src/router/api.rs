@@ -28,6 +28,7 @@ pub(super) fn routes() -> DescribedRouter {
     let mut all = DescribedRouter::new();
     devices_api(&mut all);
     store_api(&mut all);
+    records_api(&mut all);
     entrance_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
@@ -154,6 +155,30 @@ fn store_api(all: &mut DescribedRouter) {
     )
     .body::<administration::backups::Wish>()
     .answers::<administration::backups::WorkDone>(200);
+}
+
+fn records_api(all: &mut DescribedRouter) {
+    all.get(
+        "/records/retention",
+        administration::retention::api_classes,
+        "How long each class of records is kept, and how much of it there is",
+    )
+    .answers::<Vec<administration::retention::ClassStatus>>(200);
+    all.get("/records/holds", administration::retention::api_holds, "Legal holds, and how much each keeps")
+        .answers::<Vec<administration::retention::HoldItem>>(200);
+    all.post("/records/holds", administration::retention::api_set, "Sets a legal hold")
+        .body::<administration::retention::NewHold>()
+        .answers::<administration::retention::HoldSet>(201);
+    all.post("/records/holds/{number}/end", administration::retention::api_end, "Ends a legal hold")
+        .body::<administration::retention::EndOfHold>()
+        .done(204);
+    all.get(
+        "/records/deletions",
+        administration::retention::api_deletions,
+        "The evidence of records that were deleted, the newest first",
+    )
+    .query::<administration::retention::DeletionsQuery>()
+    .answers::<Page<administration::retention::DeletionItem>>(200);
 }
 
 fn entrance_api(all: &mut DescribedRouter) {

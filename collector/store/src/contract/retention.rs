@@ -1,0 +1,400 @@
+//! Records that are past their time go with their evidence, and nothing that is held goes.
+
+use super::*;
+use crate::history::fold::HistoryBlock;
+use crate::retention::{Cursor, Deletion, Expiry, Hold, HoldEnd, HoldTarget, NumbersHold, RecordClass, RetentionRule};
+use ioc_common::encoding::sha256_hex;
+use ioc_judge::incident::Closing;
+
+const DAY: i64 = 86_400_000;
+/// The classes that go by [`Change::Expired`].
+const GOING: [RecordClass; 5] =
+    [RecordClass::Events, RecordClass::Faults, RecordClass::Incidents, RecordClass::Notices, RecordClass::Enrolments];
+
+/// Of two devices, on day 1 and on day 100, one record of each class; and newer ones that numbers go on from.
+fn filled(open: Open<'_>, dir: &Path) -> Box<dyn Store> {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    enrol(store.as_mut(), 2);
+    let mut changes = Vec::new();
+    for n in 1..=2_u32 {
+        let ms = if n == 1 { DAY } else { 100 * DAY };
+        let number = u64::from(n);
+        changes.push(Change::Event {
+            device: id(n),
+            at: at(ms),
+            name: "login".into(),
+            text: "signed in".into(),
+            fields: format!("{{\"user\":\"user-{n}\"}}"),
+        });
+        changes.push(Change::Fault(Fault {
+            raised_at: at(ms),
+            cleared_at: Some(at(ms + 1)),
+            incident: None,
+            series: format!("account.idle_days|user-{n}"),
+            ..fault(number, n, FaultState::Cleared)
+        }));
+        let closing = Closing { course: "c".into(), remedy: "r".into(), who: format!("user-{n}"), at: at(ms + 5) };
+        changes.push(Change::Incident(Box::new(Incident {
+            device: Some(id(n)),
+            opened_at: at(ms),
+            record: IncidentRecord { closing: Some(closing), ..IncidentRecord::default() },
+            ..incident(number, IncidentState::Closed, Some(at(ms + 4)))
+        })));
+        changes.push(Change::Attachment { incident: IncidentId(number), sha256: "aa".into(), content: vec![1, 2] });
+        changes.push(Change::Fault(Fault {
+            raised_at: at(ms),
+            cleared_at: Some(at(ms + 1)),
+            incident: Some(IncidentId(number)),
+            ..fault(10 + number, n, FaultState::Cleared)
+        }));
+        changes.push(Change::Outbox(OutboxEntry {
+            person: format!("user-{n}"),
+            state: crate::DeliveryState::Delivered,
+            ..OutboxEntry::new(format!("{n}-1-mail"), IncidentId(number), "mail", "{}", at(ms + 2))
+        }));
+        changes.push(Change::Request(Box::new(RequestRecord {
+            id: format!("r{n}"),
+            token: "t".into(),
+            at: at(ms),
+            seen_at: at(ms),
+            peer: format!("user-{n}"),
+            facts: Default::default(),
+            info: info(n),
+            base: None,
+            reasons: vec![ApprovalReason::Asked],
+            state: RequestState::Waiting,
+        })));
+    }
+    changes.push(Change::Fault(Fault { incident: None, ..fault(99, 1, FaultState::Raised) }));
+    changes.push(Change::Incident(Box::new(incident(99, IncidentState::Open, None))));
+    store.commit(&changes).expect("commits");
+    store
+}
+
+fn hold(number: u64, target: HoldTarget) -> Hold {
+    let (reason, by) = ("điều tra".to_owned(), "lan".to_owned());
+    Hold { number, target, from: None, until: None, reason, at: at(0), by, ended: None }
+}
+
+/// The moment by which all of it is past its time.
+fn later() -> Timestamp {
+    at(1000 * DAY)
+}
+
+/// What would go of a class: the keys, and the digests of the lines.
+fn going(store: &dyn Store, class: RecordClass) -> Vec<(i64, String)> {
+    let seen = store.reader().expect("reads").past_records(class, later(), Cursor::default(), 100).expect("reads");
+    seen.into_iter().filter(|one| !one.stays).map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect()
+}
+
+fn expired(class: RecordClass, records: Vec<(i64, String)>) -> Change {
+    let (before, at, rule) = (later(), later(), "kept 1d, then delete; by An".to_owned());
+    Change::Expired(Expiry { class, before, records, at, rule, exported: String::new() })
+}
+
+/// Until nothing is left: one commit takes no more than it has time for.
+fn expire_all(store: &mut dyn Store, class: RecordClass) {
+    loop {
+        let records = going(store, class);
+        if records.is_empty() {
+            return;
+        }
+        let left = records.len();
+        store.commit(&[expired(class, records)]).expect("commits");
+        assert!(going(store, class).len() < left, "{class:?}");
+    }
+}
+
+fn evidence(store: &dyn Store) -> Vec<Deletion> {
+    store.reader().expect("reads").deletions(None, 100).expect("reads")
+}
+
+fn audited(store: &dyn Store) -> Vec<audit::AuditRecord> {
+    let all = store.reader().expect("reads").audit(0, 1000).expect("reads");
+    all.into_iter().filter(|record| record.action == "records.deleted").collect()
+}
+
+pub(super) fn what_goes_leaves_its_evidence_in_the_same_commit(open: Open<'_>, dir: &Path) {
+    let mut store = filled(open, dir);
+    for class in [RecordClass::Audit, RecordClass::Reports, RecordClass::NumbersRaw] {
+        assert!(going(store.as_ref(), class).is_empty(), "{class:?} goes in no such way");
+    }
+    // Those of incidents go with them.
+    assert_eq!(going(store.as_ref(), RecordClass::Faults).iter().map(|one| one.0).collect::<Vec<_>>(), [1, 2]);
+    // One place after the other, and none twice.
+    let reader = store.reader().expect("reads");
+    let mut seen = Vec::new();
+    let mut after = Cursor::default();
+    while let Some(one) = reader.past_records(RecordClass::Events, later(), after, 1).expect("reads").pop() {
+        after = one.cursor;
+        seen.push(one);
+    }
+    assert_eq!(seen.len(), 2);
+    let lines: String = seen.iter().map(|one| format!("{}\n", one.line)).collect();
+    assert!(lines.contains("\"user\":\"user-1\"") && lines.contains("\"device\":\"d-001\""), "{lines}");
+    // A commit that fails takes nothing.
+    let records = going(store.as_ref(), RecordClass::Events);
+    let unknown = Change::Presence { device: id(9), presence: Presence::NeverSeen };
+    assert!(store.commit(&[expired(RecordClass::Events, records.clone()), unknown]).is_err());
+    assert_eq!((going(store.as_ref(), RecordClass::Events), evidence(store.as_ref())), (records.clone(), vec![]));
+    // One that changed since stays, and what follows it.
+    let other = vec![(records[0].0, sha256_hex(b"another line")), records[1].clone()];
+    store.commit(&[expired(RecordClass::Events, other)]).expect("commits");
+    assert_eq!((going(store.as_ref(), RecordClass::Events).len(), evidence(store.as_ref()).len()), (2, 0));
+    expire_all(store.as_mut(), RecordClass::Events);
+    drop(store);
+    let mut store = open(dir);
+    let mut found = evidence(store.as_ref());
+    found.reverse();
+    assert_eq!(found.iter().map(|one| one.count).sum::<u64>(), 2);
+    let mut rest = lines.split_inclusive('\n');
+    let recorded = audited(store.as_ref());
+    assert_eq!(recorded.len(), found.len());
+    for (one, record) in found.iter().zip(recorded) {
+        let gone: String = rest.by_ref().take(usize::try_from(one.count).expect("few")).collect();
+        assert_eq!(one.digest, sha256_hex(gone.as_bytes()), "of the lines as they were");
+        assert_eq!((one.class, record.subject.as_str()), (RecordClass::Events, "events"));
+        assert!(record.detail.contains(&one.digest) && record.detail.contains("by An"), "{record:?}");
+    }
+    // All the others, in turn.
+    for class in [RecordClass::Faults, RecordClass::Notices, RecordClass::Incidents, RecordClass::Enrolments] {
+        assert_eq!(going(store.as_ref(), class).len(), 2, "{class:?}");
+        expire_all(store.as_mut(), class);
+    }
+    let reader = store.reader().expect("reads");
+    assert!(reader.incident(IncidentId(1)).expect("reads").is_none());
+    assert_eq!(reader.attachment(IncidentId(1), "aa").expect("reads"), None, "its files go, too");
+    assert_eq!(reader.faults(&FaultQuery::default(), 9).expect("reads").len(), 1, "those of incidents, too");
+    assert!(reader.incident(IncidentId(99)).expect("reads").is_some(), "one that is open is never past its time");
+    let all = evidence(store.as_ref());
+    assert_eq!((all.iter().map(|one| one.count).sum::<u64>(), audited(store.as_ref()).len()), (10, all.len()));
+    let tally = reader.class_tallies().expect("reads");
+    assert_eq!(tally.iter().map(|one| one.class).collect::<Vec<_>>(), RecordClass::ALL);
+    let events = tally.iter().find(|one| one.class == RecordClass::Events).expect("there");
+    assert_eq!(
+        (events.count, events.oldest, events.last.as_ref().map(|one| one.count)),
+        (Some(0), None, found.last().map(|one| one.count))
+    );
+}
+
+pub(super) fn the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let closing = Closing { course: "c".into(), remedy: "r".into(), who: "lan".into(), at: at(DAY) };
+    let closed = Incident {
+        record: IncidentRecord { closing: Some(closing), ..IncidentRecord::default() },
+        ..incident(7, IncidentState::Closed, Some(at(DAY)))
+    };
+    let cleared = Fault { cleared_at: Some(at(DAY)), incident: None, ..fault(8, 1, FaultState::Cleared) };
+    store.commit(&[Change::Incident(Box::new(closed)), Change::Fault(cleared)]).expect("commits");
+    for class in [RecordClass::Incidents, RecordClass::Faults] {
+        assert!(going(store.as_ref(), class).is_empty());
+        store.commit(&[expired(class, vec![(7, String::new()), (8, String::new())])]).expect("commits");
+    }
+    let snapshot = store.reader().expect("reads").snapshot(at(0)).expect("reads");
+    assert_eq!((snapshot.last_incident, snapshot.last_fault), (7, 8));
+}
+
+pub(super) fn a_hold_keeps_every_class(open: Open<'_>, dir: &Path) {
+    let (first, until) = (Some(at(0)), Some(at(50 * DAY)));
+    let on = |target| hold(1, target);
+    let holds = [
+        // What is on the first device, or of its time, stays; what is on the second goes.
+        (on(HoldTarget::Device(id(1))), GOING.to_vec()),
+        (on(HoldTarget::Person("user-1".into())), GOING.to_vec()),
+        (Hold { from: first, until, ..on(HoldTarget::Period) }, GOING.to_vec()),
+        (
+            on(HoldTarget::Incident(IncidentId(1))),
+            vec![RecordClass::Events, RecordClass::Faults, RecordClass::Incidents, RecordClass::Notices],
+        ),
+    ];
+    for (place, (hold, classes)) in holds.into_iter().enumerate() {
+        let dir = dir.join(place.to_string());
+        let mut store = filled(open, &dir);
+        let before: Vec<_> = GOING.iter().map(|class| going(store.as_ref(), *class)).collect();
+        store.commit(&[Change::Hold(hold.clone())]).expect("commits");
+        let told = store.reader().expect("reads").held(1).expect("reads");
+        for (class, all) in GOING.into_iter().zip(before) {
+            let kept = classes.contains(&class);
+            assert_eq!(going(store.as_ref(), class).len(), if kept { 1 } else { 2 }, "{class:?} {hold:?}");
+            if kept {
+                // Whatever is asked for, and whenever it was looked up.
+                store.commit(&[expired(class, all.clone())]).expect("commits");
+                assert!(evidence(store.as_ref()).is_empty(), "{class:?} {hold:?}");
+                let counted = told.iter().find(|one| one.0 == class).and_then(|one| one.1).expect("counted");
+                assert!(counted.count >= 1 && counted.whole, "{class:?} {hold:?} {counted:?}");
+            }
+        }
+        // It ends once, and then what it kept goes.
+        let end = HoldEnd { at: at(9), by: "minh".into(), reason: "xong".into() };
+        store.commit(&[Change::HoldEnded { number: 1, end: end.clone() }]).expect("commits");
+        let again = HoldEnd { by: "other".into(), ..end.clone() };
+        store.commit(&[Change::HoldEnded { number: 1, end: again }]).expect("commits");
+        assert_eq!(store.reader().expect("reads").holds().expect("reads"), [Hold { ended: Some(end), ..hold }]);
+        for class in GOING {
+            let records = going(store.as_ref(), class);
+            assert_eq!(records.len(), 2, "{class:?}");
+        }
+    }
+    for class in GOING {
+        let dir = dir.join(class.as_str());
+        let mut store = filled(open, &dir);
+        store.commit(&[Change::Hold(hold(1, HoldTarget::Class(class)))]).expect("commits");
+        assert!(going(store.as_ref(), class).is_empty(), "{class:?}");
+        if class == RecordClass::Notices {
+            assert!(going(store.as_ref(), RecordClass::Incidents).is_empty(), "they would go with their incident");
+        }
+    }
+}
+
+pub(super) fn what_goes_for_its_number_or_a_week_is_held_too(open: Open<'_>, dir: &Path) {
+    let mut store = filled(open, dir);
+    let event = |n: u32| Change::Event {
+        device: id(n),
+        at: at(200 * DAY),
+        name: "x".into(),
+        text: String::new(),
+        fields: "{}".into(),
+    };
+    store.commit(&[event(1), event(2), Change::Hold(hold(1, HoldTarget::Device(id(1))))]).expect("commits");
+    let pruned = [1, 2].map(|n| Change::EventsPruned { device: id(n), keep: 1 });
+    store.commit(&pruned).expect("commits");
+    let reader = store.reader().expect("reads");
+    assert_eq!([1, 2].map(|n| reader.events(&id(n), None, 9).expect("reads").len()), [2, 1]);
+    store.commit(&[Change::RequestsPruned { before: later() }]).expect("commits");
+    assert!(reader.request("r2").expect("reads").is_none());
+    assert!(reader.request("r1").expect("reads").is_some() && reader.requests().expect("reads").is_empty());
+    assert_eq!(
+        evidence(store.as_ref()).iter().map(|one| (one.class, one.count)).collect::<Vec<_>>(),
+        [(RecordClass::Enrolments, 1), (RecordClass::Events, 1)]
+    );
+    assert_eq!(audited(store.as_ref()).len(), 2);
+    // It asks again, and waits again.
+    store.commit(&[Change::RequestSeen { id: "r1".into(), at: later() }]).expect("commits");
+    assert_eq!(reader.requests().expect("reads").len(), 1);
+}
+
+pub(super) fn nothing_goes_while_the_clock_is_in_doubt(open: Open<'_>, dir: &Path) {
+    let mut store = filled(open, dir);
+    let mark = |step_ms| {
+        Change::Clock(ClockMark {
+            boot_id: "boot".into(),
+            boot_ms: 5,
+            at: at(5),
+            step_ms,
+            doubt_ms: None,
+            followed_ms: 0,
+        })
+    };
+    store.commit(&[mark(Some(400 * DAY))]).expect("commits");
+    for class in GOING {
+        let records = going(store.as_ref(), class);
+        store.commit(&[expired(class, records)]).expect("commits");
+    }
+    drop(store);
+    let mut store = open(dir);
+    for class in GOING {
+        let records = going(store.as_ref(), class);
+        assert_eq!(records.len(), 2, "{class:?}");
+        store.commit(&[expired(class, records)]).expect("commits");
+    }
+    assert!(evidence(store.as_ref()).is_empty());
+    store.commit(&[mark(None)]).expect("commits");
+    let records = going(store.as_ref(), RecordClass::Events);
+    store.commit(&[expired(RecordClass::Events, records)]).expect("commits");
+    assert_eq!(evidence(store.as_ref()).len(), 1);
+}
+
+pub(super) fn numbers_go_with_evidence_and_are_held(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let mut archive = store.archive().expect("opens");
+    let span = Tier::Raw.chunk_ms();
+    let series = archive.series(&["load.1", "account.idle_days|lan"]).expect("numbers");
+    for n in 1..=3_u32 {
+        enrol(store.as_mut(), n);
+        for chunk in [0, span] {
+            let mut block = HistoryBlock::at(vec![chunk + 1]);
+            block.values_of(series[0]).copy_from_slice(&[1.0]);
+            if n == 3 {
+                block.values_of(series[1]).copy_from_slice(&[2.0]);
+            }
+            archive.write(&[ArchiveChange::Chunk { device: id(n), chunk: block.pack(chunk) }]).expect("writes");
+        }
+    }
+    let any = || NumbersHold { tier: None, device: None, person: None, from_ms: i64::MIN, until_ms: i64::MAX };
+    let there = |archive: &mut dyn crate::Archive| {
+        let found = |n, chunk| archive.chunk(&id(n), Tier::Raw, chunk).expect("reads").is_some();
+        (1..=3).flat_map(|n| [0, span].map(|chunk| (n, chunk))).filter(|(n, chunk)| found(*n, *chunk)).count()
+    };
+    let mut delete = |holds: &[NumbersHold]| {
+        let place = (Cursor::default(), 100);
+        let slice = archive.delete_before(Tier::Raw, Timestamp::MAX, holds, place).expect("deletes");
+        (slice.deleted, slice.seen, there(archive.as_mut()))
+    };
+    assert_eq!(delete(&[any()]), (0, 6, 6), "all is held");
+    assert_eq!(delete(&[NumbersHold { tier: Some(Tier::Raw), ..any() }]), (0, 6, 6));
+    let kept = [
+        NumbersHold { device: Some(id(1)), ..any() },
+        NumbersHold { until_ms: span - 1, ..any() },
+        NumbersHold { person: Some("lan".into()), ..any() },
+    ];
+    assert_eq!(delete(&kept), (1, 6, 5), "one of the second device, of the later chunk");
+    assert_eq!(delete(&kept[..1]), (3, 5, 2));
+    // Killed before the store has it: it is told again, and what went meanwhile is in it.
+    drop(archive);
+    drop(store);
+    let mut store = open(dir);
+    let mut archive = store.archive().expect("opens");
+    let told = archive.deletions().expect("reads");
+    assert_eq!((told.len(), told[0].count, told[0].tier), (1, 4, Tier::Raw));
+    assert_eq!((told[0].first, told[0].last, told[0].digest.len()), (at(0), at(span), 64));
+    assert_eq!(archive.deletions().expect("reads"), told);
+    let change = || Change::NumbersDeleted { deleted: told[0].clone(), at: at(9), rule: "kept 30d".into() };
+    store.commit(&[change()]).expect("commits");
+    store.commit(&[change()]).expect("told again");
+    assert_eq!((evidence(store.as_ref()).len(), audited(store.as_ref()).len()), (1, 1), "kept once");
+    assert_eq!(evidence(store.as_ref())[0].class, RecordClass::NumbersRaw);
+    archive.deletions_recorded(&[told[0].key.clone()]).expect("recorded");
+    assert!(archive.deletions().expect("reads").is_empty());
+    // What the store holds is what the archive is asked with.
+    let on = [
+        hold(1, HoldTarget::Device(id(1))),
+        hold(2, HoldTarget::Person("lan".into())),
+        hold(3, HoldTarget::Class(RecordClass::NumbersHour)),
+        Hold { until: Some(at(5)), ..hold(4, HoldTarget::Period) },
+        hold(5, HoldTarget::Class(RecordClass::Events)),
+    ];
+    let closed = Incident { opened_at: at(3 * DAY), ..incident(1, IncidentState::Open, None) };
+    store
+        .commit(&[Change::Incident(Box::new(closed)), Change::Fault(fault(1, 2, FaultState::Raised))])
+        .expect("commits");
+    store.commit(&on.map(Change::Hold)).expect("commits");
+    store.commit(&[Change::Hold(hold(6, HoldTarget::Incident(IncidentId(1))))]).expect("commits");
+    let mut holds = store.reader().expect("reads").numbers_holds().expect("reads");
+    holds.sort_by_key(|hold| format!("{hold:?}"));
+    let mut expected = vec![
+        NumbersHold { device: Some(id(1)), ..any() },
+        NumbersHold { person: Some("lan".into()), ..any() },
+        NumbersHold { tier: Some(Tier::Hour), ..any() },
+        NumbersHold { until_ms: 5, ..any() },
+        NumbersHold { device: Some(id(1)), from_ms: 2 * DAY, ..any() },
+        NumbersHold { device: Some(id(2)), from_ms: 2 * DAY, ..any() },
+    ];
+    expected.sort_by_key(|hold| format!("{hold:?}"));
+    assert_eq!(holds, expected);
+}
+
+pub(super) fn rules_are_kept_with_who_said_so(open: Open<'_>, dir: &Path) {
+    let rule = RetentionRule {
+        class: RecordClass::Events,
+        text: "kept 366d, then delete".into(),
+        by: String::new(),
+        reason: String::new(),
+        since: at(1),
+    };
+    open(dir).commit(&[Change::RetentionRule(rule.clone())]).expect("commits");
+    let shorter = RetentionRule { by: "An".into(), reason: "đĩa nhỏ".into(), since: at(2), ..rule };
+    open(dir).commit(&[Change::RetentionRule(shorter.clone())]).expect("commits");
+    assert_eq!(open(dir).reader().expect("reads").retention_rules().expect("reads"), [shorter]);
+}

@@ -1,0 +1,153 @@
+//! Deleting folded numbers that are past their time, but for those that a legal hold keeps, and the evidence, which lies beside them until
+//! the store has it.
+//!
+//! The digest of a deletion is a chain: it begins empty, and each chunk makes it the SHA-256 over the digest before, the device, the tier, the
+//! chunk's beginning and the SHA-256 of its bytes, hex and decimal, each with a line feed behind it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::encoding::sha256_hex;
+use ioc_common::random;
+
+use super::value::limit_of;
+use crate::history::Tier;
+use crate::history::chunk::Parts;
+use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
+
+/// A chunk that is looked at: number, device, beginning, and what it holds.
+type OldChunk = (i64, String, i64, Vec<u8>);
+
+/// Looks at chunks of a tier that begin before `last_ms`, behind a place, and deletes those that nothing holds.
+pub(super) fn delete(
+    connection: &mut Connection,
+    (tier, last_ms): (Tier, i64),
+    holds: &[NumbersHold],
+    (after, limit): (Cursor, usize),
+) -> rusqlite::Result<DeletedSlice> {
+    let transaction = connection.transaction()?;
+    let sql = "SELECT c.number, coalesce(d.id, ''), c.chunk, c.data FROM chunk c LEFT JOIN device d ON d.number = c.device \
+               WHERE c.tier = ?1 AND c.chunk < ?2 AND c.chunk >= ?3 AND (c.chunk > ?3 OR c.number > ?4) \
+               ORDER BY c.chunk, c.number LIMIT ?5";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let bounds = params![tier.number(), last_ms, after.0, after.1, limit_of(limit)];
+    let seen =
+        transaction.prepare_cached(sql)?.query_map(bounds, read)?.collect::<rusqlite::Result<Vec<OldChunk>>>()?;
+    let mut names = PersonSeries::default();
+    let (mut slice, mut gone) = (DeletedSlice { cursor: after, ..DeletedSlice::default() }, Vec::new());
+    for one in seen {
+        let (number, device, chunk, data) = &one;
+        slice.seen += 1;
+        slice.cursor = Cursor(*chunk, *number, 0);
+        let mut about = |person: &str| names.are_in(&transaction, person, data);
+        if holds.iter().any(|hold| hold.keeps(tier, device, *chunk, &mut about)) {
+            continue;
+        }
+        transaction.prepare_cached("DELETE FROM chunk WHERE number = ?1")?.execute([number])?;
+        slice.deleted += 1;
+        gone.push(one);
+    }
+    if let Some(fault) = names.fault {
+        return Err(fault);
+    }
+    if slice.deleted > 0 {
+        transaction.execute("UPDATE unrecorded SET deleted = deleted + ?1", [limit_of(slice.deleted)])?;
+        keep_evidence(&transaction, tier, &gone)?;
+    }
+    transaction.commit()?;
+    Ok(slice)
+}
+
+/// Adds to what is not told yet of this tier.
+fn keep_evidence(transaction: &Transaction<'_>, tier: Tier, gone: &[OldChunk]) -> rusqlite::Result<()> {
+    let sql = "SELECT number, digest FROM deletion WHERE tier = ?1 AND NOT told";
+    let open = transaction.prepare_cached(sql)?.query_row([tier.number()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (number, mut digest): (i64, String) = match open.optional()? {
+        Some(open) => open,
+        None => {
+            // Told apart from those of every other history, a restored one of the same store, too.
+            let key = random::secret_text().map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let sql =
+                "INSERT INTO deletion (tier, first, last, count, digest, key, told) VALUES (?1, ?2, ?3, 0, '', ?4, 0)";
+            transaction.execute(sql, params![tier.number(), i64::MAX, i64::MIN, key])?;
+            (transaction.last_insert_rowid(), String::new())
+        }
+    };
+    for (_, device, chunk, data) in gone {
+        let line = format!("{digest}\n{device}\n{}\n{chunk}\n{}\n", tier.number(), sha256_hex(data));
+        digest = sha256_hex(line.as_bytes());
+    }
+    let chunks = || gone.iter().map(|(_, _, chunk, _)| *chunk);
+    let (first, last) = (chunks().min().unwrap_or(i64::MAX), chunks().max().unwrap_or(i64::MIN));
+    let sql = "UPDATE deletion SET first = min(first, ?2), last = max(last, ?3), count = count + ?4, digest = ?5 WHERE number = ?1";
+    transaction.execute(sql, params![number, first, last, limit_of(gone.len()), digest])?;
+    Ok(())
+}
+
+/// What is to be told to the store. What is deleted later begins another.
+pub(super) fn untold(connection: &mut Connection) -> rusqlite::Result<Vec<DeletedNumbers>> {
+    let transaction = connection.transaction()?;
+    transaction.execute("UPDATE deletion SET told = 1 WHERE NOT told", [])?;
+    let all = {
+        let sql = "SELECT key, tier, first, last, count, digest FROM deletion ORDER BY number";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            let tier = Tier::ALL.into_iter().find(|tier| Ok(i64::from(tier.number())) == row.get::<_, i64>(1));
+            Ok(tier.map(|tier| {
+                Ok::<_, rusqlite::Error>(DeletedNumbers {
+                    key: row.get(0)?,
+                    tier,
+                    first: Timestamp::from_millis(row.get(2)?),
+                    last: Timestamp::from_millis(row.get(3)?),
+                    count: row.get::<_, i64>(4)?.unsigned_abs(),
+                    digest: row.get(5)?,
+                })
+            }))
+        })?;
+        rows.filter_map(Result::transpose)
+            .map(|row| row.and_then(|inner| inner))
+            .collect::<rusqlite::Result<Vec<_>>>()?
+    };
+    transaction.commit()?;
+    Ok(all)
+}
+
+/// The store has these.
+pub(super) fn recorded(connection: &Connection, keys: &[String]) -> rusqlite::Result<()> {
+    for key in keys {
+        connection.prepare_cached("DELETE FROM deletion WHERE key = ?1 AND told")?.execute([key])?;
+    }
+    Ok(())
+}
+
+/// The series that are about a person, and whether they are in a chunk.
+#[derive(Default)]
+struct PersonSeries {
+    known: HashMap<String, BTreeSet<u32>>,
+    fault: Option<rusqlite::Error>,
+}
+
+impl PersonSeries {
+    /// A chunk that cannot be read is held: nobody knows what is in it.
+    fn are_in(&mut self, transaction: &Transaction<'_>, person: &str, data: &[u8]) -> bool {
+        if !self.known.contains_key(person) {
+            let sql =
+                "SELECT number FROM series WHERE instr(name, '|') > 0 AND substr(name, instr(name, '|') + 1) = ?1";
+            let found = transaction.prepare_cached(sql).and_then(|mut statement| {
+                let numbers = statement.query_map([person], |row| row.get(0))?;
+                numbers.collect::<rusqlite::Result<BTreeSet<u32>>>()
+            });
+            match found {
+                Ok(numbers) => drop(self.known.insert(person.to_owned(), numbers)),
+                Err(error) => {
+                    self.fault = Some(error);
+                    return true;
+                }
+            }
+        }
+        let Some(of_person) = self.known.get(person) else { return true };
+        Parts::of(data).map_or(true, |parts| parts.numbers().any(|number| of_person.contains(&number)))
+    }
+}

@@ -1,0 +1,515 @@
+//! How long records are kept, what legal holds keep beyond that, and the evidence of what was deleted (article 6.3): the page *Records*, and the
+//! same in the API.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect};
+use axum::{Form, Json};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Span;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::language::Language;
+
+use crate::api::{ApiResult, Page, number_of_cursor, page_limit};
+use crate::api_types::{Text, names};
+use crate::app::App;
+use crate::maintenance::parse_moment;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::config::Config;
+use ioc_store::retention::{ClassTally, Counted, Hold, HoldTarget, RecordClass};
+use ioc_store::{Reader, StoreError};
+
+/// Deletions and ended holds on the page.
+const SHOWN: usize = 50;
+
+names! {
+    /// A class of records.
+    ClassName is RecordClass {
+        /// Numbers as they were reported.
+        NumbersRaw = "numbers-raw",
+        /// Numbers summed up over five minutes.
+        NumbersFiveMinutes = "numbers-5m",
+        /// Numbers summed up over an hour.
+        NumbersHour = "numbers-1h",
+        /// Events of devices, and remarks on them.
+        Events = "events",
+        /// Faults that are no part of an incident that is still there.
+        Faults = "faults",
+        /// Incidents that are closed, with all that belongs to them.
+        Incidents = "incidents",
+        /// Notices, and what became of them.
+        Notices = "notices",
+        /// The audit log, signing in included.
+        Audit = "audit",
+        /// Reports that were issued.
+        Reports = "reports",
+        /// What surveys found on devices, and how it changed.
+        Documents = "documents",
+        /// Machines that asked to come in.
+        Enrolments = "enrolments",
+    }
+}
+
+names! {
+    /// What a legal hold is on.
+    HoldKind {
+        /// An incident, with what its devices said from a day before it to a day after it.
+        Incident = "incident",
+        /// Everything of a device.
+        Device = "device",
+        /// Whatever names a person.
+        Person = "person",
+        /// Everything of a class.
+        Class = "class",
+        /// Everything of a period.
+        Period = "period",
+    }
+}
+
+/// A number that was counted up to a bound.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct HeldCount {
+    /// So many.
+    count: u64,
+    /// It was counted to the end; else there may be more.
+    whole: bool,
+}
+
+impl From<Counted> for HeldCount {
+    fn from(Counted { count, whole }: Counted) -> Self {
+        Self { count, whole }
+    }
+}
+
+/// How long a class is kept, and how much of it there is.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct ClassStatus {
+    /// Which class.
+    class: ClassName,
+    /// How long after its end, seconds; null for good.
+    keep_s: Option<u64>,
+    /// The least without a reason, seconds; 0 where no text asks for any.
+    floor_s: u64,
+    /// What becomes of it then: delete, export, summarise or never.
+    end: &'static str,
+    /// What that goes by.
+    source: Text,
+    /// Who decided; empty for the default.
+    by: String,
+    /// Why it is less than the floor; empty where it is not.
+    reason: String,
+    /// How many records, or chunks of numbers; null where nothing of it is kept by this version.
+    count: Option<u64>,
+    /// The moment of the oldest.
+    oldest: Option<Timestamp>,
+    /// How many a legal hold keeps; null where that is not counted.
+    held: Option<HeldCount>,
+    /// What was deleted last; null when nothing was.
+    last: Option<DeletionItem>,
+}
+
+impl ClassStatus {
+    fn has_floor(&self) -> bool {
+        self.floor_s > 0
+    }
+}
+
+/// What is left of records that were deleted.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct DeletionItem {
+    /// Its number, from 1.
+    number: u64,
+    /// When they were deleted.
+    at: Timestamp,
+    /// Of which class.
+    class: ClassName,
+    /// The moment of the oldest.
+    first: Timestamp,
+    /// The moment of the newest.
+    last: Timestamp,
+    /// How many records, or chunks of numbers.
+    count: u64,
+    /// The digest over them, hex (docs/records.md).
+    digest: String,
+    /// The rule that was in force, with who changed it last.
+    rule: String,
+    /// The file that they were exported to before; empty for none.
+    exported: String,
+}
+
+impl From<ioc_store::retention::Deletion> for DeletionItem {
+    fn from(one: ioc_store::retention::Deletion) -> Self {
+        let ioc_store::retention::Deletion { number, at, class, first, last, count, digest, rule, exported } = one;
+        Self { number, at, class: class.into(), first, last, count, digest, rule, exported }
+    }
+}
+
+/// A legal hold.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct HoldItem {
+    /// Its number.
+    number: u64,
+    /// What it is on: incident, device, person, class or period.
+    kind: &'static str,
+    /// What of that kind; empty for a period.
+    subject: String,
+    /// Only what lasted until this moment or longer; null for no bound.
+    from: Option<Timestamp>,
+    /// Only what began by this moment; null for no bound.
+    until: Option<Timestamp>,
+    /// Why.
+    reason: String,
+    /// When it was set.
+    at: Timestamp,
+    /// Who set it.
+    by: String,
+    /// When it ended; null while it holds.
+    ended_at: Option<Timestamp>,
+    /// Who ended it.
+    ended_by: Option<String>,
+    /// Why it ended.
+    end_reason: Option<String>,
+    /// How much it keeps, by class; empty once it has ended.
+    keeps: Vec<HeldClass>,
+}
+
+/// How much a hold keeps of a class.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct HeldClass {
+    /// Of which class.
+    class: ClassName,
+    /// How many; null where that is not counted.
+    held: Option<HeldCount>,
+}
+
+impl HoldItem {
+    fn of(hold: Hold, keeps: Vec<(RecordClass, Option<Counted>)>) -> Self {
+        let (ended_at, ended_by, end_reason) =
+            hold.ended.map_or((None, None, None), |end| (Some(end.at), Some(end.by), Some(end.reason)));
+        let keeps = keeps.into_iter().filter(|(_, held)| held.is_none_or(|held| held.count > 0 || !held.whole));
+        Self {
+            number: hold.number,
+            kind: hold.target.kind(),
+            subject: hold.target.subject(),
+            from: hold.from,
+            until: hold.until,
+            reason: hold.reason,
+            at: hold.at,
+            by: hold.by,
+            ended_at,
+            ended_by,
+            end_reason,
+            keeps: keeps
+                .map(|(class, held)| HeldClass { class: class.into(), held: held.map(HeldCount::from) })
+                .collect(),
+        }
+    }
+}
+
+/// Records are of the whole centre: out of reach for whoever is limited to places.
+fn everywhere(person: &Person) -> Result<(), Problem> {
+    if person.scope.is_everywhere() {
+        return Ok(());
+    }
+    Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
+}
+
+fn statuses(reader: &dyn Reader, config: &Config) -> Result<Vec<ClassStatus>, StoreError> {
+    let seconds = |span: Span| span.as_millis().unsigned_abs() / 1000;
+    let status = |tally: ClassTally| {
+        let rule = config.retention.of(tally.class)?;
+        Some(ClassStatus {
+            class: tally.class.into(),
+            keep_s: rule.keep.map(seconds),
+            floor_s: seconds(rule.floor()),
+            end: rule.end.as_str(),
+            source: rule.source().into(),
+            by: rule.by.clone(),
+            reason: rule.reason.clone(),
+            count: tally.count,
+            oldest: tally.oldest,
+            held: tally.held.map(HeldCount::from),
+            last: tally.last.map(DeletionItem::from),
+        })
+    };
+    Ok(reader.class_tallies()?.into_iter().filter_map(status).collect())
+}
+
+fn hold_items(reader: &dyn Reader) -> Result<Vec<HoldItem>, StoreError> {
+    let mut items = Vec::new();
+    for hold in reader.holds()? {
+        let keeps = if hold.ended.is_none() { reader.held(hold.number)? } else { Vec::new() };
+        items.push(HoldItem::of(hold, keeps));
+    }
+    Ok(items)
+}
+
+pub(crate) async fn api_classes(State(app): State<App>, person: Person) -> ApiResult<Vec<ClassStatus>> {
+    everywhere(&person)?;
+    let config = app.config();
+    Ok(Json(app.read(&person.scope, move |reader| statuses(reader, &config)).await?))
+}
+
+pub(crate) async fn api_holds(State(app): State<App>, person: Person) -> ApiResult<Vec<HoldItem>> {
+    everywhere(&person)?;
+    Ok(Json(app.read(&person.scope, hold_items).await?))
+}
+
+/// Which deletions.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct DeletionsQuery {
+    /// Most items; 100 without.
+    limit: Option<usize>,
+    /// Where an earlier answer says to go on.
+    cursor: Option<String>,
+}
+
+pub(crate) async fn api_deletions(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<DeletionsQuery>,
+) -> ApiResult<Page<DeletionItem>> {
+    everywhere(&person)?;
+    let (before, limit) = (number_of_cursor(query.cursor.as_deref())?, page_limit(query.limit));
+    let found = app.read(&person.scope, move |reader| reader.deletions(before, limit)).await?;
+    let next_cursor = found.last().filter(|_| found.len() == limit).map(|one| one.number.to_string());
+    Ok(Json(Page { items: found.into_iter().map(DeletionItem::from).collect(), next_cursor }))
+}
+
+/// A legal hold that is to be set.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewHold {
+    /// What it is on.
+    kind: HoldKind,
+    /// What of that kind: `INC-000012`, the identifier of a device, the name of a person's account, a class; not for a period.
+    #[serde(default)]
+    subject: String,
+    /// Only what lasted until this moment or longer.
+    #[serde(default)]
+    from: Option<Timestamp>,
+    /// Only what began by this moment.
+    #[serde(default)]
+    until: Option<Timestamp>,
+    /// Why: 1 to 500 characters in one line.
+    reason: String,
+    /// The name of who means it; needed at the machine itself, where the account is nobody's.
+    #[serde(default)]
+    name: String,
+}
+
+/// The hold that was set.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct HoldSet {
+    /// Its number.
+    number: u64,
+}
+
+fn target(kind: HoldKind, subject: &str) -> Result<HoldTarget, CommandError> {
+    let subject = subject.trim();
+    let invalid = |what: String| CommandError::Invalid(format!("subject: {what}"));
+    Ok(match kind {
+        HoldKind::Incident => {
+            let digits = subject.trim_start_matches("INC-");
+            let number = digits.parse().map_err(|_| invalid(format!("found {subject:?}; allowed is INC-000012")))?;
+            HoldTarget::Incident(IncidentId(number))
+        }
+        HoldKind::Device => HoldTarget::Device(DeviceId::new(subject).map_err(|error| invalid(error.to_string()))?),
+        HoldKind::Person => HoldTarget::Person(subject.to_owned()),
+        HoldKind::Class => HoldTarget::Class(RecordClass::of(subject).ok_or_else(|| {
+            let all = RecordClass::ALL.map(RecordClass::as_str).join(", ");
+            invalid(format!("found {subject:?}; allowed are {all}"))
+        })?),
+        HoldKind::Period => HoldTarget::Period,
+    })
+}
+
+pub(crate) async fn api_set(
+    State(app): State<App>,
+    person: Person,
+    Json(new): Json<NewHold>,
+) -> Result<(StatusCode, Json<HoldSet>), Problem> {
+    let NewHold { kind, subject, from, until, reason, name } = new;
+    let target = target(kind, &subject)?;
+    let command = Command::SetHold { target, from, until, reason, name, actor: person.name.clone() };
+    match app.carry_out(&person, command).await? {
+        Answer::Hold(number) => Ok((StatusCode::CREATED, Json(HoldSet { number }))),
+        _ => Err(Problem::internal("the engine answered with something else")),
+    }
+}
+
+/// How a legal hold ends.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndOfHold {
+    /// Why: 1 to 500 characters in one line.
+    reason: String,
+    /// The name of who means it; needed at the machine itself, where the account is nobody's.
+    #[serde(default)]
+    name: String,
+}
+
+pub(crate) async fn api_end(
+    State(app): State<App>,
+    person: Person,
+    Path(number): Path<u64>,
+    Json(end): Json<EndOfHold>,
+) -> Result<StatusCode, Problem> {
+    let EndOfHold { reason, name } = end;
+    app.carry_out(&person, Command::EndHold { number, reason, name, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A form, as a person filled it in.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct HoldForm {
+    kind: String,
+    subject: String,
+    from: String,
+    until: String,
+    reason: String,
+}
+
+impl HoldForm {
+    fn command(&self, config: &Config, actor: &str) -> Result<Command, CommandError> {
+        let kinds = [HoldKind::Incident, HoldKind::Device, HoldKind::Person, HoldKind::Class, HoldKind::Period];
+        let kind = KINDS.iter().zip(kinds).find(|(name, _)| **name == self.kind).map(|(_, kind)| kind);
+        let kind = kind.ok_or_else(|| CommandError::Invalid("kind: choose what the hold is on".to_owned()))?;
+        let moment =
+            |field, text: &str| (!text.trim().is_empty()).then(|| parse_moment(field, text, config)).transpose();
+        Ok(Command::SetHold {
+            target: target(kind, &self.subject)?,
+            from: moment("from", &self.from)?,
+            until: moment("until", &self.until)?,
+            reason: self.reason.clone(),
+            name: String::new(),
+            actor: actor.to_owned(),
+        })
+    }
+}
+
+/// Kinds of holds in the order of the form.
+const KINDS: [&str; 5] = ["incident", "device", "person", "class", "period"];
+
+#[derive(Template)]
+#[template(path = "records.html")]
+struct RecordsPage {
+    page_context: PageContext,
+    classes: Vec<ClassStatus>,
+    holds: Vec<HoldItem>,
+    deletions: Vec<DeletionItem>,
+    form: HoldForm,
+    error: Option<String>,
+}
+
+impl RecordsPage {
+    fn class_name(&self, class: &ClassName) -> String {
+        self.page_context
+            .name("records-class", serde_json::to_value(class).ok().as_ref().and_then(|it| it.as_str()).unwrap_or(""))
+    }
+
+    fn span(&self, seconds: &u64) -> String {
+        let days = self.page_context.count("records-days", seconds / 86_400);
+        if seconds % 86_400 == 0 {
+            days
+        } else {
+            self.page_context.duration(i64::try_from(*seconds).unwrap_or(0) * 1000)
+        }
+    }
+
+    fn counted(&self, count: &Option<HeldCount>) -> String {
+        match count {
+            None => self.page_context.t("records-not-counted"),
+            Some(HeldCount { count, whole: true }) => count.to_string(),
+            Some(HeldCount { count, whole: false }) => format!("≥ {count}"),
+        }
+    }
+
+    fn kinds() -> [&'static str; 5] {
+        KINDS
+    }
+
+    fn source(&self, source: &Text) -> String {
+        match self.page_context.language() {
+            Language::Vietnamese => source.vi.clone(),
+            Language::English => source.en.clone(),
+        }
+    }
+}
+
+async fn page_with(
+    app: &App,
+    person: &Person,
+    headers: &HeaderMap,
+    (form, error): (HoldForm, Option<&CommandError>),
+) -> PageResult {
+    let page_context = page_context(app, person, headers);
+    if let Err(problem) = everywhere(person) {
+        return Err(Failure::new(page_context, problem));
+    }
+    let config = app.config();
+    let read = app.read(&person.scope, move |reader| {
+        let mut holds = hold_items(reader)?;
+        holds.truncate(SHOWN + holds.iter().filter(|hold| hold.ended_at.is_none()).count());
+        let deletions = reader.deletions(None, SHOWN)?;
+        Ok((statuses(reader, &config)?, holds, deletions.into_iter().map(DeletionItem::from).collect()))
+    });
+    match read.await {
+        Ok((classes, holds, deletions)) => {
+            let text = error.map(|error| refusal_text(&page_context, error));
+            let refused = text.is_some();
+            Ok(show_again(&RecordsPage { page_context, classes, holds, deletions, form, error: text }, refused))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    page_with(&app, &person, &headers, (HoldForm::default(), None)).await
+}
+
+/// Sets a hold from the page.
+pub(crate) async fn set(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<HoldForm>,
+) -> PageResult {
+    let set = match form.command(&app.config(), &person.name) {
+        Ok(command) => app.carry_out(&person, command).await,
+        Err(error) => Err(error),
+    };
+    match set {
+        Ok(_) => Ok(Redirect::to("/admin/records#holds").into_response()),
+        Err(error) => page_with(&app, &person, &headers, (form, Some(&error))).await,
+    }
+}
+
+/// Ends a hold from the page.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EndForm {
+    reason: String,
+}
+
+pub(crate) async fn end(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+    Form(form): Form<EndForm>,
+) -> PageResult {
+    let command = Command::EndHold { number, reason: form.reason, name: String::new(), actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
+        Ok(_) => Ok(Redirect::to("/admin/records#holds").into_response()),
+        Err(error) => page_with(&app, &person, &headers, (HoldForm::default(), Some(&error))).await,
+    }
+}
