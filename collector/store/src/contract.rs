@@ -11,6 +11,7 @@ mod failures;
 mod limits;
 mod losses;
 mod outbox;
+mod search;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,7 +45,7 @@ type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
 pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: [fn(Open<'_>, &Path); 22] = [
+    let checks: [fn(Open<'_>, &Path); 27] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -67,6 +68,11 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         certificates::certificates,
         losses::losses,
         damaged_documents::damaged_documents_cost_their_device,
+        search::words_and_filters,
+        search::what_may_not_be_read_is_not_found,
+        search::what_changes_and_goes_is_followed,
+        search::pages_have_each_record_once,
+        search::whatever_is_typed_is_answered,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");

@@ -31,6 +31,7 @@ mod reader;
 mod record;
 mod role;
 pub mod scope;
+pub mod search;
 pub mod secret;
 mod sqlite;
 mod store;

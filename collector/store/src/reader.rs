@@ -12,6 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
+use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
@@ -225,6 +226,10 @@ pub trait Reader: Send {
     /// What devices said of the head that they witnessed last ([`ioc_common::audit_head::Witnessed`], JSON), and when; after a device, by
     /// identifier.
     fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError>;
+
+    /// Records with words in them, the newest first: in the index, or not in there yet. What is out of reach is not found, nor names of
+    /// people by who may not see them.
+    fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -13,12 +13,13 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, audit_head, certificate, clock, coverage, device, document, duty, enrolment, event,
-    examine, fault, incident, job, maintenance, outbox, sample, snapshot, software, ticket,
+    examine, fault, incident, job, maintenance, outbox, sample, search, snapshot, software, ticket,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
+use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader,
@@ -284,6 +285,10 @@ impl Reader for SqliteReader {
 
     fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError> {
         document::witnesses(self, after, limit)
+    }
+
+    fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        search::search(self, query)
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
