@@ -18,6 +18,7 @@ pub mod notify;
 mod panics;
 pub mod records;
 pub mod remote_write;
+pub mod search_index;
 pub mod serve;
 pub mod setup;
 mod tar;

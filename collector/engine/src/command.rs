@@ -32,6 +32,8 @@ pub enum BackgroundTask {
     Backup,
     /// The newest backup is restored for a trial.
     RestoreDrill,
+    /// Records are taken into the search index.
+    SearchIndex,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.

@@ -184,6 +184,8 @@ mod tests {
                 "clock-",
                 "backups-",
                 "job-state-",
+                "search-kind-",
+                "search-reached",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

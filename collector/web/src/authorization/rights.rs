@@ -65,6 +65,7 @@ const VIEWS: &[&str] = &[
     "/duty",
     "/maintenance",
     "/jobs",
+    "/search",
     "/account",
     "/account/confirm",
     "/api",
@@ -85,6 +86,8 @@ const VIEWS: &[&str] = &[
     "/api/v1/windows",
     "/api/v1/heartbeats",
     "/api/v1/duty",
+    "/api/v1/search",
+    "/api/v1/search.csv",
     "/api/v1/clock",
     "/api/v1/openapi.json",
 ];

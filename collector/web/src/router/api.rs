@@ -10,7 +10,7 @@ use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
-use crate::{account, administration, device, duty, enrolment, incident, jobs, maintenance, room, sign_in};
+use crate::{account, administration, device, duty, enrolment, incident, jobs, maintenance, room, search, sign_in};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -200,6 +200,10 @@ fn people_api(all: &mut DescribedRouter) {
     all.post("/session/confirm", sign_in::confirm::api, "Shows again who one is, before accounts are changed")
         .body::<sign_in::confirm::ConfirmForm>()
         .done(204);
+    all.get("/search", search::api, "What is on record with these words in it, the newest first")
+        .query::<search::SearchForm>()
+        .answers::<search::SearchAnswer>(200);
+    all.get("/search.csv", search::csv, "The same as CSV").query::<search::SearchForm>().file("text/csv");
     all.get("/audit", administration::audit::api, "The audit log in order, each record with its hash")
         .query::<administration::audit::AuditQuery>()
         .answers::<Page<AuditRecord>>(200);

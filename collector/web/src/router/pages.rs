@@ -12,7 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, room, sign_in,
+    maintenance, overview, room, search, sign_in,
 };
 
 /// All of them.
@@ -67,6 +67,7 @@ fn work() -> Router<App> {
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
         .route("/jobs", get(jobs::page))
+        .route("/search", get(search::page))
         .route("/maintenance/{id}/end", post(maintenance::end))
 }
 
