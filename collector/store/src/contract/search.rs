@@ -113,6 +113,18 @@ fn ask(store: &dyn Store, scope: &AccessScope, query: &SearchQuery) -> SearchPag
     reader.search(query).expect("answers")
 }
 
+/// How many are found, however often an answer ends early on a slow machine.
+fn count(store: &dyn Store, mut query: SearchQuery) -> usize {
+    let mut count = 0;
+    loop {
+        let page = ask(store, &AccessScope::EVERYWHERE, &query);
+        (query.before, count) = (page.next, count + page.hits.len());
+        if query.before.is_none() {
+            return count;
+        }
+    }
+}
+
 /// What was found, by kind and number.
 fn names(page: &SearchPage) -> Vec<String> {
     let name = |record: &FoundRecord| match record {
@@ -245,11 +257,11 @@ pub(super) fn what_changes_and_goes_is_followed(open: Open<'_>, dir: &Path) {
         assert_eq!(found(store, "planted"), ["fault 2"], "{pass}");
         take_in(index.as_mut());
     }
-    // What takes a number that is free again is found by its own words, and where it stands.
+    // What comes once all is gone is found by its own words.
     store.commit(&[Change::EventsPruned { device: id(1), keep: 0 }]).expect("commits");
     store.commit(&[event(1, 200, "ups.alarm", "Ắc quy yếu", "{}")]).expect("commits");
     for _ in 0..2 {
-        assert_eq!(found(store.as_ref(), "ac quy"), ["event 1"]);
+        assert_eq!(found(store.as_ref(), "ac quy"), ["event 4"]);
         assert_eq!(found(store.as_ref(), "usb"), [] as [&str; 0]);
         take_in(index.as_mut());
     }
@@ -278,16 +290,14 @@ pub(super) fn pages_have_each_record_once(open: Open<'_>, dir: &Path) {
             break;
         }
     }
-    let count = seen.len();
+    let all_seen = seen.len();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!((count, seen.len()), (600, 600));
-    let from = Some(moment(101));
-    let late = ask(store.as_ref(), &AccessScope::EVERYWHERE, &SearchQuery { from, limit: 500, ..all_kinds("dia") });
-    assert_eq!(late.hits.len(), 100, "a period holds whatever place a record has");
-    let until = Some(moment(101));
-    let early = ask(store.as_ref(), &AccessScope::EVERYWHERE, &SearchQuery { until, limit: 500, ..all_kinds("dia") });
-    assert_eq!(early.hits.len(), 500);
+    assert_eq!((all_seen, seen.len()), (600, 600));
+    let (from, until) = (Some(moment(101)), Some(moment(101)));
+    let late = count(store.as_ref(), SearchQuery { from, ..all_kinds("dia") });
+    assert_eq!(late, 100, "a period holds whatever place a record has");
+    assert_eq!(count(store.as_ref(), SearchQuery { until, ..all_kinds("dia") }), 500);
 }
 
 pub(super) fn whatever_is_typed_is_answered(open: Open<'_>, dir: &Path) {

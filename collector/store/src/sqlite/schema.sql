@@ -122,7 +122,8 @@ CREATE TABLE sample (
     data BLOB NOT NULL
 );
 CREATE TABLE event (
-    number INTEGER PRIMARY KEY,
+    -- Never given twice: the search index takes in what is behind the last one.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     device INTEGER NOT NULL,
     at INTEGER NOT NULL,
     name TEXT NOT NULL,
