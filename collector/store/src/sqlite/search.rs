@@ -1,7 +1,7 @@
 //! Answers a search: the index says which records may match, each of them is read and says whether it does; what the index does not hold
 //! yet is looked through.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rusqlite::Connection;
 
@@ -135,7 +135,7 @@ impl<'s> Search<'s> {
         }
         // In the order in which the index would take them in, so that their places are what they will be.
         found.sort_by_key(|(second, source, ..)| (*second, *source));
-        let (mut hits, mut taken) = (Vec::new(), HashMap::new());
+        let (mut hits, mut last_place) = (Vec::new(), -1);
         for (second, source, before, record, _) in found {
             let place = match (self.index, before) {
                 (Some(index), Some(before)) if clamped(before) == second => {
@@ -145,11 +145,10 @@ impl<'s> Search<'s> {
             };
             let place = match (place, self.index) {
                 (Some(place), _) => place,
-                (None, Some(index)) => free_place(index, &mut taken, second)?,
+                (None, Some(index)) => free_place(index, &mut last_place, second)?,
                 (None, None) => {
-                    let next = taken.entry(second).or_insert_with(|| first_place(second));
-                    *next += 1;
-                    *next - 1
+                    last_place = first_place(second).max(last_place + 1);
+                    last_place
                 }
             };
             hits.extend((place < self.before).then(|| self.checked(place, record)).flatten());

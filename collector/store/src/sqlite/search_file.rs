@@ -271,13 +271,9 @@ pub(super) const fn of_step(record: i64) -> (i64, i64) {
     (record >> STEP_BITS, record & ((1 << STEP_BITS) - 1))
 }
 
-/// The first place at or behind a second that nothing stands at, and that was not given out by `taken`.
-pub(super) fn free_place(
-    connection: &Connection,
-    taken: &mut std::collections::HashMap<i64, i64>,
-    second: i64,
-) -> rusqlite::Result<i64> {
-    let mut place = taken.get(&second).copied().unwrap_or_else(|| first_place(second));
+/// The first place at or behind a second that nothing stands at, and behind the `last` one that was given: seconds come in their order.
+pub(super) fn free_place(connection: &Connection, last: &mut i64, second: i64) -> rusqlite::Result<i64> {
+    let mut place = first_place(second).max(*last + 1);
     let mut statement = connection.prepare_cached("SELECT place FROM item WHERE place >= ?1 ORDER BY place")?;
     let mut rows = statement.query([place])?;
     while let Some(row) = rows.next()? {
@@ -286,7 +282,7 @@ pub(super) fn free_place(
         }
         place += 1;
     }
-    taken.insert(second, place + 1);
+    *last = place;
     Ok(place)
 }
 

@@ -253,9 +253,9 @@ fn write(connection: &mut Connection, mut turn: Turn, mut shift: i64, now_ms: i6
     }
     // A table of words takes them in the order of their places.
     turn.items.sort_unstable_by_key(|item| (item.second, item.source));
-    let mut taken = HashMap::new();
+    let mut last_place = -1;
     for item in &turn.items {
-        let place = free_place(&transaction, &mut taken, item.second)?;
+        let place = free_place(&transaction, &mut last_place, item.second)?;
         shift = shift.max(second_of_place(place) - item.second);
         let part = part_of(place);
         if !parts.contains_key(&part) {
