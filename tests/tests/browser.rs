@@ -431,6 +431,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/duty",
         "/maintenance",
         "/jobs",
+        "/search?q=dia",
         "/rooms",
         "/plan",
         "/plan?room=",

@@ -27,6 +27,7 @@ mod probes;
 mod records;
 mod remote_write;
 mod roles;
+mod search;
 mod sensors;
 mod signed_heads;
 mod silent_peers;
