@@ -19,6 +19,7 @@ mod panics;
 pub mod records;
 pub mod remote_write;
 mod retention;
+pub mod search_index;
 pub mod serve;
 pub mod setup;
 mod tar;

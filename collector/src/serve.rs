@@ -28,6 +28,7 @@ use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
+use ioc_store::search::SearchIndex;
 use ioc_store::{Archive, Reader, StoreError};
 use ioc_web::{App, server};
 
@@ -75,7 +76,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
     let retention_reader = store.reader()?;
-    let archive = store.archive()?;
+    let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
     let (probes, probe_requests) = mpsc::unbounded_channel();
@@ -104,8 +105,15 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         Arc::clone(&links),
         stopping.clone(),
     ));
-    let run_beside =
-        BackgroundReaders { fold_reader, archive, ticket_reader, remote_rows, examine_reader, retention_reader };
+    let run_beside = BackgroundReaders {
+        fold_reader,
+        archive,
+        ticket_reader,
+        remote_rows,
+        examine_reader,
+        retention_reader,
+        search_index,
+    };
     run_beside.begin(&engine, &config_receiver, &config.data, &health);
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
@@ -149,6 +157,7 @@ struct BackgroundReaders {
     remote_rows: StoreRows,
     examine_reader: Box<dyn Reader>,
     retention_reader: Box<dyn Reader>,
+    search_index: Box<dyn SearchIndex>,
 }
 
 impl BackgroundReaders {
@@ -163,6 +172,7 @@ impl BackgroundReaders {
         tokio::spawn(crate::remote_write::run(self.remote_rows, data.to_owned(), configs, counters, to));
         let (to, configs, counters) = shared();
         tokio::spawn(crate::retention::run(to, self.retention_reader, configs, counters));
+        tokio::spawn(crate::search_index::run(engine.clone(), self.search_index));
         tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
     }
 }

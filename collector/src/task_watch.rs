@@ -13,7 +13,10 @@ const HOUR_MS: u64 = 3_600_000;
 const fn patience_ms(task: BackgroundTask) -> u64 {
     match task {
         // Receivers are restarted and disks are cleaned up; that takes some hours.
-        BackgroundTask::Compaction | BackgroundTask::RemoteWrite | BackgroundTask::Retention => 3 * HOUR_MS,
+        BackgroundTask::Compaction
+        | BackgroundTask::RemoteWrite
+        | BackgroundTask::Retention
+        | BackgroundTask::SearchIndex => 3 * HOUR_MS,
         BackgroundTask::Certificates | BackgroundTask::SignedHeads => HOUR_MS,
         // Whoever changed the configuration is still there to mend it; a backup or drill that failed is one that is missing.
         BackgroundTask::Configuration | BackgroundTask::Backup | BackgroundTask::RestoreDrill => 0,

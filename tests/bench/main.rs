@@ -13,6 +13,7 @@ mod judge;
 mod measure;
 mod mosquitto;
 mod pages;
+mod search;
 mod sensors;
 mod start;
 mod year;
@@ -107,6 +108,13 @@ enum Bench {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// Search over what five years of a centre leave on record: size of the index, records taken in a second, how long answers take.
+    Search {
+        #[arg(long, default_value_t = 10_000_000)]
+        records: usize,
+        #[arg(long, default_value_t = 2000)]
+        questions: usize,
+    },
     /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
     Pages {
         #[arg(long, default_value_t = 10_000)]
@@ -191,6 +199,7 @@ impl Bench {
             Self::Judge { .. } => "judge",
             Self::History { .. } => "history",
             Self::Backup { .. } => "backup",
+            Self::Search { .. } => "search",
             Self::Pages { .. } => "pages",
             Self::Agent { .. } => "agent",
             Self::Surveys => "surveys",
@@ -226,6 +235,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
         Bench::Backup { mib, max_mib_per_s, seconds } => backup::run(&mut figures, mib, max_mib_per_s, seconds),
+        Bench::Search { records, questions } => search::run(&mut figures, records, questions),
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
         }

@@ -433,6 +433,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/jobs",
         "/system-backups?view=unstated",
         "/admin/records",
+        "/search?q=dia",
         "/rooms",
         "/plan",
         "/plan?room=",

@@ -33,6 +33,7 @@ mod records;
 mod remote_write;
 mod retention;
 mod roles;
+mod search;
 mod second_machine;
 mod sensors;
 mod signed_heads;

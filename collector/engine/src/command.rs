@@ -37,6 +37,8 @@ pub enum BackgroundTask {
     RestoreDrill,
     /// Records that are past their time are deleted.
     Retention,
+    /// Records are taken into the search index.
+    SearchIndex,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.

@@ -15,6 +15,7 @@ mod losses;
 mod outbox;
 mod person;
 mod retention;
+mod search;
 mod value_marks;
 
 use std::collections::BTreeSet;
@@ -88,6 +89,11 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         retention::nothing_goes_while_the_clock_is_in_doubt,
         retention::numbers_go_with_evidence_and_are_held,
         retention::rules_are_kept_with_who_said_so,
+        search::words_and_filters,
+        search::what_may_not_be_read_is_not_found,
+        search::what_changes_and_goes_is_followed,
+        search::pages_have_each_record_once,
+        search::whatever_is_typed_is_answered,
     ];
     for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");

@@ -36,6 +36,7 @@ mod record;
 pub mod retention;
 mod role;
 pub mod scope;
+pub mod search;
 pub mod secret;
 mod sqlite;
 mod store;

@@ -18,6 +18,7 @@ use crate::retention::{
     ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
 use crate::scope::AccessScope;
+use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
@@ -311,6 +312,10 @@ pub trait Reader: Send {
         after: Cursor,
         limit: usize,
     ) -> Result<Vec<PastRecord>, StoreError>;
+
+    /// Records with words in them, the newest first: in the index, or not in there yet. What is out of reach is not found, nor names of
+    /// people by who may not see them.
+    fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -6,6 +6,7 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::reader::Reader;
 use crate::record::StoreLosses;
+use crate::search::SearchIndex;
 
 /// The one writer.
 pub trait Store: Send {
@@ -39,6 +40,12 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`] when its file is damaged or not ours to write, or was written by a newer version.
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError>;
+
+    /// The writer of the search index. There is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store's file is damaged, gone, or not ours to read.
+    fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError>;
 
     /// A reader of what is committed, independent of the writer.
     ///

@@ -933,6 +933,33 @@ rule-article = Article
 rule-severity = Severity
 rule-limit = Limit
 rule-for = For
+search-records = Search
+search-records-hint = Words, "phrases", begin*, -without…
+search-words = Words to find
+search-help = Searches the audit log, events, faults, incidents and notices. Without marks a word is found however it is written (dia cung finds đĩa cứng), with marks as it is. "A phrase" finds words next to each other, begin* the beginning of a word, -word leaves out.
+search-kind = Kind
+search-all-kinds = All
+search-from = From
+search-to = To the end of
+search-actor = Done by
+search-device = Device
+search-article = Article
+search-cut = That is too long: only the beginning of it is looked for.
+search-nothing = Nothing was found.
+search-try = Take words or conditions away, type without marks, try the beginning of a word (word*), or a longer period.
+search-more-than = More than { $count } records, the newest first
+search-count = { $count ->
+    [one] 1 record
+   *[other] { $count } records, the newest first
+}
+search-reached = Looked back to { $at } so far; "More" looks further.
+search-not-indexed = The index is being made: about { $count } older records were not looked through. Try again in some minutes.
+search-kind-audit = audit log
+search-kind-event = event
+search-kind-fault = fault
+search-kind-incident = incident
+search-kind-step = timeline
+search-kind-notice = notice
 audit = Audit log
 audit-about = Each line is sealed with the hash of the one before; ioc-collector audit verify checks all of them.
 audit-hint = Who, what, about what…

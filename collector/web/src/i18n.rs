@@ -195,6 +195,8 @@ mod tests {
                 "backup-state-",
                 "backup-missing-",
                 "backup-view-",
+                "search-kind-",
+                "search-reached",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -35,6 +35,7 @@ mod recent_accesses;
 mod room;
 mod router;
 mod seal;
+mod search;
 pub mod server;
 mod sign_in;
 mod system_backups;

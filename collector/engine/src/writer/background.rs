@@ -129,6 +129,22 @@ const fn words_of(task: BackgroundTask) -> Words {
             fails: ("Không xoá được hồ sơ hết hạn lưu", "Records that are past their time could not be deleted"),
             works: ("Hồ sơ hết hạn lưu lại được xoá.", "Records past their time are deleted again."),
         },
+        BackgroundTask::SearchIndex => Words {
+            key: "search-index-failing",
+            severity: Severity::Warning,
+            title: ("Chỉ mục tra cứu không được cập nhật", "The search index is not kept"),
+            advice: (
+                "Không mất gì: chỉ mục làm lại được từ kho, nhưng trang Tra cứu chỉ tìm phần mới nhất của những gì chưa có trong chỉ mục. \
+                 Xem chỗ trống và quyền của các tệp search.db trong thư mục dữ liệu; có thể dừng dịch vụ và xoá các tệp đó.",
+                "Nothing is lost, since it is made of the store; but the page Search looks only through the newest of what is not in it. See the room on \
+                 the disk and the owner of the files search.db in the data directory; while the service is stopped they may be deleted.",
+            ),
+            fails: (
+                "Nhiều giờ nay không cập nhật được chỉ mục tra cứu",
+                "The search index has not been kept for hours",
+            ),
+            works: ("Chỉ mục tra cứu lại được cập nhật.", "The search index is kept again."),
+        },
     }
 }
 
@@ -169,6 +185,7 @@ mod tests {
             BackgroundTask::Backup,
             BackgroundTask::RestoreDrill,
             BackgroundTask::Retention,
+            BackgroundTask::SearchIndex,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::file::{FILES, HEAD_FILE, MARK_FILE, SHARED_MEMORY, aside_stamp, rename_synced};
+use super::search_file;
 use crate::StoreError;
 
 /// Held by the one writer.
@@ -44,7 +45,9 @@ pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     let stamp = aside_stamp();
     let own = FILES.into_iter().chain(SHARED_MEMORY).chain([MARK_FILE, HEAD_FILE]);
     let all = own.chain(beside.iter().copied());
-    rename_synced(dir, all.map(|name| (name, format!("{name}.old-{stamp}"))))
+    rename_synced(dir, all.map(|name| (name, format!("{name}.old-{stamp}"))))?;
+    // It is made anew out of what takes the store's place.
+    search_file::remove(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })
 }
 
 #[cfg(test)]

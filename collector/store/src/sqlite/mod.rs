@@ -45,6 +45,10 @@ mod redaction;
 mod retention;
 mod sample;
 mod scope;
+mod search;
+mod search_file;
+mod search_index;
+mod search_record;
 mod snapshot;
 mod software;
 mod ticket;
@@ -52,11 +56,13 @@ mod value;
 mod value_marks;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use crate::audit::AuditTip;
+use crate::search::SearchIndex;
 use archive::SqliteArchive;
 pub(crate) use backup::{copy, id, mark_copy, settle_log, sums};
 use commit::{Commit, WriterCache};
@@ -68,6 +74,8 @@ pub(crate) use lock::{lock as hold, put_aside};
 pub(crate) use migration::version;
 use reader_connection::SqliteReader;
 pub(crate) use recover::recover;
+use search_file::{SearchFile, SearchShared};
+use search_index::SqliteSearchIndex;
 use value::signed;
 
 /// The embedded store.
@@ -78,6 +86,7 @@ pub(crate) struct SqliteStore {
     cache: WriterCache,
     counter: CommitCounter,
     lost: StoreLosses,
+    search: Arc<SearchShared>,
 }
 
 impl SqliteStore {
@@ -104,13 +113,21 @@ impl SqliteStore {
         let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
         let cache = WriterCache::read(&connection, folded, keeps_all).map_err(|source| database(&path, source))?;
-        let mut store = Self { path, connection, cache, counter, lost };
+        let mut store = Self { path, connection, cache, counter, lost, search: Arc::default() };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
         if let Err(error) = store.close() {
             tracing::warn!(%error, "the write-ahead log could not be emptied");
         }
         Ok(store)
+    }
+
+    fn new_reader(&self) -> Result<SqliteReader, StoreError> {
+        let newest = self.cache.newest.clone();
+        let connection = open_for_reading(&self.path)?;
+        let search = SearchFile::new(self.path.parent().unwrap_or(Path::new(".")), Arc::clone(&self.search));
+        let reader = SqliteReader::new(self.path.clone(), connection, newest, search);
+        reader.map_err(|source| database(&self.path, source))
     }
 
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
@@ -171,11 +188,13 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteArchive::open(dir)?))
     }
 
+    fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        Ok(Box::new(SqliteSearchIndex::new(dir, self.new_reader()?, Arc::clone(&self.search))))
+    }
+
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        let newest = self.cache.newest.clone();
-        let connection = open_for_reading(&self.path)?;
-        let reader = SqliteReader::new(self.path.clone(), connection, newest);
-        Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
+        Ok(Box::new(self.new_reader()?))
     }
 }
 

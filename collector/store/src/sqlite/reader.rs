@@ -14,7 +14,7 @@ use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
     enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, retention,
-    sample, snapshot, software, ticket, value_marks,
+    sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -26,6 +26,7 @@ use crate::retention::{
     ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
 use crate::scope::AccessScope;
+use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
@@ -382,6 +383,10 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<PastRecord>, StoreError> {
         retention::past_records(self, class, before, after, limit)
+    }
+
+    fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        search::search(self, query)
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {

@@ -9,6 +9,7 @@ use ioc_common::id::DeviceId;
 
 use super::file::database;
 use super::newest::NewestByDevice;
+use super::search_file::SearchFile;
 use super::value::limit_of;
 use crate::StoreError;
 
@@ -23,16 +24,23 @@ pub(super) struct SqliteReader {
     pub(super) hides_names: bool,
     /// Only some places are shown.
     pub(super) limited: bool,
+    /// The way to the search index.
+    pub(super) search: SearchFile,
 }
 
 impl SqliteReader {
-    pub(super) fn new(path: PathBuf, connection: Connection, newest: NewestByDevice) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        path: PathBuf,
+        connection: Connection,
+        newest: NewestByDevice,
+        search: SearchFile,
+    ) -> rusqlite::Result<Self> {
         let heard = newest.clone();
         // For lists that are sorted by it.
         connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
             Ok(heard.last_heard(context.get(0)?))
         })?;
-        Ok(Self { path, connection, newest, hides_names: false, limited: false })
+        Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
     }
 
     pub(super) fn all<T>(

@@ -10,6 +10,7 @@ use ioc_judge::Text;
 use super::commit_mark::marked;
 use super::file::{FILES, SHARED_MEMORY, aside_stamp, database, rename_synced};
 use super::lock::lock;
+use super::search_file;
 use super::value::signed;
 use crate::{RecoveredTable, StoreError};
 
@@ -65,7 +66,9 @@ fn swap(dir: &Path) -> Result<(), StoreError> {
     let old = FILES.into_iter().chain(SHARED_MEMORY).map(|name| (name, format!("{name}.damaged-{stamp}")));
     rename_synced(dir, old)?;
     let mended = [FILES[0], FILES[2]].map(|name| (format!("{name}.mended"), name.to_owned()));
-    rename_synced(dir, mended.iter().map(|(from, to)| (from.as_str(), to.clone())))
+    rename_synced(dir, mended.iter().map(|(from, to)| (from.as_str(), to.clone())))?;
+    // Rows of the new store may have other numbers.
+    search_file::remove(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })
 }
 
 fn make(path: &Path, schema: &str) -> rusqlite::Result<Connection> {

@@ -145,7 +145,8 @@ CREATE TABLE sample (
     data BLOB NOT NULL
 );
 CREATE TABLE event (
-    number INTEGER PRIMARY KEY,
+    -- Never given twice: the search index takes in what is behind the last one.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     device INTEGER NOT NULL,
     at INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -464,3 +465,37 @@ CREATE TABLE audit_tree (
     size INTEGER NOT NULL,
     peaks BLOB NOT NULL
 );
+-- What the search index (search.db) has to look at again: records that changed or went, each with the second in which it happened until
+-- then; and steps, whose numbers do not count upwards. Kinds as in search/mod.rs, steps as in sqlite/search_file.rs. A ring: an index that is
+-- further behind is made anew.
+CREATE TABLE search_log (
+    number INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    second INTEGER
+);
+CREATE TRIGGER search_log_ring AFTER INSERT ON search_log BEGIN DELETE FROM search_log WHERE number <= NEW.number - 200000; END;
+CREATE TRIGGER search_audit_gone AFTER DELETE ON audit
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (1, OLD.number, OLD.at / 1000); END;
+CREATE TRIGGER search_event_gone AFTER DELETE ON event
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (2, OLD.number, OLD.at / 1000); END;
+CREATE TRIGGER search_event_changed AFTER UPDATE OF at, name, text, fields, device ON event
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (2, OLD.number, OLD.at / 1000); END;
+CREATE TRIGGER search_fault_gone AFTER DELETE ON fault
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (3, OLD.id, unixepoch(OLD.body ->> 'raised_at')); END;
+CREATE TRIGGER search_fault_changed AFTER UPDATE OF body ON fault
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (3, OLD.id, unixepoch(OLD.body ->> 'raised_at')); END;
+CREATE TRIGGER search_incident_gone AFTER DELETE ON incident
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (4, OLD.id, unixepoch(OLD.body ->> 'opened_at')); END;
+CREATE TRIGGER search_incident_changed AFTER UPDATE OF body ON incident
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (4, OLD.id, unixepoch(OLD.body ->> 'opened_at')); END;
+CREATE TRIGGER search_step_came AFTER INSERT ON step
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (5, NEW.incident << 20 | NEW.number, unixepoch(NEW.body ->> 'at')); END;
+CREATE TRIGGER search_step_gone AFTER DELETE ON step
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (5, OLD.incident << 20 | OLD.number, unixepoch(OLD.body ->> 'at')); END;
+CREATE TRIGGER search_step_changed AFTER UPDATE OF body ON step
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (5, OLD.incident << 20 | OLD.number, unixepoch(OLD.body ->> 'at')); END;
+CREATE TRIGGER search_notice_gone AFTER DELETE ON outbox
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;
+CREATE TRIGGER search_notice_changed AFTER UPDATE OF notice, person ON outbox
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;

@@ -71,6 +71,7 @@ const VIEWS: &[&str] = &[
     "/maintenance",
     "/jobs",
     "/system-backups",
+    "/search",
     "/account",
     "/account/confirm",
     "/api",
@@ -100,6 +101,8 @@ const VIEWS: &[&str] = &[
     "/api/v1/system-backups/unstated",
     "/api/v1/system-backups/{device}/{kind}/attestations",
     "/api/v1/duty",
+    "/api/v1/search",
+    "/api/v1/search.csv",
     "/api/v1/clock",
     "/api/v1/openapi.json",
 ];

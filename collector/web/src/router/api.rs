@@ -13,7 +13,7 @@ use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, room, sign_in,
+    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, room, search, sign_in,
     system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
@@ -289,6 +289,10 @@ fn people_api(all: &mut DescribedRouter) {
     all.post("/session/confirm", sign_in::confirm::api, "Shows again who one is, before accounts are changed")
         .body::<sign_in::confirm::ConfirmForm>()
         .done(204);
+    all.get("/search", search::api, "What is on record with these words in it, the newest first")
+        .query::<search::SearchForm>()
+        .answers::<search::SearchAnswer>(200);
+    all.get("/search.csv", search::csv, "The same as CSV").query::<search::SearchForm>().file("text/csv");
     all.get("/audit", administration::audit::api, "The audit log in order, each record with its hash")
         .query::<administration::audit::AuditQuery>()
         .answers::<Page<AuditRecord>>(200);

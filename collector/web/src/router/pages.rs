@@ -12,7 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, room, sign_in, system_backups,
+    maintenance, overview, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -73,6 +73,7 @@ fn work() -> Router<App> {
         .route("/system-backups", get(system_backups::page).post(system_backups::expect))
         .route("/system-backups/attest", post(system_backups::attest))
         .route("/system-backups/withdraw", post(system_backups::withdraw))
+        .route("/search", get(search::page))
         .route("/maintenance/{id}/end", post(maintenance::end))
 }
 

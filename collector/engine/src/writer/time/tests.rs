@@ -126,6 +126,10 @@ impl Store for FaultyStore {
         self.store.archive()
     }
 
+    fn search_index(&self) -> Result<Box<dyn ioc_store::search::SearchIndex>, StoreError> {
+        self.store.search_index()
+    }
+
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
     }
