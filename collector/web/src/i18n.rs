@@ -142,7 +142,7 @@ mod tests {
         let mut all = String::new();
         read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")), &mut all);
         read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
-        let calls = [".t(\"", " t(\"", "t_key(\"", ".count(\""];
+        let calls = [".t(\"", " t(\"", ".t_with(\"", "t_key(\"", ".count(\""];
         let used: BTreeSet<&str> =
             calls.iter().flat_map(|call| all.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
         let known = keys(VI);
