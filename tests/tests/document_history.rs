@@ -1,6 +1,8 @@
 //! The history of documents: a machine's accounts, ports and software change, and pages, API, CSV and the archive of records say how it was
 //! before, what changed, and what differs; who may not see people sees none of them.
 
+#![allow(clippy::disallowed_methods, reason = "a test")]
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

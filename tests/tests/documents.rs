@@ -276,7 +276,7 @@ fn names_from_anywhere_stay_names() {
     let dir = tempfile::tempdir().unwrap();
     let papers = by_libreoffice(dir.path(), "incident", &samples::incident());
     papers.iter().for_each(Paper::keeps_its_margins);
-    let text: String = papers.iter().map(|paper| paper.text()).collect::<Vec<_>>().join(" ");
+    let text: String = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
     assert!(text.contains("<b>&amp;</b>") && !text.contains('\u{202e}'), "{text}");
     assert!(text.replace(' ', "").contains(&samples::long_name()), "nothing of a long name is cut: {text}");
     for words in ["NGƯỜI LẬP", "TỔ TRƯỞNG"] {

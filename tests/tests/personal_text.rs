@@ -37,6 +37,9 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/live", Kept::None),
     ("/devices", Kept::Reader),
     ("/devices/{id}", Kept::Revealed("device/details.rs")),
+    ("/devices/{id}/past", Kept::Revealed("device/past/mod.rs")),
+    ("/devices/{id}/changes", Kept::Revealed("device/past/changes.rs")),
+    ("/devices/{id}/compare", Kept::Revealed("device/past/mod.rs")),
     ("/devices/{id}/history", Kept::Reader),
     ("/devices/{id}/software", Kept::Reader),
     ("/devices/{id}/software.csv", Kept::Reader),
@@ -51,6 +54,8 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/duty", Kept::Duty),
     ("/maintenance", Kept::Reader),
     ("/jobs", Kept::Reader),
+    ("/system-backups", Kept::Reader),
+    ("/search", Kept::Revealed("search.rs")),
     ("/accounts", Kept::Right("Administer")),
     ("/people", Kept::Right("Administer")),
     ("/account", Kept::Own),
@@ -61,6 +66,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api", Kept::None),
     ("/admin", Kept::Right("Administer")),
     ("/settings", Kept::Right("Administer")),
+    ("/admin/records", Kept::Right("Audit")),
     ("/audit", Kept::Right("Audit")),
     ("/healthz", Kept::None),
     ("/readyz", Kept::None),
@@ -73,6 +79,10 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/devices", Kept::Reader),
     ("/api/v1/devices/{id}", Kept::Revealed("device/details.rs")),
     ("/api/v1/devices/{id}/documents", Kept::Revealed("device/documents.rs")),
+    ("/api/v1/devices/{id}/documents/as-of", Kept::Revealed("device/past/mod.rs")),
+    ("/api/v1/devices/{id}/documents/changes", Kept::Revealed("device/past/changes.rs")),
+    ("/api/v1/devices/{id}/documents/changes.csv", Kept::Revealed("device/past/changes.rs")),
+    ("/api/v1/devices/{id}/documents/compare", Kept::Revealed("device/past/mod.rs")),
     ("/api/v1/devices/{id}/events", Kept::Reader),
     ("/api/v1/devices/{id}/software", Kept::Reader),
     ("/api/v1/devices/{id}/history", Kept::Reader),
@@ -88,6 +98,15 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/incidents/{id}", Kept::Revealed("incident/details.rs")),
     ("/api/v1/incidents/{id}/files/{sha256}", Kept::Reader),
     ("/api/v1/heartbeats", Kept::Reader),
+    ("/api/v1/system-backups", Kept::Reader),
+    ("/api/v1/system-backups/coverage", Kept::Reader),
+    ("/api/v1/system-backups/unstated", Kept::Reader),
+    ("/api/v1/system-backups/{device}/{kind}/attestations", Kept::Reader),
+    ("/api/v1/search", Kept::Revealed("search.rs")),
+    ("/api/v1/search.csv", Kept::Revealed("search.rs")),
+    ("/api/v1/records/retention", Kept::Right("Audit")),
+    ("/api/v1/records/holds", Kept::Right("Audit")),
+    ("/api/v1/records/deletions", Kept::Right("Audit")),
     ("/api/v1/windows", Kept::Reader),
     ("/api/v1/duty", Kept::Duty),
     ("/api/v1/audit", Kept::Right("Audit")),
@@ -125,6 +144,11 @@ const ROOMS: &[(&str, &str)] = &[
         "an archive: answers of the API to who may read them, which records that; the export itself is recorded",
     ),
     ("remote_write", "numbers, by a reader that leaves names out"),
+    (
+        "retention",
+        "with `end = \"export\"` records as they are, into a directory of the collector's own, as administrators decided in the configuration",
+    ),
+    ("search_index", "nothing: words of what is on record, into a file beside the store that only the search reads"),
     ("serve", "nothing of its own"),
     ("setup", "nothing: what it made, to the terminal"),
     ("tar", "nothing of its own"),
@@ -200,6 +224,7 @@ fn every_room_says_what_leaves_through_it() {
 }
 
 /// What `ioc-collector account data` prints.
+#[allow(clippy::disallowed_methods, reason = "a test")]
 fn printed(rig: &Rig, more: &[&str]) -> String {
     let config = rig.dir().join("collector.toml");
     let mut command = std::process::Command::new(binary("ioc-collector"));

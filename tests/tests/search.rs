@@ -67,9 +67,9 @@ async fn what_is_on_record_is_found_by_its_words_whatever_becomes_of_the_index()
             let _ = std::fs::remove_file(rig.data().join(name));
         }
         if damage.is_empty() {
-            std::fs::remove_file(&index).unwrap()
+            std::fs::remove_file(&index).unwrap();
         } else {
-            std::fs::write(&index, damage.repeat(100)).unwrap()
+            std::fs::write(&index, damage.repeat(100)).unwrap();
         }
         rig.start().await.unwrap();
         let whole = || async { std::fs::read(&index).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3")) };

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use ioc_common::id::DeviceId;
@@ -106,9 +107,13 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     for (device, (id, seam)) in devices.iter().zip(ids.iter().zip(earlier.into_iter().zip(latest))) {
         rows_are_whole(&data, device, id, seam);
     }
-    let store = ioc_store::open(&data).unwrap();
+    nothing_is_doubled(&data, ["srv-quiet", "srv-restarted"]);
+}
+
+fn nothing_is_doubled(data: &Path, agents: [&str; 2]) {
+    let store = ioc_store::open(data).unwrap();
     let reader = store.reader().unwrap();
-    for name in ["srv-quiet", "srv-restarted"] {
+    for name in agents {
         let rows = reader.rows(&name.parse().unwrap(), 0).unwrap();
         let places: BTreeSet<_> = rows.iter().map(|row| row.position).collect();
         assert_eq!(places.len(), rows.len(), "{name}: nothing is doubled");

@@ -345,7 +345,9 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     let unready = rig.get("/readyz").await.unwrap_err().to_string();
     assert!(unready.contains("503") && unready.contains("cannot be written"), "{unready}");
     // The state is there before the line in the log is.
-    eventually("said in the log", || async { rig.log().contains("nothing is acknowledged until it can") }).await.unwrap();
+    eventually("said in the log", || async { rig.log().contains("nothing is acknowledged until it can") })
+        .await
+        .unwrap();
     assert!(rig.get("/api/v1/devices").await.is_ok(), "what is known can still be read");
     let during: usize = devices.iter().map(|device| device.acknowledged.len()).sum();
     std::fs::remove_file(&filler).unwrap();

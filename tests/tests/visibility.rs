@@ -171,6 +171,14 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
     filled.into_iter().map(|path| path.replace(['{', '}'], "0")).collect()
 }
 
+/// The agent of one looks at the backups of both.
+async fn backups_expected(rig: &Rig) {
+    let source = json!({ "by": "survey", "name": "nightly", "device": "srv-far" });
+    let backup = json!({ "devices": ["srv-here", "srv-far"], "kind": "files", "source": source, "every_s": 86400, "grace_s": 0,
+        "keep_days": 30, "place": "NAS", "copies": 3, "media": 2, "off_site": true });
+    rig.post("/api/v1/system-backups", backup).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     let mut rig = Rig::new("");
@@ -183,11 +191,7 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
             .await
             .unwrap();
     }
-    // The agent of one looks at the backups of both.
-    let source = json!({ "by": "survey", "name": "nightly", "device": "srv-far" });
-    let backup = json!({ "devices": ["srv-here", "srv-far"], "kind": "files", "source": source, "every_s": 86400, "grace_s": 0,
-        "keep_days": 30, "place": "NAS", "copies": 3, "media": 2, "off_site": true });
-    rig.post("/api/v1/system-backups", backup).await.unwrap();
+    backups_expected(&rig).await;
     let incidents = || async {
         let all = rig.get("/api/v1/incidents").await.unwrap();
         let mut ids: Vec<u64> = Vec::new();

@@ -198,7 +198,7 @@ fn open(hit: &mut SearchHit) {
             fault.title.iter_mut().for_each(Text::open);
         }
         FoundRecord::Incident(one) => {
-            [&mut one.title, &mut one.reason, &mut one.advice].into_iter().for_each(Text::open)
+            [&mut one.title, &mut one.reason, &mut one.advice].into_iter().for_each(Text::open);
         }
         FoundRecord::Step { step, title, .. } => [&mut step.note, title].into_iter().for_each(Text::open),
     }

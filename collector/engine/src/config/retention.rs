@@ -139,8 +139,8 @@ fn source_of(class: RecordClass) -> Text {
             "Law on Archives 33/2024; Circular 10/2022/TT-BNV: reports that were issued are never deleted by themselves.",
         ),
         RecordClass::Documents => (
-            "Quyết định 1043 điều 6.3; TCVN 14423:2026, tối thiểu như nhật ký thiết bị.",
-            "Decision 1043 article 6.3; TCVN 14423:2026, at least as long as events of devices.",
+            "Quyết định 1043 điều 6.3; TCVN 14423:2026, tối thiểu như nhật ký thiết bị. Phiên bản này không xoá gì, nhiều nhất 50.000 thay đổi mỗi kết quả khảo sát.",
+            "Decision 1043 article 6.3; TCVN 14423:2026, at least as long as events of devices. This version deletes none, and keeps at most 50,000 changes of each document.",
         ),
         RecordClass::Enrolments => (
             "Không văn bản nào nêu thời hạn: máy không hỏi lại trong một tuần thì thôi chờ. Ai duyệt, ai từ chối nằm trong nhật ký kiểm toán.",
@@ -199,7 +199,6 @@ struct Form {
     faults: Option<Spanned<ClassForm>>,
     incidents: Option<Spanned<ClassForm>>,
     notices: Option<Spanned<ClassForm>>,
-    documents: Option<Spanned<ClassForm>>,
 }
 
 /// Reads the classes; `numbers` is how long each tier of history is kept.
@@ -226,7 +225,7 @@ pub(super) fn parse(source: &Source, numbers: [Span; 3]) -> Result<Retention, Co
                 classes.push(fixed(class, Some(numbers[2]), ClassEnd::Delete));
                 continue;
             }
-            RecordClass::Audit | RecordClass::Reports => {
+            RecordClass::Audit | RecordClass::Reports | RecordClass::Documents => {
                 classes.push(fixed(class, None, ClassEnd::Never));
                 continue;
             }
@@ -238,7 +237,6 @@ pub(super) fn parse(source: &Source, numbers: [Span; 3]) -> Result<Retention, Co
             RecordClass::Faults => (&form.faults, FIVE_YEARS),
             RecordClass::Incidents => (&form.incidents, FIVE_YEARS),
             RecordClass::Notices => (&form.notices, FIVE_YEARS),
-            RecordClass::Documents => (&form.documents, FIVE_YEARS),
         };
         let most = classes.iter().find(|rule| rule.class == RecordClass::Incidents).and_then(|rule| rule.keep);
         let most = most.filter(|_| class == RecordClass::Notices);

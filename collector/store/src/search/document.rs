@@ -159,7 +159,7 @@ impl FoundRecord {
         let mut all = SearchDocument::default();
         match self {
             Self::Audit(one) => {
-                all.open.extend([&one.actor, &one.action, &one.subject, &one.detail].map(String::clone))
+                all.open.extend([&one.actor, &one.action, &one.subject, &one.detail].map(String::clone));
             }
             Self::Event { device, event } => {
                 all.plain(device.as_str());

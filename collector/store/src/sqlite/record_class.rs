@@ -30,10 +30,12 @@ pub(super) fn source(class: RecordClass) -> Option<ClassSource> {
         RecordClass::Incidents => Some(INCIDENTS),
         RecordClass::Notices => Some(NOTICES),
         RecordClass::Enrolments => Some(ENROLMENTS),
-        // The history of documents is a table with a source of its own beside those above, once it is kept: nothing else is to be done for it here.
-        RecordClass::Documents => None,
-        RecordClass::NumbersRaw | RecordClass::NumbersFiveMinutes | RecordClass::NumbersHour => None,
-        RecordClass::Audit | RecordClass::Reports => None,
+        RecordClass::NumbersRaw
+        | RecordClass::NumbersFiveMinutes
+        | RecordClass::NumbersHour
+        | RecordClass::Audit
+        | RecordClass::Reports
+        | RecordClass::Documents => None,
     }
 }
 

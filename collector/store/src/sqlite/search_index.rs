@@ -197,18 +197,26 @@ fn mark_of(state: &IndexState, kind: SearchKind) -> i64 {
     usize::try_from(kind.number()).ok().and_then(|kind| state.marks.get(kind)).copied().unwrap_or(0)
 }
 
+/// Why a turn ended.
+enum TurnFault {
+    /// The index cannot be read or written; damaged, it is made anew.
+    Index(rusqlite::Error),
+    /// The record cannot be read.
+    Store(Box<StoreError>),
+}
+
 impl SearchIndex for SqliteSearchIndex {
     fn turn(&mut self, most: usize) -> Result<SearchProgress, StoreError> {
         let mut connection = self.opened()?;
         let now_ms = clock::now().as_millis();
-        let made = state(&connection).map_err(|error| (error, None)).and_then(|state| {
-            let turn = self.gather(&state, most).map_err(|error| (rusqlite::Error::InvalidQuery, Some(error)))?;
+        let made = state(&connection).map_err(TurnFault::Index).and_then(|state| {
+            let turn = self.gather(&state, most).map_err(|error| TurnFault::Store(Box::new(error)))?;
             let records = turn.items.len() as u64 + turn.gone.len() as u64;
             let mut more = turn.more;
             if records > 0 || !turn.marks.is_empty() || turn.log != state.log {
-                write(&mut connection, turn, state.shift, now_ms).map_err(|error| (error, None))?;
+                write(&mut connection, turn, state.shift, now_ms).map_err(TurnFault::Index)?;
             } else {
-                more |= put_in_order(&connection, now_ms).map_err(|error| (error, None))?;
+                more |= put_in_order(&connection, now_ms).map_err(TurnFault::Index)?;
             }
             Ok(SearchProgress { records, more })
         });
@@ -217,16 +225,16 @@ impl SearchIndex for SqliteSearchIndex {
                 self.open = Some(connection);
                 Ok(progress)
             }
-            Err((_, Some(store))) => {
+            Err(TurnFault::Store(error)) => {
                 self.open = Some(connection);
-                Err(store)
+                Err(*error)
             }
-            Err((error, None)) if is_damage(&error) => {
+            Err(TurnFault::Index(error)) if is_damage(&error) => {
                 drop(connection);
                 self.begin_anew(&error.to_string())?;
                 Ok(SearchProgress { records: 0, more: true })
             }
-            Err((error, None)) => Err(self.fault(error)),
+            Err(TurnFault::Index(error)) => Err(self.fault(error)),
         }
     }
 

@@ -419,7 +419,7 @@ impl RecordsPage {
 
     fn span(&self, seconds: &u64) -> String {
         let days = self.page_context.count("records-days", seconds / 86_400);
-        if seconds % 86_400 == 0 {
+        if seconds.is_multiple_of(86_400) {
             days
         } else {
             self.page_context.duration(i64::try_from(*seconds).unwrap_or(0) * 1000)

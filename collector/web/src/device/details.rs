@@ -102,9 +102,7 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let Ok(id) = DeviceId::new(&id) else {
-        return Err(Failure::not_found(page_context));
-    };
+    let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let (now, config) = (page_context.now, app.config());
     let found = app
         .read(&person.scope, move |reader| {
