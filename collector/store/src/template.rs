@@ -113,13 +113,27 @@ pub fn unknown_place(template: &str, known: &[&str]) -> Option<String> {
 #[must_use]
 pub fn csv_field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let mut text = if formula { format!("'{text}") } else { text.to_owned() };
+    // Where a comma is the decimal mark, spreadsheets take the semicolon for what is between fields, and a tab anywhere.
+    for between in [';', '\t'] {
+        for begin in ['=', '+', '-', '@'] {
+            text = text.replace(&format!("{between}{begin}"), &format!("{between}'{begin}"));
+        }
+    }
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_of_a_spreadsheet_becomes_a_formula() {
+        assert_eq!(csv_field("=1+1"), "'=1+1");
+        assert_eq!(csv_field("x;=HYPERLINK(1)"), "x;'=HYPERLINK(1)");
+        assert_eq!(csv_field("x\t@y, z"), "\"x\t'@y, z\"");
+        assert_eq!(csv_field("a;b - c"), "a;b - c");
+    }
 
     #[test]
     fn a_value_never_becomes_structure() {

@@ -133,6 +133,10 @@ impl SearchForm {
             })?;
             kinds.retain(|one| *one == kind);
         }
+        let article = self.article.trim();
+        if !article.is_empty() && !article.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(Problem::invalid(format!("article: found {article:?}; allowed is a number such as 7 or 7.1")));
+        }
         let cursor = Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty());
         Ok(SearchQuery {
             words: WordsQuery::parse(&self.q),
@@ -141,7 +145,7 @@ impl SearchForm {
             until: moment(app, "to", &self.to, true)?,
             actor: self.actor.trim().chars().take(TYPED_MAX_CHARS).collect(),
             device: Some(self.device.trim()).filter(|id| !id.is_empty()).map(device_id).transpose()?,
-            article: self.article.trim().chars().take(20).collect(),
+            article: article.chars().take(20).collect(),
             personal: false,
             before: number_of_cursor(cursor)?,
             limit: page_limit(self.limit),
@@ -327,7 +331,8 @@ impl Row {
         if !words.is_empty() && !has_found(&marked) && !texts.iter().any(|one| has_found(one)) {
             // It stands elsewhere in the record: in the other language, or in what people wrote down.
             let document = record.document();
-            let elsewhere = document.open.iter().map(|text| pieces(words, text)).find(|pieces| has_found(pieces));
+            let all = document.open.iter().chain(&document.personal);
+            let elsewhere = all.map(|text| pieces(words, text)).find(|pieces| has_found(pieces));
             texts.extend(elsewhere);
         }
         if marked.is_empty() {

@@ -212,6 +212,9 @@ pub(super) fn what_may_not_be_read_is_not_found(open: Open<'_>, dir: &Path) {
         let of = |scope: &AccessScope, words: &str| names(&ask(store, scope, &all_kinds(words)));
         assert_eq!(of(&without, "planted"), [] as [&str; 0]);
         assert_eq!(of(&without, "zoe*"), [] as [&str; 0]);
+        // Nor is who reported an incident, and how they were reached, guessed word by word.
+        assert_eq!(of(&without, "hanh"), [] as [&str; 0]);
+        assert_eq!(of(&without, "\"điện thoại\""), [] as [&str; 0]);
         // What is absent is told by what they may read, too.
         assert_eq!(of(&without, "30 -planted"), ["event 2", "audit 1"]);
         assert_eq!(of(&AccessScope::EVERYWHERE, "30 -planted"), ["audit 1"]);

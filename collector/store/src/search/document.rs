@@ -194,6 +194,11 @@ impl FoundRecord {
                 all.open.extend(one.device.as_ref().map(ToString::to_string));
                 [&one.title, &one.reason, &one.advice].into_iter().for_each(|text| all.text(text));
                 all.open.extend(written(&one.record));
+                // Who reported it and at which number is for those who may see it, as on its page.
+                if let Some(report) = &one.record.report {
+                    all.personal.extend([&report.reporter, &report.way, &report.verified].map(String::clone));
+                    all.open.push(report.verified_by.clone());
+                }
             }
             Self::Step { step, .. } => {
                 all.open.extend([step.incident.to_string(), step.who.clone()]);
@@ -209,6 +214,7 @@ impl FoundRecord {
             }
         }
         all.open.retain(|text| !text.is_empty());
+        all.personal.retain(|text| !text.is_empty());
         all
     }
 }
@@ -224,9 +230,6 @@ fn written(record: &IncidentRecord) -> Vec<String> {
     }
     if let Some(regulator) = &record.regulator {
         all.extend([&regulator.department, &regulator.result].map(String::clone));
-    }
-    if let Some(report) = &record.report {
-        all.extend([&report.reporter, &report.way, &report.verified, &report.verified_by].map(String::clone));
     }
     all.extend(record.attachments.iter().map(|file| file.name.clone()));
     all

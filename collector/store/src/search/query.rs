@@ -9,6 +9,9 @@ pub const TYPED_MAX_CHARS: usize = 300;
 /// Most terms, and most words of all of them.
 const TERMS_MAX: usize = 16;
 const WORDS_MAX: usize = 40;
+/// Most beginnings of words that are looked for, and the shortest of them.
+const PREFIXES_MAX: usize = 3;
+const PREFIX_MIN_BYTES: usize = 2;
 /// Marks that begin and end a phrase.
 const QUOTES: [char; 6] = ['"', '“', '”', '„', '«', '»'];
 
@@ -74,9 +77,9 @@ impl WordsQuery {
     pub fn parse(typed: &str) -> Self {
         let mut query = Self { terms: Vec::new(), is_cut: typed.chars().nth(TYPED_MAX_CHARS).is_some() };
         let typed: String = typed.chars().take(TYPED_MAX_CHARS).collect();
-        let mut left = WORDS_MAX;
+        let (mut left, mut prefixes) = (WORDS_MAX, PREFIXES_MAX);
         for (text, exclude) in parts(&typed) {
-            let prefix = text.ends_with('*');
+            let mut prefix = text.ends_with('*');
             let found = words(&text).into_iter().map(|word| QueryWord {
                 marked: word.has_marks().then(|| word.marked().to_owned()),
                 folded: word.folded,
@@ -91,6 +94,11 @@ impl WordsQuery {
                 break;
             }
             left -= found.len();
+            // All words that begin so are gone through before the first record is found.
+            if prefix && (prefixes == 0 || found.last().is_some_and(|word| word.folded.len() < PREFIX_MIN_BYTES)) {
+                (prefix, query.is_cut) = (false, true);
+            }
+            prefixes -= usize::from(prefix);
             query.terms.push(Term { words: found, exclude, prefix });
         }
         query

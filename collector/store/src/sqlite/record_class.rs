@@ -127,7 +127,7 @@ const NOTICES: ClassSource = ClassSource {
     held: HeldWhen {
         first: "r.created_at",
         last: "coalesce(r.delivered_at, r.created_at)",
-        classes: "'notices'",
+        classes: "'notices', 'incidents'",
         device: "EXISTS (SELECT 1 FROM incident i WHERE i.id = r.incident AND (i.device IS h.device \
                  OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = i.id AND f.device = h.device)))",
         incident: "r.incident = h.incident",
