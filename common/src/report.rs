@@ -132,7 +132,8 @@ pub struct Hello {
     /// What was lost before it could be sent, since the agent's state was made.
     #[serde(default)]
     pub losses: Losses,
-    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`EARLIER_RUNS_MAX`].
+    /// How earlier runs ended, oldest first; at most [`EARLIER_RUNS_MAX`]. A collector that is restored from a backup may have passed them
+    /// once, and miss what came of them since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<EarlierRun>,
     /// What this device is, when it is a sensor that another device speaks for.

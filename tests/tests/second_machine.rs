@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ioc_common::id::DeviceId;
+use ioc_common::report::Position;
 use ioc_tests::harness::{Rig, eventually};
 use ioc_tests::resender::Resender;
 use serde_json::json;
@@ -46,8 +47,21 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
 
     // What comes later is on nothing but the first machine, whose power goes, with its disk. An incident of then has a number, too.
     made(&first, &mut devices, Duration::from_millis(400)).await;
-    restarted.stop().await.unwrap();
-    restarted.start().unwrap();
+    // More than what the goodbye of a run and the few reports of the last one may make up.
+    let samples = std::sync::Mutex::new(BTreeSet::new());
+    eventually("its first run goes on behind the backup", || async {
+        let device = first.get("/api/v1/devices/srv-restarted").await;
+        let mut samples = samples.lock().unwrap();
+        samples.insert(device.map(|device| device["last_sample"].to_string()).unwrap_or_default());
+        samples.len() > 8
+    })
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        restarted.stop().await.unwrap();
+        restarted.start().unwrap();
+        eventually("it reports again", || async { live(&first, "srv-restarted").await }).await.unwrap();
+    }
     let opened = json!({ "title": "Cúp điện", "text": "", "severity": "warning" });
     let opened = first.post("/api/v1/incidents", opened).await.unwrap();
     for device in &mut devices {
@@ -77,6 +91,7 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     );
     assert!(told.contains("is not in it"), "{told}");
     let earlier = watermarks(&data, &ids);
+    let was = watermarks(&data, &["srv-restarted".parse().unwrap()]);
     let kept = std::fs::read_to_string(data.join("configuration/collector.toml")).unwrap();
     let (from, to) = (first.dir().display().to_string(), second.dir().display().to_string());
     second.configure(|_| kept.replace(&from, &to));
@@ -96,6 +111,16 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     for ((id, earlier), latest) in ids.iter().zip(&earlier).zip(&latest) {
         assert_eq!(lost(&second, id).await, latest.seq - earlier.seq, "{id}: what is lost is said");
     }
+    let name: DeviceId = "srv-restarted".parse().unwrap();
+    let runs = ends_of_runs(&gone, &name);
+    let [first_run, .., second_run, _] = runs.as_slice() else { panic!("three runs: {runs:?}") };
+    // Goodbyes and the like come behind the last samples.
+    let at_least = first_run.seq.saturating_sub(was[0].seq) + second_run.seq;
+    eventually("what it had sent in the runs since the backup is counted, not only in its last one", || async {
+        (at_least..=at_least + 12).contains(&lost(&second, &name).await)
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}: {runs:?}, {was:?}"));
     let incidents = second.get("/api/v1/incidents").await.unwrap();
     let all = incidents["items"].as_array().unwrap();
     let restored = all.iter().find(|one| one["title"]["en"] == "The store was restored from a backup").unwrap();
@@ -108,6 +133,14 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
         rows_are_whole(&data, device, id, seam);
     }
     nothing_is_doubled(&data, ["srv-quiet", "srv-restarted"]);
+}
+
+/// The last place of each run of a device of which a sample is there, oldest first.
+fn ends_of_runs(data: &Path, name: &DeviceId) -> Vec<Position> {
+    let rows = ioc_store::open(data).unwrap().reader().unwrap().rows(name, 0).unwrap();
+    let mut places: Vec<Position> = rows.iter().map(|row| row.position).collect();
+    places.sort_unstable();
+    places.chunk_by(|a, b| a.epoch == b.epoch).filter_map(|run| run.last().copied()).collect()
 }
 
 fn nothing_is_doubled(data: &Path, agents: [&str; 2]) {

@@ -40,7 +40,7 @@ impl Runner {
             }
         }
         self.audit_witness.keep(clock::boottime_ms());
-        self.backlog.end(Position { epoch: self.epoch, seq: self.seq }, self.session.watermark());
+        self.backlog.end(Position { epoch: self.epoch, seq: self.seq });
         if let Some(link) = self.link.take() {
             link.close().await;
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::file::replace_durably;
-use ioc_common::report::{EARLIER_RUNS_MAX, EarlierRun, Losses};
+use ioc_common::report::{EARLIER_RUNS_MAX, EarlierRun, Losses, Position};
 
 use super::damaged_parts::DamagedParts;
 
@@ -76,8 +76,17 @@ impl Ledger {
         self.kept.losses
     }
 
+    /// How earlier runs ended, the newest of them. Those that the collector has passed are told as well: it may be restored from a backup,
+    /// and one hello, made before anybody knows of that, has to be enough.
     pub(super) fn earlier_runs(&self) -> &[EarlierRun] {
         &self.kept.former
+    }
+
+    /// The collector has everything up to `watermark`: so much, at least, was given out. Written with the next change.
+    pub(super) fn note_committed(&mut self, watermark: Position) {
+        if let Some(former) = self.kept.former.iter_mut().rev().find(|former| former.epoch == watermark.epoch) {
+            former.seq = former.seq.max(watermark.seq);
+        }
     }
 
     /// The epoch that was begun last, unless it was another device's.
@@ -85,8 +94,7 @@ impl Ledger {
         if self.kept.device == device { self.kept.running } else { 0 }
     }
 
-    /// Begins an epoch. `known` is the last place of the one before that is still here; `committed` is where the collector is, as far as
-    /// is known.
+    /// Begins an epoch. `known` is the last place of the one before that is still here.
     pub(super) fn begin(&mut self, device: &str, epoch: u64, known: u64) {
         if self.kept.device != device {
             // Enrolled as another one: what that one lost is not this one's.
@@ -98,18 +106,10 @@ impl Ledger {
     }
 
     /// The epoch ends by itself at this place.
-    pub(super) fn end(&mut self, seq: u64, losses: Losses, committed_epoch: u64) {
+    pub(super) fn end(&mut self, seq: u64, losses: Losses) {
         self.kept.ended = Some(seq);
         self.kept.losses = losses;
-        self.forget_before(committed_epoch);
         self.save();
-    }
-
-    /// Earlier runs that the collector has passed need not be told any more. Written with the next change.
-    pub(super) fn forget_before(&mut self, epoch: u64) {
-        if self.kept.former.first().is_some_and(|former| former.epoch < epoch) {
-            self.kept.former.retain(|former| former.epoch >= epoch);
-        }
     }
 
     /// Takes what was lost, and writes it when that is news.

@@ -142,11 +142,11 @@ impl Backlog {
     }
 
     /// Ends the run. `last` is the last position that was given. Reports that still cannot be written to disk are lost, and counted.
-    pub fn end(&mut self, last: Position, committed: Position) {
+    pub fn end(&mut self, last: Position) {
         self.spill();
         self.losses.unsaved += self.ring.iter().filter(|slot| !slot.on_disk).count() as u64;
         self.read_ledger_again();
-        self.ledger.end(last.seq, self.losses(), committed.epoch);
+        self.ledger.end(last.seq, self.losses());
     }
 
     /// Counts reports that cannot be sent because an earlier run used their positions already.
@@ -154,7 +154,7 @@ impl Backlog {
         self.losses.unsaved += count;
     }
 
-    /// How earlier runs ended, for those of which the collector may not have every report.
+    /// How earlier runs ended, oldest first; at most [`ioc_common::report::EARLIER_RUNS_MAX`].
     #[must_use]
     pub fn earlier_runs(&self) -> Vec<EarlierRun> {
         self.ledger.earlier_runs().to_vec()
@@ -252,7 +252,7 @@ impl Backlog {
         while self.ring.front().is_some_and(|slot| slot.entry.position <= watermark) {
             self.ring.pop_front();
         }
-        self.ledger.forget_before(watermark.epoch);
+        self.ledger.note_committed(watermark);
         if let Err(error) = self.disk.remove_through(watermark) {
             // They stay in the spool a little longer; nothing is lost.
             tracing::warn!(%error, "the spool cannot be freed");

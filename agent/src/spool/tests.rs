@@ -210,17 +210,27 @@ fn counters_and_how_runs_ended_outlive_the_run_and_belong_to_a_device() {
     backlog.begin("srv-01", 8);
     assert_eq!((backlog.losses().total(), backlog.losses().too_large), (1, 1));
     assert_eq!(backlog.earlier_runs(), [EarlierRun { epoch: 7, seq: 1, clean: false }]);
-    backlog.end(Position { epoch: 8, seq: 5 }, Position { epoch: 7, seq: 1 });
+    backlog.end(Position { epoch: 8, seq: 5 });
     drop(backlog);
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.begin("srv-01", 9);
     let former = backlog.earlier_runs();
     assert_eq!(former[1..], [EarlierRun { epoch: 8, seq: 5, clean: true }]);
     backlog.free_through(Position { epoch: 8, seq: 5 });
-    assert_eq!(backlog.earlier_runs().len(), 1, "what the collector has passed is not told for ever");
+    assert_eq!(backlog.earlier_runs(), former, "what the collector has passed is told as well: it may be restored");
+    // The collector has more of a run that was cut off than is here any more: that much was given out, at least.
+    backlog.free_through(Position { epoch: 7, seq: 90 });
+    let passed = EarlierRun { epoch: 7, seq: 90, clean: false };
+    assert_eq!(backlog.earlier_runs()[0], passed);
+    backlog.end(Position { epoch: 9, seq: 1 });
+    drop(backlog);
+    let mut backlog = open(dir.path(), 4, 1 << 20);
+    backlog.begin("srv-01", 10);
+    let ended = |epoch, seq| EarlierRun { epoch, seq, clean: true };
+    assert_eq!(backlog.earlier_runs(), [passed, ended(8, 5), ended(9, 1)]);
     drop(backlog);
     let mut other = open(dir.path(), 4, 1 << 20);
-    other.begin("srv-02", 10);
+    other.begin("srv-02", 11);
     assert_eq!((other.losses(), other.earlier_runs()), (Losses::default(), Vec::new()));
 }
 
@@ -272,7 +282,7 @@ fn what_is_only_in_memory_when_the_run_ends_is_counted() {
     backlog.begin("srv-01", 7);
     std::fs::write(dir.path().join("spool"), b"a file where the directory should be").expect("written");
     (1..=5).for_each(|seq| backlog.push(entry(seq, seq == 1)));
-    backlog.end(Position { epoch: 7, seq: 5 }, Position::default());
+    backlog.end(Position { epoch: 7, seq: 5 });
     let losses = backlog.losses();
     assert_eq!((losses.unsaved, losses.total()), (5, 5));
     drop(backlog);
@@ -563,7 +573,7 @@ fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
                 assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
                 assert_eq!(backlog.earlier_runs(), [EarlierRun { epoch: 7, seq: 1, clean: false }], "{until}");
             }
-            backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
+            backlog.end(Position { epoch: 8, seq: 5 });
             drop(backlog);
         } else {
             // Cut off; the next start is the one that can read it.
