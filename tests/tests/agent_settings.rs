@@ -46,7 +46,7 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
 
     // A group, by reload: applied by one, refused by the one that takes none.
     let group = format!(
-        "[[settings]]\nname = \"tất cả\"\ninterval = \"2s\"\nforbid = [\"usb\"]\nevery = {{ reach = \"10s\" }}\nendpoint = [{{ name = \"cổng\", kind = \"tcp\", address = \"127.0.0.1:{port}\" }}]\n"
+        "[[settings]]\nname = \"tất cả\"\ninterval = \"2s\"\nforbid = [\"usb\"]\nevery = {{ endpoints = \"10s\" }}\nendpoint = [{{ name = \"cổng\", kind = \"tcp\", address = \"127.0.0.1:{port}\" }}]\n"
     );
     reload(&mut rig, &group).await;
     let applied = stands(&rig, "wall", "applied").await;
@@ -57,7 +57,7 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
     eventually("and reaches what it was told", || async {
         let documents = rig.get("/api/v1/devices/wall/documents").await.unwrap();
         let reach =
-            documents.as_array().unwrap().iter().find(|one| one["name"] == "reach").cloned().unwrap_or_default();
+            documents.as_array().unwrap().iter().find(|one| one["name"] == "endpoints").cloned().unwrap_or_default();
         reach["doc"]["endpoints"][0]["name"] == "cổng" && reach["doc"]["endpoints"][0]["up"] == true
     })
     .await

@@ -235,7 +235,7 @@ async fn endpoints_that_answer_and_one_that_does_not() {
     std::fs::write(&server, answer).unwrap();
     let script = format!(
         "ip link set lo up && echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range && python3 {} > {} & \
-         while ! grep -q up {} 2>/dev/null; do sleep 0.1; done; {} --config {} probe reach --json",
+         while ! grep -q up {} 2>/dev/null; do sleep 0.1; done; {} --config {} probe endpoints --json",
         server.display(),
         dir.path().join("up").display(),
         dir.path().join("up").display(),
@@ -244,7 +244,7 @@ async fn endpoints_that_answer_and_one_that_does_not() {
     );
     let output = Command::new("unshare").args(["-n", "/bin/sh", "-c", &script]).output().await.unwrap();
     let finding: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-    let up = ["v4", "v6", "dead", "dns", "no-dns"].map(|name| number(&finding, "reach.up", name));
+    let up = ["v4", "v6", "dead", "dns", "no-dns"].map(|name| number(&finding, "endpoint.up", name));
     assert_eq!(up, [1.0, 1.0, 0.0, 1.0, 0.0], "{finding}");
 }
 
@@ -458,7 +458,7 @@ async fn what_surveys_find_reaches_the_collector() {
     std::fs::create_dir_all(rig.dir().join("opt")).unwrap();
     let extra = format!(
         "[report]\ninterval = \"1s\"\n[software]\npaths = [{:?}]\n[[endpoint]]\nname = \"page\"\nkind = \"https\"\naddress = \"localhost:{}\"\n\
-         ask = \"/healthz\"\n[[endpoint]]\nname = \"closed\"\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\n[probes]\nforbid = [\"smart\"]\nevery = {{ reach = \"10s\" }}\n\
+         ask = \"/healthz\"\n[[endpoint]]\nname = \"closed\"\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\n[probes]\nforbid = [\"smart\"]\nevery = {{ endpoints = \"10s\" }}\n\
          [[backup]]\nname = \"files\"\nkind = \"marker\"\ntarget = {tool:?}\n",
         rig.dir().join("opt"),
         rig.web
@@ -476,14 +476,14 @@ async fn what_surveys_find_reaches_the_collector() {
     };
     eventually("documents come", || async {
         let found = documents().await;
-        ["patches", "accounts", "antivirus", "protection", "reach", "backups"]
+        ["patches", "accounts", "antivirus", "protection", "endpoints", "backups"]
             .iter()
             .all(|name| found.contains_key(*name))
     })
     .await
     .unwrap_or_else(|error| panic!("{error}: {}", agent.log()));
     let found = documents().await;
-    let endpoints = found["reach"]["endpoints"].as_array().unwrap();
+    let endpoints = found["endpoints"]["endpoints"].as_array().unwrap();
     assert_eq!(
         (endpoints[0]["up"].clone(), endpoints[0]["status"].clone()),
         (true.into(), 200.into()),
@@ -493,7 +493,7 @@ async fn what_surveys_find_reaches_the_collector() {
     // Numbers of surveys stand in the samples, where rules judge them.
     eventually("numbers come", || async {
         let device = rig.get("/api/v1/devices/host").await.unwrap();
-        device["values"]["reach.up|closed"] == 0.0 && device["values"]["patch.pending"].is_number()
+        device["values"]["endpoint.up|closed"] == 0.0 && device["values"]["patch.pending"].is_number()
     })
     .await
     .unwrap();

@@ -16,6 +16,7 @@ mod descriptor;
 pub mod disk;
 pub mod displays;
 mod edac;
+mod endpoints;
 mod every_n;
 pub mod facts;
 pub mod filesystem;
@@ -39,7 +40,6 @@ pub mod process;
 pub mod program;
 mod protection;
 pub mod raid;
-mod reach;
 pub mod rpmdb;
 mod sensors;
 pub mod services;
@@ -109,7 +109,7 @@ const SURVEY_PROBES: &[SurveyDescriptor] = &[
     ipmi::PROBE,
     mce::PROBE,
     gpu::PROBE,
-    reach::PROBE,
+    endpoints::PROBE,
     certificates::PROBE,
     backups::PROBE,
 ];

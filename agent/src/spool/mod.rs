@@ -73,7 +73,7 @@ pub struct Backlog {
     ledger: Ledger,
     /// When this run began to count losses, if no earlier run did. Milliseconds since 1970.
     made: u64,
-    trouble: Option<String>,
+    failure: Option<String>,
     /// Why the disk cannot be read, while it cannot.
     unreadable: Option<String>,
     retry_at_ms: u64,
@@ -113,7 +113,7 @@ impl Backlog {
             losses,
             ledger,
             made: u64::try_from(clock::now().as_millis()).unwrap_or(0),
-            trouble: None,
+            failure: None,
             unreadable: None,
             retry_at_ms: 0,
             failures: 0,
@@ -165,11 +165,11 @@ impl Backlog {
         self.losses.too_large += 1;
     }
 
-    /// Adds a report. An event is on disk when this returns, unless the disk cannot be written (see [`Self::trouble`]).
+    /// Adds a report. An event is on disk when this returns, unless the disk cannot be written (see [`Self::failure`]).
     pub fn push(&mut self, entry: SpooledReport) {
         let event = entry.kind == UpKind::Event;
         self.ring.push_back(Slot { entry, on_disk: false });
-        let may_try = self.trouble.is_none() || clock::boottime_ms() >= self.retry_at_ms;
+        let may_try = self.failure.is_none() || clock::boottime_ms() >= self.retry_at_ms;
         if event && may_try {
             self.spill_some(true);
         }
@@ -198,7 +198,7 @@ impl Backlog {
         let result = self.disk.put(&entries, &mut self.losses);
         match result {
             Ok(()) => {
-                self.trouble = None;
+                self.failure = None;
                 self.failures = 0;
                 for slot in &mut self.ring {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
@@ -208,7 +208,7 @@ impl Backlog {
             }
             Err(error) => {
                 tracing::warn!(%error, "the spool cannot be written; reports wait in memory");
-                self.trouble = Some(error.to_string());
+                self.failure = Some(error.to_string());
                 self.retry_at_ms = clock::boottime_ms() + doubled_ms(self.failures, RETRY_FIRST_MS, RETRY_LAST_MS);
                 self.failures = self.failures.saturating_add(1);
             }
@@ -313,8 +313,8 @@ impl Backlog {
 
     /// The last error of the disk, while it cannot be written or read.
     #[must_use]
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref().or(self.unreadable.as_deref())
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref().or(self.unreadable.as_deref())
     }
 }
 

@@ -263,7 +263,7 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
     std::fs::write(dir.path().join("spool"), b"a file where the directory should be").expect("written");
     let mut backlog = open(dir.path(), 4, 1 << 20);
     backlog.push(entry(1, true));
-    assert!(backlog.trouble().is_some());
+    assert!(backlog.failure().is_some());
     assert_eq!(drain(&mut backlog), [1]);
     for seq in 2..=9 {
         backlog.push(entry(seq, false));
@@ -272,7 +272,7 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
     assert_eq!(backlog.losses().failing, 5, "and those that went are counted");
     std::fs::remove_file(dir.path().join("spool")).expect("removed");
     backlog.spill();
-    assert_eq!((backlog.trouble(), backlog.size().on_disk), (None, 4));
+    assert_eq!((backlog.failure(), backlog.size().on_disk), (None, 4));
 }
 
 #[test]
@@ -394,12 +394,12 @@ fn what_is_damaged_takes_its_room_from_the_budget() {
     assert_eq!(backlog.losses().samples_thinned + backlog.losses().samples_dropped + left.len() as u64, 400);
     fill(95_000);
     backlog.push(entry(401, true));
-    let why = backlog.trouble().expect("refused").to_owned();
+    let why = backlog.failure().expect("refused").to_owned();
     assert!(why.contains("ioc-agent damaged --remove"), "{why}");
     assert!(drain(&mut backlog).contains(&401), "it waits in memory");
     DamagedParts::of(&dir.path().join("spool")).remove().expect("removed");
     backlog.spill();
-    assert!(backlog.trouble().is_none() && !backlog.has_unspilled());
+    assert!(backlog.failure().is_none() && !backlog.has_unspilled());
 }
 
 #[test]

@@ -115,7 +115,7 @@ mod tests {
         take(serde_json::to_value(r::TimeSync::default()));
         take(serde_json::to_value(r::Ipmi::default()));
         take(serde_json::to_value(r::Gpus { gpus: vec![r::Gpu::default()], ..r::Gpus::default() }));
-        take(serde_json::to_value(r::Reach { endpoints: vec![r::Endpoint::default()] }));
+        take(serde_json::to_value(r::Endpoints { endpoints: vec![r::Endpoint::default()] }));
         take(serde_json::to_value(r::Certificates { certificates: vec![r::CertificateFile::default()] }));
         take(serde_json::to_value(r::Backups { jobs: vec![r::Backup::default()] }));
         assert!(found.len() > 90, "{}", found.len());

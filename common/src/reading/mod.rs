@@ -13,6 +13,7 @@ mod cpu;
 mod disk;
 mod displays;
 mod edac;
+mod endpoints;
 mod filesystem;
 mod frequency;
 mod gpu;
@@ -30,7 +31,6 @@ mod probe_info;
 mod process;
 mod protection;
 mod raid;
-mod reach;
 mod sensors;
 mod services;
 mod sessions;
@@ -48,6 +48,7 @@ pub use cpu::{Cpu, CpuShares};
 pub use disk::{Disk, DiskRates, Disks};
 pub use displays::{Connector, Difference, Displays, Panel};
 pub use edac::MemoryErrors;
+pub use endpoints::{Endpoint, Endpoints};
 pub use filesystem::{Filesystem, Filesystems};
 pub use frequency::Frequency;
 pub use gpu::{Gpu, Gpus};
@@ -65,7 +66,6 @@ pub use probe_info::ProbeInfo;
 pub use process::Processes;
 pub use protection::{Port, Protection};
 pub use raid::{Array, Raid};
-pub use reach::{Endpoint, Reach};
 pub use sensors::{Sensor, SensorKind, Sensors};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
@@ -111,7 +111,7 @@ pub const PROBES: &[ProbeInfo] = &[
     Ipmi::PROBE,
     MachineChecks::PROBE,
     Gpus::PROBE,
-    Reach::PROBE,
+    Endpoints::PROBE,
     Certificates::PROBE,
     Backups::PROBE,
 ];
@@ -227,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(probe_of(metric), of, "{metric}");
         }
-        assert_eq!(probe("reach").and_then(|probe| probe.every_s), Some(60));
+        assert_eq!(probe("endpoints").and_then(|probe| probe.every_s), Some(60));
         assert_eq!((probe("cpu").map(|probe| probe.every_s), probe("nobody")), (Some(None), None));
     }
 

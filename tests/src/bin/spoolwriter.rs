@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
         let sealed =
             codec::seal(codec::Head { device: &device, about: None, position, boot: "00000000", taken_at }, &body)?;
         backlog.push(SpooledReport { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
-        anyhow::ensure!(backlog.trouble().is_none(), "{:?}", backlog.trouble());
+        anyhow::ensure!(backlog.failure().is_none(), "{:?}", backlog.failure());
         writeln!(out, "{seq}")?;
         out.flush()?;
     }

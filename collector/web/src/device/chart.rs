@@ -49,7 +49,7 @@ const KEY_METRICS: [&str; 22] = [
     "electric.current",
     "electric.energy",
     "projector.lamp_hours",
-    "reach.time",
+    "endpoint.time",
 ];
 /// Charts on one page.
 const CHARTS_MAX: usize = 12;

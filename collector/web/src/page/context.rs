@@ -115,7 +115,7 @@ impl PageContext {
     }
 
     /// What is wrong with the machine's clock, for everyone who is signed in.
-    pub(crate) fn clock_trouble(&self) -> Option<String> {
+    pub(crate) fn clock_warning(&self) -> Option<String> {
         if self.person.is_empty() {
             return None;
         }

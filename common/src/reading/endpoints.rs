@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 /// Configured endpoints (article 5.1a).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Reach {
+pub struct Endpoints {
     /// One for each `[[endpoint]]` of the configuration and of what the collector gave.
     pub endpoints: Vec<Endpoint>,
 }
@@ -35,14 +35,15 @@ pub struct Endpoint {
     pub took_ms: Option<f64>,
 }
 
-impl Findings for Reach {
-    const PROBE: ProbeInfo =
-        ProbeInfo::survey("reach", MINUTE_S, &["reach."]).sharing(&["cert."]).members(&[("/endpoints", &["name"])]);
+impl Findings for Endpoints {
+    const PROBE: ProbeInfo = ProbeInfo::survey("endpoints", MINUTE_S, &["endpoint."])
+        .sharing(&["cert."])
+        .members(&[("/endpoints", &["name"])]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for endpoint in &self.endpoints {
-            sink.put("reach.up", &endpoint.name, f64::from(u8::from(endpoint.up)));
-            sink.put("reach.time", &endpoint.name, endpoint.took_ms.map_or(f64::NAN, brief));
+            sink.put("endpoint.up", &endpoint.name, f64::from(u8::from(endpoint.up)));
+            sink.put("endpoint.time", &endpoint.name, endpoint.took_ms.map_or(f64::NAN, brief));
             if let Some(until) = endpoint.certificate_until {
                 sink.put("cert.days", &endpoint.name, -days(now, until));
             }

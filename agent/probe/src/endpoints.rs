@@ -1,7 +1,7 @@
 //! Reachability of configured endpoints (article 5.1a): TCP, HTTPS with the certificate's end, DNS, ICMP.
 
 use ioc_common::clock;
-use ioc_common::reading::{Endpoint, Findings, Reach};
+use ioc_common::reading::{Endpoint, Endpoints, Findings};
 use ioc_common::settings::{EndpointKind, EndpointSetting};
 
 use super::certificates::validity;
@@ -11,7 +11,7 @@ use crate::descriptor::{Card, SurveyDescriptor};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
-    probe: Reach::PROBE,
+    probe: Endpoints::PROBE,
     deadline_s: 50,
     watch: &[],
     privileged: false,
@@ -50,7 +50,7 @@ pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         });
         endpoints.extend(asked);
     }
-    SurveyFindings::of(&Reach { endpoints }, context.now)
+    SurveyFindings::of(&Endpoints { endpoints }, context.now)
 }
 
 fn ask(host: &dyn HostAccess, setting: &EndpointSetting) -> Endpoint {
