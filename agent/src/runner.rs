@@ -139,8 +139,6 @@ struct Runner {
     last_error: Option<String>,
     last_refusal: Option<String>,
     hello_wanted: bool,
-    /// The epoch that the collector said last that it is in; 0 before it said anything. A restore from a backup takes it back.
-    collector_epoch: u64,
     started_ms: u64,
     collector_watchdog: CollectorWatchdog,
     /// Passes on whether the collector is missed to the task that tells the configured address; none until it was missed once.
@@ -192,7 +190,6 @@ impl Runner {
             last_error: None,
             last_refusal: None,
             hello_wanted: false,
-            collector_epoch: 0,
             started_ms: now_ms,
             collector_watchdog: CollectorWatchdog::default(),
             collector_state: None,
@@ -566,8 +563,7 @@ impl Runner {
             self.last_refusal = Some(why);
         }
         // It was restored from a backup of an earlier run: by how the runs since have ended it finds what it misses of them.
-        self.hello_wanted |= message.position.epoch < self.collector_epoch;
-        self.collector_epoch = message.position.epoch;
+        self.hello_wanted |= message.position.epoch < self.session.watermark().epoch;
         let watermark = self.session.on_commit(message.position, now_ms);
         self.backlog.free_through(watermark);
         // The same epoch with more than was made in it is an earlier run's, whose number could not be kept.

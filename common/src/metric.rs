@@ -146,6 +146,8 @@ catalogue! {
     "electric.frequency" "Hz" 0.0..1000.0 "" "" "Tần số lưới" "Mains frequency";
     "electric.power_factor" "1" -1.0..1.0 "phase" "" "Hệ số công suất" "Power factor";
     "electric.voltage" "V" 0.0..1e6 "phase" "hw.voltage" "Điện áp" "Voltage";
+    "endpoint.time" "ms" 0.0..1e6 "endpoint" "" "Thời gian trả lời của điểm kết nối" "Time the endpoint took to answer";
+    "endpoint.up" "1" 0.0..1.0 "endpoint" "" "Điểm kết nối trả lời" "The endpoint answers";
     "env.humidity" "%" 0.0..100.0 "place" "" "Độ ẩm phòng" "Relative humidity of the room";
     "env.temperature" "Cel" -60.0..200.0 "place" "hw.temperature" "Nhiệt độ phòng" "Temperature of the room";
     "fs.available" "By" 0.0..1e18 "mount point" "system.filesystem.usage" "Dung lượng còn dùng được" "Space available to users";
@@ -232,8 +234,6 @@ catalogue! {
     "raid.healthy" "1" 0.0..1.0 "array" "hw.status" "Mảng đĩa lành lặn" "The array is whole";
     "raid.missing" "1" 0.0..1000.0 "array" "" "Số ổ hỏng hoặc thiếu trong mảng" "Members that failed or are missing";
     "raid.progress" "%" 0.0..100.0 "array" "" "Tiến độ đồng bộ lại" "Progress of the rebuild or check";
-    "endpoint.time" "ms" 0.0..1e6 "endpoint" "" "Thời gian trả lời của điểm kết nối" "Time the endpoint took to answer";
-    "endpoint.up" "1" 0.0..1.0 "endpoint" "" "Điểm kết nối trả lời" "The endpoint answers";
     "reports.lost" "1" 0.0..1e15 "" "" "Số báo cáo bị mất trong 24 giờ (bộ thu đếm)" "Reports lost within 24 hours (counted by the collector)";
     "reports.thinned" "1" 0.0..1e15 "" "" "Số mẫu bị lược bớt trong 24 giờ (bộ thu đếm)" "Samples thinned out within 24 hours (counted by the collector)";
     "sensor.alarm" "1" 0.0..1.0 "sensor" "hw.status" "Cảm biến báo vượt ngưỡng của chính nó" "The sensor is beyond its own limits";

@@ -46,7 +46,8 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
 
     // A group, by reload: applied by one, refused by the one that takes none.
     let group = format!(
-        "[[settings]]\nname = \"tất cả\"\ninterval = \"2s\"\nforbid = [\"usb\"]\nevery = {{ endpoints = \"10s\" }}\nendpoint = [{{ name = \"cổng\", kind = \"tcp\", address = \"127.0.0.1:{port}\" }}]\n"
+        "[[settings]]\nname = \"tất cả\"\ninterval = \"2s\"\nforbid = [\"usb\"]\nevery = {{ endpoints = \"10s\" }}\n\
+         endpoint = [{{ name = \"cổng\", kind = \"tcp\", address = \"127.0.0.1:{port}\" }}]\n"
     );
     reload(&mut rig, &group).await;
     let applied = stands(&rig, "wall", "applied").await;

@@ -383,15 +383,15 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     for seq in 1..=20 {
         put(&mut backlog, seq);
     }
-    assert_eq!(backlog.trouble(), None);
+    assert_eq!(backlog.failure(), None);
     fill().await;
     for seq in 21..=400 {
         put(&mut backlog, seq);
     }
-    assert!(backlog.trouble().is_some(), "the full disk is said");
+    assert!(backlog.failure().is_some(), "the full disk is said");
     std::fs::remove_file(&filler).unwrap();
     backlog.spill();
-    let trouble = backlog.trouble().map(str::to_owned);
+    let trouble = backlog.failure().map(str::to_owned);
     drop(backlog);
     let mut again = Backlog::open(spool, BacklogLimits { ring_max_reports: 1000, spool_max_bytes: 1 << 30 });
     let mut cursor = Position::default();
