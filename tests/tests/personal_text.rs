@@ -112,6 +112,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/audit", Kept::Right("Audit")),
     ("/api/v1/audit/heads", Kept::Right("Audit")),
     ("/api/v1/audit/keys", Kept::Right("Audit")),
+    ("/api/v1/audit/stamps", Kept::Right("Audit")),
     ("/api/v1/audit/witnesses", Kept::Right("Audit")),
     ("/api/v1/accounts", Kept::Right("Administer")),
     ("/api/v1/people", Kept::Right("Administer")),

@@ -39,6 +39,8 @@ pub enum BackgroundTask {
     Retention,
     /// Records are taken into the search index.
     SearchIndex,
+    /// Signed heads are stamped by an authority outside.
+    TimeStamps,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
@@ -237,6 +239,8 @@ pub enum Command {
         /// Why it fails; none when it does not.
         failing: Option<String>,
     },
+    /// Keep what a time stamping authority said of a signed head; it was checked.
+    KeepStamp(audit::AuditStamp),
     /// A person knows of what the store has lost.
     ConfirmLoss {
         /// What they did about it, or why nothing is to be done.

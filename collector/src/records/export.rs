@@ -14,17 +14,20 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::encoding::{hex, sha256_hex};
 use ioc_common::id::IncidentId;
 use ioc_common::owner::as_owner;
+use ioc_engine::config::TimestampPlan;
 use ioc_engine::pki::record_key::RecordKey;
 use ioc_store::audit::GENESIS;
 use ioc_store::merkle::{Hash, MISSING, Tree, parse};
 use ioc_store::template::percent_encoded;
 
 use super::{
-    AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, is_part, key_file, statement,
+    AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, STAMP, is_part, key_file, stamps,
+    statement,
 };
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
 use crate::tar::TarWriter;
+use crate::timestamp;
 
 /// Items of one answer.
 const PAGE: usize = 500;
@@ -65,11 +68,18 @@ fn moment(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-/// Makes an archive of the collector whose control socket lies below `runtime` and whose keys lie in `pki`; says what is in it.
+/// Makes an archive of the collector whose control socket lies below `runtime` and whose keys lie in `pki`; says what is in it. With a plan
+/// it is time-stamped; where the authority does not answer, it is made without, and that is said.
 ///
 /// # Errors
 /// When the collector does not answer or refuses, nothing was signed yet, or a file cannot be written; no archive is left then.
-pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) -> anyhow::Result<String> {
+pub async fn run(
+    runtime: &Path,
+    pki: &Path,
+    stamps_by: Option<&TimestampPlan>,
+    wanted: &Wanted,
+    to_file: &Path,
+) -> anyhow::Result<String> {
     anyhow::ensure!(wanted.from < wanted.to, "--from: {} is not before --to {}", wanted.from, wanted.to);
     anyhow::ensure!(!to_file.exists(), "{} is there already; mend: name another file", to_file.display());
     let parts = Parts::make(to_file)?;
@@ -93,6 +103,7 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     }
     parts.write(&key_file(key.id()), key.certificate().as_bytes())?;
     parts.write(AUTHORITY, authority.as_bytes())?;
+    stamps::put_authority(stamps_by, &parts)?;
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         made_at: clock::now().to_string(),
@@ -107,14 +118,25 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     };
     let body = serde_json::to_vec_pretty(&manifest)?;
     let signature = signature_text(&key.sign_text(&statement(&body))?);
+    let stamp = match stamps_by {
+        Some(plan) => Some(timestamp::stamp(plan, &sha256_hex(&body)).await),
+        None => None,
+    };
     let recorded = json!({
         "sha256": sha256_hex(&body), "from": manifest.from, "to": manifest.to,
         "device": manifest.device, "incident": manifest.incident,
     });
     // Before the archive is there: who takes records out stands in the log.
     cli::ask(runtime, "POST", "/api/v1/records/exports", Some(recorded)).await?;
-    parts.pack(to_file, &manifest.files, (&body, &signature))?;
+    let reply = stamp.as_ref().and_then(|made| made.as_ref().ok()).map(|made| made.reply.as_slice());
+    let front = [(MANIFEST, Some(body.as_slice())), (SIGNATURE, Some(signature.as_bytes())), (STAMP, reply)];
+    parts.pack(to_file, &manifest.files, &front)?;
     let mut said = format!("{}: {} files, signed by {}\n", to_file.display(), manifest.files.len(), key.id());
+    said += &match stamp {
+        Some(Ok(made)) => format!("time-stamped {}\n", timestamp::said(made.token.at, &made.token.authority)),
+        Some(Err(error)) => format!("not time-stamped: {error}\n"),
+        None => String::new(),
+    };
     for finding in &manifest.findings {
         said += &format!("the log is not sound: {finding}\n");
     }
@@ -204,6 +226,7 @@ async fn audit(
     }
     out.end()?;
     fs::remove_file(&spool)?;
+    stamps::put(runtime, wanted, (&head, &tree), parts).await?;
     Ok((head, verified.findings.iter().map(ToString::to_string).chain(verified.keys).collect()))
 }
 
@@ -343,26 +366,26 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
 }
 
 /// A kind of records, as JSON lines and as a table.
-struct Kind {
+pub(super) struct Kind {
     lines: BufWriter<File>,
     table: csv::Writer<File>,
     columns: &'static [&'static str],
 }
 
 impl Kind {
-    fn begin(parts: &Parts, name: &str, columns: &'static [&'static str]) -> anyhow::Result<Self> {
+    pub(super) fn begin(parts: &Parts, name: &str, columns: &'static [&'static str]) -> anyhow::Result<Self> {
         let lines = BufWriter::new(new_file(&parts.dir.join(name))?);
         let mut table = csv::Writer::from_writer(new_file(&parts.dir.join(name).with_extension("csv"))?);
         table.write_record(columns)?;
         Ok(Self { lines, table, columns })
     }
 
-    fn put(&mut self, record: &Value) -> anyhow::Result<()> {
+    pub(super) fn put(&mut self, record: &Value) -> anyhow::Result<()> {
         writeln!(self.lines, "{record}")?;
         Ok(self.table.write_record(self.columns.iter().map(|column| cell(&record[column])))?)
     }
 
-    fn end(mut self) -> anyhow::Result<()> {
+    pub(super) fn end(mut self) -> anyhow::Result<()> {
         self.lines.flush()?;
         Ok(self.table.flush()?)
     }
@@ -384,7 +407,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// The files of an archive that is being made, in a directory beside it that goes when it is done, or fails.
-struct Parts {
+pub(super) struct Parts {
     dir: PathBuf,
 }
 
@@ -401,7 +424,7 @@ impl Parts {
     }
 
     /// Makes a file. The name may hold what the collector says: it becomes no path but one in here.
-    fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
         anyhow::ensure!(is_part(name, content.len() as u64), "the file {name:?} cannot be made: that is no plain name");
         let path = self.dir.join(name);
         if let Some(above) = path.parent() {
@@ -432,12 +455,14 @@ impl Parts {
         Ok(found)
     }
 
-    fn pack(&self, to_file: &Path, files: &[ListedFile], (manifest, signature): (&[u8], &str)) -> anyhow::Result<()> {
+    fn pack(&self, to_file: &Path, files: &[ListedFile], front: &[(&str, Option<&[u8]>)]) -> anyhow::Result<()> {
         let at_s = clock::now().as_secs().unsigned_abs();
         let packed = || {
             let mut out = TarWriter::new(BufWriter::new(new_file(to_file)?), at_s);
-            for (name, mut content) in [(MANIFEST, manifest), (SIGNATURE, signature.as_bytes())] {
-                out.append(name, content.len() as u64, &mut content)?;
+            for (name, content) in front {
+                if let Some(mut content) = *content {
+                    out.append(name, content.len() as u64, &mut content)?;
+                }
             }
             for file in files {
                 anyhow::ensure!(is_part(&file.name, file.bytes), "{} does not fit into an archive", file.name);

@@ -236,4 +236,6 @@ pub enum Change {
     AuditKey(audit::AuditKey),
     /// A signed head of the audit log, and the tree that it is the root of.
     AuditHead { head: AuditHead, tree: Frontier },
+    /// What a time stamping authority said of a signed head; told again, it is not kept twice.
+    AuditStamp(audit::AuditStamp),
 }

@@ -274,6 +274,12 @@ pub trait Reader: Send {
     /// when the store was saved.
     fn last_audit_head_in_log(&self) -> Result<Option<AuditHead>, StoreError>;
 
+    /// What a time stamping authority said of heads after a record's number, in their order.
+    fn audit_stamps(&self, after: u64, limit: usize) -> Result<Vec<audit::AuditStamp>, StoreError>;
+
+    /// What it said of the newest head that it was asked about.
+    fn last_audit_stamp(&self) -> Result<Option<audit::AuditStamp>, StoreError>;
+
     /// The keys that signed them, in the order in which they were first used.
     fn audit_keys(&self) -> Result<Vec<audit::AuditKey>, StoreError>;
 

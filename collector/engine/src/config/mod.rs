@@ -8,6 +8,7 @@ mod kind;
 mod legal;
 mod retention;
 mod ticket;
+mod timestamp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub use legal::LegalBasis;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
+use timestamp::TimestampForm;
+pub use timestamp::TimestampPlan;
 
 /// The configuration, checked.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -117,6 +120,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// The collector's own backups, where they are made.
     pub backup: Option<BackupPlan>,
+    /// Who stamps heads of the audit log and exports of records.
+    pub timestamp: Option<TimestampPlan>,
     pub legal: LegalBasis,
 }
 
@@ -294,6 +299,7 @@ struct Form {
     source: Vec<SourceForm>,
     job: Vec<job::JobForm>,
     backup: BackupForm,
+    timestamp: TimestampForm,
     legal: legal::LegalForm,
 }
 
@@ -572,6 +578,7 @@ impl Config {
             sources,
             jobs: job::check(source, form.job)?,
             backup: form.backup.check(source)?,
+            timestamp: form.timestamp.check(source)?,
             legal: form.legal.check(source)?,
         })
     }

@@ -95,6 +95,7 @@ impl Engine {
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
+            Command::KeepStamp(stamp) => self.keep_stamp(stamp),
             Command::SetHold { target, from, until, reason, name, actor } => {
                 self.set_hold(target, (from, until), &reason, (&name, &actor), now)
             }

@@ -53,6 +53,7 @@ macro_rules! of_other_records {
             | Change::Audit(_)
             | Change::AuditKey(_)
             | Change::AuditHead { .. }
+            | Change::AuditStamp(_)
     };
 }
 

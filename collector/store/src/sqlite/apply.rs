@@ -4,8 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software, ticket,
+    account, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change, duty,
+    enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software,
+    ticket,
 };
 use crate::Change;
 
@@ -87,5 +88,6 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Audit(entry) => audit::append(commit, entry),
         Change::AuditKey(key) => audit_head::put_key(commit, key),
         Change::AuditHead { head, tree } => audit_head::put(commit, head, tree),
+        Change::AuditStamp(stamp) => audit_stamp::put(commit, stamp),
     }
 }

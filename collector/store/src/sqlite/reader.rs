@@ -12,11 +12,11 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, retention,
-    sample, search, snapshot, software, ticket, value_marks,
+    account, archive, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document, document_change,
+    duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person,
+    retention, sample, search, snapshot, software, ticket, value_marks,
 };
-use crate::audit::{AuditKey, AuditRecord};
+use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
@@ -337,6 +337,14 @@ impl Reader for SqliteReader {
 
     fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
         audit_head::last(self)
+    }
+
+    fn audit_stamps(&self, after: u64, limit: usize) -> Result<Vec<AuditStamp>, StoreError> {
+        audit_stamp::after(self, after, limit)
+    }
+
+    fn last_audit_stamp(&self) -> Result<Option<AuditStamp>, StoreError> {
+        audit_stamp::last(self)
     }
 
     fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {

@@ -448,6 +448,18 @@ CREATE TRIGGER audit_head_in_order BEFORE INSERT ON audit_head WHEN EXISTS (SELE
     OR NEW.number > (SELECT coalesce(max(number), 0) FROM audit)
     OR NEW.number < coalesce((SELECT h.number FROM audit_head h JOIN audit a ON a.number = h.number AND a.hash = h.hash ORDER BY h.number DESC LIMIT 1), 0)
     BEGIN SELECT RAISE(ABORT, 'signed heads are append-only: each is of a later record'); END;
+-- What a time stamping authority said of heads (RFC 3161): when, who, and its whole answer.
+CREATE TABLE audit_stamp (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    authority TEXT NOT NULL,
+    reply BLOB NOT NULL
+);
+CREATE TRIGGER audit_stamp_no_update BEFORE UPDATE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
+CREATE TRIGGER audit_stamp_no_delete BEFORE DELETE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
+CREATE TRIGGER audit_stamp_of_a_head BEFORE INSERT ON audit_stamp WHEN EXISTS (SELECT 1 FROM audit_stamp WHERE number = NEW.number)
+    OR NOT EXISTS (SELECT 1 FROM audit_head WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'time stamps are append-only: each is of a signed head'); END;
 -- The keys that signed them: the public half, and its certificate, PEM.
 CREATE TABLE audit_key (
     id TEXT PRIMARY KEY,

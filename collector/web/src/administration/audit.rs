@@ -4,10 +4,12 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiResult, ListQuery, Page, number_of_cursor, page_limit};
-use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
+use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
 use crate::api_types::all;
 use crate::app::App;
 use crate::page::context::PageContext;
@@ -100,6 +102,32 @@ pub(crate) struct HeadsQuery {
     limit: Option<usize>,
     /// The newest alone.
     newest: bool,
+}
+
+/// What a time stamping authority said of signed heads, in the order of their records.
+pub(crate) async fn stamps(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<HeadsQuery>,
+) -> ApiResult<Page<AuditStamp>> {
+    let (after, limit) = (number_of_cursor(query.cursor.as_deref())?.unwrap_or(0), page_limit(query.limit));
+    let newest = query.newest;
+    let found = app.read(&person.scope, move |reader| {
+        let found = if newest {
+            reader.last_audit_stamp()?.into_iter().collect()
+        } else {
+            reader.audit_stamps(after, limit)?
+        };
+        let with_head = |stamp: audit::AuditStamp| {
+            let audit::AuditStamp { number, at, authority, reply } = stamp;
+            let head = reader.audit_head(number)?.map(AuditHead::from);
+            Ok(AuditStamp { number, at, authority, reply: STANDARD.encode(reply), head })
+        };
+        found.into_iter().map(with_head).collect::<Result<Vec<_>, ioc_store::StoreError>>()
+    });
+    let items: Vec<AuditStamp> = found.await?;
+    let next_cursor = items.last().filter(|_| !newest && items.len() == limit).map(|stamp| stamp.number.to_string());
+    Ok(Json(Page { items, next_cursor }))
 }
 
 /// The keys that signed them.

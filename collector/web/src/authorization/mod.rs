@@ -99,6 +99,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Ticket { .. }
         | Command::RecordIntegrityCheck { .. }
         | Command::BackgroundTask { .. }
+        | Command::KeepStamp(_)
         | Command::AwaitCommit
         | Command::Reload(_)
         | Command::Expire { .. }

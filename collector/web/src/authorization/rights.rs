@@ -111,6 +111,7 @@ const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
     ("/api/v1/audit/heads", Right::Audit),
     ("/api/v1/audit/keys", Right::Audit),
+    ("/api/v1/audit/stamps", Right::Audit),
     ("/api/v1/audit/witnesses", Right::Audit),
     ("/audit", Right::Audit),
     ("/admin/records", Right::Audit),
