@@ -118,6 +118,10 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
+for said in lines("attestations.jsonl") if "attestations.jsonl" in names else []:
+    for file in said["files"]:
+        name = "files/evidence/%s" % file["sha256"]
+        expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")
 for one in lines("stamps.jsonl") if "stamps.jsonl" in names else []:
     old, what = one["head"], "the log up to record %d" % one["head"]["number"]
     expect(signed(old["key"], head_text(old).encode(), old["signature"]), what + ": its head is not signed")

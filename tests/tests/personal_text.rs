@@ -102,6 +102,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/system-backups/coverage", Kept::Reader),
     ("/api/v1/system-backups/unstated", Kept::Reader),
     ("/api/v1/system-backups/{device}/{kind}/attestations", Kept::Reader),
+    ("/api/v1/system-backups/{device}/{kind}/files/{sha256}", Kept::Reader),
     ("/api/v1/search", Kept::Revealed("search.rs")),
     ("/api/v1/search.csv", Kept::Revealed("search.rs")),
     ("/api/v1/records/retention", Kept::Right("Audit")),

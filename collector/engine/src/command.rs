@@ -169,6 +169,15 @@ pub enum Command {
         attestation: BackupAttestation,
         actor: String,
     },
+    /// Add a file that shows what was attested of a backup last.
+    AddBackupEvidence {
+        device: DeviceId,
+        kind: BackupKind,
+        name: String,
+        /// At most 2 MiB.
+        content: Vec<u8>,
+        actor: String,
+    },
     /// Plan a maintenance window or a freeze.
     PlanWindow {
         window: Window,

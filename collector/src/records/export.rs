@@ -54,7 +54,7 @@ impl Wanted {
         self.incident.as_ref().map(parse).transpose()
     }
 
-    fn holds(&self, at: &Value) -> bool {
+    pub(super) fn holds(&self, at: &Value) -> bool {
         moment(at).is_some_and(|at| self.from <= at && at < self.to)
     }
 
@@ -95,6 +95,9 @@ pub async fn run(
     faults(runtime, &wanted, incident, &parts).await?;
     events(runtime, &wanted, incident, &parts).await?;
     changes(runtime, &wanted, incident, &parts).await?;
+    if incident.is_none() {
+        super::attestations::put(runtime, &wanted, &parts).await?;
+    }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
         let id = text(&one["id"])?;
@@ -356,7 +359,7 @@ async fn devices(runtime: &Path, wanted: &Wanted, only: Option<u64>) -> anyhow::
     })
 }
 
-fn of_device(wanted: &Wanted) -> String {
+pub(super) fn of_device(wanted: &Wanted) -> String {
     wanted.device.as_ref().map(|device| format!("&device={}", percent_encoded(device))).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@
 //! recorded. [`stamps`] are what an authority outside says of when it was there. [`kept`] says how long records stay, and what holds them. [`verify`] needs nothing but the archive. What stands in it, and how it is checked, is in `docs/records.md`;
 //! `tests/peers/verify_records.py` is a second verifier, by that page alone.
 
+mod attestations;
 pub mod export;
 pub mod kept;
 pub mod stamps;
@@ -20,6 +21,8 @@ const FORMAT: &str = "ioc-watch records 1";
 const MANIFEST: &str = "manifest.json";
 /// The signature of its bytes, base64.
 const SIGNATURE: &str = "manifest.sig";
+/// What people attested of backups of other systems.
+const ATTESTATIONS: &str = "attestations.jsonl";
 /// What a time stamping authority said of the manifest's bytes (RFC 3161), where one was asked.
 const STAMP: &str = "manifest.tsr";
 /// What it said of heads of the log, a line each; its answers lie in `stamps/`.

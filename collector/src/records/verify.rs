@@ -18,8 +18,8 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::export::digest;
 use super::stamps::{Pending, STAMPS_MAX, stamp_file};
 use super::{
-    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key,
-    is_part, key_file, statement,
+    ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
+    is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
 
@@ -89,7 +89,11 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
             "{records} audit records, proven by the head of record {}, signed at {}",
             manifest.head.number, manifest.head.at
         ),
-        format!("{} files, {files} of them of incidents; signed by {}", manifest.files.len(), manifest.key),
+        format!(
+            "{} files, {files} of them of incidents and attestations; signed by {}",
+            manifest.files.len(),
+            manifest.key
+        ),
         format!("the authority's certificate has the SHA-256 fingerprint {fingerprint}"),
     ];
     Ok(Checked { about, findings: found.findings, stamps, stamp_authority })
@@ -250,7 +254,7 @@ impl Archive {
         Ok(all)
     }
 
-    /// Every file of an incident is the one that the incident names. How many there are.
+    /// Every file of an incident or an attestation is the one that is named there. How many there are.
     fn attachments(&mut self) -> anyhow::Result<usize> {
         let entry = self.entries.get(INCIDENTS).with_context(|| format!("{INCIDENTS} is missing"))?.clone();
         let mut named = Vec::new();
@@ -262,13 +266,22 @@ impl Archive {
                 named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
             }
         }
+        if let Some(entry) = self.entries.get(ATTESTATIONS).cloned() {
+            let mut lines = Lines::new(ATTESTATIONS, entry.read(&mut self.file)?);
+            while let Some((_, line)) = lines.next_one()? {
+                for file in line["files"].as_array().into_iter().flatten() {
+                    let sha256 = file["sha256"].as_str().unwrap_or_default();
+                    named.push((format!("files/evidence/{sha256}"), sha256.to_owned()));
+                }
+            }
+        }
         for (name, sha256) in &named {
             let Some(entry) = self.entries.get(name).cloned() else {
                 self.find(format!("{name}: it is missing"));
                 continue;
             };
             if digest(&mut entry.read(&mut self.file)?)?.1 != *sha256 {
-                self.find(format!("{name}: it is not the file that the incident names"));
+                self.find(format!("{name}: it is not the file that is named"));
             }
         }
         Ok(named.len())

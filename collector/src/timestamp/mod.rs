@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::encoding::sha256_hex;
 use ioc_engine::config::TimestampPlan;
 use ioc_engine::http::{self, Request, SendError};
 
@@ -102,6 +103,16 @@ pub(crate) async fn verify(reply: &[u8], digest: &str, authorities: &Path) -> Re
     }
     program::check(reply, Against::Digest(digest, token.at), authorities).await?;
     Ok(token)
+}
+
+/// Whether openssl makes queries here, and the files of certificates can be read.
+///
+/// # Errors
+/// Why not.
+pub(crate) async fn is_ready(plan: &TimestampPlan) -> Result<(), StampError> {
+    readable(&plan.authority_file)?;
+    plan.server_authority_file.as_deref().map(readable).transpose()?;
+    program::query(&sha256_hex(b"is openssl there?"), &plan.policy).await.map(drop)
 }
 
 fn readable(path: &Path) -> Result<String, StampError> {

@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use ioc_common::encoding::sha256_hex;
-
 use super::*;
 
 const CONFIG: &str = "

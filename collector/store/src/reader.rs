@@ -20,11 +20,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord, RowNumbers,
-    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident, audit, coverage,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -172,7 +172,15 @@ pub trait Reader: Send {
         device: &DeviceId,
         kind: BackupKind,
         limit: usize,
-    ) -> Result<Vec<BackupAttestation>, StoreError>;
+    ) -> Result<Vec<KeptAttestation>, StoreError>;
+
+    /// A file that shows what was attested of a backup, by what it holds, with its content.
+    fn backup_evidence(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
 
     /// How many are in which state.
     fn counts(&self) -> Result<Counts, StoreError>;

@@ -59,6 +59,9 @@ impl Engine {
             Command::AttestBackup { device, kind, attestation, actor } => {
                 self.attest_backup(&device, kind, attestation, &actor, now)
             }
+            Command::AddBackupEvidence { device, kind, name, content, actor } => {
+                self.add_backup_evidence(&device, kind, (&name, content), &actor, now)
+            }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;

@@ -58,6 +58,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::BackupAttested { device, kind, attestation } => {
             expected_backup::attest(commit, device, *kind, attestation)
         }
+        Change::BackupEvidence { device, kind, file, content } => {
+            expected_backup::put_evidence(commit, device, *kind, file, content)
+        }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),
         Change::TokenEnded { digest, at } => enrolment::end_token(commit, digest, *at),

@@ -28,11 +28,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind, RequestRecord,
-    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -213,8 +213,17 @@ impl Reader for SqliteReader {
         device: &DeviceId,
         kind: BackupKind,
         limit: usize,
-    ) -> Result<Vec<BackupAttestation>, StoreError> {
+    ) -> Result<Vec<KeptAttestation>, StoreError> {
         expected_backup::attestations(self, device, kind, limit)
+    }
+
+    fn backup_evidence(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+        expected_backup::evidence(self, device, kind, sha256)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

@@ -192,7 +192,9 @@ CREATE TABLE step (
     PRIMARY KEY (incident, number)
 ) WITHOUT ROWID;
 CREATE TABLE outbox (
-    key TEXT PRIMARY KEY,
+    -- Never given twice: the search index takes in what is behind the last one.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
     incident INTEGER NOT NULL,
     channel TEXT NOT NULL,
     -- For whom, and where on the channel; empty when it is for everyone on it.
@@ -367,6 +369,14 @@ CREATE TABLE backup_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX backup_attestation_of ON backup_attestation (device, kind, number);
+-- Files that show it, by what they hold; kept as long as what was said: for good.
+CREATE TABLE backup_evidence (
+    attestation INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    file TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -508,6 +518,6 @@ CREATE TRIGGER search_step_gone AFTER DELETE ON step
 CREATE TRIGGER search_step_changed AFTER UPDATE OF body ON step
     BEGIN INSERT INTO search_log (kind, record, second) VALUES (5, OLD.incident << 20 | OLD.number, unixepoch(OLD.body ->> 'at')); END;
 CREATE TRIGGER search_notice_gone AFTER DELETE ON outbox
-    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.number, OLD.created_at / 1000); END;
 CREATE TRIGGER search_notice_changed AFTER UPDATE OF notice, person ON outbox
-    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.number, OLD.created_at / 1000); END;

@@ -17,8 +17,9 @@ use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
 use ioc_common::audit_head::Witnessed;
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
 use ioc_store::template::percent_encoded;
-use ioc_store::{audit, witness};
+use ioc_store::{audit, audit_text, witness};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -37,6 +38,15 @@ struct LogPage {
 }
 
 impl LogPage {
+    /// What was done, in words; its name alone where there are none.
+    fn called(&self, one: &audit::AuditRecord) -> &'static str {
+        let called = audit_text::text_of(&one.action);
+        called.map_or("", |(vi, en)| match self.page_context.language {
+            Language::Vietnamese => vi,
+            Language::English => en,
+        })
+    }
+
     fn older(&self, before: &u64) -> String {
         format!("/audit?search={}&before={before}", percent_encoded(&self.search))
     }

@@ -69,7 +69,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::SetHold { .. }
         | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
-        Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
+        Command::Remark { device, .. }
+        | Command::AttestBackup { device, .. }
+        | Command::AddBackupEvidence { device, .. } => {
             (Requester::Person(Right::Handle), Target::Device(device.clone()))
         }
         Command::Open { manual, .. } => {

@@ -279,6 +279,17 @@ fn system_backups_api(all: &mut DescribedRouter) {
     )
     .body::<system_backups::AttestationBody>()
     .done(201);
+    all.post_large(
+        "/system-backups/{device}/{kind}/files",
+        system_backups::evidence::api_add,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was attested last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get("/system-backups/{device}/{kind}/files/{sha256}", system_backups::evidence::api_file, "Gives it back")
+        .file("application/octet-stream");
 }
 
 fn people_api(all: &mut DescribedRouter) {
