@@ -11,7 +11,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
-use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::retention::{
@@ -78,7 +78,7 @@ pub trait Reader: Send {
     ) -> Result<Vec<(String, PastState)>, StoreError>;
 
     /// Changes of a device's documents, newest first, a page of them.
-    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError>;
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError>;
 
     /// Which of a device's changes, at most `limit`, can be forgotten so that what stood at `before` and later is still known.
     fn forgettable_changes(

@@ -354,7 +354,7 @@ pub(crate) async fn csv(
 ) -> Result<Response, Problem> {
     let mut query = SearchQuery { limit: ioc_store::search::PAGE_MAX, ..form.query(&app, &person)? };
     let mut items: Vec<SearchItem> = Vec::new();
-    let mut more = true;
+    let mut more;
     let ends_us = clock::boottime_us() + CSV_US;
     loop {
         let page = find(&app, &person, query.clone()).await?;

@@ -19,7 +19,7 @@ use super::{
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
-use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::retention::{
@@ -90,7 +90,7 @@ impl Reader for SqliteReader {
         document_change::at(self, id, name, moment)
     }
 
-    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
         document_change::list(self, query)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use ioc_common::clock::{self, Timestamp};
 
@@ -32,7 +32,11 @@ const TAIL_MAX: usize = 500;
 const DEVICES_MAX: usize = 300;
 
 pub(super) fn search(reader: &SqliteReader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-    let ends_us = clock::boottime_us() + LOOK_US;
+    search_until(reader, query, clock::boottime_us() + LOOK_US)
+}
+
+/// Looks until then, boot clock, microseconds.
+fn search_until(reader: &SqliteReader, query: &SearchQuery, ends_us: u64) -> Result<SearchPage, StoreError> {
     let answer = reader.search.ask(|index| {
         let search = Search::new(reader, query, index, ends_us)?;
         search.run()
@@ -263,9 +267,11 @@ impl<'s> Search<'s> {
              WHERE words_{part} MATCH ?1 AND words_{part}.rowid >= ?2 AND words_{part}.rowid < ?3 \
              ORDER BY words_{part}.rowid DESC"
         );
+        // Made ready first: what breaks off in between would look like damage.
+        let mut statement = index.prepare_cached(&sql)?;
         let mut came = until;
         self.reader.search.end_at(ends_us);
-        let gone_through = self.go_through(index, &sql, (from, until), ends_us, (look, &mut came));
+        let gone_through = self.go_through(&mut statement, (from, until), ends_us, (look, &mut came));
         self.reader.search.end_at(u64::MAX);
         match gone_through {
             Err(SearchFileError::Index(error)) if is_broken_off(&error) => Ok(Came::To(came)),
@@ -275,13 +281,11 @@ impl<'s> Search<'s> {
 
     fn go_through(
         &self,
-        index: &Connection,
-        sql: &str,
+        statement: &mut Statement<'_>,
         (from, until): (i64, i64),
         ends_us: u64,
         (look, came): (&mut Look<'_>, &mut i64),
     ) -> Result<Came, SearchFileError> {
-        let mut statement = index.prepare_cached(sql)?;
         let mut rows = statement.query((look.asked, from, until))?;
         while let Some(row) = rows.next()? {
             let (place, source): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -386,5 +390,53 @@ impl<'s> Search<'s> {
             }
             other => other,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::AuditEntry;
+    use crate::search::WordsQuery;
+    use crate::sqlite::SqliteStore;
+    use crate::{Change, Store as _};
+
+    #[test]
+    fn an_answer_whose_time_is_over_comes_further_each_time_and_misses_nothing() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        // Four months; two words that are in every second record and never in one.
+        let entry = |n: i64| AuditEntry {
+            at: Timestamp::from_millis(1_780_000_000_000 + n * 2_600_000),
+            actor: "lan".into(),
+            action: "x.y".into(),
+            subject: String::new(),
+            detail: if n % 2 == 0 { "cắm usb".to_owned() } else { "postgresql dừng".to_owned() },
+        };
+        store.commit(&(0..4000).map(|n| Change::Audit(entry(n))).collect::<Vec<_>>()).expect("commits");
+        let mut index = store.search_index().expect("opens");
+        while index.turn(2000).expect("taken in").more {}
+        let reader = store.new_reader().expect("reads");
+        for (words, count) in [("usb postgresql", 0), ("post* -dung", 0), ("cam usb", 2000), ("khong-co", 0)] {
+            let mut query = SearchQuery {
+                words: WordsQuery::parse(words),
+                kinds: SearchKind::ALL.to_vec(),
+                limit: 50,
+                ..SearchQuery::default()
+            };
+            let (mut found, mut ended) = (0, 0);
+            loop {
+                // Its time was over before it began.
+                let page = search_until(&reader, &query, 0).expect("answers");
+                found += page.hits.len();
+                ended += usize::from(page.reached.is_some());
+                let Some(next) = page.next else { break };
+                assert!(query.before.is_none_or(|before| next < before), "{words}: it stands still at {next}");
+                query.before = Some(next);
+            }
+            assert!(found == count && (1..10_000).contains(&ended), "{words}: {found} found, {ended} ended early");
+        }
+        index.turn(10).expect("looked");
+        assert_eq!(index.size().expect("counted").0, 4000, "what was broken off is no damage");
     }
 }

@@ -449,6 +449,73 @@ mod tests {
         assert_eq!((take_in(&another), found(&another)), (20, 20));
     }
 
+    fn found_words(store: &SqliteStore, words: &str) -> usize {
+        let query = SearchQuery {
+            words: WordsQuery::parse(words),
+            kinds: SearchKind::ALL.to_vec(),
+            limit: 500,
+            ..SearchQuery::default()
+        };
+        store.reader().expect("reads").search(&query).expect("answers").hits.len()
+    }
+
+    const ONE_EVENT: &str = "INSERT INTO device (number, id, info, search, kind, place, name_key, place_key, computer, enrolled_at) \
+         VALUES (1, 'd-1', '{}', '', 'server', '', x'', x'', 1, 1); \
+         INSERT INTO event (device, at, name, text, fields) VALUES (1, 1790000000000, 'x', 'before', '{}')";
+
+    #[test]
+    fn more_changes_than_the_store_remembers_make_a_running_index_anew() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        store.connection.execute_batch(ONE_EVENT).expect("written");
+        let mut index = store.search_index().expect("opens");
+        let mut settle = || while index.turn(5000).expect("taken in").more {};
+        settle();
+        assert_eq!(found_words(&store, "before"), 1);
+        // It goes, and the ring forgets that it did; another one stands behind it.
+        let flood = "DELETE FROM event; INSERT INTO search_log (kind, record, second) WITH RECURSIVE n (i) AS \
+             (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200010) SELECT 2, 999999999, 0 FROM n";
+        store.connection.execute_batch(flood).expect("flooded");
+        settle();
+        assert_eq!(index.size().expect("counted").0, 0, "nothing of what went is left in it");
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_a_while_makes_nothing_anew() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        write_down(&mut store, 30, 1);
+        assert_eq!(take_in(&store), 30);
+        let file = || std::fs::metadata(dir.path().join(SEARCH_FILES[0])).expect("there").ino();
+        let before = file();
+        store.connection.execute_batch("ALTER TABLE search_log RENAME TO elsewhere").expect("renamed");
+        let mut index = store.search_index().expect("opens");
+        assert!(matches!(index.turn(10), Err(StoreError::Database { .. })));
+        store.connection.execute_batch("ALTER TABLE elsewhere RENAME TO search_log").expect("renamed");
+        assert_eq!((take_in(&store), file(), found(&store)), (0, before, 30));
+    }
+
+    #[test]
+    fn the_number_of_a_notice_is_never_given_twice() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        let put = |key: &str| {
+            let sql = "INSERT INTO outbox (key, incident, channel, person, address, language, notice, severity, step, created_at, attempts, \
+                       unanswered, next_attempt_at, state) VALUES (?1, 0, 'mail', '', '', 'vi', '{}', 1, 1, 1, 0, 0, 0, 'delivered')";
+            store.connection.execute(sql, [key]).expect("put");
+            store.connection.last_insert_rowid()
+        };
+        let (first, second) = (put("a"), put("b"));
+        store.connection.execute("DELETE FROM outbox WHERE key = 'b'", []).expect("deleted");
+        store.connection.execute_batch("VACUUM").expect("put in order");
+        let number = |key: &str| {
+            let sql = "SELECT number FROM outbox WHERE key = ?1";
+            store.connection.query_row(sql, [key], |row| row.get::<_, i64>(0)).expect("there")
+        };
+        assert!(put("c") > second && number("a") == first);
+    }
+
     #[test]
     fn of_what_went_nothing_is_left_in_the_file_once_it_is_put_in_order() {
         let dir = tempfile::tempdir().expect("directory");

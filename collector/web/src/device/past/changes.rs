@@ -21,7 +21,7 @@ use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
-use ioc_store::document_history::{ChangeContent, ChangeCursor, ChangeQuery, DocumentChange, SOFTWARE};
+use ioc_store::document_history::{ChangeContent, ChangeCursor, ChangePage, ChangeQuery, DocumentChange, SOFTWARE};
 use ioc_store::template::{csv_field, percent_encoded};
 
 /// Changes on one page.
@@ -51,7 +51,6 @@ struct Asked {
 
 async fn read(app: &App, person: &Person, id: &DeviceId, asked: Asked) -> Result<ChangesPart, Problem> {
     let device = id.clone();
-    let limit = asked.limit;
     let found = app
         .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
@@ -60,10 +59,9 @@ async fn read(app: &App, person: &Person, id: &DeviceId, asked: Asked) -> Result
             Ok(Some((record.info.name, reader.document_changes(&query)?)))
         })
         .await?;
-    let Some((device, mut changes)) = found else {
+    let Some((device, ChangePage { mut changes, next })) = found else {
         return Err(Problem::not_found(format!("there is no device {id}")));
     };
-    let next = changes.last().filter(|_| changes.len() == limit).map(ChangeCursor::of);
     if !personal_data::may_see(app, person, id, changes.iter().map(|one| one.name.as_str())).await {
         changes = changes.into_iter().filter_map(DocumentChange::without_personal).collect();
     }
