@@ -1,7 +1,8 @@
 //! Records for an investigation (article 6.3): one archive of what is asked for, which proves itself without the collector.
 //!
 //! [`export`] asks the running collector over its API, so that whoever asks sees what they may see and the reading of personal data is
-//! recorded. [`stamps`] are what an authority outside says of when it was there. [`kept`] says how long records stay, and what holds them. [`verify`] needs nothing but the archive. What stands in it, and how it is checked, is in `docs/records.md`;
+//! recorded. [`stamps`] are what an authority outside says of when it was there. [`kept`] says how long records stay, and what holds them.
+//! [`verify`] needs nothing but the archive. What stands in it, and how it is checked, is in `docs/records.md`;
 //! `tests/peers/verify_records.py` is a second verifier, by that page alone.
 
 mod attestations;

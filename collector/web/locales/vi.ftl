@@ -958,6 +958,7 @@ search-kind-step = diễn biến
 search-kind-notice = thông báo
 audit = Nhật ký kiểm toán
 audit-about = Mỗi dòng được khóa bằng mã băm của dòng trước; kiểm tra toàn bộ bằng lệnh ioc-collector audit verify.
+audit-stamped = Tổ chức bên ngoài đã đóng dấu thời gian đến dòng
 audit-hint = Người, việc, đối tượng…
 audit-empty = Không có dòng nào khớp.
 audit-at = Lúc

@@ -467,7 +467,7 @@ CREATE TABLE audit_stamp (
 );
 CREATE TRIGGER audit_stamp_no_update BEFORE UPDATE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
 CREATE TRIGGER audit_stamp_no_delete BEFORE DELETE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
-CREATE TRIGGER audit_stamp_of_a_head BEFORE INSERT ON audit_stamp WHEN EXISTS (SELECT 1 FROM audit_stamp WHERE number = NEW.number)
+CREATE TRIGGER audit_stamp_in_order BEFORE INSERT ON audit_stamp WHEN EXISTS (SELECT 1 FROM audit_stamp WHERE number = NEW.number)
     OR NOT EXISTS (SELECT 1 FROM audit_head WHERE number = NEW.number)
     BEGIN SELECT RAISE(ABORT, 'time stamps are append-only: each is of a signed head'); END;
 -- The keys that signed them: the public half, and its certificate, PEM.

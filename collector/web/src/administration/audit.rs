@@ -33,6 +33,8 @@ pub(crate) struct LogQuery {
 struct LogPage {
     page_context: PageContext,
     records: Vec<audit::AuditRecord>,
+    /// What an authority outside said of the newest head that it was asked about.
+    stamped: Option<audit::AuditStamp>,
     search: String,
     next: Option<u64>,
 }
@@ -62,10 +64,13 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let search: String = query.search.chars().take(100).collect();
     let asked = search.clone();
-    match app.read(&person.scope, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
-        Ok(records) => {
+    let found = app.read(&person.scope, move |reader| {
+        Ok((reader.audit_before(query.before, &asked, ROWS)?, reader.last_audit_stamp()?))
+    });
+    match found.await {
+        Ok((records, stamped)) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
-            Ok(show(&LogPage { page_context, records, search, next }))
+            Ok(show(&LogPage { page_context, records, stamped, search, next }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
