@@ -116,7 +116,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             audit_verify::run(&runtime, &authority, config.timestamp.as_ref(), asked).await
         }
         CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
-            let wanted = records::export::Wanted { from, to, device, incident };
+            let wanted = records::Wanted { from, to, device, incident };
             let (pki, stamps_by) = (config.data.join("pki"), config.timestamp.as_ref());
             say(&records::export::run(&runtime, &pki, stamps_by, &wanted, &to_file).await?)
         }
@@ -203,12 +203,13 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 async fn check_records(archive: &Path, authority: Option<&Path>, stamps_by: Option<&Path>) -> anyhow::Result<()> {
     let given = authority.map(std::fs::read_to_string).transpose();
     let given = given.with_context(|| format!("cannot read {}", authority.unwrap_or(archive).display()))?;
-    let mut checked = records::verify::check(archive, given.as_deref())?;
-    records::stamps::check(&mut checked, stamps_by).await?;
-    for line in checked.findings.iter().chain(&checked.about) {
+    let checked = records::verify::check(archive, given.as_deref())?;
+    let stamps = records::stamps::check(checked.stamps, stamps_by).await?;
+    let findings: Vec<String> = checked.findings.into_iter().chain(stamps.findings).collect();
+    for line in findings.iter().chain(&checked.about).chain(&stamps.about) {
         say(&format!("{line}\n"))?;
     }
-    anyhow::ensure!(checked.findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
+    anyhow::ensure!(findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
     say("whole, and proven by its own signatures\n")
 }
 

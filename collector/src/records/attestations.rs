@@ -8,7 +8,7 @@ use ioc_store::merkle::parse;
 use ioc_store::template::percent_encoded;
 
 use super::ATTESTATIONS;
-use super::export::{Kind, Parts, Wanted, of_device};
+use super::parts::{Kind, Parts, Wanted, of_device};
 use crate::audit_verify::{all, text};
 use crate::cli;
 

@@ -8,9 +8,11 @@
 mod attestations;
 pub mod export;
 pub mod kept;
+mod parts;
 pub mod stamps;
 pub mod verify;
 
+pub use parts::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::tar;

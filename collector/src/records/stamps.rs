@@ -13,8 +13,7 @@ use ioc_engine::config::TimestampPlan;
 use ioc_store::merkle::Tree;
 use ioc_store::template::percent_encoded;
 
-use super::export::{Kind, Parts, Wanted};
-use super::verify::Checked;
+use super::parts::{Kind, Parts, Wanted};
 use super::{STAMP_AUTHORITY, STAMPS};
 use crate::audit_verify::{head_of, items, text};
 use crate::cli;
@@ -89,7 +88,7 @@ pub(super) fn put_authority(plan: Option<&TimestampPlan>, parts: &Parts) -> anyh
 
 /// A time stamp that is to be checked.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(super) struct Pending {
     /// What it is of, for people.
     pub(super) what: String,
     /// SHA-256 of what it is of, hex.
@@ -98,31 +97,46 @@ pub(crate) struct Pending {
     pub(super) reply: Vec<u8>,
 }
 
-/// Checks the time stamps of an archive that was read, by the certificates that whoever checks already has or, without them, by its own. What
-/// it says is added to what the archive is.
+/// What the time stamps of an archive say.
+#[derive(Debug, Default)]
+pub struct CheckedStamps {
+    /// For people, a line each.
+    pub about: Vec<String>,
+    /// What is wrong with them.
+    pub findings: Vec<String>,
+}
+
+/// Time stamps that are still to be checked, and the certificates for it that the archive has.
+#[derive(Debug, Default)]
+pub struct PendingStamps {
+    pub(super) all: Vec<Pending>,
+    pub(super) authority: Option<Vec<u8>>,
+}
+
+/// Checks the time stamps of an archive that was read, by the certificates that whoever checks already has or, without them, by its own.
 ///
 /// # Errors
 /// When the file that was given cannot be read.
-pub async fn check(checked: &mut Checked, given: Option<&Path>) -> anyhow::Result<()> {
-    let (stamps, own) = (std::mem::take(&mut checked.stamps), std::mem::take(&mut checked.stamp_authority));
-    if stamps.is_empty() {
+pub async fn check(stamps: PendingStamps, given: Option<&Path>) -> anyhow::Result<CheckedStamps> {
+    let PendingStamps { all, authority } = stamps;
+    let mut checked = CheckedStamps::default();
+    if all.is_empty() {
         if given.is_some() {
             checked.findings.push("the archive has no time stamp".to_owned());
         }
-        return Ok(());
+        return Ok(checked);
     }
     let given = given.map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-    let by = given.transpose()?.or(own);
-    let Some(by) = by else {
+    let Some(by) = given.transpose()?.or(authority) else {
         checked
             .about
             .push("time stamps were not checked: the archive has no certificate of their authority".to_owned());
-        return Ok(());
+        return Ok(checked);
     };
     let scratch = timestamp::Scratch::make().map_err(|error| anyhow::anyhow!("{error}"))?;
     let authorities = scratch.write("ca.pem", &by).map_err(|error| anyhow::anyhow!("{error}"))?;
     let (mut good, mut said) = (0, Vec::new());
-    for Pending { what, digest, reply } in stamps {
+    for Pending { what, digest, reply } in all {
         match timestamp::verify(&reply, &digest, &authorities).await {
             Ok(token) => {
                 good += 1;
@@ -131,7 +145,7 @@ pub async fn check(checked: &mut Checked, given: Option<&Path>) -> anyhow::Resul
             Err(StampError::Wrong(why)) => checked.findings.push(format!("{what}: its time stamp is not good: {why}")),
             Err(error) => {
                 checked.about.push(format!("time stamps were not checked: {error}"));
-                return Ok(());
+                return Ok(checked);
             }
         }
     }
@@ -140,5 +154,5 @@ pub async fn check(checked: &mut Checked, given: Option<&Path>) -> anyhow::Resul
     checked.about.extend(said.into_iter().take(1).chain(newest));
     let digest = sha256_hex(&by);
     checked.about.push(format!("{good} time stamps were checked by certificates whose file has the SHA-256 {digest}"));
-    Ok(())
+    Ok(checked)
 }

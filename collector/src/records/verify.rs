@@ -15,8 +15,8 @@ use ioc_engine::pki::record_key::certified_key;
 use ioc_store::audit::{AuditRecord, follows};
 use ioc_store::merkle::{is_beginning, parse, root_of};
 
-use super::export::digest;
-use super::stamps::{Pending, STAMPS_MAX, stamp_file};
+use super::parts::digest;
+use super::stamps::{Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
     ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
     is_key, is_part, key_file, statement,
@@ -37,9 +37,8 @@ pub struct Checked {
     pub about: Vec<String>,
     /// What is wrong with it; nothing when it is whole and proves itself.
     pub findings: Vec<String>,
-    /// Time stamps that are still to be checked ([`super::stamps::check`]), and the certificates for it that the archive has.
-    pub(crate) stamps: Vec<Pending>,
-    pub(crate) stamp_authority: Option<Vec<u8>>,
+    /// Time stamps that are still to be checked ([`super::stamps::check`]).
+    pub stamps: PendingStamps,
 }
 
 /// Checks an archive. `authority` is the authority's certificate, PEM, that whoever checks already has; without it the archive's own is
@@ -96,7 +95,8 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
         ),
         format!("the authority's certificate has the SHA-256 fingerprint {fingerprint}"),
     ];
-    Ok(Checked { about, findings: found.findings, stamps, stamp_authority })
+    let stamps = PendingStamps { all: stamps, authority: stamp_authority };
+    Ok(Checked { about, findings: found.findings, stamps })
 }
 
 fn rustls_fingerprint(pem: &str) -> anyhow::Result<String> {

@@ -54,6 +54,9 @@ pub struct AuditKey {
     pub at: Timestamp,
 }
 
+/// How many records are looked through for words at a time ([`crate::Reader::audit_before`]): each is read whole.
+pub const LOOKED_THROUGH: u64 = 200_000;
+
 /// Longest answer of a time stamping authority that is kept, bytes: it has its certificates with it.
 pub const STAMP_MAX_BYTES: usize = 65_536;
 

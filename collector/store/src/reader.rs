@@ -209,7 +209,7 @@ pub trait Reader: Send {
     /// The newest certificate of each device: whose, and when it ends; the soonest first.
     fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError>;
 
-    /// Audit records, the newest first, below a number, with these words in them.
+    /// Audit records, the newest first, below a number; with words, those of the newest [`audit::LOOKED_THROUGH`] that have them.
     fn audit_before(
         &self,
         before: Option<u64>,

@@ -980,6 +980,7 @@ search-kind-notice = notice
 audit = Audit log
 audit-about = Each line is sealed with the hash of the one before; ioc-collector audit verify checks all of them.
 audit-stamped = An authority outside has time-stamped it up to line
+audit-looked-to = Looked back to line { $count }; go on with “More” to look further, or use the page that has an index:
 audit-hint = Who, what, about what…
 audit-empty = No line matches.
 audit-at = When

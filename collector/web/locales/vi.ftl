@@ -959,6 +959,7 @@ search-kind-notice = thông báo
 audit = Nhật ký kiểm toán
 audit-about = Mỗi dòng được khóa bằng mã băm của dòng trước; kiểm tra toàn bộ bằng lệnh ioc-collector audit verify.
 audit-stamped = Tổ chức bên ngoài đã đóng dấu thời gian đến dòng
+audit-looked-to = Mới tìm ngược đến dòng { $count }; bấm «Xem tiếp» để tìm tiếp về trước, hoặc dùng trang có chỉ mục:
 audit-hint = Người, việc, đối tượng…
 audit-empty = Không có dòng nào khớp.
 audit-at = Lúc

@@ -66,6 +66,10 @@ pub(super) fn before(
         let called: Vec<String> = actions_whose(is_called).map(|action| format!("'{action}'")).collect();
         sql += &format!(" AND (instr({of}, ?{place}) > 0 OR action IN ({}))", called.join(", "));
     }
+    if !words.is_empty() {
+        let looked = audit::LOOKED_THROUGH;
+        sql += &format!(" AND number > (SELECT coalesce(max(number), 0) FROM audit WHERE number < ?1) - {looked}");
+    }
     sql += " ORDER BY number DESC LIMIT ?2";
     let (below, limit) = (below(number), limit_of(limit));
     let mut params: Vec<&dyn ToSql> = vec![&below, &limit];

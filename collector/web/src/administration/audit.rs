@@ -37,6 +37,8 @@ struct LogPage {
     stamped: Option<audit::AuditStamp>,
     search: String,
     next: Option<u64>,
+    /// Records before this one were not looked through for these words.
+    looked_to: Option<u64>,
 }
 
 impl LogPage {
@@ -65,12 +67,17 @@ pub(crate) async fn page(
     let search: String = query.search.chars().take(100).collect();
     let asked = search.clone();
     let found = app.read(&person.scope, move |reader| {
-        Ok((reader.audit_before(query.before, &asked, ROWS)?, reader.last_audit_stamp()?))
+        let newest = reader.audit_before(query.before, "", 1)?.first().map_or(0, |record| record.number);
+        Ok((reader.audit_before(query.before, &asked, ROWS)?, newest, reader.last_audit_stamp()?))
     });
     match found.await {
-        Ok((records, stamped)) => {
+        Ok((records, newest, stamped)) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
-            Ok(show(&LogPage { page_context, records, stamped, search, next }))
+            // So many are looked through for words at a time; whoever wants goes on below them.
+            let below = newest.checked_sub(audit::LOOKED_THROUGH).filter(|left| *left > 0 && !search.trim().is_empty());
+            let looked_to = below.filter(|_| next.is_none()).map(|left| left + 1);
+            let next = next.or(looked_to);
+            Ok(show(&LogPage { page_context, records, stamped, search, next, looked_to }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
