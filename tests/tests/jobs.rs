@@ -111,7 +111,7 @@ async fn what_is_expected_of_a_system_is_stated_attested_and_counted() {
     assert_eq!((said["name"].as_str(), said["kind"].as_str()), (Some("bien-ban.html"), Some("text")), "{said}");
     let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
     let given = format!("http://localhost{files}/{}", said["sha256"].as_str().unwrap());
-    let given = tokio::process::Command::new("curl").args(["-si", "--unix-socket"]).arg(socket).arg(given).output();
+    let given = Command::new("curl").args(["-si", "--unix-socket"]).arg(socket).arg(given).output();
     let given = String::from_utf8(given.await.unwrap().stdout).unwrap().to_lowercase();
     for line in
         ["content-type: application/octet-stream", "content-disposition: attachment; filename*=utf-8''bien-ban.html"]

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_time_is_read_as_the_standard_writes_it() {
         let read = |text: &str| moment(text).map(|at| at.to_string());
-        assert_eq!(read("20261129101500Z").as_deref(), Some("2026-11-29T10:15:00Z"));
+        assert_eq!(read("20261129101500Z").as_deref(), Some("2026-11-29T10:15:00.000Z"));
         assert!(read("20261129101500.25Z").is_some_and(|at| at.starts_with("2026-11-29T10:15:00.25")));
         for wrong in
             ["", "Z", "20261129101500", "2026112910150Z", "20261329101500Z", "20261129101500.xZ", "2026-1129101500Z"]
