@@ -196,8 +196,9 @@ fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) 
     use PersonTraceKind as Kind;
     let family = match kind {
         Kind::AuditBy | Kind::AuditAbout => {
+            // With its name, by which programs and the log know it.
             let text = audit_text::text_of(word);
-            return text.map_or(word, |(vi, en)| language.choose(vi, en)).to_owned();
+            return text.map_or(word.to_owned(), |(vi, en)| format!("{} ({word})", language.choose(vi, en)));
         }
         Kind::Account if word == "disabled" => "person-word",
         Kind::Account => "role",
