@@ -192,6 +192,16 @@ async fn only_a_good_answer_of_a_known_authority_is_kept() {
         assert!(wrong(verify(&spoilt, &digest, &plan.authority_file).await), "{place}");
     }
 
+    // Whatever comes is read to its end: each byte another one, and every beginning.
+    for place in 0..made.reply.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut spoilt = made.reply.clone();
+            spoilt[place] ^= change;
+            let _ = token::read(&spoilt);
+        }
+        assert!(token::read(&made.reply[..place]).is_err(), "{place}");
+    }
+
     for (how, said) in [
         (Manner::WrongImprint, "imprint"),
         (Manner::WrongNonce, "nonce"),
