@@ -85,7 +85,7 @@ fn what_nobody_attests_in_time_is_a_fault_of_each_device_until_somebody_does() {
     assert_eq!(faults(&rig)[1].0, FaultState::Cleared);
     // Whose word it is says the engine, not whoever asks.
     let kept = rig.reader.backup_attestations(&id("srv-1"), BackupKind::Database, 9).expect("reads");
-    assert_eq!((kept.len(), kept[0].by.as_str()), (1, "bình"));
+    assert_eq!((kept.len(), kept[0].attestation.by.as_str()), (1, "bình"));
     // A word ends when it was said to, and one that says no is a failure.
     rig.pass(6 * HOUR_MS);
     assert_eq!(faults(&rig)[0], raised("srv-1", "quá hạn"));
