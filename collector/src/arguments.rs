@@ -469,6 +469,9 @@ pub enum RecordsCommand {
         /// The authority's certificate that you already have, PEM; without it the archive's own is believed.
         #[arg(long)]
         authority: Option<PathBuf>,
+        /// The time stamping authority's certificate that you already have, PEM; without it the archive's own is believed.
+        #[arg(long)]
+        stamp_authority: Option<PathBuf>,
     },
 }
 
@@ -522,6 +525,9 @@ pub enum AuditCommand {
         /// List what each device witnessed of the log last, too, and whether it is the one here.
         #[arg(long)]
         witnesses: bool,
+        /// Check every time stamp of a signed head, not only the newest: about fifty a second.
+        #[arg(long)]
+        stamps: bool,
         /// Print the result as JSON.
         #[arg(long)]
         json: bool,

@@ -6,20 +6,25 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use ioc_common::audit_head::{AuditHead, key_id};
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::encoding::sha256_hex;
 use ioc_common::owner::as_owner;
+use ioc_engine::config::TimestampPlan;
 use ioc_engine::pki::record_key::{certified_key, key_of};
 use ioc_store::audit::AuditRecord;
 use ioc_store::audit_check::{AuditCheck, AuditFinding};
 use ioc_store::template::percent_encoded;
 
 use crate::cli;
+use crate::timestamp::{self, StampError};
 
-/// Items of one answer.
+/// Items of one answer; time stamps have kilobytes.
 const PAGE: usize = 500;
+const STAMPS_PAGE: usize = 100;
 /// How long records may stand without a head that speaks of them, milliseconds: one is signed every minute.
 const UNSIGNED_MAX_MS: i64 = 600_000;
 /// Says that there is an authority of another time, whose keys this one did not certify.
@@ -38,11 +43,24 @@ pub(crate) struct Verified {
     pub(crate) keys: Vec<String>,
 }
 
-/// Checks the log of the collector whose control socket lies below `runtime`. `authority` is the certificate of its authority.
+/// What is asked for beside the log itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// What devices witnessed.
+    pub witnesses: bool,
+    /// Every time stamp, not only the newest.
+    pub all_stamps: bool,
+    /// As JSON.
+    pub as_json: bool,
+}
+
+/// Checks the log of the collector whose control socket lies below `runtime`. `authority` is the certificate of its authority; `plan` says by
+/// which certificates time stamps are checked.
 ///
 /// # Errors
 /// When the log is not the one that was signed, a device witnessed another one, or the collector does not answer.
-pub async fn run(runtime: &Path, authority: &Path, witnesses: bool, as_json: bool) -> anyhow::Result<()> {
+pub async fn run(runtime: &Path, authority: &Path, plan: Option<&TimestampPlan>, asked: Asked) -> anyhow::Result<()> {
+    let Asked { witnesses, all_stamps, as_json } = asked;
     let data = authority.parent().unwrap_or(Path::new("/"));
     let authority = as_owner(data, || std::fs::read_to_string(authority))
         .and_then(|read| read)
@@ -50,9 +68,15 @@ pub async fn run(runtime: &Path, authority: &Path, witnesses: bool, as_json: boo
     let verified = verify(runtime, &authority, &mut |_| {}).await?;
     let witnessed = if witnesses { all(runtime, "/api/v1/audit/witnesses?", "").await? } else { Vec::new() };
     let differ = witnessed.iter().filter(|one| disagrees(one)).count();
-    let sound = verified.findings.is_empty() && verified.keys.is_empty() && differ == 0;
+    let stamped = stamps(runtime, plan, all_stamps).await?;
+    let is_signed = verified.findings.is_empty() && verified.keys.is_empty();
+    let sound = is_signed && stamped.findings.is_empty() && differ == 0;
     let mut out = std::io::stdout();
-    let page = if as_json { as_value(&verified, &witnessed, witnesses, sound) } else { as_text(&verified, &witnessed) };
+    let page = if as_json {
+        as_value(&verified, &stamped, (&witnessed, witnesses), sound)
+    } else {
+        as_text(&verified, &stamped, &witnessed)
+    };
     out.write_all(page.as_bytes()).context("cannot write to standard output")?;
     anyhow::ensure!(
         sound,
@@ -128,6 +152,60 @@ pub(crate) async fn verify(
     Ok(Verified { records, hash, heads, signed_through, newest: agreed, findings, keys: wrong })
 }
 
+/// What time stamps say.
+#[derive(Debug, Default)]
+struct Stamped {
+    /// How many were found good.
+    good: u64,
+    /// The newest of them: the record that it speaks of, when, and who says so.
+    newest: Option<(u64, Timestamp, String)>,
+    /// Those that are not what was stamped, a line each.
+    findings: Vec<String>,
+    /// Why they were not checked.
+    unchecked: Option<String>,
+}
+
+/// Checks the newest time stamp, which speaks of the whole log before it, or all of them.
+async fn stamps(runtime: &Path, plan: Option<&TimestampPlan>, all: bool) -> anyhow::Result<Stamped> {
+    let (mut found, mut cursor) = (Stamped::default(), "&newest=true".to_owned());
+    if all {
+        cursor.clear();
+    }
+    loop {
+        let path = format!("/api/v1/audit/stamps?limit={STAMPS_PAGE}{cursor}");
+        let page = cli::ask(runtime, "GET", &path, None).await?;
+        for one in items(&page) {
+            let Some(plan) = plan else {
+                let why = "the configuration has no [timestamp] authority_file to check them by";
+                found.unchecked.get_or_insert_with(|| why.to_owned());
+                return Ok(found);
+            };
+            let number = one["number"].as_u64().context("a time stamp has no number")?;
+            let Ok(head) = head_of(&one["head"]) else {
+                found.findings.push(format!("the head of record {number} was time-stamped, and is gone"));
+                continue;
+            };
+            let reply = BASE64.decode(text(&one["reply"])?.as_bytes()).context("a time stamp is no base64")?;
+            let digest = sha256_hex(head.stamped_text().as_bytes());
+            match timestamp::verify(&reply, &digest, &plan.authority_file).await {
+                Ok(token) => {
+                    found.good += 1;
+                    found.newest = Some((number, token.at, token.authority));
+                }
+                Err(StampError::Wrong(why)) => {
+                    found.findings.push(format!("the time stamp of the head of record {number} is not good: {why}"));
+                }
+                Err(error) => {
+                    found.unchecked = Some(error.to_string());
+                    return Ok(found);
+                }
+            }
+        }
+        let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
+        cursor = format!("&cursor={}", percent_encoded(next));
+    }
+}
+
 /// Whether records have stood for long behind the newest head, or without any: `first` is the number and the time of the first of them. A
 /// head that is new shows that the collector signs.
 fn unsigned_for_long(
@@ -172,15 +250,23 @@ impl Uncertified {
     }
 }
 
-fn as_text(verified: &Verified, witnessed: &[Value]) -> String {
+fn as_text(verified: &Verified, stamped: &Stamped, witnessed: &[Value]) -> String {
     let Verified { records, hash, heads, signed_through, newest: _, findings, keys } = verified;
     let mut page = String::new();
-    for line in findings.iter().map(ToString::to_string).chain(keys.iter().cloned()) {
+    let all = findings.iter().map(ToString::to_string).chain(keys.iter().cloned());
+    for line in all.chain(stamped.findings.iter().cloned()) {
         let _ = writeln!(page, "{line}");
     }
     if page.is_empty() {
         let _ = writeln!(page, "{records} records, none changed or missing; head {hash}");
         let _ = writeln!(page, "{heads} signed heads agree, the newest of record {signed_through}");
+        if let Some((number, at, authority)) = &stamped.newest {
+            let (said, good) = (timestamp::said(*at, authority), stamped.good);
+            let _ = writeln!(page, "up to record {number} time-stamped {said}; {good} time stamps were checked");
+        }
+    }
+    if let Some(why) = &stamped.unchecked {
+        let _ = writeln!(page, "time stamps were not checked: {why}");
     }
     for one in witnessed {
         let (device, at) = (word(&one["device"]), word(&one["at"]));
@@ -190,7 +276,7 @@ fn as_text(verified: &Verified, witnessed: &[Value]) -> String {
     page
 }
 
-fn as_value(verified: &Verified, witnessed: &[Value], asked: bool, sound: bool) -> String {
+fn as_value(verified: &Verified, stamped: &Stamped, (witnessed, asked): (&[Value], bool), sound: bool) -> String {
     let findings = verified
         .findings
         .iter()
@@ -203,6 +289,12 @@ fn as_value(verified: &Verified, witnessed: &[Value], asked: bool, sound: bool) 
         "signed_through": verified.signed_through,
         "findings": findings.collect::<Vec<_>>(),
         "keys": verified.keys,
+        "stamps": {
+            "checked": stamped.good,
+            "newest": stamped.newest.as_ref().map(|(number, at, authority)| json!({ "record": number, "at": at, "authority": authority })),
+            "findings": stamped.findings,
+            "unchecked": stamped.unchecked,
+        },
     });
     if asked {
         value["witnesses"] = json!(witnessed);
@@ -243,7 +335,7 @@ fn record_of(item: &Value) -> anyhow::Result<AuditRecord> {
     })
 }
 
-fn head_of(item: &Value) -> anyhow::Result<AuditHead> {
+pub(crate) fn head_of(item: &Value) -> anyhow::Result<AuditHead> {
     serde_json::from_value(item.clone()).context("a signed head cannot be read")
 }
 

@@ -14,7 +14,7 @@ use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
-use ioc_engine::config::{Channel, Config};
+use ioc_engine::config::{Channel, Config, TimestampPlan};
 use ioc_engine::open_files::FEW_FILES;
 
 /// Less free space than this is a fault, bytes and percent.
@@ -111,6 +111,9 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         all.push(channel_server(channel).about("a channel"));
     }
     all.push(backups(config).about("backups"));
+    if let Some(plan) = &config.timestamp {
+        all.push(time_stamps(plan).await.about("time stamps"));
+    }
     all.push(duty_plan(config).about("the duty plan"));
     all
 }
@@ -252,6 +255,17 @@ fn backups(config: &Config) -> Finding {
             Finding::broken(words, "ioc-collector backup now, then ioc-collector backup drill (docs/backup.md)")
         }
         (false, false) => Finding::look(words, "set [backup] directory and passphrase_file (docs/backup.md)"),
+    }
+}
+
+/// Whether the authority of time stamps is asked and checked from here. It is not asked now.
+async fn time_stamps(plan: &TimestampPlan) -> Finding {
+    match crate::timestamp::is_ready(plan).await {
+        Ok(()) => Finding::good(format!("time stamps are asked of {}, and can be checked", plan.url)),
+        Err(error) => Finding::broken(
+            format!("no time stamp can be asked for or checked: {error}"),
+            "install openssl, and see that [timestamp] authority_file can be read by the service (docs/records.md)",
+        ),
     }
 }
 

@@ -25,5 +25,6 @@ pub mod setup;
 mod tar;
 mod task_watch;
 pub mod ticket;
+mod timestamp;
 mod watchdog;
 pub mod xlsx;

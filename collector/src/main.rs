@@ -60,8 +60,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
         return say(&metrics_page());
     }
-    if let CliCommand::Records { command: RecordsCommand::Verify { archive, authority } } = &cli.command {
-        return check_records(archive, authority.as_deref());
+    if let CliCommand::Records { command: RecordsCommand::Verify { archive, authority, stamp_authority } } =
+        &cli.command
+    {
+        return check_records(archive, authority.as_deref(), stamp_authority.as_deref()).await;
     }
     if let CliCommand::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
@@ -108,13 +110,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
-        CliCommand::Audit { command: AuditCommand::Verify { witnesses, json } } => {
+        CliCommand::Audit { command: AuditCommand::Verify { witnesses, stamps, json } } => {
             let authority = config.data.join("pki/ca.pem");
-            audit_verify::run(&runtime, &authority, witnesses, json).await
+            let asked = audit_verify::Asked { witnesses, all_stamps: stamps, as_json: json };
+            audit_verify::run(&runtime, &authority, config.timestamp.as_ref(), asked).await
         }
         CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
-            let wanted = records::export::Wanted { from, to, device, incident };
-            say(&records::export::run(&runtime, &config.data.join("pki"), &wanted, &to_file).await?)
+            let wanted = records::Wanted { from, to, device, incident };
+            let (pki, stamps_by) = (config.data.join("pki"), config.timestamp.as_ref());
+            say(&records::export::run(&runtime, &pki, stamps_by, &wanted, &to_file).await?)
         }
         CliCommand::Records { command: RecordsCommand::Retention { json } } => {
             say(&records::kept::retention(&runtime, config.language, json).await?)
@@ -196,14 +200,16 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 
 /// Looks the store over.
 /// Checks an archive of records; it needs no configuration.
-fn check_records(archive: &Path, authority: Option<&Path>) -> anyhow::Result<()> {
+async fn check_records(archive: &Path, authority: Option<&Path>, stamps_by: Option<&Path>) -> anyhow::Result<()> {
     let given = authority.map(std::fs::read_to_string).transpose();
     let given = given.with_context(|| format!("cannot read {}", authority.unwrap_or(archive).display()))?;
     let checked = records::verify::check(archive, given.as_deref())?;
-    for line in checked.findings.iter().chain(&checked.about) {
+    let stamps = records::stamps::check(checked.stamps, stamps_by).await?;
+    let findings: Vec<String> = checked.findings.into_iter().chain(stamps.findings).collect();
+    for line in findings.iter().chain(&checked.about).chain(&stamps.about) {
         say(&format!("{line}\n"))?;
     }
-    anyhow::ensure!(checked.findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
+    anyhow::ensure!(findings.is_empty(), "{} is not whole, or does not prove itself", archive.display());
     say("whole, and proven by its own signatures\n")
 }
 

@@ -17,7 +17,7 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
         | BackgroundTask::RemoteWrite
         | BackgroundTask::Retention
         | BackgroundTask::SearchIndex => 3 * HOUR_MS,
-        BackgroundTask::Certificates | BackgroundTask::SignedHeads => HOUR_MS,
+        BackgroundTask::Certificates | BackgroundTask::SignedHeads | BackgroundTask::TimeStamps => HOUR_MS,
         // Whoever changed the configuration is still there to mend it; a backup or drill that failed is one that is missing.
         BackgroundTask::Configuration | BackgroundTask::Backup | BackgroundTask::RestoreDrill => 0,
     }
@@ -45,6 +45,13 @@ impl TaskWatch {
     /// It failed.
     pub(crate) async fn failed(&mut self, why: impl Display + Send) {
         if self.state.failed(clock::boottime_ms(), patience_ms(self.task)) {
+            self.report(Some(why.to_string())).await;
+        }
+    }
+
+    /// It failed in a way that does not pass by itself: nobody waits.
+    pub(crate) async fn failed_for_good(&mut self, why: impl Display + Send) {
+        if self.state.failed(clock::boottime_ms(), 0) {
             self.report(Some(why.to_string())).await;
         }
     }

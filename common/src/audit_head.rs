@@ -79,6 +79,12 @@ impl AuditHead {
         format!("{SIGNED_AS}\nnumber {number}\nhash {hash}\nroot {root}\nat_ms {}\nkey {key}\n", at.as_millis())
     }
 
+    /// The text that a time stamping authority is asked about (RFC 3161): what was signed, and the signature.
+    #[must_use]
+    pub fn stamped_text(&self) -> String {
+        format!("{}signature {}\n", self.statement(), self.signature)
+    }
+
     /// The same head with this signature.
     #[must_use]
     pub fn signed(mut self, signature: &[u8]) -> Self {

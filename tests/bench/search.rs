@@ -1,5 +1,7 @@
 //! Search over what five years of a centre leave on record, made through the store's own writer and taken in by its own index.
 
+use std::collections::BTreeMap;
+
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceInfo, DeviceKind};
@@ -35,25 +37,27 @@ const EVENTS: [(&str, &str); 5] = [
     ("agent.goodbye", "Máy được tắt theo lịch, hẹn lại sau "),
     ("ups.on_battery", "UPS chạy bằng ắc quy, còn "),
 ];
-/// What is asked: rare and broad, with marks and without, phrases, beginnings, nothing at all, words that seldom meet.
-const QUESTIONS: [&str; 16] = [
-    "đĩa cứng",
-    "dia cung",
-    "\"báo lỗi đọc\"",
-    "hiem*",
-    "hiem7",
-    "postgresql",
-    "10.20.3.7",
-    "wx-1234*",
-    "ac quy -usb",
-    "đăng nhập",
-    "may",
-    "usb postgresql",
-    "sector \"mã lỗi\"",
-    "khong-co-tu-nay",
-    "",
-    "kho tủ 77",
+/// What is asked, by kinds: rare and broad, with marks and without, phrases, beginnings, nothing at all, words that seldom meet.
+const QUESTIONS: [(&str, &str); 16] = [
+    ("frequent words", "đĩa cứng"),
+    ("frequent words", "dia cung"),
+    ("phrases", "\"báo lỗi đọc\""),
+    ("beginnings", "hiem*"),
+    ("rare words", "hiem7"),
+    ("frequent words", "postgresql"),
+    ("addresses and numbers", "10.20.3.7"),
+    ("beginnings", "wx-1234*"),
+    ("what must not be there", "ac quy -usb"),
+    ("actions of the log", "đăng nhập"),
+    ("frequent words", "may"),
+    ("words that never meet", "usb postgresql"),
+    ("phrases", "sector \"mã lỗi\""),
+    ("rare words", "khong-co-tu-nay"),
+    ("no words", ""),
+    ("addresses and numbers", "kho tủ 77"),
 ];
+/// What beside the words.
+const FILTERS: [&str; 5] = ["no filter", "a device", "a person", "a quarter of a year", "one kind of record"];
 
 /// What comes as the n-th of so many.
 fn record(n: usize, records: usize, begin: i64, devices: &[DeviceId]) -> Change {
@@ -90,18 +94,22 @@ fn fill(store: &mut dyn Store, records: usize) -> anyhow::Result<()> {
     Ok(store.close()?)
 }
 
+const fn filter_of(n: usize) -> usize {
+    (n / QUESTIONS.len()) % FILTERS.len()
+}
+
 /// The n-th question: its words, and every so often filters.
 fn question(n: usize) -> SearchQuery {
     let now = clock::now().as_millis();
     let ago = |share: i64| Timestamp::from_millis(now - SPAN_MS / 100 * share);
     let mut query = SearchQuery {
-        words: WordsQuery::parse(QUESTIONS[n % QUESTIONS.len()]),
+        words: WordsQuery::parse(QUESTIONS[n % QUESTIONS.len()].1),
         kinds: SearchKind::ALL.to_vec(),
         personal: true,
         limit: 50,
         ..SearchQuery::default()
     };
-    match (n / QUESTIONS.len()) % 5 {
+    match filter_of(n) {
         1 => query.device = DeviceId::new(&format!("srv-{:04}", n % DEVICES)).ok(),
         2 => query.actor = format!("user{:02}", n % 40),
         3 => (query.from, query.until) = (Some(ago(80)), Some(ago(75))),
@@ -150,6 +158,7 @@ fn ask(
     let mut reader = store.reader()?;
     reader.limit(scope)?;
     let (mut times, mut ended, mut worst) = (Vec::with_capacity(questions), 0, (0.0, String::new()));
+    let mut by_kind: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for n in 0..questions {
         let query = question(n);
         let begun = Instant::now();
@@ -157,12 +166,21 @@ fn ask(
         let ms = begun.elapsed().as_secs_f64() * 1000.0;
         ended += usize::from(page.reached.is_some());
         if ms > worst.0 {
-            worst = (ms, format!("{:?}, {} found", QUESTIONS[n % QUESTIONS.len()], page.hits.len()));
+            worst = (ms, format!("{:?}, {} found", QUESTIONS[n % QUESTIONS.len()].1, page.hits.len()));
+        }
+        for kind in [QUESTIONS[n % QUESTIONS.len()].0, FILTERS[filter_of(n)]] {
+            by_kind.entry(kind).or_default().push(ms);
         }
         times.push(ms);
     }
+    let at_of = |times: &[f64], share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    for (kind, mut times) in by_kind {
+        times.sort_by(f64::total_cmp);
+        let [p50, p99] = [0.5, 0.99].map(|share| number(at_of(&times, share)));
+        println!("{name}: {kind}: p50 {p50} ms, p99 {p99} ms of {} questions", times.len());
+    }
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let at = |share: f64| at_of(&times, share);
     println!("{name}: the longest took {} ms: {}", number(worst.0), worst.1);
     figures.say([
         Figure::new(format!("{of}, {name}, p50"), at(0.5), "ms"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks an archive of records by docs/records.md alone, with Python's own library and openssl: python3 verify_records.py ARCHIVE [CA.pem]"""
+"""Checks an archive of records by docs/records.md alone, with Python's own library and openssl: python3 verify_records.py ARCHIVE [CA.pem [STAMP-CA.pem]]"""
 import base64, hashlib, json, os, re, struct, subprocess, sys, tarfile, tempfile
 
 def sha(data): return hashlib.sha256(data).digest()
@@ -43,7 +43,7 @@ def signed(key, text, signature):
 statement = "ioc-watch records 1\nsha256 %s\n" % hashlib.sha256(manifest_bytes).hexdigest()
 expect(signed(manifest["key"], statement.encode(), read("manifest.sig")), "manifest.json is not signed")
 listed = {one["name"]: one for one in manifest["files"]}
-expect(set(listed) == set(names) - {"manifest.json", "manifest.sig"}, "files are missing, or more than listed")
+expect(set(listed) == set(names) - {"manifest.json", "manifest.sig", "manifest.tsr"}, "files are missing, or more than listed")
 for name in set(listed) & set(names):
     expect(hashlib.sha256(read(name)).hexdigest() == listed[name]["sha256"], name + " was changed")
 
@@ -72,6 +72,44 @@ def root_of(one):
         at, last = at >> 1, last >> 1
     return root.hex() if last == 0 else None
 
+def consistent(first, first_root, second, second_root, proof):
+    """RFC 9162, section 2.1.4.2."""
+    if not 0 < first <= second: return False
+    if first == second: return not proof and first_root == second_root
+    path = ([first_root] if first & (first - 1) == 0 else []) + proof
+    at, last = first - 1, second - 1
+    while at & 1: at, last = at >> 1, last >> 1
+    if not path: return False
+    old = new = path[0]
+    for neighbour in path[1:]:
+        if last == 0: return False
+        if at & 1 or at == last:
+            old, new = node(neighbour, old), node(neighbour, new)
+            while at and not at & 1: at, last = at >> 1, last >> 1
+        else: new = node(new, neighbour)
+        at, last = at >> 1, last >> 1
+    return old == first_root and new == second_root and last == 0
+
+def head_text(one):
+    return "ioc-watch audit head 1\nnumber %d\nhash %s\nroot %s\nat_ms %d\nkey %s\n" % (
+        one["number"], one["hash"], one["root"], at_ms(one["at"]), one["key"])
+
+def stamped(what, text, reply):
+    """Whether the authority of time stamps says so of the text, as of the time that it says."""
+    with tempfile.TemporaryDirectory() as d:
+        at = lambda name: os.path.join(d, name)
+        for name, content in (("ca", stamp_ca), ("text", text), ("reply", reply)): open(at(name), "wb").write(content)
+        run = lambda *words: subprocess.run(["openssl", "ts", *words], capture_output=True)
+        said = run("-reply", "-in", at("reply"), "-text").stdout.decode()
+        when = re.search(r"Time stamp: (\w+ +\d+ \d+:\d+:\d+)(?:\.\d+)? (\d+) GMT", said)
+        if not when: return expect(False, what + ": its time stamp cannot be read")
+        moment = __import__("datetime").datetime.strptime(" ".join(when.groups()) + " +0000", "%b %d %H:%M:%S %Y %z")
+        good = run("-verify", "-data", at("text"), "-in", at("reply"), "-CAfile", at("ca"), "-attime", str(round(moment.timestamp())))
+        expect(good.returncode == 0 and b"Verification: OK" in good.stdout, what + ": its time stamp is not good")
+        times.append("%s: time-stamped at %s" % (what, moment.isoformat()))
+
+times = []
+stamp_ca = open(sys.argv[3], "rb").read() if len(sys.argv) > 3 else read("stamp-ca.pem") if "stamp-ca.pem" in names else None
 lines = lambda name: [json.loads(line) for line in read(name).decode().splitlines()]
 for one in lines("audit.jsonl"):
     expect(record_hash(one) == one["hash"], "record %d was changed" % one["number"])
@@ -80,6 +118,19 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
+for said in lines("attestations.jsonl") if "attestations.jsonl" in names else []:
+    for file in said["files"]:
+        name = "files/evidence/%s" % file["sha256"]
+        expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")
+for one in lines("stamps.jsonl") if "stamps.jsonl" in names else []:
+    old, what = one["head"], "the log up to record %d" % one["head"]["number"]
+    expect(signed(old["key"], head_text(old).encode(), old["signature"]), what + ": its head is not signed")
+    expect(consistent(old["number"], bytes.fromhex(old["root"]), head["number"], bytes.fromhex(head["root"]),
+                      [bytes.fromhex(hash) for hash in one["proof"]]), what + " is no beginning of the one that was signed")
+    if stamp_ca: stamped(what, (head_text(old) + "signature %s\n" % old["signature"]).encode(), read("stamps/%d.tsr" % old["number"]))
+if "manifest.tsr" in names and stamp_ca: stamped("the archive", manifest_bytes, read("manifest.tsr"))
+if len(sys.argv) > 3: expect(times, "the archive has no time stamp")
+print("\n".join(times))
 faults += manifest["findings"]
 print("\n".join(faults) or "whole: %d audit records, signed by %s" % (len(lines("audit.jsonl")), manifest["key"]))
 sys.exit(bool(faults))

@@ -100,6 +100,27 @@ async fn what_is_expected_of_a_system_is_stated_attested_and_counted() {
     let path = "/api/v1/system-backups/srv-1/configuration/attestations";
     let word = |good: bool| json!({ "made_at": ioc_common::clock::now(), "good": good, "note": "biên bản 12" });
     rig.post(path, word(true)).await.unwrap();
+    // A file shows it: kept with what was said, and given back as a download and nothing else.
+    let files = "/api/v1/system-backups/srv-1/configuration/files";
+    let add = format!("{files}?name=bien-ban.html");
+    let content = "<script>alert(1)</script>";
+    ioc_collector::cli::send(&rig.runtime(), "POST", &add, "application/octet-stream", content.to_owned())
+        .await
+        .unwrap();
+    let said = rig.get(path).await.unwrap()[0]["files"][0].clone();
+    assert_eq!((said["name"].as_str(), said["kind"].as_str()), (Some("bien-ban.html"), Some("text")), "{said}");
+    let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
+    let given = format!("http://localhost{files}/{}", said["sha256"].as_str().unwrap());
+    let given = Command::new("curl").args(["-si", "--unix-socket"]).arg(socket).arg(given).output();
+    let given = String::from_utf8(given.await.unwrap().stdout).unwrap().to_lowercase();
+    for line in
+        ["content-type: application/octet-stream", "content-disposition: attachment; filename*=utf-8''bien-ban.html"]
+    {
+        assert!(given.contains(line), "{line}: {given}");
+    }
+    assert!(given.ends_with(content), "{given}");
+    let other = rig.get("/api/v1/system-backups/sw-1/configuration/attestations").await.unwrap();
+    assert_eq!(other, json!([]));
     let coverage = rig.get("/api/v1/system-backups/coverage").await.unwrap();
     let figures =
         ["devices", "stated", "unneeded", "in_order", "copies_met", "unknown"].map(|name| coverage[name].as_u64());

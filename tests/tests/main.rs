@@ -47,4 +47,5 @@ mod strangers;
 mod survive;
 mod tickets;
 mod tidy;
+mod timestamps;
 mod visibility;

@@ -108,6 +108,15 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     let photo = "content of a photograph";
     let path = "/api/v1/incidents/1/files?name=photo.txt";
     ioc_collector::cli::send(&rig.runtime(), "POST", path, "application/octet-stream", photo.to_owned()).await.unwrap();
+    let stated = json!({ "devices": ["srv-1"], "kind": "database", "source": { "by": "attestation" }, "every_s": 86_400,
+        "grace_s": 3600, "keep_days": 30, "place": "NAS", "copies": 1, "media": 1 });
+    rig.post("/api/v1/system-backups", stated).await.unwrap();
+    let backup = "/api/v1/system-backups/srv-1/database";
+    let word = json!({ "made_at": ioc_common::clock::now(), "good": true, "note": "biên bản 12" });
+    rig.post(&format!("{backup}/attestations"), word).await.unwrap();
+    let evidence = "content of the minutes".to_owned();
+    let path = format!("{backup}/files?name=minutes.txt");
+    ioc_collector::cli::send(&rig.runtime(), "POST", &path, "application/octet-stream", evidence).await.unwrap();
     // A stop signs all of it.
     rig.stop().await.unwrap();
     rig.start().await.unwrap();
@@ -132,8 +141,17 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     assert_eq!(lines(&archive, "events.jsonl").len(), 2, "a remark on each device");
     let names = Command::new("tar").arg("-tf").arg(&archive).output().unwrap();
     let names = String::from_utf8(names.stdout).unwrap();
-    for name in ["audit.csv", "incidents.csv", "faults.csv", "events.csv", "notices.csv", "ca.pem", "files/INC-000001/"]
-    {
+    for name in [
+        "audit.csv",
+        "incidents.csv",
+        "faults.csv",
+        "events.csv",
+        "notices.csv",
+        "ca.pem",
+        "files/INC-000001/",
+        "attestations.csv",
+        "files/evidence/",
+    ] {
         assert!(names.contains(name), "{name}: {names}");
     }
     // Who took it out is in the log.
@@ -161,6 +179,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     for text in [
         "device.registered",
         "content of a photograph",
+        "content of the minutes",
         "\"proof\":[\"",
         "\"root\": \"",
         "Khói",

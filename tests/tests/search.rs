@@ -56,7 +56,18 @@ async fn what_is_on_record_is_found_by_its_words_whatever_becomes_of_the_index()
         let page = text(&rig, &format!("/search?q={typed}")).await;
         assert!(page.contains("</form>"), "{typed}: {page}");
     }
-    assert!(text(&rig, "/search?q=x&from=yesterday").await.contains("2026-11-29"), "what is allowed is said");
+    for (asked, said) in [
+        ("from=yesterday", "không đọc được «yesterday»"),
+        ("to=31/12/2026", "Hãy ghi ngày như 2026-11-29"),
+        ("article=bảy", "không phải số điều"),
+        ("device=a%2Fb", "không phải mã thiết bị"),
+        ("kind=all", "Hãy chọn trong danh sách"),
+    ] {
+        let page = text(&rig, &format!("/search?q=x&{asked}").replace("bảy", "b%E1%BA%A3y")).await;
+        assert!(page.contains(said) && !page.contains("allowed"), "{asked}: {page}");
+    }
+    assert!(!found(&rig, "q=ghi%20ch%C3%BA%20thi%E1%BA%BFt%20b%E1%BB%8B&kind=audit").await.is_empty(), "by its words");
+    assert!(text(&rig, "/audit?search=ghi+chu").await.contains("Ghi chú về thiết bị"));
     let csv = text(&rig, "/api/v1/search.csv?q=dia+cung&kind=event").await;
     assert!(csv.lines().count() == 2 && csv.contains("srv-07"), "{csv}");
 

@@ -24,6 +24,7 @@ pub enum AuditLogAction {
     AuthorityMadeAnew,
     BackupAttested,
     BackupDrilled,
+    BackupEvidenceAdded,
     BackupExpected,
     BackupFailed,
     BackupMade,
@@ -106,6 +107,7 @@ impl AuditLogAction {
             Self::AuthorityMadeAnew => "authority.made_anew",
             Self::BackupAttested => "backup.attested",
             Self::BackupDrilled => "backup.drilled",
+            Self::BackupEvidenceAdded => "backup.evidence_added",
             Self::BackupExpected => "backup.expected",
             Self::BackupFailed => "backup.failed",
             Self::BackupMade => "backup.made",
@@ -160,6 +162,33 @@ impl AuditLogAction {
             Self::WindowEnded => "window.ended",
             Self::WindowPlanned => "window.planned",
             Self::Judged(action) => action.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_judge::JudgedAction as Judged;
+    use ioc_store::audit_text::text_of;
+
+    #[test]
+    fn every_action_has_its_text() {
+        // As they stand above, so that none is forgotten.
+        let own = include_str!("audit_action.rs").lines().filter_map(|line| line.trim().strip_prefix("Self::"));
+        let own: Vec<&str> = own.filter_map(|line| line.split('"').nth(1)).collect();
+        assert!(own.len() > 70, "{own:?}");
+        let judged = [
+            Judged::DeviceRebooted,
+            Judged::DeviceFingerprintChanged,
+            Judged::SensorAnnounced,
+            Judged::SensorRefused,
+            Judged::ChangeAccepted,
+        ];
+        for action in own.into_iter().chain(judged.map(Judged::as_str)) {
+            assert!(
+                text_of(action).is_some(),
+                "{action}: a line for it is missing in collector/store/src/audit_text.rs"
+            );
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum BackgroundTask {
     Retention,
     /// Records are taken into the search index.
     SearchIndex,
+    /// Signed heads are stamped by an authority outside.
+    TimeStamps,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
@@ -167,6 +169,15 @@ pub enum Command {
         attestation: BackupAttestation,
         actor: String,
     },
+    /// Add a file that shows what was attested of a backup last.
+    AddBackupEvidence {
+        device: DeviceId,
+        kind: BackupKind,
+        name: String,
+        /// At most 2 MiB.
+        content: Vec<u8>,
+        actor: String,
+    },
     /// Plan a maintenance window or a freeze.
     PlanWindow {
         window: Window,
@@ -237,6 +248,8 @@ pub enum Command {
         /// Why it fails; none when it does not.
         failing: Option<String>,
     },
+    /// Keep what a time stamping authority said of a signed head; it was checked.
+    KeepStamp(audit::AuditStamp),
     /// A person knows of what the store has lost.
     ConfirmLoss {
         /// What they did about it, or why nothing is to be done.

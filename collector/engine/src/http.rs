@@ -9,7 +9,8 @@ pub use hyper::StatusCode;
 pub use hyper::body::Bytes;
 use hyper::http::Uri;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -156,6 +157,31 @@ fn built(request: Request<'_>, target: &str, host: &str) -> Result<hyper::Reques
 
 /// Sends a request, and gives the answer when it is a good one. The answer may take as long as `limit`, connecting a while more.
 pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String, SendError> {
+    let body = ask(limit, request, None).await?;
+    Ok(String::from_utf8_lossy(&body.unwrap_or_default()).into_owned())
+}
+
+/// The same for an answer that is no text. `authorities` are the certificates, PEM, by which the other side's is checked; without them it is
+/// those that this machine trusts.
+///
+/// # Errors
+/// As for [`send_within`]; and when the answer breaks off or is larger than 1 MiB.
+pub async fn fetch_within(
+    limit: Duration,
+    request: Request<'_>,
+    authorities: Option<&str>,
+) -> Result<Bytes, SendError> {
+    let tls = authorities.map(client_config_of).transpose()?;
+    let missing = || SendError::away(format!("the answer broke off, or is larger than {ANSWER_MAX_BYTES} bytes"));
+    ask(limit, request, tls).await?.ok_or_else(missing)
+}
+
+/// What a good answer holds; none where it broke off or is too large.
+async fn ask(
+    limit: Duration,
+    request: Request<'_>,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Option<Bytes>, SendError> {
     let url = request.url;
     let uri: Uri = url.parse().map_err(|error| SendError::Never(format!("{url:?}: {error}")))?;
     let (host, port) = endpoint(&uri).ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
@@ -169,16 +195,18 @@ pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String
     let Response { status, headers, body } = if secure {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| SendError::Never(error.to_string()))?;
-        let connector = TlsConnector::from(client_config()?);
+        let connector = TlsConnector::from(tls.map_or_else(client_config, Ok)?);
         let stream = within(CONNECT_TIMEOUT, connector.connect(name, tcp)).await.map_err(|error| away(&error))?;
         exchange(stream, built, bounds, &whom).await?
     } else {
         exchange(tcp, built, bounds, &whom).await?
     };
-    let answer = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-    let why = || format!("answered {status}: {}", short(&answer));
+    let why = || {
+        let answer = body.as_ref().map_or_else(String::new, |body| String::from_utf8_lossy(body).into_owned());
+        format!("answered {status}: {}", short(&answer))
+    };
     match status.as_u16() {
-        200..=299 => Ok(answer),
+        200..=299 => Ok(body),
         // The receiver says that it is too busy or broken; all other refusals will not change by themselves.
         429 | 503 => Err(SendError::Away { why: why(), after: retry_after_of(&headers, clock::now()) }),
         // A gateway that waited in vain does not know what became of it.
@@ -268,14 +296,31 @@ pub fn client_config() -> Result<Arc<ClientConfig>, SendError> {
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = trusting(roots)?;
+    *known = Some((now_us, Arc::clone(&config)));
+    Ok(config)
+}
+
+/// Trusts these certificates, PEM, and no others.
+fn client_config_of(authorities: &str) -> Result<Arc<ClientConfig>, SendError> {
+    let mut roots = RootCertStore::empty();
+    for one in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
+        let one = one.map_err(|error| SendError::Never(format!("the authorities' certificates: {error}")))?;
+        roots.add(one).map_err(|error| SendError::Never(format!("the authorities' certificates: {error}")))?;
+    }
+    if roots.is_empty() {
+        return Err(SendError::Never("the file of authorities holds no certificate".to_owned()));
+    }
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, SendError> {
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| SendError::Never(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let config = Arc::new(config);
-    *known = Some((now_us, Arc::clone(&config)));
-    Ok(config)
+    Ok(Arc::new(config))
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Making an archive: what is asked for is fetched from the running collector, written beside the archive, and put into it.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -14,62 +13,36 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::encoding::{hex, sha256_hex};
 use ioc_common::id::IncidentId;
 use ioc_common::owner::as_owner;
+use ioc_engine::config::TimestampPlan;
 use ioc_engine::pki::record_key::RecordKey;
 use ioc_store::audit::GENESIS;
 use ioc_store::merkle::{Hash, MISSING, Tree, parse};
 use ioc_store::template::percent_encoded;
 
+use super::parts::{Kind, Parts, Wanted, new_file, of_device};
 use super::{
-    AUDIT, AUTHORITY, FORMAT, INCIDENTS, ListedFile, MANIFEST, Manifest, SIGNATURE, is_part, key_file, statement,
+    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, attestations, key_file, stamps,
+    statement,
 };
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
-use crate::tar::TarWriter;
+use crate::timestamp;
 
 /// Items of one answer.
 const PAGE: usize = 500;
 
-/// What is asked for.
-#[derive(Debug)]
-pub struct Wanted {
-    /// From this moment on.
-    pub from: Timestamp,
-    /// Before this moment.
-    pub to: Timestamp,
-    /// Of this device alone.
-    pub device: Option<String>,
-    /// Of this incident alone: its number, or `INC-` and its number.
-    pub incident: Option<String>,
-}
-
-impl Wanted {
-    fn incident_number(&self) -> anyhow::Result<Option<u64>> {
-        let parse = |text: &String| {
-            let digits = text.strip_prefix("INC-").unwrap_or(text);
-            digits.parse().with_context(|| format!("--incident: found {text:?}; allowed is INC-000012 or 12"))
-        };
-        self.incident.as_ref().map(parse).transpose()
-    }
-
-    fn holds(&self, at: &Value) -> bool {
-        moment(at).is_some_and(|at| self.from <= at && at < self.to)
-    }
-
-    /// Whether what began and perhaps ended then touches the period.
-    fn touches(&self, from: &Value, until: &Value) -> bool {
-        moment(from).is_some_and(|from| from < self.to) && moment(until).is_none_or(|until| until >= self.from)
-    }
-}
-
-fn moment(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
-}
-
-/// Makes an archive of the collector whose control socket lies below `runtime` and whose keys lie in `pki`; says what is in it.
+/// Makes an archive of the collector whose control socket lies below `runtime` and whose keys lie in `pki`; says what is in it. With a plan
+/// it is time-stamped; where the authority does not answer, it is made without, and that is said.
 ///
 /// # Errors
 /// When the collector does not answer or refuses, nothing was signed yet, or a file cannot be written; no archive is left then.
-pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) -> anyhow::Result<String> {
+pub async fn run(
+    runtime: &Path,
+    pki: &Path,
+    stamps_by: Option<&TimestampPlan>,
+    wanted: &Wanted,
+    to_file: &Path,
+) -> anyhow::Result<String> {
     anyhow::ensure!(wanted.from < wanted.to, "--from: {} is not before --to {}", wanted.from, wanted.to);
     anyhow::ensure!(!to_file.exists(), "{} is there already; mend: name another file", to_file.display());
     let parts = Parts::make(to_file)?;
@@ -85,6 +58,9 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     faults(runtime, &wanted, incident, &parts).await?;
     events(runtime, &wanted, incident, &parts).await?;
     changes(runtime, &wanted, incident, &parts).await?;
+    if incident.is_none() {
+        attestations::put(runtime, &wanted, &parts).await?;
+    }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
         let id = text(&one["id"])?;
@@ -93,6 +69,7 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     }
     parts.write(&key_file(key.id()), key.certificate().as_bytes())?;
     parts.write(AUTHORITY, authority.as_bytes())?;
+    stamps::put_authority(stamps_by, &parts)?;
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         made_at: clock::now().to_string(),
@@ -107,14 +84,25 @@ pub async fn run(runtime: &Path, pki: &Path, wanted: &Wanted, to_file: &Path) ->
     };
     let body = serde_json::to_vec_pretty(&manifest)?;
     let signature = signature_text(&key.sign_text(&statement(&body))?);
+    let stamp = match stamps_by {
+        Some(plan) => Some(timestamp::stamp(plan, &sha256_hex(&body)).await),
+        None => None,
+    };
     let recorded = json!({
         "sha256": sha256_hex(&body), "from": manifest.from, "to": manifest.to,
         "device": manifest.device, "incident": manifest.incident,
     });
     // Before the archive is there: who takes records out stands in the log.
     cli::ask(runtime, "POST", "/api/v1/records/exports", Some(recorded)).await?;
-    parts.pack(to_file, &manifest.files, (&body, &signature))?;
+    let reply = stamp.as_ref().and_then(|made| made.as_ref().ok()).map(|made| made.reply.as_slice());
+    let front = [(MANIFEST, Some(body.as_slice())), (SIGNATURE, Some(signature.as_bytes())), (STAMP, reply)];
+    parts.pack(to_file, &manifest.files, &front)?;
     let mut said = format!("{}: {} files, signed by {}\n", to_file.display(), manifest.files.len(), key.id());
+    said += &match stamp {
+        Some(Ok(made)) => format!("time-stamped {}\n", timestamp::said(made.token.at, &made.token.authority)),
+        Some(Err(error)) => format!("not time-stamped: {error}\n"),
+        None => String::new(),
+    };
     for finding in &manifest.findings {
         said += &format!("the log is not sound: {finding}\n");
     }
@@ -204,6 +192,7 @@ async fn audit(
     }
     out.end()?;
     fs::remove_file(&spool)?;
+    stamps::put(runtime, wanted, (&head, &tree), parts).await?;
     Ok((head, verified.findings.iter().map(ToString::to_string).chain(verified.keys).collect()))
 }
 
@@ -333,205 +322,9 @@ async fn devices(runtime: &Path, wanted: &Wanted, only: Option<u64>) -> anyhow::
     })
 }
 
-fn of_device(wanted: &Wanted) -> String {
-    wanted.device.as_ref().map(|device| format!("&device={}", percent_encoded(device))).unwrap_or_default()
-}
-
-fn new_file(path: &Path) -> anyhow::Result<File> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    made.with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// A kind of records, as JSON lines and as a table.
-struct Kind {
-    lines: BufWriter<File>,
-    table: csv::Writer<File>,
-    columns: &'static [&'static str],
-}
-
-impl Kind {
-    fn begin(parts: &Parts, name: &str, columns: &'static [&'static str]) -> anyhow::Result<Self> {
-        let lines = BufWriter::new(new_file(&parts.dir.join(name))?);
-        let mut table = csv::Writer::from_writer(new_file(&parts.dir.join(name).with_extension("csv"))?);
-        table.write_record(columns)?;
-        Ok(Self { lines, table, columns })
-    }
-
-    fn put(&mut self, record: &Value) -> anyhow::Result<()> {
-        writeln!(self.lines, "{record}")?;
-        Ok(self.table.write_record(self.columns.iter().map(|column| cell(&record[column])))?)
-    }
-
-    fn end(mut self) -> anyhow::Result<()> {
-        self.lines.flush()?;
-        Ok(self.table.flush()?)
-    }
-}
-
-/// A value for a table. What a spreadsheet would take for a formula is a text there.
-fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return String::new(),
-        Value::Bool(_) | Value::Number(_) => return value.to_string(),
-        Value::String(text) => text.clone(),
-        // A text for people is in both languages; the table is for reading.
-        Value::Object(fields) if fields.contains_key("vi") && fields.contains_key("en") => {
-            fields["vi"].as_str().unwrap_or_default().to_owned()
-        }
-        Value::Object(_) | Value::Array(_) => value.to_string(),
-    };
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
-}
-
-/// The files of an archive that is being made, in a directory beside it that goes when it is done, or fails.
-struct Parts {
-    dir: PathBuf,
-}
-
-impl Parts {
-    fn make(to_file: &Path) -> anyhow::Result<Self> {
-        let mut name = to_file.as_os_str().to_owned();
-        name.push(".parts");
-        let dir = PathBuf::from(name);
-        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
-        made.with_context(|| {
-            format!("cannot make {}; mend: remove it if an earlier export was cut off", dir.display())
-        })?;
-        Ok(Self { dir })
-    }
-
-    /// Makes a file. The name may hold what the collector says: it becomes no path but one in here.
-    fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
-        anyhow::ensure!(is_part(name, content.len() as u64), "the file {name:?} cannot be made: that is no plain name");
-        let path = self.dir.join(name);
-        if let Some(above) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
-        }
-        if !path.exists() {
-            new_file(&path)?.write_all(content)?;
-        }
-        Ok(())
-    }
-
-    /// What there is, by name.
-    fn list(&self) -> anyhow::Result<Vec<ListedFile>> {
-        let (mut found, mut open) = (Vec::new(), vec![self.dir.clone()]);
-        while let Some(dir) = open.pop() {
-            for entry in fs::read_dir(&dir)? {
-                let path = entry?.path();
-                if path.is_dir() {
-                    open.push(path);
-                    continue;
-                }
-                let name = path.strip_prefix(&self.dir)?.to_str().context("a name is no text")?.to_owned();
-                let (bytes, sha256) = digest(&mut File::open(&path)?)?;
-                found.push(ListedFile { name, bytes, sha256 });
-            }
-        }
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(found)
-    }
-
-    fn pack(&self, to_file: &Path, files: &[ListedFile], (manifest, signature): (&[u8], &str)) -> anyhow::Result<()> {
-        let at_s = clock::now().as_secs().unsigned_abs();
-        let packed = || {
-            let mut out = TarWriter::new(BufWriter::new(new_file(to_file)?), at_s);
-            for (name, mut content) in [(MANIFEST, manifest), (SIGNATURE, signature.as_bytes())] {
-                out.append(name, content.len() as u64, &mut content)?;
-            }
-            for file in files {
-                anyhow::ensure!(is_part(&file.name, file.bytes), "{} does not fit into an archive", file.name);
-                out.append(&file.name, file.bytes, &mut File::open(self.dir.join(&file.name))?)?;
-            }
-            let mut out = out.finish()?;
-            out.flush()?;
-            out.get_ref().sync_all()?;
-            anyhow::Ok(())
-        };
-        packed().inspect_err(|_| drop(fs::remove_file(to_file)))
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.dir) {
-            tracing::warn!(dir = %self.dir.display(), %error, "parts of an export stay there");
-        }
-    }
-}
-
-/// How many bytes there are, and their SHA-256, hex.
-pub(super) fn digest(from: &mut dyn std::io::Read) -> std::io::Result<(u64, String)> {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
-    loop {
-        let read = from.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((bytes, hex(context.finish().as_ref())));
-        }
-        context.update(&buffer[..read]);
-        bytes += read as u64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wanted(incident: Option<&str>) -> Wanted {
-        let at = |text: &str| text.parse().expect("a time");
-        let (from, to) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
-        Wanted { from, to, device: None, incident: incident.map(str::to_owned) }
-    }
-
-    #[test]
-    fn a_period_has_its_beginning_and_not_its_end_and_what_reached_into_it_belongs_to_it() {
-        let wanted = wanted(None);
-        let holds = |at: &str| wanted.holds(&json!(at));
-        assert!(holds("2026-10-01T00:00:00Z") && holds("2026-10-31T23:59:59.999Z"));
-        assert!(!holds("2026-11-01T00:00:00Z") && !holds("2026-09-30T23:59:59.999Z") && !holds("nonsense"));
-        let touches = |from: &str, until: Value| wanted.touches(&json!(from), &until);
-        assert!(touches("2026-01-01T00:00:00Z", Value::Null), "open since January");
-        assert!(touches("2026-09-30T00:00:00Z", json!("2026-10-01T00:00:00Z")));
-        assert!(!touches("2026-09-30T00:00:00Z", json!("2026-09-30T23:00:00Z")));
-        assert!(!touches("2026-11-01T00:00:00Z", Value::Null));
-    }
-
-    #[test]
-    fn an_incident_is_named_by_its_number() {
-        assert_eq!(wanted(None).incident_number().expect("none"), None);
-        for text in ["INC-000012", "12", "000012"] {
-            assert_eq!(wanted(Some(text)).incident_number().expect("a number"), Some(12));
-        }
-        assert!(wanted(Some("../12")).incident_number().is_err());
-    }
-
-    #[test]
-    fn a_table_holds_no_formula_and_no_path_of_anybody() {
-        assert_eq!(cell(&json!("=HYPERLINK(1)")), "'=HYPERLINK(1)");
-        assert_eq!(cell(&json!("-1+2")), "'-1+2");
-        assert_eq!(cell(&json!({ "vi": "Khói", "en": "Smoke" })), "Khói");
-        assert_eq!([cell(&Value::Null), cell(&json!(-3))], ["", "-3"]);
-        assert_eq!(attachment(12, &"a".repeat(64)).expect("a digest"), format!("files/INC-000012/{}", "a".repeat(64)));
-        assert!(attachment(12, "../../etc/passwd").is_err());
-    }
-
-    #[test]
-    fn nothing_is_written_beside_the_parts_whatever_the_collector_names() {
-        let dir = tempfile::tempdir().expect("directory");
-        let parts = Parts::make(&dir.path().join("a.tar")).expect("made");
-        let outside = dir.path().join("outside");
-        for name in ["../outside", "keys/../../outside", &outside.display().to_string(), "", "keys/"] {
-            assert!(parts.write(name, b"x").is_err(), "{name}");
-        }
-        assert!(!outside.exists());
-        parts.write(&key_file("0123456789abcdef"), b"x").expect("written");
-        assert_eq!(parts.list().expect("listed")[0].name, "keys/0123456789abcdef.pem");
-        assert!(super::super::is_key("0123456789abcdef"));
-        for id in ["", "../0123456789abc", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0"] {
-            assert!(!super::super::is_key(id), "{id}");
-        }
-    }
 
     #[test]
     fn records_of_a_device_are_those_of_its_incidents_too() {
@@ -539,5 +332,11 @@ mod tests {
         assert!(of_device.hold("srv-1") && of_device.hold("INC-000012"));
         assert!(!of_device.hold("srv-2") && !of_device.hold("INC-000001"));
         assert!(Subjects(None).hold("anybody"));
+    }
+
+    #[test]
+    fn a_file_of_an_incident_has_no_path_of_anybody() {
+        assert_eq!(attachment(12, &"a".repeat(64)).expect("a digest"), format!("files/INC-000012/{}", "a".repeat(64)));
+        assert!(attachment(12, "../../etc/passwd").is_err());
     }
 }

@@ -1,13 +1,18 @@
 //! Records for an investigation (article 6.3): one archive of what is asked for, which proves itself without the collector.
 //!
 //! [`export`] asks the running collector over its API, so that whoever asks sees what they may see and the reading of personal data is
-//! recorded. [`kept`] says how long records stay, and what holds them. [`verify`] needs nothing but the archive. What stands in it, and how it is checked, is in `docs/records.md`;
+//! recorded. [`stamps`] are what an authority outside says of when it was there. [`kept`] says how long records stay, and what holds them.
+//! [`verify`] needs nothing but the archive. What stands in it, and how it is checked, is in `docs/records.md`;
 //! `tests/peers/verify_records.py` is a second verifier, by that page alone.
 
+mod attestations;
 pub mod export;
 pub mod kept;
+mod parts;
+pub mod stamps;
 pub mod verify;
 
+pub use parts::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::tar;
@@ -19,6 +24,14 @@ const FORMAT: &str = "ioc-watch records 1";
 const MANIFEST: &str = "manifest.json";
 /// The signature of its bytes, base64.
 const SIGNATURE: &str = "manifest.sig";
+/// What people attested of backups of other systems.
+const ATTESTATIONS: &str = "attestations.jsonl";
+/// What a time stamping authority said of the manifest's bytes (RFC 3161), where one was asked.
+const STAMP: &str = "manifest.tsr";
+/// What it said of heads of the log, a line each; its answers lie in `stamps/`.
+const STAMPS: &str = "stamps.jsonl";
+/// The certificates by which they are checked.
+const STAMP_AUTHORITY: &str = "stamp-ca.pem";
 /// The certificate of the authority that certified the keys.
 const AUTHORITY: &str = "ca.pem";
 /// Audit records, each with its proof.

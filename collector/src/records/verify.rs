@@ -9,14 +9,18 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use ioc_common::audit_head::{key_id, verify_text};
+use ioc_common::audit_head::{AuditHead, key_id, verify_text};
 use ioc_common::encoding::{hex, sha256_hex};
 use ioc_engine::pki::record_key::certified_key;
 use ioc_store::audit::{AuditRecord, follows};
-use ioc_store::merkle::{parse, root_of};
+use ioc_store::merkle::{is_beginning, parse, root_of};
 
-use super::export::digest;
-use super::{AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, is_key, is_part, key_file, statement};
+use super::parts::digest;
+use super::stamps::{Pending, PendingStamps, STAMPS_MAX, stamp_file};
+use super::{
+    ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
+    is_key, is_part, key_file, statement,
+};
 use crate::tar::{TarEntry, list};
 
 /// Largest manifest, certificate or signature, bytes.
@@ -33,6 +37,8 @@ pub struct Checked {
     pub about: Vec<String>,
     /// What is wrong with it; nothing when it is whole and proves itself.
     pub findings: Vec<String>,
+    /// Time stamps that are still to be checked ([`super::stamps::check`]).
+    pub stamps: PendingStamps,
 }
 
 /// Checks an archive. `authority` is the authority's certificate, PEM, that whoever checks already has; without it the archive's own is
@@ -64,12 +70,14 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
     }
     let authority = authority.unwrap_or(&own).to_owned();
     // What nobody signed is not read any further: it may be anything.
-    let (records, files) = if found.signatures(&manifest, &body, &authority)? {
+    let (records, files, stamps) = if found.signatures(&manifest, &body, &authority)? {
         found.files(&manifest)?;
-        (found.audit(&manifest)?, found.attachments()?)
+        (found.audit(&manifest)?, found.attachments()?, found.stamps(&manifest, &body, &authority)?)
     } else {
-        (0, 0)
+        (0, 0, Vec::new())
     };
+    let has_authority = found.entries.contains_key(STAMP_AUTHORITY);
+    let stamp_authority = has_authority.then(|| found.small(STAMP_AUTHORITY)).transpose()?;
     found
         .findings
         .extend(manifest.findings.iter().map(|one| format!("when it was made, the log was not sound: {one}")));
@@ -80,10 +88,15 @@ pub fn check(archive: &Path, authority: Option<&str>) -> anyhow::Result<Checked>
             "{records} audit records, proven by the head of record {}, signed at {}",
             manifest.head.number, manifest.head.at
         ),
-        format!("{} files, {files} of them of incidents; signed by {}", manifest.files.len(), manifest.key),
+        format!(
+            "{} files, {files} of them of incidents and attestations; signed by {}",
+            manifest.files.len(),
+            manifest.key
+        ),
         format!("the authority's certificate has the SHA-256 fingerprint {fingerprint}"),
     ];
-    Ok(Checked { about, findings: found.findings })
+    let stamps = PendingStamps { all: stamps, authority: stamp_authority };
+    Ok(Checked { about, findings: found.findings, stamps })
 }
 
 fn rustls_fingerprint(pem: &str) -> anyhow::Result<String> {
@@ -121,7 +134,7 @@ impl Archive {
     fn files(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
         let listed: BTreeMap<&str, _> = manifest.files.iter().map(|file| (file.name.as_str(), file)).collect();
         for (name, entry) in self.entries.clone() {
-            if [MANIFEST, SIGNATURE].contains(&name.as_str()) {
+            if [MANIFEST, SIGNATURE, STAMP].contains(&name.as_str()) {
                 continue;
             }
             match listed.get(name.as_str()) {
@@ -196,7 +209,52 @@ impl Archive {
         Ok(count)
     }
 
-    /// Every file of an incident is the one that the incident names. How many there are.
+    /// What of the archive a time stamping authority is said to have stamped: the manifest, and heads of the log. That the log of such a head is
+    /// the beginning of this one is looked at here; whether its time stamp is good, by openssl.
+    fn stamps(&mut self, manifest: &Manifest, body: &[u8], authority: &str) -> anyhow::Result<Vec<Pending>> {
+        let mut all = Vec::new();
+        if let Some(entry) = self.entries.get(STAMPS).cloned() {
+            let (mut read, mut findings) = (Vec::new(), Vec::new());
+            let mut lines = Lines::new(STAMPS, entry.read(&mut self.file)?);
+            while let Some((place, line)) = lines.next_one()? {
+                anyhow::ensure!(read.len() < STAMPS_MAX, "{STAMPS}: there are more than {STAMPS_MAX}");
+                let head = serde_json::from_value::<AuditHead>(line["head"].clone());
+                let head = head.with_context(|| format!("{STAMPS}, line {place}"))?;
+                let proof = line["proof"].as_array().into_iter().flatten();
+                read.push((head, proof.map(|hash| hash.as_str().and_then(parse)).collect::<Option<Vec<_>>>()));
+            }
+            for (head, proof) in read {
+                let number = head.number;
+                anyhow::ensure!(is_key(&head.key), "{STAMPS}: the key {:?} is none", head.key);
+                let certificate = String::from_utf8(self.small(&key_file(&head.key))?).unwrap_or_default();
+                if !certified_key(&certificate, authority).is_ok_and(|public| head.is_signed_by(&public)) {
+                    findings.push(format!("{STAMPS}: the head of record {number} is not signed by its key"));
+                }
+                let shown = proof.zip(parse(&head.root)).zip(parse(&manifest.head.root));
+                let is_shown = shown.is_some_and(|((proof, old), new)| {
+                    is_beginning((number, &old), (manifest.head.number, &new), &proof)
+                });
+                if !is_shown {
+                    findings.push(format!(
+                        "{STAMPS}: the log up to record {number} is no beginning of the one that was signed"
+                    ));
+                }
+                all.push(Pending {
+                    what: format!("the log up to record {number}"),
+                    digest: sha256_hex(head.stamped_text().as_bytes()),
+                    reply: self.small(&stamp_file(number))?,
+                });
+            }
+            findings.into_iter().for_each(|finding| self.find(finding));
+        }
+        if self.entries.contains_key(STAMP) {
+            let reply = self.small(STAMP)?;
+            all.push(Pending { what: "the archive".to_owned(), digest: sha256_hex(body), reply });
+        }
+        Ok(all)
+    }
+
+    /// Every file of an incident or an attestation is the one that is named there. How many there are.
     fn attachments(&mut self) -> anyhow::Result<usize> {
         let entry = self.entries.get(INCIDENTS).with_context(|| format!("{INCIDENTS} is missing"))?.clone();
         let mut named = Vec::new();
@@ -208,13 +266,22 @@ impl Archive {
                 named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
             }
         }
+        if let Some(entry) = self.entries.get(ATTESTATIONS).cloned() {
+            let mut lines = Lines::new(ATTESTATIONS, entry.read(&mut self.file)?);
+            while let Some((_, line)) = lines.next_one()? {
+                for file in line["files"].as_array().into_iter().flatten() {
+                    let sha256 = file["sha256"].as_str().unwrap_or_default();
+                    named.push((format!("files/evidence/{sha256}"), sha256.to_owned()));
+                }
+            }
+        }
         for (name, sha256) in &named {
             let Some(entry) = self.entries.get(name).cloned() else {
                 self.find(format!("{name}: it is missing"));
                 continue;
             };
             if digest(&mut entry.read(&mut self.file)?)?.1 != *sha256 {
-                self.find(format!("{name}: it is not the file that the incident names"));
+                self.find(format!("{name}: it is not the file that is named"));
             }
         }
         Ok(named.len())

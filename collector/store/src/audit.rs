@@ -54,6 +54,25 @@ pub struct AuditKey {
     pub at: Timestamp,
 }
 
+/// How many records are looked through for words at a time ([`crate::Reader::audit_before`]): each is read whole.
+pub const LOOKED_THROUGH: u64 = 200_000;
+
+/// Longest answer of a time stamping authority that is kept, bytes: it has its certificates with it.
+pub const STAMP_MAX_BYTES: usize = 65_536;
+
+/// What a time stamping authority said of a signed head (RFC 3161), checked before it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditStamp {
+    /// Of the head of this record.
+    pub number: u64,
+    /// When the authority says that it was there.
+    pub at: Timestamp,
+    /// Who says so: the subject of the certificate that signed it.
+    pub authority: String,
+    /// The whole answer, DER, up to [`STAMP_MAX_BYTES`].
+    pub reply: Vec<u8>,
+}
+
 /// Where the log ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditTip {

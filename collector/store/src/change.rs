@@ -11,8 +11,8 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, BackupAttestation, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
-    OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover,
+    JobRecord, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -157,6 +157,8 @@ pub enum Change {
     ExpectedBackupGone { device: DeviceId, kind: BackupKind },
     /// A person said how a backup stands that nothing can look at.
     BackupAttested { device: DeviceId, kind: BackupKind, attestation: BackupAttestation },
+    /// A file shows what was attested of a backup last.
+    BackupEvidence { device: DeviceId, kind: BackupKind, file: BackupEvidence, content: Vec<u8> },
     /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.
@@ -236,4 +238,6 @@ pub enum Change {
     AuditKey(audit::AuditKey),
     /// A signed head of the audit log, and the tree that it is the root of.
     AuditHead { head: AuditHead, tree: Frontier },
+    /// What a time stamping authority said of a signed head; told again, it is not kept twice.
+    AuditStamp(audit::AuditStamp),
 }

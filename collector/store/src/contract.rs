@@ -3,6 +3,7 @@
 //! An implementation keeps the contract with one line among its own tests: [`check`], with how its store in a directory is opened. It is
 //! opened there again and again, each time after the one before was dropped, as after a kill; what was committed must be there.
 
+mod audit_stamps;
 mod certificates;
 mod clock;
 mod compaction;
@@ -68,6 +69,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         accounts_and_tokens,
         requests,
         audit_chain,
+        audit_stamps::audit_stamps,
         all_or_nothing,
         compaction::rows_and_compaction,
         compaction::nothing_is_deleted_while_the_clock_is_in_doubt,

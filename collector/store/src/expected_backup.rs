@@ -220,6 +220,84 @@ pub struct BackupAttestation {
     pub at: Timestamp,
 }
 
+/// Most files of one attestation.
+pub const EVIDENCE_MAX: usize = 10;
+
+/// A file that shows what was attested. Its content lies in the store.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupEvidence {
+    /// The file's name.
+    pub name: String,
+    /// SHA-256 of its content, hex.
+    pub sha256: String,
+    /// The file's size, bytes.
+    pub bytes: u64,
+    /// What sort of file it is, by its first bytes.
+    pub kind: EvidenceKind,
+    /// The account that added it.
+    pub who: String,
+    pub at: Timestamp,
+}
+
+/// A sort of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EvidenceKind {
+    /// A PDF.
+    Pdf,
+    /// A picture.
+    Image,
+    /// An archive, or a document of an office program, which is one.
+    Zip,
+    /// Plain text, UTF-8.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+impl EvidenceKind {
+    /// What it is by its content; its name may say anything.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        let begins = |all: &[&[u8]]| all.iter().any(|one| content.starts_with(one));
+        if begins(&[b"%PDF-"]) {
+            Self::Pdf
+        } else if begins(&[b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"]) {
+            Self::Image
+        } else if begins(&[b"PK\x03\x04"]) {
+            Self::Zip
+        } else if std::str::from_utf8(content).is_ok_and(|text| !text.contains('\0')) {
+            Self::Text
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Its name in the API and in texts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Image => "image",
+            Self::Zip => "zip",
+            Self::Text => "text",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a person said of a backup, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAttestation {
+    /// Its number among all of them.
+    pub number: u64,
+    /// What they said.
+    pub attestation: BackupAttestation,
+    /// The files that show it, as they were added.
+    pub files: Vec<BackupEvidence>,
+}
+
 /// Which expected backups are asked for, in the order of devices and kinds.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedBackupQuery {

@@ -7,6 +7,7 @@ mod account;
 mod archive;
 pub mod audit;
 pub mod audit_check;
+pub mod audit_text;
 pub mod authenticity;
 pub mod backup;
 mod change;
@@ -58,8 +59,8 @@ pub use directory::{
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use expected_backup::{
-    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, CopyRule,
-    ExpectedBackup, ExpectedBackupQuery,
+    BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource,
+    BackupState, CopyRule, EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
 };
 pub use job::{JobRecord, JobReport};
 pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};

@@ -142,6 +142,73 @@ impl Tree {
         }
         path
     }
+
+    /// The hashes that show that a tree of the first `size` records is the beginning of this one (RFC 9162, section 2.1.4.1). Empty where it is
+    /// the whole, or no beginning of it.
+    #[must_use]
+    pub fn consistency(&self, size: usize) -> Vec<Hash> {
+        let whole = self.levels.first().map_or(0, Vec::len);
+        if size == 0 || size >= whole {
+            return Vec::new();
+        }
+        // From the root down to where the smaller tree ends; what stands beside that way, from below.
+        let (mut path, mut start, mut left, mut length, mut is_first) = (Vec::new(), 0, size, whole, true);
+        while left < length {
+            let half = length.next_power_of_two() / 2;
+            if left <= half {
+                path.extend(self.subtree(start + half, length - half));
+                length = half;
+            } else {
+                path.extend(self.subtree(start, half));
+                (start, left, length, is_first) = (start + half, left - half, length - half, false);
+            }
+        }
+        if !is_first {
+            path.extend(self.subtree(start, length));
+        }
+        path.reverse();
+        path
+    }
+
+    /// The root of the subtree that begins with a leaf and has so many.
+    fn subtree(&self, start: usize, length: usize) -> Option<Hash> {
+        let level = length.next_power_of_two().trailing_zeros();
+        self.levels.get(level as usize)?.get(start >> level).copied()
+    }
+}
+
+/// Whether a tree of `first` leaves with one root is the beginning of one of `second` leaves with another (RFC 9162, section 2.1.4.2).
+#[must_use]
+pub fn is_beginning(first: (u64, &Hash), second: (u64, &Hash), proof: &[Hash]) -> bool {
+    let ((first, first_root), (second, second_root)) = (first, second);
+    if first == 0 || first > second {
+        return false;
+    }
+    if first == second {
+        return proof.is_empty() && first_root == second_root;
+    }
+    let own = first.is_power_of_two().then_some(first_root);
+    let mut path = own.into_iter().chain(proof);
+    let (mut at, mut last) = (first - 1, second - 1);
+    let whole = at.trailing_ones();
+    (at, last) = (at >> whole, last >> whole);
+    let Some(begin) = path.next() else { return false };
+    let (mut old, mut new) = (*begin, *begin);
+    for neighbour in path {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            (old, new) = (node(neighbour, &old), node(neighbour, &new));
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            new = node(&new, neighbour);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    old == *first_root && new == *second_root && last == 0
 }
 
 /// The root that a record, counted from 0, and its proof lead to in a tree of this size (RFC 9162, section 2.1.3.2); none where the proof is
@@ -228,6 +295,21 @@ mod tests {
                 prop_assert_ne!(root_of(&MISSING, place as u64, size, &proof), Some(tree.root()));
             }
             prop_assert!(whole.proof(size).is_empty());
+            // Each beginning is shown to be one, and nothing else is.
+            for beginning in 1..=size {
+                let first = (beginning as u64, defined(&leaves[..beginning]));
+                let (proof, root) = (whole.consistency(beginning), tree.root());
+                let shows = |first: (u64, &Hash), proof: &[Hash]| is_beginning(first, (size as u64, &root), proof);
+                prop_assert!(shows((first.0, &first.1), &proof));
+                prop_assert!(!shows((first.0, &MISSING), &proof));
+                prop_assert!(first.0 == 1 || !shows((first.0 - 1, &first.1), &proof));
+                if let Some(spoilt) = proof.len().checked_sub(1) {
+                    prop_assert!(!shows((first.0, &first.1), &proof[..spoilt]));
+                    let mut other = proof.clone();
+                    other[spoilt][0] ^= 1;
+                    prop_assert!(!shows((first.0, &first.1), &other));
+                }
+            }
             prop_assert_eq!(tree.size(), size as u64);
             prop_assert_eq!(tree.root(), defined(&leaves));
         }

@@ -9,8 +9,10 @@ pub const NAMES_MAX: usize = 4;
 pub const AUDIT_ROWS: u64 = 2_000_000;
 /// … of the newest incidents …
 pub const INCIDENT_ROWS: u64 = 50_000;
-/// … and of the newest events. What is older was not searched.
+/// … of the newest events …
 pub const EVENT_ROWS: u64 = 500_000;
+/// … and of the newest changes of documents, whatever they are of. What is older was not searched, and that is said ([`PersonTraces::ends`]).
+pub const CHANGE_ROWS: u64 = 50_000;
 
 /// A kind of place where a person may appear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,8 @@ pub enum PersonTraceKind {
     Notice,
     /// What a survey found on a machine: an account, or a session there.
     Document,
+    /// What surveys found on a machine before: a change of a document.
+    Change,
     /// Something that happened on a machine.
     Event,
     /// Numbers of an account on machines.
@@ -53,7 +57,7 @@ pub enum PersonTraceKind {
 
 impl PersonTraceKind {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Account,
         Self::Session,
         Self::Token,
@@ -67,6 +71,7 @@ impl PersonTraceKind {
         Self::Step,
         Self::Notice,
         Self::Document,
+        Self::Change,
         Self::Event,
         Self::Series,
         Self::AuditBy,
@@ -90,6 +95,7 @@ impl PersonTraceKind {
             Self::Step => "step",
             Self::Notice => "notice",
             Self::Document => "document",
+            Self::Change => "change",
             Self::Event => "event",
             Self::Series => "series",
             Self::AuditBy => "audit_by",
@@ -107,6 +113,10 @@ pub struct PersonTrace {
     pub at: Option<Timestamp>,
     /// Which one: a device, an incident, the number of an audit record.
     pub subject: String,
+    /// What is said of it by a word of the program's own, apart by spaces where there are several: the role of an account and `disabled`,
+    /// `officer` and `leader` of a device, the state of a notice, the name of a document or an event, the action of an audit record. Empty where
+    /// there is none.
+    pub word: String,
     /// What stands there of them, in a line.
     pub text: String,
 }
@@ -118,6 +128,8 @@ pub struct PersonTraces {
     pub traces: Vec<PersonTrace>,
     /// Kinds of which there are more than were asked for.
     pub cut: Vec<PersonTraceKind>,
+    /// Kinds that were not looked through to their beginning, and from which moment on they were.
+    pub ends: Vec<(PersonTraceKind, Timestamp)>,
 }
 
 impl PersonTraces {
@@ -137,7 +149,13 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_said() {
-        let trace = || PersonTrace { kind: PersonTraceKind::Step, at: None, subject: "1".into(), text: String::new() };
+        let trace = || PersonTrace {
+            kind: PersonTraceKind::Step,
+            at: None,
+            subject: "1".into(),
+            word: String::new(),
+            text: String::new(),
+        };
         let mut all = PersonTraces::default();
         all.take(PersonTraceKind::Step, vec![trace(), trace()], 2);
         assert_eq!((all.traces.len(), all.cut.len()), (2, 0));

@@ -11,7 +11,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
-use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::retention::{
@@ -20,11 +20,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord, RowNumbers,
-    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident, audit, coverage,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -78,7 +78,7 @@ pub trait Reader: Send {
     ) -> Result<Vec<(String, PastState)>, StoreError>;
 
     /// Changes of a device's documents, newest first, a page of them.
-    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError>;
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError>;
 
     /// Which of a device's changes, at most `limit`, can be forgotten so that what stood at `before` and later is still known.
     fn forgettable_changes(
@@ -172,7 +172,15 @@ pub trait Reader: Send {
         device: &DeviceId,
         kind: BackupKind,
         limit: usize,
-    ) -> Result<Vec<BackupAttestation>, StoreError>;
+    ) -> Result<Vec<KeptAttestation>, StoreError>;
+
+    /// A file that shows what was attested of a backup, by what it holds, with its content.
+    fn backup_evidence(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
 
     /// How many are in which state.
     fn counts(&self) -> Result<Counts, StoreError>;
@@ -201,7 +209,7 @@ pub trait Reader: Send {
     /// The newest certificate of each device: whose, and when it ends; the soonest first.
     fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError>;
 
-    /// Audit records, the newest first, below a number, with these words in them.
+    /// Audit records, the newest first, below a number; with words, those of the newest [`audit::LOOKED_THROUGH`] that have them.
     fn audit_before(
         &self,
         before: Option<u64>,
@@ -273,6 +281,12 @@ pub trait Reader: Send {
     /// The newest signed head whose record is in the log. It is an older one than the newest where the end of the log was cut off, or was lost
     /// when the store was saved.
     fn last_audit_head_in_log(&self) -> Result<Option<AuditHead>, StoreError>;
+
+    /// What a time stamping authority said of heads after a record's number, in their order.
+    fn audit_stamps(&self, after: u64, limit: usize) -> Result<Vec<audit::AuditStamp>, StoreError>;
+
+    /// What it said of the newest head that it was asked about.
+    fn last_audit_stamp(&self) -> Result<Option<audit::AuditStamp>, StoreError>;
 
     /// The keys that signed them, in the order in which they were first used.
     fn audit_keys(&self) -> Result<Vec<audit::AuditKey>, StoreError>;

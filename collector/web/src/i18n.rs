@@ -197,6 +197,10 @@ mod tests {
                 "backup-view-",
                 "search-kind-",
                 "search-reached",
+                "search-refused-",
+                "evidence-kind-",
+                "person-word-",
+                "person-notice-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -3,63 +3,41 @@
 //! Who may see what is decided by the store, record by record; names of people are looked through only for who may see them, once it is on
 //! record that they do.
 
-use std::fmt::Write as _;
+mod form;
 
 use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::language::Language;
 use ioc_judge::Text;
 use ioc_store::Right;
-use ioc_store::search::{FoundRecord, SearchHit, SearchKind, SearchPage, SearchQuery, TYPED_MAX_CHARS, WordsQuery};
-use ioc_store::template::{csv_field, percent_encoded};
-use serde::{Deserialize, Serialize};
+use ioc_store::audit_text;
+use ioc_store::search::{FoundRecord, SearchHit, SearchKind, SearchPage, SearchQuery, WordsQuery};
+use ioc_store::template::csv_field;
+use serde::Serialize;
 
-use crate::api::{ApiResult, device_id, number_of_cursor, page_limit};
+use crate::api::ApiResult;
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
+pub(crate) use form::SearchForm;
 
 /// Records on one page.
 const ROWS: usize = 50;
-/// Most records of a file, and most pages that are asked for it.
+/// Most records of a file, and how long all of it may be looked for, microseconds: an answer of the store's ends by itself before that.
 const CSV_MAX: usize = 5000;
-const CSV_PAGES_MAX: usize = 200;
+const CSV_US: u64 = 3_000_000;
 /// Longest text that stands around what was found, characters.
 const SHOWN_MAX_CHARS: usize = 400;
 /// How much of it stands before what was found, characters.
 const BEFORE_CHARS: usize = 60;
-
-/// What is asked.
-#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
-#[serde(default)]
-pub(crate) struct SearchForm {
-    /// Words, `"phrases"`, beginnings (`từ*`), and what must not be there (`-từ`). With marks as written, without them however written.
-    q: String,
-    /// Only this kind: `audit`, `event`, `fault`, `incident`, `step` or `notice`; of all that may be seen without it.
-    kind: String,
-    /// From this moment on, or this day of the site's.
-    from: String,
-    /// Before this moment, or up to the end of this day.
-    to: String,
-    /// Done by this account.
-    actor: String,
-    /// On this device, by its identifier.
-    device: String,
-    /// About this article of the regulation, or a part of it, such as `7` or `7.1`.
-    article: String,
-    /// What `next_cursor` gave.
-    cursor: String,
-    /// At most so many records, 100 without it, 500 at most.
-    limit: Option<usize>,
-}
 
 /// A record that was found.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -100,81 +78,6 @@ pub(crate) struct SearchAnswer {
     not_indexed: u64,
 }
 
-/// A moment, or a day of the site's; `end` gives the end of that day.
-fn moment(app: &App, field: &'static str, text: &str, end: bool) -> Result<Option<Timestamp>, Problem> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(Some(at));
-    }
-    let day = text.parse::<jiff::civil::Date>().and_then(|day| {
-        let day = if end { day.tomorrow()? } else { day };
-        day.to_datetime(jiff::civil::Time::midnight()).to_zoned_datetime(app.config().timezone.clone())
-    });
-    let found = day.map_err(|_| {
-        Problem::invalid(format!(
-            "{field}: found {text:?}; allowed is a day such as 2026-11-29, or a moment such as 2026-11-29T03:00:00Z"
-        ))
-    })?;
-    Ok(Some(Timestamp::from_millis(found.timestamp().as_millisecond())))
-}
-
-impl SearchForm {
-    /// What the store is asked for a person; names of people are not looked through yet.
-    fn query(&self, app: &App, person: &Person) -> Result<SearchQuery, Problem> {
-        let may = |kind: &SearchKind| *kind != SearchKind::Audit || person.may(Right::Audit);
-        let mut kinds: Vec<SearchKind> = SearchKind::ALL.into_iter().filter(may).collect();
-        if !self.kind.is_empty() {
-            let kind = SearchKind::parse(&self.kind).ok_or_else(|| {
-                let all = SearchKind::ALL.map(SearchKind::as_str).join(", ");
-                Problem::invalid(format!("kind: found {:?}; allowed are {all}", self.kind))
-            })?;
-            kinds.retain(|one| *one == kind);
-        }
-        let article = self.article.trim();
-        if !article.is_empty() && !article.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(Problem::invalid(format!("article: found {article:?}; allowed is a number such as 7 or 7.1")));
-        }
-        let cursor = Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty());
-        Ok(SearchQuery {
-            words: WordsQuery::parse(&self.q),
-            kinds,
-            from: moment(app, "from", &self.from, false)?,
-            until: moment(app, "to", &self.to, true)?,
-            actor: self.actor.trim().chars().take(TYPED_MAX_CHARS).collect(),
-            device: Some(self.device.trim()).filter(|id| !id.is_empty()).map(device_id).transpose()?,
-            article: article.chars().take(20).collect(),
-            personal: false,
-            before: number_of_cursor(cursor)?,
-            limit: page_limit(self.limit),
-        })
-    }
-
-    /// The same in an address, without where it goes on.
-    fn address(&self) -> String {
-        let fields = [
-            ("q", &self.q),
-            ("kind", &self.kind),
-            ("from", &self.from),
-            ("to", &self.to),
-            ("actor", &self.actor),
-            ("device", &self.device),
-            ("article", &self.article),
-        ];
-        let mut text = String::new();
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
-            let _ = write!(text, "{}{name}={}", if text.is_empty() { "" } else { "&" }, percent_encoded(value));
-        }
-        text
-    }
-
-    fn is_empty(&self) -> bool {
-        self.address().is_empty()
-    }
-}
-
 /// Asks the store. Who may see names of people is asked for with them; where it cannot be put on record that they saw any, without.
 async fn find(app: &App, person: &Person, mut query: SearchQuery) -> Result<SearchPage, Problem> {
     query.personal = person.may(Right::Personal);
@@ -208,14 +111,22 @@ fn open(hit: &mut SearchHit) {
     }
 }
 
+/// What is not empty of these, in a line.
+fn joined(all: &[&str]) -> String {
+    let all: Vec<&str> = all.iter().copied().filter(|one| !one.is_empty()).collect();
+    all.join(" · ")
+}
+
 /// What a record says in a line, and what else: the texts that are shown, in both languages.
 fn texts_of(record: &FoundRecord) -> (Text, Text) {
     let same = |text: &str| Text::new(text, text);
     match record {
         FoundRecord::Audit(one) => {
-            let rest: Vec<&str> =
-                [one.subject.as_str(), &one.detail].into_iter().filter(|one| !one.is_empty()).collect();
-            (same(&one.action), same(&rest.join(" · ")))
+            let Some((vi, en)) = audit_text::text_of(&one.action) else {
+                let rest = [one.subject.as_str(), &one.detail];
+                return (same(&one.action), same(&joined(&rest)));
+            };
+            (Text::new(vi, en), same(&joined(&[&one.action, &one.subject, &one.detail])))
         }
         FoundRecord::Event { event, .. } => {
             let fields: Vec<String> = event.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -404,7 +315,7 @@ pub(crate) async fn page(
         form,
     };
     match shown.form.query(&app, &person) {
-        Err(problem) => shown.refused = problem.detail().to_owned(),
+        Err(refused) => shown.refused = refused.text(&shown.page_context),
         Ok(query) if asked => {
             let words = query.words.clone();
             match find(&app, &person, SearchQuery { limit: ROWS, ..query }).await {
@@ -434,7 +345,8 @@ pub(crate) async fn api(
     Ok(Json(SearchAnswer { items, next_cursor, reached: page.reached, not_indexed: page.not_indexed }))
 }
 
-/// The same as a file for a spreadsheet: the newest records, at most [`CSV_MAX`]. Where there are more, its name says so.
+/// The same as a file for a spreadsheet: the newest records, at most [`CSV_MAX`], and those that are found in [`CSV_US`]. Where there may be more,
+/// its name says so.
 pub(crate) async fn csv(
     State(app): State<App>,
     person: Person,
@@ -442,13 +354,14 @@ pub(crate) async fn csv(
 ) -> Result<Response, Problem> {
     let mut query = SearchQuery { limit: ioc_store::search::PAGE_MAX, ..form.query(&app, &person)? };
     let mut items: Vec<SearchItem> = Vec::new();
-    let mut more = true;
-    for _ in 0..CSV_PAGES_MAX {
+    let mut more;
+    let ends_us = clock::boottime_us() + CSV_US;
+    loop {
         let page = find(&app, &person, query.clone()).await?;
         items.extend(page.hits.iter().map(|hit| item(hit, person.language)));
         query.before = page.next;
         more = page.next.is_some();
-        if !more || items.len() >= CSV_MAX {
+        if !more || items.len() >= CSV_MAX || clock::boottime_us() > ends_us {
             break;
         }
     }

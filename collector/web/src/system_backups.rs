@@ -1,7 +1,10 @@
 //! Backups that are expected of the systems in the inventory: what is stated, what was seen, what a person attests; as a page and in the
 //! API (articles 7.1, 7.2).
 
+pub(crate) mod evidence;
 mod form;
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -28,8 +31,8 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::expected_backup::due_at;
 use ioc_store::scope::AccessScope;
 use ioc_store::{
-    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSource, BackupState, ExpectedBackup,
-    ExpectedBackupQuery, Reader, StoreError,
+    BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSource, BackupState,
+    ExpectedBackup, ExpectedBackupQuery, Reader, StoreError,
 };
 
 /// Attestations of one backup in one answer.
@@ -87,6 +90,8 @@ impl PageAddress {
 /// What is read for the page.
 struct Shown {
     backups: Vec<ExpectedBackup>,
+    /// The files that show what was attested last of one, where there are any.
+    evidence: BTreeMap<(DeviceId, BackupKind), Vec<BackupEvidence>>,
     unstated: Vec<DeviceInfo>,
     coverage: BackupCoverage,
     next: Option<String>,
@@ -139,6 +144,22 @@ impl SystemBackupsPage {
 
     fn is_attested(one: &ExpectedBackup) -> bool {
         Self::is_needed(one) && one.expected.source == BackupSource::Attestation
+    }
+
+    /// The files that show what was attested last of one.
+    fn evidence(&self, one: &ExpectedBackup) -> &[BackupEvidence] {
+        self.shown.evidence.get(&(one.device.clone(), one.kind)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What sort of file it is, and how large.
+    fn about(&self, file: &BackupEvidence) -> String {
+        let kib = file.bytes.div_ceil(1024);
+        format!("{}, {kib} KiB", self.page_context.name("evidence-kind", file.kind.as_str()))
+    }
+
+    /// Whether somebody attested one, so that there is something to show.
+    fn was_attested(one: &ExpectedBackup) -> bool {
+        !one.seen.attested_by.is_empty()
     }
 
     /// How many copies there are and what lacks of three, on two media, one elsewhere.
@@ -211,14 +232,22 @@ fn read_page(reader: &dyn Reader, access: &AccessScope, address: &PageAddress) -
     if address.view() == View::Unstated {
         let unstated = reader.without_expected_backup(&address.after, ROWS)?;
         let next = unstated.last().filter(|_| unstated.len() >= ROWS).map(|last| last.id.to_string());
-        return Ok(Shown { backups: Vec::new(), unstated, coverage, next });
+        return Ok(Shown { backups: Vec::new(), evidence: BTreeMap::new(), unstated, coverage, next });
     }
     let mut query = address.view().query();
     query.after = after_of(&address.after);
     query.device = DeviceId::new(&address.device).ok();
     let backups = visible(reader, access, &query, ROWS)?;
     let next = cursor_behind(&backups, ROWS);
-    Ok(Shown { backups, unstated: Vec::new(), coverage, next })
+    let mut evidence = BTreeMap::new();
+    for one in backups.iter().filter(|one| SystemBackupsPage::is_attested(one)) {
+        let files: Vec<_> =
+            reader.backup_attestations(&one.device, one.kind, 1)?.into_iter().flat_map(|said| said.files).collect();
+        if !files.is_empty() {
+            evidence.insert((one.device.clone(), one.kind), files);
+        }
+    }
+    Ok(Shown { backups, evidence, unstated: Vec::new(), coverage, next })
 }
 
 async fn render(

@@ -6,8 +6,10 @@ mod channel;
 mod job;
 mod kind;
 mod legal;
+mod remote_write;
 mod retention;
 mod ticket;
+mod timestamp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,9 +35,13 @@ pub(crate) use kind::testing;
 use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
+pub use remote_write::RemoteWrite;
+use remote_write::RemoteWriteForm;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
+use timestamp::TimestampForm;
+pub use timestamp::TimestampPlan;
 
 /// The configuration, checked.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -117,6 +123,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// The collector's own backups, where they are made.
     pub backup: Option<BackupPlan>,
+    /// Who stamps heads of the audit log and exports of records.
+    pub timestamp: Option<TimestampPlan>,
     pub legal: LegalBasis,
 }
 
@@ -192,29 +200,6 @@ impl OidcForm {
             second_factor_acr: self.second_factor_acr.into_iter().map(Spanned::into_inner).collect(),
             second_factor_always: self.second_factor_always,
         })
-    }
-}
-
-/// Where remote write sends samples.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteWrite {
-    /// The receiver's address, `http://` or `https://`.
-    pub url: String,
-    /// File with a token that is shown there.
-    pub token_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RemoteWriteForm {
-    url: Spanned<String>,
-    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
-    token_file: Option<PathBuf>,
-}
-
-impl RemoteWriteForm {
-    fn check(self, source: &Source) -> Result<RemoteWrite, ConfigError> {
-        Ok(RemoteWrite { url: whole_url(source, self.url)?, token_file: self.token_file })
     }
 }
 
@@ -294,6 +279,7 @@ struct Form {
     source: Vec<SourceForm>,
     job: Vec<job::JobForm>,
     backup: BackupForm,
+    timestamp: TimestampForm,
     legal: legal::LegalForm,
 }
 
@@ -572,6 +558,7 @@ impl Config {
             sources,
             jobs: job::check(source, form.job)?,
             backup: form.backup.check(source)?,
+            timestamp: form.timestamp.check(source)?,
             legal: form.legal.check(source)?,
         })
     }

@@ -7,14 +7,14 @@ use ioc_common::audit_head::{AuditHead, Witnessed};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::{Severity, Text};
-use ioc_store::audit::AuditKey;
+use ioc_store::audit::{AuditKey, AuditStamp, STAMP_MAX_BYTES};
 use ioc_store::witness::{WitnessVerdict, compare};
 use ioc_store::{Change, Reader, StoreError};
 
-use super::Engine;
 use super::store_faults::Bilingual;
+use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
-use crate::command::BackgroundTask;
+use crate::command::{Answer, BackgroundTask, CommandError};
 use crate::pki::PkiError;
 use crate::pki::record_key::RecordKey;
 
@@ -152,6 +152,22 @@ impl Engine {
         self.audit_heads.pending = Some(head.clone());
         self.batch.changes.push(Change::AuditHead { head, tree: tip.tree });
         Ok(true)
+    }
+
+    /// Keeps what a time stamping authority said of a head, beside it.
+    pub(super) fn keep_stamp(&mut self, stamp: AuditStamp) -> CommandResult {
+        let unavailable = |error: StoreError| CommandError::Unavailable(error.to_string());
+        if self.reader.audit_head(stamp.number).map_err(unavailable)?.is_none() {
+            return Err(CommandError::NotFound(format!("no head of record {} was signed", stamp.number)));
+        }
+        if stamp.reply.len() > STAMP_MAX_BYTES {
+            return Err(CommandError::Invalid(format!("a time stamp has at most {STAMP_MAX_BYTES} bytes")));
+        }
+        let is_kept = |change: &Change| matches!(change, Change::AuditStamp(one) if one.number == stamp.number);
+        if !self.batch.changes.iter().any(is_kept) {
+            self.batch.changes.push(Change::AuditStamp(stamp));
+        }
+        Ok(Answer::Done)
     }
 
     /// A device says which head it witnessed last: from now on it is given newer ones, and what it saw is held against the log.

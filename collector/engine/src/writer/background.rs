@@ -145,6 +145,22 @@ const fn words_of(task: BackgroundTask) -> Words {
             ),
             works: ("Chỉ mục tra cứu lại được cập nhật.", "The search index is kept again."),
         },
+        BackgroundTask::TimeStamps => Words {
+            key: "audit-not-stamped",
+            severity: Severity::Warning,
+            title: ("Nhật ký kiểm toán không được đóng dấu thời gian", "The audit log is not time-stamped"),
+            advice: (
+                "Nhật ký vẫn được ghi và ký, chỉ thiếu xác nhận của bên ngoài về thời gian (điều 6.3). Xem đồng hồ của máy này có đúng không, địa chỉ và tệp «authority_file» trong \
+                 «[timestamp]» còn đúng không, chứng thư của tổ chức cấp dấu thời gian còn hạn không, và chương trình openssl đã được cài chưa.",
+                "The log goes on and is signed; only nobody outside vouches for its time (article 6.3). See whether this machine's clock is right, whether address and authority_file in \
+                 [timestamp] are, whether the authority's certificate has ended, and whether the program openssl is installed.",
+            ),
+            fails: (
+                "Tổ chức cấp dấu thời gian không trả lời hoặc trả lời sai",
+                "The time stamping authority does not answer, or answers wrong",
+            ),
+            works: ("Nhật ký kiểm toán lại được đóng dấu thời gian.", "The audit log is time-stamped again."),
+        },
     }
 }
 
@@ -186,6 +202,7 @@ mod tests {
             BackgroundTask::RestoreDrill,
             BackgroundTask::Retention,
             BackgroundTask::SearchIndex,
+            BackgroundTask::TimeStamps,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

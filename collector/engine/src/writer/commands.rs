@@ -59,6 +59,9 @@ impl Engine {
             Command::AttestBackup { device, kind, attestation, actor } => {
                 self.attest_backup(&device, kind, attestation, &actor, now)
             }
+            Command::AddBackupEvidence { device, kind, name, content, actor } => {
+                self.add_backup_evidence(&device, kind, (&name, content), &actor, now)
+            }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
@@ -95,6 +98,7 @@ impl Engine {
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
+            Command::KeepStamp(stamp) => self.keep_stamp(stamp),
             Command::SetHold { target, from, until, reason, name, actor } => {
                 self.set_hold(target, (from, until), &reason, (&name, &actor), now)
             }

@@ -1,18 +1,20 @@
 //! Backups that are expected of the systems in the inventory: one that failed or is overdue is a fault of its device until a good one is
 //! seen (articles 7.1, 7.2). Seen by a job that reports, by an agent's survey, or by a person where nothing can look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_common::reading::{Backups, Findings as _};
 use ioc_judge::{Alert, InformationSource, Input, Severity, Text};
 use ioc_store::{
-    BackupAttestation, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, Change, ExpectedBackup,
-    ExpectedBackupQuery, Reader, StoreError,
+    BackupAttestation, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, Change,
+    EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, Reader, StoreError,
 };
 
+use super::incidents::checked_file;
 use super::{CommandResult, Engine, jobs};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
@@ -236,6 +238,59 @@ impl Engine {
         self.record(now, actor, AuditLogAction::BackupAttested, device.as_str(), &detail);
         self.batch.changes.push(Change::BackupAttested { device: device.clone(), kind, attestation });
         self.check_expected_backup(&key, now);
+        self.batch.visible = true;
+        Ok(Answer::Done)
+    }
+
+    /// A file shows what was attested of a backup last.
+    pub(super) fn add_backup_evidence(
+        &mut self,
+        device: &DeviceId,
+        kind: BackupKind,
+        (name, content): (&str, Vec<u8>),
+        actor: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let name = checked_file(name, &content)?;
+        let Some(backup) = self.expected_backups.all.get(&(device.clone(), kind)) else {
+            return Err(not_expected(device, kind));
+        };
+        if backup.seen.attested_by.is_empty() {
+            return Err(CommandError::Conflict("nobody has attested this backup; attest it first".to_owned()));
+        }
+        // With those that are decided and not committed yet: said once more since then, it has none.
+        let kept = self.reader.backup_attestations(device, kind, 1);
+        let kept = kept.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let mut known: BTreeSet<String> = kept.into_iter().flat_map(|one| one.files).map(|file| file.sha256).collect();
+        for change in &self.batch.changes {
+            match change {
+                Change::BackupAttested { device: of, kind: of_kind, .. } if of == device && *of_kind == kind => {
+                    known.clear()
+                }
+                Change::BackupEvidence { device: of, kind: of_kind, file, .. } if of == device && *of_kind == kind => {
+                    known.insert(file.sha256.clone());
+                }
+                _ => {}
+            }
+        }
+        let sha256 = sha256_hex(&content);
+        if known.contains(&sha256) {
+            return Ok(Answer::Done);
+        }
+        if known.len() >= EVIDENCE_MAX {
+            return Err(CommandError::Conflict(format!("allowed are {EVIDENCE_MAX} files for what is attested")));
+        }
+        let file = BackupEvidence {
+            name: name.clone(),
+            sha256: sha256.clone(),
+            bytes: content.len() as u64,
+            kind: EvidenceKind::of(&content),
+            who: actor.to_owned(),
+            at: now,
+        };
+        let detail = format!("{}: {name} sha256 {sha256}", kind.as_str());
+        self.record(now, actor, AuditLogAction::BackupEvidenceAdded, device.as_str(), &detail);
+        self.batch.changes.push(Change::BackupEvidence { device: device.clone(), kind, file, content });
         self.batch.visible = true;
         Ok(Answer::Done)
     }

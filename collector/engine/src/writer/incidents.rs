@@ -17,6 +17,21 @@ pub const FILE_MAX_BYTES: usize = 2 * 1024 * 1024;
 /// Longest name of a file.
 const FILE_NAME_MAX_CHARS: usize = 120;
 
+/// The name of a file that somebody adds, where it may be added.
+pub(super) fn checked_file(name: &str, content: &[u8]) -> Result<String, CommandError> {
+    if content.is_empty() || content.len() > FILE_MAX_BYTES {
+        let found = content.len();
+        return Err(CommandError::Invalid(format!("file: found {found} bytes; allowed are 1 to {FILE_MAX_BYTES}")));
+    }
+    // A name, and no way to another place.
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control() && *c != '"').take(FILE_NAME_MAX_CHARS).collect();
+    if name.is_empty() {
+        return Err(CommandError::Invalid("file: found no name".to_owned()));
+    }
+    Ok(name)
+}
+
 impl Engine {
     /// Has the judge decide on a person's wish. Nothing has changed when it refuses.
     pub(super) fn decide(&mut self, input: Input<'_>, now: Timestamp) -> Result<Option<IncidentId>, CommandError> {
@@ -74,16 +89,7 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> super::CommandResult {
-        if content.is_empty() || content.len() > FILE_MAX_BYTES {
-            let found = content.len();
-            return Err(CommandError::Invalid(format!("file: found {found} bytes; allowed are 1 to {FILE_MAX_BYTES}")));
-        }
-        // A name, and no way to another place.
-        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let name: String = name.chars().filter(|c| !c.is_control() && *c != '"').take(FILE_NAME_MAX_CHARS).collect();
-        if name.is_empty() {
-            return Err(CommandError::Invalid("file: found no name".to_owned()));
-        }
+        let name = checked_file(&name, &content)?;
         self.recall(incident)?;
         let sha256 = sha256_hex(&content);
         let bytes = content.len() as u64;

@@ -41,6 +41,7 @@ macro_rules! of_other_records {
             | Change::ExpectedBackup(_)
             | Change::ExpectedBackupGone { .. }
             | Change::BackupAttested { .. }
+            | Change::BackupEvidence { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed
@@ -53,6 +54,7 @@ macro_rules! of_other_records {
             | Change::Audit(_)
             | Change::AuditKey(_)
             | Change::AuditHead { .. }
+            | Change::AuditStamp(_)
     };
 }
 

@@ -34,7 +34,7 @@ fn known(reader: &dyn Reader, name: &str, ms: i64) -> Value {
 fn changes(reader: &dyn Reader, name: Option<&str>) -> Vec<(String, i64, ChangeContent)> {
     let device = id(1);
     let query = ChangeQuery { device: &device, name, from: at(i64::MIN), to: at(i64::MAX), after: None, limit: 1000 };
-    let all = reader.document_changes(&query).expect("reads");
+    let all = reader.document_changes(&query).expect("reads").changes;
     all.into_iter().map(|one| (one.name, one.at.as_millis(), one.content)).collect()
 }
 
@@ -276,12 +276,12 @@ pub(super) fn changes_come_by_pages_and_only_of_what_is_within_reach(open: Open<
     let device = id(1);
     let mut query =
         ChangeQuery { device: &device, name: None, from: at(2), to: at(10), after: None, limit: usize::MAX };
-    let whole = reader.document_changes(&query).expect("reads");
+    let whole = reader.document_changes(&query).expect("reads").changes;
     assert_eq!(whole.len(), 8 * 4);
     (query.limit, query.after) = (5, None);
     let mut paged = Vec::new();
     loop {
-        let page = reader.document_changes(&query).expect("reads");
+        let page = reader.document_changes(&query).expect("reads").changes;
         let Some(last) = page.last() else { break };
         let text = ChangeCursor::of(last).to_string();
         query.after = ChangeCursor::parse(&text);
@@ -293,7 +293,7 @@ pub(super) fn changes_come_by_pages_and_only_of_what_is_within_reach(open: Open<
     // Who may not see people sees that a certificate changed, not whom it names, and nothing of accounts.
     query.after = None;
     reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
-    let page = reader.document_changes(&query).expect("reads");
+    let page = reader.document_changes(&query).expect("reads").changes;
     assert_eq!(page.len(), 5, "a page is whole");
     assert!(!format!("{page:?}").contains("CN=p") && page.iter().all(|one| one.name == "certificates"), "{page:?}");
     let shown = reader.documents_at(&id(1), None, at(5)).expect("reads");
@@ -301,7 +301,7 @@ pub(super) fn changes_come_by_pages_and_only_of_what_is_within_reach(open: Open<
     // Another place.
     let mut reader = store.reader().expect("reads");
     reader.limit(&AccessScope::of(&["Tầng 9".to_owned()])).expect("limited");
-    assert!(reader.document_changes(&query).expect("reads").is_empty());
+    assert!(reader.document_changes(&query).expect("reads").changes.is_empty());
     assert!(reader.documents_at(&id(1), None, at(5)).expect("reads").is_empty());
     assert_eq!(reader.forgettable_changes(&id(1), at(99), 9).expect("reads").count, 0);
     assert!(difference("accounts", &Value::Null, &Value::Null).is_empty());

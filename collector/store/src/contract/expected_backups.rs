@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    BackupAttestation, BackupCoverage, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState,
-    ExpectedBackup, ExpectedBackupQuery,
+    BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource,
+    BackupState, EvidenceKind, ExpectedBackup, ExpectedBackupQuery,
 };
 
 fn backup(n: u32, kind: BackupKind, state: BackupState, copies: u8) -> ExpectedBackup {
@@ -69,7 +69,9 @@ pub(super) fn expected_backups(open: Open<'_>, dir: &Path) {
     assert_eq!(ask(ExpectedBackupQuery { short_of_copies: true, ..any.clone() }, 9), ["d-003 image"]);
     assert_eq!(ask(ExpectedBackupQuery { device: Some(id(3)), ..any.clone() }, 9), ["d-003 image"]);
     let notes = reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads");
+    let notes: Vec<_> = notes.into_iter().map(|one| one.attestation).collect();
     assert_eq!(notes, [said("biên bản 2", true), said("biên bản 1", true)], "the newest first");
+    evidence(store.as_mut());
     let unstated = |reader: &dyn Reader| {
         let all = reader.without_expected_backup("", 9).expect("reads");
         all.into_iter().map(|info| info.id.to_string()).collect::<Vec<_>>()
@@ -91,4 +93,34 @@ pub(super) fn expected_backups(open: Open<'_>, dir: &Path) {
     assert_eq!(seen.iter().map(|one| one.device.to_string()).collect::<Vec<_>>(), ["d-002"]);
     assert!(unstated(reader.as_ref()).is_empty());
     assert!(reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads").is_empty());
+    assert_eq!(reader.backup_evidence(&id(4), BackupKind::Image, "aa").expect("reads"), None);
+}
+
+/// Files that show what was attested last; each once.
+fn evidence(store: &mut dyn Store) {
+    let file = |name: &str, sha256: &str| BackupEvidence {
+        name: name.into(),
+        sha256: sha256.into(),
+        bytes: 3,
+        kind: EvidenceKind::Pdf,
+        who: "bình".into(),
+        at: at(5),
+    };
+    let put = |of: u32, file: BackupEvidence| Change::BackupEvidence {
+        device: id(of),
+        kind: BackupKind::Image,
+        file,
+        content: b"abc".to_vec(),
+    };
+    let (one, two) = (file("biên bản.pdf", "aa"), file("ảnh.png", "bb"));
+    // Of a backup of which nobody said anything there is nothing to show.
+    store.commit(&[put(4, one.clone()), put(4, one.clone()), put(4, two.clone()), put(3, two.clone())]).expect("kept");
+    let reader = store.reader().expect("reads");
+    let all = reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads");
+    assert_eq!(all.iter().map(|one| one.files.len()).collect::<Vec<_>>(), [2, 0], "with the newest");
+    assert_eq!(all[0].files, [one.clone(), two]);
+    let found = reader.backup_evidence(&id(4), BackupKind::Image, "aa").expect("reads");
+    assert_eq!(found, Some((one, b"abc".to_vec())));
+    assert_eq!(reader.backup_evidence(&id(4), BackupKind::Files, "aa").expect("reads"), None);
+    assert_eq!(reader.backup_evidence(&id(3), BackupKind::Image, "bb").expect("reads"), None);
 }

@@ -180,6 +180,8 @@ pub(super) fn words_and_filters(open: Open<'_>, dir: &Path) {
         assert_eq!(found(store, "dia -\"đĩa cứng\""), ["event 1", "audit 1"]);
         assert_eq!(found(store, "dia -cung"), ["event 1", "audit 1"]);
         assert_eq!(found(store, "\"cứng đĩa\""), [] as [&str; 0]);
+        assert_eq!(found(store, "\"sửa thông tin\" thiet bi"), ["audit 1"], "as pages call what was done");
+        assert_eq!(found(store, "\"device described\""), ["audit 1"], "in both languages");
         assert_eq!(found(store, "10.20.30.4"), ["audit 1"]);
         assert_eq!(found(store, "20.30"), ["audit 1"]);
         assert_eq!(found(store, "10.30"), [] as [&str; 0]);

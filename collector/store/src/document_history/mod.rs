@@ -127,6 +127,15 @@ pub struct ChangeQuery<'q> {
     pub limit: usize,
 }
 
+/// A page of changes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChangePage {
+    /// The newest first; fewer than were asked for where they are large, or some are not for whoever asks.
+    pub changes: Vec<DocumentChange>,
+    /// Where it goes on; none at the end.
+    pub next: Option<ChangeCursor>,
+}
+
 /// A place in a list of changes: its text is given out and taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeCursor {

@@ -10,6 +10,7 @@ use ioc_judge::{Fault, Incident, Notice, Text, TimelineStep};
 
 use super::SearchKind;
 use crate::audit::AuditRecord;
+use crate::audit_text;
 use crate::{DeliveryState, EventRecord};
 
 /// A record that was found.
@@ -160,6 +161,9 @@ impl FoundRecord {
         match self {
             Self::Audit(one) => {
                 all.open.extend([&one.actor, &one.action, &one.subject, &one.detail].map(String::clone));
+                // As pages call it.
+                let called = audit_text::text_of(&one.action);
+                all.open.extend(called.into_iter().flat_map(|(vi, en)| [vi.to_owned(), en.to_owned()]));
             }
             Self::Event { device, event } => {
                 all.plain(device.as_str());

@@ -4,8 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software, ticket,
+    account, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change, duty,
+    enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software,
+    ticket,
 };
 use crate::Change;
 
@@ -57,6 +58,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::BackupAttested { device, kind, attestation } => {
             expected_backup::attest(commit, device, *kind, attestation)
         }
+        Change::BackupEvidence { device, kind, file, content } => {
+            expected_backup::put_evidence(commit, device, *kind, file, content)
+        }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),
         Change::TokenEnded { digest, at } => enrolment::end_token(commit, digest, *at),
@@ -87,5 +91,6 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Audit(entry) => audit::append(commit, entry),
         Change::AuditKey(key) => audit_head::put_key(commit, key),
         Change::AuditHead { head, tree } => audit_head::put(commit, head, tree),
+        Change::AuditStamp(stamp) => audit_stamp::put(commit, stamp),
     }
 }

@@ -7,7 +7,9 @@ use super::reader_connection::SqliteReader;
 use super::value::{below, limit_of, required, signed};
 use crate::StoreError;
 use crate::audit::{self, AuditEntry, AuditRecord};
+use crate::audit_text::actions_whose;
 use crate::merkle::{MISSING, parse};
+use crate::search::{WordsQuery, words as split};
 
 pub(super) const COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
 
@@ -56,9 +58,17 @@ pub(super) fn before(
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let words: Vec<String> = search.split_whitespace().take(8).map(str::to_lowercase).collect();
     let mut sql = format!("{COLUMNS} WHERE number < ?1");
-    for place in 0..words.len() {
+    for (word, place) in words.iter().zip(3..) {
         let of = "lower(actor || ' ' || action || ' ' || subject || ' ' || detail)";
-        sql += &format!(" AND instr({of}, ?{}) > 0", place + 3);
+        // Or as pages call what was done. Names of actions are the program's own.
+        let asked = WordsQuery::parse(word.trim_start_matches('-'));
+        let is_called = |vi: &str, en: &str| !asked.is_empty() && asked.matches(&[split(vi), split(en)]);
+        let called: Vec<String> = actions_whose(is_called).map(|action| format!("'{action}'")).collect();
+        sql += &format!(" AND (instr({of}, ?{place}) > 0 OR action IN ({}))", called.join(", "));
+    }
+    if !words.is_empty() {
+        let looked = audit::LOOKED_THROUGH;
+        sql += &format!(" AND number > (SELECT coalesce(max(number), 0) FROM audit WHERE number < ?1) - {looked}");
     }
     sql += " ORDER BY number DESC LIMIT ?2";
     let (below, limit) = (below(number), limit_of(limit));

@@ -18,8 +18,8 @@ use super::value::{body, limit_of, required, signed};
 use crate::StoreError;
 use crate::document_history::row::{ChangeRow, RowPlace, open, seal};
 use crate::document_history::{
-    CHANGES_MAX, ChangeContent, ChangeQuery, Difference, DocumentChange, ForgettableChanges, PastDocument, PastState,
-    SOFTWARE, WHOLE_EVERY, difference, is_kept, parse, software_document, stable,
+    CHANGES_MAX, ChangeContent, ChangeCursor, ChangePage, ChangeQuery, Difference, DocumentChange, ForgettableChanges,
+    PastDocument, PastState, SOFTWARE, WHOLE_EVERY, difference, is_kept, parse, software_document, stable,
 };
 
 /// Below it a difference may be larger than the document: what changed is told at once.
@@ -27,6 +27,10 @@ const WHOLE_MIN_BYTES: usize = 512;
 /// The items of the last whole list of software, whatever has come of a new one (software.rs).
 pub(super) const LAST_WHOLE: &str =
     "SELECT coalesce(before, item) FROM software WHERE device = ?1 AND before IS NOT ''";
+/// Rows of one page, packed, bytes: the first comes whatever it has, and what does not fit is on the next page. Of those that have a version
+/// whole, each is compared with the one after it, which takes a walk through its history: so many at most.
+const PAGE_BYTES: i64 = 1 << 20;
+const COMPARED_MAX: usize = 40;
 /// Why a row says nothing.
 const DAMAGED: &str = "its row is damaged";
 
@@ -82,7 +86,8 @@ pub(super) fn note_differences(
         return Ok(());
     }
     let depth = begun(commit, (device, name), old_at)?;
-    let whole = if depth + 1 >= signed(WHOLE_EVERY) { Some(whole()?) } else { None };
+    // One that was too large to be kept whole is tried again after as many more.
+    let whole = if (depth + 1) % signed(WHOLE_EVERY) == 0 { Some(whole()?) } else { None };
     append(commit, (device, name), at, &ChangeRow { differences: Some(differences), whole, too_large: None })
 }
 
@@ -116,14 +121,15 @@ fn append(commit: &Commit<'_>, (device, name): (i64, &str), at: Timestamp, row: 
     let before = last(commit, (device, name))?;
     let number = before.map_or(1, |(number, _)| number + 1);
     let between = before.map_or(0, |(_, depth)| depth + 1);
-    let sealed = |depth| {
+    let sealed = |depth, row: &ChangeRow| {
         let place = RowPlace { device, name, number: number.unsigned_abs(), at_ms: at.as_millis(), depth };
         (depth, seal(place, row))
     };
-    let mut made = sealed(if row.whole.is_some() { 0 } else { between });
+    let mut made = sealed(if row.whole.is_some() { 0 } else { between }, row);
     if row.whole.is_some() && !made.1.has_whole {
-        // One that was too large has nothing whole.
-        made = sealed(between);
+        // One that was too large has nothing whole; what differs is kept all the same, and the way back goes on through it.
+        let differences = row.differences.clone().map(|all| ChangeRow { differences: Some(all), ..ChangeRow::FIRST });
+        made = differences.as_ref().map_or_else(|| sealed(between, row), |smaller| sealed(between, smaller));
     }
     let (depth, bytes) = (made.0, made.1.bytes);
     commit.run(
@@ -170,7 +176,7 @@ struct ReadRow {
 }
 
 /// What [`change_row`] reads.
-const COLUMNS: &str = "device, number, at, depth, data";
+pub(super) const COLUMNS: &str = "device, number, at, depth, data";
 
 fn change_row(name: &str, row: &rusqlite::Row<'_>) -> rusqlite::Result<ReadRow> {
     let (device, number, at): (i64, i64, Timestamp) = (row.get(0)?, row.get(1)?, required(row, 2)?);
@@ -179,6 +185,12 @@ fn change_row(name: &str, row: &rusqlite::Row<'_>) -> rusqlite::Result<ReadRow> 
     // A body that is no blob any more is damaged, too.
     let said = row.get_ref(4)?.as_blob().ok().and_then(|bytes| open(place, bytes));
     Ok(ReadRow { number, at, claims_whole: depth == 0, row: said })
+}
+
+/// When a change that was read by [`COLUMNS`] was made, and all that its row says, as JSON; nothing where it is damaged.
+pub(super) fn said(name: &str, row: &rusqlite::Row<'_>) -> rusqlite::Result<(Timestamp, String)> {
+    let read = change_row(name, row)?;
+    Ok((read.at, read.row.and_then(|row| serde_json::to_string(&row).ok()).unwrap_or_default()))
 }
 
 /// Reads as of one moment: what is committed meanwhile fits no way back.
@@ -283,24 +295,27 @@ fn rebuild(reader: &SqliteReader, (device, name): (i64, &str), version: i64) -> 
 }
 
 /// Changes of a device's documents, newest first.
-pub(super) fn list(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+pub(super) fn list(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
     at_one_moment(reader, || changes(reader, query))
 }
 
-fn changes(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+fn changes(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
     let device = reader.number(query.device)?;
     let of_people = PROBES.iter().map(|probe| probe.name).filter(|name| reader.hides_names && is_of_people(name));
     let hidden = of_people.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     let after = query.after.as_ref();
     let (at_ms, behind, number) =
         after.map_or((i64::MAX, "", 0), |one| (one.at.as_millis(), one.name.as_str(), one.number));
+    // Sizes are had without reading the rows; those that fit are read.
+    let order = "ORDER BY at DESC, name, number DESC";
     let sql = format!(
-        "SELECT {COLUMNS}, name FROM document_change WHERE device = ?1 AND at >= ?2 AND at < ?3 \
-         AND (?4 IS NULL OR name = ?4) AND name NOT IN ({hidden}) \
-         AND (at < ?5 OR (at = ?5 AND (name > ?6 OR (name = ?6 AND number < ?7)))) \
-         ORDER BY at DESC, name, number DESC LIMIT ?8"
+        "SELECT {COLUMNS}, name FROM (SELECT *, row_number() OVER ({order}) AS place, \
+         sum(bytes) OVER ({order} ROWS UNBOUNDED PRECEDING) AS so_far FROM (SELECT {COLUMNS}, name, octet_length(data) AS bytes \
+         FROM document_change WHERE device = ?1 AND at >= ?2 AND at < ?3 AND (?4 IS NULL OR name = ?4) AND name NOT IN ({hidden}) \
+         AND (at < ?5 OR (at = ?5 AND (name > ?6 OR (name = ?6 AND number < ?7)))) {order} LIMIT ?8)) \
+         WHERE place = 1 OR so_far <= {PAGE_BYTES} {order}"
     );
-    let (from, to, limit) = (query.from.as_millis(), query.to.as_millis(), limit_of(query.limit));
+    let (from, to, limit) = (query.from.as_millis(), query.to.as_millis(), limit_of(query.limit.saturating_add(1)));
     let number = signed(number);
     let asked: [&dyn ToSql; 8] = [&device, &from, &to, &query.name, &at_ms, &behind, &number, &limit];
     let rows = reader.all(&sql, &asked, |row| {
@@ -308,13 +323,40 @@ fn changes(reader: &SqliteReader, query: &ChangeQuery<'_>) -> Result<Vec<Documen
         let read = change_row(&name, row)?;
         Ok((name, read))
     })?;
-    let mut found = Vec::new();
-    for (name, read) in rows {
+    let (mut page, mut compared, mut last) = (ChangePage::default(), 0, None);
+    let mut rows = rows.into_iter();
+    for (name, read) in rows.by_ref().take(query.limit) {
         let content = content_of(reader, (device, &name), &read)?;
+        compared += usize::from(read.row.as_ref().is_some_and(|row| row.whole.is_some() && row.differences.is_none()));
         let change = DocumentChange { name, number: read.number.unsigned_abs(), at: read.at, content };
-        found.extend(if reader.hides_names { change.without_personal() } else { Some(change) });
+        last = Some(ChangeCursor::of(&change));
+        page.changes.extend(if reader.hides_names { change.without_personal() } else { Some(change) });
+        if compared == COMPARED_MAX {
+            break;
+        }
     }
-    Ok(found)
+    // Whatever ended it: whether there is another one behind the last.
+    page.next = match last {
+        Some(last) if is_followed(reader, query, (device, &hidden), &last)? => Some(last),
+        _ => None,
+    };
+    Ok(page)
+}
+
+/// Whether a list goes on behind a place.
+fn is_followed(
+    reader: &SqliteReader,
+    query: &ChangeQuery<'_>,
+    (device, hidden): (i64, &str),
+    last: &ChangeCursor,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT 1 FROM document_change WHERE device = ?1 AND at >= ?2 AND (?3 IS NULL OR name = ?3) AND name NOT IN ({hidden}) \
+         AND (at < ?4 OR (at = ?4 AND (name > ?5 OR (name = ?5 AND number < ?6)))) LIMIT 1"
+    );
+    let (at_ms, number) = (last.at.as_millis(), signed(last.number));
+    let asked: [&dyn ToSql; 6] = [&device, &query.from.as_millis(), &query.name, &at_ms, &last.name, &number];
+    Ok(reader.one(&sql, &asked, |_| Ok(()))?.is_some())
 }
 
 fn content_of(reader: &SqliteReader, (device, name): (i64, &str), read: &ReadRow) -> Result<ChangeContent, StoreError> {

@@ -10,7 +10,8 @@ use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{Word, body, device_id, json, limit_of, word};
 use crate::{
-    BackupAttestation, BackupCoverage, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery, StoreError,
+    BackupAttestation, BackupCoverage, BackupEvidence, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery,
+    KeptAttestation, StoreError,
 };
 
 impl Word for BackupKind {
@@ -103,15 +104,53 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ExpectedBackup> {
     Ok(ExpectedBackup { expected: body(row, 3)?, seen: body(row, 4)?, device, kind, state })
 }
 
-/// What people attested of a backup, the newest first.
+/// Keeps a file with what was attested of a backup last.
+pub(super) fn put_evidence(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    kind: BackupKind,
+    file: &BackupEvidence,
+    content: &[u8],
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT OR IGNORE INTO backup_evidence (attestation, sha256, file, content) \
+         SELECT number, ?3, ?4, ?5 FROM backup_attestation WHERE device = ?1 AND kind = ?2 ORDER BY number DESC LIMIT 1",
+        params![number, kind.as_str(), file.sha256, json(file)?, content],
+    )?;
+    Ok(())
+}
+
+/// What people attested of a backup, the newest first, with the files that show it.
 pub(super) fn attestations(
     reader: &SqliteReader,
     device: &DeviceId,
     kind: BackupKind,
     limit: usize,
-) -> Result<Vec<BackupAttestation>, StoreError> {
-    let sql = "SELECT body FROM backup_attestation WHERE device = ?1 AND kind = ?2 ORDER BY number DESC LIMIT ?3";
-    reader.all(sql, &[&reader.number(device)?, &kind.as_str(), &limit_of(limit)], |row| body(row, 0))
+) -> Result<Vec<KeptAttestation>, StoreError> {
+    let sql =
+        "SELECT number, body FROM backup_attestation WHERE device = ?1 AND kind = ?2 ORDER BY number DESC LIMIT ?3";
+    let found = reader.all(sql, &[&reader.number(device)?, &kind.as_str(), &limit_of(limit)], |row| {
+        Ok((row.get::<_, i64>(0)?, body(row, 1)?))
+    })?;
+    let with_files = |(number, attestation): (i64, _)| {
+        let sql = "SELECT file FROM backup_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+        let files = reader.all(sql, &[&number], |row| body(row, 0))?;
+        Ok(KeptAttestation { number: number.unsigned_abs(), attestation, files })
+    };
+    found.into_iter().map(with_files).collect()
+}
+
+/// The content of a file that shows what was attested.
+pub(super) fn evidence(
+    reader: &SqliteReader,
+    device: &DeviceId,
+    kind: BackupKind,
+    sha256: &str,
+) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+    let sql = "SELECT e.file, e.content FROM backup_attestation a JOIN backup_evidence e ON e.attestation = a.number \
+               WHERE a.device = ?1 AND a.kind = ?2 AND e.sha256 = ?3 ORDER BY a.number DESC LIMIT 1";
+    reader.one(sql, &[&reader.number(device)?, &kind.as_str(), &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
 /// Devices of which nobody has said which backup is expected, by identifier behind one.

@@ -9,6 +9,7 @@ mod archive;
 mod archive_deletion;
 mod audit;
 mod audit_head;
+mod audit_stamp;
 mod audit_tree;
 mod backup;
 mod certificate;

@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created
 /// dead for a day it would stand before all that is new, and that would reach neither of both. Its key is the beginning of the other's.
 const WAITING: &str = "SELECT key, incident, step, severity, person, address, created_at, attempts, unanswered, next_attempt_at \
      FROM outbox AS own WHERE state = 'waiting' AND channel = ?1 ORDER BY EXISTS (SELECT 1 FROM outbox AS other \
-     WHERE other.key > own.key || '-via-' AND other.key < own.key || '-via.'), severity DESC, rowid LIMIT ?2";
+     WHERE other.key > own.key || '-via-' AND other.key < own.key || '-via.'), severity DESC, number LIMIT ?2";
 
 pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<()> {
     commit.run(

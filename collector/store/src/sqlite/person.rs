@@ -7,10 +7,13 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 use ioc_common::reading::PROBES;
 
+use super::document_change;
 use super::reader_connection::SqliteReader;
 use super::value::{limit_of, signed};
 use crate::StoreError;
-use crate::person::{AUDIT_ROWS, EVENT_ROWS, INCIDENT_ROWS, NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces};
+use crate::person::{
+    AUDIT_ROWS, CHANGE_ROWS, EVENT_ROWS, INCIDENT_ROWS, NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces,
+};
 
 /// Longest text of one place, characters.
 const TEXT_MAX_CHARS: usize = 400;
@@ -23,6 +26,7 @@ pub(super) fn find(reader: &SqliteReader, names: &[String], limit: usize) -> Res
     for kind in PersonTraceKind::ALL {
         let found = search.of(kind)?;
         all.take(kind, found, limit);
+        all.ends.extend(search.end_of(kind)?.map(|at| (kind, at)));
     }
     Ok(all)
 }
@@ -40,50 +44,51 @@ impl Search<'_> {
         match kind {
             Kind::Account => self.plain(
                 kind,
-                "SELECT password_at, name, full_name || ' (' || role || ')' || CASE WHEN disabled THEN ' disabled' ELSE '' END \
-                 FROM account WHERE name IN NAMES OR full_name IN NAMES ORDER BY name",
+                "SELECT password_at, name, full_name, role || CASE WHEN disabled THEN ' disabled' ELSE '' END FROM account WHERE name IN NAMES OR full_name IN NAMES ORDER BY name",
             ),
             Kind::Session => self.plain(
                 kind,
-                "SELECT created_at, account, peer FROM session WHERE label = '' AND account IN NAMES ORDER BY created_at DESC",
+                "SELECT created_at, account, peer, '' FROM session WHERE label = '' AND account IN NAMES ORDER BY created_at DESC",
             ),
             Kind::Token => self.plain(
                 kind,
-                "SELECT created_at, account, label || ', ' || peer FROM session WHERE label <> '' AND account IN NAMES \
+                "SELECT created_at, account, label || ', ' || peer, '' FROM session WHERE label <> '' AND account IN NAMES \
                  ORDER BY created_at DESC",
             ),
             Kind::View => {
-                self.plain(kind, "SELECT NULL, name, query FROM view WHERE account IN NAMES ORDER BY name")
+                self.plain(kind, "SELECT NULL, name, query, '' FROM view WHERE account IN NAMES ORDER BY name")
             }
             // The plan is configuration: whoever asks looks there.
             Kind::DutyPlan => Ok(Vec::new()),
             Kind::Cover => self.plain(
                 kind,
-                "SELECT NULL, json_extract(body, '$.rota'), body FROM cover \
+                "SELECT NULL, json_extract(body, '$.rota'), json_extract(body, '$.person') || ', ' || json_extract(body, '$.from') || ' – ' || \
+                 json_extract(body, '$.until') || ', ' || json_extract(body, '$.who') || ' ' || json_extract(body, '$.note'), '' FROM cover \
                  WHERE json_extract(body, '$.person') IN NAMES OR json_extract(body, '$.who') IN NAMES ORDER BY id DESC",
             ),
             Kind::Handover => {
-                self.plain(kind, "SELECT at, rota, text FROM handover WHERE who IN NAMES ORDER BY number DESC")
+                self.plain(kind, "SELECT at, rota, text, '' FROM handover WHERE who IN NAMES ORDER BY number DESC")
             }
             Kind::Window => self.plain(
                 kind,
-                "SELECT NULL, CAST(id AS TEXT), json_extract(body, '$.title') FROM window \
+                "SELECT NULL, CAST(id AS TEXT), json_extract(body, '$.title'), '' FROM window \
                  WHERE json_extract(body, '$.who') IN NAMES ORDER BY id DESC",
             ),
             Kind::Device => self.plain(
                 kind,
-                "SELECT NULL, id, CASE WHEN json_extract(info, '$.officer') IN NAMES THEN 'officer ' ELSE '' END || \
-                 CASE WHEN json_extract(info, '$.leader') IN NAMES THEN 'leader' ELSE '' END FROM device \
+                "SELECT NULL, id, '', trim(CASE WHEN json_extract(info, '$.officer') IN NAMES THEN 'officer ' ELSE '' END || \
+                 CASE WHEN json_extract(info, '$.leader') IN NAMES THEN 'leader' ELSE '' END) FROM device \
                  WHERE json_extract(info, '$.officer') IN NAMES OR json_extract(info, '$.leader') IN NAMES ORDER BY id",
             ),
             Kind::Incident => self.incidents(),
             Kind::Step => self.steps(),
             Kind::Notice => self.plain(
                 kind,
-                "SELECT created_at, CAST(incident AS TEXT), channel || ' ' || address || ' ' || state FROM outbox \
+                "SELECT created_at, CAST(incident AS TEXT), channel || ' ' || address, state FROM outbox \
                  WHERE person IN NAMES ORDER BY created_at DESC",
             ),
             Kind::Document => self.documents(),
+            Kind::Change => self.changes(),
             Kind::Event => self.events(),
             Kind::Series => self.series(),
             Kind::AuditBy => self.audit(kind, "actor IN NAMES"),
@@ -91,12 +96,51 @@ impl Search<'_> {
         }
     }
 
-    /// What a query gives: a moment, which one it is, and what stands there.
+    /// Up to which moment records of a kind were looked through; none where all of them were.
+    fn end_of(&self, kind: PersonTraceKind) -> Result<Option<Timestamp>, StoreError> {
+        use PersonTraceKind as Kind;
+        let (sql, rows) = match kind {
+            Kind::Incident | Kind::Step => (
+                "SELECT unixepoch(json_extract(body, '$.opened_at')) * 1000 FROM incident \
+                 WHERE id <= (SELECT max(id) FROM incident) - ?1 ORDER BY id DESC LIMIT 1",
+                INCIDENT_ROWS,
+            ),
+            Kind::Change => (
+                "SELECT at FROM document_change WHERE rowid <= (SELECT max(rowid) FROM document_change) - ?1 ORDER BY rowid DESC LIMIT 1",
+                CHANGE_ROWS,
+            ),
+            Kind::Event => (
+                "SELECT at FROM event WHERE number <= (SELECT max(number) FROM event) - ?1 ORDER BY number DESC LIMIT 1",
+                EVENT_ROWS,
+            ),
+            Kind::AuditBy | Kind::AuditAbout => (
+                "SELECT at FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?1 ORDER BY number DESC LIMIT 1",
+                AUDIT_ROWS,
+            ),
+            Kind::Account
+            | Kind::Session
+            | Kind::Token
+            | Kind::View
+            | Kind::DutyPlan
+            | Kind::Cover
+            | Kind::Handover
+            | Kind::Window
+            | Kind::Device
+            | Kind::Notice
+            | Kind::Document
+            | Kind::Series => return Ok(None),
+        };
+        let newest_left = self.reader.one(sql, &[&signed(rows)], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(newest_left.flatten().map(Timestamp::from_millis))
+    }
+
+    /// What a query gives: a moment, which one it is, what stands there, and the program's own word for it.
     fn plain(&self, kind: PersonTraceKind, sql: &str) -> Result<Vec<PersonTrace>, StoreError> {
         self.rows(sql, &[], |row| {
             let at = row.get::<_, Option<i64>>(0)?.map(Timestamp::from_millis);
             let (subject, text) = (row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?);
-            Ok(Some(trace(kind, at, subject.unwrap_or_default(), &text.unwrap_or_default())))
+            let word: String = row.get(3)?;
+            Ok(Some(trace(kind, at, subject.unwrap_or_default(), (&word, &text.unwrap_or_default()))))
         })
     }
 
@@ -148,7 +192,7 @@ impl Search<'_> {
         self.rows(&sql, &[&signed(INCIDENT_ROWS)], |row| {
             let (id, body): (i64, String) = (row.get(0)?, row.get(1)?);
             let subject = IncidentId(id.unsigned_abs()).to_string();
-            Ok(Some(trace(PersonTraceKind::Incident, opened_at(&body), subject, &self.paths(&body))))
+            Ok(Some(trace(PersonTraceKind::Incident, opened_at(&body), subject, ("", &self.paths(&body)))))
         })
     }
 
@@ -160,7 +204,7 @@ impl Search<'_> {
             let subject = IncidentId(row.get::<_, i64>(0)?.unsigned_abs()).to_string();
             let at = row.get::<_, Option<String>>(1)?.and_then(|text| text.parse().ok());
             let note: Option<String> = row.get(2)?;
-            Ok(Some(trace(PersonTraceKind::Step, at, subject, &note.unwrap_or_default())))
+            Ok(Some(trace(PersonTraceKind::Step, at, subject, ("", &note.unwrap_or_default()))))
         })
     }
 
@@ -175,9 +219,33 @@ impl Search<'_> {
         self.rows(&sql, &[], |row| {
             let (device, name, at, body): (String, String, i64, String) =
                 (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let text = format!("{name}: {}", self.paths(&body));
-            Ok(Some(trace(PersonTraceKind::Document, Some(Timestamp::from_millis(at)), device, &text)))
+            let at = Some(Timestamp::from_millis(at));
+            Ok(Some(trace(PersonTraceKind::Document, at, device, (&name, &self.paths(&body)))))
         })
+    }
+
+    /// Changes of documents are packed: the newest of those that may name people are opened, one after the other.
+    fn changes(&self) -> Result<Vec<PersonTrace>, StoreError> {
+        let personal = PROBES.iter().filter(|probe| !probe.personal_paths.is_empty());
+        let personal = personal.map(|probe| format!("'{}'", probe.name)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT {}, name, (SELECT id FROM device d WHERE d.number = c.device) FROM document_change c \
+             WHERE rowid > (SELECT coalesce(max(rowid), 0) FROM document_change) - ?1 AND name IN ({personal}) ORDER BY rowid DESC",
+            document_change::COLUMNS
+        );
+        let (mut found, most) = (Vec::new(), self.limit.saturating_add(1));
+        let done = self.reader.all(&sql, &[&signed(CHANGE_ROWS)], |row| {
+            // What is out of reach has no device.
+            let Some(device) = row.get::<_, Option<String>>(6)?.filter(|_| found.len() < most) else { return Ok(()) };
+            let name: String = row.get(5)?;
+            let (at, said) = document_change::said(&name, row)?;
+            let paths = self.paths(&said);
+            if !paths.is_empty() {
+                found.push(trace(PersonTraceKind::Change, Some(at), device, (&name, &paths)));
+            }
+            Ok(())
+        });
+        done.map(|_| found)
     }
 
     fn events(&self) -> Result<Vec<PersonTrace>, StoreError> {
@@ -189,8 +257,7 @@ impl Search<'_> {
         self.rows(&sql, &[&signed(EVENT_ROWS)], |row| {
             let (at, device, name, text): (i64, String, String, String) =
                 (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let text = format!("{name}: {text}");
-            Ok(Some(trace(PersonTraceKind::Event, Some(Timestamp::from_millis(at)), device, &text)))
+            Ok(Some(trace(PersonTraceKind::Event, Some(Timestamp::from_millis(at)), device, (&name, &text))))
         })
     }
 
@@ -205,7 +272,7 @@ impl Search<'_> {
                 series.split_once('|').is_some_and(|(_, subject)| self.names.iter().any(|name| name == subject))
             };
             let text = all.iter().filter(of).cloned().collect::<Vec<_>>().join(", ");
-            Ok((!text.is_empty()).then(|| trace(PersonTraceKind::Series, None, format!("layout {id:x}"), &text)))
+            Ok((!text.is_empty()).then(|| trace(PersonTraceKind::Series, None, format!("{id:x}"), ("", &text))))
         })
     }
 
@@ -217,18 +284,15 @@ impl Search<'_> {
         self.rows(&sql, &[&signed(AUDIT_ROWS)], |row| {
             let (at, number): (i64, i64) = (row.get(0)?, row.get(1)?);
             let (actor, action, subject): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            let text = match kind {
-                PersonTraceKind::AuditAbout => format!("{action} ({actor})"),
-                _ if subject.is_empty() => action,
-                _ => format!("{action} {subject}"),
-            };
-            Ok(Some(trace(kind, Some(Timestamp::from_millis(at)), number.to_string(), &text)))
+            let text = if kind == PersonTraceKind::AuditAbout { actor } else { subject };
+            Ok(Some(trace(kind, Some(Timestamp::from_millis(at)), number.to_string(), (&action, &text))))
         })
     }
 }
 
-fn trace(kind: PersonTraceKind, at: Option<Timestamp>, subject: String, text: &str) -> PersonTrace {
-    PersonTrace { kind, at, subject, text: text.chars().take(TEXT_MAX_CHARS).collect::<String>().trim().to_owned() }
+fn trace(kind: PersonTraceKind, at: Option<Timestamp>, subject: String, (word, text): (&str, &str)) -> PersonTrace {
+    let text = text.chars().take(TEXT_MAX_CHARS).collect::<String>().trim().to_owned();
+    PersonTrace { kind, at, subject, word: word.to_owned(), text }
 }
 
 fn opened_at(body: &str) -> Option<Timestamp> {

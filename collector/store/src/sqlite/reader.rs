@@ -12,14 +12,14 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, retention,
-    sample, search, snapshot, software, ticket, value_marks,
+    account, archive, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document, document_change,
+    duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person,
+    retention, sample, search, snapshot, software, ticket, value_marks,
 };
-use crate::audit::{AuditKey, AuditRecord};
+use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
-use crate::document_history::{ChangeQuery, DocumentChange, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::retention::{
@@ -28,11 +28,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind, RequestRecord,
-    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -90,7 +90,7 @@ impl Reader for SqliteReader {
         document_change::at(self, id, name, moment)
     }
 
-    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<Vec<DocumentChange>, StoreError> {
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
         document_change::list(self, query)
     }
 
@@ -213,8 +213,17 @@ impl Reader for SqliteReader {
         device: &DeviceId,
         kind: BackupKind,
         limit: usize,
-    ) -> Result<Vec<BackupAttestation>, StoreError> {
+    ) -> Result<Vec<KeptAttestation>, StoreError> {
         expected_backup::attestations(self, device, kind, limit)
+    }
+
+    fn backup_evidence(
+        &self,
+        device: &DeviceId,
+        kind: BackupKind,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+        expected_backup::evidence(self, device, kind, sha256)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {
@@ -337,6 +346,14 @@ impl Reader for SqliteReader {
 
     fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
         audit_head::last(self)
+    }
+
+    fn audit_stamps(&self, after: u64, limit: usize) -> Result<Vec<AuditStamp>, StoreError> {
+        audit_stamp::after(self, after, limit)
+    }
+
+    fn last_audit_stamp(&self) -> Result<Option<AuditStamp>, StoreError> {
+        audit_stamp::last(self)
     }
 
     fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {

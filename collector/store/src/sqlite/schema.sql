@@ -192,7 +192,9 @@ CREATE TABLE step (
     PRIMARY KEY (incident, number)
 ) WITHOUT ROWID;
 CREATE TABLE outbox (
-    key TEXT PRIMARY KEY,
+    -- Never given twice: the search index takes in what is behind the last one.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
     incident INTEGER NOT NULL,
     channel TEXT NOT NULL,
     -- For whom, and where on the channel; empty when it is for everyone on it.
@@ -367,6 +369,14 @@ CREATE TABLE backup_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX backup_attestation_of ON backup_attestation (device, kind, number);
+-- Files that show it, by what they hold; kept as long as what was said: for good.
+CREATE TABLE backup_evidence (
+    attestation INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    file TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -448,6 +458,18 @@ CREATE TRIGGER audit_head_in_order BEFORE INSERT ON audit_head WHEN EXISTS (SELE
     OR NEW.number > (SELECT coalesce(max(number), 0) FROM audit)
     OR NEW.number < coalesce((SELECT h.number FROM audit_head h JOIN audit a ON a.number = h.number AND a.hash = h.hash ORDER BY h.number DESC LIMIT 1), 0)
     BEGIN SELECT RAISE(ABORT, 'signed heads are append-only: each is of a later record'); END;
+-- What a time stamping authority said of heads (RFC 3161): when, who, and its whole answer.
+CREATE TABLE audit_stamp (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    authority TEXT NOT NULL,
+    reply BLOB NOT NULL
+);
+CREATE TRIGGER audit_stamp_no_update BEFORE UPDATE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
+CREATE TRIGGER audit_stamp_no_delete BEFORE DELETE ON audit_stamp BEGIN SELECT RAISE(ABORT, 'time stamps are append-only'); END;
+CREATE TRIGGER audit_stamp_in_order BEFORE INSERT ON audit_stamp WHEN EXISTS (SELECT 1 FROM audit_stamp WHERE number = NEW.number)
+    OR NOT EXISTS (SELECT 1 FROM audit_head WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'time stamps are append-only: each is of a signed head'); END;
 -- The keys that signed them: the public half, and its certificate, PEM.
 CREATE TABLE audit_key (
     id TEXT PRIMARY KEY,
@@ -496,6 +518,6 @@ CREATE TRIGGER search_step_gone AFTER DELETE ON step
 CREATE TRIGGER search_step_changed AFTER UPDATE OF body ON step
     BEGIN INSERT INTO search_log (kind, record, second) VALUES (5, OLD.incident << 20 | OLD.number, unixepoch(OLD.body ->> 'at')); END;
 CREATE TRIGGER search_notice_gone AFTER DELETE ON outbox
-    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.number, OLD.created_at / 1000); END;
 CREATE TRIGGER search_notice_changed AFTER UPDATE OF notice, person ON outbox
-    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.rowid, OLD.created_at / 1000); END;
+    BEGIN INSERT INTO search_log (kind, record, second) VALUES (6, OLD.number, OLD.created_at / 1000); END;

@@ -3,30 +3,40 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use ioc_common::clock::{self, Timestamp};
 
 use super::reader_connection::SqliteReader;
 use super::search_file::{
-    IndexState, SearchFileError, clamped, first_place, free_place, of_source, part_begin, part_of, place_of, second_of,
-    second_of_place, source_of, state,
+    IndexState, SearchFileError, clamped, first_place, free_place, is_broken_off, of_source, part_begin, part_of,
+    place_of, second_of, second_of_place, source_of, state,
 };
-use super::search_record::{after, changes, find, last};
+use super::search_record::{after, changes, find, last, log_span};
 use crate::StoreError;
 use crate::search::{
     FoundRecord, PAGE_MAX, SearchHit, SearchKind, SearchPage, SearchQuery, expression, names_article, words,
 };
 
-/// How long an answer may look, microseconds; then it says how far it came.
+/// How long an answer may look, microseconds; then it says how far it came. Of this, what the index does not hold yet may take so much.
 const LOOK_US: u64 = 150_000;
+const TAIL_US: u64 = 100_000;
+/// Where not even the newest part was gone through by then: how much smaller the piece of it is that is gone through instead, how often it is
+/// made smaller, and how long each but the last may take, microseconds. Whoever goes on is never where they were before.
+const SMALLER: i64 = 16;
+const TRIES: u32 = 3;
+const TRY_US: u64 = 40_000;
 /// Records of each kind that are looked through because the index does not hold them yet, the newest of them.
 const TAIL_MAX: usize = 500;
 /// Devices that are named one by one where not all may be seen; where there are more, each record says whether it may.
 const DEVICES_MAX: usize = 300;
 
 pub(super) fn search(reader: &SqliteReader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-    let ends_us = clock::boottime_us() + LOOK_US;
+    search_until(reader, query, clock::boottime_us() + LOOK_US)
+}
+
+/// Looks until then, boot clock, microseconds.
+fn search_until(reader: &SqliteReader, query: &SearchQuery, ends_us: u64) -> Result<SearchPage, StoreError> {
     let answer = reader.search.ask(|index| {
         let search = Search::new(reader, query, index, ends_us)?;
         search.run()
@@ -36,6 +46,26 @@ pub(super) fn search(reader: &SqliteReader, query: &SearchQuery) -> Result<Searc
         // Nothing else is asked without an index.
         SearchFileError::Index(error) => reader.content("the search index", &error),
     })
+}
+
+/// How far a look into the index came.
+enum Came {
+    /// To its end.
+    Through,
+    /// There is more than a page of it.
+    Full,
+    /// Time ended it; everything from this place on was looked at.
+    To(i64),
+}
+
+/// A look into the index under way.
+struct Look<'l> {
+    /// Records that were looked at already, as they are now.
+    seen: &'l HashSet<i64>,
+    hits: &'l mut Vec<SearchHit>,
+    found: usize,
+    /// What the index is asked.
+    asked: &'l str,
 }
 
 /// A search under way.
@@ -117,16 +147,27 @@ impl<'s> Search<'s> {
             sources.extend(newest.into_iter().map(|record| (source_of(kind.number(), record), None)));
         }
         if self.state.log >= 0 {
-            for (_, kind, record, second) in changes(self.reader, self.state.log, TAIL_MAX)? {
+            let changed = changes(self.reader, self.state.log, TAIL_MAX)?;
+            if let Some((last, ..)) = changed.last().filter(|_| changed.len() >= TAIL_MAX) {
+                page.not_indexed += log_span(self.reader)?.1.saturating_sub(*last).max(0).unsigned_abs();
+            }
+            for (_, kind, record, second) in changed {
                 let source = source_of(kind.number(), record);
                 if self.kinds.contains(&kind) && seen.insert(source) && record <= self.mark(kind) {
                     sources.push((source, Some(second)));
                 }
             }
         }
-        seen.extend(sources.iter().map(|(source, _)| *source));
         let mut found: Vec<(i64, i64, Option<i64>, FoundRecord, i64)> = Vec::new();
-        for (source, before) in sources {
+        let (count, ends_us) = (sources.len(), clock::boottime_us() + TAIL_US);
+        seen.clear();
+        for (place, (source, before)) in sources.into_iter().enumerate() {
+            if clock::boottime_us() > ends_us {
+                // What changed meanwhile is found by what it said before, and read as it is now.
+                page.not_indexed += (count - place) as u64;
+                break;
+            }
+            seen.insert(source);
             let (kind, record) = of_source(source);
             let Some(kind) = SearchKind::of_number(kind) else { continue };
             if let Some((record, device)) = find(self.reader, kind, record)? {
@@ -168,45 +209,111 @@ impl<'s> Search<'s> {
         let mut parts =
             index.prepare_cached("SELECT number FROM part WHERE number >= ?1 AND number <= ?2 ORDER BY number DESC")?;
         let parts = parts.query_map([part_of(lowest), part_of(highest - 1)], |row| row.get::<_, i64>(0))?;
-        let mut found = 0;
-        for part in parts.collect::<rusqlite::Result<Vec<_>>>()? {
-            // Never nothing at all, or going on would stand still.
-            if clock::boottime_us() > self.ends_us && found == 0 && part_begin(part + 1) < highest {
-                return Ok(Some(part_begin(part + 1)));
+        let parts = parts.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut look = Look { seen, hits, found: 0, asked: &asked };
+        for part in parts {
+            let (from, until) = (lowest.max(part_begin(part)), highest.min(part_begin(part + 1)));
+            if from >= until {
+                continue;
             }
-            let sql = format!(
-                "SELECT words_{part}.rowid, item.source FROM words_{part} CROSS JOIN item ON item.place = words_{part}.rowid \
-                 WHERE words_{part} MATCH ?1 AND words_{part}.rowid >= ?2 AND words_{part}.rowid < ?3 \
-                 ORDER BY words_{part}.rowid DESC"
-            );
-            let mut statement = index.prepare_cached(&sql)?;
-            let mut rows =
-                statement.query((&asked, lowest.max(part_begin(part)), highest.min(part_begin(part + 1))))?;
-            while let Some(row) = rows.next()? {
-                let (place, source): (i64, i64) = (row.get(0)?, row.get(1)?);
-                if seen.contains(&source) {
-                    continue;
-                }
-                let (kind, record) = of_source(source);
-                let Some(kind) = SearchKind::of_number(kind) else { continue };
-                if let Some((record, _)) = find(self.reader, kind, record)?
-                    && let Some(hit) = self.checked(place, record)
-                {
-                    hits.push(hit);
-                    found += 1;
-                    if found > self.limit {
-                        return Ok(None);
-                    }
-                }
-                if clock::boottime_us() > self.ends_us {
-                    return Ok(Some(place));
-                }
+            match self.look_into(index, part, (from, until), self.ends_us, &mut look)? {
+                Came::Through => {}
+                Came::Full => return Ok(None),
+                Came::To(place) if place < highest => return Ok(Some(place)),
+                // Nothing was looked at yet: going on would stand still.
+                Came::To(_) => return self.look_at_least(index, part, (from, until), &mut look),
             }
             if clock::boottime_us() > self.ends_us {
-                return Ok(Some(part_begin(part)).filter(|place| *place > lowest));
+                return Ok(Some(from).filter(|place| *place > lowest));
             }
         }
         Ok(None)
+    }
+
+    /// Goes through the newest piece of a part that takes long.
+    fn look_at_least(
+        &self,
+        index: &Connection,
+        part: i64,
+        (lowest, until): (i64, i64),
+        look: &mut Look<'_>,
+    ) -> Result<Option<i64>, SearchFileError> {
+        let mut width = until - lowest;
+        for left in (0..TRIES).rev() {
+            width = (width / SMALLER).max(1);
+            let from = lowest.max(until - width);
+            let ends_us = if left > 0 { clock::boottime_us() + TRY_US } else { u64::MAX };
+            match self.look_into(index, part, (from, until), ends_us, look)? {
+                Came::Through => return Ok(Some(from)),
+                Came::Full => return Ok(None),
+                Came::To(place) if place < until => return Ok(Some(place)),
+                Came::To(_) => {}
+            }
+        }
+        Ok(Some(lowest))
+    }
+
+    /// Looks into a part, between two places, from the newest on.
+    fn look_into(
+        &self,
+        index: &Connection,
+        part: i64,
+        (from, until): (i64, i64),
+        ends_us: u64,
+        look: &mut Look<'_>,
+    ) -> Result<Came, SearchFileError> {
+        let sql = format!(
+            "SELECT words_{part}.rowid, item.source FROM words_{part} CROSS JOIN item ON item.place = words_{part}.rowid \
+             WHERE words_{part} MATCH ?1 AND words_{part}.rowid >= ?2 AND words_{part}.rowid < ?3 \
+             ORDER BY words_{part}.rowid DESC"
+        );
+        // Made ready first: what breaks off in between would look like damage.
+        let mut statement = index.prepare_cached(&sql)?;
+        let mut came = until;
+        self.reader.search.end_at(ends_us);
+        let gone_through = self.go_through(&mut statement, (from, until), ends_us, (look, &mut came));
+        self.reader.search.end_at(u64::MAX);
+        match gone_through {
+            Err(SearchFileError::Index(error)) if is_broken_off(&error) => Ok(Came::To(came)),
+            other => other,
+        }
+    }
+
+    fn go_through(
+        &self,
+        statement: &mut Statement<'_>,
+        (from, until): (i64, i64),
+        ends_us: u64,
+        (look, came): (&mut Look<'_>, &mut i64),
+    ) -> Result<Came, SearchFileError> {
+        let mut rows = statement.query((look.asked, from, until))?;
+        while let Some(row) = rows.next()? {
+            let (place, source): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if !look.seen.contains(&source) {
+                self.take(place, source, look)?;
+            }
+            *came = place;
+            if look.found > self.limit {
+                return Ok(Came::Full);
+            }
+            if clock::boottime_us() > ends_us {
+                return Ok(Came::To(place));
+            }
+        }
+        Ok(Came::Through)
+    }
+
+    /// Takes a candidate, where it is what is looked for.
+    fn take(&self, place: i64, source: i64, look: &mut Look<'_>) -> Result<(), StoreError> {
+        let (kind, record) = of_source(source);
+        let Some(kind) = SearchKind::of_number(kind) else { return Ok(()) };
+        if let Some((record, _)) = find(self.reader, kind, record)?
+            && let Some(hit) = self.checked(place, record)
+        {
+            look.hits.push(hit);
+            look.found += 1;
+        }
+        Ok(())
     }
 
     /// Places among which is looked: from, and below.
@@ -283,5 +390,53 @@ impl<'s> Search<'s> {
             }
             other => other,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::AuditEntry;
+    use crate::search::WordsQuery;
+    use crate::sqlite::SqliteStore;
+    use crate::{Change, Store as _};
+
+    #[test]
+    fn an_answer_whose_time_is_over_comes_further_each_time_and_misses_nothing() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        // Four months; two words that are in every second record and never in one.
+        let entry = |n: i64| AuditEntry {
+            at: Timestamp::from_millis(1_780_000_000_000 + n * 2_600_000),
+            actor: "lan".into(),
+            action: "x.y".into(),
+            subject: String::new(),
+            detail: if n % 2 == 0 { "cắm usb".to_owned() } else { "postgresql dừng".to_owned() },
+        };
+        store.commit(&(0..4000).map(|n| Change::Audit(entry(n))).collect::<Vec<_>>()).expect("commits");
+        let mut index = store.search_index().expect("opens");
+        while index.turn(2000).expect("taken in").more {}
+        let reader = store.new_reader().expect("reads");
+        for (words, count) in [("usb postgresql", 0), ("post* -dung", 0), ("cam usb", 2000), ("khong-co", 0)] {
+            let mut query = SearchQuery {
+                words: WordsQuery::parse(words),
+                kinds: SearchKind::ALL.to_vec(),
+                limit: 50,
+                ..SearchQuery::default()
+            };
+            let (mut found, mut ended) = (0, 0);
+            loop {
+                // Its time was over before it began.
+                let page = search_until(&reader, &query, 0).expect("answers");
+                found += page.hits.len();
+                ended += usize::from(page.reached.is_some());
+                let Some(next) = page.next else { break };
+                assert!(query.before.is_none_or(|before| next < before), "{words}: it stands still at {next}");
+                query.before = Some(next);
+            }
+            assert!(found == count && (1..10_000).contains(&ended), "{words}: {found} found, {ended} ended early");
+        }
+        index.turn(10).expect("looked");
+        assert_eq!(index.size().expect("counted").0, 4000, "what was broken off is no damage");
     }
 }

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use ioc_common::clock;
+
 use super::file::BUSY_MS;
 use crate::search::TOKEN_CHARS;
 
 /// The file's name, and those that SQLite keeps beside it.
 pub(super) const SEARCH_FILES: [&str; 3] = ["search.db", "search.db-wal", "search.db-shm"];
-/// Version of its schema, kept as `user_version`; another one is made anew.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+/// Version of its schema and of what is searched of a record, kept as `user_version`; another one is made anew.
+pub(super) const SCHEMA_VERSION: i64 = 2;
 /// Seconds of one part of the index: thirty days. Words of each part have a table of their own, so that no question reads far more than
 /// it has to, and merging what is new touches nothing old.
 const PART_S: i64 = 30 * 86_400;
@@ -25,6 +27,9 @@ const SECONDS: (i64, i64) = (1_420_070_400, 4_102_444_800);
 const KIND_BITS: u32 = 3;
 /// A step is counted within its incident by so many bits.
 const STEP_BITS: u32 = 20;
+
+/// After so many operations of SQLite's a question looks whether its time is over. FTS5 does some for each page of words that it reads.
+const OPERATIONS: i32 = 200;
 
 const SCHEMA: &str = "
 -- Which store it is of, how far its log was read, the hash of the last audit record that is in here, and by how many seconds a place lies
@@ -73,11 +78,14 @@ pub(super) struct SearchFile {
     path: PathBuf,
     shared: Arc<SearchShared>,
     open: RefCell<Option<(u64, Connection)>>,
+    /// When a question of SQLite is to end by itself, boot clock, microseconds.
+    ends_us: Arc<AtomicU64>,
 }
 
 impl SearchFile {
     pub(super) fn new(dir: &Path, shared: Arc<SearchShared>) -> Self {
-        Self { path: dir.join(SEARCH_FILES[0]), shared, open: RefCell::new(None) }
+        let ends_us = Arc::new(AtomicU64::new(u64::MAX));
+        Self { path: dir.join(SEARCH_FILES[0]), shared, open: RefCell::new(None), ends_us }
     }
 
     /// Asks the index as it is at one moment. Where there is none, or it cannot be read, `ask` is given none.
@@ -109,9 +117,17 @@ impl SearchFile {
         }
     }
 
+    /// From now on, a question that takes longer than until then (boot clock, microseconds) is broken off, wherever it is: [`is_broken_off`].
+    pub(super) fn end_at(&self, us: u64) {
+        self.ends_us.store(us, Ordering::SeqCst);
+    }
+
     fn connect(&self) -> Option<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).ok()?;
+        let mut connection = Connection::open_with_flags(&self.path, flags).ok()?;
+        let ends_us = Arc::clone(&self.ends_us);
+        let is_over = move || clock::boottime_us() > ends_us.load(Ordering::Relaxed);
+        connection.progress_handler(OPERATIONS, Some(is_over)).ok()?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).ok()?;
         connection.set_prepared_statement_cache_capacity(128);
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()?;
@@ -138,6 +154,11 @@ impl From<rusqlite::Error> for SearchFileError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Index(error)
     }
+}
+
+/// Whether a question ended because its time was over.
+pub(super) fn is_broken_off(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
 /// Whether the file's content is why, so that making it anew mends it.

@@ -88,11 +88,18 @@ impl SqliteSearchIndex {
                 Ok(None) => return Ok(connection),
                 Ok(Some(why)) => {
                     drop(connection);
-                    self.begin_anew(why)?;
-                }
-                Err(why) => {
-                    drop(connection);
                     self.begin_anew(&why)?;
+                }
+                Err(TurnFault::Index(error)) if is_damage(&error) => {
+                    drop(connection);
+                    self.begin_anew(&error.to_string())?;
+                }
+                // What passes makes nothing anew: it is looked at again.
+                Err(TurnFault::Index(error)) => return Err(self.fault(error)),
+                Err(TurnFault::Store(error)) => return Err(*error),
+                Err(TurnFault::Overrun) => {
+                    drop(connection);
+                    self.begin_anew(OVERRUN)?;
                 }
             },
             Err(error) if is_damage(&error) => self.begin_anew(&error.to_string())?,
@@ -108,38 +115,47 @@ impl SqliteSearchIndex {
         Ok(())
     }
 
-    /// Why an index does not go with the store; an error where it cannot be read.
-    fn mismatch(&self, connection: &Connection, id: &str) -> Result<Option<&'static str>, String> {
-        let said = |error: rusqlite::Error| error.to_string();
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(said)?;
+    /// Why an index does not go with the store.
+    ///
+    /// # Errors
+    /// Where one of both cannot be read now.
+    fn mismatch(&self, connection: &Connection, id: &str) -> Result<Option<String>, TurnFault> {
+        let why = |text: &str| Ok(Some(text.to_owned()));
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version != SCHEMA_VERSION {
-            return Ok(Some("it is of another version"));
+            return why("it is of another version");
         }
-        let whole: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(said)?;
+        let whole: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if whole != "ok" {
-            return Err(whole);
+            return Ok(Some(whole));
         }
-        let state = state(connection).map_err(said)?;
-        let (of, hash): (String, String) = connection
-            .query_row("SELECT store, audit_hash FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(said)?;
+        let state = state(connection)?;
+        let (of, hash): (String, String) =
+            connection.query_row("SELECT store, audit_hash FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if of != id {
-            return Ok(Some("it is another store's"));
+            return why("it is another store's");
         }
-        let (first, newest) = log_span(&self.reader).map_err(|error| error.to_string())?;
-        if state.log > newest || (state.log >= 0 && first > state.log + 1) {
-            return Ok(Some("it does not follow from what the store says has changed"));
+        if state.log > log_span(&self.reader)?.1 {
+            return why("it does not follow from what the store says has changed");
         }
+        self.is_followed(&state)?;
         let mark = mark_of(&state, SearchKind::Audit);
-        let found = audit_hash(&self.reader, mark).map_err(|error| error.to_string())?;
+        let found = audit_hash(&self.reader, mark)?;
         if mark > 0 && found.is_none_or(|found| found != hash) {
-            return Ok(Some("it is ahead of the store, or of another copy"));
+            return why("it is ahead of the store, or of another copy");
         }
         Ok(None)
     }
 
+    /// The store still says all that changed since the index last asked: what is gone from that ring is known to nobody, and would stay in the
+    /// index as it was.
+    fn is_followed(&self, state: &IndexState) -> Result<(), TurnFault> {
+        let (first, _) = log_span(&self.reader)?;
+        if state.log >= 0 && first > state.log + 1 { Err(TurnFault::Overrun) } else { Ok(()) }
+    }
+
     /// What is to be done next.
-    fn gather(&self, state: &IndexState, most: usize) -> Result<Turn, StoreError> {
+    fn gather(&self, state: &IndexState, most: usize) -> Result<Turn, TurnFault> {
         let mut turn = Turn { log: state.log.max(0), ..Turn::default() };
         if state.log < 0 {
             // All that is there is taken in as it is from now on.
@@ -153,6 +169,8 @@ impl SqliteSearchIndex {
         let mut again = BTreeMap::new();
         if state.log >= 0 {
             let changed = changes(&self.reader, state.log, most)?;
+            // Asked behind it: the ring may have gone on meanwhile.
+            self.is_followed(state)?;
             turn.more |= changed.len() == most;
             for (number, kind, record, second) in changed {
                 turn.log = turn.log.max(number);
@@ -203,6 +221,23 @@ enum TurnFault {
     Index(rusqlite::Error),
     /// The record cannot be read.
     Store(Box<StoreError>),
+    /// More changed than the store remembers; the index is made anew.
+    Overrun,
+}
+
+/// What is said of that.
+const OVERRUN: &str = "more has changed since then than the store remembers";
+
+impl From<rusqlite::Error> for TurnFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl From<StoreError> for TurnFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 impl SearchIndex for SqliteSearchIndex {
@@ -210,7 +245,7 @@ impl SearchIndex for SqliteSearchIndex {
         let mut connection = self.opened()?;
         let now_ms = clock::now().as_millis();
         let made = state(&connection).map_err(TurnFault::Index).and_then(|state| {
-            let turn = self.gather(&state, most).map_err(|error| TurnFault::Store(Box::new(error)))?;
+            let turn = self.gather(&state, most)?;
             let records = turn.items.len() as u64 + turn.gone.len() as u64;
             let mut more = turn.more;
             if records > 0 || !turn.marks.is_empty() || turn.log != state.log {
@@ -234,7 +269,15 @@ impl SearchIndex for SqliteSearchIndex {
                 self.begin_anew(&error.to_string())?;
                 Ok(SearchProgress { records: 0, more: true })
             }
-            Err(TurnFault::Index(error)) => Err(self.fault(error)),
+            Err(TurnFault::Overrun) => {
+                drop(connection);
+                self.begin_anew(OVERRUN)?;
+                Ok(SearchProgress { records: 0, more: true })
+            }
+            Err(TurnFault::Index(error)) => {
+                // It passes, or is looked at anew when the file is opened again.
+                Err(self.fault(error))
+            }
         }
     }
 
@@ -404,6 +447,73 @@ mod tests {
         write_down(&mut another, 20, 1);
         std::fs::write(other.path().join(SEARCH_FILES[0]), settled()).expect("copied");
         assert_eq!((take_in(&another), found(&another)), (20, 20));
+    }
+
+    fn found_words(store: &SqliteStore, words: &str) -> usize {
+        let query = SearchQuery {
+            words: WordsQuery::parse(words),
+            kinds: SearchKind::ALL.to_vec(),
+            limit: 500,
+            ..SearchQuery::default()
+        };
+        store.reader().expect("reads").search(&query).expect("answers").hits.len()
+    }
+
+    const ONE_EVENT: &str = "INSERT INTO device (number, id, info, search, kind, place, name_key, place_key, computer, enrolled_at) \
+         VALUES (1, 'd-1', '{}', '', 'server', '', x'', x'', 1, 1); \
+         INSERT INTO event (device, at, name, text, fields) VALUES (1, 1790000000000, 'x', 'before', '{}')";
+
+    #[test]
+    fn more_changes_than_the_store_remembers_make_a_running_index_anew() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        store.connection.execute_batch(ONE_EVENT).expect("written");
+        let mut index = store.search_index().expect("opens");
+        let mut settle = || while index.turn(5000).expect("taken in").more {};
+        settle();
+        assert_eq!(found_words(&store, "before"), 1);
+        // It goes, and the ring forgets that it did; another one stands behind it.
+        let flood = "DELETE FROM event; INSERT INTO search_log (kind, record, second) WITH RECURSIVE n (i) AS \
+             (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200010) SELECT 2, 999999999, 0 FROM n";
+        store.connection.execute_batch(flood).expect("flooded");
+        settle();
+        assert_eq!(index.size().expect("counted").0, 0, "nothing of what went is left in it");
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_a_while_makes_nothing_anew() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        write_down(&mut store, 30, 1);
+        assert_eq!(take_in(&store), 30);
+        let file = || std::fs::metadata(dir.path().join(SEARCH_FILES[0])).expect("there").ino();
+        let before = file();
+        store.connection.execute_batch("ALTER TABLE search_log RENAME TO elsewhere").expect("renamed");
+        let mut index = store.search_index().expect("opens");
+        assert!(matches!(index.turn(10), Err(StoreError::Database { .. })));
+        store.connection.execute_batch("ALTER TABLE elsewhere RENAME TO search_log").expect("renamed");
+        assert_eq!((take_in(&store), file(), found(&store)), (0, before, 30));
+    }
+
+    #[test]
+    fn the_number_of_a_notice_is_never_given_twice() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        let put = |key: &str| {
+            let sql = "INSERT INTO outbox (key, incident, channel, person, address, language, notice, severity, step, created_at, attempts, \
+                       unanswered, next_attempt_at, state) VALUES (?1, 0, 'mail', '', '', 'vi', '{}', 1, 1, 1, 0, 0, 0, 'delivered')";
+            store.connection.execute(sql, [key]).expect("put");
+            store.connection.last_insert_rowid()
+        };
+        let (first, second) = (put("a"), put("b"));
+        store.connection.execute("DELETE FROM outbox WHERE key = 'b'", []).expect("deleted");
+        store.connection.execute_batch("VACUUM").expect("put in order");
+        let number = |key: &str| {
+            let sql = "SELECT number FROM outbox WHERE key = ?1";
+            store.connection.query_row(sql, [key], |row| row.get::<_, i64>(0)).expect("there")
+        };
+        assert!(put("c") > second && number("a") == first);
     }
 
     #[test]

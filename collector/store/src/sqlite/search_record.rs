@@ -22,7 +22,7 @@ const STEP: &str = "SELECT s.body, i.device, i.body FROM main.step s JOIN incide
      WHERE s.incident = ?1 AND s.number = ?2";
 /// A notice whose incident is out of reach is, too; one that is about none is everybody's.
 const NOTICE: &str = "SELECT o.incident, o.channel, o.person, o.state, o.created_at, o.notice, i.device FROM main.outbox o \
-     LEFT JOIN incident i ON i.id = o.incident WHERE o.rowid = ?1 AND (o.incident = 0 OR i.id IS NOT NULL OR ?2)";
+     LEFT JOIN incident i ON i.id = o.incident WHERE o.number = ?1 AND (o.incident = 0 OR i.id IS NOT NULL OR ?2)";
 
 /// A record, and the number of its device: none where it is not there, out of reach, or cannot be read.
 pub(super) fn find(
@@ -145,7 +145,7 @@ const fn table_of(kind: SearchKind) -> (&'static str, &'static str) {
         SearchKind::Fault => ("fault", "id"),
         SearchKind::Incident => ("incident", "id"),
         SearchKind::Step => ("step", "number"),
-        SearchKind::Notice => ("outbox", "rowid"),
+        SearchKind::Notice => ("outbox", "number"),
     }
 }
 

@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::language::Language;
 use ioc_judge::duty::DutyPerson;
 
 use crate::api::ApiResult;
 use crate::app::App;
+use crate::i18n::Texts;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
@@ -23,7 +25,7 @@ use crate::problem::Problem;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_store::person::{NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces};
 use ioc_store::template::csv_field;
-use ioc_store::{Right, audit};
+use ioc_store::{Right, audit, audit_text};
 
 /// Places of one kind on a page, and in an answer.
 const PAGE_ROWS: usize = 50;
@@ -83,6 +85,7 @@ async fn look(app: &App, person: &Person, query: &PersonQuery, limit: usize) -> 
             kind: PersonTraceKind::DutyPlan,
             at: None,
             subject: one.id.clone(),
+            word: String::new(),
             text: std::iter::once(one.name.clone())
                 .chain(one.contacts.iter().map(|contact| format!("{} {}", contact.channel, contact.address)))
                 .collect::<Vec<_>>()
@@ -100,7 +103,9 @@ struct PersonDataPage {
     name: String,
     names: Vec<String>,
     /// By kind: what was found, and whether there is more.
-    kinds: Vec<(PersonTraceKind, Vec<PersonTrace>, bool)>,
+    kinds: Vec<(PersonTraceKind, Vec<PersonPlace>, bool)>,
+    /// Up to which moment some kinds were looked through.
+    ends: Vec<(PersonTraceKind, Timestamp)>,
     error: Option<String>,
 }
 
@@ -120,16 +125,24 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let name = query.name.trim().to_owned();
     if name.is_empty() {
-        return Ok(show(&PersonDataPage { page_context, name, names: Vec::new(), kinds: Vec::new(), error: None }));
+        return Ok(show(&PersonDataPage {
+            page_context,
+            name,
+            names: Vec::new(),
+            kinds: Vec::new(),
+            ends: Vec::new(),
+            error: None,
+        }));
     }
     match look(&app, &person, &query, PAGE_ROWS).await {
         Ok(Found { names, traces }) => {
+            let said = |one: &PersonTrace| place(page_context.texts(), page_context.language, one);
             let kinds = PersonTraceKind::ALL.into_iter().map(|kind| {
-                let those = traces.traces.iter().filter(|one| one.kind == kind).cloned().collect();
+                let those = traces.traces.iter().filter(|one| one.kind == kind).map(said).collect();
                 (kind, those, traces.cut.contains(&kind))
             });
-            let kinds = kinds.filter(|(_, those, _): &(_, Vec<PersonTrace>, _)| !those.is_empty()).collect();
-            Ok(show(&PersonDataPage { page_context, name, names, kinds, error: None }))
+            let kinds = kinds.filter(|(_, those, _): &(_, Vec<PersonPlace>, _)| !those.is_empty()).collect();
+            Ok(show(&PersonDataPage { page_context, name, names, kinds, ends: traces.ends, error: None }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -144,13 +157,23 @@ pub(crate) struct PersonData {
     places: Vec<PersonPlace>,
     /// Kinds of which there are more than 5,000: only the newest are listed.
     cut: Vec<&'static str>,
+    /// Kinds that were not looked through to their beginning: what is older was not searched.
+    ends: Vec<SearchEnd>,
+}
+
+/// How far back a kind was looked through.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct SearchEnd {
+    kind: &'static str,
+    /// What happened before this moment was not searched.
+    at: Timestamp,
 }
 
 /// One place where a person appears.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct PersonPlace {
     /// What sort of place: `account`, `session`, `token`, `view`, `duty_plan`, `cover`, `handover`, `window`, `device`, `incident`, `step`,
-    /// `notice`, `document`, `event`, `series`, `audit_by`, `audit_about`.
+    /// `notice`, `document`, `change`, `event`, `series`, `audit_by`, `audit_about`.
     kind: &'static str,
     /// When; none where that is not known.
     at: Option<Timestamp>,
@@ -160,10 +183,42 @@ pub(crate) struct PersonPlace {
     text: String,
 }
 
-impl From<PersonTrace> for PersonPlace {
-    fn from(inside: PersonTrace) -> Self {
-        Self { kind: inside.kind.as_str(), at: inside.at, subject: inside.subject, text: inside.text }
-    }
+/// A place in the words of whoever asks.
+fn place(texts: &Texts, language: Language, one: &PersonTrace) -> PersonPlace {
+    let words: Vec<String> = one.word.split_whitespace().map(|word| called(texts, language, one.kind, word)).collect();
+    let all = [words.join(", "), one.text.clone()];
+    let text = all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    PersonPlace { kind: one.kind.as_str(), at: one.at, subject: one.subject.clone(), text }
+}
+
+/// What the program's own word is called; the word itself where it has no text: events and documents of agents may have any name.
+fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) -> String {
+    use PersonTraceKind as Kind;
+    let family = match kind {
+        Kind::AuditBy | Kind::AuditAbout => {
+            // With its name, by which programs and the log know it.
+            let text = audit_text::text_of(word);
+            return text.map_or(word.to_owned(), |(vi, en)| format!("{} ({word})", language.choose(vi, en)));
+        }
+        Kind::Account if word == "disabled" => "person-word",
+        Kind::Account => "role",
+        Kind::Document | Kind::Change => "doc",
+        Kind::Event => "event",
+        Kind::Device => "person-word",
+        Kind::Notice => "person-notice",
+        Kind::Session
+        | Kind::Token
+        | Kind::View
+        | Kind::DutyPlan
+        | Kind::Cover
+        | Kind::Handover
+        | Kind::Window
+        | Kind::Incident
+        | Kind::Step
+        | Kind::Series => return word.to_owned(),
+    };
+    let key = format!("{family}-{}", word.replace(['_', '.'], "-"));
+    if texts.has(language, &key) { texts.get(language, &key) } else { word.to_owned() }
 }
 
 /// The same for programs.
@@ -174,7 +229,9 @@ pub(crate) async fn api(
 ) -> ApiResult<PersonData> {
     let Found { names, traces } = look(&app, &person, &query, API_ROWS).await?;
     let cut = traces.cut.iter().map(|kind| kind.as_str()).collect();
-    Ok(Json(PersonData { names, places: crate::api_types::all(traces.traces), cut }))
+    let places = traces.traces.iter().map(|one| place(&app.texts, person.language, one)).collect();
+    let ends = traces.ends.iter().map(|(kind, at)| SearchEnd { kind: kind.as_str(), at: *at }).collect();
+    Ok(Json(PersonData { names, places, cut, ends }))
 }
 
 /// The same as a table for a spreadsheet.
@@ -186,10 +243,16 @@ pub(crate) async fn csv(
     let Found { traces, .. } = look(&app, &person, &query, API_ROWS).await?;
     // A mark at the beginning tells spreadsheets that this is UTF-8.
     let mut text = "\u{feff}kind,at,subject,text\r\n".to_owned();
-    for one in traces.traces {
+    for one in traces.traces.iter().map(|one| place(&app.texts, person.language, one)) {
         let at = one.at.map(|at| at.to_string()).unwrap_or_default();
-        let fields = [one.kind.as_str(), &at, &one.subject, &one.text];
+        let fields = [one.kind, &at, &one.subject, &one.text];
         text += &fields.map(csv_field).join(",");
+        text += "\r\n";
+    }
+    // What was not looked through is said in the same file.
+    for (kind, at) in &traces.ends {
+        let said = app.texts.get(person.language, "person-data-not-older");
+        text += &[kind.as_str(), &at.to_string(), "", &said].map(csv_field).join(",");
         text += "\r\n";
     }
     let disposition = "attachment; filename=\"person.csv\"";

@@ -4,10 +4,12 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiResult, ListQuery, Page, number_of_cursor, page_limit};
-use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
+use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
 use crate::api_types::all;
 use crate::app::App;
 use crate::page::context::PageContext;
@@ -15,8 +17,9 @@ use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
 use ioc_common::audit_head::Witnessed;
 use ioc_common::clock::Timestamp;
+use ioc_common::language::Language;
 use ioc_store::template::percent_encoded;
-use ioc_store::{audit, witness};
+use ioc_store::{audit, audit_text, witness};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -30,11 +33,24 @@ pub(crate) struct LogQuery {
 struct LogPage {
     page_context: PageContext,
     records: Vec<audit::AuditRecord>,
+    /// What an authority outside said of the newest head that it was asked about.
+    stamped: Option<audit::AuditStamp>,
     search: String,
     next: Option<u64>,
+    /// Records before this one were not looked through for these words.
+    looked_to: Option<u64>,
 }
 
 impl LogPage {
+    /// What was done, in words; its name alone where there are none.
+    fn called(&self, one: &audit::AuditRecord) -> &'static str {
+        let called = audit_text::text_of(&one.action);
+        called.map_or("", |(vi, en)| match self.page_context.language {
+            Language::Vietnamese => vi,
+            Language::English => en,
+        })
+    }
+
     fn older(&self, before: &u64) -> String {
         format!("/audit?search={}&before={before}", percent_encoded(&self.search))
     }
@@ -50,10 +66,18 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let search: String = query.search.chars().take(100).collect();
     let asked = search.clone();
-    match app.read(&person.scope, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
-        Ok(records) => {
+    let found = app.read(&person.scope, move |reader| {
+        let newest = reader.audit_before(query.before, "", 1)?.first().map_or(0, |record| record.number);
+        Ok((reader.audit_before(query.before, &asked, ROWS)?, newest, reader.last_audit_stamp()?))
+    });
+    match found.await {
+        Ok((records, newest, stamped)) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
-            Ok(show(&LogPage { page_context, records, search, next }))
+            // So many are looked through for words at a time; whoever wants goes on below them.
+            let below = newest.checked_sub(audit::LOOKED_THROUGH).filter(|left| *left > 0 && !search.trim().is_empty());
+            let looked_to = below.filter(|_| next.is_none()).map(|left| left + 1);
+            let next = next.or(looked_to);
+            Ok(show(&LogPage { page_context, records, stamped, search, next, looked_to }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -100,6 +124,32 @@ pub(crate) struct HeadsQuery {
     limit: Option<usize>,
     /// The newest alone.
     newest: bool,
+}
+
+/// What a time stamping authority said of signed heads, in the order of their records.
+pub(crate) async fn stamps(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<HeadsQuery>,
+) -> ApiResult<Page<AuditStamp>> {
+    let (after, limit) = (number_of_cursor(query.cursor.as_deref())?.unwrap_or(0), page_limit(query.limit));
+    let newest = query.newest;
+    let found = app.read(&person.scope, move |reader| {
+        let found = if newest {
+            reader.last_audit_stamp()?.into_iter().collect()
+        } else {
+            reader.audit_stamps(after, limit)?
+        };
+        let with_head = |stamp: audit::AuditStamp| {
+            let audit::AuditStamp { number, at, authority, reply } = stamp;
+            let head = reader.audit_head(number)?.map(AuditHead::from);
+            Ok(AuditStamp { number, at, authority, reply: STANDARD.encode(reply), head })
+        };
+        found.into_iter().map(with_head).collect::<Result<Vec<_>, ioc_store::StoreError>>()
+    });
+    let items: Vec<AuditStamp> = found.await?;
+    let next_cursor = items.last().filter(|_| !newest && items.len() == limit).map(|stamp| stamp.number.to_string());
+    Ok(Json(Page { items, next_cursor }))
 }
 
 /// The keys that signed them.

@@ -81,6 +81,21 @@ impl From<ioc_common::audit_head::AuditHead> for AuditHead {
     }
 }
 
+/// What a time stamping authority said of a signed head (RFC 3161).
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AuditStamp {
+    /// The number of the head's record.
+    pub(crate) number: u64,
+    /// When the authority says that it was there.
+    pub(crate) at: Timestamp,
+    /// Who says so: the subject of the certificate that signed it.
+    pub(crate) authority: String,
+    /// The whole answer, DER in base64: of the text that docs/records.md gives.
+    pub(crate) reply: String,
+    /// The head that it is of; null where that is gone.
+    pub(crate) head: Option<AuditHead>,
+}
+
 /// A key that signs heads of the audit log.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct AuditKey {

@@ -209,6 +209,8 @@ impl From<inside::BackupCoverage> for Coverage {
 /// What a person says of a backup that nothing can look at.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Attestation {
+    /// Its number among all of them.
+    number: u64,
     /// The backup was made then.
     made_at: Timestamp,
     /// It is good.
@@ -221,11 +223,37 @@ pub(crate) struct Attestation {
     by: String,
     /// When they said it.
     at: Timestamp,
+    /// The files that show it.
+    files: Vec<Evidence>,
 }
 
-impl From<inside::BackupAttestation> for Attestation {
-    fn from(inside: inside::BackupAttestation) -> Self {
-        let inside::BackupAttestation { made_at, good, valid_until, note, by, at } = inside;
-        Self { made_at, good, valid_until, note, by, at }
+/// A file that shows what was attested.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Evidence {
+    /// The file's name.
+    name: String,
+    /// SHA-256 of its content, hex.
+    sha256: String,
+    /// The file's size, bytes.
+    bytes: u64,
+    /// What sort of file it is, by its first bytes: `pdf`, `image`, `zip` (office documents, too), `text` or `other`.
+    kind: &'static str,
+    /// The account that added it.
+    who: String,
+    at: Timestamp,
+}
+
+impl From<inside::KeptAttestation> for Attestation {
+    fn from(inside: inside::KeptAttestation) -> Self {
+        let inside::KeptAttestation { number, attestation, files } = inside;
+        let inside::BackupAttestation { made_at, good, valid_until, note, by, at } = attestation;
+        Self { number, made_at, good, valid_until, note, by, at, files: super::all(files) }
+    }
+}
+
+impl From<inside::BackupEvidence> for Evidence {
+    fn from(inside: inside::BackupEvidence) -> Self {
+        let inside::BackupEvidence { name, sha256, bytes, kind, who, at } = inside;
+        Self { name, sha256, bytes, kind: kind.as_str(), who, at }
     }
 }

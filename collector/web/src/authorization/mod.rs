@@ -69,7 +69,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::SetHold { .. }
         | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
-        Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
+        Command::Remark { device, .. }
+        | Command::AttestBackup { device, .. }
+        | Command::AddBackupEvidence { device, .. } => {
             (Requester::Person(Right::Handle), Target::Device(device.clone()))
         }
         Command::Open { manual, .. } => {
@@ -99,6 +101,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Ticket { .. }
         | Command::RecordIntegrityCheck { .. }
         | Command::BackgroundTask { .. }
+        | Command::KeepStamp(_)
         | Command::AwaitCommit
         | Command::Reload(_)
         | Command::Expire { .. }

@@ -16,7 +16,7 @@ use ioc_store::template::percent_encoded;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(crate) struct FileQuery {
-    name: String,
+    pub(crate) name: String,
 }
 
 /// Adds a file: the body is its content.
@@ -48,9 +48,14 @@ pub(crate) async fn file(
         })
         .await?;
     let (name, content) = found.ok_or_else(missing)?;
+    Ok(as_download(&name, content))
+}
+
+/// A file that somebody uploaded, to be saved under its name: it must not run here, whatever it is.
+pub(crate) fn as_download(name: &str, content: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", percent_encoded(&name))),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", percent_encoded(name))),
     ];
-    Ok((headers, content).into_response())
+    (headers, content).into_response()
 }

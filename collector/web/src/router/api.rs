@@ -2,7 +2,7 @@
 
 use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
-use crate::api_types::access::{AuditHead, AuditKey, AuditRecord};
+use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
 use crate::api_types::action::Action;
 use crate::api_types::authenticity::ValueAuthenticity;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
@@ -279,6 +279,17 @@ fn system_backups_api(all: &mut DescribedRouter) {
     )
     .body::<system_backups::AttestationBody>()
     .done(201);
+    all.post_large(
+        "/system-backups/{device}/{kind}/files",
+        system_backups::evidence::api_add,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was attested last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get("/system-backups/{device}/{kind}/files/{sha256}", system_backups::evidence::api_file, "Gives it back")
+        .file("application/octet-stream");
 }
 
 fn people_api(all: &mut DescribedRouter) {
@@ -303,6 +314,13 @@ fn people_api(all: &mut DescribedRouter) {
     )
     .query::<administration::audit::HeadsQuery>()
     .answers::<Page<AuditHead>>(200);
+    all.get(
+        "/audit/stamps",
+        administration::audit::stamps,
+        "What a time stamping authority said of signed heads, in the order of their records",
+    )
+    .query::<administration::audit::HeadsQuery>()
+    .answers::<Page<AuditStamp>>(200);
     all.get("/audit/keys", administration::audit::keys, "The keys that signed heads of the audit log")
         .answers::<Vec<AuditKey>>(200);
     all.get(

@@ -85,7 +85,7 @@ fn what_nobody_attests_in_time_is_a_fault_of_each_device_until_somebody_does() {
     assert_eq!(faults(&rig)[1].0, FaultState::Cleared);
     // Whose word it is says the engine, not whoever asks.
     let kept = rig.reader.backup_attestations(&id("srv-1"), BackupKind::Database, 9).expect("reads");
-    assert_eq!((kept.len(), kept[0].by.as_str()), (1, "bình"));
+    assert_eq!((kept.len(), kept[0].attestation.by.as_str()), (1, "bình"));
     // A word ends when it was said to, and one that says no is a failure.
     rig.pass(6 * HOUR_MS);
     assert_eq!(faults(&rig)[0], raised("srv-1", "quá hạn"));
@@ -201,4 +201,40 @@ fn what_contradicts_what_is_stated_is_refused() {
     assert!(refused(expect(&mut rig, &[], BackupKind::Image, none())).contains("devices: found 0"));
     assert!(refused(attest(&mut rig, "cam-1", BackupKind::Unneeded, true, None)).contains("nothing can look"));
     assert!(refused(attest(&mut rig, "cam-1", BackupKind::Image, true, None)).contains("state it first"));
+}
+
+#[test]
+fn what_is_attested_can_be_shown_by_files_each_once_and_within_bounds() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.register("srv-1");
+    expect(&mut rig, &["srv-1"], BackupKind::Database, nightly(BackupSource::Attestation)).expect("stated");
+    let add = |rig: &mut Rig, name: &str, content: &[u8]| {
+        let (name, content, actor) = (name.to_owned(), content.to_vec(), "bình".to_owned());
+        let kind = BackupKind::Database;
+        rig.command(Command::AddBackupEvidence { device: id("srv-1"), kind, name, content, actor })
+    };
+    let refused = add(&mut rig, "a.pdf", b"%PDF-1.7").expect_err("nobody said anything yet");
+    assert!(refused.to_string().contains("attest it first"), "{refused}");
+    attest(&mut rig, "srv-1", BackupKind::Database, true, None).expect("attested");
+    add(&mut rig, "../biên bản.pdf", b"%PDF-1.7").expect("added");
+    add(&mut rig, "again.pdf", b"%PDF-1.7").expect("it is there");
+    for (content, said) in [(&b""[..], "1 to"), (&vec![0; 2 * 1024 * 1024 + 1], "1 to")] {
+        assert!(add(&mut rig, "x", content).expect_err("refused").to_string().contains(said));
+    }
+    for n in 1..10_u8 {
+        add(&mut rig, "x.txt", &[b'a' + n]).expect("added");
+    }
+    assert!(add(&mut rig, "x.txt", b"one more").expect_err("refused").to_string().contains("10 files"));
+    let said = rig.reader.backup_attestations(&id("srv-1"), BackupKind::Database, 9).expect("reads");
+    let files = &said[0].files;
+    assert_eq!((said.len(), files.len()), (1, 10));
+    let pdf = files.iter().find(|file| file.kind == EvidenceKind::Pdf).expect("there");
+    assert_eq!((pdf.name.as_str(), pdf.who.as_str(), pdf.bytes), ("biên bản.pdf", "bình", 8));
+    assert_eq!(rig.audit("backup.evidence_added").len(), 10);
+    // What is said next is shown by files of its own.
+    attest(&mut rig, "srv-1", BackupKind::Database, true, None).expect("attested");
+    add(&mut rig, "x.txt", b"one more").expect("added");
+    let said = rig.reader.backup_attestations(&id("srv-1"), BackupKind::Database, 9).expect("reads");
+    assert_eq!(said.iter().map(|one| one.files.len()).collect::<Vec<_>>(), [1, 10]);
 }

@@ -62,7 +62,7 @@ fn a_damaged_row_is_said_and_loses_only_what_lies_behind_it() {
     // It is said in the list, too, and by who looks the store over.
     let asked = device();
     let query = ChangeQuery { device: &asked, name: None, from: at(0), to: at(999), after: None, limit: 999 };
-    let all = reader.document_changes(&query).expect("reads");
+    let all = reader.document_changes(&query).expect("reads").changes;
     let unknown: Vec<u64> =
         all.iter().filter(|one| matches!(one.content, ChangeContent::Lost(_))).map(|one| one.number).collect();
     assert_eq!(unknown, [between.unsigned_abs(), kept_whole.unsigned_abs()]);
@@ -110,4 +110,61 @@ fn a_document_that_did_not_change_costs_no_row_and_a_small_change_few_bytes() {
         matches!(stood(store.reader().expect("reads").as_ref(), 51), PastState::Lost(why) if why.contains("bytes"))
     );
     assert!(matches!(stood(store.reader().expect("reads").as_ref(), 52), PastState::Known(_)));
+}
+
+/// Numbers that nothing packs.
+fn noise(seed: u64, count: usize) -> serde_json::Value {
+    let mut state = seed;
+    let number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        json!(state)
+    };
+    json!(std::iter::repeat_with(number).take(count).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_document_that_is_too_large_to_be_kept_whole_keeps_every_change_and_is_tried_whole_seldom() {
+    let dir = tempfile::tempdir().expect("directory");
+    let mut store = begin(dir.path());
+    let large = noise(1, 100_000);
+    let last = 2 * i64::try_from(WHOLE_EVERY).expect("small") + 3;
+    // In few commits, so that it takes seconds.
+    for from in (1..=last).step_by(10) {
+        let all: Vec<Change> =
+            (from..last.min(from + 9) + 1).map(|n| put(n, &json!({ "n": n, "large": large }))).collect();
+        store.commit(&all).expect("kept");
+    }
+    let reader = store.reader().expect("reads");
+    let asked = device();
+    let query = ChangeQuery { device: &asked, name: None, from: at(0), to: at(999), after: None, limit: 999 };
+    let changes = reader.document_changes(&query).expect("reads").changes;
+    let lost = changes.iter().filter(|one| matches!(one.content, ChangeContent::Lost(_))).count();
+    assert_eq!((changes.len() as i64, lost), (last, 0));
+    let known = |ms| matches!(stood(reader.as_ref(), ms), PastState::Known(known) if known.body["n"] == json!(ms));
+    assert!([1, last / 2, last].into_iter().all(known));
+}
+
+#[test]
+fn a_page_of_large_changes_has_fewer_of_them_and_goes_on() {
+    let dir = tempfile::tempdir().expect("directory");
+    let mut store = begin(dir.path());
+    let last = 12;
+    for n in 1..=last {
+        store.commit(&[put(n, &json!({ "n": n, "other": noise(n.unsigned_abs(), 20_000) }))]).expect("kept");
+    }
+    let reader = store.reader().expect("reads");
+    let asked = device();
+    let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let query = ChangeQuery { device: &asked, name: None, from: at(0), to: at(999), after, limit: 500 };
+        let page = reader.document_changes(&query).expect("reads");
+        assert!(!page.changes.is_empty() && page.changes.len() < 12, "{}", page.changes.len());
+        seen.extend(page.changes.iter().map(|one| one.number));
+        (after, pages) = (page.next, pages + 1);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (1..=last.unsigned_abs()).rev().collect::<Vec<_>>());
+    assert!(pages > 2, "{pages}");
 }

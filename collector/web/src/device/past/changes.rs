@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::reading::PROBES;
 
@@ -21,13 +21,16 @@ use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
-use ioc_store::document_history::{ChangeContent, ChangeCursor, ChangeQuery, DocumentChange, SOFTWARE};
+use ioc_store::document_history::{ChangeContent, ChangeCursor, ChangePage, ChangeQuery, DocumentChange, SOFTWARE};
 use ioc_store::template::{csv_field, percent_encoded};
 
 /// Changes on one page.
 const ROWS: usize = 50;
 /// Most changes in one file.
 const FILE_ROWS_MAX: usize = 20_000;
+/// Largest file, bytes, and how long its changes may be read, microseconds.
+const FILE_BYTES_MAX: usize = 64 << 20;
+const FILE_US: u64 = 10_000_000;
 /// Changes that are read at a time for a file.
 const FILE_PAGE: usize = 500;
 /// Most lines of one change on the page; file and API have all.
@@ -51,7 +54,6 @@ struct Asked {
 
 async fn read(app: &App, person: &Person, id: &DeviceId, asked: Asked) -> Result<ChangesPart, Problem> {
     let device = id.clone();
-    let limit = asked.limit;
     let found = app
         .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
@@ -60,10 +62,9 @@ async fn read(app: &App, person: &Person, id: &DeviceId, asked: Asked) -> Result
             Ok(Some((record.info.name, reader.document_changes(&query)?)))
         })
         .await?;
-    let Some((device, mut changes)) = found else {
+    let Some((device, ChangePage { mut changes, next })) = found else {
         return Err(Problem::not_found(format!("there is no device {id}")));
     };
-    let next = changes.last().filter(|_| changes.len() == limit).map(ChangeCursor::of);
     if !personal_data::may_see(app, person, id, changes.iter().map(|one| one.name.as_str())).await {
         changes = changes.into_iter().filter_map(DocumentChange::without_personal).collect();
     }
@@ -269,7 +270,7 @@ pub(crate) async fn api(
     Ok(Json(Page { items, next_cursor: part.next.map(|next| next.to_string()) }))
 }
 
-/// A line for each difference.
+/// A line for each difference. Where there is more than a file takes, its name says so.
 pub(crate) async fn csv(
     State(app): State<App>,
     person: Person,
@@ -281,21 +282,22 @@ pub(crate) async fn csv(
     let id = device_id(&id)?;
     // A mark at the beginning tells spreadsheets that this is UTF-8.
     let mut text = "\u{feff}at,document,number,kind,path,old,new,what\r\n".to_owned();
-    let mut line = |change: &DocumentChange, kind: &str, [path, old, new, what]: [&str; 4]| {
+    let line = |text: &mut String, change: &DocumentChange, kind: &str, [path, old, new, what]: [&str; 4]| {
         let (at, number) = (change.at.to_string(), change.number.to_string());
         let fields = [at.as_str(), &change.name, &number, kind, path, old, new, what];
-        text += &fields.map(csv_field).join(",");
-        text += "\r\n";
+        *text += &fields.map(csv_field).join(",");
+        *text += "\r\n";
     };
     let (mut asked, mut left) = (query.asked(FILE_PAGE)?, FILE_ROWS_MAX);
-    loop {
+    let ends_us = clock::boottime_us() + FILE_US;
+    let is_cut = loop {
         let again = |after, limit| Asked { name: asked.name.clone(), from: asked.from, to: asked.to, after, limit };
         let part = read(&app, &person, &id, again(asked.after.clone(), FILE_PAGE.min(left))).await?;
         left -= part.changes.len().min(left);
         for change in &part.changes {
             match &change.content {
-                ChangeContent::First => line(change, "first", ["", "", "", &page_context.t("change-first")]),
-                ChangeContent::Lost(why) => line(change, "lost", ["", "", "", why]),
+                ChangeContent::First => line(&mut text, change, "first", ["", "", "", &page_context.t("change-first")]),
+                ChangeContent::Lost(why) => line(&mut text, change, "lost", ["", "", "", why]),
                 ChangeContent::Differences(all) => {
                     for one in all {
                         let what = words::lines(&page_context, &change.name, std::slice::from_ref(one));
@@ -305,17 +307,19 @@ pub(crate) async fn csv(
                             Some(other) => other.to_string(),
                             None => String::new(),
                         };
-                        line(change, "changed", [&path_of(one), &value(&one.old), &value(&one.new), &what]);
+                        line(&mut text, change, "changed", [&path_of(one), &value(&one.old), &value(&one.new), &what]);
                     }
                 }
             }
         }
-        asked.after = match part.next {
-            Some(next) if left > 0 => Some(next),
-            _ => break,
-        };
-    }
-    let name = format!("attachment; filename=\"changes-{id}.csv\"");
+        let Some(next) = part.next else { break false };
+        if left == 0 || text.len() > FILE_BYTES_MAX || clock::boottime_us() > ends_us {
+            break true;
+        }
+        asked.after = Some(next);
+    };
+    let cut = if is_cut { "-newest" } else { "" };
+    let name = format!("attachment; filename=\"changes{cut}-{id}.csv\"");
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, text).into_response())
 }

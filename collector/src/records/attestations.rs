@@ -1,0 +1,41 @@
+//! What people attested of backups of other systems, in an archive: with the files that show it.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use ioc_store::merkle::parse;
+use ioc_store::template::percent_encoded;
+
+use super::ATTESTATIONS;
+use super::parts::{Kind, Parts, Wanted, of_device};
+use crate::audit_verify::{all, text};
+use crate::cli;
+
+/// Where a file that shows something lies. What the collector says becomes no path of its own.
+pub(super) fn evidence_file(sha256: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(parse(sha256).is_some(), "an attestation names a file by {sha256:?}, which is no SHA-256");
+    Ok(format!("files/evidence/{sha256}"))
+}
+
+/// Puts those of a period into an archive, of the newest hundred of each backup.
+pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
+    let columns = &["device", "kind", "number", "at", "by", "good", "made_at", "valid_until", "note"];
+    let mut out = Kind::begin(parts, ATTESTATIONS, columns)?;
+    for backup in all(runtime, "/api/v1/system-backups?", &of_device(wanted)).await? {
+        let (device, kind) = (text(&backup["device"])?, text(&backup["kind"])?);
+        let of = format!("/api/v1/system-backups/{}/{}", percent_encoded(&device), percent_encoded(&kind));
+        let said = cli::ask(runtime, "GET", &format!("{of}/attestations"), None).await?;
+        for one in said.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
+            for file in one["files"].as_array().into_iter().flatten() {
+                let sha256 = text(&file["sha256"])?;
+                let content = cli::bytes(runtime, &format!("{of}/files/{}", percent_encoded(&sha256))).await?;
+                parts.write(&evidence_file(&sha256)?, &content)?;
+            }
+            let mut one = one.clone();
+            (one["device"], one["kind"]) = (json!(device), json!(kind));
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}

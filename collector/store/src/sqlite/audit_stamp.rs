@@ -1,0 +1,38 @@
+//! What a time stamping authority said of signed heads (RFC 3161): kept beside them for good.
+
+use rusqlite::{Row, params};
+
+use super::commit::Commit;
+use super::reader_connection::SqliteReader;
+use super::value::{limit_of, required, signed};
+use crate::StoreError;
+use crate::audit::AuditStamp;
+
+const COLUMNS: &str = "SELECT number, at, authority, reply FROM audit_stamp";
+
+pub(super) fn put(commit: &Commit<'_>, stamp: &AuditStamp) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT INTO audit_stamp (number, at, authority, reply) SELECT ?1, ?2, ?3, ?4 \
+         WHERE NOT EXISTS (SELECT 1 FROM audit_stamp WHERE number = ?1)",
+        params![signed(stamp.number), stamp.at.as_millis(), stamp.authority, stamp.reply],
+    )?;
+    Ok(())
+}
+
+fn stamp(row: &Row<'_>) -> rusqlite::Result<AuditStamp> {
+    Ok(AuditStamp {
+        number: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: required(row, 1)?,
+        authority: row.get(2)?,
+        reply: row.get(3)?,
+    })
+}
+
+pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<AuditStamp>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
+    reader.all(&sql, &[&signed(after), &limit_of(limit)], stamp)
+}
+
+pub(super) fn last(reader: &SqliteReader) -> Result<Option<AuditStamp>, StoreError> {
+    reader.one(&format!("{COLUMNS} ORDER BY number DESC LIMIT 1"), &[], stamp)
+}

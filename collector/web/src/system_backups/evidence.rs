@@ -1,0 +1,39 @@
+//! Files that show what a person attested of a backup: added to what was said last, and given back; in the API.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::form;
+use crate::app::App;
+use crate::incident::attachments::{FileQuery, as_download};
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_engine::command::Command;
+
+/// Adds a file: the body is its content.
+pub(crate) async fn api_add(
+    State(app): State<App>,
+    person: Person,
+    Path((device, kind)): Path<(String, String)>,
+    Query(query): Query<FileQuery>,
+    content: Bytes,
+) -> Result<StatusCode, Problem> {
+    let (device, kind) = form::of(&device, &kind)?;
+    let (name, content, actor) = (query.name, content.to_vec(), person.name.clone());
+    app.carry_out(&person, Command::AddBackupEvidence { device, kind, name, content, actor }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// Gives a file back: always saved, never shown.
+pub(crate) async fn api_file(
+    State(app): State<App>,
+    person: Person,
+    Path((device, kind, sha256)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let (device, kind) = form::of(&device, &kind)?;
+    let found = app.read(&person.scope, move |reader| reader.backup_evidence(&device, kind, &sha256)).await?;
+    let (file, content) = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
+    Ok(as_download(&file.name, content))
+}
