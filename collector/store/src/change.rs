@@ -11,8 +11,9 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, BackupAttestation, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
-    OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, Asset, AssetAttestation, BackupAttestation, BackupKind, ClockMark, Delivery, ExpectedBackup,
+    Handover, JobRecord, OutboxEntry, Product, ProductUse, RequestRecord, SavedView, SessionRecord, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -157,6 +158,21 @@ pub enum Change {
     ExpectedBackupGone { device: DeviceId, kind: BackupKind },
     /// A person said how a backup stands that nothing can look at.
     BackupAttested { device: DeviceId, kind: BackupKind, attestation: BackupAttestation },
+    /// A row of the asset register, as it now stands.
+    Asset(Box<Asset>),
+    /// A person said how a machine without an agent is protected.
+    AssetAttested { device: DeviceId, attestation: AssetAttestation },
+    /// A product of the software register, as it now stands.
+    Product(Box<Product>),
+    /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.
+    ProductUses {
+        device: DeviceId,
+        list: String,
+        /// By which catalogue they were grouped: its digest.
+        catalogue: String,
+        uses: Vec<ProductUse>,
+        at: Timestamp,
+    },
     /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.

@@ -196,6 +196,16 @@ mod tests {
                 "backup-missing-",
                 "backup-view-",
                 "search-kind-",
+                "asset-field-",
+                "asset-state-",
+                "asset-importance-",
+                "product-field-",
+                "product-state-",
+                // Headings that a file has, and tabs.
+                "product-first-seen",
+                "product-last-seen",
+                "product-key",
+                "register-",
                 "search-reached",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

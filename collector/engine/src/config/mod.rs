@@ -3,9 +3,11 @@
 mod agent_settings;
 mod backup;
 mod channel;
+mod history;
 mod job;
 mod kind;
 mod legal;
+mod register;
 mod retention;
 mod ticket;
 
@@ -33,6 +35,7 @@ pub(crate) use kind::testing;
 use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
+pub use register::RegisterRules;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
@@ -118,6 +121,8 @@ pub struct Config {
     /// The collector's own backups, where they are made.
     pub backup: Option<BackupPlan>,
     pub legal: LegalBasis,
+    /// What must be written down of each asset, and by when.
+    pub register: RegisterRules,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -278,7 +283,7 @@ struct Form {
     pki: PkiForm,
     presence: PresenceForm,
     incidents: IncidentsForm,
-    history: HistoryForm,
+    history: history::HistoryForm,
     retention: RetentionForm,
     people: PeopleForm,
     oidc: Option<OidcForm>,
@@ -295,6 +300,7 @@ struct Form {
     job: Vec<job::JobForm>,
     backup: BackupForm,
     legal: legal::LegalForm,
+    register: register::RegisterForm,
 }
 
 #[derive(Deserialize)]
@@ -356,16 +362,6 @@ struct PresenceForm {
 #[serde(deny_unknown_fields, default)]
 struct IncidentsForm {
     reopen_within: SpanWithin<0, 604_800_000>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct HistoryForm {
-    fold: SpanWithin<1_000, 86_400_000>,
-    fold_cpu_pct: Bounded<1, 100>,
-    keep: SpanWithin<3_600_000, 1_580_000_000_000>,
-    keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
-    keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
 }
 
 #[derive(Deserialize, Default)]
@@ -458,19 +454,6 @@ impl Default for PresenceForm {
 impl Default for IncidentsForm {
     fn default() -> Self {
         Self { reopen_within: SpanWithin(Span::secs(1800)) }
-    }
-}
-
-impl Default for HistoryForm {
-    fn default() -> Self {
-        let days = |days: u64| SpanWithin(Span::secs(days * 86_400));
-        Self {
-            fold: SpanWithin(Span::secs(4 * 3600)),
-            fold_cpu_pct: Bounded(20),
-            keep: days(30),
-            keep_5m: days(400),
-            keep_1h: days(3653),
-        }
     }
 }
 
@@ -573,6 +556,7 @@ impl Config {
             jobs: job::check(source, form.job)?,
             backup: form.backup.check(source)?,
             legal: form.legal.check(source)?,
+            register: form.register.check(source)?,
         })
     }
 }

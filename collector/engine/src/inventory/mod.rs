@@ -1,4 +1,5 @@
 //! What people say of devices: one by one, and as a table.
 
+pub mod asset;
 pub mod device;
 pub mod import;

@@ -59,6 +59,12 @@ impl Engine {
             Command::AttestBackup { device, kind, attestation, actor } => {
                 self.attest_backup(&device, kind, attestation, &actor, now)
             }
+            Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
+            Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
+            Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
+            Command::GroupSoftware { device, list, catalogue, products, made_at } => {
+                self.group_software(&device, (list, catalogue), products, made_at, now)
+            }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
@@ -131,6 +137,7 @@ impl Engine {
         self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
         self.forget_expected_backups(device);
+        self.forget_asset(device);
         self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
         // A job's fault goes with it; the job is as late as before.
         self.check_jobs(now);
@@ -198,6 +205,7 @@ impl Engine {
         self.send_all_settings(now);
         self.watch_jobs(now);
         self.watch_retention(now);
+        self.check_assets(now);
         self.take_effects(out, now);
         self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
         self.check_duty(now)

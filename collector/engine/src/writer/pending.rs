@@ -41,6 +41,10 @@ macro_rules! of_other_records {
             | Change::ExpectedBackup(_)
             | Change::ExpectedBackupGone { .. }
             | Change::BackupAttested { .. }
+            | Change::Asset(_)
+            | Change::AssetAttested { .. }
+            | Change::Product(_)
+            | Change::ProductUses { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

@@ -4,8 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software, ticket,
+    account, asset, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty,
+    enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, retention, sample,
+    software, ticket,
 };
 use crate::Change;
 
@@ -56,6 +57,12 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::ExpectedBackupGone { device, kind } => expected_backup::remove(commit, device, *kind),
         Change::BackupAttested { device, kind, attestation } => {
             expected_backup::attest(commit, device, *kind, attestation)
+        }
+        Change::Asset(row) => asset::put(commit, row),
+        Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
+        Change::Product(one) => product::put(commit, one),
+        Change::ProductUses { device, list, catalogue, uses, at } => {
+            product::put_uses(commit, device, (list, catalogue), uses, *at)
         }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),

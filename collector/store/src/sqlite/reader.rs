@@ -12,9 +12,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, retention,
-    sample, search, snapshot, software, ticket, value_marks,
+    account, archive, asset, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
+    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, product,
+    retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -28,9 +28,10 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupAttestation, BackupCoverage, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind, RequestRecord,
+    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetQuery, BackupAttestation, BackupCoverage, BackupKind,
+    ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord,
+    ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery,
+    PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RequestRecord,
     RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
     WholeIncident,
 };
@@ -215,6 +216,62 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<BackupAttestation>, StoreError> {
         expected_backup::attestations(self, device, kind, limit)
+    }
+
+    fn assets(&self, query: &AssetQuery) -> Result<Vec<Asset>, StoreError> {
+        asset::list(self, query)
+    }
+
+    fn assets_count(&self, query: &AssetQuery) -> Result<u64, StoreError> {
+        asset::count(self, query)
+    }
+
+    fn asset(&self, device: &DeviceId) -> Result<Option<Asset>, StoreError> {
+        asset::find(self, device)
+    }
+
+    fn asset_coverage(&self) -> Result<AssetCoverage, StoreError> {
+        asset::coverage(self)
+    }
+
+    fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError> {
+        asset::attestations(self, device, limit)
+    }
+
+    fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
+        product::list(self, query)
+    }
+
+    fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError> {
+        product::count(self, query)
+    }
+
+    fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError> {
+        product::find(self, key)
+    }
+
+    fn all_products(&self) -> Result<Vec<Product>, StoreError> {
+        product::all(self)
+    }
+
+    fn product_uses(&self, key: &str, after: &str, limit: usize) -> Result<Vec<ProductOnDevice>, StoreError> {
+        product::uses(self, key, after, limit)
+    }
+
+    fn product_owners(&self, limit: usize) -> Result<Vec<String>, StoreError> {
+        product::owners(self, limit)
+    }
+
+    fn product_coverage(&self) -> Result<ProductCoverage, StoreError> {
+        product::coverage(self)
+    }
+
+    fn ungrouped_software(
+        &self,
+        catalogue: &str,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, String, Timestamp)>, StoreError> {
+        product::ungrouped(self, catalogue, limit)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

@@ -65,11 +65,13 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Register { .. }
         | Command::ExpectBackup { .. }
         | Command::WithdrawBackup { .. }
+        | Command::ChangeAssets { .. }
+        | Command::ChangeProducts { .. }
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
         | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
-        Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
+        Command::Remark { device, .. } | Command::AttestBackup { device, .. } | Command::AttestAsset { device, .. } => {
             (Requester::Person(Right::Handle), Target::Device(device.clone()))
         }
         Command::Open { manual, .. } => {
@@ -103,6 +105,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Reload(_)
         | Command::Expire { .. }
         | Command::NumbersDeleted(_)
+        | Command::GroupSoftware { .. }
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
 }
@@ -313,6 +316,11 @@ mod tests {
                 Right::Administer,
                 Command::WithdrawBackup { device: device(), kind: ioc_store::BackupKind::Files, actor: actor() },
             ),
+            (
+                Right::Administer,
+                Command::ChangeProducts { keys: Vec::new(), fields: Default::default(), actor: actor() },
+            ),
+            (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (
                 Right::Administer,
