@@ -52,6 +52,8 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/assets.xlsx", Kept::Revealed("register/mod.rs")),
     ("/register/assets/{id}", Kept::Revealed("register/mod.rs")),
     ("/enrolment", Kept::Right("Administer")),
+    ("/register/assets/import", Kept::Right("Administer")),
+    ("/api/v1/assets/imports", Kept::Right("Administer")),
     ("/incidents", Kept::Reader),
     ("/incidents/new", Kept::Right("Handle")),
     ("/incidents/{id}", Kept::Revealed("incident/details.rs")),

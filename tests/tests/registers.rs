@@ -129,7 +129,43 @@ async fn the_asset_register_fills_itself_says_what_is_missing_and_what_a_person_
     );
     rig.stop().await.unwrap();
     rig.start().await.unwrap();
-    assert_eq!(asset("srv-1").await["values"]["zone"]["value"], "DMZ", "it stands over a restart");
+    let server = rig.get("/api/v1/assets/srv-1").await.unwrap();
+    assert_eq!(server["values"]["zone"]["value"], "DMZ", "it stands over a restart");
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_undone() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    for (device, label) in [("srv-1", "TS-01"), ("srv-2", "TS-02")] {
+        let info = json!({ "device": device, "kind": "server", "name": device, "label": label });
+        rig.post("/api/v1/devices", info).await.unwrap();
+    }
+    let import = async |check: bool, table: &str| {
+        let path = format!("/api/v1/assets/import?check={check}");
+        cli::send(&rig.runtime(), "POST", &path, "text/csv", table.to_owned()).await
+    };
+    let zone = async |id: &str| {
+        rig.get(&format!("/api/v1/assets/{id}")).await.unwrap_or_default()["values"]["zone"]["value"].clone()
+    };
+    // What the register exports is what it takes: nothing changes.
+    let exported = cli::text(&rig.runtime(), "/api/v1/assets.csv").await.unwrap();
+    assert_eq!(import(true, &exported).await.unwrap(), json!({ "rows": [], "changed": null }));
+    let faulty =
+        import(false, "Nhãn tài sản\tNgày mua\nTS-01\t1/1/2024\nTS-02\thôm qua\n").await.unwrap_err().to_string();
+    assert!(faulty.contains("row 3, column Ngày mua: bought: found \"hôm qua\""), "{faulty}");
+    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\nTS-01\t\t\tDMZ\nTS-03\tMáy in\tKhác\tLAN\n";
+    let seen = import(true, table).await.unwrap();
+    assert_eq!(seen["rows"][0]["changes"][0], json!({ "field": "zone", "old": "", "new": "DMZ" }), "{seen}");
+    assert_eq!((&seen["rows"][1]["device"], &seen["rows"][1]["is_new"]), (&json!("ts-03"), &json!(true)), "{seen}");
+    assert_eq!(zone("srv-1").await, Value::Null, "it was only looked at");
+    assert_eq!(import(false, table).await.unwrap()["changed"], 2);
+    assert_eq!((zone("srv-1").await, zone("ts-03").await), (json!("DMZ"), json!("LAN")));
+    rig.post("/api/v1/assets/imports/1/undo", json!({})).await.unwrap();
+    assert_eq!((zone("srv-1").await, zone("ts-03").await), (Value::Null, Value::Null));
+    assert!(rig.get("/api/v1/assets/imports").await.unwrap()[0]["undone_at"].is_string());
+    rig.post("/api/v1/assets/imports/1/undo", json!({})).await.unwrap_err();
     rig.stop().await.unwrap();
 }
 
@@ -245,7 +281,8 @@ async fn packages_become_software_whose_blanks_are_filled_in_bulk_and_what_is_no
     }
     rig.stop().await.unwrap();
     rig.start().await.unwrap();
-    assert_eq!(product("postgresql").await["values"]["owner"], "Tổ vận hành", "it stands over a restart");
+    let database = rig.get("/api/v1/software/product?key=postgresql").await.unwrap();
+    assert_eq!(database["values"]["owner"], "Tổ vận hành", "it stands over a restart");
     rig.stop().await.unwrap();
 }
 

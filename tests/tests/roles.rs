@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 28] = [
+const FORMS: [(&str, &[&str]); 30] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -408,6 +408,8 @@ const FORMS: [(&str, &[&str]); 28] = [
         "/system-backups",
         &["device", "devices", "kind", "source", "every", "keep_days", "place", "copies", "media", "note"],
     ),
+    ("/register/assets/import", &["table", "digest"]),
+    ("/register/assets/import/9/undo", &["x"]),
     ("/register/software", &["key", "purpose", "scope", "owner", "licence", "state"]),
     ("/register/software/product", &["key", "purpose", "licence_count", "support_end", "state"]),
     ("/register/assets/srv-01", &["name", "mac", "bought", "state", "purpose", "importance", "take", "keep"]),

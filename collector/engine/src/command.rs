@@ -11,6 +11,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::account::intent::Intent;
+use crate::inventory::asset_table::AssetRow;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
@@ -175,6 +176,10 @@ pub enum Command {
     },
     /// Write down what is so of assets: of all of these, or of none.
     ChangeAssets { changes: Vec<AssetChange>, actor: String },
+    /// Take a table into the asset register, new devices and known ones: all of it, or nothing.
+    ImportAssets { rows: Vec<AssetRow>, actor: String },
+    /// Put back what an import changed, where nobody changed it since.
+    UndoAssetImport { number: u64, actor: String },
     /// Say how a machine is protected that no agent looks at.
     AttestAsset {
         device: DeviceId,

@@ -144,8 +144,7 @@ impl Catalogue {
     pub fn group(&self, items: &[Item], language: Language) -> Vec<GroupedProduct> {
         let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
         for item in items {
-            // Where two architectures may be installed together, the name says which.
-            let name = item.name.split(':').next().unwrap_or_default().to_lowercase();
+            let name = short_name(item).to_lowercase();
             let found = self.products.iter().find_map(|product| Some((product, rank_in(&product.patterns, &name)?)));
             let (key, rank) = match found {
                 Some((product, rank)) => (product.key.clone(), rank),
@@ -180,13 +179,22 @@ impl Catalogue {
         );
         put(ProductField::Purpose, known.map_or("", |known| language.choose(&known.purpose[0], &known.purpose[1])));
         let name = known.map(|known| known.name.clone());
-        let own = || leading().next().map(|item| item.name.split(':').next().unwrap_or_default().to_owned());
+        let own = || leading().next().map(|item| short_name(item).to_owned());
         let packages = u32::try_from(group.items.len()).unwrap_or(u32::MAX);
         GroupedProduct {
             name: name.or_else(own).unwrap_or_else(|| key.clone()),
             found,
             used: ProductUse { key, versions, packages, place },
         }
+    }
+}
+
+/// What a package is called: without its architecture, which the name has where two may be installed together; of a file that belongs to no
+/// package, without its directory.
+fn short_name(item: &Item) -> &str {
+    match item.name.strip_suffix('/').unwrap_or(&item.name).rsplit_once('/') {
+        Some((_, file)) => file,
+        None => item.name.split(':').next().unwrap_or_default(),
     }
 }
 
@@ -252,13 +260,20 @@ mod tests {
             item("ure", "4:7.4.7-1", ""),
             item("nmap:amd64", "7.93", "NPSL"),
             item("nmap:i386", "7.92", "NPSL"),
+            item("/usr/local/lib/libreoffice-extra", "", ""),
+            item("/opt/tool/bin/terraform", "", ""),
         ];
         let grouped = catalogue.group(&items, Language::Vietnamese);
-        assert_eq!(grouped.len(), 2);
+        assert_eq!(grouped.len(), 3);
+        assert_eq!(
+            (grouped[2].used.key.as_str(), grouped[2].name.as_str()),
+            ("pkg.terraform", "terraform"),
+            "a file by its own name"
+        );
         let office = &grouped[0];
         assert_eq!(
             (office.name.as_str(), office.used.packages, office.used.versions.join(" ")),
-            ("LibreOffice", 3, "4:7.4.7-2".into())
+            ("LibreOffice", 4, "4:7.4.7-2".into())
         );
         assert_eq!(
             (office.found[&ProductField::Licence].as_str(), office.found[&ProductField::Purpose].as_str()),

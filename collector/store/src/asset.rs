@@ -340,3 +340,31 @@ pub struct AssetAttestation {
     pub by: String,
     pub at: Timestamp,
 }
+
+/// What an import did to one asset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedAsset {
+    /// Which device.
+    pub device: DeviceId,
+    /// It was registered by this import.
+    pub is_new: bool,
+    /// Column, what was written down before, what is since.
+    pub changes: Vec<(AssetField, String, String)>,
+}
+
+/// One import into the register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetImport {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub by: String,
+    /// When it was undone, and by whom; none where it was not.
+    pub undone: Option<(Timestamp, String)>,
+    /// How many assets it changed.
+    pub count: u64,
+    /// What it did; empty in a list of imports.
+    pub assets: Vec<ImportedAsset>,
+}

@@ -11,9 +11,9 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, Asset, AssetAttestation, BackupAttestation, BackupKind, ClockMark, Delivery, ExpectedBackup,
-    Handover, JobRecord, OutboxEntry, Product, ProductUse, RequestRecord, SavedView, SessionRecord, TicketRecord,
-    TokenRecord,
+    AccountRecord, Asset, AssetAttestation, AssetImport, BackupAttestation, BackupKind, ClockMark, Delivery,
+    ExpectedBackup, Handover, JobRecord, OutboxEntry, Product, ProductUse, RequestRecord, SavedView, SessionRecord,
+    TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -162,6 +162,10 @@ pub enum Change {
     Asset(Box<Asset>),
     /// A person said how a machine without an agent is protected.
     AssetAttested { device: DeviceId, attestation: AssetAttestation },
+    /// A table was taken into the asset register.
+    AssetImport(Box<AssetImport>),
+    /// An import was undone.
+    AssetImportUndone { number: u64, at: Timestamp, by: String },
     /// A product of the software register, as it now stands.
     Product(Box<Product>),
     /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.

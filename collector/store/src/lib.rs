@@ -51,7 +51,10 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,
 };
-pub use asset::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetValue, AssetWork};
+pub use asset::{
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetState, AssetValue, AssetWork,
+    ImportedAsset,
+};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{

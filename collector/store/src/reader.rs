@@ -20,12 +20,12 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetQuery, BackupAttestation, BackupCoverage, BackupKind,
-    ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord,
-    ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery,
-    PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RequestRecord,
-    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident, audit, coverage,
+    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupAttestation, BackupCoverage,
+    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry,
+    PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, RecordKind,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -189,6 +189,12 @@ pub trait Reader: Send {
 
     /// What people attested of a machine, the newest first.
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
+
+    /// Tables that were taken into the asset register, the newest first, without what they did; for who reaches everywhere.
+    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError>;
+
+    /// One of them, with what it did.
+    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
 
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;

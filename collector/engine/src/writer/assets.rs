@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::enrolment::EnrolRequest;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Hello;
 use ioc_judge::{Alert, DeviceInfo, InformationSource, Input, Severity, Text};
@@ -18,6 +19,8 @@ use crate::inventory::device::check_device;
 
 /// Most assets in one change.
 const CHANGES_MAX: usize = 10_000;
+/// Most faults that are raised in one cycle of the engine: a crowd of devices that was taken in at once is due at once.
+const RAISED_MAX: usize = 200;
 /// The name of the fault.
 const FAULT: &str = "register/blank";
 /// Most network addresses that are kept of a machine.
@@ -27,6 +30,8 @@ const MACS_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Assets {
     all: HashMap<DeviceId, Asset>,
+    /// The number of the last import.
+    last_import: u64,
     /// When something that is blank becomes a fault, if it is not filled in before; none when nothing will.
     next_at: Option<Timestamp>,
 }
@@ -35,7 +40,9 @@ impl Assets {
     /// As it stands in the store.
     pub(super) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
         let all = reader.assets(&AssetQuery { limit: usize::MAX, ..AssetQuery::default() })?;
-        Ok(Self { all: all.into_iter().map(|one| (one.device.clone(), one)).collect(), next_at: None })
+        let last_import = reader.asset_imports(1)?.first().map_or(0, |import| import.number);
+        let all = all.into_iter().map(|one| (one.device.clone(), one)).collect();
+        Ok(Self { all, last_import, next_at: None })
     }
 }
 
@@ -55,16 +62,15 @@ impl Engine {
     pub(super) fn watch_assets(&mut self, now: Timestamp) {
         let infos: Vec<DeviceInfo> = self.state.devices().map(|device| device.info.clone()).collect();
         for info in infos {
-            self.describe_asset(&info, "", now);
+            self.describe_asset(&info, None, now);
         }
         self.check_assets(now);
     }
 
-    /// What people say of a device changed, or it is new; `actor` is empty where a machine says so itself.
-    pub(super) fn describe_asset(&mut self, info: &DeviceInfo, actor: &str, now: Timestamp) {
+    /// What is said of a device changed, or it is new: by whom; none where a machine says so itself.
+    pub(super) fn describe_asset(&mut self, info: &DeviceInfo, by: Option<&str>, now: Timestamp) {
         let asset = self.assets.all.entry(info.id.clone()).or_insert_with(|| Asset::new(info.id.clone(), now));
         let is_new = asset.said.is_empty();
-        let by = Some(actor).filter(|actor| !actor.is_empty());
         if take_said(asset, of_device(info), by, now) || is_new {
             self.settle_asset(&info.id, true, now);
         }
@@ -75,8 +81,19 @@ impl Engine {
         self.take_found(device, found_in(hello), now);
     }
 
-    /// A machine enrols with these network addresses.
-    pub(super) fn find_macs(&mut self, device: &DeviceId, macs: &[String], now: Timestamp) {
+    /// A machine enrols: a person wrote down what it is, for its token or when they let it in, but for a name that is its own.
+    pub(super) fn enrol_asset(&mut self, info: &DeviceInfo, request: &EnrolRequest, now: Timestamp) {
+        self.describe_asset(info, Some(""), now);
+        let asset = self.assets.all.get_mut(&info.id);
+        let name = asset.and_then(|asset| asset.said.get_mut(&AssetField::Name));
+        if let Some(name) = name.filter(|name| name.text == request.facts.hostname && name.by.as_deref() == Some("")) {
+            name.by = None;
+            self.settle_asset(&info.id, true, now);
+        }
+        self.find_macs(&info.id, &request.macs, now);
+    }
+
+    fn find_macs(&mut self, device: &DeviceId, macs: &[String], now: Timestamp) {
         let macs = macs.iter().filter_map(|mac| crate::inventory::device::mac_of(mac)).take(MACS_MAX);
         let text = macs.collect::<Vec<_>>().join(", ");
         if !text.is_empty() {
@@ -222,7 +239,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    /// Judges a row anew, keeps it where it changed, and raises or ends its fault.
+    /// Judges a row anew, keeps it where it changed, and ends its fault; what is due is raised by whoever looks for it.
     fn settle_asset(&mut self, device: &DeviceId, changed: bool, now: Timestamp) {
         let Some(asset) = self.assets.all.get_mut(device) else { return };
         let (blank, against) = (blanks(asset, &self.config.register.required), contradictions(asset));
@@ -232,25 +249,40 @@ impl Engine {
             self.batch.visible = true;
         }
         let due_at = asset.since.plus_millis(self.config.register.complete_within.as_millis());
-        let is_blank = !asset.blanks.is_empty();
-        if is_blank && due_at > now {
+        if !asset.blanks.is_empty() {
+            // Raised by whoever looks for what is due, in this cycle still, so that a crowd of them holds up nothing else.
             self.assets.next_at = Some(self.assets.next_at.map_or(due_at, |first| first.min(due_at)));
         }
-        match (is_blank && due_at <= now, self.state.has_fault_of(device, FAULT, device.as_str())) {
-            (true, false) => self.raise_blank(device, now),
-            (false, true) => {
-                let over = Text::new("Hồ sơ tài sản đã đủ.", "The asset's record is complete.");
-                let alert = Alert { over, ..blank_alert(device, now) };
-                self.judge(Input::Alert(alert), now);
-            }
-            (true, true) | (false, false) => {}
+        let is_due = !asset.blanks.is_empty() && due_at <= now;
+        if !is_due && self.state.has_fault_of(device, FAULT, device.as_str()) {
+            let over = Text::new("Hồ sơ tài sản đã đủ.", "The asset's record is complete.");
+            let alert = Alert { over, ..blank_alert(device, now) };
+            self.judge(Input::Alert(alert), now);
         }
     }
 
     /// Looks for what has been blank for too long, where something may be.
     pub(super) fn check_due_assets(&mut self, now: Timestamp) {
-        if self.assets.next_at.is_some_and(|at| at <= now) {
-            self.check_assets(now);
+        if self.assets.next_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let within = self.config.register.complete_within.as_millis();
+        let (mut next_at, mut due) = (None::<Timestamp>, Vec::new());
+        for asset in self.assets.all.values().filter(|asset| !asset.blanks.is_empty()) {
+            let due_at = asset.since.plus_millis(within);
+            if due_at <= now && self.state.has_fault_of(&asset.device, FAULT, asset.device.as_str()) {
+                continue;
+            }
+            if due_at <= now && due.len() < RAISED_MAX {
+                due.push(asset.device.clone());
+            } else {
+                next_at = Some(next_at.map_or(due_at, |first| first.min(due_at)));
+            }
+        }
+        self.assets.next_at = next_at;
+        due.sort();
+        for device in due {
+            self.raise_blank(&device, now);
         }
     }
 
@@ -328,5 +360,6 @@ const fn words(field: AssetField) -> (&'static str, &'static str) {
     }
 }
 
+mod import;
 #[cfg(test)]
 mod tests;

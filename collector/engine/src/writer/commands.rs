@@ -61,6 +61,8 @@ impl Engine {
             }
             Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
+            Command::ImportAssets { rows, actor } => self.import_assets(rows, &actor, now),
+            Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
             Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
@@ -124,7 +126,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+    pub(super) fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
         if self.state.device(device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }

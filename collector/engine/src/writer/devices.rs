@@ -48,7 +48,7 @@ impl Engine {
         let device = info.id.clone();
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info.clone()), now);
-        self.describe_asset(&info, actor, now);
+        self.describe_asset(&info, Some(actor).filter(|actor| !actor.is_empty()), now);
         // It may belong to other groups now.
         self.send_settings(&device, now);
     }

@@ -309,8 +309,7 @@ impl Engine {
         let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
         self.judge(Input::Enrolled(info.clone()), now);
-        self.describe_asset(&info, "", now);
-        self.find_macs(&device, &request.macs, now);
+        self.enrol_asset(&info, request, now);
         Ok(Answer::Enrolled(Box::new(EnrolResponse {
             device,
             certificate: issued.certificate,

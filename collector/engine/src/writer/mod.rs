@@ -532,7 +532,7 @@ impl Engine {
                 }
                 Effect::Announced(info) => {
                     self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-                    self.describe_asset(&info, "", now);
+                    self.describe_asset(&info, None, now);
                 }
                 Effect::Removed(device) => {
                     self.forget_asset(&device);

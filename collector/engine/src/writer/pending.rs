@@ -43,6 +43,8 @@ macro_rules! of_other_records {
             | Change::BackupAttested { .. }
             | Change::Asset(_)
             | Change::AssetAttested { .. }
+            | Change::AssetImport(_)
+            | Change::AssetImportUndone { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::Certificate { .. }

@@ -75,6 +75,16 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     assert_eq!((facts.attested["antivirus"].len(), facts.attested["patches"].len()), (1, 0));
     let words = reader.asset_attestations(&id(1), 1).expect("reads");
     assert_eq!(words, [attested("patches", false, 50)], "the newest first");
+    // What an import did is kept, and that it was undone.
+    let changes = vec![(AssetField::Zone, String::new(), "DMZ".to_owned())];
+    let imported = crate::ImportedAsset { device: id(1), is_new: false, changes };
+    let import =
+        crate::AssetImport { number: 1, at: at(7), by: "lan".into(), undone: None, count: 1, assets: vec![imported] };
+    store.commit(&[Change::AssetImport(Box::new(import.clone()))]).expect("kept");
+    assert_eq!(reader.asset_import(1).expect("reads").as_ref(), Some(&import));
+    store.commit(&[Change::AssetImportUndone { number: 1, at: at(8), by: "bình".into() }]).expect("kept");
+    let listed = reader.asset_imports(9).expect("reads");
+    assert_eq!((listed[0].undone.clone(), listed[0].assets.len()), (Some((at(8), "bình".to_owned())), 0));
     // Each sees their own places, and names only who may.
     let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
     reader.limit(&scope).expect("limited");

@@ -9,9 +9,11 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{body, json, limit_of};
+use super::value::{body, json, limit_of, moment, required, signed};
 use crate::coverage::AREAS;
-use crate::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork, StoreError};
+use crate::{
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetState, AssetWork, StoreError,
+};
 
 const TABLES: &str = "device d JOIN asset a ON a.device = d.number";
 /// The newest attestation of a device and an area counts.
@@ -158,4 +160,44 @@ pub(super) fn attested(
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), Timestamp::from_millis(row.get(1)?)))
     })?;
     Ok(found.into_iter().collect())
+}
+
+pub(super) fn put_import(commit: &Commit<'_>, import: &AssetImport) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT INTO asset_import (number, at, who, count, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![signed(import.number), import.at.as_millis(), import.by, signed(import.count), json(&import.assets)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn undo_import(commit: &Commit<'_>, number: u64, at: Timestamp, by: &str) -> rusqlite::Result<()> {
+    commit.run(
+        "UPDATE asset_import SET undone_at = ?2, undone_by = ?3 WHERE number = ?1",
+        params![signed(number), at.as_millis(), by],
+    )?;
+    Ok(())
+}
+
+/// The newest imports first, without what they did.
+pub(super) fn imports(reader: &SqliteReader, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
+    let sql =
+        "SELECT number, at, who, undone_at, undone_by, count, '[]' FROM asset_import ORDER BY number DESC LIMIT ?1";
+    reader.all(sql, &[&limit_of(limit)], import_of)
+}
+
+pub(super) fn import(reader: &SqliteReader, number: u64) -> Result<Option<AssetImport>, StoreError> {
+    let sql = "SELECT number, at, who, undone_at, undone_by, count, body FROM asset_import WHERE number = ?1";
+    reader.one(sql, &[&signed(number)], import_of)
+}
+
+fn import_of(row: &Row<'_>) -> rusqlite::Result<AssetImport> {
+    let undone = moment(row, 3)?.zip(row.get::<_, Option<String>>(4)?);
+    Ok(AssetImport {
+        number: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: required(row, 1)?,
+        by: row.get(2)?,
+        undone,
+        count: row.get::<_, i64>(5)?.unsigned_abs(),
+        assets: body(row, 6)?,
+    })
 }

@@ -186,8 +186,8 @@ pub(super) fn uses(
 
 /// Managing owners that are written down, as people read.
 pub(super) fn owners(reader: &SqliteReader, limit: usize) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT DISTINCT owner FROM product WHERE owner <> '' LIMIT ?1";
-    let mut owners: Vec<String> = reader.all(sql, &[&limit_of(limit)], |row| row.get(0))?;
+    let sql = format!("SELECT DISTINCT owner FROM product p WHERE owner <> '' AND {IS_THERE} LIMIT ?1");
+    let mut owners: Vec<String> = reader.all(&sql, &[&limit_of(limit)], |row| row.get(0))?;
     owners.sort_by_cached_key(|owner| collation::key(owner));
     Ok(owners)
 }

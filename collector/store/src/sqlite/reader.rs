@@ -28,12 +28,12 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetQuery, BackupAttestation, BackupCoverage, BackupKind,
-    ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord,
-    ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry, PendingDelivery,
-    PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RequestRecord,
-    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident,
+    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupAttestation, BackupCoverage,
+    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, OutboxEntry,
+    PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, Reader,
+    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -236,6 +236,14 @@ impl Reader for SqliteReader {
 
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError> {
         asset::attestations(self, device, limit)
+    }
+
+    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
+        asset::imports(self, limit)
+    }
+
+    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError> {
+        asset::import(self, number)
     }
 
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {

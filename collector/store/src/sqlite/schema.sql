@@ -390,6 +390,16 @@ CREATE TABLE asset_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
+-- Tables that were taken into the asset register, and what each changed, JSON.
+CREATE TABLE asset_import (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    undone_at INTEGER,
+    undone_by TEXT,
+    count INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
 -- The software register: products, with what lists are asked for by.
 CREATE TABLE product (
     number INTEGER PRIMARY KEY,

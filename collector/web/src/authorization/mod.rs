@@ -66,6 +66,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ExpectBackup { .. }
         | Command::WithdrawBackup { .. }
         | Command::ChangeAssets { .. }
+        | Command::ImportAssets { .. }
+        | Command::UndoAssetImport { .. }
         | Command::ChangeProducts { .. }
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
@@ -320,6 +322,8 @@ mod tests {
                 Right::Administer,
                 Command::ChangeProducts { keys: Vec::new(), fields: Default::default(), actor: actor() },
             ),
+            (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
+            (Right::Administer, Command::UndoAssetImport { number: 1, actor: actor() }),
             (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (

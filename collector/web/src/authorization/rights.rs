@@ -143,6 +143,8 @@ const READS: &[(&str, Right)] = &[
     ("/api/v1/people", Right::Administer),
     ("/api/v1/people.csv", Right::Administer),
     ("/enrolment", Right::Administer),
+    ("/register/assets/import", Right::Administer),
+    ("/api/v1/assets/imports", Right::Administer),
     ("/settings", Right::Administer),
     ("/api/v1/settings", Right::Administer),
     ("/api/v1/tokens", Right::Administer),

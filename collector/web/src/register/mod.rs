@@ -5,6 +5,7 @@ pub(crate) mod asset;
 pub(crate) mod assets;
 pub(crate) mod cyclonedx;
 pub(crate) mod file;
+pub(crate) mod import;
 pub(crate) mod product;
 pub(crate) mod software;
 

@@ -25,6 +25,8 @@ use ioc_store::{ProductCoverage, ProductField, ProductQuery, ProductRow, Product
 
 /// Most rows of one file.
 const FILE_ROWS: usize = 50_000;
+/// Most products that are changed at once, as the engine has it.
+const ALL_MAX: usize = 5000;
 /// Longest search, characters.
 const SEARCH_MAX_CHARS: usize = 100;
 /// Managing owners to choose from.
@@ -212,7 +214,7 @@ pub(crate) async fn page(
     render(&app, page_context, address, Refused::default()).await
 }
 
-/// Says what is so of the products that were ticked: of what is filled in, and nothing else.
+/// Says what is so of the products that were ticked, or of all that the address means: of what is filled in, and nothing else.
 pub(crate) async fn change(
     State(app): State<App>,
     person: Person,
@@ -221,12 +223,21 @@ pub(crate) async fn change(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let (mut keys, mut fields) = (Vec::new(), BTreeMap::new());
+    let (mut keys, mut fields, mut all) = (Vec::new(), BTreeMap::new(), false);
     for (name, text) in pairs {
         match (name.as_str(), ProductField::parse(&name)) {
             ("key", _) => keys.push(text),
+            ("all", _) => all = true,
             (_, Some(field)) if !text.trim().is_empty() => drop(fields.insert(field, text)),
             _ => {}
+        }
+    }
+    if all {
+        // One more than may be changed at once is refused by the engine, with how many may.
+        let query = ProductQuery { skip: 0, limit: ALL_MAX + 1, ..address.query() };
+        match app.read(&page_context.scope, move |reader| reader.products(&query)).await {
+            Ok(rows) => keys = rows.into_iter().map(|row| row.product.key).collect(),
+            Err(problem) => return Err(Failure::new(page_context, problem)),
         }
     }
     let command = Command::ChangeProducts { keys: keys.clone(), fields: fields.clone(), actor: person.name.clone() };

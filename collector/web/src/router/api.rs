@@ -304,6 +304,18 @@ fn assets_api(all: &mut DescribedRouter) {
         .file(register::file::WORKBOOK);
     all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
         .answers::<AssetCoverage>(200);
+    all.post_large(
+        "/assets/import",
+        register::import::api,
+        register::import::TABLE_MAX_BYTES,
+        "Takes a table into the asset register: all of it, or nothing",
+    )
+    .query::<register::import::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<register::import::ImportAnswer>(200);
+    all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
+        .answers::<Vec<register::import::ImportItem>>(200);
+    all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
     all.get("/assets/{id}", register::asset::api, "One row of the asset register, with what people attested")
         .answers::<register::asset::AssetAnswer>(200);
     all.patch("/assets/{id}", register::asset::api_change, "Writes down what is so of an asset: only what is given")

@@ -51,6 +51,13 @@ fn devices() -> Router<App> {
         .route("/register/assets", get(register::assets::page))
         .route("/register/software", get(register::software::page).post(register::software::change))
         .route("/register/software/product", get(register::product::page).post(register::product::change))
+        .route(
+            "/register/assets/import",
+            get(register::import::page)
+                .post(register::import::submit)
+                .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
+        )
+        .route("/register/assets/import/{number}/undo", post(register::import::undo))
         .route("/register/assets/{id}", get(register::asset::page).post(register::asset::change))
         .route("/register/assets/{id}/attestations", post(register::asset::attest))
         .route(

@@ -183,3 +183,43 @@ fn a_person_answers_for_a_machine_that_no_agent_looks_at() {
     assert!(refused.contains("tells of this itself"), "{refused}");
     assert_eq!(rig.audit("asset.attested").len(), 1);
 }
+
+#[test]
+fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
+    use crate::inventory::asset_table::read;
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1", "server");
+    write(&mut rig, "srv-1", &[(AssetField::Zone, "LAN")], &[]).expect("written");
+    let import = |rig: &mut Rig, text: &str| {
+        let rows = read(text).expect("reads");
+        rig.command(Command::ImportAssets { rows, actor: "bình".into() })
+    };
+    let refused =
+        import(&mut rig, "device\tname\tkind\tzone\nsrv-1\t\t\tDMZ\nnew-1\tMáy mới\t\tDMZ\n").expect_err("no kind");
+    assert!(refused.to_string().contains("row 3, column kind"), "{refused}");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Zone), "LAN", "nothing of it");
+    let table = "device\tname\tkind\tzone\tsupplier\nsrv-1\t\t\tDMZ\tVNPT\nnew-1\tMáy mới\tother\tDMZ\t\nnew-2\tMáy nữa\tother\t\t\n";
+    assert!(matches!(import(&mut rig, table), Ok(Answer::Imported(3))));
+    assert!(matches!(import(&mut rig, table), Ok(Answer::Imported(0))), "the same again changes nothing");
+    assert_eq!(
+        (asset(&rig, "srv-1").text(AssetField::Zone), asset(&rig, "new-1").text(AssetField::Zone)),
+        ("DMZ", "DMZ")
+    );
+    // Over a restart it is undone all the same; what was changed since stays.
+    write(&mut rig, "srv-1", &[(AssetField::Supplier, "FPT")], &[]).expect("written");
+    write(&mut rig, "new-2", &[(AssetField::Name, "Máy khác")], &[]).expect("written");
+    drop(rig);
+    let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
+    let undo = |rig: &mut Rig| rig.command(Command::UndoAssetImport { number: 1, actor: "lan".into() });
+    assert!(matches!(undo(&mut rig), Ok(Answer::Imported(2))), "one put back, one taken out");
+    let back = asset(&rig, "srv-1");
+    assert_eq!((back.text(AssetField::Zone), back.text(AssetField::Supplier)), ("LAN", "FPT"));
+    let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
+    assert_eq!(left.iter().map(|one| one.device.as_str()).collect::<Vec<_>>(), ["new-2", "srv-1"]);
+    undo(&mut rig).expect_err("once");
+    let kept = rig.reader.asset_imports(9).expect("reads");
+    assert_eq!((kept.len(), kept[0].count, kept[0].undone.as_ref().map(|(_, by)| by.as_str())), (1, 3, Some("lan")));
+    assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
+}
