@@ -11,7 +11,6 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::account::intent::Intent;
-use crate::inventory::asset_table::AssetRow;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
@@ -19,8 +18,8 @@ use ioc_store::compaction::CompactionResult;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AssetAttestation, AssetField, BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover, NewDevice,
-    ProductField, SavedView, TicketRecord,
+    AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover,
+    NewDevice, ProductField, SavedView, TicketRecord,
 };
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.

@@ -341,6 +341,17 @@ pub struct AssetAttestation {
     pub at: Timestamp,
 }
 
+/// A row of a table that people bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetRow {
+    /// Row of the table, from 1; the headings are the first.
+    pub row: u64,
+    /// Which device; empty where the table does not say.
+    pub device: String,
+    /// What it says, checked.
+    pub fields: BTreeMap<AssetField, String>,
+}
+
 /// What an import did to one asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedAsset {

@@ -52,8 +52,8 @@ pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,
 };
 pub use asset::{
-    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetState, AssetValue, AssetWork,
-    ImportedAsset,
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetRow, AssetState, AssetValue,
+    AssetWork, ImportedAsset,
 };
 pub use change::Change;
 pub use clock::ClockMark;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use ioc_judge::{DeviceKind, Importance};
-use ioc_store::{Asset, AssetField, AssetState, collation};
+use ioc_store::{Asset, AssetField, AssetRow, AssetState, collation};
 
 use super::asset::checked;
 use super::device::id_of;
@@ -38,17 +38,6 @@ pub struct CellFault {
     pub column: String,
     /// What is wrong, and the mend.
     pub fault: String,
-}
-
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssetRow {
-    /// Row of the table, from 1.
-    pub row: u64,
-    /// Which device; empty where the table does not say.
-    pub device: String,
-    /// What it says, checked.
-    pub fields: BTreeMap<AssetField, String>,
 }
 
 /// What a row would change.

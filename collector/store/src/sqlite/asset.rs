@@ -109,7 +109,7 @@ pub(super) fn count(reader: &SqliteReader, query: &AssetQuery) -> Result<u64, St
 }
 
 pub(super) fn find(reader: &SqliteReader, device: &DeviceId) -> Result<Option<Asset>, StoreError> {
-    let sql = format!("SELECT a.body FROM {TABLES} WHERE d.id = ?1");
+    let sql = format!("SELECT a.body FROM {TABLES} WHERE d.id = ?1 AND d.revoked_at IS NULL");
     let found = reader.one(&sql, &[&device.as_str()], |row| body(row, 0))?;
     Ok(found.map(|asset| reader.asset_as_shown(asset)))
 }

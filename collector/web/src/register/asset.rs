@@ -14,8 +14,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Importance};
 
-use super::assets::{REGISTER, shown};
-use super::scope_of;
+use super::{FieldsBody, REGISTER, asset_text, fields_of, scope_of};
 use crate::api::{ApiResult, device_id};
 use crate::api_types::all;
 use crate::api_types::asset::{Asset as AssetItem, AssetAttestation as AttestationItem, AssetField as FieldName};
@@ -31,21 +30,6 @@ use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue};
 
 /// Attestations that are shown.
 const ATTESTATIONS_MAX: usize = 100;
-
-/// Columns by their names.
-pub(super) type FieldsBody = BTreeMap<String, String>;
-
-/// Columns by what they are.
-pub(super) fn fields_of(fields: FieldsBody) -> Result<BTreeMap<AssetField, String>, String> {
-    let field = |(name, text): (String, String)| match AssetField::parse(&name) {
-        Some(field) => Ok((field, text)),
-        None => {
-            let names = AssetField::ALL.map(AssetField::as_str).join(", ");
-            Err(format!("fields: found column {name:?}; allowed are {names}"))
-        }
-    };
-    fields.into_iter().map(field).collect()
-}
 
 #[derive(Template)]
 #[template(path = "asset.html")]
@@ -81,7 +65,7 @@ impl AssetPage {
             AssetField::State => self.asset.state().as_str(),
             field => self.asset.text(*field),
         };
-        shown(&self.page_context, *field, text)
+        asset_text(&self.page_context, *field, text)
     }
 
     fn is_blank(&self, field: &AssetField) -> bool {

@@ -10,9 +10,8 @@ use serde::Deserialize;
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::DeviceKind;
 
-use super::asset::FieldsBody;
 use super::file::Table;
-use super::scope_of;
+use super::{FieldsBody, REGISTER, asset_text, fields_of, scope_of};
 use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::asset::{Asset as AssetItem, AssetCoverage as CoverageItem, AssetState as StateName};
 use crate::api_types::{all, names};
@@ -25,8 +24,6 @@ use ioc_engine::command::{AssetChange, Command};
 use ioc_store::template::percent_encoded;
 use ioc_store::{Asset, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork};
 
-/// What the list is called in the record of who saw it.
-pub(super) const REGISTER: &str = "asset register";
 /// Most rows of one file.
 const FILE_ROWS: usize = 50_000;
 /// Longest search, characters.
@@ -178,24 +175,6 @@ pub(crate) async fn page(
     }
 }
 
-/// What a column holds, in words.
-pub(super) fn shown(page_context: &PageContext, field: AssetField, text: &str) -> String {
-    match field {
-        _ if text.is_empty() => String::new(),
-        AssetField::Kind => page_context.name("kind", text),
-        AssetField::State => page_context.name("asset-state", text),
-        AssetField::Importance => page_context.name("asset-importance", text),
-        field if field.is_day() => {
-            let parts: Vec<&str> = text.split('-').collect();
-            match parts[..] {
-                [year, month, day] => format!("{day}/{month}/{year}"),
-                _ => text.to_owned(),
-            }
-        }
-        _ => text.to_owned(),
-    }
-}
-
 /// The register as a table: what an address means, all of it.
 async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &AssetsAddress) -> Result<Table, Problem> {
     let page_context = page_context(app, person, headers);
@@ -215,7 +194,7 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Assets
         let fields = AssetField::ALL.into_iter();
         let state = asset.state().as_str();
         let text = |field| if field == AssetField::State { state } else { asset.text(field) };
-        let cells = fields.map(|field| shown(&page_context, field, text(field)));
+        let cells = fields.map(|field| asset_text(&page_context, field, text(field)));
         let mut row: Vec<String> = std::iter::once(asset.device.to_string()).chain(cells).collect();
         row.extend([words(&asset.blanks), words(&asset.contradictions)]);
         row
@@ -322,7 +301,7 @@ pub(crate) async fn api_change_many(
 ) -> Result<StatusCode, Problem> {
     let change = |one: OneChange| {
         let device = device_id(&one.device)?;
-        let fields = super::asset::fields_of(one.fields).map_err(Problem::invalid)?;
+        let fields = fields_of(one.fields).map_err(Problem::invalid)?;
         Ok::<_, Problem>(AssetChange { device, fields, keep: Vec::new() })
     };
     let changes = body.assets.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;

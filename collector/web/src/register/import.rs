@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::encoding::sha256_hex;
 
-use super::assets::{REGISTER, shown};
-use super::scope_of;
+use super::{REGISTER, asset_text, scope_of};
 use crate::api::ApiResult;
 use crate::api_types::asset::AssetField as FieldName;
 use crate::app::App;
@@ -24,8 +23,8 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_common::clock::Timestamp;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::inventory::asset_table::{self, AssetRow, CellFault, RowPlan};
-use ioc_store::{AssetField, AssetImport, AssetQuery};
+use ioc_engine::inventory::asset_table::{self, CellFault, RowPlan};
+use ioc_store::{AssetField, AssetImport, AssetQuery, AssetRow};
 
 /// Largest table, bytes.
 pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -81,7 +80,7 @@ impl ImportPage {
     }
 
     fn shown(&self, field: &AssetField, text: &str) -> String {
-        shown(&self.page_context, *field, text)
+        asset_text(&self.page_context, *field, text)
     }
 
     /// How many rows change something; new devices are among them.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
-use super::software::shown;
+use super::{product_address, product_text};
 use crate::api::ApiResult;
 use crate::api_types::all;
 use crate::api_types::product::{Product as ProductItem, ProductOnDevice as OnDeviceItem};
@@ -24,11 +24,6 @@ use ioc_store::{ProductField, ProductOnDevice, ProductRow, ProductState};
 
 /// Machines of one product on its page and in one answer.
 const DEVICES_MAX: usize = 500;
-
-/// Where the page of a product is: its key may hold what cannot stand in a path.
-pub(super) fn address_of(key: &str) -> String {
-    format!("/register/software/product?key={}", percent_encoded(key))
-}
 
 /// Which product, and where its list of machines goes on.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -65,7 +60,7 @@ impl ProductPage {
             ProductField::State => self.row.product.state().as_str(),
             field => self.row.product.text(*field),
         };
-        shown(&self.page_context, *field, text)
+        product_text(&self.page_context, *field, text)
     }
 
     fn is_blank(&self, field: &ProductField) -> bool {
@@ -106,11 +101,11 @@ impl ProductPage {
     }
 
     fn more_address(&self, after: &str) -> String {
-        format!("{}&after={}", address_of(&self.row.product.key), percent_encoded(after))
+        format!("{}&after={}", product_address(&self.row.product.key), percent_encoded(after))
     }
 
     fn action(&self) -> String {
-        address_of(&self.row.product.key)
+        product_address(&self.row.product.key)
     }
 }
 
@@ -182,7 +177,7 @@ pub(crate) async fn change(
     typed.retain(|field, text| was.get(field) != Some(text));
     let (keys, fields) = (vec![address.key.clone()], typed.clone());
     match app.carry_out(&person, Command::ChangeProducts { keys, fields, actor: person.name.clone() }).await {
-        Ok(_) => Ok(Redirect::to(&address_of(&address.key)).into_response()),
+        Ok(_) => Ok(Redirect::to(&product_address(&address.key)).into_response()),
         Err(error) => render(&app, &person, page_context, address, (typed, Some(&error))).await,
     }
 }

@@ -11,6 +11,7 @@ use axum::{Form, Json};
 use serde::Deserialize;
 
 use super::file::Table;
+use super::{product_address, product_text};
 use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::all;
 use crate::api_types::product::{Product as ProductItem, ProductCoverage as CoverageItem, ProductState as StateName};
@@ -155,7 +156,7 @@ impl SoftwareRegisterPage {
     }
 
     fn address_of(row: &ProductRow) -> String {
-        super::product::address_of(&row.product.key)
+        product_address(&row.product.key)
     }
 
     /// Up to three versions, and how many more.
@@ -250,21 +251,6 @@ pub(crate) async fn change(
     }
 }
 
-/// What a column holds, in words.
-pub(super) fn shown(page_context: &PageContext, field: ProductField, text: &str) -> String {
-    match field {
-        ProductField::State if !text.is_empty() => page_context.name("product-state", text),
-        ProductField::SupportEnd => {
-            let parts: Vec<&str> = text.split('-').collect();
-            match parts[..] {
-                [year, month, day] => format!("{day}/{month}/{year}"),
-                _ => text.to_owned(),
-            }
-        }
-        _ => text.to_owned(),
-    }
-}
-
 /// The register as a table, the seven columns of article 9.1 first: what an address means, all of it.
 async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &SoftwareAddress) -> Result<Table, Problem> {
     let page_context = page_context(app, person, headers);
@@ -283,7 +269,7 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Softwa
         let of = |field: ProductField| {
             let text =
                 if field == ProductField::State { row.product.state().as_str() } else { row.product.text(field) };
-            shown(&page_context, field, text)
+            product_text(&page_context, field, text)
         };
         let mut cells = vec![row.product.name.clone()];
         cells.extend(first.map(of));

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::Presence;
-use ioc_store::{Asset, AssetField, AssetImport, Change, ImportedAsset, NewDevice};
+use ioc_store::{Asset, AssetField, AssetImport, AssetRow, Change, ImportedAsset, NewDevice};
 
 use super::super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, AssetChange, CommandError};
-use crate::inventory::asset_table::{AssetRow, CellFault, ROWS_MAX, plan};
+use crate::inventory::asset_table::{CellFault, ROWS_MAX, plan};
 use crate::inventory::device::check_device;
 
 fn refused(faults: &[CellFault]) -> CommandError {
