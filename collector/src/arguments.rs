@@ -342,6 +342,9 @@ pub enum DeviceCommand {
         /// Check the table without importing it.
         #[arg(long)]
         check: bool,
+        /// Take the columns of the asset register, as it exports them: an empty cell changes nothing, and what changes is printed.
+        #[arg(long)]
+        register: bool,
     },
     /// Revoke a device's right to report, at once.
     Revoke {

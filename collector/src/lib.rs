@@ -22,6 +22,7 @@ mod retention;
 pub mod search_index;
 pub mod serve;
 pub mod setup;
+pub mod software_register;
 mod tar;
 mod task_watch;
 pub mod ticket;

@@ -458,7 +458,13 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
         DeviceCommand::Settings { open } => settings(runtime, open).await,
-        DeviceCommand::Import { file, check } => {
+        DeviceCommand::Import { file, check, register: true } => {
+            let table = register_of(&file)?;
+            let path = format!("/api/v1/assets/import?check={check}");
+            let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
+            say(&changes_of(&answer, check))
+        }
+        DeviceCommand::Import { file, check, register: false } => {
             let table = register_of(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
@@ -475,6 +481,21 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
             say("it may report again\n")
         }
     }
+}
+
+/// What a table changes in the asset register, a line for each column of a row.
+fn changes_of(answer: &Value, check: bool) -> String {
+    let mut lines = String::new();
+    let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for row in rows {
+        for one in row["changes"].as_array().into_iter().flatten() {
+            let new = if row["is_new"] == true { " (new)" } else { "" };
+            lines +=
+                &format!("{}{new}: {}: {} -> {}\n", text(&row["device"]), text(&one["field"]), one["old"], one["new"]);
+        }
+    }
+    let done = if check { "nothing was imported" } else { "imported" };
+    lines + &format!("{} assets change; {done}\n", rows.len())
 }
 
 /// How agents stand with their settings, a line each.

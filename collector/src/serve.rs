@@ -75,7 +75,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
-    let (retention_reader, stamp_reader) = (store.reader()?, store.reader()?);
+    let (retention_reader, stamp_reader, software_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -112,6 +112,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         remote_rows,
         examine_reader,
         retention_reader,
+        software_reader,
         stamp_reader,
         search_index,
     };
@@ -159,6 +160,7 @@ struct BackgroundReaders {
     examine_reader: Box<dyn Reader>,
     retention_reader: Box<dyn Reader>,
     stamp_reader: Box<dyn Reader>,
+    software_reader: Box<dyn Reader>,
     search_index: Box<dyn SearchIndex>,
 }
 
@@ -175,6 +177,8 @@ impl BackgroundReaders {
         let (to, configs, counters) = shared();
         tokio::spawn(crate::retention::run(to, self.retention_reader, configs, counters));
         tokio::spawn(crate::timestamp::task::run(engine.clone(), self.stamp_reader, config.clone()));
+        let (to, configs, _) = shared();
+        tokio::spawn(crate::software_register::run(to, self.software_reader, configs));
         tokio::spawn(crate::search_index::run(engine.clone(), self.search_index));
         tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
     }

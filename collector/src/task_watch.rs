@@ -16,7 +16,8 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
         BackgroundTask::Compaction
         | BackgroundTask::RemoteWrite
         | BackgroundTask::Retention
-        | BackgroundTask::SearchIndex => 3 * HOUR_MS,
+        | BackgroundTask::SearchIndex
+        | BackgroundTask::SoftwareRegister => 3 * HOUR_MS,
         BackgroundTask::Certificates | BackgroundTask::SignedHeads | BackgroundTask::TimeStamps => HOUR_MS,
         // Whoever changed the configuration is still there to mend it; a backup or drill that failed is one that is missing.
         BackgroundTask::Configuration | BackgroundTask::Backup | BackgroundTask::RestoreDrill => 0,

@@ -30,6 +30,7 @@ mod notices;
 mod personal_text;
 mod probes;
 mod records;
+mod registers;
 mod remote_write;
 mod retention;
 mod roles;

@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 24] = [
+const FORMS: [(&str, &[&str]); 30] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -408,6 +408,12 @@ const FORMS: [(&str, &[&str]); 24] = [
         "/system-backups",
         &["device", "devices", "kind", "source", "every", "keep_days", "place", "copies", "media", "note"],
     ),
+    ("/register/assets/import", &["table", "digest"]),
+    ("/register/assets/import/9/undo", &["x"]),
+    ("/register/software", &["key", "purpose", "scope", "owner", "licence", "state"]),
+    ("/register/software/product", &["key", "purpose", "licence_count", "support_end", "state"]),
+    ("/register/assets/srv-01", &["name", "mac", "bought", "state", "purpose", "importance", "take", "keep"]),
+    ("/register/assets/srv-01/attestations", &["area", "note", "valid_until", "bad"]),
     ("/system-backups/attest", &["device", "kind", "made_at", "valid_until", "note"]),
     ("/system-backups/withdraw", &["device", "kind"]),
     ("/accounts", &["name", "full_name", "role", "places"]),
@@ -468,6 +474,9 @@ async fn no_form_falls_over_what_is_typed_into_it() {
         "/duty",
         "/maintenance",
         "/system-backups?view=all",
+        "/register/assets",
+        "/register/software",
+        "/register/assets/srv-01",
         "/accounts",
         "/enrolment",
         "/audit",

@@ -1,5 +1,7 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+use std::collections::BTreeMap;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
@@ -9,13 +11,15 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::account::intent::Intent;
+use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover, NewDevice, SavedView, TicketRecord,
+    AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover,
+    NewDevice, ProductField, SavedView, TicketRecord,
 };
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
@@ -41,6 +45,8 @@ pub enum BackgroundTask {
     SearchIndex,
     /// Signed heads are stamped by an authority outside.
     TimeStamps,
+    /// Packages of machines are grouped into products.
+    SoftwareRegister,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
@@ -178,6 +184,36 @@ pub enum Command {
         content: Vec<u8>,
         actor: String,
     },
+    /// Write down what is so of assets: of all of these, or of none.
+    ChangeAssets { changes: Vec<AssetChange>, actor: String },
+    /// Take a table into the asset register, new devices and known ones: all of it, or nothing.
+    ImportAssets { rows: Vec<AssetRow>, actor: String },
+    /// Put back what an import changed, where nobody changed it since.
+    UndoAssetImport { number: u64, actor: String },
+    /// Say how a machine is protected that no agent looks at.
+    AttestAsset {
+        device: DeviceId,
+        /// Who says so and when is the engine's to say.
+        attestation: AssetAttestation,
+        actor: String,
+    },
+    /// Say what is so of products of the software register: of all of these, or of none.
+    ChangeProducts {
+        keys: Vec<String>,
+        /// These columns, and no others; an empty text takes out what stands there.
+        fields: BTreeMap<ProductField, String>,
+        actor: String,
+    },
+    /// Keep which products are on a machine, by one list of its software.
+    GroupSoftware {
+        device: DeviceId,
+        list: String,
+        /// By which catalogue they were grouped: its digest.
+        catalogue: String,
+        products: Vec<GroupedProduct>,
+        /// When the list was made.
+        made_at: Timestamp,
+    },
     /// Plan a maintenance window or a freeze.
     PlanWindow {
         window: Window,
@@ -296,6 +332,17 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
+}
+
+/// What a person writes down of an asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetChange {
+    /// Of which device.
+    pub device: DeviceId,
+    /// These columns, and no others; an empty text takes out what stands there.
+    pub fields: BTreeMap<AssetField, String>,
+    /// What the agent found in these is known not to be so.
+    pub keep: Vec<AssetField>,
 }
 
 /// What a token is to be good for.

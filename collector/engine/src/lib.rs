@@ -27,6 +27,7 @@ pub mod power_score;
 pub mod prometheus;
 pub mod replay;
 pub mod shutdown;
+pub mod software_catalogue;
 pub mod ticket_client;
 pub mod unjudged;
 pub mod writer;

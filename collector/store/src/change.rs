@@ -11,8 +11,9 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover,
-    JobRecord, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, Asset, AssetAttestation, AssetImport, BackupAttestation, BackupEvidence, BackupKind, ClockMark,
+    Delivery, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product, ProductUse, RequestRecord, SavedView,
+    SessionRecord, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -159,6 +160,25 @@ pub enum Change {
     BackupAttested { device: DeviceId, kind: BackupKind, attestation: BackupAttestation },
     /// A file shows what was attested of a backup last.
     BackupEvidence { device: DeviceId, kind: BackupKind, file: BackupEvidence, content: Vec<u8> },
+    /// A row of the asset register, as it now stands.
+    Asset(Box<Asset>),
+    /// A person said how a machine without an agent is protected.
+    AssetAttested { device: DeviceId, attestation: AssetAttestation },
+    /// A table was taken into the asset register.
+    AssetImport(Box<AssetImport>),
+    /// An import was undone.
+    AssetImportUndone { number: u64, at: Timestamp, by: String },
+    /// A product of the software register, as it now stands.
+    Product(Box<Product>),
+    /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.
+    ProductUses {
+        device: DeviceId,
+        list: String,
+        /// By which catalogue they were grouped: its digest.
+        catalogue: String,
+        uses: Vec<ProductUse>,
+        at: Timestamp,
+    },
     /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.

@@ -3,6 +3,7 @@
 //! An implementation keeps the contract with one line among its own tests: [`check`], with how its store in a directory is opened. It is
 //! opened there again and again, each time after the one before was dropped, as after a kill; what was committed must be there.
 
+mod assets;
 mod audit_stamps;
 mod certificates;
 mod clock;
@@ -15,6 +16,7 @@ mod limits;
 mod losses;
 mod outbox;
 mod person;
+mod products;
 mod retention;
 mod search;
 mod value_marks;
@@ -83,6 +85,8 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         certificates::certificates,
         losses::losses,
         expected_backups::expected_backups,
+        assets::assets,
+        products::products,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,

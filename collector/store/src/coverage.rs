@@ -1,10 +1,11 @@
 //! Coverage: of how many machines it is known that something is in order, against all that should be (articles 5.2, 7, 8.2, 9.2, 13.2).
 //!
 //! Pure. A machine counts as covered when it reports, told of the area, no fault of the area's articles is open on it, and every rule of the area
-//! can be judged. Where one cannot, it is counted apart: neither good nor bad.
+//! can be judged. Where one cannot, it is counted apart: neither good nor bad. Where no agent looks, a person's word counts for as long as it holds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ioc_common::clock::Timestamp;
 use ioc_judge::{RuleCondition, RuleSet};
 
 use crate::authenticity::ValueMarks;
@@ -28,6 +29,8 @@ pub struct CoverageFacts {
     pub unknown: HashMap<u64, BTreeSet<String>>,
     /// Of computers that are heard now, the surveys that could not be made, by device.
     pub failed: HashMap<u64, BTreeSet<String>>,
+    /// Computers whose agent never told of an area, by its name, of which a person said that it is in order, and until when that holds.
+    pub attested: HashMap<String, BTreeMap<u64, Timestamp>>,
 }
 
 /// How far one area is covered.
@@ -84,9 +87,9 @@ pub const AREAS: [CoverageArea; 4] = [
     CoverageArea { name: "passwords", document: "accounts", articles: &["13", "17.2"], personal: true },
 ];
 
-/// How far everything is covered, reporting first.
+/// How far everything is covered at a moment, reporting first.
 #[must_use]
-pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
+pub fn compute(facts: &CoverageFacts, rules: &RuleSet, now: Timestamp) -> Vec<Coverage> {
     let mut all = vec![Coverage { name: REPORTING, covered: facts.live, unknown: 0, total: facts.devices }];
     for area in AREAS {
         let against = rules_against(area, rules);
@@ -96,7 +99,8 @@ pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
         let surveyed = facts.documents.get(area.document);
         let covered = surveyed
             .map_or(0, |surveyed| surveyed.difference(&faulty).filter(|one| !unjudged.contains(*one)).count())
-            as u64;
+            + attested_machines(area, facts, now).difference(&faulty).filter(|one| !unjudged.contains(*one)).count();
+        let covered = covered as u64;
         let unknown = unjudged.difference(&faulty).count() as u64;
         all.push(Coverage { name: area.name, covered, unknown, total: facts.computers });
     }
@@ -106,6 +110,13 @@ pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
         all.push(Coverage { name: AUTHENTICITY, covered, unknown: 0, total });
     }
     all
+}
+
+/// The computers without an agent of which a person's word holds at a moment that an area is in order.
+#[must_use]
+pub fn attested_machines(area: CoverageArea, facts: &CoverageFacts, now: Timestamp) -> BTreeSet<u64> {
+    let attested = facts.attested.get(area.name).into_iter().flatten();
+    attested.filter(|(_, until)| **until > now).map(|(device, _)| *device).collect()
 }
 
 /// The computers on which a rule of an area cannot be judged, by the numbers of [`CoverageFacts`].
@@ -148,6 +159,7 @@ mod tests {
     fn a_machine_is_covered_when_it_told_and_nothing_speaks_against_it() {
         let rules = Source::built_in("rules.toml", include_str!("../../../config/rules.toml"));
         let rules = RuleSet::parse(&rules).unwrap_or_else(|e| panic!("{e}"));
+        let (now, later) = (Timestamp::from_millis(10), Timestamp::from_millis(20));
         let documents = [("antivirus", vec![1, 2, 3]), ("accounts", vec![1])];
         let facts = CoverageFacts {
             devices: 6,
@@ -159,22 +171,24 @@ mod tests {
             unknown: [(3, ["av.running".to_owned()].into()), (2, ["av.running".to_owned()].into())].into(),
             failed: [(4, ["backups".to_owned()].into())].into(),
             values: ValueMarks::default(),
+            // A word that holds counts, one that has ended does not, and none against a fault.
+            attested: [("patches".to_owned(), [(4, later), (3, now), (2, later)].into())].into(),
         };
         let found: Vec<(&str, u64, u64, u64)> =
-            compute(&facts, &rules).iter().map(|one| (one.name, one.covered, one.unknown, one.total)).collect();
+            compute(&facts, &rules, now).iter().map(|one| (one.name, one.covered, one.unknown, one.total)).collect();
         assert_eq!(
             found,
             [
                 ("reporting", 5, 0, 6),
                 ("antivirus", 1, 1, 4),
-                ("patches", 0, 0, 4),
+                ("patches", 2, 0, 4),
                 ("backups", 0, 1, 4),
                 ("passwords", 0, 0, 4)
             ]
         );
         // Numbers are counted beside machines, where there are any; few that are verified are no fault.
         let values = ValueMarks { verified: 3, unverified: 6, stale: 1 };
-        let counted = compute(&CoverageFacts { values, ..facts }, &rules).pop();
+        let counted = compute(&CoverageFacts { values, ..facts }, &rules, now).pop();
         let counted = counted.unwrap_or_else(|| panic!("five areas and the numbers"));
         assert_eq!((counted.name, counted.covered, counted.total, counted.is_bad()), (AUTHENTICITY, 3, 10, false));
         // An area of which a survey tells that is about people as a whole is personal.

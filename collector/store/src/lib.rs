@@ -5,6 +5,7 @@
 
 mod account;
 mod archive;
+mod asset;
 pub mod audit;
 pub mod audit_check;
 pub mod audit_text;
@@ -32,6 +33,7 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
+mod product;
 mod reader;
 mod record;
 pub mod retention;
@@ -50,6 +52,10 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,
 };
+pub use asset::{
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetRow, AssetState, AssetValue,
+    AssetWork, ImportedAsset,
+};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{
@@ -66,6 +72,9 @@ pub use job::{JobRecord, JobReport};
 pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
+pub use product::{
+    Product, ProductCoverage, ProductField, ProductOnDevice, ProductQuery, ProductRow, ProductState, ProductUse,
+};
 pub use reader::Reader;
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,

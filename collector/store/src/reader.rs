@@ -20,10 +20,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, RecordKind,
-    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
+    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
+    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
+    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
     TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
@@ -181,6 +182,55 @@ pub trait Reader: Send {
         kind: BackupKind,
         sha256: &str,
     ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
+
+    /// Rows of the asset register.
+    fn assets(&self, query: &AssetQuery) -> Result<Vec<Asset>, StoreError>;
+
+    /// How many rows a query means in all, whatever its page.
+    fn assets_count(&self, query: &AssetQuery) -> Result<u64, StoreError>;
+
+    /// One row of it.
+    fn asset(&self, device: &DeviceId) -> Result<Option<Asset>, StoreError>;
+
+    /// How far it is filled.
+    fn asset_coverage(&self) -> Result<AssetCoverage, StoreError>;
+
+    /// What people attested of a machine, the newest first.
+    fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
+
+    /// Tables that were taken into the asset register, the newest first, without what they did; for who reaches everywhere.
+    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError>;
+
+    /// One of them, with what it did.
+    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
+
+    /// Products of the software register, with where they are.
+    fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;
+
+    /// How many products a query means in all, whatever its page.
+    fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError>;
+
+    /// One of them by its key.
+    fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError>;
+
+    /// Every product as it is kept; the engine begins from it.
+    fn all_products(&self) -> Result<Vec<Product>, StoreError>;
+
+    /// The machines that a product is or was on, by identifier, after one.
+    fn product_uses(&self, key: &str, after: &str, limit: usize) -> Result<Vec<ProductOnDevice>, StoreError>;
+
+    /// Managing owners that are written down.
+    fn product_owners(&self, limit: usize) -> Result<Vec<String>, StoreError>;
+
+    /// How far the software register is filled.
+    fn product_coverage(&self) -> Result<ProductCoverage, StoreError>;
+
+    /// Machines whose newest whole list of software is not grouped by this catalogue yet, each with that list and when it was made.
+    fn ungrouped_software(
+        &self,
+        catalogue: &str,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, String, Timestamp)>, StoreError>;
 
     /// How many are in which state.
     fn counts(&self) -> Result<Counts, StoreError>;

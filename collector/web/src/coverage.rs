@@ -71,6 +71,8 @@ struct CoverageDetailPage {
     faults: Vec<Fault>,
     /// Machines that told nothing of the area.
     without_report: Vec<DeviceInfo>,
+    /// Machines without an agent of which a person's word holds.
+    attested: Vec<DeviceInfo>,
     /// Machines on which a rule of the area cannot be judged; their pages say which and why.
     unjudged: Vec<DeviceInfo>,
     names: HashMap<DeviceId, String>,
@@ -114,7 +116,7 @@ pub(crate) async fn page(
         let detail = page_context.t("not-allowed");
         return Err(Failure::new(page_context, Problem::forbidden(detail)));
     }
-    let config = app.config();
+    let (config, now) = (app.config(), page_context.now);
     let rules = coverage::rules_against(area, &config.rules);
     let found = app
         .read(&person.scope, move |reader| {
@@ -123,15 +125,22 @@ pub(crate) async fn page(
             let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
             faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
             let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
-            let unjudged = coverage::unjudged_machines(area, &reader.coverage()?, &config.rules);
+            let facts = reader.coverage()?;
+            let unjudged = coverage::unjudged_machines(area, &facts, &config.rules);
             let unjudged = reader.machines_of(&unjudged, MACHINES)?;
-            Ok((faults, names, reader.machines_without(area.document, MACHINES)?, unjudged))
+            let attested = coverage::attested_machines(area, &facts, now);
+            let attested = reader.machines_of(&attested, MACHINES)?;
+            let mut without = reader.machines_without(area.document, MACHINES)?;
+            without.retain(|one| !attested.iter().any(|other| other.id == one.id));
+            Ok((faults, names, without, unjudged, attested))
         })
         .await;
     match found {
-        Ok((mut faults, names, without_report, unjudged)) => {
+        Ok((mut faults, names, without_report, unjudged, attested)) => {
             personal_data::reveal_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
-            Ok(show(&CoverageDetailPage { page_context, name: area.name, faults, without_report, unjudged, names }))
+            let name = area.name;
+            let page = CoverageDetailPage { page_context, name, faults, without_report, attested, unjudged, names };
+            Ok(show(&page))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

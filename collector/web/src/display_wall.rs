@@ -102,6 +102,6 @@ pub(crate) async fn page(
     } else {
         format!("/live?token={}", percent_encoded(&query.token))
     };
-    let coverage = coverage::compute(&facts, &config.rules);
+    let coverage = coverage::compute(&facts, &config.rules, page_context.now);
     Ok(show(&DisplayWallPage { page_context, counts, coverage, incidents, names, duty, live }))
 }

@@ -32,6 +32,7 @@ mod qr;
 mod rate_limit;
 mod readers;
 mod recent_accesses;
+mod register;
 mod room;
 mod router;
 mod seal;

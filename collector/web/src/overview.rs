@@ -148,7 +148,7 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
         .await;
     match found {
         Ok((counts, facts, rooms, rows, more, incidents, names, waiting)) => {
-            let coverage = coverage::compute(&facts, &app.config().rules);
+            let coverage = coverage::compute(&facts, &app.config().rules, now);
             Ok(show(&OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),

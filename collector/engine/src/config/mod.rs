@@ -3,9 +3,11 @@
 mod agent_settings;
 mod backup;
 mod channel;
+mod history;
 mod job;
 mod kind;
 mod legal;
+mod register;
 mod remote_write;
 mod retention;
 mod ticket;
@@ -35,6 +37,7 @@ pub(crate) use kind::testing;
 use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
+pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
 use remote_write::RemoteWriteForm;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
@@ -126,6 +129,8 @@ pub struct Config {
     /// Who stamps heads of the audit log and exports of records.
     pub timestamp: Option<TimestampPlan>,
     pub legal: LegalBasis,
+    /// What must be written down of each asset, and by when.
+    pub register: RegisterRules,
 }
 
 /// The organisation's identity provider (OpenID Connect).
@@ -263,7 +268,7 @@ struct Form {
     pki: PkiForm,
     presence: PresenceForm,
     incidents: IncidentsForm,
-    history: HistoryForm,
+    history: history::HistoryForm,
     retention: RetentionForm,
     people: PeopleForm,
     oidc: Option<OidcForm>,
@@ -281,6 +286,7 @@ struct Form {
     backup: BackupForm,
     timestamp: TimestampForm,
     legal: legal::LegalForm,
+    register: register::RegisterForm,
 }
 
 #[derive(Deserialize)]
@@ -342,16 +348,6 @@ struct PresenceForm {
 #[serde(deny_unknown_fields, default)]
 struct IncidentsForm {
     reopen_within: SpanWithin<0, 604_800_000>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct HistoryForm {
-    fold: SpanWithin<1_000, 86_400_000>,
-    fold_cpu_pct: Bounded<1, 100>,
-    keep: SpanWithin<3_600_000, 1_580_000_000_000>,
-    keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
-    keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
 }
 
 #[derive(Deserialize, Default)]
@@ -444,19 +440,6 @@ impl Default for PresenceForm {
 impl Default for IncidentsForm {
     fn default() -> Self {
         Self { reopen_within: SpanWithin(Span::secs(1800)) }
-    }
-}
-
-impl Default for HistoryForm {
-    fn default() -> Self {
-        let days = |days: u64| SpanWithin(Span::secs(days * 86_400));
-        Self {
-            fold: SpanWithin(Span::secs(4 * 3600)),
-            fold_cpu_pct: Bounded(20),
-            keep: days(30),
-            keep_5m: days(400),
-            keep_1h: days(3653),
-        }
     }
 }
 
@@ -560,6 +543,7 @@ impl Config {
             backup: form.backup.check(source)?,
             timestamp: form.timestamp.check(source)?,
             legal: form.legal.check(source)?,
+            register: form.register.check(source)?,
         })
     }
 }

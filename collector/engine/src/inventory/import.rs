@@ -63,7 +63,7 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
     };
     let columns = columns_of(&headings)?;
     let (mut devices, mut faults) = (Vec::new(), Vec::new());
-    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+    let mut lines = Lines::new(text.as_bytes());
     let mut seen: HashMap<(&'static str, String), u64> = HashMap::new();
     for record in table.records() {
         let record = match record {
@@ -115,15 +115,20 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
 }
 
 /// Counts lines: the reader of the table passes over empty ones without a word.
-struct Lines<'t> {
+pub(super) struct Lines<'t> {
     text: &'t [u8],
     at: usize,
     line: u64,
 }
 
-impl Lines<'_> {
+impl<'t> Lines<'t> {
+    /// From the first line on.
+    pub(super) const fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
     /// The line of the first thing that stands at this byte or after it. Asked in order.
-    fn of(&mut self, byte: u64) -> u64 {
+    pub(super) fn of(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         while let Some(letter) = self.text.get(self.at).filter(|letter| self.at < byte || **letter == b'\n') {
             self.line += u64::from(*letter == b'\n');

@@ -1,4 +1,6 @@
 //! What people say of devices: one by one, and as a table.
 
+pub mod asset;
+pub mod asset_table;
 pub mod device;
 pub mod import;

@@ -161,6 +161,22 @@ const fn words_of(task: BackgroundTask) -> Words {
             ),
             works: ("Nhật ký kiểm toán lại được đóng dấu thời gian.", "The audit log is time-stamped again."),
         },
+        BackgroundTask::SoftwareRegister => Words {
+            key: "software-register-failing",
+            severity: Severity::Warning,
+            title: ("Danh mục phần mềm không được cập nhật", "The software register is not kept"),
+            advice: (
+                "Không mất gì: danh sách gói của từng máy vẫn còn, nhưng danh mục phần mềm không có gì mới, và phần mềm không được phép không bị phát hiện. \
+                 Xem lý do ở trên và nhật ký của dịch vụ.",
+                "Nothing is lost, since the packages of each machine are kept; but the software register has nothing new, and software that is not allowed is \
+                 not found. See the reason above and the service's log.",
+            ),
+            fails: (
+                "Nhiều giờ nay không nhóm được gói phần mềm vào danh mục",
+                "Packages have not been grouped into the software register for hours",
+            ),
+            works: ("Danh mục phần mềm lại được cập nhật.", "The software register is kept again."),
+        },
     }
 }
 
@@ -202,6 +218,7 @@ mod tests {
             BackgroundTask::RestoreDrill,
             BackgroundTask::Retention,
             BackgroundTask::SearchIndex,
+            BackgroundTask::SoftwareRegister,
             BackgroundTask::TimeStamps,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());

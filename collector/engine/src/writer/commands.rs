@@ -62,6 +62,14 @@ impl Engine {
             Command::AddBackupEvidence { device, kind, name, content, actor } => {
                 self.add_backup_evidence(&device, kind, (&name, content), &actor, now)
             }
+            Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
+            Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
+            Command::ImportAssets { rows, actor } => self.import_assets(rows, &actor, now),
+            Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
+            Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
+            Command::GroupSoftware { device, list, catalogue, products, made_at } => {
+                self.group_software(&device, (list, catalogue), products, made_at, now)
+            }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
@@ -122,7 +130,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+    pub(super) fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
         if self.state.device(device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
@@ -135,6 +143,7 @@ impl Engine {
         self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
         self.forget_expected_backups(device);
+        self.forget_asset(device);
         self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
         // A job's fault goes with it; the job is as late as before.
         self.check_jobs(now);
@@ -202,6 +211,7 @@ impl Engine {
         self.send_all_settings(now);
         self.watch_jobs(now);
         self.watch_retention(now);
+        self.check_assets(now);
         self.take_effects(out, now);
         self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
         self.check_duty(now)

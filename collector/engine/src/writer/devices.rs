@@ -29,7 +29,7 @@ impl Engine {
 
     pub(super) fn persist_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
         self.record(now, actor, AuditLogAction::DeviceRegistered, info.id.as_str(), detail);
-        self.persist_device(info, now);
+        self.persist_device(info, actor, now);
     }
 
     /// Keeps what people say of a device, new or known, with the old beside the new where it was known.
@@ -41,13 +41,14 @@ impl Engine {
         let old = serde_json::to_string(&known.info).unwrap_or_default();
         let new = serde_json::to_string(&info).unwrap_or_default();
         self.record(now, actor, AuditLogAction::DeviceDescribed, info.id.as_str(), &format!("{old} -> {new}"));
-        self.persist_device(info, now);
+        self.persist_device(info, actor, now);
     }
 
-    pub(super) fn persist_device(&mut self, info: DeviceInfo, now: Timestamp) {
+    fn persist_device(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) {
         let device = info.id.clone();
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-        self.judge(Input::Enrolled(info), now);
+        self.judge(Input::Enrolled(info.clone()), now);
+        self.describe_asset(&info, Some(actor).filter(|actor| !actor.is_empty()), now);
         // It may belong to other groups now.
         self.send_settings(&device, now);
     }

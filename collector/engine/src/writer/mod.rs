@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admission;
+mod assets;
 mod audit_heads;
 mod background;
 mod batch;
@@ -29,6 +30,7 @@ mod persist;
 mod restored;
 mod retention;
 mod settings;
+mod software_register;
 mod store_faults;
 mod tickets;
 pub mod time;
@@ -212,6 +214,8 @@ pub struct Engine {
     time: EngineTime,
     jobs: jobs::Jobs,
     expected_backups: expected_backups::ExpectedBackups,
+    assets: assets::Assets,
+    software_register: software_register::SoftwareRegister,
     /// The rules of retention as they were last told.
     retention_rules: Vec<ioc_store::retention::RetentionRule>,
 }
@@ -270,6 +274,8 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let jobs = jobs::Jobs::new(reader.jobs()?);
     let expected_backups = expected_backups::ExpectedBackups::read(reader.as_ref())?;
+    let assets = assets::Assets::read(reader.as_ref())?;
+    let software_register = software_register::SoftwareRegister::read(reader.as_ref())?;
     let retention_rules = reader.retention_rules()?;
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
@@ -310,6 +316,8 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         time,
         jobs,
         expected_backups,
+        assets,
+        software_register,
         retention_rules,
     };
     // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
@@ -320,6 +328,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.report_store_losses(now);
     engine.watch_jobs(now);
     engine.check_expected_backups(now);
+    engine.watch_assets(now);
     engine.watch_retention(now);
     Ok(engine)
 }
@@ -350,6 +359,7 @@ impl Engine {
         self.expire_requests(now);
         self.check_late_jobs(now);
         self.check_overdue_backups(now);
+        self.check_due_assets(now);
         self.keep_head(now);
     }
 
@@ -520,8 +530,14 @@ impl Engine {
                         self.batch.touched.insert(device);
                     }
                 }
-                Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),
-                Effect::Removed(device) => self.batch.changes.push(Change::Revoked { device, at: now }),
+                Effect::Announced(info) => {
+                    self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+                    self.describe_asset(&info, None, now);
+                }
+                Effect::Removed(device) => {
+                    self.forget_asset(&device);
+                    self.batch.changes.push(Change::Revoked { device, at: now });
+                }
                 Effect::Quarantined(device) => self.quarantine(device, now),
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),

@@ -42,6 +42,12 @@ macro_rules! of_other_records {
             | Change::ExpectedBackupGone { .. }
             | Change::BackupAttested { .. }
             | Change::BackupEvidence { .. }
+            | Change::Asset(_)
+            | Change::AssetAttested { .. }
+            | Change::AssetImport(_)
+            | Change::AssetImportUndone { .. }
+            | Change::Product(_)
+            | Change::ProductUses { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

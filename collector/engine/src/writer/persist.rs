@@ -37,6 +37,7 @@ impl Engine {
             }
             Body::Hello(hello) => {
                 self.batch.visible = true;
+                self.find_asset(&device, &hello, now);
                 self.batch.changes.push(Change::Layout(hello.layout.clone()));
                 self.batch.changes.push(Change::Hello {
                     device: device.clone(),

@@ -6,27 +6,15 @@ use std::net::IpAddr;
 use ioc_common::enrolment::EnrolRequest;
 use ioc_judge::{DeviceInfo, Importance};
 
+use crate::inventory::asset::is_serial;
 use ioc_store::ApprovalReason;
 use ioc_store::NewDevice;
 use ioc_store::collation;
 use ioc_store::scope::AccessScope;
 
-/// Serial numbers that makers leave in place of one.
-const NO_SERIALS: [&str; 9] = [
-    "",
-    "to be filled by o.e.m.",
-    "default string",
-    "system serial number",
-    "not specified",
-    "not applicable",
-    "none",
-    "0",
-    "123456789",
-];
-
 /// The serial number that a machine gives; none where it gives only what makers leave in place of one.
 pub(super) fn serial_of(request: &EnrolRequest) -> Option<&str> {
-    Some(request.facts.serial.trim()).filter(|serial| !NO_SERIALS.contains(&serial.to_lowercase().as_str()))
+    Some(request.facts.serial.trim()).filter(|serial| is_serial(serial))
 }
 
 /// Whether two texts are the same name; an empty one is none.

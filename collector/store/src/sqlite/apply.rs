@@ -4,9 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change, duty,
-    enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software,
-    ticket,
+    account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change,
+    duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, retention,
+    sample, software, ticket,
 };
 use crate::Change;
 
@@ -60,6 +60,14 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         }
         Change::BackupEvidence { device, kind, file, content } => {
             expected_backup::put_evidence(commit, device, *kind, file, content)
+        }
+        Change::Asset(row) => asset::put(commit, row),
+        Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
+        Change::AssetImport(import) => asset::put_import(commit, import),
+        Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
+        Change::Product(one) => product::put(commit, one),
+        Change::ProductUses { device, list, catalogue, uses, at } => {
+            product::put_uses(commit, device, (list, catalogue), uses, *at)
         }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),

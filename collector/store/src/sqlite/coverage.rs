@@ -8,9 +8,9 @@ use rusqlite::Row;
 use ioc_common::layout::Layout;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
-use super::device;
 use super::reader_connection::SqliteReader;
 use super::value::{body, signed};
+use super::{asset, device};
 use crate::coverage::{AREAS, CoverageFacts};
 use crate::{StoreError, history};
 
@@ -29,6 +29,9 @@ pub(super) fn facts(reader: &SqliteReader) -> Result<CoverageFacts, StoreError> 
             reader.all("SELECT device FROM document WHERE name = ?1", &[&area.document], |row| count(row, 0))?;
         let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
         facts.documents.insert(area.document.to_owned(), devices);
+    }
+    for area in AREAS {
+        facts.attested.insert(area.name.to_owned(), asset::attested(reader, area.name, area.document)?);
     }
     what_is_unknown(reader, &live, &mut facts)?;
     let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";

@@ -12,9 +12,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document, document_change,
-    duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person,
-    retention, sample, search, snapshot, software, ticket, value_marks,
+    account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
+    document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
+    person, product, retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -28,11 +28,12 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
-    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
+    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
+    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
+    Reader, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
+    TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -224,6 +225,69 @@ impl Reader for SqliteReader {
         sha256: &str,
     ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
         expected_backup::evidence(self, device, kind, sha256)
+    }
+    fn assets(&self, query: &AssetQuery) -> Result<Vec<Asset>, StoreError> {
+        asset::list(self, query)
+    }
+
+    fn assets_count(&self, query: &AssetQuery) -> Result<u64, StoreError> {
+        asset::count(self, query)
+    }
+
+    fn asset(&self, device: &DeviceId) -> Result<Option<Asset>, StoreError> {
+        asset::find(self, device)
+    }
+
+    fn asset_coverage(&self) -> Result<AssetCoverage, StoreError> {
+        asset::coverage(self)
+    }
+
+    fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError> {
+        asset::attestations(self, device, limit)
+    }
+
+    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
+        asset::imports(self, limit)
+    }
+
+    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError> {
+        asset::import(self, number)
+    }
+
+    fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
+        product::list(self, query)
+    }
+
+    fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError> {
+        product::count(self, query)
+    }
+
+    fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError> {
+        product::find(self, key)
+    }
+
+    fn all_products(&self) -> Result<Vec<Product>, StoreError> {
+        product::all(self)
+    }
+
+    fn product_uses(&self, key: &str, after: &str, limit: usize) -> Result<Vec<ProductOnDevice>, StoreError> {
+        product::uses(self, key, after, limit)
+    }
+
+    fn product_owners(&self, limit: usize) -> Result<Vec<String>, StoreError> {
+        product::owners(self, limit)
+    }
+
+    fn product_coverage(&self) -> Result<ProductCoverage, StoreError> {
+        product::coverage(self)
+    }
+
+    fn ungrouped_software(
+        &self,
+        catalogue: &str,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, String, Timestamp)>, StoreError> {
+        product::ungrouped(self, catalogue, limit)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

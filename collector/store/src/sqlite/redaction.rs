@@ -14,7 +14,7 @@ use ioc_judge::{Fault, Incident};
 
 use super::reader_connection::SqliteReader;
 use crate::inventory::DeviceRecord;
-use crate::{DocumentRecord, EventRecord, OutboxEntry, StoreError};
+use crate::{Asset, AssetAttestation, DocumentRecord, EventRecord, OutboxEntry, Product, StoreError};
 
 /// Whether a series is of an account: its subject is its name.
 fn is_personal(series: &str) -> bool {
@@ -110,6 +110,28 @@ impl SqliteReader {
             incident.progress.joined = joined;
         }
         Ok(incident)
+    }
+
+    /// Who is responsible for an asset, and who wrote what of it, is for who may see people.
+    pub(super) fn asset_as_shown(&self, mut asset: Asset) -> Asset {
+        if self.hides_names {
+            asset.hide_people();
+        }
+        asset
+    }
+
+    pub(super) fn product_as_shown(&self, mut product: Product) -> Product {
+        if self.hides_names {
+            product.hide_people();
+        }
+        product
+    }
+
+    pub(super) fn attestation_as_shown(&self, mut attestation: AssetAttestation) -> AssetAttestation {
+        if self.hides_names {
+            attestation.by.clear();
+        }
+        attestation
     }
 
     /// Where a notice went, and what a mail server said of it, names whoever it was for.

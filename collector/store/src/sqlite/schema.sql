@@ -377,6 +377,71 @@ CREATE TABLE backup_evidence (
     content BLOB NOT NULL,
     PRIMARY KEY (attestation, sha256)
 );
+-- The asset register: a row for each device, with what lists are asked for by.
+CREATE TABLE asset (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    state TEXT NOT NULL,
+    labelled INTEGER NOT NULL,
+    -- Something that must be written down is not.
+    blank INTEGER NOT NULL,
+    -- The agent says something else than what is written down.
+    contradicted INTEGER NOT NULL,
+    -- What a search looks through, lower case; nothing that names people.
+    search TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+-- What people said of the protection of machines without an agent.
+CREATE TABLE asset_attestation (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    area TEXT NOT NULL,
+    good INTEGER NOT NULL,
+    valid_until INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
+-- Tables that were taken into the asset register, and what each changed, JSON.
+CREATE TABLE asset_import (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    undone_at INTEGER,
+    undone_by TEXT,
+    count INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+-- The software register: products, with what lists are asked for by.
+CREATE TABLE product (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    name_key BLOB NOT NULL,
+    owner TEXT NOT NULL,
+    state TEXT NOT NULL,
+    -- Something that must be known of it is not.
+    blank INTEGER NOT NULL,
+    search TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+-- On which machines products are and were. `mark` is the list and the catalogue that named it last.
+CREATE TABLE software_use (
+    product INTEGER NOT NULL REFERENCES product (number),
+    device INTEGER NOT NULL,
+    mark TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    gone_at INTEGER,
+    -- A line each.
+    versions TEXT NOT NULL,
+    packages INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    PRIMARY KEY (product, device)
+) WITHOUT ROWID;
+CREATE INDEX software_use_of ON software_use (device);
+-- By which list and catalogue a machine's packages were grouped last.
+CREATE TABLE software_grouped (
+    device INTEGER PRIMARY KEY,
+    mark TEXT NOT NULL
+);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -3,12 +3,14 @@
 
 pub(crate) mod access;
 pub(crate) mod action;
+pub(crate) mod asset;
 pub(crate) mod authenticity;
 pub(crate) mod device;
 pub(crate) mod enrolment;
 pub(crate) mod incident;
 pub(crate) mod maintenance;
 pub(crate) mod power;
+pub(crate) mod product;
 pub(crate) mod replay;
 pub(crate) mod system_backup;
 

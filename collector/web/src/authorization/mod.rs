@@ -65,15 +65,18 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Register { .. }
         | Command::ExpectBackup { .. }
         | Command::WithdrawBackup { .. }
+        | Command::ChangeAssets { .. }
+        | Command::ImportAssets { .. }
+        | Command::UndoAssetImport { .. }
+        | Command::ChangeProducts { .. }
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
         | Command::EndHold { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. }
         | Command::AttestBackup { device, .. }
-        | Command::AddBackupEvidence { device, .. } => {
-            (Requester::Person(Right::Handle), Target::Device(device.clone()))
-        }
+        | Command::AddBackupEvidence { device, .. }
+        | Command::AttestAsset { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::Open { manual, .. } => {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
         }
@@ -106,6 +109,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Reload(_)
         | Command::Expire { .. }
         | Command::NumbersDeleted(_)
+        | Command::GroupSoftware { .. }
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
 }
@@ -316,6 +320,13 @@ mod tests {
                 Right::Administer,
                 Command::WithdrawBackup { device: device(), kind: ioc_store::BackupKind::Files, actor: actor() },
             ),
+            (
+                Right::Administer,
+                Command::ChangeProducts { keys: Vec::new(), fields: Default::default(), actor: actor() },
+            ),
+            (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
+            (Right::Administer, Command::UndoAssetImport { number: 1, actor: actor() }),
+            (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (
                 Right::Administer,

@@ -4,17 +4,19 @@ use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
 use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
 use crate::api_types::action::Action;
+use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
 use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
+use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::replay::Replay;
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, room, search, sign_in,
-    system_backups,
+    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, register, room,
+    search, sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -238,6 +240,8 @@ fn incidents_api(all: &mut DescribedRouter) {
         .body::<jobs::HeartbeatBody>()
         .done(204);
     system_backups_api(all);
+    assets_api(all);
+    software_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
@@ -290,6 +294,79 @@ fn system_backups_api(all: &mut DescribedRouter) {
     .done(201);
     all.get("/system-backups/{device}/{kind}/files/{sha256}", system_backups::evidence::api_file, "Gives it back")
         .file("application/octet-stream");
+}
+
+fn assets_api(all: &mut DescribedRouter) {
+    all.get("/assets", register::assets::api_list, "The asset register, by identifier")
+        .query::<register::assets::AssetsQuery>()
+        .answers::<Page<Asset>>(200);
+    all.patch(
+        "/assets",
+        register::assets::api_change_many,
+        "Writes down what is so of several assets: all of it, or nothing",
+    )
+    .body::<register::assets::ChangesBody>()
+    .done(204);
+    all.get("/assets.csv", register::assets::csv, "The asset register as CSV")
+        .query::<register::assets::AssetsAddress>()
+        .file("text/csv");
+    all.get("/assets.xlsx", register::assets::xlsx, "The asset register as a workbook")
+        .query::<register::assets::AssetsAddress>()
+        .file(register::file::WORKBOOK);
+    all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
+        .answers::<AssetCoverage>(200);
+    all.post_large(
+        "/assets/import",
+        register::import::api,
+        register::import::TABLE_MAX_BYTES,
+        "Takes a table into the asset register: all of it, or nothing",
+    )
+    .query::<register::import::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<register::import::ImportAnswer>(200);
+    all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
+        .answers::<Vec<register::import::ImportItem>>(200);
+    all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
+    all.get("/assets/{id}", register::asset::api, "One row of the asset register, with what people attested")
+        .answers::<register::asset::AssetAnswer>(200);
+    all.patch("/assets/{id}", register::asset::api_change, "Writes down what is so of an asset: only what is given")
+        .body::<register::asset::ChangeBody>()
+        .done(204);
+    all.post(
+        "/assets/{id}/attestations",
+        register::asset::api_attest,
+        "A person says how a machine is protected that no agent looks at",
+    )
+    .body::<register::asset::AttestationBody>()
+    .done(201);
+}
+
+fn software_api(all: &mut DescribedRouter) {
+    all.get("/software", register::software::api_list, "The software register: products across machines, by key")
+        .query::<register::software::ProductsQuery>()
+        .answers::<Page<Product>>(200);
+    all.patch("/software", register::software::api_change, "Says what is so of products: of all of these, or of none")
+        .body::<register::software::ProductsBody>()
+        .done(204);
+    all.get("/software/coverage", register::software::api_coverage, "How far the software register is filled")
+        .answers::<ProductCoverage>(200);
+    all.get("/software/product", register::product::api, "One product, with the machines that it is or was on")
+        .query::<register::product::ProductAddress>()
+        .answers::<register::product::ProductAnswer>(200);
+    all.get("/software.csv", register::software::csv, "The software register as CSV")
+        .query::<register::software::SoftwareAddress>()
+        .file("text/csv");
+    all.get("/software.xlsx", register::software::xlsx, "The software register as a workbook")
+        .query::<register::software::SoftwareAddress>()
+        .file(register::file::WORKBOOK);
+    all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
+        .file(register::cyclonedx::CYCLONEDX);
+    all.get(
+        "/devices/{id}/software.cdx.json",
+        register::cyclonedx::device,
+        "The packages of a machine in CycloneDX 1.6",
+    )
+    .file(register::cyclonedx::CYCLONEDX);
 }
 
 fn people_api(all: &mut DescribedRouter) {

@@ -12,7 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, room, search, sign_in, system_backups,
+    maintenance, overview, register, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -48,6 +48,18 @@ fn devices() -> Router<App> {
         .route("/devices/{id}/remarks", post(device::events::remark))
         .route("/devices/{id}/label", get(device::labels::single))
         .route("/labels", get(device::labels::sheet))
+        .route("/register/assets", get(register::assets::page))
+        .route("/register/software", get(register::software::page).post(register::software::change))
+        .route("/register/software/product", get(register::product::page).post(register::product::change))
+        .route(
+            "/register/assets/import",
+            get(register::import::page)
+                .post(register::import::submit)
+                .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
+        )
+        .route("/register/assets/import/{number}/undo", post(register::import::undo))
+        .route("/register/assets/{id}", get(register::asset::page).post(register::asset::change))
+        .route("/register/assets/{id}/attestations", post(register::asset::attest))
         .route(
             "/enrolment",
             get(enrolment::page).post(enrolment::act).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)),

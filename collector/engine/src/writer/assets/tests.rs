@@ -1,0 +1,225 @@
+use ioc_common::layout::Layout;
+use ioc_common::report::{Facts, Losses};
+use ioc_judge::FaultState;
+use ioc_store::{AssetWork, FaultQuery};
+
+use super::super::time::tests::{Machine, Rig, deps};
+use super::*;
+use crate::command::Command;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn id(name: &str) -> DeviceId {
+    DeviceId::new(name).expect("valid")
+}
+
+fn register(rig: &mut Rig, device: &str, kind: &str) {
+    let info = NewDevice { device: device.into(), kind: kind.into(), name: device.into(), ..NewDevice::default() };
+    rig.command(Command::Register { info, actor: "lan".into() }).expect("registered");
+}
+
+fn write(rig: &mut Rig, device: &str, fields: &[(AssetField, &str)], keep: &[AssetField]) -> CommandResult {
+    let fields = fields.iter().map(|(field, text)| (*field, (*text).to_owned())).collect();
+    let change = AssetChange { device: id(device), fields, keep: keep.to_vec() };
+    rig.command(Command::ChangeAssets { changes: vec![change], actor: "bình".into() })
+}
+
+fn hello(serial: &str) -> Hello {
+    let facts = Facts {
+        vendor: "Dell Inc.".into(),
+        product: "PowerEdge R450".into(),
+        serial: serial.into(),
+        ..Facts::default()
+    };
+    Hello {
+        agent_version: String::new(),
+        boot_id: String::new(),
+        run: String::new(),
+        fingerprint: String::new(),
+        interval_s: 10,
+        keep_alive_s: 10,
+        facts,
+        probes: Vec::new(),
+        layout: Layout::new(Vec::new()).expect("empty"),
+        losses: Losses::default(),
+        former: Vec::new(),
+        sensor: None,
+    }
+}
+
+fn says(rig: &mut Rig, device: &str, serial: &str) {
+    let now = rig.engine.time.now();
+    rig.engine.find_asset(&id(device), &hello(serial), now);
+    rig.pass(10_000);
+}
+
+fn asset(rig: &Rig, device: &str) -> Asset {
+    rig.reader.asset(&id(device)).expect("reads").expect("there is one")
+}
+
+fn faults(rig: &Rig) -> Vec<(FaultState, String, String)> {
+    let faults = rig.reader.faults(&FaultQuery::default(), 20).expect("reads").into_iter();
+    let faults = faults.filter(|fault| fault.rule == FAULT);
+    faults.map(|fault| (fault.state, fault.device.to_string(), fault.reason.vi)).collect()
+}
+
+/// The deadline is thirty days; the engine looks at it when it runs.
+fn days(rig: &mut Rig, machine: &Machine, days: i64) {
+    machine.pass(days * DAY_MS);
+    rig.pass(10_000);
+}
+
+#[test]
+fn what_stays_blank_past_its_deadline_is_a_fault_until_it_is_written_down() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1", "server");
+    register(&mut rig, "sw-1", "other");
+    let all = [AssetField::Label, AssetField::Place, AssetField::Officer, AssetField::Leader];
+    assert_eq!(asset(&rig, "srv-1").blanks, all);
+    let filled = all.map(|field| (field, "x"));
+    write(&mut rig, "sw-1", &filled, &[]).expect("written");
+    assert!(asset(&rig, "sw-1").blanks.is_empty());
+    days(&mut rig, &machine, 29);
+    assert!(faults(&rig).is_empty(), "{:?}", faults(&rig));
+    days(&mut rig, &machine, 2);
+    let missing = "Còn thiếu: nhãn tài sản, nơi đặt, cán bộ phụ trách, lãnh đạo phụ trách. Bổ sung tại trang tài sản.";
+    assert_eq!(faults(&rig), [(FaultState::Raised, "srv-1".to_owned(), missing.to_owned())]);
+    assert!(rig.notices().is_empty(), "paperwork wakes nobody");
+    // Over a restart it stands, once.
+    drop(rig);
+    let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
+    rig.pass(20_000);
+    assert_eq!(faults(&rig).len(), 1);
+    write(&mut rig, "srv-1", &filled[1..], &[]).expect("written");
+    assert_eq!((faults(&rig)[0].0, asset(&rig, "srv-1").blanks), (FaultState::Raised, vec![AssetField::Label]));
+    write(&mut rig, "srv-1", &filled[..1], &[]).expect("written");
+    assert_eq!(faults(&rig)[0].0, FaultState::Past, "nobody was told, so it is past");
+    // Taken out again it is blank for longer than it may be; what is retired lacks nothing.
+    write(&mut rig, "srv-1", &[(AssetField::Label, "")], &[]).expect("written");
+    assert_eq!(faults(&rig)[0].0, FaultState::Raised);
+    write(&mut rig, "srv-1", &[(AssetField::State, "retired")], &[]).expect("written");
+    assert_eq!(faults(&rig)[0].0, FaultState::Past);
+}
+
+#[test]
+fn each_value_knows_who_wrote_it_and_what_agents_say_fills_or_contradicts() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1", "server");
+    says(&mut rig, "srv-1", "To Be Filled By O.E.M.");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Serial), "", "that is no serial number");
+    says(&mut rig, "srv-1", "SN-9");
+    let found = asset(&rig, "srv-1");
+    let of = |field| found.value(field).map(|value| (value.text.as_str(), value.by.as_deref()));
+    assert_eq!(of(AssetField::Serial), Some(("SN-9", None)));
+    assert_eq!(of(AssetField::Name), Some(("srv-1", Some("lan"))));
+    write(&mut rig, "srv-1", &[(AssetField::Serial, "SN-7"), (AssetField::Supplier, "VNPT")], &[]).expect("written");
+    let said = asset(&rig, "srv-1");
+    let of = |field| said.value(field).map(|value| (value.text.as_str(), value.by.as_deref()));
+    assert_eq!(of(AssetField::Serial), Some(("SN-7", Some("bình"))));
+    assert_eq!(of(AssetField::Name), Some(("srv-1", Some("lan"))), "what did not change keeps who wrote it");
+    assert_eq!(
+        (said.contradictions.as_slice(), &said.found[&AssetField::Serial].text[..]),
+        (&[AssetField::Serial][..], "SN-9")
+    );
+    assert!(faults(&rig).is_empty(), "it is work, and no fault");
+    let work = |rig: &Rig| {
+        let query = AssetQuery { work: AssetWork::Contradiction, limit: 9, ..AssetQuery::default() };
+        rig.reader.assets(&query).expect("reads").len()
+    };
+    assert_eq!(work(&rig), 1);
+    write(&mut rig, "srv-1", &[], &[AssetField::Serial]).expect("known");
+    assert_eq!(work(&rig), 0);
+    says(&mut rig, "srv-1", "SN-8");
+    assert_eq!(work(&rig), 1, "another machine's number is work again");
+    write(&mut rig, "srv-1", &[(AssetField::Serial, "sn-8")], &[]).expect("written");
+    assert_eq!(work(&rig), 0);
+    let log = rig.audit("asset.described").join("\n");
+    assert!(log.contains("supplier: \"\" -> \"VNPT\"") && log.contains("SN-9"), "{log}");
+    // All of a change, or nothing of it.
+    let changes = ["srv-1", "nobody"].map(|device| AssetChange {
+        device: id(device),
+        fields: [(AssetField::Maker, "IBM".to_owned())].into(),
+        keep: Vec::new(),
+    });
+    rig.command(Command::ChangeAssets { changes: changes.into(), actor: "bình".into() }).expect_err("nobody");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Maker), "Dell Inc.");
+    let refused = write(&mut rig, "srv-1", &[(AssetField::Bought, "soon")], &[]).expect_err("no day").to_string();
+    assert!(refused.starts_with("srv-1: bought: found \"soon\""), "{refused}");
+    // Whoever registers it anew begins anew.
+    rig.command(Command::Revoke { device: id("srv-1"), actor: "lan".into() }).expect("revoked");
+    register(&mut rig, "srv-1", "server");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Supplier), "");
+}
+
+#[test]
+fn a_person_answers_for_a_machine_that_no_agent_looks_at() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "win-1", "workstation");
+    register(&mut rig, "sw-1", "other");
+    let attest = |rig: &mut Rig, device: &str, area: &str, days: i64| {
+        let now = rig.engine.time.now();
+        let (area, valid_until) = (area.to_owned(), now.plus_millis(days * DAY_MS));
+        let (note, by) = ("ảnh chụp màn hình số 4".to_owned(), "someone else".to_owned());
+        let attestation = AssetAttestation { area, good: true, note, valid_until, by, at: now };
+        rig.command(Command::AttestAsset { device: id(device), attestation, actor: "bình".into() })
+    };
+    attest(&mut rig, "win-1", "antivirus", 90).expect("attested");
+    assert_eq!(rig.reader.asset_attestations(&id("win-1"), 9).expect("reads")[0].by, "bình");
+    assert_eq!(rig.reader.coverage().expect("reads").attested["antivirus"].len(), 1);
+    for (device, area, days) in
+        [("win-1", "colour", 9), ("win-1", "patches", 0), ("win-1", "patches", 500), ("sw-1", "patches", 9)]
+    {
+        attest(&mut rig, device, area, days).expect_err("refused");
+    }
+    // Where the agent tells, nobody's word is taken.
+    let body = "{}".to_owned();
+    let at = rig.engine.time.now();
+    rig.engine.batch.changes.push(Change::Document { device: id("win-1"), name: "patches".into(), at, body });
+    rig.pass(10_000);
+    let refused = attest(&mut rig, "win-1", "patches", 9).expect_err("refused").to_string();
+    assert!(refused.contains("tells of this itself"), "{refused}");
+    assert_eq!(rig.audit("asset.attested").len(), 1);
+}
+
+#[test]
+fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
+    use crate::inventory::asset_table::read;
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1", "server");
+    write(&mut rig, "srv-1", &[(AssetField::Zone, "LAN")], &[]).expect("written");
+    let import = |rig: &mut Rig, text: &str| {
+        let rows = read(text).expect("reads");
+        rig.command(Command::ImportAssets { rows, actor: "bình".into() })
+    };
+    let refused =
+        import(&mut rig, "device\tname\tkind\tzone\nsrv-1\t\t\tDMZ\nnew-1\tMáy mới\t\tDMZ\n").expect_err("no kind");
+    assert!(refused.to_string().contains("row 3, column kind"), "{refused}");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Zone), "LAN", "nothing of it");
+    let table = "device\tname\tkind\tzone\tsupplier\nsrv-1\t\t\tDMZ\tVNPT\nnew-1\tMáy mới\tother\tDMZ\t\nnew-2\tMáy nữa\tother\t\t\n";
+    assert!(matches!(import(&mut rig, table), Ok(Answer::Imported(3))));
+    assert!(matches!(import(&mut rig, table), Ok(Answer::Imported(0))), "the same again changes nothing");
+    assert_eq!(
+        (asset(&rig, "srv-1").text(AssetField::Zone), asset(&rig, "new-1").text(AssetField::Zone)),
+        ("DMZ", "DMZ")
+    );
+    // Over a restart it is undone all the same; what was changed since stays.
+    write(&mut rig, "srv-1", &[(AssetField::Supplier, "FPT")], &[]).expect("written");
+    write(&mut rig, "new-2", &[(AssetField::Name, "Máy khác")], &[]).expect("written");
+    drop(rig);
+    let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
+    let undo = |rig: &mut Rig| rig.command(Command::UndoAssetImport { number: 1, actor: "lan".into() });
+    assert!(matches!(undo(&mut rig), Ok(Answer::Imported(2))), "one put back, one taken out");
+    let back = asset(&rig, "srv-1");
+    assert_eq!((back.text(AssetField::Zone), back.text(AssetField::Supplier)), ("LAN", "FPT"));
+    let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
+    assert_eq!(left.iter().map(|one| one.device.as_str()).collect::<Vec<_>>(), ["new-2", "srv-1"]);
+    undo(&mut rig).expect_err("once");
+    let kept = rig.reader.asset_imports(9).expect("reads");
+    assert_eq!((kept.len(), kept[0].count, kept[0].undone.as_ref().map(|(_, by)| by.as_str())), (1, 3, Some("lan")));
+    assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
+}

@@ -1,0 +1,98 @@
+//! The asset register: its rows, what is to be done in it, and what people attest.
+
+use super::*;
+use crate::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetValue, AssetWork};
+
+fn said(text: &str) -> AssetValue {
+    AssetValue { text: text.to_owned(), by: Some("lan".into()), at: at(1) }
+}
+
+fn asset(n: u32, values: &[(AssetField, &str)]) -> Asset {
+    let name = (AssetField::Name, format!("Máy {n}"));
+    let values = values.iter().map(|(field, text)| (*field, (*text).to_owned())).chain([name]);
+    let said = values.map(|(field, text)| (field, said(&text))).collect();
+    let found = [(AssetField::Serial, AssetValue { text: format!("SN-{n}"), by: None, at: at(2) })].into();
+    Asset { said, found, ..Asset::new(id(n), at(0)) }
+}
+
+fn attested(area: &str, good: bool, until: i64) -> AssetAttestation {
+    let (area, note, by) = (area.to_owned(), "biên bản 3".to_owned(), "bình".to_owned());
+    AssetAttestation { area, good, note, valid_until: at(until), by, at: at(5) }
+}
+
+pub(super) fn assets(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let devices = [("Tầng 1", 1), ("Tầng 2", 2), ("Tầng 2", 3)].map(|(place, n)| {
+        let info = DeviceInfo { place: place.to_owned(), name: format!("Máy {n}"), ..info(n) };
+        Change::Device { info, at: at(0) }
+    });
+    store.commit(&devices).expect("enrolled");
+    let mut all = [
+        asset(1, &[(AssetField::Label, "TS-01"), (AssetField::Officer, "Lê Thị Lan"), (AssetField::Maker, "Dell")]),
+        asset(2, &[(AssetField::State, "spare")]),
+        asset(3, &[(AssetField::State, "retired"), (AssetField::Label, "TS-03")]),
+    ];
+    all[1].blanks = vec![AssetField::Label];
+    all[0].contradictions = vec![AssetField::Serial];
+    store.commit(&all.clone().map(|one| Change::Asset(Box::new(one)))).expect("kept");
+    drop(store);
+    let mut store = open(dir);
+    let mut reader = store.reader().expect("reads");
+    let any = AssetQuery { limit: 9, ..AssetQuery::default() };
+    assert_eq!(reader.assets(&any).expect("reads"), all, "by name");
+    assert_eq!(reader.asset(&id(2)).expect("reads").as_ref(), Some(&all[1]));
+    assert_eq!((all[0].text(AssetField::Serial), all[1].state()), ("SN-1", AssetState::Spare), "what was found fills");
+    let ask = |query: AssetQuery| {
+        let found = reader.assets(&query).expect("reads");
+        assert_eq!(reader.assets_count(&query).expect("counts"), found.len() as u64);
+        found.into_iter().map(|one| one.device.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(AssetQuery { search: "dell sn-1".into(), ..any.clone() }), ["d-001"]);
+    assert!(ask(AssetQuery { search: "lan".into(), ..any.clone() }).is_empty(), "people are not searched for");
+    assert_eq!(ask(AssetQuery { state: Some(AssetState::Spare), ..any.clone() }), ["d-002"]);
+    assert_eq!(ask(AssetQuery { place: "Tầng 2".into(), ..any.clone() }), ["d-002", "d-003"]);
+    assert_eq!(ask(AssetQuery { work: AssetWork::Blank, ..any.clone() }), ["d-002"]);
+    assert_eq!(ask(AssetQuery { work: AssetWork::Contradiction, ..any.clone() }), ["d-001"]);
+    assert_eq!(ask(AssetQuery { after: Some("d-002".into()), ..any.clone() }), ["d-003"]);
+    let page = AssetQuery { skip: 1, limit: 1, ..any.clone() };
+    assert_eq!(reader.assets(&page).expect("reads")[0].device, id(2));
+    let counted = AssetCoverage { assets: 3, labelled: 2, complete: 2, contradicted: 1, states: [1, 1, 0, 1] };
+    assert_eq!(reader.asset_coverage().expect("reads"), counted);
+    // A word holds until it ends, or another is said; what is retired needs none.
+    let unattested = |now| ask(AssetQuery { work: AssetWork::Unattested(at(now)), ..any.clone() });
+    assert_eq!(unattested(6), ["d-001", "d-002"]);
+    let say = |store: &mut Box<dyn Store>, area: &str, good, until| {
+        let change = Change::AssetAttested { device: id(1), attestation: attested(area, good, until) };
+        store.commit(&[change]).expect("kept");
+    };
+    for area in crate::coverage::AREAS {
+        say(&mut store, area.name, true, 50);
+    }
+    assert_eq!((unattested(6), unattested(51)), (vec!["d-002".to_owned()], vec!["d-001".into(), "d-002".into()]));
+    say(&mut store, "patches", false, 50);
+    assert_eq!(unattested(6), ["d-001", "d-002"]);
+    let facts = reader.coverage().expect("reads");
+    assert_eq!((facts.attested["antivirus"].len(), facts.attested["patches"].len()), (1, 0));
+    let words = reader.asset_attestations(&id(1), 1).expect("reads");
+    assert_eq!(words, [attested("patches", false, 50)], "the newest first");
+    // What an import did is kept, and that it was undone.
+    let changes = vec![(AssetField::Zone, String::new(), "DMZ".to_owned())];
+    let imported = crate::ImportedAsset { device: id(1), is_new: false, changes };
+    let import =
+        crate::AssetImport { number: 1, at: at(7), by: "lan".into(), undone: None, count: 1, assets: vec![imported] };
+    store.commit(&[Change::AssetImport(Box::new(import.clone()))]).expect("kept");
+    assert_eq!(reader.asset_import(1).expect("reads").as_ref(), Some(&import));
+    store.commit(&[Change::AssetImportUndone { number: 1, at: at(8), by: "bình".into() }]).expect("kept");
+    let listed = reader.asset_imports(9).expect("reads");
+    assert_eq!((listed[0].undone.clone(), listed[0].assets.len()), (Some((at(8), "bình".to_owned())), 0));
+    // Each sees their own places, and names only who may.
+    let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
+    reader.limit(&scope).expect("limited");
+    assert_eq!(reader.asset_coverage().expect("reads").assets, 1);
+    assert!(reader.asset(&id(2)).expect("reads").is_none());
+    let seen = reader.assets(&any).expect("reads");
+    assert_eq!((seen.len(), seen[0].text(AssetField::Officer), seen[0].text(AssetField::Maker)), (1, "…", "Dell"));
+    assert!(!format!("{seen:?}").contains("\"lan\""), "{seen:?}");
+    assert!(reader.asset_attestations(&id(1), 9).expect("reads").iter().all(|one| one.by.is_empty()));
+    assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
+}

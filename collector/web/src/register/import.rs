@@ -1,0 +1,287 @@
+//! A table that is pasted into the asset register: first what it would change, row by row, or which cells are faulty; then all of it, or nothing;
+//! and the imports that were made, each of which can be undone once. A workbook comes by the command line: what is packed is unpacked on the
+//! machine of whoever brings it.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect};
+use axum::{Form, Json};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::encoding::sha256_hex;
+
+use super::{REGISTER, asset_text, scope_of};
+use crate::api::ApiResult;
+use crate::api_types::asset::AssetField as FieldName;
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_common::clock::Timestamp;
+use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::inventory::asset_table::{self, CellFault, RowPlan};
+use ioc_store::{AssetField, AssetImport, AssetQuery, AssetRow};
+
+/// Largest table, bytes.
+pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of a table that are shown before it is taken in.
+const ROWS_SHOWN: usize = 500;
+/// Imports that are listed.
+const IMPORTS_MAX: usize = 20;
+
+/// What a table would change.
+struct Preview {
+    rows: Vec<AssetRow>,
+    plans: Vec<RowPlan>,
+}
+
+impl Preview {
+    /// What is told from others by: what is shown is what is taken in.
+    fn digest(&self) -> String {
+        sha256_hex(serde_json::to_string(&self.plans).unwrap_or_default().as_bytes())
+    }
+}
+
+/// Reads a table and compares it with what is written down.
+async fn preview(app: &App, person: &Person, text: &str) -> Result<Result<Preview, Vec<CellFault>>, Problem> {
+    let rows = match asset_table::read(text) {
+        Ok(rows) => rows,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let scope = scope_of(app, person, REGISTER).await;
+    let query = AssetQuery { limit: usize::MAX, ..AssetQuery::default() };
+    let known = app.read(&scope, move |reader| reader.assets(&query)).await?;
+    let known: HashMap<_, _> = known.into_iter().map(|asset| (asset.device.to_string(), asset)).collect();
+    Ok(asset_table::plan(&rows, &known).map(|plans| Preview { rows, plans }))
+}
+
+#[derive(Template)]
+#[template(path = "assets-import.html")]
+struct ImportPage {
+    page_context: PageContext,
+    table: String,
+    /// What it is told from others by; empty where nothing is to be taken in.
+    digest: String,
+    plans: Vec<RowPlan>,
+    faults: Vec<CellFault>,
+    imports: Vec<AssetImport>,
+    /// Other than was shown before.
+    changed: bool,
+    error: Option<String>,
+}
+
+impl ImportPage {
+    fn word(&self, field: &AssetField) -> String {
+        self.page_context.name("asset-field", field.as_str())
+    }
+
+    fn shown(&self, field: &AssetField, text: &str) -> String {
+        asset_text(&self.page_context, *field, text)
+    }
+
+    /// How many rows change something; new devices are among them.
+    fn changing(&self) -> u64 {
+        self.plans.iter().filter(|plan| plan.is_new || !plan.changes.is_empty()).count() as u64
+    }
+
+    fn new(&self) -> u64 {
+        self.plans.iter().filter(|plan| plan.is_new).count() as u64
+    }
+
+    fn first_rows(&self) -> Vec<&RowPlan> {
+        let changing = self.plans.iter().filter(|plan| plan.is_new || !plan.changes.is_empty());
+        changing.take(ROWS_SHOWN).collect()
+    }
+}
+
+/// What is on the page beside the list of imports.
+#[derive(Default)]
+struct Shown {
+    table: String,
+    preview: Option<Preview>,
+    faults: Vec<CellFault>,
+    changed: bool,
+    error: Option<CommandError>,
+}
+
+async fn render(app: &App, page_context: PageContext, what: Shown) -> PageResult {
+    match app.read(&page_context.scope, |reader| reader.asset_imports(IMPORTS_MAX)).await {
+        Ok(imports) => {
+            let Shown { table, preview, faults, changed, error } = what;
+            let digest = preview.as_ref().map(Preview::digest).unwrap_or_default();
+            let plans = preview.map(|preview| preview.plans).unwrap_or_default();
+            let error = error.map(|error| refusal_text(&page_context, &error));
+            let refused = error.is_some() || !faults.is_empty();
+            let page = ImportPage { page_context, table, digest, plans, faults, imports, changed, error };
+            Ok(show_again(&page, refused))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, page_context, Shown::default()).await
+}
+
+/// A table that is looked at, or taken in as it was shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ImportForm {
+    table: String,
+    /// What was shown of it; it is only looked at without.
+    digest: String,
+}
+
+pub(crate) async fn submit(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ImportForm>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let found = match preview(&app, &person, &form.table).await {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(faults) => {
+            return render(&app, page_context, Shown { table: form.table, faults, ..Shown::default() }).await;
+        }
+    };
+    if form.digest != found.digest() {
+        let changed = !form.digest.is_empty();
+        let shown = Shown { table: form.table, preview: Some(found), changed, ..Shown::default() };
+        return render(&app, page_context, shown).await;
+    }
+    let command = Command::ImportAssets { rows: found.rows.clone(), actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
+        Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
+        Err(error) => {
+            let shown = Shown { table: form.table, preview: Some(found), error: Some(error), ..Shown::default() };
+            render(&app, page_context, shown).await
+        }
+    }
+}
+
+pub(crate) async fn undo(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    match app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await {
+        Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
+        Err(error) => render(&app, page_context, Shown { error: Some(error), ..Shown::default() }).await,
+    }
+}
+
+/// What a table would change in one column of one asset.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct PlannedChange {
+    field: FieldName,
+    /// What is written down now.
+    old: String,
+    /// What would be.
+    new: String,
+}
+
+/// What a row of a table would change.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct PlannedRow {
+    /// Row of the table, from 1; the headings are the first.
+    row: u64,
+    device: String,
+    /// It would be registered.
+    is_new: bool,
+    changes: Vec<PlannedChange>,
+}
+
+impl From<RowPlan> for PlannedRow {
+    fn from(inside: RowPlan) -> Self {
+        let RowPlan { row, device, is_new, changes } = inside;
+        let change = |(field, old, new): (AssetField, String, String)| PlannedChange { field: field.into(), old, new };
+        Self { row, device, is_new, changes: changes.into_iter().map(change).collect() }
+    }
+}
+
+/// What a table changes.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct ImportAnswer {
+    /// Rows that change something.
+    rows: Vec<PlannedRow>,
+    /// How many assets were changed; null when it was only looked at.
+    changed: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct ImportQuery {
+    /// Only say what would be done.
+    check: bool,
+}
+
+pub(crate) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ImportQuery>,
+    table: String,
+) -> ApiResult<ImportAnswer> {
+    let found = preview(&app, &person, &table).await?.map_err(|faults| {
+        let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
+        Problem::invalid(lines.collect::<Vec<_>>().join("\n"))
+    })?;
+    let Preview { rows, plans } = found;
+    let changed = if query.check {
+        None
+    } else {
+        match app.carry_out(&person, Command::ImportAssets { rows, actor: person.name.clone() }).await? {
+            Answer::Imported(changed) => Some(changed),
+            _ => return Err(Problem::internal("unexpected answer")),
+        }
+    };
+    let rows = plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty());
+    Ok(Json(ImportAnswer { rows: rows.map(PlannedRow::from).collect(), changed }))
+}
+
+/// A table that was taken in.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct ImportItem {
+    /// Its number, from 1.
+    number: u64,
+    /// When it was taken in.
+    at: Timestamp,
+    /// By whom.
+    by: String,
+    /// How many assets it changed.
+    assets: u64,
+    /// When it was undone; null where it was not.
+    undone_at: Option<Timestamp>,
+}
+
+pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<ImportItem>> {
+    let found = app.read(&person.scope, |reader| reader.asset_imports(IMPORTS_MAX)).await?;
+    let item = |one: AssetImport| ImportItem {
+        number: one.number,
+        at: one.at,
+        by: one.by,
+        assets: one.count,
+        undone_at: one.undone.map(|(at, _)| at),
+    };
+    Ok(Json(found.into_iter().map(item).collect()))
+}
+
+pub(crate) async fn api_undo(
+    State(app): State<App>,
+    person: Person,
+    Path(number): Path<u64>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
