@@ -33,6 +33,7 @@ pub mod person;
 pub mod place;
 mod reader;
 mod record;
+pub mod report;
 pub mod retention;
 mod role;
 pub mod scope;

@@ -72,11 +72,12 @@ fn quarter() -> ClauseReport {
         evidence: vec![Evidence { what: "Sổ thiết bị".into(), place: "Trang Thiết bị".into() }],
         gaps: vec![
             Gap {
+                key: "unlabelled".into(),
                 what: "13 thiết bị chưa dán nhãn".into(),
                 who: Some("Tổ Vận hành".into()),
                 by: Some(date(2027, 1, 15)),
             },
-            Gap { what: "2 nhãn trùng".into(), who: None, by: None },
+            Gap { key: "labels-twice".into(), what: "2 nhãn trùng".into(), who: None, by: None },
         ],
         ..ArticleState::default()
     };

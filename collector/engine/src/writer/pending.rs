@@ -41,6 +41,10 @@ macro_rules! of_other_records {
             | Change::ExpectedBackup(_)
             | Change::ExpectedBackupGone { .. }
             | Change::BackupAttested { .. }
+            | Change::DocumentSettings(_)
+            | Change::ReportText(_)
+            | Change::ReportIssued { .. }
+            | Change::ReportRegistered { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

@@ -5,7 +5,7 @@
 use super::commit::Commit;
 use super::{
     account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, retention, sample, software, ticket,
+    event, expected_backup, fault, hold, incident, job, maintenance, outbox, report, retention, sample, software, ticket,
 };
 use crate::Change;
 
@@ -56,6 +56,12 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::ExpectedBackupGone { device, kind } => expected_backup::remove(commit, device, *kind),
         Change::BackupAttested { device, kind, attestation } => {
             expected_backup::attest(commit, device, *kind, attestation)
+        }
+        Change::DocumentSettings(settings) => report::put_settings(commit, settings),
+        Change::ReportText(text) => report::put_text(commit, text),
+        Change::ReportIssued { issued, content, source } => report::issue(commit, issued, content, source),
+        Change::ReportRegistered { number, registration, content } => {
+            report::register(commit, *number, registration, content)
         }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),

@@ -40,6 +40,7 @@ mod person;
 mod reader;
 mod reader_connection;
 mod record_class;
+mod report;
 mod recover;
 mod redaction;
 mod retention;

@@ -78,6 +78,13 @@ impl SqliteReader {
         self.connection.execute_batch(sql).map_err(|source| database(&self.path, source))
     }
 
+    /// Asks all of `read` of what is committed at its beginning.
+    pub(super) fn in_transaction(&self, read: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.batch("BEGIN")?;
+        let result = read();
+        self.batch("ROLLBACK").and(result)
+    }
+
     pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
         Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
     }
