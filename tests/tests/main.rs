@@ -31,6 +31,7 @@ mod personal_text;
 mod probes;
 mod records;
 mod remote_write;
+mod reports;
 mod retention;
 mod roles;
 mod search;

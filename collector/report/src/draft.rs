@@ -86,7 +86,11 @@ pub fn office(settings: &DocumentSettings, signer: usize) -> Office {
         contact: some(&settings.contact),
         signature: signature.unwrap_or_else(|| Signature::of("Thủ trưởng đơn vị", None)),
         addressees: settings.addressees.clone(),
-        recipients: if settings.recipients.is_empty() { vec!["Lưu: VT".to_owned()] } else { settings.recipients.clone() },
+        recipients: if settings.recipients.is_empty() {
+            vec!["Lưu: VT".to_owned()]
+        } else {
+            settings.recipients.clone()
+        },
     }
 }
 

@@ -4,8 +4,10 @@
 //! It reads the store through a [`Reader`](ioc_store::Reader), beside the engine, and changes nothing. It reads no clock and no configuration: whoever calls
 //! says what time it is. What is not known stays unknown, with its reason, and is never 0.
 
+pub mod calendar;
 pub mod draft;
 pub mod gather;
 mod key;
+pub mod record;
 
 pub use key::{KeyError, ReportKey};

@@ -226,10 +226,7 @@ pub trait Reader: Send {
     fn audit_since(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Has all that `read` asks answered as of one moment, whatever is committed meanwhile; commits wait for nothing.
-    fn at_one_moment(
-        &self,
-        read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// What the centre says of itself in documents; empty before somebody has said it.
     fn document_settings(&self) -> Result<DocumentSettings, StoreError>;

@@ -31,8 +31,7 @@ pub enum SignAuthority {
 
 impl SignAuthority {
     /// In the order in which they are listed above.
-    pub const ALL: [Self; 5] =
-        [Self::Own, Self::Acting, Self::Deputy, Self::ByOrder, Self::ByWrittenAuthority];
+    pub const ALL: [Self; 5] = [Self::Own, Self::Acting, Self::Deputy, Self::ByOrder, Self::ByWrittenAuthority];
 
     /// The name used in the API and in texts.
     #[must_use]

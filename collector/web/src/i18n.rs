@@ -195,6 +195,12 @@ mod tests {
                 "backup-state-",
                 "backup-missing-",
                 "backup-view-",
+                "report-state-",
+                "report-period-",
+                "sign-own",
+                "sign-acting",
+                "sign-deputy",
+                "sign-by-",
                 "search-kind-",
                 "search-reached",
             ];

@@ -32,6 +32,8 @@ mod qr;
 mod rate_limit;
 mod readers;
 mod recent_accesses;
+mod report;
+mod report_drafts;
 mod room;
 mod router;
 mod seal;

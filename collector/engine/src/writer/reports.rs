@@ -293,7 +293,8 @@ mod tests {
             "agency: \"Trung tâm A\" → \"Trung tâm B\"; recipients: [] → [\"Như trên\",\"Lưu: VT\"]"
         );
         assert_eq!(differences(&after, &after), "");
-        let deputy = Signer { authority: SignAuthority::Deputy, title: "Phó Giám đốc".into(), ..Signer::default() };
+        let deputy =
+            Signer { authority: SignAuthority::Deputy, title: "Phó Giám đốc".into(), ..Signer::default() };
         let refused = |settings: DocumentSettings| checked(&settings).expect_err("refused").to_string();
         let with = |signer: Signer| DocumentSettings { signers: vec![signer], ..DocumentSettings::default() };
         assert!(refused(with(deputy.clone())).contains("KT."), "a deputy signs for a head");

@@ -21,7 +21,11 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     };
     all.happened("12", "Lần xem", count(&READ));
     all.happened("12", "Lần xuất dữ liệu", count(&EXPORTED));
-    all.evidence("12", "Mỗi lần xem hoặc xuất dữ liệu cá nhân là một bản ghi", "Nhật ký kiểm toán: personal.read, personal.listed, records.exported");
+    all.evidence(
+        "12",
+        "Mỗi lần xem hoặc xuất dữ liệu cá nhân là một bản ghi",
+        "Nhật ký kiểm toán: personal.read, personal.listed, records.exported",
+    );
 
     let accounts = all.reader.accounts()?;
     let active: Vec<_> = accounts.iter().filter(|account| !account.disabled).collect();
@@ -30,7 +34,8 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let without = active.iter().filter(|account| account.second_factor.is_none()).count() as u64;
     let second = Value::Of { part: active.len() as u64 - without, whole: active.len() as u64 };
     all.happened("17.2", "Lần đăng nhập sai", count(&FAILED));
-    let locked = accounts.iter().filter(|one| one.disabled || one.locked_until.is_some_and(|until| until > all.asked.now));
+    let locked =
+        accounts.iter().filter(|one| one.disabled || one.locked_until.is_some_and(|until| until > all.asked.now));
     let locked = locked.count() as u64;
     all.stands("17.2", "Tài khoản bị khóa", Value::Count(locked));
     if !active.is_empty() {

@@ -261,7 +261,7 @@ fn seconds(ms: Option<i64>, none: &str) -> Value {
 }
 
 /// Stretches that meet become one; in the order of time.
-fn joined(mut all: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
+pub(crate) fn joined(mut all: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
     all.sort_unstable();
     let mut out: Vec<(Timestamp, Timestamp)> = Vec::new();
     for (from, until) in all {

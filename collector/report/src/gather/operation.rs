@@ -80,7 +80,8 @@ fn peak(all: &Gathering<'_>, devices: &DeviceFacts, period: usize) -> Result<Val
 
 fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) -> Result<(), StoreError> {
     let up = [NOW, BEFORE].map(|period| uptime(all, devices, faults, period));
-    let shown = |up: Option<f64>| up.map_or_else(|| Value::Unknown("chưa có thiết bị nào báo về".into()), Value::Percent);
+    let shown =
+        |up: Option<f64>| up.map_or_else(|| Value::Unknown("chưa có thiết bị nào báo về".into()), Value::Percent);
     all.happened("5.1", "Thời gian mạng hoạt động", up.map(shown));
     let peaks = [peak(all, devices, NOW)?, peak(all, devices, BEFORE)?];
     all.happened("5.1", "Mức sử dụng băng thông cao nhất", peaks);
@@ -95,13 +96,19 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
         "Trang Thiết bị, trang Sự cố",
     );
     let open = breaches[NOW].found - breaches[NOW].over;
-    all.gap("5.1", "breaches-open", open, |n| format!("{n} vi phạm về truy cập, mã độc hoặc thiết bị ngoại vi chưa xử lý xong"));
+    all.gap("5.1", "breaches-open", open, |n| {
+        format!("{n} vi phạm về truy cập, mã độc hoặc thiết bị ngoại vi chưa xử lý xong")
+    });
     if faults.cut {
-        all.gap("5.1", "not-summed", 1, |_| "Số lần mất liên lạc vượt mức tổng hợp; tỷ lệ hoạt động chỉ tính phần đầu".to_owned());
+        all.gap("5.1", "not-summed", 1, |_| {
+            "Số lần mất liên lạc vượt mức tổng hợp; tỷ lệ hoạt động chỉ tính phần đầu".to_owned()
+        });
     }
     if all.unknown(NOW).is_none() && up[NOW].is_some() {
-        all.article("5.1").chart =
-            Some(percents("Thời gian mạng hoạt động (%)", &[("Kỳ này", up[NOW]), ("Kỳ trước", up[BEFORE].filter(|_| all_known(all)))]));
+        all.article("5.1").chart = Some(percents(
+            "Thời gian mạng hoạt động (%)",
+            &[("Kỳ này", up[NOW]), ("Kỳ trước", up[BEFORE].filter(|_| all_known(all)))],
+        ));
     }
     let traffic = faults.of(&["5.2"]);
     let handled = |tally: super::faults::Tally| match tally.found {
@@ -110,7 +117,9 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     };
     all.happened("5.2", "Vi phạm phát hiện, đã xử lý", traffic.map(handled));
     all.evidence("5.2", "Lỗi theo quy tắc băng thông", "Trang Sự cố");
-    all.gap("5.2", "open", traffic[NOW].found - traffic[NOW].over, |n| format!("{n} vi phạm về băng thông chưa xử lý xong"));
+    all.gap("5.2", "open", traffic[NOW].found - traffic[NOW].over, |n| {
+        format!("{n} vi phạm về băng thông chưa xử lý xong")
+    });
     Ok(())
 }
 
@@ -119,7 +128,9 @@ fn all_known(all: &Gathering<'_>) -> bool {
 }
 
 fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) {
-    let of = |part, whole| if whole == 0 { Value::Unknown("sổ chưa có thiết bị".into()) } else { Value::Of { part, whole } };
+    let of = |part, whole| {
+        if whole == 0 { Value::Unknown("sổ chưa có thiết bị".into()) } else { Value::Of { part, whole } }
+    };
     all.stands("6.1", "Thiết bị đã dán nhãn", of(devices.labelled, devices.all));
     let complete = devices.all - devices.incomplete.count;
     all.stands("6.1", "Thiết bị có nơi đặt, người và lãnh đạo phụ trách", of(complete, devices.all));
@@ -144,7 +155,8 @@ fn logs(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError
     all.stands("6.3", "Nguồn nhật ký đang ghi", sources);
     let oldest = all.since.and_then(|at| all.date(at));
     all.stands("6.3", "Bản ghi cũ nhất", oldest.map_or_else(|| Value::Unknown(String::new()), Value::Day));
-    let losing = devices.losing.map(|count| Value::Amount { number: count as f64, decimals: 0, unit: "thiết bị".into() });
+    let losing =
+        devices.losing.map(|count| Value::Amount { number: count as f64, decimals: 0, unit: "thiết bị".into() });
     all.happened("6.3", "Khoảng trống của nhật ký", losing);
     if let Some(head) = all.reader.last_audit_head()? {
         let text = format!("Nhật ký kiểm toán nối chuỗi băm, ký tới bản ghi {}, gốc {}", head.number, head.root);
@@ -195,7 +207,9 @@ fn backups(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let unstated = coverage.devices.saturating_sub(coverage.stated);
     all.gap("7", "unstated", unstated, |n| format!("{n} thiết bị chưa khai báo bản sao lưu phải có"));
     let short = needing.saturating_sub(coverage.copies_met);
-    all.gap("7", "copies", short, |n| format!("{n} thiết bị chưa đủ ba bản, hai loại phương tiện, một bản đặt nơi khác"));
+    all.gap("7", "copies", short, |n| {
+        format!("{n} thiết bị chưa đủ ba bản, hai loại phương tiện, một bản đặt nơi khác")
+    });
     let failed = drilled[NOW].1 - drilled[NOW].0;
     all.gap("7", "drills", failed, |n| format!("{n} lần diễn tập phục hồi không đạt"));
     let none = u64::from(drilled[NOW].1 == 0);
@@ -244,7 +258,9 @@ fn maintenance(all: &mut Gathering<'_>, faults: &FaultFacts) -> Result<(), Store
         }
         let silent = joined(silent);
         for (from, until) in open {
-            let Some(period) = [NOW, BEFORE].into_iter().find(|period| all.periods[*period].holds(until)) else { continue };
+            let Some(period) = [NOW, BEFORE].into_iter().find(|period| all.periods[*period].holds(until)) else {
+                continue;
+            };
             done[period] += 1;
             let within = super::Stretch { from, until };
             silent_ms[period] += silent.iter().map(|(from, until)| within.overlap_ms(*from, *until)).sum::<i64>();
@@ -260,7 +276,11 @@ fn maintenance(all: &mut Gathering<'_>, faults: &FaultFacts) -> Result<(), Store
     });
     all.happened("11", "Thời gian gián đoạn", lengths);
     let count = titles.len() as u64;
-    let text = if titles.is_empty() { "Đợt bảo trì".to_owned() } else { format!("Đợt bảo trì: {}", listed(&titles, count)) };
+    let text = if titles.is_empty() {
+        "Đợt bảo trì".to_owned()
+    } else {
+        format!("Đợt bảo trì: {}", listed(&titles, count))
+    };
     all.evidence("11", text, "Trang Bảo trì");
     Ok(())
 }
@@ -269,7 +289,8 @@ fn feeds(all: &mut Gathering<'_>) {
     let jobs = &all.asked.jobs;
     let late: Vec<String> = jobs.iter().filter(|(_, bad)| *bad).map(|(title, _)| title.clone()).collect();
     let (count, whole) = (late.len() as u64, jobs.len());
-    let value = if whole == 0 { Value::Unknown("chưa khai báo nguồn dữ liệu".to_owned()) } else { Value::Count(count) };
+    let value =
+        if whole == 0 { Value::Unknown("chưa khai báo nguồn dữ liệu".to_owned()) } else { Value::Count(count) };
     all.stands("15.1", "Nguồn trễ", value);
     all.evidence("15.1", format!("{whole} công việc của hệ thống khác báo kết quả về"), "Trang Công việc");
     all.gap("15.1", "late", count, |n| format!("{n} nguồn trễ hoặc báo lỗi: {}", listed(&late, count)));
@@ -282,13 +303,18 @@ fn authenticity(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         whole => Value::Of { part: marks.verified, whole },
     };
     all.stands("17.3", "Giá trị đã xác minh", value);
-    all.evidence("17.3", "Chứng thư số của từng thiết bị, thứ tự, đồng hồ và tuổi của từng giá trị", "Trang Độ tin cậy");
+    all.evidence(
+        "17.3",
+        "Chứng thư số của từng thiết bị, thứ tự, đồng hồ và tuổi của từng giá trị",
+        "Trang Độ tin cậy",
+    );
     all.gap("17.3", "stale", marks.stale, |n| format!("{n} giá trị đã cũ"));
     Ok(())
 }
 
 fn power(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) {
-    let watched = all.reader.devices_count(&DeviceQuery { kinds: vec![ioc_judge::DeviceKind::Ups], ..DeviceQuery::default() });
+    let watched =
+        all.reader.devices_count(&DeviceQuery { kinds: vec![ioc_judge::DeviceKind::Ups], ..DeviceQuery::default() });
     let watched = watched.unwrap_or(devices.ups).max(u64::from(devices.newest("ups.battery_age").devices > 0));
     let outages = joined(faults.power.clone());
     let none = || Value::Unknown("chưa có UPS nào được theo dõi".to_owned());

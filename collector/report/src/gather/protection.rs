@@ -25,7 +25,9 @@ pub(super) fn tell(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(),
     all.gap("9.1", "register", 1, |_| "Chưa lập sổ phần mềm đủ bảy nội dung".to_owned());
     patches(all, devices, area("patches").as_ref());
     passwords(all, &facts, area("passwords").as_ref())?;
-    let percent = |one: Option<&Coverage>| one.filter(|one| one.total > 0).map(|one| one.covered as f64 * 100.0 / one.total as f64);
+    let percent = |one: Option<&Coverage>| {
+        one.filter(|one| one.total > 0).map(|one| one.covered as f64 * 100.0 / one.total as f64)
+    };
     if facts.computers > 0 && all.unknown(super::NOW).is_none() {
         let bars = [
             ("Chống mã độc", percent(area("antivirus").as_ref())),
@@ -134,7 +136,11 @@ fn passwords(
         Value::Of { part: unknown, whole: facts.computers }
     };
     all.stands("13", "Không rõ ngày đổi", value);
-    all.evidence("13", "Ngày đổi mật khẩu trên máy (không đọc mật khẩu), ngày đổi của tài khoản hệ thống này", "Trang Độ phủ: mật khẩu");
+    all.evidence(
+        "13",
+        "Ngày đổi mật khẩu trên máy (không đọc mật khẩu), ngày đổi của tài khoản hệ thống này",
+        "Trang Độ phủ: mật khẩu",
+    );
     all.gap("13", "overdue", overdue, |n| format!("{n} máy hoặc tài khoản có mật khẩu quá hạn đổi"));
     all.gap("13", "unknown", unknown, |n| format!("{n} máy không rõ ngày đổi mật khẩu"));
     Ok(())

@@ -1,7 +1,7 @@
 //! How incidents were answered: told at once (6.2), in time (10.1), with what article 10.2 asks, by units (15.3), to the department (17.4).
 
-use ioc_document::report::Value;
 use ioc_document::model::{Bar, Bars};
+use ioc_document::report::Value;
 use ioc_document::wording;
 
 use super::incidents::{IncidentFacts, Told};
@@ -22,7 +22,10 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
     let longest = |told: &Told| seconds(told.failure_notice_ms.iter().copied().max(), none(told));
     all.happened("6.2", "Thời gian báo lâu nhất", both(&longest));
     all.happened("6.2", "Báo muộn", both(&|told| Value::Count(told.failures_late)));
-    let text = format!("{} sự cố thiết bị; từ khi mở sự cố đến thông báo đầu tiên tới nơi; muộn là sau 5 phút hoặc không tới", now.failures);
+    let text = format!(
+        "{} sự cố thiết bị; từ khi mở sự cố đến thông báo đầu tiên tới nơi; muộn là sau 5 phút hoặc không tới",
+        now.failures
+    );
     all.evidence("6.2", text, "Trang Sự cố, dòng thời gian từng sự cố");
     all.gap("6.2", "late", now.failures_late, |n| format!("{n} sự cố thiết bị báo muộn hoặc không báo được"));
 
@@ -45,7 +48,11 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         whole => Value::Of { part: told.proven, whole },
     };
     all.happened("10.2", "Sự cố có đủ xác nhận", both(&proven));
-    all.evidence("10.2", "Sao lưu, an toàn trước khi sửa; diễn biến, biện pháp khi đóng", "Trang từng sự cố, biên bản sự cố");
+    all.evidence(
+        "10.2",
+        "Sao lưu, an toàn trước khi sửa; diễn biến, biện pháp khi đóng",
+        "Trang từng sự cố, biên bản sự cố",
+    );
     all.gap("10.2", "unproven", now.gated - now.proven, |n| format!("{n} sự cố thiếu xác nhận hoặc diễn biến"));
 
     let answered = |told: &Told| match told.assigned {

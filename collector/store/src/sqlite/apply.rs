@@ -5,7 +5,8 @@
 use super::commit::Commit;
 use super::{
     account, audit, audit_head, certificate, clock, commit_mark, device, document, document_change, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, report, retention, sample, software, ticket,
+    event, expected_backup, fault, hold, incident, job, maintenance, outbox, report, retention, sample, software,
+    ticket,
 };
 use crate::Change;
 

@@ -13,8 +13,8 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqliteReader;
 use super::{
     account, archive, audit, audit_head, certificate, clock, coverage, device, document, document_change, duty,
-    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, report, retention,
-    sample, search, snapshot, software, ticket, value_marks,
+    enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, person, report,
+    retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -273,10 +273,7 @@ impl Reader for SqliteReader {
         audit::since(self)
     }
 
-    fn at_one_moment(
-        &self,
-        read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.in_transaction(|| read(self))
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod incident;
 pub(crate) mod maintenance;
 pub(crate) mod power;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod system_backup;
 
 use serde::Serialize;

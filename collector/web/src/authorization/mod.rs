@@ -88,6 +88,10 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Handover(_)
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
+        Command::SetDocumentSettings { .. }
+        | Command::WriteReport { .. }
+        | Command::IssueReport { .. }
+        | Command::RegisterReport { .. } => whole(Right::Report),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
@@ -327,6 +331,8 @@ mod tests {
             ),
             (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
+            (Right::Report, Command::SetDocumentSettings { settings: Box::default(), actor: actor() }),
+            (Right::Report, Command::WriteReport { report: actor(), texts: Vec::new(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
             (Right::Duty, Command::Uncover { id: 1, actor: actor() }),
