@@ -269,3 +269,96 @@ async fn a_thousand_devices_are_reported_while_commits_go_on() {
     assert!(took.as_secs() < 30, "{took:?}");
     rig.stop().await.unwrap();
 }
+
+/// A rota of one person, and backups into a directory beside the rig.
+fn with_plan_and_backups(dir: &std::path::Path) -> Rig {
+    let plan = "[[person]]\nid = \"lan\"\nname = \"Nguyễn Thị Lan\"\n[[person]]\nid = \"binh\"\nname = \"Trần Văn Bình\"\n\
+        [[rota]]\nid = \"truc-ban\"\nname = \"Trực ban\"\nlayer = [{ people = [\"lan\", \"binh\"], start = \"2020-01-06T07:00\", turn_days = 1 }]\n";
+    let (to, passphrase, duty) = (dir.join("backups"), dir.join("passphrase"), dir.join("duty.toml"));
+    std::fs::create_dir_all(&to).unwrap();
+    std::fs::write(&passphrase, "a passphrase that nobody guesses\n").unwrap();
+    std::fs::write(&duty, plan).unwrap();
+    Rig::in_dir(
+        dir,
+        &format!("[backup]\ndirectory = {to:?}\npassphrase_file = {passphrase:?}\n[duty]\nfile = {duty:?}"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_one_incident_shift_window_and_drill_say_what_is_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = with_plan_and_backups(dir.path());
+    rig.start().await.unwrap();
+    let device =
+        json!({ "device": "srv-1", "kind": "server", "name": "Máy chủ <một>", "label": "TS-01", "place": "Phòng 1" });
+    rig.post("/api/v1/devices", device).await.unwrap();
+    put(&rig, "/api/v1/report-settings", settings()).await.unwrap();
+    rig.post("/api/v1/incidents", json!({ "title": "Khói & lửa", "severity": "critical", "device": "srv-1" }))
+        .await
+        .unwrap();
+    for action in [
+        json!({ "action": "acknowledge", "note": "đang tới" }),
+        json!({ "action": "repair", "backup": "bản đêm qua trên NAS", "safety": "đã cắt điện tủ 3" }),
+        json!({ "action": "resolve", "note": "đã thay nguồn" }),
+        json!({ "action": "close", "course": "quạt kẹt làm nóng nguồn", "remedy": "thay nguồn, lắp quạt mới" }),
+    ] {
+        rig.post("/api/v1/incidents/1/actions", action).await.unwrap();
+    }
+    let (_, said) = paper(&rig, "incident", &bytes(&rig, "/incidents/1/record.docx").await);
+    for words in [
+        "BIÊN BẢN",
+        "Khói & lửa",
+        "Máy chủ <một> (nhãn TS-01)",
+        "bản đêm qua trên NAS",
+        "đã cắt điện tủ 3",
+        "lắp quạt mới",
+        "Trần Văn Bình",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(text(&rig, "/incidents/1/record").await.contains("thay nguồn, lắp quạt mới"));
+
+    rig.post("/api/v1/incidents", json!({ "title": "Còn mở", "severity": "warning", "device": "srv-1" }))
+        .await
+        .unwrap();
+    let form = ["-d", "text=Chìa khóa ở tủ số 2"];
+    let socket = rig.runtime().join(CONTROL_SOCKET).display().to_string();
+    let url = "http://localhost/duty/book";
+    run(rig.dir(), "curl", &[["-sf", "--unix-socket", &socket].as_slice(), &form, &[url]].concat());
+    let (_, said) = paper(&rig, "shift", &bytes(&rig, "/duty/handover.docx?rota=truc-ban").await);
+    for words in
+        ["Nguyễn Thị Lan", "Trần Văn Bình", "Còn mở", "chưa ai tiếp nhận", "Chìa khóa ở tủ số 2", "trong ca: 1"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(text(&rig, "/duty/handover?last=true").await.contains("Bên giao"));
+
+    let (from, until) = (clock::now().plus_millis(-60_000), clock::now().plus_millis(3_600_000));
+    let when = json!({ "kind": "once", "from": from, "until": until });
+    let window = json!({ "title": "Thay đĩa sdb", "scope": { "devices": ["srv-1"] }, "when": when });
+    rig.post("/api/v1/windows", window).await.unwrap();
+    let id = rig.get("/api/v1/windows").await.unwrap()[0]["id"].as_u64().unwrap();
+    ioc_collector::cli::ask(&rig.runtime(), "DELETE", &format!("/api/v1/windows/{id}"), None).await.unwrap();
+    let (_, said) = paper(&rig, "window", &bytes(&rig, &format!("/maintenance/{id}/record.docx")).await);
+    for words in ["Bảo trì: Thay đĩa sdb", "Máy chủ <một> TS-01 Phòng 1", "không thiết bị nào báo về"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(text(&rig, "/maintenance").await.contains(&format!("/maintenance/{id}/record")), "what is over is listed");
+
+    assert!(ioc_collector::cli::ask(&rig.runtime(), "GET", "/admin/backups/certificate.docx", None).await.is_err());
+    for what in ["backup", "drill"] {
+        rig.post("/api/v1/backups", json!({ "what": what })).await.unwrap();
+    }
+    let (_, said) = paper(&rig, "drill", &bytes(&rig, "/admin/backups/certificate.docx").await);
+    let status = rig.get("/api/v1/backups").await.unwrap();
+    for words in ["ĐẠT: phục hồi được nguyên trạng", status["drill"]["archive"].as_str().unwrap()] {
+        assert!(said.replace(' ', "").contains(&words.replace(' ', "")), "{words}: {said}");
+    }
+    // The report counts it.
+    let facts = rig.get(&format!("/api/v1/reports/clause.{}.{}", day(1), day(0))).await.unwrap();
+    assert_eq!(figure(&facts, "7", "Kết quả diễn tập phục hồi")["now"], "1/1 (100,0%)");
+    assert_eq!(figure(&facts, "11", "Đợt bảo trì đã thực hiện")["now"], "1");
+    assert_eq!(figure(&facts, "10.2", "Sự cố có đủ xác nhận")["now"], "1/1 (100,0%)");
+    rig.stop().await.unwrap();
+}

@@ -203,6 +203,8 @@ pub enum Command {
     },
     /// Look for holes in the duty plan.
     CheckDuty,
+    /// Look which reports are due.
+    CheckReports,
     /// A person confirms the machine's clock after a step of it.
     ConfirmClock {
         /// The step that they were shown, seconds with sign; another one is not confirmed.

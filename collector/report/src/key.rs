@@ -191,6 +191,9 @@ mod tests {
         assert_eq!(some.before(), key(date(2026, 10, 31), date(2026, 11, 9)));
         assert_eq!(some.period().name, "giai đoạn 10/11/2026 - 19/11/2026");
         let (from, until) = some.bounds(&TimeZone::fixed(jiff::tz::offset(7)));
-        assert_eq!((from.to_string().as_str(), until.millis_since(from)), ("2026-11-09T17:00:00.000Z", 10 * 86_400_000));
+        assert_eq!(
+            (from.to_string().as_str(), until.millis_since(from)),
+            ("2026-11-09T17:00:00.000Z", 10 * 86_400_000)
+        );
     }
 }

@@ -26,6 +26,7 @@ mod losses;
 mod message;
 mod pending;
 mod persist;
+mod report_deadlines;
 mod reports;
 mod restored;
 mod retention;

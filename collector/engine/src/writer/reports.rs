@@ -230,6 +230,8 @@ impl Engine {
         let answer = Answer::Report(issued.number);
         self.batch.changes.push(Change::ReportIssued { issued, content, source });
         self.batch.visible = true;
+        // It is due no more.
+        self.check_reports(now)?;
         Ok(answer)
     }
 

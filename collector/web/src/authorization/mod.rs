@@ -98,6 +98,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::Alerts { .. } | Command::JobReported { .. } => (Requester::Source, Target::Nothing),
         Command::Note(_) => (Requester::Note, Target::Nothing),
         Command::CheckDuty
+        | Command::CheckReports
         | Command::Delivered(_)
         | Command::FallBack(_)
         | Command::Ticket { .. }
@@ -387,6 +388,7 @@ mod tests {
         assert_eq!(target_of(&alerts), (Requester::Source, Target::Nothing));
         for command in [
             Command::CheckDuty,
+            Command::CheckReports,
             Command::Delivered(Vec::new()),
             Command::FallBack(Vec::new()),
             Command::RecordIntegrityCheck { findings: Vec::new(), full: true },

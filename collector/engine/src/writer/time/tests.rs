@@ -45,7 +45,7 @@ impl Machine {
         self.0.lock().expect("whole")
     }
 
-    fn pass(&self, ms: i64) {
+    pub(in crate::writer) fn pass(&self, ms: i64) {
         let mut state = self.state();
         state.reading.wall = state.reading.wall.plus_millis(ms);
         state.reading.boot_ms += ms.unsigned_abs();
