@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ioc_common::clock;
 use ioc_common::encoding::sha256_hex;
-use ioc_tests::harness::Rig;
+use ioc_tests::harness::{Rig, eventually};
 use ioc_web::server::CONTROL_SOCKET;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -88,6 +88,15 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
         let device = json!({ "device": device, "kind": "server", "name": name.chars().take(100).collect::<String>(), "label": label });
         rig.post("/api/v1/devices", device).await.unwrap();
     }
+    // One machine reports: what its history says is read, too.
+    let mut agent = rig.agent("srv-live", "").await.unwrap();
+    agent.start().unwrap();
+    eventually("a sample", || async {
+        let device = rig.get("/api/v1/devices/srv-live").await;
+        device.is_ok_and(|device| !device["last_sample"].is_null())
+    })
+    .await
+    .unwrap();
     rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical", "device": "srv-1" })).await.unwrap();
     let assign = json!({ "action": "assign", "unit": "Tổ Vận hành", "person": "Lê Thị Lan" });
     rig.post("/api/v1/incidents/1/actions", assign).await.unwrap();
@@ -95,7 +104,9 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     let report = format!("clause.{}.{}", day(9), day(0));
     let at = format!("/api/v1/reports/{report}");
     let facts = rig.get(&at).await.unwrap();
-    assert_eq!(figure(&facts, "6.1", "Thiết bị đã dán nhãn")["now"], "2/3 (66,6%)");
+    assert_eq!(figure(&facts, "6.1", "Thiết bị đã dán nhãn")["now"], "2/4 (50,0%)");
+    assert_eq!(figure(&facts, "5.1", "Thời gian mạng hoạt động")["now"], "100,00%");
+    assert!(figure(&facts, "5.1", "Mức sử dụng băng thông cao nhất")["known"].is_boolean());
     assert_eq!(figure(&facts, "10.1", "Sự cố trong kỳ")["now"], "1");
     assert_eq!(figure(&facts, "15.3", "Đã trả lời")["now"], "0/1 (0,0%)");
     for (article, name) in
@@ -143,7 +154,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     for words in [
         "KT. GIÁM ĐỐC",
         "Nguyễn Thị Ánh Nguyệt",
-        "Thiết bị đã dán nhãn 2/3 (66,6%)",
+        "Thiết bị đã dán nhãn 2/4 (50,0%)",
         "Đã làm <xong> & đủ: 16.1-5/text",
         "15/01/2027",
     ] {

@@ -841,7 +841,6 @@ records-end-summarise = deleted, summaries stay
 records-end-never = never
 records-end-why = Why it ends
 records-count = How many
-records-none-kept = none kept yet
 records-not-counted = not counted
 records-oldest = Oldest
 records-held = Held

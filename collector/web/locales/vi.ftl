@@ -822,7 +822,6 @@ records-end-summarise = xoá, còn bản gộp
 records-end-never = không hết hạn
 records-end-why = Lý do kết thúc
 records-count = Số lượng
-records-none-kept = chưa lưu loại này
 records-not-counted = không đếm
 records-oldest = Cũ nhất
 records-held = Đang giữ lại

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{Open, at, enrol, fault};
+use super::{Open, at, enrol, fault, id};
+use crate::history::Tier;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText, SignAuthority, Signer};
-use crate::{Change, FaultQuery, StoreError, audit};
+use crate::{Change, ChunkQuery, FaultQuery, StoreError, audit};
 
 /// What people wrote is kept and forgotten by its key; what was issued is changed by its registration alone, and by that once.
 pub(super) fn reports(open: Open<'_>, dir: &Path) {
@@ -115,6 +116,9 @@ pub(super) fn periods(open: Open<'_>, dir: &Path) {
     let whole = reader.at_one_moment(&mut |reader| {
         seen.push(reader.audit_tally(at(0), at(1000))?.len());
         store.commit(&[audit(50, "a.d")])?;
+        // History is read as of one moment by itself, too.
+        let query = ChunkQuery { device: &id(1), tier: Tier::Hour, from: at(0), until: at(1000), names: &[] };
+        assert_eq!(reader.chunks(&query)?.chunks.len(), 0);
         seen.push(reader.audit_tally(at(0), at(1000))?.len());
         Ok(())
     });

@@ -78,11 +78,11 @@ impl SqliteReader {
         self.connection.execute_batch(sql).map_err(|source| database(&self.path, source))
     }
 
-    /// Asks all of `read` of what is committed at its beginning.
-    pub(super) fn in_transaction(&self, read: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.batch("BEGIN")?;
+    /// Asks all of `read` of what is committed at its beginning; within another such, of what was committed at that one's.
+    pub(super) fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.batch("SAVEPOINT moment")?;
         let result = read();
-        self.batch("ROLLBACK").and(result)
+        self.batch("RELEASE moment").and(result)
     }
 
     pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_document::model::Document;
 use ioc_report::calendar::{DueReport, ReportStanding};
-use ioc_report::draft::ReportState;
+use ioc_report::draft;
 use ioc_report::gather::Facts;
-use ioc_store::report::{DocumentSettings, IssuedReport, SignAuthority};
+use ioc_store::report::{self, DocumentSettings, IssuedReport};
 
 use super::names;
 names! {
     /// Where a report stands.
-    State is ReportState {
+    ReportState is draft::ReportState {
         /// Its period is not over.
         Draft = "draft",
         /// People have not written all that only they know.
@@ -28,7 +28,7 @@ names! {
 
 names! {
     /// By what authority somebody signs.
-    Authority is SignAuthority {
+    SignAuthority is report::SignAuthority {
         /// The head, in person.
         Own = "own",
         /// Q.: acting head.
@@ -61,7 +61,7 @@ pub(crate) struct Report {
     from: String,
     /// Last day.
     to: String,
-    state: State,
+    state: ReportState,
     /// Texts that people have not written; null where that is known only once the facts are gathered.
     missing: Option<u64>,
     /// By which day it is due; null where nothing says so.
@@ -269,7 +269,7 @@ impl From<IssuedReport> for Issued {
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signer {
-    authority: Authority,
+    authority: SignAuthority,
     /// TM.: the body in whose name it is signed; empty for none.
     #[serde(default)]
     for_body: String,
@@ -285,6 +285,7 @@ pub(crate) struct Signer {
 /// What the centre says of itself in documents. What is not given is empty from then on.
 #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "ReportSettings")]
 pub(crate) struct Settings {
     /// The agency above; empty where it is not named.
     parent: String,
@@ -315,7 +316,7 @@ impl From<DocumentSettings> for Settings {
         let DocumentSettings { parent, agency, abbreviation, place, contact, signers, addressees, recipients, .. } =
             inside;
         let DocumentSettings { unit, mend_days, quarter_due_days, .. } = inside;
-        let signer = |one: ioc_store::report::Signer| Signer {
+        let signer = |one: report::Signer| Signer {
             authority: one.authority.into(),
             for_body: one.for_body,
             head: one.head,
@@ -343,7 +344,7 @@ impl From<Settings> for DocumentSettings {
     fn from(body: Settings) -> Self {
         let Settings { parent, agency, abbreviation, place, contact, signers, addressees, recipients, .. } = body;
         let Settings { unit, mend_days, quarter_due_days, .. } = body;
-        let signer = |one: Signer| ioc_store::report::Signer {
+        let signer = |one: Signer| report::Signer {
             authority: one.authority.into(),
             for_body: one.for_body,
             head: one.head,
