@@ -1185,3 +1185,4 @@ record-last-shift = the shift before
 record-maintenance = Record of maintenance
 record-restore = Certificate of restore
 maintenance-over = Windows that are over
+reports-this-period = This period's draft

@@ -1161,3 +1161,4 @@ record-last-shift = ca vừa hết
 record-maintenance = Biên bản bảo trì
 record-restore = Biên bản diễn tập phục hồi
 maintenance-over = Đợt bảo trì đã qua
+reports-this-period = Dự thảo của kỳ này

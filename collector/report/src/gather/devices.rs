@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
+use ioc_document::report::Value;
 use ioc_judge::DeviceKind;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, StoreError};
 
-use super::{Gathering, NAMES_MAX};
+use super::{Gathering, NAMES_MAX, Stretch};
 
 /// Devices in one page.
 const PAGE: usize = 500;
@@ -18,6 +19,8 @@ const NEWEST: [&str; 6] =
     ["av.signature_age", "cert.days", "os.support_days", "patch.security", "patch.security_age", "ups.battery_age"];
 /// The share of a link's speed that is used, of which the history has the peak.
 const BANDWIDTH: &str = "net.used_pct";
+/// What metrics of UPS begin with.
+const UPS: &str = "ups.";
 /// A machine of a maker that ends its support within so many days is told.
 const ENDS_DAYS: f64 = 30.0;
 
@@ -78,7 +81,8 @@ pub(super) struct DeviceFacts {
     pub(super) heard: HashMap<DeviceId, Timestamp>,
     /// Those that lost reports within the period, and within the one before.
     pub(super) losing: [u64; 2],
-    pub(super) ups: u64,
+    /// Since when there is a UPS that is watched.
+    pub(super) ups_since: Option<Timestamp>,
     pub(super) newest: BTreeMap<&'static str, Newest>,
     /// Devices with links, each with its series of used bandwidth.
     pub(super) links: Vec<(DeviceId, Vec<String>)>,
@@ -122,13 +126,26 @@ impl DeviceFacts {
         if info.place.is_empty() || info.officer.is_empty() || info.leader.is_empty() {
             self.incomplete.add(record);
         }
-        self.ups += u64::from(info.kind == DeviceKind::Ups);
+        if info.kind == DeviceKind::Ups {
+            self.watch_ups(record);
+        }
         if record.last_heard.is_some() {
             self.heard.insert(info.id.clone(), record.enrolled_at);
         }
         for (period, losing) in of.periods.iter().zip(&mut self.losing) {
             *losing += u64::from(record.last_loss.is_some_and(|at| period.holds(at)));
         }
+    }
+
+    fn watch_ups(&mut self, record: &DeviceRecord) {
+        let since = record.enrolled_at;
+        self.ups_since = Some(self.ups_since.map_or(since, |first| first.min(since)));
+    }
+
+    /// Why nothing is known of what devices did in a period; nothing where one of them could be heard then.
+    pub(super) fn unheard(&self, period: &Stretch) -> Option<Value> {
+        let here = self.heard.values().any(|since| *since < period.until);
+        (!here).then(|| Value::Unknown("chưa có thiết bị nào báo về".to_owned()))
     }
 
     /// The newest numbers: of a metric with several subjects, such as certificates, the least and the most.
@@ -138,6 +155,9 @@ impl DeviceFacts {
         for (series, value) in layout.series().iter().zip(&record.latest) {
             if series.metric() == BANDWIDTH {
                 links.push(series.as_str().to_owned());
+            }
+            if series.metric().starts_with(UPS) {
+                self.watch_ups(record);
             }
             let (Some(name), Some(value)) = (NEWEST.into_iter().find(|name| series.metric() == *name), value) else {
                 continue;

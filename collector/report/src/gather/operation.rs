@@ -6,7 +6,7 @@ use ioc_document::report::clause::percents;
 use ioc_judge::{Window, WindowSchedule};
 use ioc_store::chart::{self, ChartQuery};
 use ioc_store::history::Tier;
-use ioc_store::{BackupState, DeviceQuery, StoreError};
+use ioc_store::{BackupState, StoreError};
 
 use super::devices::DeviceFacts;
 use super::faults::FaultFacts;
@@ -86,7 +86,9 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     let peaks = [peak(all, devices, NOW)?, peak(all, devices, BEFORE)?];
     all.happened("5.1", "Mức sử dụng băng thông cao nhất", peaks);
     let breaches = faults.of(&["5.1b", "5.1c"]);
-    all.happened("5.1", "Vi phạm được ghi nhận", breaches.map(|tally| Value::Count(tally.found)));
+    let heard = |period: usize, value: Value| devices.unheard(&all.periods[period]).unwrap_or(value);
+    let counted = [NOW, BEFORE].map(|period| heard(period, Value::Count(breaches[period].found)));
+    all.happened("5.1", "Vi phạm được ghi nhận", counted);
     all.evidence(
         "5.1",
         format!(
@@ -115,7 +117,9 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
         0 => Value::Count(0),
         whole => Value::Of { part: tally.over, whole },
     };
-    all.happened("5.2", "Vi phạm phát hiện, đã xử lý", traffic.map(handled));
+    let heard = |period: usize| devices.unheard(&all.periods[period]);
+    let counted = [NOW, BEFORE].map(|period| heard(period).unwrap_or_else(|| handled(traffic[period])));
+    all.happened("5.2", "Vi phạm phát hiện, đã xử lý", counted);
     all.evidence("5.2", "Lỗi theo quy tắc băng thông", "Trang Sự cố");
     all.gap("5.2", "open", traffic[NOW].found - traffic[NOW].over, |n| {
         format!("{n} vi phạm về băng thông chưa xử lý xong")
@@ -155,8 +159,11 @@ fn logs(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError
     all.stands("6.3", "Nguồn nhật ký đang ghi", sources);
     let oldest = all.since.and_then(|at| all.date(at));
     all.stands("6.3", "Bản ghi cũ nhất", oldest.map_or_else(|| Value::Unknown(String::new()), Value::Day));
-    let losing =
-        devices.losing.map(|count| Value::Amount { number: count as f64, decimals: 0, unit: "thiết bị".into() });
+    let losing = [NOW, BEFORE].map(|period| {
+        let count = devices.losing[period] as f64;
+        let known = Value::Amount { number: count, decimals: 0, unit: "thiết bị".to_owned() };
+        devices.unheard(&all.periods[period]).unwrap_or(known)
+    });
     all.happened("6.3", "Khoảng trống của nhật ký", losing);
     if let Some(head) = all.reader.last_audit_head()? {
         let text = format!("Nhật ký kiểm toán nối chuỗi băm, ký tới bản ghi {}, gốc {}", head.number, head.root);
@@ -313,16 +320,14 @@ fn authenticity(all: &mut Gathering<'_>) -> Result<(), StoreError> {
 }
 
 fn power(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) {
-    let watched =
-        all.reader.devices_count(&DeviceQuery { kinds: vec![ioc_judge::DeviceKind::Ups], ..DeviceQuery::default() });
-    let watched = watched.unwrap_or(devices.ups).max(u64::from(devices.newest("ups.battery_age").devices > 0));
     let outages = joined(faults.power.clone());
     let none = || Value::Unknown("chưa có UPS nào được theo dõi".to_owned());
     let figures = [NOW, BEFORE].map(|period| {
         let stretch = all.periods[period];
         let count = outages.iter().filter(|(from, _)| stretch.holds(*from)).count() as u64;
         let ms: i64 = outages.iter().map(|(from, until)| stretch.overlap_ms(*from, *until)).sum();
-        if watched == 0 && outages.is_empty() { (none(), none()) } else { (Value::Count(count), seconds(Some(ms), "")) }
+        let watched = devices.ups_since.is_some_and(|since| since < stretch.until);
+        if !watched { (none(), none()) } else { (Value::Count(count), seconds(Some(ms), "")) }
     });
     let [now, before] = figures;
     all.happened("18.2", "Lần mất điện", [now.0, before.0]);

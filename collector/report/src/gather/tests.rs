@@ -250,7 +250,7 @@ fn a_quarter_is_counted_by_the_sites_days_and_held_against_the_one_before() {
     assert_eq!(figure("5.2", "Vi phạm phát hiện, đã xử lý"), both("1/1 (100,0%)", "0"));
     assert_eq!(figure("6.1", "Thiết bị đã dán nhãn").0, "2/3 (66,6%)");
     // Two UPS that lost the mains together are one outage of a quarter of an hour.
-    assert_eq!(figure("18.2", "Lần mất điện"), both("1", "0"));
+    assert_eq!(figure("18.2", "Lần mất điện"), both("1", "không có dữ liệu: chưa có UPS nào được theo dõi"));
     assert_eq!(figure("18.2", "Tổng thời gian mất điện").0, "15 phút");
     assert_eq!(figure("6.2", "Trung vị thời gian báo").0, "1 phút");
     assert_eq!(figure("6.2", "Thời gian báo lâu nhất").0, "30 phút");

@@ -95,6 +95,11 @@ impl ReportsPage {
         }
     }
 
+    /// A day as people here write it.
+    fn date(text: &str) -> String {
+        text.parse::<Date>().map_or_else(|_| text.to_owned(), wording::short_date)
+    }
+
     fn day(&self, day: &Date) -> String {
         wording::short_date(*day)
     }

@@ -22,6 +22,7 @@ use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
 use ioc_report::record::{self, ShiftFacts};
+use ioc_store::Right;
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
 const AROUND_MS: i64 = 32 * 86_400_000;
@@ -41,18 +42,23 @@ fn given(document: &Document, name: &str, part: &PartQuery, wanted: As) -> Resul
 }
 
 async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Problem> {
+    // Whoever may not see who people are reads by which account they acted, as on the page.
+    let names = person.may(Right::Personal);
     let found = app
         .read(&person.scope, move |reader| {
             let Some(whole) = reader.incident(IncidentId(id))? else { return Ok(None) };
             let device = whole.0.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
-            Ok(Some((whole, device, reader.document_settings()?)))
+            let accounts = if names { reader.accounts()? } else { Vec::new() };
+            Ok(Some((whole, device, reader.document_settings()?, accounts)))
         })
         .await?;
-    let (mut whole, device, settings) =
+    let (mut whole, device, settings, accounts) =
         found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
     personal_data::reveal_incident(app, person, &mut whole.0, &mut whole.1, &mut []).await;
     let info = device.as_ref().map(|record| &record.info);
-    Ok(record::incident(&whole, info, draft::office(&settings, 0), &app.config().timezone))
+    let named = accounts.into_iter().filter(|account| !account.full_name.is_empty());
+    let names = named.map(|account| (account.name, account.full_name)).collect();
+    Ok(record::incident(&whole, info, &names, draft::office(&settings, 0), &app.config().timezone))
 }
 
 async fn incident_as(app: &App, person: &Person, id: u64, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
