@@ -362,6 +362,9 @@ impl Collector {
         if let Err(error) = self.engine.command(Command::CheckDuty).await {
             tracing::warn!(%error, "the duty plan could not be checked");
         }
+        if let Err(error) = self.engine.command(Command::CheckReports).await {
+            tracing::warn!(%error, "which reports are due could not be checked");
+        }
     }
 }
 

@@ -25,7 +25,7 @@ const SIGNER_MM: f64 = layout::LEFT_MM + TEXT_MM * 0.75;
 const FONTS: &str = "<?xml version=\"1.0\"?><fontconfig><include>/etc/fonts/fonts.conf</include><selectfont><rejectfont><pattern>\
     <patelt name=\"family\"><string>Liberation Serif</string></patelt></pattern></rejectfont></selectfont></fontconfig>";
 
-fn run(dir: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Output {
     let (program, fonts) = (program.as_ref(), dir.join("fonts.conf"));
     std::fs::write(&fonts, FONTS).unwrap();
     #[allow(clippy::disallowed_methods, reason = "starts what people open documents with")]
@@ -37,8 +37,8 @@ fn run(dir: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> 
 
 /// A word, or several in a line, and where it stands, mm from the left upper corner.
 #[derive(Debug, Clone)]
-struct Words {
-    text: String,
+pub(crate) struct Words {
+    pub(crate) text: String,
     left: f64,
     top: f64,
     right: f64,
@@ -53,7 +53,7 @@ impl Words {
 
 /// A page, mm.
 #[derive(Debug)]
-struct Paper {
+pub(crate) struct Paper {
     width: f64,
     height: f64,
     words: Vec<Words>,
@@ -61,7 +61,7 @@ struct Paper {
 
 impl Paper {
     /// Words that follow each other.
-    fn find(&self, phrase: &str) -> Words {
+    pub(crate) fn find(&self, phrase: &str) -> Words {
         let wanted: Vec<&str> = phrase.split(' ').collect();
         let found =
             self.words.windows(wanted.len()).find(|all| all.iter().zip(&wanted).all(|(one, word)| one.text == *word));
@@ -76,7 +76,7 @@ impl Paper {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
     }
 
@@ -92,7 +92,7 @@ impl Paper {
     }
 
     /// Nothing stands in the margins but the number above and, on the first page, the address below.
-    fn keeps_its_margins(&self) {
+    pub(crate) fn keeps_its_margins(&self) {
         for word in
             self.words.iter().filter(|word| word.bottom > layout::TOP_MM && word.top < self.height - layout::TOP_MM)
         {
@@ -143,7 +143,11 @@ fn papers(dir: &Path, pdf: &Path) -> Vec<Paper> {
 
 /// As LibreOffice prints what is given to people to be edited.
 fn by_libreoffice(dir: &Path, name: &str, document: &Document) -> Vec<Paper> {
-    let file = written(dir, name, document);
+    converted(dir, &written(dir, name, document))
+}
+
+/// A DOCX as LibreOffice prints it.
+pub(crate) fn converted(dir: &Path, file: &Path) -> Vec<Paper> {
     let profile = format!("-env:UserInstallation=file://{}", dir.join("libreoffice").display());
     let (to, path) = (dir.to_str().unwrap(), file.to_str().unwrap());
     run(dir, "soffice", &["--headless", &profile, "--convert-to", "pdf", "--outdir", to, path]);

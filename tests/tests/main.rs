@@ -32,6 +32,7 @@ mod probes;
 mod records;
 mod registers;
 mod remote_write;
+mod reports;
 mod retention;
 mod roles;
 mod search;

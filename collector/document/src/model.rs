@@ -2,9 +2,10 @@
 //! [`layout`](crate::layout). Agencies, titles and places are whoever calls' own: they change with every reform, and none stands in the code.
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 /// A document.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// Who issues it, where and when.
     pub head: Head,
@@ -29,7 +30,7 @@ pub struct Document {
 }
 
 /// Who issues a document, where and when.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Head {
     /// The agency above, if it is named.
     pub parent: Option<String>,
@@ -48,7 +49,7 @@ pub struct Head {
 }
 
 /// What kind of document it is, with the abbreviations of Annex III.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// *Báo cáo* (BC).
     Report,
@@ -110,7 +111,7 @@ impl Kind {
 }
 
 /// Stamps (boxes 10a, 10b and 11).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stamps {
     /// How secret it is.
     pub secrecy: Option<Secrecy>,
@@ -121,7 +122,7 @@ pub struct Stamps {
 }
 
 /// How secret a document is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Secrecy {
     /// *Mật*.
     Secret,
@@ -144,7 +145,7 @@ impl Secrecy {
 }
 
 /// How urgent a document is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Urgency {
     /// *Khẩn*.
     Urgent,
@@ -167,7 +168,7 @@ impl Urgency {
 }
 
 /// By what authority somebody signs. Titles are as they are spoken (`Giám đốc`); they are printed in capitals.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Authority {
     /// The head, in person.
     Own {
@@ -203,7 +204,7 @@ pub enum Authority {
 }
 
 /// Who signs (boxes 7a, 7b and 7c).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// *TM.*: the body in whose name it is signed, if the agency is led by one.
     pub for_body: Option<String>,
@@ -238,7 +239,7 @@ impl Signature {
 }
 
 /// An annex: it has a title, and its pages are numbered from 1.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Annex {
     /// Its title.
     pub title: String,
@@ -249,7 +250,7 @@ pub struct Annex {
 }
 
 /// A part of the text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Block {
     /// A heading of level 1 (`I.`), 2 (`1.`) or 3 (`a)`): its sign comes with the layout.
     Heading {
@@ -285,11 +286,11 @@ impl Block {
 }
 
 /// Text in pieces.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Text(Vec<Run>);
 
 /// A piece of text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Run {
     /// As its paragraph is.
     Plain(String),
@@ -302,7 +303,7 @@ pub enum Run {
 }
 
 /// Something that a person has to write.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Blank {
     /// By what a form finds it again: `16.3/text`.
     pub key: String,
@@ -385,7 +386,7 @@ impl From<String> for Text {
 }
 
 /// How the cells of a column stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Align {
     /// At the left.
     Left,
@@ -398,7 +399,7 @@ pub enum Align {
 }
 
 /// A column of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// What its head says.
     pub title: String,
@@ -409,7 +410,7 @@ pub struct Column {
 }
 
 /// A table, whose head is printed again on each page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// What stands above it, if anything does.
     pub title: Option<String>,
@@ -486,7 +487,7 @@ impl Table {
 }
 
 /// Bars that compare numbers of one unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bars {
     /// What stands above them.
     pub title: String,
@@ -497,7 +498,7 @@ pub struct Bars {
 }
 
 /// One bar.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// What it stands for.
     pub name: String,

@@ -15,6 +15,7 @@ use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
+use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
@@ -249,6 +250,8 @@ pub enum Command {
     },
     /// Look for holes in the duty plan.
     CheckDuty,
+    /// Look which reports are due.
+    CheckReports,
     /// A person confirms the machine's clock after a step of it.
     ConfirmClock {
         /// The step that they were shown, seconds with sign; another one is not confirmed.
@@ -323,6 +326,39 @@ pub enum Command {
     },
     /// Keep the evidence of numbers that were deleted.
     NumbersDeleted(Vec<DeletedNumbers>),
+    /// Say what the centre says of itself in documents.
+    SetDocumentSettings { settings: Box<DocumentSettings>, actor: String },
+    /// Write texts into a report: all of these, or none; an empty one is forgotten.
+    WriteReport {
+        /// The report, as its address has it.
+        report: String,
+        /// Each by its key.
+        texts: Vec<(String, String)>,
+        actor: String,
+    },
+    /// Issue a version of a report.
+    IssueReport {
+        /// The report, as its address has it.
+        report: String,
+        title: String,
+        /// The document, DOCX.
+        content: Vec<u8>,
+        /// What it was made of, JSON.
+        source: String,
+        actor: String,
+    },
+    /// Write down under which number and date an issued report was registered.
+    RegisterReport {
+        /// Its number among all that were issued.
+        number: u64,
+        /// The document's number, from 1.
+        registered: u32,
+        /// The document's date, as year-month-day.
+        date: String,
+        /// The document with both, DOCX.
+        content: Vec<u8>,
+        actor: String,
+    },
     /// Nothing; it is answered once everything that was decided before is on disk.
     AwaitCommit,
     /// Use these rules and channels from now on.
@@ -396,6 +432,8 @@ pub enum Answer {
     Incident(IncidentId),
     /// The number of the legal hold that was set.
     Hold(u64),
+    /// The number of the report that was issued.
+    Report(u64),
     /// What a password is compared with; for a name that does not exist one that nothing matches.
     Hash(String),
     /// The password is right; a code of the second factor is needed, too.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::audit;
 use crate::merkle::Frontier;
+use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
 use crate::retention::{DeletedNumbers, Expiry, Hold, HoldEnd, RetentionRule};
 
 /// One change of what is known.
@@ -178,6 +179,26 @@ pub enum Change {
         catalogue: String,
         uses: Vec<ProductUse>,
         at: Timestamp,
+    },
+    /// What the centre says of itself in documents is this now.
+    DocumentSettings(Box<DocumentSettings>),
+    /// A person wrote a text into a report; an empty one is forgotten.
+    ReportText(ReportText),
+    /// A version of a report was issued.
+    ReportIssued {
+        issued: IssuedReport,
+        /// The document.
+        content: Vec<u8>,
+        /// What it was made of, JSON.
+        source: String,
+    },
+    /// An issued report was registered; one that is registered already stays as it is.
+    ReportRegistered {
+        /// Its number among all that were issued.
+        number: u64,
+        registration: Registration,
+        /// The document with number and date.
+        content: Vec<u8>,
     },
     /// An enrolment token was made.
     Token(TokenRecord),

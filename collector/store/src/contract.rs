@@ -17,6 +17,7 @@ mod losses;
 mod outbox;
 mod person;
 mod products;
+mod report;
 mod retention;
 mod search;
 mod value_marks;
@@ -57,6 +58,8 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         devices_and_samples,
         value_marks::value_marks,
         person::person,
+        report::reports,
+        report::periods,
         surveys,
         document_history::every_version_of_a_document_can_be_had_again,
         document_history::moments_go_by_what_came_last_whatever_the_clock_did,

@@ -36,6 +36,7 @@ pub mod place;
 mod product;
 mod reader;
 mod record;
+pub mod report;
 pub mod retention;
 mod role;
 pub mod scope;

@@ -1,5 +1,6 @@
 //! What can be asked of lists.
 
+use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::{DeviceKind, PresenceState, Severity};
 
@@ -109,6 +110,8 @@ pub struct FaultQuery<'a> {
     pub rules: &'a [String],
     /// Only those that have not ended.
     pub open: bool,
+    /// Only those that were there within these two moments, the second not included.
+    pub during: Option<(Timestamp, Timestamp)>,
     /// Only below this number.
     pub before: Option<u64>,
 }

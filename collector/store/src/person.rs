@@ -31,6 +31,8 @@ pub enum PersonTraceKind {
     Cover,
     /// What they wrote into the duty book.
     Handover,
+    /// A text that they wrote into a report, or a report that they issued, registered or sign.
+    Report,
     /// A maintenance window that they planned.
     Window,
     /// A device that they look after or answer for.
@@ -57,7 +59,7 @@ pub enum PersonTraceKind {
 
 impl PersonTraceKind {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Account,
         Self::Session,
         Self::Token,
@@ -65,6 +67,7 @@ impl PersonTraceKind {
         Self::DutyPlan,
         Self::Cover,
         Self::Handover,
+        Self::Report,
         Self::Window,
         Self::Device,
         Self::Incident,
@@ -89,6 +92,7 @@ impl PersonTraceKind {
             Self::DutyPlan => "duty_plan",
             Self::Cover => "cover",
             Self::Handover => "handover",
+            Self::Report => "report",
             Self::Window => "window",
             Self::Device => "device",
             Self::Incident => "incident",

@@ -14,6 +14,7 @@ use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
+use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
     ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
@@ -266,6 +267,44 @@ pub trait Reader: Send {
         search: &str,
         limit: usize,
     ) -> Result<Vec<audit::AuditRecord>, StoreError>;
+
+    /// How often each action was done in a period, its end not included.
+    fn audit_tally(&self, from: Timestamp, until: Timestamp) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// Audit records of an action in a period, its end not included, the oldest first.
+    fn audit_of(
+        &self,
+        action: &str,
+        from: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<audit::AuditRecord>, StoreError>;
+
+    /// When the oldest record of the audit log was written; none in a new store.
+    fn audit_since(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Has all that `read` asks answered as of one moment, whatever is committed meanwhile; commits wait for nothing.
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// What the centre says of itself in documents; empty before somebody has said it.
+    fn document_settings(&self) -> Result<DocumentSettings, StoreError>;
+
+    /// What people wrote into a report, by key.
+    fn report_texts(&self, report: &str) -> Result<Vec<ReportText>, StoreError>;
+
+    /// Reports that were issued, the newest first: versions of one report or all, before a number.
+    fn issued_reports(
+        &self,
+        report: Option<&str>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<IssuedReport>, StoreError>;
+
+    /// An issued report by its number.
+    fn issued_report(&self, number: u64) -> Result<Option<IssuedReport>, StoreError>;
+
+    /// What is kept of an issued report; none where there is no such report, or no such part of it yet.
+    fn issued_content(&self, number: u64, part: IssuedPart) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// A token by the digest of its secret.
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;

@@ -33,6 +33,8 @@ pub enum Right {
     Plan,
     /// Write in the duty plan and its book, test contacts.
     Duty,
+    /// Write texts into reports, issue and register them.
+    Report,
     /// Read the audit log.
     Audit,
     /// Devices, tokens, accounts: everything.
@@ -44,7 +46,7 @@ impl Right {
     #[must_use]
     pub const fn is_of_the_whole(self) -> bool {
         match self {
-            Self::Duty | Self::Audit | Self::Administer => true,
+            Self::Duty | Self::Report | Self::Audit | Self::Administer => true,
             Self::View | Self::Personal | Self::Handle | Self::Plan => false,
         }
     }
@@ -58,14 +60,15 @@ impl Right {
             Self::Handle => "handle",
             Self::Plan => "plan",
             Self::Duty => "duty",
+            Self::Report => "report",
             Self::Audit => "audit",
             Self::Administer => "administer",
         }
     }
 
     /// In the order in which they are listed above: the least first.
-    pub const ALL: [Self; 7] =
-        [Self::View, Self::Personal, Self::Handle, Self::Plan, Self::Duty, Self::Audit, Self::Administer];
+    pub const ALL: [Self; 8] =
+        [Self::View, Self::Personal, Self::Handle, Self::Plan, Self::Duty, Self::Report, Self::Audit, Self::Administer];
 }
 
 impl Role {
@@ -124,6 +127,7 @@ impl Role {
             }
             Right::Plan => matches!(self, Self::Technician | Self::DutyOfficer | Self::Administrator),
             Right::Duty => matches!(self, Self::DutyOfficer | Self::Leader | Self::Administrator),
+            Right::Report => matches!(self, Self::Leader | Self::Administrator),
             Right::Audit => matches!(self, Self::Leader | Self::Auditor | Self::Administrator),
             Right::Administer => matches!(self, Self::Administrator),
         }

@@ -14,6 +14,7 @@ use crate::problem::Problem;
 use crate::rate_limit::RateLimiter;
 use crate::readers::StoreReaders;
 use crate::recent_accesses::RecentAccesses;
+use crate::report_drafts::Drafts;
 use crate::seal::Seal;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::password_hashing::HashQueue;
@@ -55,6 +56,8 @@ pub struct App {
     pub(crate) limits: Arc<RateLimiter>,
     /// What coverage was last made of, and when.
     pub(crate) covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
+    /// What was gathered for reports that people look at.
+    pub(crate) drafts: Arc<Drafts>,
     /// When it started.
     pub(crate) since: Timestamp,
 }
@@ -87,6 +90,7 @@ impl App {
             live: PerKeyLimit::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
             log_limit: Arc::default(),
             covered: Arc::default(),
+            drafts: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),
         })

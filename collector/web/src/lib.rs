@@ -33,6 +33,8 @@ mod rate_limit;
 mod readers;
 mod recent_accesses;
 mod register;
+mod report;
+mod report_drafts;
 mod room;
 mod router;
 mod seal;

@@ -23,6 +23,10 @@ use ioc_engine::config::Config;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Reader, StoreError};
 
+/// Windows that are over are listed so long, milliseconds, and so many.
+const OVER_MS: i64 = 92 * 86_400_000;
+const OVER_MAX: usize = 50;
+
 /// A form, as a person filled it in.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
@@ -109,6 +113,8 @@ struct WindowRow {
 struct MaintenancePage {
     page_context: PageContext,
     rows: Vec<WindowRow>,
+    /// Those that are over, the newest first, each with when it ended.
+    over: Vec<(Window, Timestamp)>,
     form: WindowForm,
     error: Option<String>,
     /// What speaks against it can be overruled.
@@ -117,7 +123,7 @@ struct MaintenancePage {
 }
 
 /// The windows that touch what is within reach; devices and places that are not are left out of them, and so is what spoke against them.
-fn visible_windows(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
+pub(crate) fn visible_windows(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
     if access.is_everywhere() {
         return Ok(windows);
@@ -153,8 +159,17 @@ fn visible_windows(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Wind
 async fn render(app: &App, page_context: PageContext, form: WindowForm, error: Option<&CommandError>) -> PageResult {
     let now = page_context.now;
     let access = page_context.scope.clone();
-    match app.read(&page_context.scope, move |reader| visible_windows(reader, &access)).await {
-        Ok(windows) => {
+    let found = app.read(&page_context.scope, move |reader| {
+        // What is over names what was planned: it is for whoever reaches everywhere.
+        let since = now.plus_millis(-OVER_MS);
+        let mut over = if access.is_everywhere() { reader.windows_over(since)? } else { Vec::new() };
+        over.retain(|(window, _)| !window.freeze);
+        over.reverse();
+        over.truncate(OVER_MAX);
+        Ok((visible_windows(reader, &access)?, over))
+    });
+    match found.await {
+        Ok((windows, over)) => {
             let row = |window: Window| {
                 let scope = &window.scope;
                 let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
@@ -169,7 +184,10 @@ async fn render(app: &App, page_context: PageContext, form: WindowForm, error: O
             let can_overrule = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
             let refused = text.is_some();
-            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, can_overrule, kinds }, refused))
+            Ok(show_again(
+                &MaintenancePage { page_context, rows, over, form, error: text, can_overrule, kinds },
+                refused,
+            ))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

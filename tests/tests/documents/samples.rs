@@ -42,7 +42,7 @@ fn state(number: &str, figures: Vec<Figure>) -> ArticleState {
 }
 
 fn gap(what: &str, who: Option<&str>, by: Option<Date>) -> Gap {
-    Gap { what: what.into(), who: who.map(str::to_owned), by }
+    Gap { key: "some".into(), what: what.into(), who: who.map(str::to_owned), by }
 }
 
 /// A quarter of a centre: some is well, some is not, some nobody knows.

@@ -50,6 +50,7 @@ const NEVER: &[(&str, &[&str])] = &[
             "ioc-collector",
         ],
     ),
+    ("ioc-report", &["tokio", "hyper", "rustls", "axum", "ioc-engine", "ioc-web", "ioc-collector", "ioc-agent"]),
     ("ioc-probe", &["tokio", "mio", "hyper", "rustls", "rumqttc", "sled", "rusqlite", "ioc-judge", "ioc-agent"]),
     (
         "ioc-agent",

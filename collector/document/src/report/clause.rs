@@ -2,6 +2,7 @@
 //! gaps with who mends them by when, and how it was in the period before. It is made for any period; the law pack says which articles there are.
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::office::Office;
 use super::value::{Value, change};
@@ -49,7 +50,7 @@ impl ReportPeriod {
 }
 
 /// What is known of an article.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ArticleState {
     /// Its number in the pack.
     pub number: String,
@@ -66,7 +67,7 @@ pub struct ArticleState {
 }
 
 /// A figure of an article.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// Its name.
     pub name: String,
@@ -77,7 +78,7 @@ pub struct Figure {
 }
 
 /// What a figure rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What it is.
     pub what: String,
@@ -86,8 +87,10 @@ pub struct Evidence {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
+    /// By what texts of people find it again, whatever else is a gap: lower case, digits and `-`.
+    pub key: String,
     /// What is wrong.
     pub what: String,
     /// Who must mend it; nobody is named yet where it is none.
@@ -271,10 +274,10 @@ fn gaps(input: &ClauseReport, pack: &Pack) -> Table {
         .titled("Bảng 2. Tồn tại, người khắc phục và thời hạn");
     let mut at = 0;
     for article in &pack.articles {
-        for (nth, gap) in input.state(article).map_or(&[][..], |state| &state.gaps).iter().enumerate() {
+        for gap in input.state(article).map_or(&[][..], |state| &state.gaps) {
             at += 1;
             let blank =
-                |what: &str, part: &str| Text::new().blank(format!("{}/gap/{nth}/{part}", article.number), what);
+                |what: &str, part: &str| Text::new().blank(format!("{}/gap/{}/{part}", article.number, gap.key), what);
             table.push([
                 at.to_string().into(),
                 cited(&article.number).into(),

@@ -4,7 +4,9 @@
 pub mod clause;
 pub mod handover;
 pub mod incident;
+pub mod maintenance;
 mod office;
+pub mod restore;
 mod value;
 
 pub use office::Office;

@@ -3,6 +3,8 @@ use jiff::civil::{date, datetime};
 use super::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
 use super::handover::{self, Handover};
 use super::incident::{self, CourseEntry, IncidentRecord};
+use super::maintenance::{self, MaintainedDevice, MaintenanceFault, MaintenanceRecord};
+use super::restore::{self, RestoreCertificate};
 use super::{Office, Value, change};
 use crate::layout;
 use crate::legal::{Pack, Packs};
@@ -72,11 +74,12 @@ fn quarter() -> ClauseReport {
         evidence: vec![Evidence { what: "Sổ thiết bị".into(), place: "Trang Thiết bị".into() }],
         gaps: vec![
             Gap {
+                key: "unlabelled".into(),
                 what: "13 thiết bị chưa dán nhãn".into(),
                 who: Some("Tổ Vận hành".into()),
                 by: Some(date(2027, 1, 15)),
             },
-            Gap { what: "2 nhãn trùng".into(), who: None, by: None },
+            Gap { key: "labels-twice".into(), what: "2 nhãn trùng".into(), who: None, by: None },
         ],
         ..ArticleState::default()
     };
@@ -223,4 +226,82 @@ fn a_shift_hands_over_what_is_open() {
     }
     assert_eq!(document.signatures[0].name.as_deref(), Some("Lê Thị Hoa"));
     assert_eq!(document.blanks().iter().map(|blank| blank.key.as_str()).collect::<Vec<_>>(), ["taking", "condition"]);
+}
+
+#[test]
+fn the_record_of_maintenance_says_whether_operation_was_interrupted() {
+    let at = |hour, minute| datetime(2026, 11, 5, hour, minute, 0, 0);
+    let mut input = MaintenanceRecord {
+        office: office(),
+        title: "Thay đĩa".into(),
+        from: at(1, 0),
+        until: at(3, 0),
+        ended: Some(at(2, 30)),
+        planned_by: None,
+        overruled: vec!["Máy dự phòng đang tắt".into()],
+        devices: vec![MaintainedDevice { name: "srv-07".into(), label: "TS-07".into(), place: String::new() }],
+        more: 3,
+        faults: vec![MaintenanceFault {
+            device: "srv-07".into(),
+            what: "Mất liên lạc".into(),
+            from: at(1, 5),
+            until: None,
+        }],
+        silent_s: Some(3_600),
+        responsible: Signature::of("Giám đốc", Some("Nguyễn Văn A")),
+    };
+    let document = maintenance::document(&input);
+    let found = text(&document);
+    for line in [
+        "BIÊN BẢN / Bảo trì: Thay đĩa",
+        "| Kết thúc | 02:30 05/11/2026",
+        "| Người lập kế hoạch | không có dữ liệu",
+        "| Thời gian thiết bị mất liên lạc | 1 giờ",
+        "- Máy dự phòng đang tắt.",
+        "| 1 | srv-07 | TS-07 | không có dữ liệu",
+        "(Còn 3 thiết bị khác.)",
+        "| srv-07 | Mất liên lạc | 01:05 05/11/2026 | chưa hết",
+    ] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
+    assert_eq!(document.blanks().iter().map(|blank| blank.key.as_str()).collect::<Vec<_>>(), ["work", "result"]);
+    // Not interrupted, and not known, are two things.
+    for (silent, words) in [(Some(0), "| không gián đoạn"), (None, "| không có dữ liệu: không thiết bị nào báo về")]
+    {
+        input.silent_s = silent;
+        assert!(text(&maintenance::document(&input)).contains(words));
+    }
+}
+
+#[test]
+fn the_certificate_of_restore_says_what_came_of_it_and_what_was_looked_at() {
+    let mut input = RestoreCertificate {
+        office: office(),
+        archive: "ioc-000012.tar.lz4.age".into(),
+        sha256: "ab".repeat(32),
+        backed_up: datetime(2026, 11, 4, 22, 0, 0, 0),
+        restored: datetime(2026, 11, 5, 2, 0, 0, 0),
+        took_ms: 12_340,
+        failure: None,
+        checks: vec!["42 tables have the rows that were backed up".into()],
+        tables: 42,
+        rows: 1_234_567,
+        files: 9,
+        bytes: 1_000_000,
+        product: "0.1.0".into(),
+        responsible: Signature::of("Giám đốc", None),
+    };
+    let found = text(&restore::document(&input));
+    for line in [
+        "BIÊN BẢN / Diễn tập phục hồi dữ liệu ngày 05 tháng 11 năm 2026",
+        "| Kết quả | ĐẠT: phục hồi được nguyên trạng",
+        "| Thời gian phục hồi | 12,3 giây",
+        "| Bảng, dòng đã đối chiếu | 42 bảng, 1.234.567 dòng",
+        "- 42 tables have the rows that were backed up.",
+    ] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
+    (input.failure, input.checks) = (Some("tệp bị hỏng".into()), Vec::new());
+    let found = text(&restore::document(&input));
+    assert!(found.contains("KHÔNG ĐẠT: tệp bị hỏng") && found.contains("Chưa kiểm tra được nội dung nào."), "{found}");
 }

@@ -1,11 +1,12 @@
 //! What a figure of a report says, and how it differs from the period before.
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::wording;
 
 /// What a figure says. None of them is 0 where nothing is known.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// So many of so many.
     Of {

@@ -86,6 +86,7 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
+            Command::CheckReports => self.check_reports(now),
             Command::Account(intent) => self.person(*intent, now),
             Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {
@@ -113,6 +114,14 @@ impl Engine {
             Command::EndHold { number, reason, name, actor } => self.end_hold(number, &reason, (&name, &actor), now),
             Command::Expire { class, records, exported } => self.expire(class, records, exported, now),
             Command::NumbersDeleted(deleted) => self.numbers_deleted(deleted, now),
+            Command::SetDocumentSettings { settings, actor } => self.set_document_settings(&settings, &actor, now),
+            Command::WriteReport { report, texts, actor } => self.write_report(&report, &texts, &actor, now),
+            Command::IssueReport { report, title, content, source, actor } => {
+                self.issue_report(&report, &title, (content, source), &actor, now)
+            }
+            Command::RegisterReport { number, registered, date, content, actor } => {
+                self.register_report(number, (registered, &date), content, &actor, now)
+            }
             Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),

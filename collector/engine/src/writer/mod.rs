@@ -27,6 +27,8 @@ mod losses;
 mod message;
 mod pending;
 mod persist;
+mod report_deadlines;
+mod reports;
 mod restored;
 mod retention;
 mod settings;

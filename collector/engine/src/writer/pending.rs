@@ -48,6 +48,10 @@ macro_rules! of_other_records {
             | Change::AssetImportUndone { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
+            | Change::DocumentSettings(_)
+            | Change::ReportText(_)
+            | Change::ReportIssued { .. }
+            | Change::ReportRegistered { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
             | Change::LossConfirmed

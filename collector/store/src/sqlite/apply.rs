@@ -5,8 +5,8 @@
 use super::commit::Commit;
 use super::{
     account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change,
-    duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, retention,
-    sample, software, ticket,
+    duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, report,
+    retention, sample, software, ticket,
 };
 use crate::Change;
 
@@ -68,6 +68,12 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Product(one) => product::put(commit, one),
         Change::ProductUses { device, list, catalogue, uses, at } => {
             product::put_uses(commit, device, (list, catalogue), uses, *at)
+        }
+        Change::DocumentSettings(settings) => report::put_settings(commit, settings),
+        Change::ReportText(text) => report::put_text(commit, text),
+        Change::ReportIssued { issued, content, source } => report::issue(commit, issued, content, source),
+        Change::ReportRegistered { number, registration, content } => {
+            report::register(commit, *number, registration, content)
         }
         Change::Token(token) => enrolment::put_token(commit, token),
         Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(commit, digest, *at),

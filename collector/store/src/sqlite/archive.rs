@@ -254,10 +254,7 @@ pub(super) fn folded(reader: &SqliteReader, device: &DeviceId) -> Result<u64, St
 
 pub(super) fn chunks(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
     // Pieces become whole chunks at any moment: all of it is read as it was at one.
-    reader.batch("BEGIN")?;
-    let read = chunks_now(reader, query);
-    reader.batch("COMMIT")?;
-    let mut all = read?;
+    let mut all = reader.in_transaction(|| chunks_now(reader, query))?;
     all.names = names(reader, &all.chunks, query.names)?;
     Ok(all)
 }

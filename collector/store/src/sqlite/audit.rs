@@ -1,5 +1,8 @@
 //! The audit log: each record holds the hash of the one before it.
 
+use std::collections::BTreeMap;
+
+use ioc_common::clock::Timestamp;
 use rusqlite::{Row, ToSql, params};
 
 use super::commit::Commit;
@@ -48,6 +51,30 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
 pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
     let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
     reader.all(&sql, &[&signed(after), &limit_of(limit)], record)
+}
+
+pub(super) fn tally(
+    reader: &SqliteReader,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let sql = "SELECT action, count(*) FROM audit WHERE at >= ?1 AND at < ?2 GROUP BY action";
+    let count = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+    Ok(reader.all(sql, &[&from.as_millis(), &until.as_millis()], count)?.into_iter().collect())
+}
+
+pub(super) fn of(
+    reader: &SqliteReader,
+    action: &str,
+    (from, until): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE at >= ?1 AND at < ?2 AND action = ?3 ORDER BY at, number LIMIT ?4");
+    reader.all(&sql, &[&from.as_millis(), &until.as_millis(), &action, &limit_of(limit)], record)
+}
+
+pub(super) fn since(reader: &SqliteReader) -> Result<Option<Timestamp>, StoreError> {
+    reader.one("SELECT at FROM audit ORDER BY number LIMIT 1", &[], |row| required(row, 0))
 }
 
 pub(super) fn before(

@@ -43,6 +43,10 @@ pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) 
     if query.open {
         sql += " AND open";
     }
+    if let Some((from, until)) = query.during {
+        let (from, until) = (from.as_millis(), until.as_millis());
+        sql += &format!(" AND raised_at < {until} AND (open OR ended_at >= {from})");
+    }
     let (before, limit) = (below(query.before), limit_of(limit));
     let mut params: Vec<&dyn ToSql> = vec![&before, &limit];
     if !query.rules.is_empty() {

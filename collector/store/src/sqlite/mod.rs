@@ -45,6 +45,7 @@ mod reader_connection;
 mod record_class;
 mod recover;
 mod redaction;
+mod report;
 mod retention;
 mod sample;
 mod scope;

@@ -69,6 +69,12 @@ impl Search<'_> {
             Kind::Handover => {
                 self.plain(kind, "SELECT at, rota, text, '' FROM handover WHERE who IN NAMES ORDER BY number DESC")
             }
+            Kind::Report => self.plain(
+                kind,
+                "SELECT at, report, substr(key || ': ' || text, 1, 400), '' FROM report_text WHERE who IN NAMES UNION ALL \
+                 SELECT at, CAST(number AS TEXT), title, '' FROM issued_report WHERE who IN NAMES OR registered_by IN NAMES UNION ALL \
+                 SELECT NULL, '', s.value ->> 'title', '' FROM document_settings, json_each(body, '$.signers') AS s WHERE s.value ->> 'name' IN NAMES",
+            ),
             Kind::Window => self.plain(
                 kind,
                 "SELECT NULL, CAST(id AS TEXT), json_extract(body, '$.title'), '' FROM window \
@@ -124,6 +130,7 @@ impl Search<'_> {
             | Kind::DutyPlan
             | Kind::Cover
             | Kind::Handover
+            | Kind::Report
             | Kind::Window
             | Kind::Device
             | Kind::Notice

@@ -14,7 +14,7 @@ use super::reader_connection::SqliteReader;
 use super::{
     account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
     document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
-    person, product, retention, sample, search, snapshot, software, ticket, value_marks,
+    person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -22,6 +22,7 @@ use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
+use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
     ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
@@ -325,6 +326,53 @@ impl Reader for SqliteReader {
 
     fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::before(self, before, search, limit)
+    }
+
+    fn audit_tally(&self, from: Timestamp, until: Timestamp) -> Result<BTreeMap<String, u64>, StoreError> {
+        audit::tally(self, from, until)
+    }
+
+    fn audit_of(
+        &self,
+        action: &str,
+        from: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        audit::of(self, action, (from, until), limit)
+    }
+
+    fn audit_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        audit::since(self)
+    }
+
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.in_transaction(|| read(self))
+    }
+
+    fn document_settings(&self) -> Result<DocumentSettings, StoreError> {
+        report::settings(self)
+    }
+
+    fn report_texts(&self, report: &str) -> Result<Vec<ReportText>, StoreError> {
+        report::texts(self, report)
+    }
+
+    fn issued_reports(
+        &self,
+        report: Option<&str>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<IssuedReport>, StoreError> {
+        report::list(self, report, before, limit)
+    }
+
+    fn issued_report(&self, number: u64) -> Result<Option<IssuedReport>, StoreError> {
+        report::find(self, number)
+    }
+
+    fn issued_content(&self, number: u64, part: IssuedPart) -> Result<Option<Vec<u8>>, StoreError> {
+        report::content(self, number, part)
     }
 
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {

@@ -78,6 +78,13 @@ impl SqliteReader {
         self.connection.execute_batch(sql).map_err(|source| database(&self.path, source))
     }
 
+    /// Asks all of `read` of what is committed at its beginning; within another such, of what was committed at that one's.
+    pub(super) fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.batch("SAVEPOINT moment")?;
+        let result = read();
+        self.batch("RELEASE moment").and(result)
+    }
+
     pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
         Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
     }

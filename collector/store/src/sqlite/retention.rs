@@ -277,6 +277,9 @@ fn tally(
         (None, None) if class == RecordClass::Audit => {
             ("SELECT count(*) FROM audit".to_owned(), "SELECT at FROM audit ORDER BY number LIMIT 1".to_owned())
         }
+        (None, None) if class == RecordClass::Reports => {
+            ("SELECT count(*) FROM issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
+        }
         (None, None) => return Ok(ClassTally { class, count: None, oldest: None, held: None, last }),
     };
     let number = |sql: &str| Ok::<_, StoreError>(reader.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten());

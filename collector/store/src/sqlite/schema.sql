@@ -451,6 +451,8 @@ CREATE TABLE audit (
     detail TEXT NOT NULL,
     hash TEXT NOT NULL
 );
+-- How often what was done in a period, and when; a quarter's report asks.
+CREATE INDEX audit_by_time ON audit (at, action);
 -- The log is append-only, for this program, too.
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
@@ -507,6 +509,45 @@ CREATE TABLE retention_rule (
     reason TEXT NOT NULL,
     since INTEGER NOT NULL
 ) WITHOUT ROWID;
+-- What the centre says of itself in documents, JSON. One row.
+CREATE TABLE document_settings (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    body TEXT NOT NULL
+);
+-- What people wrote into reports that are not issued yet; it stays, so that the next period can begin with it.
+CREATE TABLE report_text (
+    report TEXT NOT NULL,
+    key TEXT NOT NULL,
+    text TEXT NOT NULL,
+    who TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (report, key)
+) WITHOUT ROWID;
+-- Reports that were issued: the document, and what it was made of, JSON. None is changed but by its registration, and that once.
+CREATE TABLE issued_report (
+    number INTEGER PRIMARY KEY,
+    report TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    content BLOB NOT NULL,
+    source TEXT NOT NULL,
+    registered_number INTEGER,
+    registered_date TEXT,
+    registered_by TEXT,
+    registered_at INTEGER,
+    -- The copy that has number and date.
+    copy_sha256 TEXT,
+    copy BLOB,
+    UNIQUE (report, version)
+);
+CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report WHEN OLD.registered_number IS NOT NULL OR NEW.number <> OLD.number
+    OR NEW.report <> OLD.report OR NEW.version <> OLD.version OR NEW.title <> OLD.title OR NEW.at <> OLD.at OR NEW.who <> OLD.who
+    OR NEW.sha256 <> OLD.sha256 OR NEW.content <> OLD.content OR NEW.source <> OLD.source
+    BEGIN SELECT RAISE(ABORT, 'an issued report is registered once, and not changed otherwise'); END;
+CREATE TRIGGER issued_report_no_delete BEFORE DELETE ON issued_report BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
 -- Signed heads of the log, each by its last record: its hash, and the Merkle root over the hashes up to it, hex; the signature in base64.
 CREATE TABLE audit_head (
     number INTEGER PRIMARY KEY,

@@ -212,6 +212,7 @@ fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) 
         | Kind::DutyPlan
         | Kind::Cover
         | Kind::Handover
+        | Kind::Report
         | Kind::Window
         | Kind::Incident
         | Kind::Step

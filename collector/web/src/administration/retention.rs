@@ -426,14 +426,6 @@ impl RecordsPage {
         }
     }
 
-    /// Of reports there are none yet; changes of documents are not counted.
-    fn uncounted(&self, class: &ClassName) -> String {
-        match class {
-            ClassName::Reports => self.page_context.t("records-none-kept"),
-            _ => self.page_context.t("records-not-counted"),
-        }
-    }
-
     fn counted(&self, count: &Option<HeldCount>) -> String {
         match count {
             None => self.page_context.t("records-not-counted"),

@@ -12,6 +12,7 @@ pub(crate) mod maintenance;
 pub(crate) mod power;
 pub(crate) mod product;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod system_backup;
 
 use serde::Serialize;

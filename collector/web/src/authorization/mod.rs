@@ -93,12 +93,17 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Handover(_)
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
+        Command::SetDocumentSettings { .. }
+        | Command::WriteReport { .. }
+        | Command::IssueReport { .. }
+        | Command::RegisterReport { .. } => whole(Right::Report),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
         Command::Alerts { .. } | Command::JobReported { .. } => (Requester::Source, Target::Nothing),
         Command::Note(_) => (Requester::Note, Target::Nothing),
         Command::CheckDuty
+        | Command::CheckReports
         | Command::Delivered(_)
         | Command::FallBack(_)
         | Command::Ticket { .. }
@@ -341,6 +346,8 @@ mod tests {
             ),
             (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
+            (Right::Report, Command::SetDocumentSettings { settings: Box::default(), actor: actor() }),
+            (Right::Report, Command::WriteReport { report: actor(), texts: Vec::new(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
             (Right::Duty, Command::Uncover { id: 1, actor: actor() }),
@@ -395,6 +402,7 @@ mod tests {
         assert_eq!(target_of(&alerts), (Requester::Source, Target::Nothing));
         for command in [
             Command::CheckDuty,
+            Command::CheckReports,
             Command::Delivered(Vec::new()),
             Command::FallBack(Vec::new()),
             Command::RecordIntegrityCheck { findings: Vec::new(), full: true },

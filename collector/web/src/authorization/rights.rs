@@ -31,6 +31,13 @@ const CHANGES: &[(&str, Right)] = &[
     ("/duty/resend", Right::Duty),
     ("/api/v1/duty/covers", Right::Duty),
     ("/api/v1/duty/covers/{id}", Right::Duty),
+    ("/reports/settings", Right::Report),
+    ("/reports/{report}", Right::Report),
+    ("/reports/issued/{number}", Right::Report),
+    ("/api/v1/reports/{report}/texts", Right::Report),
+    ("/api/v1/reports/{report}/issue", Right::Report),
+    ("/api/v1/issued-reports/{number}/registration", Right::Report),
+    ("/api/v1/report-settings", Right::Report),
     // It changes nothing but the log, which says it.
     ("/api/v1/records/exports", Right::Audit),
     // What a rule would have said changes nothing.
@@ -74,8 +81,12 @@ const VIEWS: &[&str] = &[
     "/register/assets/{id}",
     "/incidents",
     "/incidents/{id}",
+    "/incidents/{id}/record",
+    "/incidents/{id}/record.docx",
     "/duty",
     "/maintenance",
+    "/maintenance/{id}/record",
+    "/maintenance/{id}/record.docx",
     "/jobs",
     "/system-backups",
     "/search",
@@ -138,6 +149,24 @@ const READS: &[(&str, Right)] = &[
     ("/api/v1/records/retention", Right::Audit),
     ("/api/v1/records/holds", Right::Audit),
     ("/api/v1/records/deletions", Right::Audit),
+    ("/reports", Right::Audit),
+    ("/reports/settings", Right::Audit),
+    ("/reports/{report}", Right::Audit),
+    ("/reports/{report}/docx", Right::Audit),
+    ("/reports/{report}/print", Right::Audit),
+    ("/reports/issued/{number}", Right::Audit),
+    ("/reports/issued/{number}/docx", Right::Audit),
+    ("/reports/issued/{number}/print", Right::Audit),
+    ("/api/v1/reports", Right::Audit),
+    ("/api/v1/reports/{report}", Right::Audit),
+    ("/api/v1/issued-reports", Right::Audit),
+    ("/api/v1/issued-reports/{number}", Right::Audit),
+    ("/api/v1/issued-reports/{number}/document", Right::Audit),
+    ("/api/v1/report-settings", Right::Audit),
+    ("/duty/handover", Right::Duty),
+    ("/duty/handover.docx", Right::Duty),
+    ("/admin/backups/certificate", Right::Administer),
+    ("/admin/backups/certificate.docx", Right::Administer),
     ("/admin", Right::Administer),
     ("/api/v1/store", Right::Administer),
     ("/api/v1/backups", Right::Administer),
@@ -214,7 +243,7 @@ mod tests {
     #[test]
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
-        const OPEN: [&str; 9] = [
+        const OPEN: [&str; 10] = [
             "/a/{link}",
             "/login",
             "/login/oidc",
@@ -223,6 +252,7 @@ mod tests {
             "/readyz",
             "/static/app.css",
             "/static/app.js",
+            "/static/document.css",
             "/favicon.ico",
         ];
         let source = |file: &str| {

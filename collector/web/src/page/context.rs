@@ -75,6 +75,11 @@ impl PageContext {
         self.may(Right::Duty)
     }
 
+    /// Write, issue and register reports.
+    pub(crate) fn may_report(&self) -> bool {
+        self.may(Right::Report)
+    }
+
     pub(crate) fn may_audit(&self) -> bool {
         self.may(Right::Audit)
     }

@@ -13,10 +13,11 @@ use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::replay::Replay;
+use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, register, room,
-    search, sign_in, system_backups,
+    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, register, report,
+    room, search, sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -34,7 +35,40 @@ pub(super) fn routes() -> DescribedRouter {
     entrance_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
+    reports_api(&mut all);
     all
+}
+
+fn reports_api(all: &mut DescribedRouter) {
+    all.get("/reports", report::api::list, "Reports: how each stands, and what is due by the law in force")
+        .answers::<Reports>(200);
+    all.get("/reports/{report}", report::api::facts, "A report with its facts, gathered now")
+        .answers::<ReportFacts>(200);
+    all.put("/reports/{report}/texts", report::api::write, "Writes texts into a report: all of these, or none")
+        .body::<report::api::TextsBody>()
+        .done(204);
+    all.post("/reports/{report}/issue", report::api::issue, "Gathers a report's facts and issues a version of it")
+        .body::<report::api::IssueBody>()
+        .answers::<Issued>(201);
+    all.get("/issued-reports", report::api::issued_list, "Versions of reports that were issued, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<Issued>>(200);
+    all.get("/issued-reports/{number}", report::api::issued_one, "A version that was issued").answers::<Issued>(200);
+    all.get("/issued-reports/{number}/document", report::api::document, "Its document, DOCX")
+        .query::<report::issued::DocumentQuery>()
+        .file(report::file::DOCX);
+    all.put(
+        "/issued-reports/{number}/registration",
+        report::api::register,
+        "Writes down under which number and date it was registered, once",
+    )
+    .body::<report::api::RegistrationBody>()
+    .answers::<Issued>(200);
+    all.get("/report-settings", report::api::settings, "What the centre says of itself in documents")
+        .answers::<Settings>(200);
+    all.put("/report-settings", report::api::set_settings, "Changes that; what is not given is empty from then on")
+        .body::<Settings>()
+        .done(204);
 }
 
 fn devices_api(all: &mut DescribedRouter) {

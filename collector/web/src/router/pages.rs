@@ -12,7 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, register, room, search, sign_in, system_backups,
+    maintenance, overview, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -86,7 +86,32 @@ fn work() -> Router<App> {
         .route("/system-backups/attest", post(system_backups::attest))
         .route("/system-backups/withdraw", post(system_backups::withdraw))
         .route("/search", get(search::page))
+        .merge(reports())
         .route("/maintenance/{id}/end", post(maintenance::end))
+}
+
+/// Reports, what the centre says of itself in them, and documents of one thing.
+fn reports() -> Router<App> {
+    Router::new()
+        .route("/reports", get(report::list::page))
+        .route("/reports/settings", get(report::settings::page).post(report::settings::change))
+        .route(
+            "/reports/{report}",
+            get(report::edit::page).post(report::edit::act).layer(DefaultBodyLimit::max(report::edit::TEXTS_MAX_BYTES)),
+        )
+        .route("/incidents/{id}/record", get(report::record::incident_print))
+        .route("/incidents/{id}/record.docx", get(report::record::incident_docx))
+        .route("/duty/handover", get(report::record::shift_print))
+        .route("/duty/handover.docx", get(report::record::shift_docx))
+        .route("/maintenance/{id}/record", get(report::record::maintenance_print))
+        .route("/maintenance/{id}/record.docx", get(report::record::maintenance_docx))
+        .route("/admin/backups/certificate", get(report::record::restore_print))
+        .route("/admin/backups/certificate.docx", get(report::record::restore_docx))
+        .route("/reports/{report}/docx", get(report::edit::docx))
+        .route("/reports/{report}/print", get(report::edit::print))
+        .route("/reports/issued/{number}", get(report::issued::page).post(report::issued::register))
+        .route("/reports/issued/{number}/docx", get(report::issued::docx))
+        .route("/reports/issued/{number}/print", get(report::issued::print))
 }
 
 /// Accounts, and signing in.
@@ -136,6 +161,7 @@ fn machines() -> Router<App> {
             "/static/app.js",
             get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/app.js"))),
         )
+        .route("/static/document.css", get(report::file::style_sheet))
         .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
 }
 

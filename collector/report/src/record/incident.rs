@@ -1,0 +1,84 @@
+//! The record of an incident (article 10.2c), from the incident with its timeline and its notices.
+
+use std::collections::BTreeMap;
+
+use ioc_document::model::{Document, Signature};
+use ioc_document::report::Office;
+use ioc_document::report::incident::{CourseEntry, IncidentRecord, document};
+use ioc_judge::{DeviceInfo, Severity};
+use ioc_store::{DeliveryState, WholeIncident};
+use jiff::tz::TimeZone;
+
+use super::local;
+
+/// What people call a severity in documents.
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "Nghiêm trọng",
+        Severity::Warning => "Cảnh báo",
+        Severity::Info => "Thông tin",
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+/// Makes the record. What the reader of `whole` may not see is left out of it before; `names` are the own names of accounts, as far as that
+/// reader may see them.
+#[must_use]
+pub fn incident(
+    whole: &WholeIncident,
+    device: Option<&DeviceInfo>,
+    names: &BTreeMap<String, String>,
+    office: Office,
+    zone: &TimeZone,
+) -> Document {
+    let (incident, steps, notices) = whole;
+    let at = |at| local(at, zone);
+    let delivered = notices.iter().filter(|one| one.state == DeliveryState::Delivered);
+    let told = delivered.filter_map(|one| one.delivered_at).min();
+    let record = &incident.record;
+    let repair = record.repair.as_ref();
+    let own = |account: &str| names.get(account).cloned().unwrap_or_else(|| account.to_owned());
+    let signed = |who: &str, when| format!("{}, {}", own(who), ioc_document::wording::moment(at(when)));
+    let backup = repair.and_then(|one| {
+        some(&one.backup).or_else(|| some(&one.no_backup).map(|why| format!("không sao lưu được: {why}")))
+    });
+    let safety = repair.and_then(|one| Some(format!("{} ({})", some(&one.safety)?, signed(&one.who, one.at))));
+    let course = steps.iter().map(|step| CourseEntry {
+        at: at(step.at),
+        who: some(&step.who).map(|who| own(&who)),
+        what: some(&step.note.vi).unwrap_or_else(|| step.state.as_str().to_owned()),
+    });
+    let closing = record.closing.as_ref();
+    let person =
+        [&record.person, &record.unit].into_iter().filter_map(|text| some(text)).collect::<Vec<_>>().join(", ");
+    let taken = incident.acknowledged_by.as_deref().and_then(some).map(|who| format!("{}, người tiếp nhận", own(&who)));
+    let named = device.map(|info| {
+        let label = some(&info.label).map(|label| format!(" (nhãn {label})")).unwrap_or_default();
+        format!("{}{label}", some(&info.name).unwrap_or_else(|| info.id.to_string()))
+    });
+    let responsible = office.signature.clone();
+    document(&IncidentRecord {
+        office,
+        date: closing.map(|one| at(one.at).date()),
+        number: incident.id.0,
+        title: incident.title.vi.clone(),
+        device: named,
+        place: device.and_then(|info| some(&info.place)),
+        severity: severity(incident.severity).to_owned(),
+        began: at(incident.opened_at),
+        told: told.map(at),
+        acknowledged: incident.acknowledged_at.map(at),
+        resolved: incident.resolved_at.map(at),
+        backup,
+        safety,
+        course: course.collect(),
+        cause: closing.and_then(|one| some(&one.course)),
+        consequence: None,
+        remedy: closing.and_then(|one| some(&one.remedy)),
+        participants: taken.into_iter().chain(some(&person)).collect(),
+        signatures: vec![Signature::of("Người lập biên bản", None), responsible],
+    })
+}

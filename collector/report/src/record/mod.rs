@@ -1,0 +1,21 @@
+//! Documents of one thing on record: an incident, a shift, a piece of maintenance, a drill. They are made when somebody asks, and are not kept.
+
+mod incident;
+mod maintenance;
+mod restore;
+mod shift;
+
+pub use incident::incident;
+pub use maintenance::maintenance;
+pub use restore::restore;
+pub use shift::{ShiftFacts, shift};
+
+use ioc_common::clock::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// A moment as the clocks of the site show it.
+fn local(at: Timestamp, zone: &TimeZone) -> DateTime {
+    let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    moment.to_zoned_datetime(zone.clone()).datetime()
+}

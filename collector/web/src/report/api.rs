@@ -1,0 +1,171 @@
+//! Reports in the API.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::list::{quarters, row_of, texts_of};
+use super::{day_of, edit, everywhere, file, gathering, issued, regulation};
+use crate::api::{ApiResult, ListQuery, Page};
+use crate::api_types::report::{Due, Issued, Report, ReportFacts, Reports, Settings};
+use crate::app::App;
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_common::clock;
+use ioc_engine::command::Command;
+use ioc_report::ReportKey;
+use ioc_report::draft;
+
+fn key_of(report: &str) -> Result<ReportKey, Problem> {
+    report.parse().map_err(|error: ioc_report::KeyError| Problem::not_found(error.to_string()))
+}
+
+pub(crate) async fn list(State(app): State<App>, person: Person) -> ApiResult<Reports> {
+    everywhere(&person)?;
+    let today = day_of(&app, clock::now());
+    let with = app.clone();
+    let rows = app.read(&person.scope, move |reader| quarters(&with, reader, today)).await?;
+    let due = super::list::calendar(&app, today).into_iter().map(Due::from).collect();
+    Ok(Json(Reports { reports: rows.into_iter().map(Report::from).collect(), due }))
+}
+
+pub(crate) async fn facts(
+    State(app): State<App>,
+    person: Person,
+    Path(report): Path<String>,
+) -> ApiResult<ReportFacts> {
+    everywhere(&person)?;
+    let key = key_of(&report)?;
+    let today = day_of(&app, clock::now());
+    let facts = gathering::facts_now(&app, key).await?;
+    let pack = regulation(&app, today)?;
+    let with = app.clone();
+    let (row, texts, settings) = app
+        .read(&person.scope, move |reader| {
+            Ok((row_of(&with, reader, key, today)?, texts_of(reader, key)?, reader.document_settings()?))
+        })
+        .await?;
+    let document = draft::document(&facts, &texts, &pack, draft::office(&settings, 0), None);
+    Ok(Json(ReportFacts::of(row.into(), &facts, texts, &document)))
+}
+
+/// Texts of a report, by key.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TextsBody {
+    /// Each by the key that `missing` or `texts` of the report has; an empty one is forgotten. What is not named stays.
+    texts: BTreeMap<String, String>,
+}
+
+pub(crate) async fn write(
+    State(app): State<App>,
+    person: Person,
+    Path(report): Path<String>,
+    Json(body): Json<TextsBody>,
+) -> Result<StatusCode, Problem> {
+    everywhere(&person)?;
+    let key = key_of(&report)?;
+    let texts = body.texts.into_iter().collect();
+    let command = Command::WriteReport { report: key.to_string(), texts, actor: person.name.clone() };
+    app.carry_out(&person, command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How a report is issued.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IssueBody {
+    /// Who of the settings signs, from 0.
+    signer: usize,
+    /// The document's day, as year-month-day; left for a pen where there is none.
+    date: Option<String>,
+}
+
+/// Gathers the facts anew and issues what they come to.
+pub(crate) async fn issue(
+    State(app): State<App>,
+    person: Person,
+    Path(report): Path<String>,
+    Json(body): Json<IssueBody>,
+) -> Result<(StatusCode, Json<Issued>), Problem> {
+    everywhere(&person)?;
+    let key = key_of(&report)?;
+    let day = |text: &String| text.parse::<Date>();
+    let date = body.date.as_ref().map(day).transpose();
+    let date = date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))?;
+    let facts = gathering::facts_now(&app, key).await?;
+    let number = edit::issue(&app, &person, key, &facts, body.signer, date).await?;
+    Ok((StatusCode::CREATED, Json(one(&app, &person, number).await?)))
+}
+
+async fn one(app: &App, person: &Person, number: u64) -> Result<Issued, Problem> {
+    everywhere(person)?;
+    let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
+    found.map(Issued::from).ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))
+}
+
+pub(crate) async fn issued_list(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Page<Issued>> {
+    everywhere(&person)?;
+    let (before, limit) = (query.before()?, query.limit());
+    let found = app.read(&person.scope, move |reader| reader.issued_reports(None, before, limit)).await?;
+    let next_cursor = found.last().filter(|_| found.len() == limit).map(|one| one.number.to_string());
+    Ok(Json(Page { items: found.into_iter().map(Issued::from).collect(), next_cursor }))
+}
+
+pub(crate) async fn issued_one(State(app): State<App>, person: Person, Path(number): Path<u64>) -> ApiResult<Issued> {
+    Ok(Json(one(&app, &person, number).await?))
+}
+
+pub(crate) async fn document(
+    State(app): State<App>,
+    person: Person,
+    Path(number): Path<u64>,
+    Query(query): Query<issued::DocumentQuery>,
+) -> Result<Response, Problem> {
+    let (name, content) = issued::document(&app, &person, number, query.as_issued).await?;
+    Ok(file::saved(&name, content))
+}
+
+/// Under which number and date a document was registered.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegistrationBody {
+    /// The document's number, from 1.
+    number: u32,
+    /// Its date, as year-month-day.
+    date: String,
+}
+
+pub(crate) async fn register(
+    State(app): State<App>,
+    person: Person,
+    Path(number): Path<u64>,
+    Json(body): Json<RegistrationBody>,
+) -> ApiResult<Issued> {
+    issued::registered(&app, &person, number, (body.number, &body.date)).await?;
+    Ok(Json(one(&app, &person, number).await?))
+}
+
+pub(crate) async fn settings(State(app): State<App>, person: Person) -> ApiResult<Settings> {
+    everywhere(&person)?;
+    Ok(Json(app.read(&person.scope, |reader| reader.document_settings()).await?.into()))
+}
+
+pub(crate) async fn set_settings(
+    State(app): State<App>,
+    person: Person,
+    Json(body): Json<Settings>,
+) -> Result<StatusCode, Problem> {
+    let command = Command::SetDocumentSettings { settings: Box::new(body.into()), actor: person.name.clone() };
+    app.carry_out(&person, command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

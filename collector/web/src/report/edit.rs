@@ -1,0 +1,423 @@
+//! One report before it is issued: its facts with what people write into them, its draft as a document, and issuing it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use jiff::civil::Date;
+
+use super::file::{self, PartQuery};
+use super::gathering;
+use super::list::{row_of, texts_of};
+use super::{day_of, everywhere, regulation};
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use crate::report_drafts::Draft;
+use ioc_document::legal::Pack;
+use ioc_document::model::Document;
+use ioc_document::report::change;
+use ioc_document::report::clause::{ArticleState, Figure, Gap};
+use ioc_document::wording;
+use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_report::ReportKey;
+use ioc_report::calendar::{self, ReportStanding};
+use ioc_report::draft::{self, IssuedSource, Texts};
+use ioc_report::gather::Facts;
+use ioc_store::report::{DocumentSettings, IssuedReport};
+
+/// Largest form with all texts of a report, bytes.
+pub(crate) const TEXTS_MAX_BYTES: usize = 1024 * 1024;
+/// The page is asked for again so soon while facts are gathered, seconds.
+const AGAIN_S: &str = "1";
+/// Versions of one report on its page.
+const VERSIONS_MAX: usize = 20;
+
+/// An article as the page has it.
+struct ArticleRow {
+    number: String,
+    title: String,
+    input: bool,
+    figures: Vec<Figure>,
+    gaps: Vec<Gap>,
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct ReportPage {
+    page_context: PageContext,
+    row: ReportStanding,
+    /// How many parts are done of how many, while facts are gathered.
+    progress: Option<(u32, u32)>,
+    failed: Option<String>,
+    gathered: Option<ioc_common::clock::Timestamp>,
+    articles: Vec<ArticleRow>,
+    texts: Texts,
+    /// What was written for the period before.
+    last: Texts,
+    settings: DocumentSettings,
+    versions: Vec<IssuedReport>,
+    blanks: Vec<String>,
+    error: Option<String>,
+}
+
+impl ReportPage {
+    fn may_write(&self) -> bool {
+        self.page_context.may_report()
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.texts.get(key).map_or("", String::as_str)
+    }
+
+    /// What stood there in the last report, where nothing stands in this one.
+    fn offered(&self, key: &str) -> Option<&str> {
+        let empty = self.text(key).trim().is_empty();
+        self.last.get(key).map(String::as_str).filter(|text| empty && !text.is_empty())
+    }
+
+    fn article_key(row: &ArticleRow) -> String {
+        draft::text_key(&row.number)
+    }
+
+    fn gap_key(row: &ArticleRow, gap: &Gap, part: &str) -> String {
+        draft::gap_key(&row.number, &gap.key, part)
+    }
+
+    /// Who mends a gap: as somebody wrote it, else as settings say.
+    fn who(&self, row: &ArticleRow, gap: &Gap) -> String {
+        let written = self.text(&Self::gap_key(row, gap, "who"));
+        if written.is_empty() { gap.who.clone().unwrap_or_default() } else { written.to_owned() }
+    }
+
+    fn by(&self, row: &ArticleRow, gap: &Gap) -> String {
+        let written = self.text(&Self::gap_key(row, gap, "by"));
+        if written.is_empty() { gap.by.map(|day| day.to_string()).unwrap_or_default() } else { written.to_owned() }
+    }
+
+    fn before(figure: &Figure) -> String {
+        figure.before.as_ref().map_or_else(|| wording::NO_DATA.to_owned(), ioc_document::report::Value::written)
+    }
+
+    fn compared(figure: &Figure) -> String {
+        change(&figure.now, figure.before.as_ref())
+    }
+
+    fn days(&self) -> String {
+        let day = wording::short_date;
+        format!("{} → {}", day(self.row.key.from()), day(self.row.key.to()))
+    }
+
+    fn due(&self) -> Option<String> {
+        self.row.due.map(wording::short_date)
+    }
+
+    fn ready(&self) -> bool {
+        self.gathered.is_some() && self.blanks.is_empty()
+    }
+}
+
+/// What is read for the page.
+struct Read {
+    row: ReportStanding,
+    texts: Texts,
+    last: Texts,
+    settings: DocumentSettings,
+    versions: Vec<IssuedReport>,
+}
+
+async fn read(app: &App, key: ReportKey, today: Date) -> Result<Read, Problem> {
+    let with = app.clone();
+    app.read(&ioc_store::scope::AccessScope::EVERYWHERE, move |reader| {
+        Ok(Read {
+            row: row_of(&with, reader, key, today)?,
+            texts: texts_of(reader, key)?,
+            last: texts_of(reader, key.before())?,
+            settings: reader.document_settings()?,
+            versions: reader.issued_reports(Some(&key.to_string()), None, VERSIONS_MAX)?,
+        })
+    })
+    .await
+}
+
+fn rows(pack: &Pack, facts: &Facts) -> Vec<ArticleRow> {
+    let row = |(article, state): (&ioc_document::legal::Article, &ArticleState)| {
+        // In the order of the pack, and what it does not name behind, as the document has it; what nobody brought is not known.
+        let named = article.figures.iter().map(|name| {
+            let found = state.figures.iter().find(|figure| figure.name == *name).cloned();
+            let unknown = ioc_document::report::Value::Unknown(String::new());
+            found.unwrap_or_else(|| Figure { name: name.clone(), now: unknown, before: None })
+        });
+        let more = state.figures.iter().filter(|figure| !article.figures.contains(&figure.name)).cloned();
+        ArticleRow {
+            number: article.number.clone(),
+            title: article.title.clone(),
+            input: article.input,
+            figures: named.chain(more).collect(),
+            gaps: state.gaps.clone(),
+        }
+    };
+    let stated = pack.articles.iter().filter_map(|article| {
+        facts.articles.iter().find(|state| state.number == article.number).map(|state| (article, state))
+    });
+    stated.map(row).collect()
+}
+
+async fn render(
+    app: &App,
+    page_context: PageContext,
+    key: ReportKey,
+    refused: Option<(String, Texts)>,
+    anew: bool,
+) -> PageResult {
+    let today = day_of(app, page_context.now);
+    let draft = gathering::look(app, key, anew);
+    let found = match read(app, key, today).await {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
+    let pack = match regulation(app, today) {
+        Ok(pack) => pack,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
+    let Read { row, mut texts, last, settings, versions } = found;
+    let (mut articles, mut blanks, mut gathered) = (Vec::new(), Vec::new(), None);
+    let (mut progress, mut failed) = (None, None);
+    match draft {
+        Draft::Gathering { done, all } => progress = Some((done, all)),
+        Draft::Failed(why) => failed = Some(why),
+        Draft::Done(facts) => {
+            let document = draft::document(&facts, &texts, &pack, draft::office(&settings, 0), None);
+            blanks = document.blanks().into_iter().map(|blank| blank.key.clone()).collect();
+            articles = rows(&pack, &facts);
+            gathered = Some(facts.at);
+        }
+    }
+    let again = refused.is_some();
+    let error = refused.map(|(error, typed)| {
+        texts.extend(typed);
+        error
+    });
+    let waits = progress.is_some();
+    let page = ReportPage {
+        page_context,
+        row,
+        progress,
+        failed,
+        gathered,
+        articles,
+        texts,
+        last,
+        settings,
+        versions,
+        blanks,
+        error,
+    };
+    let mut response: Response = show_again(&page, again);
+    if waits && !again {
+        response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(AGAIN_S));
+    }
+    Ok(response)
+}
+
+/// The report that an address names, for who may see it.
+fn asked(app: &App, person: &Person, headers: &HeaderMap, report: &str) -> Result<(PageContext, ReportKey), Failure> {
+    let page_context = page_context(app, person, headers);
+    if let Err(problem) = everywhere(person) {
+        return Err(Failure::new(page_context, problem));
+    }
+    match report.parse::<ReportKey>() {
+        Ok(key) => Ok((page_context, key)),
+        Err(error) => Err(Failure::new(page_context, Problem::not_found(error.to_string()))),
+    }
+}
+
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(report): Path<String>,
+) -> PageResult {
+    let (page_context, key) = asked(&app, &person, &headers, &report)?;
+    render(&app, page_context, key, None, false).await
+}
+
+/// What the page's form asks for, beside the texts.
+const DO: &str = "do";
+const SIGNER: &str = "signer";
+const DATE: &str = "date";
+const GATHERED: &str = "gathered_at";
+const COPY: &str = "copy";
+
+/// Writes texts, gathers anew, takes a text of the last report over, or issues: by the page.
+pub(crate) async fn act(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(report): Path<String>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let (page_context, key) = asked(&app, &person, &headers, &report)?;
+    let mut form: BTreeMap<String, String> = pairs.into_iter().collect();
+    let mut take = |name: &str| form.remove(name).unwrap_or_default();
+    let (wish, signer, date, gathered, copy) = (take(DO), take(SIGNER), take(DATE), take(GATHERED), take(COPY));
+    let texts: Texts = form;
+    if wish == "gather" {
+        gathering::look(&app, key, true);
+    }
+    let done = match wish.as_str() {
+        "issue" => issue_seen(&app, &person, key, &signer, &date, &gathered).await.map(Some),
+        _ => write(&app, &person, key, texts.clone(), &copy).await.map(|()| None),
+    };
+    match done {
+        Ok(Some(number)) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
+        Ok(None) => Ok(Redirect::to(&format!("/reports/{key}")).into_response()),
+        Err(error) => {
+            let text = refusal_text(&page_context, &error);
+            render(&app, page_context, key, Some((text, texts)), false).await
+        }
+    }
+}
+
+/// Writes texts into a report; `copy` is the key of one that is taken over from the last report.
+async fn write(app: &App, person: &Person, key: ReportKey, mut texts: Texts, copy: &str) -> Result<(), CommandError> {
+    if !copy.is_empty() {
+        let last = app.read(&person.scope, move |reader| texts_of(reader, key.before())).await;
+        let last = last.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))?;
+        let text = last.get(copy).cloned().unwrap_or_default();
+        texts.insert(copy.to_owned(), text);
+    }
+    // What settings say of a gap is offered in the form, and is no text of its own.
+    let facts = app.drafts.facts(key);
+    let offered = |of: &str, text: &str| facts.as_ref().is_some_and(|facts| is_offered(facts, of, text));
+    let texts = texts.into_iter().filter(|(of, text)| !offered(of, text)).collect();
+    let command = Command::WriteReport { report: key.to_string(), texts, actor: person.name.clone() };
+    app.carry_out(person, command).await.map(drop)
+}
+
+fn is_offered(facts: &Facts, key: &str, text: &str) -> bool {
+    facts.articles.iter().any(|state| {
+        state.gaps.iter().any(|gap| {
+            let who = gap.who.as_deref() == Some(text) && draft::gap_key(&state.number, &gap.key, "who") == key;
+            let by = gap.by.is_some_and(|day| day.to_string() == text)
+                && draft::gap_key(&state.number, &gap.key, "by") == key;
+            who || by
+        })
+    })
+}
+
+/// Issues what whoever asks has seen: facts that were gathered since are seen first.
+async fn issue_seen(
+    app: &App,
+    person: &Person,
+    key: ReportKey,
+    signer: &str,
+    date: &str,
+    gathered: &str,
+) -> Result<u64, CommandError> {
+    let invalid = |what: &str| CommandError::Invalid(what.to_owned());
+    let facts = app.drafts.facts(key).filter(|facts| facts.at.as_millis().to_string() == gathered);
+    let facts = facts.ok_or_else(|| {
+        CommandError::Conflict("the figures were gathered anew since; look at them, then issue".to_owned())
+    })?;
+    let signer = if signer.is_empty() {
+        0
+    } else {
+        signer.parse().map_err(|_| invalid("signer: allowed is one of the list"))?
+    };
+    let date = match date.trim() {
+        "" => None,
+        text => Some(text.parse::<Date>().map_err(|_| invalid("date: allowed is a day as year-month-day"))?),
+    };
+    issue(app, person, key, &facts, signer, date).await
+}
+
+/// Issues a version of a report: the document, and what it was made of.
+pub(crate) async fn issue(
+    app: &App,
+    person: &Person,
+    key: ReportKey,
+    facts: &Arc<Facts>,
+    signer: usize,
+    date: Option<Date>,
+) -> Result<u64, CommandError> {
+    let unavailable = |problem: Problem| CommandError::Unavailable(problem.detail().to_owned());
+    let today = day_of(app, ioc_common::clock::now());
+    if key.to() > today {
+        return Err(CommandError::Conflict(format!(
+            "the period lasts until {}; issue it on that day or later",
+            key.to()
+        )));
+    }
+    let pack = regulation(app, today).map_err(unavailable)?;
+    let read = app.read(&person.scope, move |reader| Ok((texts_of(reader, key)?, reader.document_settings()?)));
+    let (texts, settings) = read.await.map_err(unavailable)?;
+    if settings.agency.is_empty() || settings.signers.is_empty() {
+        return Err(CommandError::Conflict(
+            "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings".to_owned(),
+        ));
+    }
+    if signer >= settings.signers.len() {
+        return Err(CommandError::Invalid("signer: there is no such signer in the settings".to_owned()));
+    }
+    let document = draft::document(facts, &texts, &pack, draft::office(&settings, signer), date);
+    let blanks: Vec<&str> = document.blanks().iter().map(|blank| blank.key.as_str()).collect();
+    if !blanks.is_empty() {
+        return Err(CommandError::Conflict(format!("{} texts are missing: {}", blanks.len(), blanks.join(", "))));
+    }
+    let content = file::bytes(&document).map_err(unavailable)?;
+    let source = IssuedSource { document, articles: facts.articles.clone(), gathered_at: facts.at };
+    let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+    let (report, title) = (key.to_string(), calendar::title(key));
+    let command = Command::IssueReport { report, title, content, source, actor: person.name.clone() };
+    match app.carry_out(person, command).await? {
+        Answer::Report(number) => Ok(number),
+        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+    }
+}
+
+/// The draft as a document, with blanks where people have to write.
+async fn draft_of(app: &App, person: &Person, report: &str) -> Result<(ReportKey, Document), Problem> {
+    everywhere(person)?;
+    let key: ReportKey = report.parse().map_err(|error: ioc_report::KeyError| Problem::not_found(error.to_string()))?;
+    let facts = match app.drafts.facts(key) {
+        Some(facts) => facts,
+        None => gathering::facts_now(app, key).await?,
+    };
+    let pack = regulation(app, day_of(app, ioc_common::clock::now()))?;
+    let read = app.read(&person.scope, move |reader| Ok((texts_of(reader, key)?, reader.document_settings()?)));
+    let (texts, settings) = read.await?;
+    Ok((key, draft::document(&facts, &texts, &pack, draft::office(&settings, 0), None)))
+}
+
+pub(crate) async fn print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(report): Path<String>,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    match draft_of(&app, &person, &report).await {
+        Ok((_, document)) => Ok(file::page(&document, &part)),
+        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
+    }
+}
+
+pub(crate) async fn docx(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(report): Path<String>,
+) -> PageResult {
+    let made = draft_of(&app, &person, &report).await.and_then(|(key, document)| Ok((key, file::bytes(&document)?)));
+    match made {
+        Ok((key, content)) => Ok(file::saved(&format!("{key}-du-thao.docx"), content)),
+        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
+    }
+}

@@ -1,0 +1,198 @@
+//! A version of a report that was issued: who issued it, its digest, its number once a person has registered it; the document as it was kept.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::everywhere;
+use super::file::{self, PartQuery};
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_document::model::Document;
+use ioc_document::wording;
+use ioc_engine::command::{Command, CommandError};
+use ioc_report::draft::IssuedSource;
+use ioc_store::report::{IssuedPart, IssuedReport};
+
+#[derive(Template)]
+#[template(path = "report-issued.html")]
+struct IssuedPage {
+    page_context: PageContext,
+    issued: IssuedReport,
+    error: Option<String>,
+}
+
+impl IssuedPage {
+    /// The number as it is printed, and its day.
+    fn registered(&self) -> Option<(String, String)> {
+        let registration = self.issued.registration.as_ref()?;
+        let day = registration.date.parse::<Date>().map_or_else(|_| registration.date.clone(), wording::short_date);
+        Some((wording::registered(Some(registration.number)), day))
+    }
+}
+
+/// What was issued under a number, and the document that it is.
+async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, Problem> {
+    everywhere(person)?;
+    let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
+    found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))
+}
+
+async fn source(app: &App, person: &Person, number: u64) -> Result<IssuedSource, Problem> {
+    let found = app.read(&person.scope, move |reader| reader.issued_content(number, IssuedPart::Source)).await?;
+    let bytes = found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))?;
+    serde_json::from_slice(&bytes).map_err(|error| Problem::internal(format!("issued report {number}: {error}")))
+}
+
+fn with_number(mut document: Document, number: u32, date: Date) -> Document {
+    (document.head.number, document.head.date) = (Some(number), Some(date));
+    document
+}
+
+async fn render(
+    app: &App,
+    person: &Person,
+    page_context: PageContext,
+    number: u64,
+    error: Option<String>,
+) -> PageResult {
+    match kept(app, person, number).await {
+        Ok(issued) => {
+            let refused = error.is_some();
+            Ok(show_again(&IssuedPage { page_context, issued, error }, refused))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, &person, page_context, number, None).await
+}
+
+/// Under which number and date a document was registered.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct RegistrationForm {
+    /// The document's number, from 1.
+    number: String,
+    /// Its date, as year-month-day.
+    date: String,
+}
+
+/// Writes down the number and date of an issued report; the copy with both is made of what was issued.
+pub(super) async fn registered(
+    app: &App,
+    person: &Person,
+    number: u64,
+    (registered, date): (u32, &str),
+) -> Result<(), CommandError> {
+    let wrong = |problem: Problem| match problem.status() {
+        axum::http::StatusCode::NOT_FOUND => CommandError::NotFound(problem.detail().to_owned()),
+        _ => CommandError::Unavailable(problem.detail().to_owned()),
+    };
+    everywhere(person).map_err(|problem| CommandError::Forbidden(problem.detail().to_owned()))?;
+    let day: Date = date
+        .trim()
+        .parse()
+        .map_err(|_| CommandError::Invalid("date: allowed is a day as year-month-day".to_owned()))?;
+    let source = source(app, person, number).await.map_err(wrong)?;
+    let content = file::bytes(&with_number(source.document, registered, day)).map_err(wrong)?;
+    let (date, actor) = (day.to_string(), person.name.clone());
+    app.carry_out(person, Command::RegisterReport { number, registered, date, content, actor }).await.map(drop)
+}
+
+pub(crate) async fn register(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+    Form(form): Form<RegistrationForm>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let asked = form.number.trim().parse().map_err(|_| {
+        CommandError::Invalid(format!("number: found {:?}; allowed is a number from 1", form.number.trim()))
+    });
+    let done = match asked {
+        Ok(asked) => registered(&app, &person, number, (asked, &form.date)).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
+        Err(error) => {
+            let text = refusal_text(&page_context, &error);
+            render(&app, &person, page_context, number, Some(text)).await
+        }
+    }
+}
+
+/// The document as it is kept, with its name: with its number once it is registered, or as it was issued.
+pub(super) async fn document(
+    app: &App,
+    person: &Person,
+    number: u64,
+    as_issued: bool,
+) -> Result<(String, Vec<u8>), Problem> {
+    let issued = kept(app, person, number).await?;
+    let part = if issued.registration.is_some() && !as_issued { IssuedPart::Registered } else { IssuedPart::Issued };
+    let found = app.read(&person.scope, move |reader| reader.issued_content(number, part)).await?;
+    let content = found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))?;
+    let mark = if part == IssuedPart::Registered { "-co-so" } else { "" };
+    Ok((format!("{}-v{}{mark}.docx", issued.report, issued.version), content))
+}
+
+/// Which of the two is wanted.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct DocumentQuery {
+    /// As it was issued, without a number, though it is registered since.
+    pub(super) as_issued: bool,
+}
+
+pub(crate) async fn docx(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+    Query(query): Query<DocumentQuery>,
+) -> PageResult {
+    match document(&app, &person, number, query.as_issued).await {
+        Ok((name, content)) => Ok(file::saved(&name, content)),
+        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
+    }
+}
+
+/// The same as a page that is read and printed.
+pub(crate) async fn print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(number): Path<u64>,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    let shown = async {
+        let issued = kept(&app, &person, number).await?;
+        let document = source(&app, &person, number).await?.document;
+        let registration = issued.registration.and_then(|one| Some((one.number, one.date.parse::<Date>().ok()?)));
+        Ok::<_, Problem>(match registration {
+            Some((number, date)) => with_number(document, number, date),
+            None => document,
+        })
+    };
+    match shown.await {
+        Ok(document) => Ok(file::page(&document, &part)),
+        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
+    }
+}

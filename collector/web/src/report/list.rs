@@ -1,0 +1,151 @@
+//! The page *Báo cáo*: what is due when by the law packs, how the quarters' reports stand, reports on other periods, and what was issued.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::{day_of, everywhere};
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show_again};
+use crate::person::Person;
+use crate::tone::Tone;
+use ioc_document::legal::PackKind;
+use ioc_document::wording;
+use ioc_report::ReportKey;
+use ioc_report::calendar::{self, DueReport, ReportStanding};
+use ioc_report::draft::{self, ReportState, Texts};
+use ioc_store::report::{DocumentSettings, IssuedReport};
+use ioc_store::{Reader, StoreError};
+
+/// Quarters that are listed: the present one and those before it.
+const QUARTERS: usize = 5;
+/// Issued versions on the page.
+const ISSUED_MAX: usize = 50;
+
+/// What is due by the law packs in force.
+pub(crate) fn calendar(app: &App, today: Date) -> Vec<DueReport> {
+    let config = app.config();
+    let kinds = [PackKind::Regulation, PackKind::Regime];
+    calendar::due(kinds.into_iter().filter_map(|kind| config.legal.in_force(kind, today)), today)
+}
+
+/// How many texts of a report people have not written: as its document has it where the facts are there.
+pub(crate) fn missing_of(app: &App, key: ReportKey, texts: &Texts, settings: &DocumentSettings) -> Option<usize> {
+    let day = day_of(app, ioc_common::clock::now());
+    let config = app.config();
+    let pack = config.legal.in_force(PackKind::Regulation, day)?;
+    if let Some(facts) = app.drafts.facts(key) {
+        let document = draft::document(&facts, texts, pack, draft::office(settings, 0), None);
+        return Some(document.blanks().len());
+    }
+    // Who mends gaps by when is asked for only where settings do not say it.
+    let lacks = |key: &str| texts.get(key).is_none_or(|text| text.trim().is_empty());
+    let named = draft::articles_of_people(pack).filter(|article| lacks(&draft::text_key(&article.number))).count();
+    let general = [draft::OVERVIEW, draft::OUTLOOK].into_iter().filter(|key| lacks(key)).count();
+    let known = !settings.unit.is_empty() && settings.mend_days > 0;
+    (known || named + general > 0).then_some(named + general)
+}
+
+pub(crate) fn texts_of(reader: &dyn Reader, key: ReportKey) -> Result<Texts, StoreError> {
+    Ok(reader.report_texts(&key.to_string())?.into_iter().map(|text| (text.key, text.text)).collect())
+}
+
+pub(crate) fn row_of(
+    app: &App,
+    reader: &dyn Reader,
+    key: ReportKey,
+    today: Date,
+) -> Result<ReportStanding, StoreError> {
+    let (settings, texts) = (reader.document_settings()?, texts_of(reader, key)?);
+    let issued = reader.issued_reports(Some(&key.to_string()), None, 1)?.into_iter().next();
+    let missing = missing_of(app, key, &texts, &settings);
+    Ok(ReportStanding::new(key, &settings, missing, issued, today))
+}
+
+/// The present quarter and those before it, as far as there is a record.
+pub(crate) fn quarters(app: &App, reader: &dyn Reader, today: Date) -> Result<Vec<ReportStanding>, StoreError> {
+    let since = reader.audit_since()?.map_or(today, |at| day_of(app, at));
+    let keys = std::iter::successors(Some(ReportKey::quarter_of(today)), |key| Some(key.before()));
+    keys.take(QUARTERS).take_while(|key| key.to() >= since).map(|key| row_of(app, reader, key, today)).collect()
+}
+
+#[derive(Template)]
+#[template(path = "reports.html")]
+struct ReportsPage {
+    page_context: PageContext,
+    rows: Vec<ReportStanding>,
+    calendar: Vec<DueReport>,
+    issued: Vec<IssuedReport>,
+    /// Nobody has said what the centre is called in documents.
+    unnamed: bool,
+    error: Option<String>,
+}
+
+impl ReportsPage {
+    const fn tone(row: &ReportStanding) -> Tone {
+        match row.state {
+            _ if row.late => Tone::Bad,
+            ReportState::Draft => Tone::Away,
+            ReportState::TextsMissing => Tone::Warning,
+            ReportState::Ready | ReportState::Issued => Tone::Good,
+        }
+    }
+
+    /// A day as people here write it.
+    fn date(text: &str) -> String {
+        text.parse::<Date>().map_or_else(|_| text.to_owned(), wording::short_date)
+    }
+
+    fn day(&self, day: &Date) -> String {
+        wording::short_date(*day)
+    }
+}
+
+/// A period that is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PeriodQuery {
+    from: String,
+    to: String,
+}
+
+/// The list; with a period the way to its report.
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(asked): Query<PeriodQuery>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    if let Err(problem) = everywhere(&person) {
+        return Err(Failure::new(page_context, problem));
+    }
+    let mut error = None;
+    if !asked.from.is_empty() || !asked.to.is_empty() {
+        let day = |text: &str| text.trim().parse::<Date>().ok();
+        match day(&asked.from).zip(day(&asked.to)).and_then(|(from, to)| ReportKey::new(from, to).ok()) {
+            Some(key) => return Ok(Redirect::to(&format!("/reports/{key}")).into_response()),
+            None => error = Some(page_context.t("reports-wrong-period")),
+        }
+    }
+    let today = day_of(&app, page_context.now);
+    let with = app.clone();
+    let found = app
+        .read(&page_context.scope, move |reader| {
+            let unnamed = reader.document_settings()?.agency.is_empty();
+            Ok((quarters(&with, reader, today)?, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed))
+        })
+        .await;
+    match found {
+        Ok((rows, issued, unnamed)) => {
+            let calendar = calendar(&app, today);
+            let refused = error.is_some();
+            Ok(show_again(&ReportsPage { page_context, rows, calendar, issued, unnamed, error }, refused))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}

@@ -1,0 +1,251 @@
+//! Documents of one thing: the record of an incident (10.2c), the hand-over of a shift, the record of maintenance (11), the certificate of restore (7).
+//! They are made when somebody asks, of what that person may see, and are not kept.
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::file::{self, PartQuery};
+use crate::app::App;
+use crate::maintenance::visible_windows;
+use crate::page::{Failure, PageResult, page_context};
+use crate::person::Person;
+use crate::personal_data;
+use crate::problem::Problem;
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::id::IncidentId;
+use ioc_document::model::Document;
+use ioc_document::report::restore::RestoreCertificate;
+use ioc_engine::config::Config;
+use ioc_judge::duty::calendar::{self, Shift};
+use ioc_judge::duty::{Cover, Rota};
+use ioc_report::draft;
+use ioc_report::record::{self, ShiftFacts};
+use ioc_store::Right;
+
+/// How far around now a shift is looked for, milliseconds: turns are a month at most.
+const AROUND_MS: i64 = 32 * 86_400_000;
+
+/// As what a document is wanted.
+#[derive(Debug, Clone, Copy)]
+enum As {
+    Docx,
+    Page,
+}
+
+fn given(document: &Document, name: &str, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
+    match wanted {
+        As::Page => Ok(file::page(document, part)),
+        As::Docx => Ok(file::saved(&format!("{name}.docx"), file::bytes(document)?)),
+    }
+}
+
+async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Problem> {
+    // Whoever may not see who people are reads by which account they acted, as on the page.
+    let names = person.may(Right::Personal);
+    let found = app
+        .read(&person.scope, move |reader| {
+            let Some(whole) = reader.incident(IncidentId(id))? else { return Ok(None) };
+            let device = whole.0.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
+            let accounts = if names { reader.accounts()? } else { Vec::new() };
+            Ok(Some((whole, device, reader.document_settings()?, accounts)))
+        })
+        .await?;
+    let (mut whole, device, settings, accounts) =
+        found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    personal_data::reveal_incident(app, person, &mut whole.0, &mut whole.1, &mut []).await;
+    let info = device.as_ref().map(|record| &record.info);
+    let named = accounts.into_iter().filter(|account| !account.full_name.is_empty());
+    let names = named.map(|account| (account.name, account.full_name)).collect();
+    Ok(record::incident(&whole, info, &names, draft::office(&settings, 0), &app.config().timezone))
+}
+
+async fn incident_as(app: &App, person: &Person, id: u64, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
+    let document = incident(app, person, id).await?;
+    given(&document, &format!("bien-ban-su-co-{id:06}"), part, wanted)
+}
+
+pub(crate) async fn incident_docx(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> PageResult {
+    let made = incident_as(&app, &person, id, &PartQuery::default(), As::Docx).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+pub(crate) async fn incident_print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    let made = incident_as(&app, &person, id, &part, As::Page).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+/// Which shift is handed over.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct ShiftQuery {
+    /// The rota; the first of the plan without.
+    rota: String,
+    /// The shift before the present one: it has just ended.
+    last: bool,
+}
+
+/// The shift that is handed over, and the one after it.
+fn shift_of(config: &Config, covers: &[Cover], asked: &ShiftQuery, now: Timestamp) -> Option<ShiftFacts> {
+    let plan = &config.plan;
+    let rota: &Rota = plan.rotas.iter().find(|rota| asked.rota.is_empty() || rota.id == asked.rota)?;
+    let all = calendar::shifts(rota, covers, now.plus_millis(-AROUND_MS), now.plus_millis(AROUND_MS));
+    let present = all.iter().position(|shift| shift.from <= now && now < shift.until)?;
+    let place = if asked.last { present.checked_sub(1)? } else { present };
+    let named = |shift: &Shift| {
+        let name = |id: &String| plan.person(id).map_or_else(|| id.clone(), |person| person.name.clone());
+        shift.people.iter().map(name).collect::<Vec<_>>()
+    };
+    let shift = all.get(place)?;
+    Some(ShiftFacts {
+        rota: rota.name.clone(),
+        from: shift.from,
+        until: shift.until,
+        giving: named(shift),
+        taking: all.get(place + 1).map(named).unwrap_or_default(),
+    })
+}
+
+async fn shift_as(
+    app: &App,
+    person: &Person,
+    asked: ShiftQuery,
+    part: &PartQuery,
+    wanted: As,
+) -> Result<Response, Problem> {
+    super::everywhere(person)?;
+    let (config, now) = (app.config(), clock::now());
+    let document = app
+        .read(&person.scope, move |reader| {
+            let Some(facts) = shift_of(&config, &reader.covers()?, &asked, now) else { return Ok(None) };
+            let office = draft::office(&reader.document_settings()?, 0);
+            record::shift(reader, &facts, office, &config.timezone, now).map(Some)
+        })
+        .await?;
+    let document = document.ok_or_else(|| {
+        Problem::not_found("there is no such shift; mend: the duty plan needs a rota with people, docs/duty.md")
+    })?;
+    given(&document, "bien-ban-ban-giao-ca-truc", part, wanted)
+}
+
+pub(crate) async fn shift_docx(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(asked): Query<ShiftQuery>,
+) -> PageResult {
+    let made = shift_as(&app, &person, asked, &PartQuery::default(), As::Docx).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+pub(crate) async fn shift_print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(asked): Query<ShiftQuery>,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    let made = shift_as(&app, &person, asked, &part, As::Page).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+async fn maintenance_as(
+    app: &App,
+    person: &Person,
+    id: u64,
+    part: &PartQuery,
+    wanted: As,
+) -> Result<Response, Problem> {
+    let (config, now, access) = (app.config(), clock::now(), person.scope.clone());
+    let document = app
+        .read(&person.scope, move |reader| {
+            let planned = visible_windows(reader, &access)?.into_iter().map(|window| (window, None));
+            // What is over names what was planned: it is for whoever reaches everywhere.
+            let over = if access.is_everywhere() { reader.windows_over(Timestamp::MIN)? } else { Vec::new() };
+            let over = over.into_iter().map(|(window, at)| (window, Some(at)));
+            let Some((window, gone)) = planned.chain(over).find(|(window, _)| window.id == id) else { return Ok(None) };
+            let office = draft::office(&reader.document_settings()?, 0);
+            record::maintenance(reader, (&window, gone), &config.rules, office, &config.timezone, now).map(Some)
+        })
+        .await?;
+    let document = document.ok_or_else(|| Problem::not_found(format!("there is no maintenance window {id}")))?;
+    given(&document, &format!("bien-ban-bao-tri-{id}"), part, wanted)
+}
+
+pub(crate) async fn maintenance_docx(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> PageResult {
+    let made = maintenance_as(&app, &person, id, &PartQuery::default(), As::Docx).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+pub(crate) async fn maintenance_print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    let made = maintenance_as(&app, &person, id, &part, As::Page).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
+    super::everywhere(person)?;
+    let drill = app.health.backups.status().drill;
+    let drill = drill.ok_or_else(|| Problem::not_found("no restore drill has been held; docs/backup.md says how"))?;
+    let settings = app.read(&person.scope, |reader| reader.document_settings()).await?;
+    let office = draft::office(&settings, 0);
+    let zone = app.config().timezone.clone();
+    let local = |at: Timestamp| {
+        let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+        moment.to_zoned_datetime(zone.clone()).datetime()
+    };
+    let document = record::restore(&RestoreCertificate {
+        responsible: office.signature.clone(),
+        office,
+        archive: drill.archive,
+        sha256: drill.sha256,
+        backed_up: local(drill.backup_made_at),
+        restored: local(drill.at),
+        took_ms: drill.took_ms,
+        failure: drill.failure,
+        checks: drill.checks,
+        tables: drill.tables,
+        rows: drill.rows,
+        files: drill.files,
+        bytes: drill.plain_bytes,
+        product: drill.product,
+    });
+    given(&document, "bien-ban-dien-tap-phuc-hoi", part, wanted)
+}
+
+pub(crate) async fn restore_docx(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let made = restore_as(&app, &person, &PartQuery::default(), As::Docx).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
+
+pub(crate) async fn restore_print(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(part): Query<PartQuery>,
+) -> PageResult {
+    let made = restore_as(&app, &person, &part, As::Page).await;
+    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+}
