@@ -75,7 +75,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
-    let retention_reader = store.reader()?;
+    let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
     let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -112,6 +112,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         remote_rows,
         examine_reader,
         retention_reader,
+        counting_reader,
         search_index,
     };
     run_beside.begin(&engine, &config_receiver, &config.data, &health);
@@ -157,6 +158,7 @@ struct BackgroundReaders {
     remote_rows: StoreRows,
     examine_reader: Box<dyn Reader>,
     retention_reader: Box<dyn Reader>,
+    counting_reader: Box<dyn Reader>,
     search_index: Box<dyn SearchIndex>,
 }
 
@@ -172,6 +174,8 @@ impl BackgroundReaders {
         tokio::spawn(crate::remote_write::run(self.remote_rows, data.to_owned(), configs, counters, to));
         let (to, configs, counters) = shared();
         tokio::spawn(crate::retention::run(to, self.retention_reader, configs, counters));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::records_count::run(to, self.counting_reader, configs, counters));
         tokio::spawn(crate::search_index::run(engine.clone(), self.search_index));
         tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
     }

@@ -68,6 +68,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
         | Command::EndHold { .. }
+        | Command::BeginDeletion { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. } | Command::AttestBackup { device, .. } => {
             (Requester::Person(Right::Handle), Target::Device(device.clone()))
@@ -102,6 +103,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::AwaitCommit
         | Command::Reload(_)
         | Command::Expire { .. }
+        | Command::DeletionsAhead(_)
         | Command::NumbersDeleted(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
@@ -326,6 +328,15 @@ mod tests {
                 },
             ),
             (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
+            (
+                Right::Administer,
+                Command::BeginDeletion {
+                    class: ioc_store::retention::RecordClass::Events,
+                    reason: actor(),
+                    name: actor(),
+                    actor: actor(),
+                },
+            ),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
