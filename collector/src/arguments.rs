@@ -459,6 +459,17 @@ pub enum RecordsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Have a rule that is new or shorter delete from now on: it waits for the grace of retention.toml otherwise.
+    BeginDeletion {
+        /// The class, such as events.
+        class: String,
+        /// Why it need not wait.
+        #[arg(long)]
+        reason: String,
+        /// Your name.
+        #[arg(long)]
+        name: String,
+    },
     /// Legal holds: what they are on is not deleted before a named person ends them.
     Hold {
         /// The command.

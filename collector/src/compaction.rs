@@ -11,7 +11,6 @@ use tokio::runtime;
 use tokio::sync::watch;
 
 use ioc_common::clock;
-use ioc_common::config::SpanWithin;
 
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
@@ -20,6 +19,8 @@ use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::compaction::{CompactionProgress, CompactionResult, Compactor, WINDOW_ROWS, due_row, past_chunk};
+use ioc_store::history::Tier;
+use ioc_store::retention::RecordClass;
 use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
@@ -176,7 +177,12 @@ impl CompactionTask {
         }
         // While the clock is in doubt nobody knows how old anything is.
         if rounds.deleting && self.health.clock().unconfirmed_ms().is_none() {
-            let keep_ms = config.history_keep.map(SpanWithin::as_millis);
+            // What a rule that waits would delete begins before all that is there.
+            let rules = reader.retention_rules()?;
+            let keep_ms = Tier::ALL.map(|tier| {
+                let waits = config.retention.waits_until(&rules, RecordClass::of_tier(tier), now).is_some();
+                if waits { now.as_millis() } else { config.history_keep[usize::from(tier.number())].as_millis() }
+            });
             let share_pct = self.cpu_share_pct(compactor, 0, 1);
             if self.slices(compactor, share_pct, &mut |compactor| compactor.delete(keep_ms, now))? {
                 rounds.deleting = false;

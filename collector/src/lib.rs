@@ -17,6 +17,7 @@ pub mod integrity_check;
 pub mod notify;
 mod panics;
 pub mod records;
+mod records_count;
 pub mod remote_write;
 mod retention;
 pub mod search_index;

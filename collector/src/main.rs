@@ -123,6 +123,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         CliCommand::Records { command: RecordsCommand::Retention { json } } => {
             say(&records::kept::retention(&runtime, config.language, json).await?)
         }
+        CliCommand::Records { command: RecordsCommand::BeginDeletion { class, reason, name } } => {
+            say(&records::kept::begin_deletion(&runtime, &class, &reason, &name).await?)
+        }
         CliCommand::Records { command: RecordsCommand::Hold { command } } => {
             say(&records::kept::hold(&runtime, command).await?)
         }

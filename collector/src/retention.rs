@@ -34,6 +34,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Records of one turn: it begins with few, and takes more while a commit deletes all of them in its time.
 const TURN_MIN: usize = 16;
 const TURN_MAX: usize = 512;
+/// Records that are looked at in one turn where all of them are held.
+const LOOK_MAX: usize = 4096;
 /// Who may read what is exported: the collector and its group.
 const MODE: u32 = 0o640;
 /// Bytes of the records of one turn, about: what is behind them waits.
@@ -97,19 +99,27 @@ struct RetentionTask {
 }
 
 impl RetentionTask {
-    /// Goes through all classes once.
+    /// Goes through all classes once. One that fails keeps no other from its turn; the first reason is told.
     fn round(&self) -> Result<(), RetentionError> {
+        let mut first = Ok(());
         for class in RecordClass::ALL {
             let mut after = Cursor::default();
             let mut limit = TURN_MIN;
-            while let Some(next) = self.turn(class, after, &mut limit)? {
-                after = next;
+            loop {
+                match self.turn(class, after, &mut limit) {
+                    Ok(Some(next)) => after = next,
+                    Ok(None) => break,
+                    Err(error) => {
+                        first = first.and(Err(error));
+                        break;
+                    }
+                }
                 if !self.sleep(PAUSE) {
                     return Ok(());
                 }
             }
         }
-        Ok(())
+        first
     }
 
     /// One turn; gives where the next one begins, none when the class is done.
@@ -118,24 +128,31 @@ impl RetentionTask {
         if self.health.clock().unconfirmed_ms().is_some() {
             return Ok(None);
         }
-        let config = Arc::clone(&self.config.borrow());
+        let (config, now) = (Arc::clone(&self.config.borrow()), clock::now());
         // Those of requests go as they expire.
         let rule = config.retention.of(class).filter(|rule| rule.class != RecordClass::Enrolments);
         let Some((rule, keep)) = rule.and_then(|rule| Some((rule, rule.keep?))) else { return Ok(None) };
-        let before = clock::now().plus_millis(-keep.as_millis());
-        let read = |after| self.reader.past_records(class, before, after, *limit);
-        let seen = read(after)?;
+        if config.retention.waits_until(&self.reader.retention_rules()?, class, now).is_some() {
+            return Ok(None);
+        }
+        let before = now.plus_millis(-keep.as_millis());
+        // Before the records: what is held from then on is asked again by the commit.
+        let holds_seen = self.reader.holds()?.iter().map(|hold| hold.number).max().unwrap_or(0);
+        let seen = self.reader.past_records(class, before, after, *limit)?;
         let Some(first) = seen.iter().position(|one| !one.stays) else {
+            // However many are held, what is behind them has its turn in this round.
+            *limit = (*limit * 2).min(LOOK_MAX);
             return Ok(seen.last().map(|one| one.cursor));
         };
         // What stays before it is not looked at again.
         let after = first.checked_sub(1).and_then(|place| seen.get(place)).map_or(after, |one| one.cursor);
+        *limit = (*limit).min(TURN_MAX);
         let mut bytes = 0;
         let fits = |one: &&PastRecord| {
             bytes += one.line.len();
             bytes <= TURN_BYTES
         };
-        let going: Vec<&PastRecord> = seen.iter().filter(|one| !one.stays).take_while(fits).collect();
+        let going: Vec<&PastRecord> = seen.iter().filter(|one| !one.stays).take(*limit).take_while(fits).collect();
         // One that is larger than all of that goes by itself.
         let going = if going.is_empty() { seen.iter().skip(first).take(1).collect() } else { going };
         let exported = match (rule.end, &config.retention.export_to) {
@@ -143,8 +160,8 @@ impl RetentionTask {
             _ => String::new(),
         };
         let records = going.iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
-        self.runtime.block_on(self.engine.command(Command::Expire { class, records, exported }))?;
-        let left = read(after)?;
+        self.runtime.block_on(self.engine.command(Command::Expire { class, records, holds_seen, exported }))?;
+        let left = self.reader.past_records(class, before, after, *limit)?;
         let left = left.iter().find(|one| !one.stays).map(|one| one.key);
         match left.and_then(|key| going.iter().position(|one| one.key == key)) {
             // Nothing went: somebody changed it, or holds it since. It waits for the next round.

@@ -75,7 +75,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
-    let (retention_reader, stamp_reader, software_reader) = (store.reader()?, store.reader()?, store.reader()?);
+    let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
+    let (stamp_reader, software_reader) = (store.reader()?, store.reader()?);
     let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -112,6 +113,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         remote_rows,
         examine_reader,
         retention_reader,
+        counting_reader,
         software_reader,
         stamp_reader,
         search_index,
@@ -161,6 +163,7 @@ struct BackgroundReaders {
     retention_reader: Box<dyn Reader>,
     stamp_reader: Box<dyn Reader>,
     software_reader: Box<dyn Reader>,
+    counting_reader: Box<dyn Reader>,
     search_index: Box<dyn SearchIndex>,
 }
 
@@ -179,6 +182,8 @@ impl BackgroundReaders {
         tokio::spawn(crate::timestamp::task::run(engine.clone(), self.stamp_reader, config.clone()));
         let (to, configs, _) = shared();
         tokio::spawn(crate::software_register::run(to, self.software_reader, configs));
+        let (to, configs, counters) = shared();
+        tokio::spawn(crate::records_count::run(to, self.counting_reader, configs, counters));
         tokio::spawn(crate::search_index::run(engine.clone(), self.search_index));
         tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
     }

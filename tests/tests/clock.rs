@@ -45,9 +45,11 @@ impl Scene {
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(sink::webhooks(listener, Arc::clone(&hooks), answer, false));
         let mut rig = Rig::new(&format!(
-            "[duty]\nfile = \"duty.toml\"\n[history]\nfold = \"1s\"\n[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n"
+            "[duty]\nfile = \"duty.toml\"\n[retention]\nfile = \"retention.toml\"\n[history]\nfold = \"1s\"\n[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n"
         ));
         std::fs::write(rig.dir().join("duty.toml"), PLAN).unwrap();
+        // What is past its time goes as soon as the clock is believed.
+        std::fs::write(rig.dir().join("retention.toml"), "[deletion]\ngrace = \"0s\"\n").unwrap();
         let offset = rig.dir().join("offset");
         let scene_offset = offset.clone();
         std::fs::write(&offset, "+0").unwrap();

@@ -13,6 +13,7 @@ mod backup_faults;
 mod browser;
 mod budgets;
 mod clock;
+mod deletions;
 mod document_history;
 mod documents;
 mod duty;

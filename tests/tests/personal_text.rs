@@ -186,6 +186,7 @@ const ROOMS: &[(&str, &str)] = &[
         "records",
         "an archive: answers of the API to who may read them, which records that; the export itself is recorded",
     ),
+    ("records_count", "nothing: how many records there are"),
     ("remote_write", "numbers, by a reader that leaves names out"),
     (
         "retention",

@@ -16,7 +16,7 @@ use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::report::DocumentSettings;
-use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
+use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
     AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover,
@@ -317,10 +317,23 @@ pub enum Command {
         name: String,
         actor: String,
     },
+    /// A rule that waits for the end of its grace deletes from now on.
+    BeginDeletion {
+        class: RecordClass,
+        /// Why, in one line.
+        reason: String,
+        /// Who means it, as above.
+        name: String,
+        actor: String,
+    },
+    /// What will be deleted once rules that are new or shorter have waited for the end of their grace: all of it, so that what is not in it is over.
+    DeletionsAhead(Vec<DeletionAhead>),
     /// Delete records that are past their time by the rule in force, each with the SHA-256 of its line.
     Expire {
         class: RecordClass,
         records: Vec<(i64, String)>,
+        /// The newest hold that whoever chose them had seen.
+        holds_seen: u64,
         /// The file that they were exported to; empty for none.
         exported: String,
     },
@@ -379,6 +392,16 @@ pub struct AssetChange {
     pub fields: BTreeMap<AssetField, String>,
     /// What the agent found in these is known not to be so.
     pub keep: Vec<AssetField>,
+}
+/// What a rule that waits will delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionAhead {
+    /// Records of which class.
+    pub class: RecordClass,
+    /// How many, as far as that was counted.
+    pub going: Counted,
+    /// From when on.
+    pub at: Timestamp,
 }
 
 /// What a token is to be good for.

@@ -11,6 +11,7 @@ use ioc_judge::Text;
 
 use crate::backup::BackupBoard;
 use crate::open_files::{self, OpenFiles};
+use crate::records_count::RecordsBoard;
 
 /// An engine that has not run for longer is stuck, milliseconds.
 const STUCK_MS: u64 = 60_000;
@@ -82,6 +83,8 @@ pub struct Health {
     open_files: OnceLock<OpenFiles>,
     /// How the collector's own backups stand.
     pub backups: BackupBoard,
+    /// How many records there are, as it was counted last.
+    pub records: RecordsBoard,
 }
 
 /// What the last integrity check of the store found.

@@ -25,6 +25,7 @@ pub mod payload_profile;
 pub mod pki;
 pub mod power_score;
 pub mod prometheus;
+pub mod records_count;
 pub mod replay;
 pub mod shutdown;
 pub mod software_catalogue;

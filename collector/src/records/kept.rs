@@ -24,8 +24,8 @@ pub async fn retention(runtime: &Path, language: Language, as_json: bool) -> any
     let mut said = String::new();
     for one in all.as_array().into_iter().flatten() {
         let keep = one["keep_s"].as_u64().map_or_else(|| "kept for good".to_owned(), |s| format!("kept {}", span(s)));
-        let count =
-            one["count"].as_u64().map_or_else(|| "none kept yet".to_owned(), |count| format!("{count} records"));
+        let none = if one["counted_at"].is_null() { "not counted yet" } else { "none kept yet" };
+        let count = one["count"].as_u64().map_or_else(|| none.to_owned(), |count| format!("{count} records"));
         let oldest = one["oldest"].as_str().map_or_else(String::new, |at| format!(" since {at}"));
         let last = one["last"]["at"].as_str().map_or_else(
             || "nothing deleted".to_owned(),
@@ -36,9 +36,26 @@ pub async fn retention(runtime: &Path, language: Language, as_json: bool) -> any
         if let Some(by) = one["by"].as_str().filter(|by| !by.is_empty()) {
             writeln!(said, "  by {by} {}", one["reason"].as_str().unwrap_or_default())?;
         }
+        if let Some(until) = one["waits_until"].as_str() {
+            writeln!(
+                said,
+                "  new or shorter: deletes nothing before {until}; past their time: {}",
+                counted(&one["going"])
+            )?;
+        }
         writeln!(said, "  {}", one["source"][language.as_str()].as_str().unwrap_or_default())?;
     }
     Ok(said)
+}
+
+/// Has a rule that waits delete from now on.
+///
+/// # Errors
+/// When the collector does not answer, or refuses.
+pub async fn begin_deletion(runtime: &Path, class: &str, reason: &str, name: &str) -> anyhow::Result<String> {
+    let path = format!("/api/v1/records/retention/{class}/begin");
+    cli::ask(runtime, "POST", &path, Some(json!({ "reason": reason, "name": name }))).await?;
+    Ok(format!("{class}: what is past its time goes from now on\n"))
 }
 
 /// Lists, sets and ends legal holds.
@@ -82,6 +99,9 @@ fn list(all: &Value) -> anyhow::Result<String> {
         if let Some(at) = one["ended_at"].as_str() {
             let said_of = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
             writeln!(said, "  ended {at} by {}: {}", said_of("ended_by"), said_of("end_reason"))?;
+        }
+        if one["counted_at"].is_null() && one["ended_at"].is_null() {
+            writeln!(said, "  what it keeps is being counted")?;
         }
         for kept in one["keeps"].as_array().into_iter().flatten() {
             writeln!(said, "  keeps {}: {}", text(&kept["class"])?, counted(&kept["held"]))?;

@@ -97,14 +97,6 @@ pub enum Change {
         /// What it says, JSON.
         body: String,
     },
-    /// The history of a device's document before one of its changes is forgotten: that change becomes the first that is known. What stood then
-    /// and later is still known. While the clock is in doubt nothing is forgotten.
-    DocumentChangesForgotten {
-        device: DeviceId,
-        name: String,
-        /// The number of the change ([`crate::document_history::ForgettableChanges`]).
-        below: u64,
-    },
     /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
     Software {
         device: DeviceId,
@@ -112,7 +104,8 @@ pub enum Change {
         at: Timestamp,
         report: Software,
     },
-    /// Only so many of a device's events stay, the newest, and those that are held; what goes leaves its evidence.
+    /// Only so many of a device's events stay, the newest, and those that are held; what goes leaves its evidence. A commit takes no more than it has
+    /// time for.
     EventsPruned { device: DeviceId, keep: u64 },
     /// Parts of software lists that never became whole go.
     SoftwareCleared { device: DeviceId },
@@ -208,10 +201,14 @@ pub enum Change {
     Request(Box<RequestRecord>),
     /// A machine that waits asked again.
     RequestSeen { id: String, at: Timestamp },
-    /// It has come in.
+    /// It has come in: it is not asked for by its number any more, and goes as others that waited.
     RequestGone(String),
     /// What has not asked since then waits no more, and goes unless it is held; what goes leaves its evidence.
-    RequestsPruned { before: Timestamp },
+    RequestsPruned {
+        before: Timestamp,
+        /// Else it waits no more, and stays: the rule of its class waits.
+        delete: bool,
+    },
     /// A token was used by a device.
     TokenUsed { digest: String, device: DeviceId, at: Timestamp },
     /// A certificate was issued.

@@ -12,12 +12,14 @@ mod damaged_documents;
 mod document_history;
 mod expected_backups;
 mod failures;
+mod legal_hold;
 mod limits;
 mod losses;
 mod outbox;
 mod person;
 mod products;
 mod report;
+mod requests;
 mod retention;
 mod search;
 mod value_marks;
@@ -72,7 +74,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         tickets,
         plans,
         accounts_and_tokens,
-        requests,
+        requests::requests,
         audit_chain,
         audit_stamps::audit_stamps,
         all_or_nothing,
@@ -93,7 +95,13 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,
-        retention::a_hold_keeps_every_class,
+        legal_hold::each_kind_of_hold_keeps_what_it_is_about_of_each_class,
+        legal_hold::what_was_joined_to_another_incident_is_held_with_it,
+        legal_hold::a_fault_and_a_notice_are_kept_as_long_as_they_are_themselves,
+        legal_hold::a_name_is_held_however_it_is_written,
+        legal_hold::what_a_device_has_too_much_of_goes_in_turns_and_not_when_it_is_held,
+        legal_hold::a_machine_that_has_come_in_goes_as_the_others_do,
+        legal_hold::the_history_of_a_document_is_held_up_to_the_last_version_that_is_meant,
         retention::what_goes_for_its_number_or_a_week_is_held_too,
         retention::nothing_goes_while_the_clock_is_in_doubt,
         retention::numbers_go_with_evidence_and_are_held,
@@ -567,42 +575,6 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
     store.commit(&[all_but("")]).expect("commits");
     assert!(reader.sessions("admin").expect("reads").is_empty());
     assert_eq!(reader.token("x").expect("reads"), None);
-}
-
-fn requests(open: Open<'_>, dir: &Path) {
-    let mut store = open(dir);
-    enrol(&mut *store, 1);
-    let request = RequestRecord {
-        id: "r".into(),
-        token: "t".into(),
-        at: at(1),
-        seen_at: at(2),
-        peer: "10.0.0.1".into(),
-        facts: Default::default(),
-        info: info(1),
-        base: None,
-        reasons: vec![ApprovalReason::Asked, ApprovalReason::Machine { device: id(2) }],
-        state: RequestState::Waiting,
-    };
-    let reader = store.reader().expect("reads");
-    store.commit(&[Change::Request(Box::new(request.clone()))]).expect("commits");
-    assert_eq!(reader.requests().expect("reads"), std::slice::from_ref(&request));
-    let approved = RequestRecord { state: RequestState::Approved, ..request };
-    store.commit(&[Change::Request(Box::new(approved.clone()))]).expect("commits");
-    assert!(reader.requests().expect("reads").is_empty());
-    assert_eq!(reader.requests_of(&id(1)).expect("reads"), std::slice::from_ref(&approved));
-    assert!(reader.requests_of(&id(2)).expect("reads").is_empty());
-    assert_eq!(reader.request("r").expect("reads"), Some(approved));
-    store.commit(&[Change::RequestsPruned { before: at(2) }]).expect("commits");
-    assert!(reader.request("r").expect("reads").is_some());
-    store.commit(&[Change::RequestGone("r".into())]).expect("commits");
-    assert_eq!(reader.request("r").expect("reads"), None);
-    let view = SavedView { account: "lan".into(), name: "Máy trạm".into(), query: "kind=workstation".into() };
-    store.commit(&[Change::View(view.clone())]).expect("commits");
-    assert_eq!(reader.views("lan").expect("reads"), std::slice::from_ref(&view));
-    assert!(reader.views("minh").expect("reads").is_empty());
-    store.commit(&[Change::View(SavedView { query: String::new(), ..view })]).expect("commits");
-    assert!(reader.views("lan").expect("reads").is_empty());
 }
 
 fn audit_chain(open: Open<'_>, dir: &Path) {

@@ -112,6 +112,8 @@ pub enum RequestState {
     Approved,
     /// The machine is told so when it asks again.
     Refused,
+    /// It has come in.
+    Enrolled,
 }
 
 /// A machine that asks to come in.

@@ -11,12 +11,12 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
-use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
-    ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
+    ClassSize, CountedSlice, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
@@ -81,14 +81,6 @@ pub trait Reader: Send {
 
     /// Changes of a device's documents, newest first, a page of them.
     fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError>;
-
-    /// Which of a device's changes, at most `limit`, can be forgotten so that what stood at `before` and later is still known.
-    fn forgettable_changes(
-        &self,
-        id: &DeviceId,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<ForgettableChanges, StoreError>;
 
     /// How many bytes what surveys of a device found has, by name.
     fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError>;
@@ -390,15 +382,24 @@ pub trait Reader: Send {
     /// Legal holds, those that hold first, then the newest.
     fn holds(&self) -> Result<Vec<Hold>, StoreError>;
 
-    /// How much a hold keeps of each class; none where that is not counted. It looks at no more than [`crate::retention::COUNTED_MAX`] records of
-    /// a class, the oldest.
-    fn held(&self, hold: u64) -> Result<Vec<(RecordClass, Option<Counted>)>, StoreError>;
-
     /// What legal holds keep of numbers.
     fn numbers_holds(&self) -> Result<Vec<NumbersHold>, StoreError>;
 
-    /// How much there is of each class.
-    fn class_tallies(&self) -> Result<Vec<ClassTally>, StoreError>;
+    /// How much there is of a class; none where nothing of it is kept. It counts all of them: for tasks in the background.
+    fn class_size(&self, class: RecordClass) -> Result<Option<ClassSize>, StoreError>;
+
+    /// Counts records of a class on behind one, at most `limit`: how many are held, by which holds, and how many would go that ended before a
+    /// moment. None for classes of which that is not counted.
+    fn count_records(
+        &self,
+        class: RecordClass,
+        before: Option<Timestamp>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Option<CountedSlice>, StoreError>;
+
+    /// What was deleted last of a class.
+    fn last_deletion(&self, class: RecordClass) -> Result<Option<Deletion>, StoreError>;
 
     /// What was deleted, the newest first, before a number.
     fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError>;

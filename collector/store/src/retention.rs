@@ -33,9 +33,9 @@ pub enum RecordClass {
     NumbersHour,
     /// Events of devices, and remarks on them.
     Events,
-    /// Faults that are no part of an incident that is still there.
+    /// Faults, as long as their incident is there, and as long as they are kept themselves.
     Faults,
-    /// Incidents that are closed, with timeline, faults, notices, tickets and files.
+    /// Incidents that are closed, with timeline, tickets and files.
     Incidents,
     /// Notices, and what became of them.
     Notices,
@@ -226,18 +226,27 @@ pub struct Counted {
 }
 
 /// How much there is of a class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassTally {
-    /// Which class.
-    pub class: RecordClass,
-    /// How many records, or chunks of numbers; none where nothing of the class is kept by this version.
-    pub count: Option<u64>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassSize {
+    /// How many records, or chunks of numbers.
+    pub count: u64,
     /// The moment of the oldest.
     pub oldest: Option<Timestamp>,
-    /// How many are held; none where that is not counted.
-    pub held: Option<Counted>,
-    /// What was deleted last.
-    pub last: Option<Deletion>,
+}
+
+/// What was counted of some records of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CountedSlice {
+    /// So many were looked at.
+    pub seen: u64,
+    /// Behind which record to go on; none at the end.
+    pub next: Option<i64>,
+    /// How many are held.
+    pub held: u64,
+    /// How many are past their time and would go.
+    pub going: u64,
+    /// How many each hold in force keeps, by its number.
+    pub by_hold: Vec<(u64, u64)>,
 }
 
 /// A record that is past its time.
@@ -245,7 +254,7 @@ pub struct ClassTally {
 pub struct PastRecord {
     /// What identifies it in its class.
     pub key: i64,
-    /// The record as evidence and exports have it, JSON in one line.
+    /// The record as evidence and exports have it, JSON in one line; empty for one that stays.
     pub line: String,
     /// It stays: a legal hold keeps it, or it belongs to what is kept.
     pub stays: bool,
@@ -272,6 +281,8 @@ pub struct Expiry {
     pub before: Timestamp,
     /// Which, each with the SHA-256 of its line, hex: one that has changed since is left, and what follows it.
     pub records: Vec<(i64, String)>,
+    /// The newest hold that whoever chose them had seen: one on a person that is newer keeps all changes of documents.
+    pub holds_seen: u64,
     /// When this is, for the evidence.
     pub at: Timestamp,
     /// The rule in force, in words, with who changed it last.
@@ -353,10 +364,16 @@ pub struct RetentionRule {
     pub class: RecordClass,
     /// How long, in words that are compared: another text is another rule.
     pub text: String,
+    /// How long, milliseconds; none for good.
+    pub keep_ms: Option<i64>,
+    /// What goes is written to a file first.
+    pub exports: bool,
     /// Who says so, as the configuration names them; empty for the default.
     pub by: String,
     /// Why, where it is shorter than the floor.
     pub reason: String,
     /// Since when it is in force.
     pub since: Timestamp,
+    /// Since when it has to wait before it deletes anything, as one that is new or shorter does; none where it need not, or a person had it begin.
+    pub grace_from: Option<Timestamp>,
 }

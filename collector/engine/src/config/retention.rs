@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_judge::Text;
-use ioc_store::retention::{REASON_MAX_CHARS, RecordClass};
+use ioc_store::retention::{REASON_MAX_CHARS, RecordClass, RetentionRule};
 
 const DAY_S: u64 = 86_400;
 /// Three months, as TCVN 14423:2026 asks of level 3.
@@ -19,6 +20,8 @@ const YEAR: Span = Span::secs(366 * DAY_S);
 const FIVE_YEARS: Span = Span::secs(1827 * DAY_S);
 /// How long a machine that asked to come in waits for a person.
 const REQUESTS_KEPT: Span = Span::secs(7 * DAY_S);
+/// Longest grace, milliseconds: a quarter.
+const GRACE_MAX_MS: u64 = 92 * DAY_S * 1000;
 /// Longest name of who decided, characters.
 const BY_MAX_CHARS: usize = 120;
 
@@ -119,8 +122,8 @@ fn source_of(class: RecordClass) -> Text {
             "TCVN 14423:2026: one month at level 2, three at level 3; Decree 333/2026 articles 16.6c, 20.3: 12 months (network service providers).",
         ),
         RecordClass::Faults => (
-            "Quyết định 1043 điều 6.3 (lỗi, sự cố có thời hạn lưu xác định); tối thiểu như nhật ký thiết bị.",
-            "Decision 1043 article 6.3 (errors have a defined retention); at least as long as events of devices.",
+            "Quyết định 1043 điều 6.3 (lỗi, sự cố có thời hạn lưu xác định); tối thiểu như nhật ký thiết bị, và cùng với sự cố của nó.",
+            "Decision 1043 article 6.3 (errors have a defined retention); at least as long as events of devices, and as long as its incident is there.",
         ),
         RecordClass::Incidents => (
             "Nghị định 356 điều 29.1c: 5 năm (lộ dữ liệu vị trí, sinh trắc); áp dụng cho mọi sự cố, tính từ khi đóng.",
@@ -139,8 +142,8 @@ fn source_of(class: RecordClass) -> Text {
             "Law on Archives 33/2024; Circular 10/2022/TT-BNV: reports that were issued are never deleted by themselves.",
         ),
         RecordClass::Documents => (
-            "Quyết định 1043 điều 6.3; TCVN 14423:2026, tối thiểu như nhật ký thiết bị. Phiên bản này không xoá gì, nhiều nhất 50.000 thay đổi mỗi kết quả khảo sát.",
-            "Decision 1043 article 6.3; TCVN 14423:2026, at least as long as events of devices. This version deletes none, and keeps at most 50,000 changes of each document.",
+            "Quyết định 1043 điều 6.3; TCVN 14423:2026, tối thiểu như nhật ký thiết bị. Hết hạn thì không xem lại được máy trước lúc ấy; nhiều nhất 50.000 thay đổi mỗi kết quả khảo sát.",
+            "Decision 1043 article 6.3; TCVN 14423:2026, at least as long as events of devices. What is left then says how a machine was since; at most 50,000 changes of each document.",
         ),
         RecordClass::Enrolments => (
             "Không văn bản nào nêu thời hạn: máy không hỏi lại trong một tuần thì thôi chờ. Ai duyệt, ai từ chối nằm trong nhật ký kiểm toán.",
@@ -155,6 +158,8 @@ fn source_of(class: RecordClass) -> Text {
 pub struct Retention {
     /// How often records that are past their time are looked for.
     pub every: SpanWithin<1_000, 604_800_000>,
+    /// How long a rule that is new or shorter waits before it deletes anything.
+    pub grace: SpanWithin<0, GRACE_MAX_MS>,
     /// Where they are exported to.
     pub export_to: Option<PathBuf>,
     /// All classes, in their order.
@@ -167,18 +172,28 @@ impl Retention {
     pub fn of(&self, class: RecordClass) -> Option<&ClassRule> {
         self.classes.iter().find(|rule| rule.class == class)
     }
+
+    /// Until when nothing of a class is deleted, by the rules as the store has them; none where that is over. A rule that the store does not have
+    /// yet waits for good.
+    #[must_use]
+    pub fn waits_until(&self, told: &[RetentionRule], class: RecordClass, now: Timestamp) -> Option<Timestamp> {
+        let Some(rule) = told.iter().find(|rule| rule.class == class) else { return Some(Timestamp::MAX) };
+        let until = rule.grace_from?.plus_millis(self.grace.as_millis());
+        (now < until).then_some(until)
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DeletionForm {
     every: SpanWithin<1_000, 604_800_000>,
+    grace: SpanWithin<0, GRACE_MAX_MS>,
     export_to: Option<Spanned<PathBuf>>,
 }
 
 impl Default for DeletionForm {
     fn default() -> Self {
-        Self { every: SpanWithin(Span::secs(3600)), export_to: None }
+        Self { every: SpanWithin(Span::secs(3600)), grace: SpanWithin(Span::secs(7 * DAY_S)), export_to: None }
     }
 }
 
@@ -199,6 +214,7 @@ struct Form {
     faults: Option<Spanned<ClassForm>>,
     incidents: Option<Spanned<ClassForm>>,
     notices: Option<Spanned<ClassForm>>,
+    documents: Option<Spanned<ClassForm>>,
 }
 
 /// Reads the classes; `numbers` is how long each tier of history is kept.
@@ -225,7 +241,7 @@ pub(super) fn parse(source: &Source, numbers: [Span; 3]) -> Result<Retention, Co
                 classes.push(fixed(class, Some(numbers[2]), ClassEnd::Delete));
                 continue;
             }
-            RecordClass::Audit | RecordClass::Reports | RecordClass::Documents => {
+            RecordClass::Audit | RecordClass::Reports => {
                 classes.push(fixed(class, None, ClassEnd::Never));
                 continue;
             }
@@ -237,25 +253,24 @@ pub(super) fn parse(source: &Source, numbers: [Span; 3]) -> Result<Retention, Co
             RecordClass::Faults => (&form.faults, FIVE_YEARS),
             RecordClass::Incidents => (&form.incidents, FIVE_YEARS),
             RecordClass::Notices => (&form.notices, FIVE_YEARS),
+            RecordClass::Documents => (&form.documents, FIVE_YEARS),
         };
-        let most = classes.iter().find(|rule| rule.class == RecordClass::Incidents).and_then(|rule| rule.keep);
-        let most = most.filter(|_| class == RecordClass::Notices);
-        classes.push(check(source, class, form.as_ref(), (default, most), export_to.is_some())?);
+        classes.push(check(source, class, form.as_ref(), default, export_to.is_some())?);
     }
-    Ok(Retention { every: form.deletion.every, export_to: export_to.map(|(_, path)| path), classes })
+    let DeletionForm { every, grace, .. } = form.deletion;
+    Ok(Retention { every, grace, export_to: export_to.map(|(_, path)| path), classes })
 }
 
-/// Checks a class; `most` is the longest that it can be kept.
+/// Checks a class.
 fn check(
     source: &Source,
     class: RecordClass,
     form: Option<&Spanned<ClassForm>>,
-    (default, most): (Span, Option<Span>),
+    default: Span,
     exports: bool,
 ) -> Result<ClassRule, ConfigError> {
-    let shorter = most.map_or(default, |most| default.min(most));
     let plain =
-        ClassRule { class, keep: Some(shorter), end: ClassEnd::Delete, by: String::new(), reason: String::new() };
+        ClassRule { class, keep: Some(default), end: ClassEnd::Delete, by: String::new(), reason: String::new() };
     let Some(form) = form else { return Ok(plain) };
     let (place, form) = (form.span(), form.get_ref());
     let by = line(source, form.by.as_ref(), BY_MAX_CHARS)?;
@@ -264,24 +279,12 @@ fn check(
     let keep_place = form.keep.as_ref().map_or_else(|| place.clone(), Spanned::span);
     let end = form.end.as_ref().map_or(ClassEnd::Delete, |end| *end.get_ref());
     let name = class.as_str();
-    if let (Some(most), Some(set)) = (most, &form.keep)
-        && keep.is_none_or(|keep| keep > most)
-        // What is shipped stands for the default.
-        && keep != Some(default)
-    {
-        let message = format!(
-            "found {name} kept {}; allowed is up to {most}, as long as incidents, with which they go",
-            set.get_ref()
-        );
-        return Err(source.fault(set.span(), &message, "keep them as long as incidents, or less"));
-    }
-    let keep = if keep == Some(default) { Some(shorter) } else { keep };
     if let (Some(end_place), ClassEnd::Export, false) = (&form.end, end, exports) {
         let message = format!("found end = \"export\" of {name} without a directory");
         return Err(source.fault(end_place.span(), &message, "name it as export_to in [deletion]"));
     }
     let least = floor(class);
-    if keep.is_some_and(|keep| keep < least && keep != shorter) && reason.is_empty() {
+    if keep.is_some_and(|keep| keep < least) && reason.is_empty() {
         let message = format!(
             "found {name} kept {} without a reason; the floor is {least}: {}",
             keep.map_or_else(String::new, |keep| keep.to_string()),
@@ -372,11 +375,35 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_kept_no_longer_than_their_incidents() {
-        let shorter = "[incidents]\nkeep = \"800d\"\nby = \"An\"\nreason = \"x\"\n";
-        let read_shorter = read(shorter).expect("allowed");
-        assert_eq!(read_shorter.of(RecordClass::Notices).and_then(|rule| rule.keep), Some(Span::secs(800 * DAY_S)));
-        let fault = read(&format!("{shorter}[notices]\nkeep = \"900d\"\nby = \"An\"\n")).expect_err("longer");
-        assert!(fault.line == 6 && fault.message.contains("800d"), "{fault}");
+    fn each_class_is_kept_as_long_as_itself_says() {
+        let read = read(
+            "[incidents]\nkeep = \"800d\"\nby = \"An\"\nreason = \"x\"\n[faults]\nkeep = \"never\"\nby = \"An\"\n\
+             [notices]\nkeep = \"900d\"\nby = \"An\"\n[documents]\nkeep = \"92d\"\nby = \"An\"\n",
+        )
+        .expect("allowed");
+        let keep = |class| read.of(class).and_then(|rule| rule.keep).map(|keep| keep.as_millis() / 86_400_000);
+        assert_eq!((keep(RecordClass::Incidents), keep(RecordClass::Faults)), (Some(800), None));
+        assert_eq!((keep(RecordClass::Notices), keep(RecordClass::Documents)), (Some(900), Some(92)));
+    }
+
+    #[test]
+    fn a_rule_waits_until_its_grace_is_over_and_one_that_is_not_known_for_good() {
+        let read = read("[deletion]\ngrace = \"2d\"\n").expect("allowed");
+        let at = |day: i64| Timestamp::from_millis(day * 86_400_000);
+        let rule = |grace_from| RetentionRule {
+            class: RecordClass::Events,
+            text: String::new(),
+            keep_ms: None,
+            exports: false,
+            by: String::new(),
+            reason: String::new(),
+            since: at(1),
+            grace_from,
+        };
+        let waits = |rules: &[RetentionRule], now| read.waits_until(rules, RecordClass::Events, now);
+        assert_eq!(waits(&[], at(900)), Some(Timestamp::MAX));
+        assert_eq!(waits(&[rule(Some(at(1)))], at(2)), Some(at(3)));
+        assert_eq!(waits(&[rule(Some(at(1)))], at(3)), None);
+        assert_eq!(waits(&[rule(None)], at(1)), None);
     }
 }

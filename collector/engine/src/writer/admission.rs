@@ -26,6 +26,8 @@ const DOCUMENTS_OF_ALL_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Most events that are kept of one device, the newest; they are thinned out when there are this many more.
 const EVENTS_MAX: u64 = 100_000;
 const EVENTS_SLACK: u64 = 5_000;
+/// Beyond that, what is too much is deleted at every so many: fewer than one commit deletes.
+const PRUNE_EVERY: u64 = 250;
 /// Most items of software that are kept of one device: a whole list, and one beside it that is on its way.
 const ITEMS_MAX: u64 = 2 * LIST_MAX_ITEMS as u64;
 /// Longest outcome of settings.
@@ -176,7 +178,7 @@ impl Engine {
             None => self.reader.records_count(&subject, RecordKind::Events, EVENTS_MAX + EVENTS_SLACK).unwrap_or(0),
         } + 1;
         let over = kept > EVENTS_MAX + EVENTS_SLACK;
-        usage.events.insert(subject.clone(), if over { EVENTS_MAX } else { kept });
+        usage.events.insert(subject.clone(), if over { EVENTS_MAX + EVENTS_SLACK - PRUNE_EVERY } else { kept });
         if over {
             self.batch.changes.push(Change::EventsPruned { device: subject, keep: EVENTS_MAX });
         }

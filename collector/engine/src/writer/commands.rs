@@ -112,7 +112,13 @@ impl Engine {
                 self.set_hold(target, (from, until), &reason, (&name, &actor), now)
             }
             Command::EndHold { number, reason, name, actor } => self.end_hold(number, &reason, (&name, &actor), now),
-            Command::Expire { class, records, exported } => self.expire(class, records, exported, now),
+            Command::BeginDeletion { class, reason, name, actor } => {
+                self.begin_deletion(class, &reason, (&name, &actor), now)
+            }
+            Command::DeletionsAhead(all) => self.announce_deletions(&all, now),
+            Command::Expire { class, records, holds_seen, exported } => {
+                self.expire(class, records, (holds_seen, exported), now)
+            }
             Command::NumbersDeleted(deleted) => self.numbers_deleted(deleted, now),
             Command::SetDocumentSettings { settings, actor } => self.set_document_settings(&settings, &actor, now),
             Command::WriteReport { report, texts, actor } => self.write_report(&report, &texts, &actor, now),

@@ -17,6 +17,7 @@ use crate::command::{Answer, CommandError, NewToken};
 use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
 use ioc_common::random;
 use ioc_store::NewDevice;
+use ioc_store::retention::RecordClass;
 use ioc_store::template::one_line;
 use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, StoreError, TokenRecord};
 
@@ -210,7 +211,9 @@ impl Engine {
     pub(super) fn expire_requests(&mut self, now: Timestamp) {
         if self.boot_ms.saturating_sub(self.requests_seen_ms) >= FORGET_MS {
             self.requests_seen_ms = self.boot_ms;
-            self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
+            let (rules, class) = (&self.retention_rules, RecordClass::Enrolments);
+            let delete = self.config.retention.waits_until(rules, class, now).is_none();
+            self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS), delete });
         }
     }
 
@@ -339,7 +342,7 @@ impl Engine {
         // Those that a person approved and that did not come for their certificate yet, too.
         let known = self.reader.requests_of(device).map_err(|error| unread(&error))?;
         for request in pending::requests_after(known, &self.batch.changes).into_values() {
-            if request.info.id == *device && request.state != RequestState::Refused {
+            if request.info.id == *device && matches!(request.state, RequestState::Waiting | RequestState::Approved) {
                 let refused = RequestRecord { state: RequestState::Refused, ..request };
                 self.batch.changes.push(Change::Request(Box::new(refused)));
             }

@@ -324,7 +324,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     };
     // The first record behind those of the copy: what devices witnessed of the log from there on is explained by it.
     if let Some(restored) = restored {
-        engine.declare_restore(&restored, now);
+        engine.declare_restore(&restored, now)?;
     }
     engine.take_effects(effects, now);
     engine.report_store_losses(now);

@@ -18,7 +18,6 @@ macro_rules! of_other_records {
             | Change::Event { .. }
             | Change::Losses { .. }
             | Change::Document { .. }
-            | Change::DocumentChangesForgotten { .. }
             | Change::Software { .. }
             | Change::EventsPruned { .. }
             | Change::SoftwareCleared { .. }

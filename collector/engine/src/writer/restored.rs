@@ -15,8 +15,8 @@ use ioc_store::{Change, Reader, StoreError};
 /// mails, tickets and minutes under a number of then stays another incident than any from now on.
 const INCIDENTS_LEFT_OUT_MIN: u64 = 1000;
 const MINUTE_MS: i64 = 60_000;
-/// Most enrolment tokens that are looked at.
-const TOKENS_MAX: usize = 100_000;
+/// Enrolment tokens that are read at a time.
+const TOKENS_AT_ONCE: usize = 1000;
 
 impl Engine {
     /// The seam of a restore is closed for whoever got a certificate since, whatever became of it, and for whoever was kept out: what was
@@ -57,32 +57,32 @@ impl Engine {
 
     /// Sessions, tokens of programs and enrolment tokens are as they were at the backup: those that were ended or used since would be good
     /// again. Which these are nobody can say, so all of them end.
-    fn end_what_was_open(&mut self, actor: &str, now: Timestamp) {
+    fn end_what_was_open(&mut self, actor: &str, now: Timestamp) -> Result<(), StoreError> {
         let why = "the store was restored from a backup";
-        match self.reader.accounts() {
-            Ok(accounts) => {
-                for account in accounts {
-                    let (account, except) = (account.name, String::new());
-                    self.record(now, actor, AuditLogAction::AccountSessionsEnded, &account, why);
-                    self.batch.changes.push(Change::SessionsEnded { account, except });
-                }
-            }
-            Err(error) => tracing::error!(%error, "sessions of before the restore could not be ended"),
+        for account in self.reader.accounts()? {
+            let (account, except) = (account.name, String::new());
+            self.record(now, actor, AuditLogAction::AccountSessionsEnded, &account, why);
+            self.batch.changes.push(Change::SessionsEnded { account, except });
         }
-        match self.reader.tokens(None, TOKENS_MAX) {
-            Ok(tokens) => {
-                for token in tokens.into_iter().filter(|token| token.refusal(now).is_none()) {
-                    let detail = format!("{}: {why}", token.digest);
-                    self.record(now, actor, AuditLogAction::TokenEnded, &token.label, &detail);
-                    self.batch.changes.push(Change::TokenEnded { digest: token.digest, at: now });
-                }
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.reader.tokens(after.as_deref(), TOKENS_AT_ONCE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.digest.clone());
+            for token in page.into_iter().filter(|token| token.refusal(now).is_none()) {
+                let detail = format!("{}: {why}", token.digest);
+                self.record(now, actor, AuditLogAction::TokenEnded, &token.label, &detail);
+                self.batch.changes.push(Change::TokenEnded { digest: token.digest, at: now });
             }
-            Err(error) => tracing::error!(%error, "enrolment tokens of before the restore could not be ended"),
         }
     }
 
-    /// The store was restored from a backup, and somebody said so.
-    pub(super) fn declare_restore(&mut self, told: &RestoreDeclaration, now: Timestamp) {
+    /// The store was restored from a backup, and somebody said so. Where what was open then cannot be ended, the restore is not declared: the
+    /// collector does not start, and the next start declares it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when accounts or enrolment tokens cannot be read.
+    pub(super) fn declare_restore(&mut self, told: &RestoreDeclaration, now: Timestamp) -> Result<(), StoreError> {
         let (archive, as_of) = (&told.archive, told.backup_made_at);
         let detail = format!(
             "from {archive} (sha256 {}), as of {as_of}, commit {}, audit record {}; restored at {} by {}: {}",
@@ -91,7 +91,7 @@ impl Engine {
         self.record(now, &told.actor, AuditLogAction::StoreRestored, "ioc-watch.db", &detail);
         let minutes = now.millis_since(as_of).max(0) / MINUTE_MS;
         self.state.skip_incidents(INCIDENTS_LEFT_OUT_MIN.saturating_add(minutes.unsigned_abs()));
-        self.end_what_was_open(&told.actor, now);
+        self.end_what_was_open(&told.actor, now)?;
         let (of, when) = (local(as_of, &self.config), local(told.at, &self.config));
         let (who, why) = (&told.actor, &told.reason);
         let reason = Text::new(
@@ -126,6 +126,7 @@ impl Engine {
             by = who,
             "the store was restored from a backup as of {as_of}; it stands in the audit log and as an incident"
         );
+        Ok(())
     }
 }
 
@@ -196,6 +197,53 @@ mod tests {
         // A number that may stand in a mail or a ticket of then is given to no other incident, over restarts, too.
         assert!(incidents[0].id.0 > INCIDENTS_LEFT_OUT_MIN, "{:?}", incidents[0].id);
         assert!(incidents.len() == 1 && incidents[0].title.en.contains("restored from a backup"), "{incidents:?}");
+    }
+
+    #[test]
+    fn a_restore_is_not_declared_while_what_was_open_then_cannot_be_ended() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut before = Rig::open(dir.path(), &machine);
+        before.register("srv-1");
+        let account = crate::account::with_hash("lan", Role::Administrator, String::new(), before.engine.time.now());
+        before.engine.batch.changes.push(Change::Account(account));
+        before.command(Command::AwaitCommit).expect("kept");
+        drop(before);
+        // What stands in the log is put into the file.
+        drop(ioc_store::open(dir.path()).expect("opens"));
+        let path = dir.path().join("ioc-watch.db");
+        let swap = |from: &[u8], to: &[u8]| {
+            let mut bytes = std::fs::read(&path).expect("reads");
+            let places: Vec<usize> =
+                (0..bytes.len() - from.len()).filter(|place| bytes[*place..].starts_with(from)).collect();
+            assert!(!places.is_empty());
+            places.iter().for_each(|place| bytes[*place..*place + to.len()].copy_from_slice(to));
+            std::fs::write(&path, bytes).expect("writes");
+        };
+        swap(b"administrator", b"administratox");
+        let told = RestoreDeclaration {
+            archive: "a.tar".to_owned(),
+            sha256: "ab".repeat(32),
+            backup_made_at: Timestamp::from_millis(1_790_000_000_000),
+            commits: 7,
+            audit_number: 3,
+            at: Timestamp::from_millis(1_790_000_100_000),
+            actor: "local:0".to_owned(),
+            reason: "disk replaced".to_owned(),
+        };
+        let start = || {
+            let mut deps = deps(dir.path(), &machine, |store| store);
+            deps.restored = Some(told.clone());
+            super::super::build(deps)
+        };
+        assert!(start().is_err(), "the collector does not start");
+        let reader = ioc_store::open(dir.path()).expect("opens").reader().expect("reads");
+        assert!(reader.audit_before(None, "store.restored", 5).expect("read").is_empty());
+        drop(reader);
+        swap(b"administratox", b"administrator");
+        let mut engine = start().expect("starts");
+        assert!(engine.commit(), "the next start declares it");
+        let reader = engine.store.reader().expect("reads");
+        assert_eq!(reader.audit_before(None, "store.restored", 5).expect("read").len(), 1);
     }
 
     const SEAM: RestoreSeam = RestoreSeam { from: Timestamp::from_millis(1000), until: Timestamp::from_millis(9000) };

@@ -2,18 +2,25 @@
 //! again in the very commit that deletes; here stands who sets and ends one.
 
 use ioc_common::clock::Timestamp;
+use ioc_common::config::Span;
+use ioc_judge::{Input, Severity, Text};
 use ioc_store::Change;
 use ioc_store::retention::{
-    DeletedNumbers, Expiry, Hold, HoldEnd, HoldTarget, PERSON_MAX_CHARS, PERSON_MIN_CHARS, REASON_MAX_CHARS,
+    Counted, DeletedNumbers, Expiry, Hold, HoldEnd, HoldTarget, PERSON_MAX_CHARS, PERSON_MIN_CHARS, REASON_MAX_CHARS,
     RecordClass, RetentionRule,
 };
 
+use super::store_faults::Bilingual;
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::{Answer, CommandError, DeletionAhead};
+use crate::config::ClassEnd;
+use crate::local_time::local;
 
 /// Most holds in force at once: each is looked at for every record that is to go.
 const HOLDS_MAX: usize = 200;
+/// The name of the fault that says what new rules will delete; it stands in the store.
+const AHEAD: &str = "deletions-ahead";
 /// Accounts of whoever sits at the machine begin with this: they are nobody's name.
 const LOCAL: &str = "local:";
 
@@ -131,17 +138,26 @@ impl Engine {
         for rule in self.config.retention.classes.clone() {
             let told = self.retention_rules.iter().position(|told| told.class == rule.class);
             let before = told.map(|place| self.retention_rules[place].clone());
-            let new = RetentionRule {
+            let mut new = RetentionRule {
                 class: rule.class,
                 text: rule.text(),
+                keep_ms: rule.keep.map(Span::as_millis),
+                exports: rule.end == ClassEnd::Export,
                 by: rule.by.clone(),
                 reason: rule.reason.clone(),
                 since: now,
+                grace_from: None,
             };
             let same = |one: &RetentionRule| (&one.text, &one.by, &one.reason) == (&new.text, &new.by, &new.reason);
             if before.as_ref().is_some_and(same) {
                 continue;
             }
+            new.grace_from = match &before {
+                Some(before) if !takes_more(&new, before) => before.grace_from.filter(|_| {
+                    self.config.retention.waits_until(std::slice::from_ref(before), rule.class, now).is_some()
+                }),
+                _ => Some(now),
+            };
             // What is there from the beginning is no change, unless somebody decided it.
             if before.is_some() || !new.by.is_empty() {
                 let was = before.as_ref().map_or("the default", |one| one.text.as_str());
@@ -157,6 +173,77 @@ impl Engine {
         }
     }
 
+    /// The clock was stepped, and that is followed: the store moves the same with [`Change::ClockStepped`].
+    pub(super) fn shift_retention(&mut self, by_ms: i64) {
+        for rule in &mut self.retention_rules {
+            rule.grace_from = rule.grace_from.map(|at| at.plus_millis(by_ms));
+        }
+    }
+
+    /// A person knows what a new rule will delete, and has it begin.
+    pub(super) fn begin_deletion(
+        &mut self,
+        class: RecordClass,
+        reason: &str,
+        who: (&str, &str),
+        now: Timestamp,
+    ) -> CommandResult {
+        let (reason, by) = (line("reason", reason, 1, REASON_MAX_CHARS)?, named(who)?);
+        if self.config.retention.waits_until(&self.retention_rules, class, now).is_none() {
+            return Err(CommandError::Conflict(format!("{}: its rule waits for nothing", class.as_str())));
+        }
+        let Some(rule) = self.retention_rules.iter_mut().find(|rule| rule.class == class) else {
+            return Err(CommandError::NotFound(format!("{}: there is no rule of this class", class.as_str())));
+        };
+        rule.grace_from = None;
+        let rule = rule.clone();
+        let detail = format!("{}; by {by}: {reason}", rule.text);
+        self.batch.changes.push(Change::RetentionRule(rule));
+        self.record(now, who.1, AuditLogAction::RetentionBegun, class.as_str(), &detail);
+        self.batch.visible = true;
+        Ok(Answer::Done)
+    }
+
+    /// What rules that wait will delete is work for somebody until it is over: a fault of the collector, which says what and when.
+    pub(super) fn announce_deletions(&mut self, all: &[DeletionAhead], now: Timestamp) -> CommandResult {
+        if all.is_empty() {
+            if self.state.has_self_fault(AHEAD) {
+                let why = Text::new(
+                    "Không còn hồ sơ nào chờ xoá theo quy tắc mới.",
+                    "No records wait to be deleted by a new rule any more.",
+                );
+                self.decide(Input::SelfFault { key: AHEAD, incident: None, why }, now)?;
+            }
+            return Ok(Answer::Done);
+        }
+        let said = |one: &DeletionAhead, name: &str, (least, some, from): (&str, &str, &str)| {
+            let count = match one.going {
+                Counted { count, whole: true } => count.to_string(),
+                Counted { count: 0, whole: false } => some.to_owned(),
+                Counted { count, whole: false } => format!("{least} {count}"),
+            };
+            format!("{name}: {count} ({from} {})", local(one.at, &self.config))
+        };
+        let vi = all.iter().map(|one| said(one, class_name(one.class).0, ("ít nhất", "chưa rõ bao nhiêu", "từ")));
+        let vi = vi.collect::<Vec<_>>().join("; ");
+        let en = all.iter().map(|one| said(one, class_name(one.class).1, ("at least", "an unknown number", "from")));
+        let en = en.collect::<Vec<_>>().join("; ");
+        let why = Text::new(
+            format!("Quy tắc lưu mới hoặc ngắn hơn sẽ xoá: {vi}"),
+            format!("A rule that is new or shorter will delete: {en}"),
+        );
+        let title = (
+            "Hồ sơ sắp bị xoá theo quy tắc mới (điều 6.3)",
+            "Records are about to be deleted by a new rule (article 6.3)",
+        );
+        let advice = (
+            "Xem trang Lưu trữ hồ sơ. Cần giữ thì đặt lệnh giữ lại hoặc sửa thời hạn trong retention.toml trước lúc ấy; không cần chờ thì bấm «Xoá từ bây giờ».",
+            "See the page Records. What is still wanted: set a legal hold, or change the span in retention.toml before then. Where nothing is, let deletion begin there.",
+        );
+        self.raise_self_fault_of(Severity::Warning, AHEAD, (title, advice), why, now);
+        Ok(Answer::Done)
+    }
+
     /// The rule of a class in the words of its evidence, with who changed it last.
     fn rule_text(&self, class: RecordClass) -> String {
         let Some(rule) = self.retention_rules.iter().find(|rule| rule.class == class) else { return String::new() };
@@ -169,7 +256,7 @@ impl Engine {
         &mut self,
         class: RecordClass,
         records: Vec<(i64, String)>,
-        exported: String,
+        (holds_seen, exported): (u64, String),
         now: Timestamp,
     ) -> CommandResult {
         let keep = self.config.retention.of(class).and_then(|rule| rule.keep);
@@ -182,9 +269,13 @@ impl Engine {
         if self.health.clock().unconfirmed_ms().is_some() {
             return Err(CommandError::Conflict("the clock is in doubt: nobody knows how old anything is".to_owned()));
         }
+        if let Some(until) = self.config.retention.waits_until(&self.retention_rules, class, now) {
+            return Err(CommandError::Conflict(format!("{}: its rule waits until {until}", class.as_str())));
+        }
         let before = now.plus_millis(-keep.as_millis());
         let rule = self.rule_text(class);
-        self.batch.changes.push(Change::Expired(Expiry { class, before, records, at: now, rule, exported }));
+        let expiry = Expiry { class, before, records, holds_seen, at: now, rule, exported };
+        self.batch.changes.push(Change::Expired(expiry));
         Ok(Answer::Done)
     }
 
@@ -209,3 +300,33 @@ fn by_text(rule: &RetentionRule) -> &str {
 fn reason_text(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
+
+/// Whether a rule lets more go than the one before, or lets it go without writing it down.
+fn takes_more(new: &RetentionRule, before: &RetentionRule) -> bool {
+    let shorter = match (new.keep_ms, before.keep_ms) {
+        (Some(new), Some(before)) => new < before,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    shorter || (before.exports && !new.exports)
+}
+
+/// What a class is called.
+const fn class_name(class: RecordClass) -> Bilingual {
+    match class {
+        RecordClass::NumbersRaw => ("số liệu gốc", "numbers as reported"),
+        RecordClass::NumbersFiveMinutes => ("số liệu 5 phút", "numbers of five minutes"),
+        RecordClass::NumbersHour => ("số liệu theo giờ", "numbers of an hour"),
+        RecordClass::Events => ("sự kiện thiết bị", "events of devices"),
+        RecordClass::Faults => ("lỗi", "faults"),
+        RecordClass::Incidents => ("sự cố", "incidents"),
+        RecordClass::Notices => ("thông báo", "notices"),
+        RecordClass::Audit => ("nhật ký kiểm toán", "audit records"),
+        RecordClass::Reports => ("báo cáo", "reports"),
+        RecordClass::Documents => ("thay đổi khảo sát", "changes of documents"),
+        RecordClass::Enrolments => ("yêu cầu đăng ký", "requests to come in"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -299,6 +299,7 @@ impl Engine {
         self.state.shift(by_ms, now, &mut out);
         self.accounts.shift(by_ms);
         self.jobs.shift(by_ms);
+        self.shift_retention(by_ms);
         self.see_backup_jobs(None, now);
         self.health.engine_started_ms.fetch_add(by_ms, std::sync::atomic::Ordering::Relaxed);
         self.batch.changes.push(Change::ClockStepped { at: now, by_ms });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ioc_common::encoding::sha256_hex;
 use ioc_common::software::reports;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -12,6 +13,7 @@ use super::*;
 use crate::document_history::{
     ChangeContent, ChangeCursor, ChangeQuery, PastState, SOFTWARE, compare, difference, stable,
 };
+use crate::retention::{Cursor, Expiry, RecordClass};
 
 fn document(name: &str, ms: i64, body: &Value) -> Change {
     Change::Document { device: id(1), name: name.into(), at: at(ms), body: body.to_string() }
@@ -223,31 +225,23 @@ pub(super) fn what_is_forgotten_leaves_what_stood_then(open: Open<'_>, dir: &Pat
     for n in 0..150 {
         store.commit(&[document("a", n * 10, &body(n)), document("b", n * 10 + 5, &body(n))]).expect("commits");
     }
-    let reader = store.reader().expect("reads");
-    // At 1002, a stood since 1000 and b since 995.
-    let first = reader.forgettable_changes(&id(1), at(1002), 60).expect("reads");
-    assert_eq!((first.count, first.more, first.span), (60, true, Some((at(0), at(590)))));
-    assert_eq!(
-        first,
-        reader.forgettable_changes(&id(1), at(1002), 60).expect("reads"),
-        "the same, and the same digest"
-    );
-    let mut gone = 0;
+    // At 1002, a stood since 1000 and b since 995: what leads to the time before goes.
     for turn in 1.. {
-        let part = reader.forgettable_changes(&id(1), at(1002), 60).expect("reads");
-        assert!(part.count <= 60 && turn < 10);
-        let changes = part.below.iter().map(|(name, below)| Change::DocumentChangesForgotten {
-            device: id(1),
-            name: name.clone(),
-            below: *below,
-        });
-        store.commit(&changes.collect::<Vec<_>>()).expect("commits");
-        gone += part.count;
-        if !part.more {
+        let reader = store.reader().expect("reads");
+        let seen = reader.past_records(RecordClass::Documents, at(1002), Cursor::default(), 60).expect("reads");
+        assert!(seen.len() <= 60 && turn < 200 && seen.iter().all(|one| !one.stays));
+        if seen.is_empty() {
             break;
         }
+        let records = seen.iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
+        let (class, before, rule) = (RecordClass::Documents, at(1002), "kept 1d".to_owned());
+        let exported = String::new();
+        store
+            .commit(&[Change::Expired(Expiry { class, before, records, holds_seen: 0, at: before, rule, exported })])
+            .expect("commits");
     }
-    assert_eq!(gone, 100 + 99, "what leads to the time before");
+    let evidence = store.reader().expect("reads").deletions(None, 1000).expect("reads");
+    assert_eq!(evidence.iter().map(|one| one.count).sum::<u64>(), 100 + 99);
     drop(store);
     let store = open(dir);
     let reader = store.reader().expect("reads");
@@ -257,8 +251,6 @@ pub(super) fn what_is_forgotten_leaves_what_stood_then(open: Open<'_>, dir: &Pat
     }
     assert_eq!(stood(reader.as_ref(), "a", 999), PastState::Unknown, "forgotten is not empty");
     assert_eq!(changes(reader.as_ref(), Some("a")).last().map(|one| one.2.clone()), Some(ChangeContent::First));
-    let left = reader.forgettable_changes(&id(1), at(1002), 60).expect("reads");
-    assert_eq!((left.count, left.more, left.below.len()), (0, false, 0));
 }
 
 pub(super) fn changes_come_by_pages_and_only_of_what_is_within_reach(open: Open<'_>, dir: &Path) {
@@ -303,6 +295,5 @@ pub(super) fn changes_come_by_pages_and_only_of_what_is_within_reach(open: Open<
     reader.limit(&AccessScope::of(&["Tầng 9".to_owned()])).expect("limited");
     assert!(reader.document_changes(&query).expect("reads").changes.is_empty());
     assert!(reader.documents_at(&id(1), None, at(5)).expect("reads").is_empty());
-    assert_eq!(reader.forgettable_changes(&id(1), at(99), 9).expect("reads").count, 0);
     assert!(difference("accounts", &Value::Null, &Value::Null).is_empty());
 }

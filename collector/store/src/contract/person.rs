@@ -38,7 +38,8 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
         at: at(9),
         name: "session.open".into(),
         text: "lan from 10.0.0.1".into(),
-        fields: r#"{"who":"lan"}"#.into(),
+        // Written as JSON may be.
+        fields: r#"{"who":"\u006can"}"#.into(),
     };
     store
         .commit(&[

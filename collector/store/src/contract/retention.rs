@@ -1,18 +1,26 @@
 //! Records that are past their time go with their evidence, and nothing that is held goes.
 
+use std::slice;
+
 use super::*;
 use crate::history::fold::HistoryBlock;
-use crate::retention::{Cursor, Deletion, Expiry, Hold, HoldEnd, HoldTarget, NumbersHold, RecordClass, RetentionRule};
+use crate::retention::{Cursor, Deletion, Expiry, Hold, HoldTarget, NumbersHold, RecordClass, RetentionRule};
 use ioc_common::encoding::sha256_hex;
 use ioc_judge::incident::Closing;
 
-const DAY: i64 = 86_400_000;
+pub(super) const DAY: i64 = 86_400_000;
 /// The classes that go by [`Change::Expired`].
-const GOING: [RecordClass; 5] =
-    [RecordClass::Events, RecordClass::Faults, RecordClass::Incidents, RecordClass::Notices, RecordClass::Enrolments];
+pub(super) const GOING: [RecordClass; 6] = [
+    RecordClass::Events,
+    RecordClass::Faults,
+    RecordClass::Incidents,
+    RecordClass::Notices,
+    RecordClass::Documents,
+    RecordClass::Enrolments,
+];
 
 /// Of two devices, on day 1 and on day 100, one record of each class; and newer ones that numbers go on from.
-fn filled(open: Open<'_>, dir: &Path) -> Box<dyn Store> {
+pub(super) fn filled(open: Open<'_>, dir: &Path) -> Box<dyn Store> {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     enrol(store.as_mut(), 2);
@@ -53,6 +61,10 @@ fn filled(open: Open<'_>, dir: &Path) -> Box<dyn Store> {
             state: crate::DeliveryState::Delivered,
             ..OutboxEntry::new(format!("{n}-1-mail"), IncidentId(number), "mail", "{}", at(ms + 2))
         }));
+        // The second version is the newest, and never past its time.
+        for (later, name) in [(0, format!("user-{n}")), (1, "root".to_owned())] {
+            changes.push(document(n, ms + later, &serde_json::json!({ "accounts": [{ "name": name }] })));
+        }
         changes.push(Change::Request(Box::new(RequestRecord {
             id: format!("r{n}"),
             token: "t".into(),
@@ -72,29 +84,33 @@ fn filled(open: Open<'_>, dir: &Path) -> Box<dyn Store> {
     store
 }
 
-fn hold(number: u64, target: HoldTarget) -> Hold {
+pub(super) fn document(n: u32, ms: i64, body: &serde_json::Value) -> Change {
+    Change::Document { device: id(n), name: "accounts".into(), at: at(ms), body: body.to_string() }
+}
+
+pub(super) fn hold(number: u64, target: HoldTarget) -> Hold {
     let (reason, by) = ("điều tra".to_owned(), "lan".to_owned());
     Hold { number, target, from: None, until: None, reason, at: at(0), by, ended: None }
 }
 
 /// The moment by which all of it is past its time.
-fn later() -> Timestamp {
+pub(super) fn later() -> Timestamp {
     at(1000 * DAY)
 }
 
 /// What would go of a class: the keys, and the digests of the lines.
-fn going(store: &dyn Store, class: RecordClass) -> Vec<(i64, String)> {
+pub(super) fn going(store: &dyn Store, class: RecordClass) -> Vec<(i64, String)> {
     let seen = store.reader().expect("reads").past_records(class, later(), Cursor::default(), 100).expect("reads");
     seen.into_iter().filter(|one| !one.stays).map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect()
 }
 
-fn expired(class: RecordClass, records: Vec<(i64, String)>) -> Change {
+pub(super) fn expired(class: RecordClass, records: Vec<(i64, String)>) -> Change {
     let (before, at, rule) = (later(), later(), "kept 1d, then delete; by An".to_owned());
-    Change::Expired(Expiry { class, before, records, at, rule, exported: String::new() })
+    Change::Expired(Expiry { class, before, records, holds_seen: 0, at, rule, exported: String::new() })
 }
 
 /// Until nothing is left: one commit takes no more than it has time for.
-fn expire_all(store: &mut dyn Store, class: RecordClass) {
+pub(super) fn expire_all(store: &mut dyn Store, class: RecordClass) {
     loop {
         let records = going(store, class);
         if records.is_empty() {
@@ -106,8 +122,8 @@ fn expire_all(store: &mut dyn Store, class: RecordClass) {
     }
 }
 
-fn evidence(store: &dyn Store) -> Vec<Deletion> {
-    store.reader().expect("reads").deletions(None, 100).expect("reads")
+pub(super) fn evidence(store: &dyn Store) -> Vec<Deletion> {
+    store.reader().expect("reads").deletions(None, 1000).expect("reads")
 }
 
 fn audited(store: &dyn Store) -> Vec<audit::AuditRecord> {
@@ -158,24 +174,28 @@ pub(super) fn what_goes_leaves_its_evidence_in_the_same_commit(open: Open<'_>, d
         assert!(record.detail.contains(&one.digest) && record.detail.contains("by An"), "{record:?}");
     }
     // All the others, in turn.
-    for class in [RecordClass::Faults, RecordClass::Notices, RecordClass::Incidents, RecordClass::Enrolments] {
+    let others = [RecordClass::Faults, RecordClass::Incidents, RecordClass::Documents, RecordClass::Enrolments];
+    for class in others {
         assert_eq!(going(store.as_ref(), class).len(), 2, "{class:?}");
         expire_all(store.as_mut(), class);
     }
     let reader = store.reader().expect("reads");
     assert!(reader.incident(IncidentId(1)).expect("reads").is_none());
     assert_eq!(reader.attachment(IncidentId(1), "aa").expect("reads"), None, "its files go, too");
-    assert_eq!(reader.faults(&FaultQuery::default(), 9).expect("reads").len(), 1, "those of incidents, too");
     assert!(reader.incident(IncidentId(99)).expect("reads").is_some(), "one that is open is never past its time");
+    // What has a class of its own goes by that, and not with an incident.
+    assert_eq!(reader.faults(&FaultQuery::default(), 9).expect("reads").len(), 3, "those of incidents are there");
+    for class in [RecordClass::Faults, RecordClass::Notices] {
+        assert_eq!(going(store.as_ref(), class).len(), 2, "{class:?}");
+        expire_all(store.as_mut(), class);
+    }
+    assert_eq!(reader.faults(&FaultQuery::default(), 9).expect("reads").len(), 1);
     let all = evidence(store.as_ref());
-    assert_eq!((all.iter().map(|one| one.count).sum::<u64>(), audited(store.as_ref()).len()), (10, all.len()));
-    let tally = reader.class_tallies().expect("reads");
-    assert_eq!(tally.iter().map(|one| one.class).collect::<Vec<_>>(), RecordClass::ALL);
-    let events = tally.iter().find(|one| one.class == RecordClass::Events).expect("there");
-    assert_eq!(
-        (events.count, events.oldest, events.last.as_ref().map(|one| one.count)),
-        (Some(0), None, found.last().map(|one| one.count))
-    );
+    assert_eq!((all.iter().map(|one| one.count).sum::<u64>(), audited(store.as_ref()).len()), (14, all.len()));
+    let size = reader.class_size(RecordClass::Events).expect("reads").expect("counted");
+    assert_eq!((size.count, size.oldest), (0, None));
+    let last = reader.last_deletion(RecordClass::Events).expect("reads");
+    assert_eq!(last.map(|one| one.count), found.last().map(|one| one.count));
 }
 
 pub(super) fn the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice(open: Open<'_>, dir: &Path) {
@@ -196,58 +216,6 @@ pub(super) fn the_newest_incident_and_fault_stay_so_that_no_number_is_given_twic
     assert_eq!((snapshot.last_incident, snapshot.last_fault), (7, 8));
 }
 
-pub(super) fn a_hold_keeps_every_class(open: Open<'_>, dir: &Path) {
-    let (first, until) = (Some(at(0)), Some(at(50 * DAY)));
-    let on = |target| hold(1, target);
-    let holds = [
-        // What is on the first device, or of its time, stays; what is on the second goes.
-        (on(HoldTarget::Device(id(1))), GOING.to_vec()),
-        (on(HoldTarget::Person("user-1".into())), GOING.to_vec()),
-        (Hold { from: first, until, ..on(HoldTarget::Period) }, GOING.to_vec()),
-        (
-            on(HoldTarget::Incident(IncidentId(1))),
-            vec![RecordClass::Events, RecordClass::Faults, RecordClass::Incidents, RecordClass::Notices],
-        ),
-    ];
-    for (place, (hold, classes)) in holds.into_iter().enumerate() {
-        let dir = dir.join(place.to_string());
-        let mut store = filled(open, &dir);
-        let before: Vec<_> = GOING.iter().map(|class| going(store.as_ref(), *class)).collect();
-        store.commit(&[Change::Hold(hold.clone())]).expect("commits");
-        let told = store.reader().expect("reads").held(1).expect("reads");
-        for (class, all) in GOING.into_iter().zip(before) {
-            let kept = classes.contains(&class);
-            assert_eq!(going(store.as_ref(), class).len(), if kept { 1 } else { 2 }, "{class:?} {hold:?}");
-            if kept {
-                // Whatever is asked for, and whenever it was looked up.
-                store.commit(&[expired(class, all.clone())]).expect("commits");
-                assert!(evidence(store.as_ref()).is_empty(), "{class:?} {hold:?}");
-                let counted = told.iter().find(|one| one.0 == class).and_then(|one| one.1).expect("counted");
-                assert!(counted.count >= 1 && counted.whole, "{class:?} {hold:?} {counted:?}");
-            }
-        }
-        // It ends once, and then what it kept goes.
-        let end = HoldEnd { at: at(9), by: "minh".into(), reason: "xong".into() };
-        store.commit(&[Change::HoldEnded { number: 1, end: end.clone() }]).expect("commits");
-        let again = HoldEnd { by: "other".into(), ..end.clone() };
-        store.commit(&[Change::HoldEnded { number: 1, end: again }]).expect("commits");
-        assert_eq!(store.reader().expect("reads").holds().expect("reads"), [Hold { ended: Some(end), ..hold }]);
-        for class in GOING {
-            let records = going(store.as_ref(), class);
-            assert_eq!(records.len(), 2, "{class:?}");
-        }
-    }
-    for class in GOING {
-        let dir = dir.join(class.as_str());
-        let mut store = filled(open, &dir);
-        store.commit(&[Change::Hold(hold(1, HoldTarget::Class(class)))]).expect("commits");
-        assert!(going(store.as_ref(), class).is_empty(), "{class:?}");
-        if class == RecordClass::Notices {
-            assert!(going(store.as_ref(), RecordClass::Incidents).is_empty(), "they would go with their incident");
-        }
-    }
-}
-
 pub(super) fn what_goes_for_its_number_or_a_week_is_held_too(open: Open<'_>, dir: &Path) {
     let mut store = filled(open, dir);
     let event = |n: u32| Change::Event {
@@ -262,7 +230,7 @@ pub(super) fn what_goes_for_its_number_or_a_week_is_held_too(open: Open<'_>, dir
     store.commit(&pruned).expect("commits");
     let reader = store.reader().expect("reads");
     assert_eq!([1, 2].map(|n| reader.events(&id(n), None, 9).expect("reads").len()), [2, 1]);
-    store.commit(&[Change::RequestsPruned { before: later() }]).expect("commits");
+    store.commit(&[Change::RequestsPruned { before: later(), delete: true }]).expect("commits");
     assert!(reader.request("r2").expect("reads").is_none());
     assert!(reader.request("r1").expect("reads").is_some() && reader.requests().expect("reads").is_empty());
     assert_eq!(
@@ -389,12 +357,19 @@ pub(super) fn rules_are_kept_with_who_said_so(open: Open<'_>, dir: &Path) {
     let rule = RetentionRule {
         class: RecordClass::Events,
         text: "kept 366d, then delete".into(),
+        keep_ms: Some(366 * DAY),
+        exports: false,
         by: String::new(),
         reason: String::new(),
         since: at(1),
+        grace_from: Some(at(1)),
     };
     open(dir).commit(&[Change::RetentionRule(rule.clone())]).expect("commits");
     let shorter = RetentionRule { by: "An".into(), reason: "đĩa nhỏ".into(), since: at(2), ..rule };
     open(dir).commit(&[Change::RetentionRule(shorter.clone())]).expect("commits");
-    assert_eq!(open(dir).reader().expect("reads").retention_rules().expect("reads"), [shorter]);
+    assert_eq!(open(dir).reader().expect("reads").retention_rules().expect("reads"), slice::from_ref(&shorter));
+    // What waits waits as long, whatever the clock is set to.
+    open(dir).commit(&[Change::ClockStepped { at: at(1000 * DAY), by_ms: 999 * DAY }]).expect("commits");
+    let stepped = RetentionRule { grace_from: Some(at(999 * DAY + 1)), ..shorter };
+    assert_eq!(open(dir).reader().expect("reads").retention_rules().expect("reads"), [stepped]);
 }

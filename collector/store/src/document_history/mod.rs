@@ -14,7 +14,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use ioc_common::audit_head;
@@ -168,21 +167,6 @@ impl std::fmt::Display for ChangeCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.at.as_millis(), self.number, self.name)
     }
-}
-
-/// What of a device's history of documents can be forgotten in one turn.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct ForgettableChanges {
-    /// Of each document, the change that becomes the first that is known of it: [`crate::Change::DocumentChangesForgotten`].
-    pub below: Vec<(String, u64)>,
-    /// How many changes go.
-    pub count: u64,
-    /// When the oldest and the newest of them were.
-    pub span: Option<(Timestamp, Timestamp)>,
-    /// SHA-256 over what goes, hex: of each change its document, number, time and row.
-    pub sha256: String,
-    /// There is more for another turn.
-    pub more: bool,
 }
 
 impl PastState {

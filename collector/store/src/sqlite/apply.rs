@@ -4,9 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, document_change,
-    duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, report,
-    retention, sample, software, ticket,
+    account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, duty, enrolment,
+    event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, report, retention, sample,
+    software, ticket,
 };
 use crate::Change;
 
@@ -30,9 +30,6 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         }
         Change::Losses { device, ledger } => device::put_losses(commit, device, ledger),
         Change::Document { device, name, at, body } => document::put(commit, device, name, *at, body),
-        Change::DocumentChangesForgotten { device, name, below } => {
-            document_change::forget_below(commit, device, name, *below)
-        }
         Change::Comparison { device, rule, comparison } => document::put_comparison(commit, device, rule, comparison),
         Change::Event { device, at, name, text, fields } => event::put(commit, device, *at, name, text, fields),
         Change::EventsPruned { device, keep } => event::prune(commit, device, *keep),
@@ -80,8 +77,8 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::TokenEnded { digest, at } => enrolment::end_token(commit, digest, *at),
         Change::Request(request) => enrolment::put_request(commit, request),
         Change::RequestSeen { id, at } => enrolment::see_request(commit, id, *at),
-        Change::RequestGone(id) => enrolment::remove_request(commit, id),
-        Change::RequestsPruned { before } => enrolment::prune_requests(commit, *before),
+        Change::RequestGone(id) => enrolment::finish_request(commit, id),
+        Change::RequestsPruned { before, delete } => enrolment::prune_requests(commit, *before, *delete),
         Change::Certificate { device, serial, at, expires_at, revoke_previous } => {
             certificate::put(commit, device, serial, *at, *expires_at, *revoke_previous)
         }

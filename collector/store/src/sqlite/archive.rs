@@ -12,7 +12,7 @@ use ioc_common::id::DeviceId;
 use super::file::{BUSY_MS, HISTORY, database};
 use super::reader_connection::SqliteReader;
 use super::value::signed;
-use super::{archive_deletion, connection, fold_mark};
+use super::{archive_deletion, connection, fold_mark, named};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
 use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
@@ -28,8 +28,6 @@ const PAGE_BYTES: i64 = 8192;
 const LOG_BYTES: i64 = 4 * 1024 * 1024;
 /// Page cache, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
-/// Damaged parts that are kept, the newest of them.
-const DAMAGED_MAX: i64 = 10_000;
 /// Pages that are given back in one go.
 const GIVE_BACK_PAGES: u32 = 128;
 
@@ -64,6 +62,7 @@ impl SqliteArchive {
                 format!("BEGIN; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", include_str!("history.sql"));
             connection.execute_batch(&schema).map_err(fault)?;
         }
+        named::register(&connection).map_err(fault)?;
         Ok(Self { path, connection, series: HashMap::new(), devices: HashMap::new() })
     }
 
@@ -133,8 +132,7 @@ impl SqliteArchive {
                 run("UPDATE unrecorded SET corrupt = corrupt + 1", &[])?;
                 let (device, layout) = (device.as_ref().map(DeviceId::as_str), kind.layout().map(|id| signed(id.0)));
                 let sql = "INSERT INTO damaged (device, part, start, layout, data) VALUES (?1, ?2, ?3, ?4, ?5)";
-                run(sql, &[&device, &kind.name(), start, &layout, data])?;
-                run("DELETE FROM damaged WHERE number <= (SELECT max(number) FROM damaged) - ?1", &[&DAMAGED_MAX])
+                run(sql, &[&device, &kind.name(), start, &layout, data])
             }
         };
         let made = changes.iter().try_for_each(|change| apply(change).map(|_| ()));
@@ -337,5 +335,44 @@ mod tests {
                 (Some("srv-1".to_owned()), "piece".to_owned(), 0, None, torn)
             ]
         );
+    }
+
+    #[test]
+    fn what_is_damaged_and_too_much_goes_with_evidence_and_not_when_it_may_be_held() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        let id = |name: &str| DeviceId::new(name).expect("valid");
+        let part = |device: Option<&str>, start: i64| {
+            let kind = crate::PartKind::Row(LayoutId(7));
+            ArchiveChange::Damaged(DamagedPart { device: device.map(id), kind, start, data: vec![9] })
+        };
+        let mut archive = SqliteArchive::open(dir.path()).expect("opens");
+        let all = [
+            part(Some("srv-1"), 10),
+            part(Some("srv-2"), 20),
+            part(None, 30),
+            part(Some("srv-2"), 5_000_000_000),
+            part(Some("srv-2"), 50),
+            part(Some("srv-2"), 60),
+        ];
+        archive.write(&all).expect("written");
+        let any = || NumbersHold { tier: None, device: None, person: None, from_ms: i64::MIN, until_ms: i64::MAX };
+        let mut connection = Connection::open(dir.path().join("history.db")).expect("opens");
+        let mut gone = |holds: &[NumbersHold]| {
+            let transaction = connection.transaction().expect("begins");
+            let gone = archive_deletion::delete_damaged(&transaction, holds, 2).expect("deletes");
+            gone.into_iter().map(|part| part.2).collect::<Vec<_>>()
+        };
+        // The newest two stay; of the others those that may be meant.
+        assert_eq!(gone(&[]), [5_000_000_000, 30, 20, 10]);
+        assert_eq!(gone(&[NumbersHold { device: Some(id("srv-1")), ..any() }]), [5_000_000_000, 20]);
+        assert_eq!(gone(&[NumbersHold { from_ms: 4_999_999_999, ..any() }]), [30, 20, 10]);
+        assert!(gone(&[NumbersHold { person: Some("lan".into()), ..any() }]).is_empty());
+        drop(connection);
+        // Those that are kept are many more: nothing goes, and there is nothing to tell.
+        let place = (Cursor::default(), 9);
+        archive.delete_before(Tier::Raw, Timestamp::MAX, &[], place).expect("deletes");
+        assert!(archive.deletions().expect("reads").is_empty());
+        drop(store);
     }
 }

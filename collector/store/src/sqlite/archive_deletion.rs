@@ -20,6 +20,43 @@ use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
 /// A chunk that is looked at: number, device, beginning, and what it holds.
 type OldChunk = (i64, String, i64, Vec<u8>);
 
+/// Damaged parts that are kept, the newest of them, and those that are held.
+const DAMAGED_MAX: i64 = 10_000;
+
+/// Those that are looked at in one round.
+const DAMAGED_AT_ONCE: usize = 1000;
+
+/// Deletes what is damaged beyond the newest, but for what may be held: whom a part names nobody can read, and one that is nobody's may be of any
+/// device.
+pub(super) fn delete_damaged(
+    transaction: &Transaction<'_>,
+    holds: &[NumbersHold],
+    most: i64,
+) -> rusqlite::Result<Vec<OldChunk>> {
+    // The newest that are too many first: what is held may be behind them for good.
+    let sql = "SELECT number, coalesce(device, ''), start, data FROM damaged ORDER BY number DESC LIMIT ?2 OFFSET ?1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let bounds = params![most, limit_of(DAMAGED_AT_ONCE)];
+    let parts =
+        transaction.prepare_cached(sql)?.query_map(bounds, read)?.collect::<rusqlite::Result<Vec<OldChunk>>>()?;
+    let mut gone = Vec::new();
+    for part in parts {
+        let (number, device, start, _) = &part;
+        // It may be of any tier, and nobody's part of any device.
+        let holds = holds.iter().map(|hold| NumbersHold {
+            tier: None,
+            device: hold.device.clone().filter(|_| !device.is_empty()),
+            ..hold.clone()
+        });
+        if holds.into_iter().any(|hold| hold.keeps(Tier::Hour, device, *start, &mut |_| true)) {
+            continue;
+        }
+        transaction.prepare_cached("DELETE FROM damaged WHERE number = ?1")?.execute([number])?;
+        gone.push(part);
+    }
+    Ok(gone)
+}
+
 /// Looks at chunks of a tier that begin before `last_ms`, behind a place, and deletes those that nothing holds.
 pub(super) fn delete(
     connection: &mut Connection,
@@ -52,7 +89,11 @@ pub(super) fn delete(
     if let Some(fault) = names.fault {
         return Err(fault);
     }
-    if slice.deleted > 0 {
+    // While their rule waits nothing is old enough.
+    if tier == Tier::Raw && last_ms > 0 && after == Cursor::default() {
+        gone.extend(delete_damaged(&transaction, holds, DAMAGED_MAX)?);
+    }
+    if !gone.is_empty() {
         transaction.execute("UPDATE unrecorded SET deleted = deleted + ?1", [limit_of(slice.deleted)])?;
         keep_evidence(&transaction, tier, &gone)?;
     }
@@ -133,8 +174,7 @@ impl PersonSeries {
     /// A chunk that cannot be read is held: nobody knows what is in it.
     fn are_in(&mut self, transaction: &Transaction<'_>, person: &str, data: &[u8]) -> bool {
         if !self.known.contains_key(person) {
-            let sql =
-                "SELECT number FROM series WHERE instr(name, '|') > 0 AND substr(name, instr(name, '|') + 1) = ?1";
+            let sql = "SELECT number FROM series WHERE instr(name, '|') > 0 AND names_person(substr(name, instr(name, '|') + 1), ?1)";
             let found = transaction.prepare_cached(sql).and_then(|mut statement| {
                 let numbers = statement.query_map([person], |row| row.get(0))?;
                 numbers.collect::<rusqlite::Result<BTreeSet<u32>>>()

@@ -10,7 +10,7 @@ use ioc_common::clock::Timestamp;
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json};
-use super::{enrolment, job};
+use super::{enrolment, job, retention};
 use crate::totp;
 use crate::{ClockMark, RequestRecord, StoreError, TokenRecord};
 
@@ -49,6 +49,7 @@ pub(super) fn step(commit: &Commit<'_>, now: Timestamp, by_ms: i64) -> rusqlite:
         [steps],
     )?;
     job::step(commit, by_ms)?;
+    retention::step(commit, by_ms)?;
     move_tokens(commit, by_ms)?;
     move_requests(commit, by_ms)
 }

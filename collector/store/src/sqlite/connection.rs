@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{BUSY_MS, HISTORY, database};
+use super::{document_expiry, named};
 use crate::StoreError;
 
 /// Page cache of the writer, KiB: rows are appended, and what is read for it lies in the system's cache.
@@ -52,7 +53,13 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    register(connection)
+}
+
+/// What queries of ours ask of a connection.
+fn register(connection: &Connection) -> rusqlite::Result<()> {
+    named::register(connection)?;
+    document_expiry::register(connection)
 }
 
 /// A connection that only reads, with folded history beside the store.
@@ -67,5 +74,6 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     connection
         .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
         .map_err(|source| database(&history, source))?;
+    register(&connection).map_err(fault)?;
     Ok(connection)
 }

@@ -10,13 +10,13 @@ use ioc_judge::DeviceInfo;
 use ioc_judge::rule::document::Comparison;
 
 use super::commit::Commit;
-use super::document_change;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
+use super::{document_change, document_limit};
 use crate::{DocumentRecord, StoreError};
 
 pub(super) fn put(
-    commit: &Commit<'_>,
+    commit: &mut Commit<'_>,
     device: &DeviceId,
     name: &str,
     at: Timestamp,
@@ -28,7 +28,7 @@ pub(super) fn put(
         "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
         params![number, name, at.as_millis(), text],
     )?;
-    Ok(())
+    document_limit::prune(commit, (number, name))
 }
 
 pub(super) fn put_comparison(

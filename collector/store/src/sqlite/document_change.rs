@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::document::is_of_people;
-use ioc_common::encoding::hex;
 use ioc_common::id::DeviceId;
 use ioc_common::reading::PROBES;
 
@@ -18,12 +17,14 @@ use super::value::{body, limit_of, required, signed};
 use crate::StoreError;
 use crate::document_history::row::{ChangeRow, RowPlace, open, seal};
 use crate::document_history::{
-    CHANGES_MAX, ChangeContent, ChangeCursor, ChangePage, ChangeQuery, Difference, DocumentChange, ForgettableChanges,
-    PastDocument, PastState, SOFTWARE, WHOLE_EVERY, difference, is_kept, parse, software_document, stable,
+    ChangeContent, ChangeCursor, ChangePage, ChangeQuery, Difference, DocumentChange, PastDocument, PastState,
+    SOFTWARE, WHOLE_EVERY, difference, is_kept, parse, software_document, stable,
 };
 
 /// Below it a difference may be larger than the document: what changed is told at once.
 const WHOLE_MIN_BYTES: usize = 512;
+/// Changes that are read at a time where it is not known how far to look.
+const READ_AT_ONCE: usize = 256;
 /// The items of the last whole list of software, whatever has come of a new one (software.rs).
 pub(super) const LAST_WHOLE: &str =
     "SELECT coalesce(before, item) FROM software WHERE device = ?1 AND before IS NOT ''";
@@ -111,7 +112,7 @@ fn begun(commit: &Commit<'_>, of: (i64, &str), old_at: Timestamp) -> rusqlite::R
 }
 
 /// The last change of a document, and how many have come since the last that has a version whole.
-fn last(commit: &Commit<'_>, (device, name): (i64, &str)) -> rusqlite::Result<Option<(i64, i64)>> {
+pub(super) fn last(commit: &Commit<'_>, (device, name): (i64, &str)) -> rusqlite::Result<Option<(i64, i64)>> {
     let sql = "SELECT number, depth FROM document_change WHERE device = ?1 AND name = ?2 ORDER BY number DESC LIMIT 1";
     let mut statement = commit.transaction.prepare_cached(sql)?;
     statement.query_row(params![device, name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -136,33 +137,42 @@ fn append(commit: &Commit<'_>, (device, name): (i64, &str), at: Timestamp, row: 
         "INSERT INTO document_change (device, name, number, at, depth, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![device, name, number, at.as_millis(), depth, bytes],
     )?;
-    if number > signed(CHANGES_MAX) {
-        forget(commit, device, name, number - signed(CHANGES_MAX) + 1)?;
-    }
     Ok(())
 }
 
-/// Forgets the changes of a document before one, which becomes the first that is known of it.
-pub(super) fn forget_below(commit: &Commit<'_>, device: &DeviceId, name: &str, below: u64) -> rusqlite::Result<()> {
-    // What goes by its age stays while the clock is in doubt.
-    if commit.keeps_all {
-        return Ok(());
-    }
-    forget(commit, commit.number(device)?, name, signed(below))
-}
-
-fn forget(commit: &Commit<'_>, device: i64, name: &str, below: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT at FROM document_change WHERE device = ?1 AND name = ?2 AND number = ?3";
-    let at: Option<i64> =
-        commit.transaction.prepare_cached(sql)?.query_row(params![device, name, below], |row| row.get(0)).optional()?;
-    // What is not there any more leads to nothing; without it all would go.
-    let Some(at_ms) = at else { return Ok(()) };
-    let bytes = seal(RowPlace { device, name, number: below.unsigned_abs(), at_ms, depth: 0 }, &ChangeRow::FIRST).bytes;
-    let all = "DELETE FROM document_change WHERE device = ?1 AND name = ?2 AND number < ?3";
-    commit.run(all, params![device, name, below])?;
+/// The first change that is left of a document becomes the first that is known of it.
+pub(super) fn begin_anew(commit: &Commit<'_>, device: i64, name: &str) -> rusqlite::Result<()> {
+    let sql = "SELECT number, at FROM document_change WHERE device = ?1 AND name = ?2 ORDER BY number LIMIT 1";
+    let mut statement = commit.transaction.prepare_cached(sql)?;
+    let first: Option<(i64, i64)> =
+        statement.query_row(params![device, name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((number, at_ms)) = first else { return Ok(()) };
+    let bytes =
+        seal(RowPlace { device, name, number: number.unsigned_abs(), at_ms, depth: 0 }, &ChangeRow::FIRST).bytes;
     let first = "UPDATE document_change SET data = ?4, depth = 0 WHERE device = ?1 AND name = ?2 AND number = ?3";
-    commit.run(first, params![device, name, below, bytes])?;
+    commit.run(first, params![device, name, number, bytes])?;
     Ok(())
+}
+
+/// The number of the last change of a document of which something holds; what cannot be read is nothing.
+pub(super) fn last_change(
+    reader: &SqliteReader,
+    (device, name): (i64, &str),
+    is_it: impl Fn(Option<ChangeRow>) -> bool,
+) -> Result<Option<u64>, StoreError> {
+    let mut below = i64::MAX;
+    loop {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM document_change WHERE device = ?1 AND name = ?2 AND number < ?3 ORDER BY number DESC LIMIT ?4"
+        );
+        let bounds: [&dyn ToSql; 4] = [&device, &name, &below, &limit_of(READ_AT_ONCE)];
+        let rows = reader.all(&sql, &bounds, |row| change_row(name, row))?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        below = last.number;
+        if let Some(found) = rows.into_iter().find_map(|read| is_it(read.row).then_some(read.number)) {
+            return Ok(Some(found.unsigned_abs()));
+        }
+    }
 }
 
 /// A row that was read.
@@ -240,7 +250,7 @@ fn states(
 }
 
 /// What stands now, in its stable form.
-fn newest(reader: &SqliteReader, device: i64, name: &str) -> Result<Option<Value>, StoreError> {
+pub(super) fn newest(reader: &SqliteReader, device: i64, name: &str) -> Result<Option<Value>, StoreError> {
     if name == SOFTWARE {
         let known = "SELECT 1 FROM software_list WHERE device = ?1 AND known IS NOT NULL";
         if reader.one(known, &[&device], |_| Ok(()))?.is_none() {
@@ -373,54 +383,6 @@ fn content_of(reader: &SqliteReader, (device, name): (i64, &str), read: &ReadRow
         PastState::Unknown => ChangeContent::Lost("it was not known any more what stood there".to_owned()),
         PastState::Lost(why) => ChangeContent::Lost(why),
     })
-}
-
-/// What of a device's changes can be forgotten, so that what stood at `before` and later is still known; at most `limit` of them.
-pub(super) fn forgettable(
-    reader: &SqliteReader,
-    id: &DeviceId,
-    before: Timestamp,
-    limit: usize,
-) -> Result<ForgettableChanges, StoreError> {
-    at_one_moment(reader, || oldest(reader, id, before, limit))
-}
-
-fn oldest(
-    reader: &SqliteReader,
-    id: &DeviceId,
-    before: Timestamp,
-    limit: usize,
-) -> Result<ForgettableChanges, StoreError> {
-    let device = reader.number(id)?;
-    let sql = "SELECT DISTINCT name FROM document_change WHERE device = ?1 ORDER BY name";
-    let names = reader.all(sql, &[&device], |row| row.get::<_, String>(0))?;
-    let mut found = ForgettableChanges::default();
-    let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
-    for name in names {
-        let stood = "SELECT max(number) FROM document_change WHERE device = ?1 AND name = ?2 AND at <= ?3";
-        let stood: Option<i64> = reader.one(stood, &[&device, &name, &before.as_millis()], |row| row.get(0))?.flatten();
-        let Some(stood) = stood else { continue };
-        let left = limit.saturating_sub(usize::try_from(found.count).unwrap_or(usize::MAX));
-        let rows = "SELECT number, at, data FROM document_change WHERE device = ?1 AND name = ?2 AND number < ?3 \
-                    ORDER BY number LIMIT ?4";
-        let rows = reader.all(rows, &[&device, &name, &stood, &limit_of(left.saturating_add(1))], |row| {
-            Ok((row.get::<_, i64>(0)?, required(row, 1)?, row.get_ref(2)?.as_blob().unwrap_or_default().to_vec()))
-        })?;
-        found.more |= rows.len() > left;
-        let Some((last, ..)) = rows.iter().take(left).next_back() else { continue };
-        let below = *last + 1;
-        for (number, at, body) in rows.into_iter().take(left) {
-            sum.update(name.as_bytes());
-            sum.update(&number.to_le_bytes());
-            sum.update(&Timestamp::as_millis(at).to_le_bytes());
-            sum.update(&body);
-            found.count += 1;
-            found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        }
-        found.below.push((name, below.unsigned_abs()));
-    }
-    found.sha256 = hex(sum.finish().as_ref());
-    Ok(found)
 }
 
 /// Writes down what changes when a text takes the place of what stood of a document. The same text costs nothing more.

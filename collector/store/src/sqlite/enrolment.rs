@@ -1,12 +1,13 @@
 //! How machines come in: enrolment tokens, and requests that wait for a person's word.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
+use super::record_class::source;
 use super::retention;
 use super::value::{body, json, limit_of, moment};
 use crate::retention::RecordClass;
@@ -52,29 +53,49 @@ pub(super) fn see_request(commit: &Commit<'_>, id: &str, at: Timestamp) -> rusql
     Ok(())
 }
 
-pub(super) fn remove_request(commit: &Commit<'_>, id: &str) -> rusqlite::Result<()> {
+/// It has come in. Its record stays until it goes as others do, under a name of its own: whoever asks with the same key asks anew.
+pub(super) fn finish_request(commit: &Commit<'_>, id: &str) -> rusqlite::Result<()> {
+    let sql = "SELECT body FROM request WHERE id = ?1";
+    let known =
+        commit.transaction.prepare_cached(sql)?.query_row([id], |row| body::<RequestRecord>(row, 0)).optional()?;
+    let Some(known) = known else { return Ok(()) };
+    let newest: Option<i64> = commit.transaction.query_row("SELECT max(rowid) FROM request", [], |row| row.get(0))?;
+    let own = format!("{id}/{}", newest.unwrap_or(0) + 1);
+    let done = RequestRecord { id: own, state: RequestState::Enrolled, ..known };
+    put_request(commit, &done)?;
     commit.run("DELETE FROM request WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// What has not asked since then goes. What is held stays, and waits no more.
-pub(super) fn prune_requests(commit: &mut Commit<'_>, before: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn prune_requests(commit: &mut Commit<'_>, before: Timestamp, delete: bool) -> rusqlite::Result<()> {
     if commit.keeps_all {
         return Ok(());
     }
     let before_ms = before.as_millis();
-    let sql = "SELECT rowid FROM request WHERE seen_at < ?1 ORDER BY seen_at, rowid";
-    let mut statement = commit.transaction.prepare_cached(sql)?;
-    let keys: Vec<i64> = statement.query_map([before_ms], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if delete {
+        delete_requests(commit, before_ms)?;
+    }
+    commit.run("UPDATE request SET waiting = 0 WHERE waiting AND seen_at < ?1", [before_ms])?;
+    Ok(())
+}
+
+fn delete_requests(commit: &mut Commit<'_>, before_ms: i64) -> rusqlite::Result<()> {
+    let Some(source) = source(RecordClass::Enrolments) else { return Ok(()) };
+    let held = source.is_held("r", "0");
+    let sql = format!(
+        "SELECT r.rowid FROM request r WHERE r.seen_at < ?1 AND NOT {held} ORDER BY r.seen_at, r.rowid LIMIT ?2"
+    );
+    let mut statement = commit.transaction.prepare_cached(&sql)?;
+    let bounds = params![before_ms, limit_of(retention::OTHERS_MAX)];
+    let keys: Vec<i64> = statement.query_map(bounds, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     drop(statement);
     retention::delete_all(
         commit,
         RecordClass::Enrolments,
         &keys,
         "a machine that has not asked for a week waits no more",
-    )?;
-    commit.run("UPDATE request SET waiting = 0 WHERE waiting AND seen_at < ?1", [before_ms])?;
-    Ok(())
+    )
 }
 
 fn token_record(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {

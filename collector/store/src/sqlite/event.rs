@@ -28,10 +28,11 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Only the newest events of a device stay, and those that are held.
+/// Only the newest events of a device stay, and those that are held. It looks at no more than so many of those behind them, the newest of which
+/// come first: what is held may be behind them for years.
 pub(super) fn prune(commit: &mut Commit<'_>, device: &DeviceId, keep: u64) -> rusqlite::Result<()> {
-    let sql = "SELECT number FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT -1 OFFSET ?2";
-    let bounds = params![commit.number(device)?, signed(keep)];
+    let sql = "SELECT number FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT ?3 OFFSET ?2";
+    let bounds = params![commit.number(device)?, signed(keep), limit_of(retention::OTHERS_MAX)];
     let keys: Vec<i64> = commit
         .transaction
         .prepare_cached(sql)?

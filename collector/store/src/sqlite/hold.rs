@@ -79,11 +79,8 @@ pub(super) fn list(reader: &SqliteReader) -> Result<Vec<Hold>, StoreError> {
     reader.all(&format!("{COLUMNS} ORDER BY ended_at IS NOT NULL, number DESC"), &[], record)
 }
 
-pub(super) fn find(reader: &SqliteReader, number: u64) -> Result<Option<Hold>, StoreError> {
-    reader.one(&format!("{COLUMNS} WHERE number = ?1"), &[&signed(number)], record)
-}
-
-/// How a class's records are held: conditions on a record `r` and a hold `h`.
+/// How records of a table are held: conditions on a record, for which `@` stands, and a hold `h`.
+#[derive(Clone, Copy)]
 pub(super) struct HeldWhen {
     /// When a record began and ended.
     pub(super) first: &'static str,
@@ -92,42 +89,74 @@ pub(super) struct HeldWhen {
     pub(super) classes: &'static str,
     /// It is of the device `h.device`.
     pub(super) device: &'static str,
-    /// It belongs to the incident `h.incident`.
+    /// The number of the incident that it is, or is of.
     pub(super) incident: &'static str,
     /// The number of its device, for what stands around an incident.
     pub(super) own_device: &'static str,
     /// It names the person `h.subject`.
     pub(super) person: &'static str,
+    /// Whatever holds one of these holds it, too.
+    pub(super) with: &'static [HeldWith],
+}
+
+/// A record that a record is held with.
+pub(super) struct HeldWith {
+    /// The table it is in.
+    pub(super) table: &'static str,
+    /// Which of that table: a condition on it, for which `#` stands, and the record, for which `@` stands.
+    pub(super) which: &'static str,
+    pub(super) held: &'static HeldWhen,
+}
+
+/// The incidents that were joined to one another, and so to this one: a fault that was moved is found by each of them.
+pub(super) fn family(incident: &str) -> String {
+    format!(
+        "(WITH RECURSIVE kin (id) AS (SELECT {incident} UNION SELECT i.merged_into FROM kin JOIN incident i ON i.id = kin.id \
+         WHERE i.merged_into IS NOT NULL UNION SELECT i.id FROM kin JOIN incident i ON i.merged_into = kin.id) SELECT id FROM kin)"
+    )
 }
 
 impl HeldWhen {
-    /// The condition that a record is held by one of the holds in force, or by the one of a number. What kind of hold is not known here holds
-    /// everything.
-    pub(super) fn sql(&self, only: Option<u64>) -> String {
-        let Self { first, last, classes, device, incident, own_device, person } = self;
-        let only = only.map_or(String::new(), |number| format!(" AND h.number = {}", signed(number)));
+    /// The condition that the record of an alias is held by the hold `h`. What kind of hold is not known here holds everything.
+    pub(super) fn by_hold(&self, alias: &str) -> String {
+        let mut any = vec![self.by_itself(alias)];
+        for (place, HeldWith { table, which, held }) in self.with.iter().enumerate() {
+            let own = format!("w{place}");
+            let which = which.replace('#', &own).replace('@', alias);
+            any.push(format!("EXISTS (SELECT 1 FROM {table} {own} WHERE {which} AND {})", held.by_itself(&own)));
+        }
+        format!("({})", any.join(" OR "))
+    }
+
+    fn by_itself(&self, alias: &str) -> String {
+        let of = |condition: &str| condition.replace("KIN", &family("@.id")).replace('@', alias);
+        let (first, last, own_device) = (of(self.first), of(self.last), of(self.own_device));
+        let (classes, device, incident, person) = (self.classes, of(self.device), of(self.incident), of(self.person));
+        let kin = family("h.incident");
         let around = format!(
-            "EXISTS (SELECT 1 FROM incident hi WHERE hi.id = h.incident \
+            "({own_device} IN (SELECT hd.device FROM incident hd WHERE hd.id IN {kin} \
+             UNION SELECT hf.device FROM fault hf WHERE hf.incident IN {kin}) \
+             AND EXISTS (SELECT 1 FROM incident hi WHERE hi.id IN {kin} \
              AND {first} <= coalesce(hi.closed_at, 9000000000000000000) + {AROUND_INCIDENT_MS} \
-             AND {last} >= hi.opened_at - {AROUND_INCIDENT_MS} AND (hi.device = {own_device} \
-             OR EXISTS (SELECT 1 FROM fault hf WHERE hf.incident = hi.id AND hf.device = {own_device})))"
+             AND {last} >= hi.opened_at - {AROUND_INCIDENT_MS}))"
         );
         format!(
-            "EXISTS (SELECT 1 FROM hold h WHERE h.ended_at IS NULL{only} \
-             AND (h.from_at IS NULL OR {last} >= h.from_at) AND (h.until_at IS NULL OR {first} <= h.until_at) \
+            "((h.from_at IS NULL OR {last} >= h.from_at) AND (h.until_at IS NULL OR {first} <= h.until_at) \
              AND CASE h.kind WHEN 'period' THEN 1 WHEN 'class' THEN h.subject IN ({classes}) WHEN 'device' THEN {device} \
-             WHEN 'incident' THEN ({incident} OR {around}) WHEN 'person' THEN {person} ELSE 1 END)"
+             WHEN 'incident' THEN ({incident} IN {kin} OR {around}) WHEN 'person' THEN {person} ELSE 1 END)"
         )
+    }
+
+    /// The condition that the record of an alias is held by one of the holds in force.
+    pub(super) fn sql(&self, alias: &str) -> String {
+        format!("EXISTS (SELECT 1 FROM hold h WHERE h.ended_at IS NULL AND {})", self.by_hold(alias))
     }
 }
 
-/// What holds keep of numbers; of the one of a number alone where it is given.
-pub(super) fn on_numbers(reader: &SqliteReader, only: Option<u64>) -> Result<Vec<NumbersHold>, StoreError> {
+/// What each hold in force keeps of numbers, by its number.
+pub(super) fn on_numbers(reader: &SqliteReader) -> Result<Vec<(u64, NumbersHold)>, StoreError> {
     let mut all = Vec::new();
-    for hold in list(reader)? {
-        if hold.ended.is_some() || only.is_some_and(|number| hold.number != number) {
-            continue;
-        }
+    for hold in list(reader)?.into_iter().filter(|hold| hold.ended.is_none()) {
         let base = NumbersHold {
             tier: None,
             device: None,
@@ -135,24 +164,29 @@ pub(super) fn on_numbers(reader: &SqliteReader, only: Option<u64>) -> Result<Vec
             from_ms: hold.from.map_or(i64::MIN, Timestamp::as_millis),
             until_ms: hold.until.map_or(i64::MAX, Timestamp::as_millis),
         };
+        let mut keeps = |one| all.push((hold.number, one));
         match hold.target {
-            HoldTarget::Period => all.push(base),
-            HoldTarget::Device(id) => all.push(NumbersHold { device: Some(id), ..base }),
-            HoldTarget::Person(name) => all.push(NumbersHold { person: Some(name), ..base }),
+            HoldTarget::Period => keeps(base),
+            HoldTarget::Device(id) => keeps(NumbersHold { device: Some(id), ..base }),
+            HoldTarget::Person(name) => keeps(NumbersHold { person: Some(name), ..base }),
             HoldTarget::Class(class) => {
-                all.extend(class.tier().map(|tier| NumbersHold { tier: Some(tier), ..base }));
+                class.tier().into_iter().for_each(|tier| keeps(NumbersHold { tier: Some(tier), ..base.clone() }));
             }
-            HoldTarget::Incident(id) => all.extend(around_incident(reader, id, &base)?),
+            HoldTarget::Incident(id) => around_incident(reader, id, &base)?.into_iter().for_each(keeps),
         }
     }
     Ok(all)
 }
 
-/// The numbers of an incident's devices, from a day before it to a day after it.
+/// The numbers of the devices of an incident and of those that were joined with it, from a day before to a day after each.
 fn around_incident(reader: &SqliteReader, id: IncidentId, base: &NumbersHold) -> Result<Vec<NumbersHold>, StoreError> {
-    let sql = "SELECT d.id, i.opened_at, i.closed_at FROM incident i JOIN device d ON d.number = i.device \
-               OR d.number IN (SELECT f.device FROM fault f WHERE f.incident = i.id) WHERE i.id = ?1";
-    let devices = reader.all(sql, &[&signed(id.0)], |row| {
+    let kin = family("?1");
+    let sql = format!(
+        "SELECT d.id, i.opened_at, i.closed_at FROM incident i JOIN device d ON d.number IN \
+         (SELECT k.device FROM incident k WHERE k.id IN {kin} UNION SELECT f.device FROM fault f WHERE f.incident IN {kin}) \
+         WHERE i.id IN {kin}"
+    );
+    let devices = reader.all(&sql, &[&signed(id.0)], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?))
     })?;
     let held = devices.into_iter().filter_map(|(device, opened, closed)| {

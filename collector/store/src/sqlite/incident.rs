@@ -19,9 +19,9 @@ pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<
     let closing = incident.record.closing.as_ref().map(|closing| closing.at).or(incident.resolved_at);
     let closed = closing.filter(|_| incident.state == IncidentState::Closed);
     commit.run(
-        "INSERT INTO incident (id, device, active, resolved_at, body, opened_at, closed_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5, \
-         opened_at = ?6, closed_at = ?7",
+        "INSERT INTO incident (id, device, active, resolved_at, body, opened_at, closed_at, merged_into) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5, \
+         opened_at = ?6, closed_at = ?7, merged_into = ?8",
         params![
             signed(incident.id.0),
             number,
@@ -29,7 +29,8 @@ pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<
             resolved.map(Timestamp::as_millis),
             json(incident)?,
             incident.opened_at.as_millis(),
-            closed.map(Timestamp::as_millis)
+            closed.map(Timestamp::as_millis),
+            incident.record.merged_into.map(|into| signed(into.0))
         ],
     )?;
     Ok(())

@@ -151,8 +151,7 @@ impl Search<'_> {
         })
     }
 
-    /// The rows of a query in which `NAMES` stands for the names, [`Self::holds`] for those as JSON, and what comes before them are `more`: one
-    /// more than are wanted.
+    /// The rows of a query in which `NAMES` stands for the names, and what comes before them are `more`: one more than are wanted.
     fn rows(
         &self,
         sql: &str,
@@ -161,24 +160,19 @@ impl Search<'_> {
     ) -> Result<Vec<PersonTrace>, StoreError> {
         let (first, count) = (more.len() + 1, self.names.len());
         let places = (first..first + count).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
-        let sql = format!("{} LIMIT ?{}", sql.replace("NAMES", &format!("({places})")), first + 2 * count);
-        let quoted: Vec<String> = self.names.iter().map(|name| Value::String(name.clone()).to_string()).collect();
+        let sql = format!("{} LIMIT ?{}", sql.replace("NAMES", &format!("({places})")), first + count);
         let limit = limit_of(self.limit.saturating_add(1));
         let mut params = more.to_vec();
-        params.extend(self.names.iter().chain(&quoted).map(|text| text as &dyn ToSql));
+        params.extend(self.names.iter().map(|text| text as &dyn ToSql));
         params.push(&limit);
         let found = self.reader.all(&sql, &params, |row| read(row))?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Whether a column of JSON has one of the names, in the form of a text of its own or at the end of one; `more` parameters stand before.
-    fn holds(&self, column: &str, more: usize, ends: bool) -> String {
-        let first = more + self.names.len() + 1;
-        let one = |place: usize| {
-            let text = if ends { format!("'|' || substr(?{place}, 2)") } else { format!("?{place}") };
-            format!("instr({column}, {text}) > 0")
-        };
-        format!("({})", (first..first + self.names.len()).map(one).collect::<Vec<_>>().join(" OR "))
+    /// Whether a column of JSON says one of the names, or has it at the end of the name of a series; `more` parameters stand before.
+    fn holds(&self, column: &str, more: usize) -> String {
+        let one = |place: usize| format!("says({column}, ?{place})");
+        format!("({})", (more + 1..=more + self.names.len()).map(one).collect::<Vec<_>>().join(" OR "))
     }
 
     /// Where in a text of JSON one of the names stands, as paths.
@@ -194,7 +188,7 @@ impl Search<'_> {
         let sql = format!(
             "SELECT id, body FROM incident WHERE id > (SELECT coalesce(max(id), 0) FROM incident) - ?1 AND {} \
              ORDER BY id DESC",
-            self.holds("body", 1, false)
+            self.holds("body", 1)
         );
         self.rows(&sql, &[&signed(INCIDENT_ROWS)], |row| {
             let (id, body): (i64, String) = (row.get(0)?, row.get(1)?);
@@ -221,7 +215,7 @@ impl Search<'_> {
         let sql = format!(
             "SELECT d.id, o.name, o.at, o.body FROM document o JOIN device d ON d.number = o.device \
              WHERE o.name IN ({personal}) AND {} ORDER BY d.id, o.name",
-            self.holds("o.body", 0, false)
+            self.holds("o.body", 0)
         );
         self.rows(&sql, &[], |row| {
             let (device, name, at, body): (String, String, i64, String) =
@@ -259,7 +253,7 @@ impl Search<'_> {
         let sql = format!(
             "SELECT e.at, d.id, e.name, e.text FROM event e JOIN device d ON d.number = e.device \
              WHERE e.number > (SELECT coalesce(max(number), 0) FROM event) - ?1 AND {} ORDER BY e.number DESC",
-            self.holds("e.fields", 1, false)
+            self.holds("e.fields", 1)
         );
         self.rows(&sql, &[&signed(EVENT_ROWS)], |row| {
             let (at, device, name, text): (i64, String, String, String) =
@@ -270,7 +264,7 @@ impl Search<'_> {
 
     /// Numbers are kept by the layouts that name them; of which devices these are costs a look at all of history.
     fn series(&self) -> Result<Vec<PersonTrace>, StoreError> {
-        let holds = self.holds("series", 0, true);
+        let holds = self.holds("series", 0);
         let sql = format!("SELECT id, series FROM layout WHERE {holds} ORDER BY id");
         self.rows(&sql, &[], |row| {
             let (id, series): (i64, String) = (row.get(0)?, row.get(1)?);

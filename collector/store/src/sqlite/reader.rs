@@ -19,12 +19,12 @@ use super::{
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
-use crate::document_history::{ChangePage, ChangeQuery, ForgettableChanges, PastState};
+use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::person::PersonTraces;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
-    ClassTally, Counted, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
+    ClassSize, CountedSlice, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
@@ -94,15 +94,6 @@ impl Reader for SqliteReader {
 
     fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
         document_change::list(self, query)
-    }
-
-    fn forgettable_changes(
-        &self,
-        id: &DeviceId,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<ForgettableChanges, StoreError> {
-        document_change::forgettable(self, id, before, limit)
     }
 
     fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {
@@ -484,16 +475,26 @@ impl Reader for SqliteReader {
         hold::list(self)
     }
 
-    fn held(&self, hold: u64) -> Result<Vec<(RecordClass, Option<Counted>)>, StoreError> {
-        retention::held(self, hold)
-    }
-
     fn numbers_holds(&self) -> Result<Vec<NumbersHold>, StoreError> {
-        hold::on_numbers(self, None)
+        Ok(hold::on_numbers(self)?.into_iter().map(|(_, hold)| hold).collect())
     }
 
-    fn class_tallies(&self) -> Result<Vec<ClassTally>, StoreError> {
-        retention::tallies(self)
+    fn class_size(&self, class: RecordClass) -> Result<Option<ClassSize>, StoreError> {
+        retention::size(self, class)
+    }
+
+    fn count_records(
+        &self,
+        class: RecordClass,
+        before: Option<Timestamp>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Option<CountedSlice>, StoreError> {
+        retention::count(self, (class, before), after, limit)
+    }
+
+    fn last_deletion(&self, class: RecordClass) -> Result<Option<Deletion>, StoreError> {
+        retention::last_deletion(self, class)
     }
 
     fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError> {

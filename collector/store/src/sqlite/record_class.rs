@@ -1,14 +1,16 @@
 //! What records of each class are in the database: when they end, what holds them, how they read as evidence, and how they go.
 //!
-//! A class that is added stands here with a [`ClassSource`] and is named in [`source`]; everything else follows from that.
+//! A class that is added stands here with a [`ClassSource`] and is named in [`source`]; everything else follows from that. A record goes by its own
+//! class alone, never with another: what holds it is asked, and its time is past. What is deleted with a record has no class of its own
+//! (docs/decisions/0044-records-go-by-their-own-class.md).
 
-use super::hold::HeldWhen;
+use super::hold::{HeldWhen, HeldWith};
 use crate::retention::RecordClass;
 
-/// A class's records in the database: `r` is the record.
+/// A class's records in the database: `@` is the record.
 pub(super) struct ClassSource {
     pub(super) class: RecordClass,
-    /// Where they are, as `r`.
+    /// Where they are.
     pub(super) table: &'static str,
     pub(super) key: &'static str,
     /// When a record ended, which its time begins with; what has none has not ended.
@@ -29,133 +31,193 @@ pub(super) fn source(class: RecordClass) -> Option<ClassSource> {
         RecordClass::Faults => Some(FAULTS),
         RecordClass::Incidents => Some(INCIDENTS),
         RecordClass::Notices => Some(NOTICES),
+        RecordClass::Documents => Some(DOCUMENTS),
         RecordClass::Enrolments => Some(ENROLMENTS),
         RecordClass::NumbersRaw
         | RecordClass::NumbersFiveMinutes
         | RecordClass::NumbersHour
         | RecordClass::Audit
-        | RecordClass::Reports
-        | RecordClass::Documents => None,
+        | RecordClass::Reports => None,
     }
 }
 
 const EVENTS: ClassSource = ClassSource {
     class: RecordClass::Events,
-    table: "event AS r",
-    key: "r.number",
-    ended: "r.at",
+    table: "event",
+    key: "@.number",
+    ended: "@.at",
     held: HeldWhen {
-        first: "r.at",
-        last: "r.at",
+        first: "@.at",
+        last: "@.at",
         classes: "'events'",
-        device: "r.device = h.device",
-        incident: "0",
-        own_device: "r.device",
-        person: "(instr(r.fields, h.subject) > 0 OR instr(r.text, h.subject) > 0)",
+        device: "@.device = h.device",
+        incident: "NULL",
+        own_device: "@.device",
+        person: "(names_person(@.fields, h.subject) OR names_person(@.text, h.subject))",
+        with: &[],
     },
     belongs: "0",
-    line: "json_object('number', r.number, 'device', (SELECT id FROM device WHERE number = r.device), 'at_ms', r.at, \
-           'name', r.name, 'text', r.text, 'fields', CASE WHEN json_valid(r.fields) THEN json(r.fields) ELSE r.fields END)",
+    line: "json_object('number', @.number, 'device', (SELECT id FROM device WHERE number = @.device), 'at_ms', @.at, \
+           'name', @.name, 'text', @.text, 'fields', CASE WHEN json_valid(@.fields) THEN json(@.fields) ELSE @.fields END)",
     delete: &["DELETE FROM event WHERE number = ?1"],
+};
+
+const FAULT_HELD: HeldWhen = HeldWhen {
+    first: "@.raised_at",
+    last: "coalesce(@.ended_at, 9000000000000000000)",
+    classes: "'faults'",
+    device: "@.device = h.device",
+    incident: "@.incident",
+    own_device: "@.device",
+    person: "names_person(@.body, h.subject)",
+    with: &[],
 };
 
 const FAULTS: ClassSource = ClassSource {
     class: RecordClass::Faults,
-    table: "fault AS r",
-    key: "r.id",
-    ended: "r.ended_at",
-    held: HeldWhen {
-        first: "r.raised_at",
-        last: "coalesce(r.ended_at, 9000000000000000000)",
-        classes: "'faults'",
-        device: "r.device = h.device",
-        incident: "r.incident IS h.incident",
-        own_device: "r.device",
-        person: "instr(r.body, h.subject) > 0",
-    },
+    table: "fault",
+    key: "@.id",
+    ended: "@.ended_at",
+    held: FAULT_HELD,
     // Numbers are given from the largest on, so that the largest stays.
-    belongs: "r.id = (SELECT max(id) FROM fault) OR EXISTS (SELECT 1 FROM incident i WHERE i.id = r.incident)",
-    line: "CASE WHEN json_valid(r.body) THEN json(r.body) ELSE json_object('id', r.id, 'damaged', r.body) END",
+    belongs: "@.id = (SELECT max(id) FROM fault) OR EXISTS (SELECT 1 FROM incident i WHERE i.id = @.incident)",
+    line: "CASE WHEN json_valid(@.body) THEN json(@.body) ELSE json_object('id', @.id, 'damaged', @.body) END",
     delete: &["DELETE FROM fault WHERE id = ?1"],
+};
+
+/// An incident without what belongs to it.
+const INCIDENT_HELD: HeldWhen = HeldWhen {
+    // Its files may be a little older or newer.
+    first: "(@.opened_at - 86400000)",
+    last: "(coalesce(@.closed_at, 9000000000000000000) + 86400000)",
+    classes: "'incidents'",
+    // Faults that were moved to another one, too.
+    device: "(@.device IS h.device OR EXISTS (SELECT 1 FROM fault f WHERE f.device = h.device AND f.incident IN KIN))",
+    incident: "@.id",
+    own_device: "-1",
+    person: "names_person(@.body, h.subject)",
+    with: &[],
+};
+
+const STEP_HELD: HeldWhen = HeldWhen {
+    first: "CASE WHEN json_valid(@.body) THEN unixepoch(@.body ->> 'at') * 1000 ELSE 0 END",
+    last: "CASE WHEN json_valid(@.body) THEN unixepoch(@.body ->> 'at') * 1000 + 999 ELSE 9000000000000000000 END",
+    classes: "''",
+    device: "0",
+    incident: "NULL",
+    own_device: "-1",
+    person: "names_person(@.body, h.subject)",
+    with: &[],
+};
+
+const NOTICE_HELD: HeldWhen = HeldWhen {
+    first: "@.created_at",
+    last: "coalesce(@.delivered_at, @.created_at)",
+    classes: "'notices'",
+    device: "0",
+    incident: "@.incident",
+    own_device: "-1",
+    person: "(names_person(@.person, h.subject) OR names_person(@.address, h.subject) OR names_person(@.notice, h.subject))",
+    with: &[],
 };
 
 const INCIDENTS: ClassSource = ClassSource {
     class: RecordClass::Incidents,
-    table: "incident AS r",
-    key: "r.id",
-    ended: "r.closed_at",
+    table: "incident",
+    key: "@.id",
+    ended: "@.closed_at",
+    // What was written down of a fault or a notice that is held stays with it.
     held: HeldWhen {
-        // Its faults and notices go with it: they may be a little older or newer.
-        first: "(r.opened_at - 86400000)",
-        last: "(coalesce(r.closed_at, 9000000000000000000) + 86400000)",
-        classes: "'incidents', 'faults', 'notices'",
-        device: "(r.device IS h.device OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = r.id AND f.device = h.device))",
-        incident: "(r.id = h.incident OR (json_valid(r.body) AND json_extract(r.body, '$.record.merged_into') IS h.incident))",
-        own_device: "-1",
-        person: "(instr(r.body, h.subject) > 0 \
-                 OR EXISTS (SELECT 1 FROM step s WHERE s.incident = r.id AND instr(s.body, h.subject) > 0) \
-                 OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = r.id AND instr(f.body, h.subject) > 0) \
-                 OR EXISTS (SELECT 1 FROM outbox o WHERE o.incident = r.id AND (o.person = h.subject OR instr(o.notice, h.subject) > 0)))",
+        with: &[
+            HeldWith { table: "fault", which: "#.incident = @.id", held: &FAULT_HELD },
+            HeldWith { table: "step", which: "#.incident = @.id", held: &STEP_HELD },
+            HeldWith { table: "outbox", which: "#.incident = @.id", held: &NOTICE_HELD },
+        ],
+        ..INCIDENT_HELD
     },
-    belongs: "r.id = (SELECT max(id) FROM incident) \
-              OR EXISTS (SELECT 1 FROM outbox o WHERE o.incident = r.id AND o.state = 'waiting') \
-              OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = r.id AND f.open) \
-              OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = r.id AND f.id = (SELECT max(id) FROM fault)) \
-              OR EXISTS (SELECT 1 FROM ticket t WHERE t.incident = r.id AND (t.due OR t.open))",
-    line: "json_object('incident', CASE WHEN json_valid(r.body) THEN json(r.body) ELSE r.body END, \
-           'steps', (SELECT json_group_array(CASE WHEN json_valid(body) THEN json(body) ELSE body END) FROM (SELECT body FROM step WHERE incident = r.id ORDER BY number)), \
-           'faults', (SELECT json_group_array(CASE WHEN json_valid(body) THEN json(body) ELSE body END) FROM (SELECT body FROM fault WHERE incident = r.id ORDER BY id)), \
+    belongs: "@.id = (SELECT max(id) FROM incident) \
+              OR EXISTS (SELECT 1 FROM outbox o WHERE o.incident = @.id AND o.state = 'waiting') \
+              OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = @.id AND f.open) \
+              OR EXISTS (SELECT 1 FROM ticket t WHERE t.incident = @.id AND (t.due OR t.open))",
+    line: "json_object('incident', CASE WHEN json_valid(@.body) THEN json(@.body) ELSE @.body END, \
+           'steps', (SELECT json_group_array(CASE WHEN json_valid(body) THEN json(body) ELSE body END) FROM (SELECT body FROM step WHERE incident = @.id ORDER BY number)), \
+           'faults', (SELECT json_group_array(CASE WHEN json_valid(body) THEN json(body) ELSE body END) FROM (SELECT body FROM fault WHERE incident = @.id ORDER BY id)), \
            'notices', (SELECT json_group_array(json_object('key', key, 'channel', channel, 'person', person, 'notice', notice, 'created_at_ms', created_at, 'state', state, \
-           'delivered_at_ms', delivered_at, 'error', last_error)) FROM (SELECT * FROM outbox WHERE incident = r.id ORDER BY key)), \
-           'tickets', (SELECT json_group_array(json_object('system', system, 'ticket', ticket, 'step', step)) FROM (SELECT * FROM ticket WHERE incident = r.id ORDER BY system)), \
-           'files', (SELECT json_group_array(json_object('sha256', sha256, 'bytes', bytes)) FROM (SELECT sha256, length(content) AS bytes FROM attachment WHERE incident = r.id ORDER BY sha256)))",
+           'delivered_at_ms', delivered_at, 'error', last_error)) FROM (SELECT * FROM outbox WHERE incident = @.id ORDER BY key)), \
+           'tickets', (SELECT json_group_array(json_object('system', system, 'ticket', ticket, 'step', step)) FROM (SELECT * FROM ticket WHERE incident = @.id ORDER BY system)), \
+           'files', (SELECT json_group_array(json_object('sha256', sha256, 'bytes', bytes)) FROM (SELECT sha256, length(content) AS bytes FROM attachment WHERE incident = @.id ORDER BY sha256)))",
+    // Its faults and notices stay until their own time is past.
     delete: &[
         "DELETE FROM step WHERE incident = ?1",
         "DELETE FROM attachment WHERE incident = ?1",
         "DELETE FROM ticket WHERE incident = ?1",
-        "DELETE FROM outbox WHERE incident = ?1",
-        "DELETE FROM fault WHERE incident = ?1",
         "DELETE FROM incident WHERE id = ?1",
     ],
 };
 
 const NOTICES: ClassSource = ClassSource {
     class: RecordClass::Notices,
-    table: "outbox AS r",
-    key: "r.rowid",
-    ended: "r.created_at",
+    table: "outbox",
+    key: "@.rowid",
+    ended: "@.created_at",
     held: HeldWhen {
-        first: "r.created_at",
-        last: "coalesce(r.delivered_at, r.created_at)",
-        classes: "'notices', 'incidents'",
-        device: "EXISTS (SELECT 1 FROM incident i WHERE i.id = r.incident AND (i.device IS h.device \
-                 OR EXISTS (SELECT 1 FROM fault f WHERE f.incident = i.id AND f.device = h.device)))",
-        incident: "r.incident = h.incident",
-        own_device: "-1",
-        person: "(r.person = h.subject OR instr(r.notice, h.subject) > 0 OR EXISTS (SELECT 1 FROM incident i WHERE i.id = r.incident AND instr(i.body, h.subject) > 0))",
+        with: &[
+            HeldWith { table: "incident", which: "#.id = @.incident", held: &INCIDENT_HELD },
+            HeldWith { table: "step", which: "#.incident = @.incident", held: &STEP_HELD },
+            HeldWith { table: "fault", which: "#.incident = @.incident", held: &FAULT_HELD },
+        ],
+        ..NOTICE_HELD
     },
-    belongs: "r.state = 'waiting'",
-    line: "json_object('key', r.key, 'incident', r.incident, 'channel', r.channel, 'person', r.person, 'address', r.address, 'language', r.language, \
-           'notice', CASE WHEN json_valid(r.notice) THEN json(r.notice) ELSE r.notice END, 'created_at_ms', r.created_at, 'attempts', r.attempts, 'state', r.state, \
-           'delivered_at_ms', r.delivered_at, 'error', r.last_error)",
+    belongs: "@.state = 'waiting'",
+    line: "json_object('key', @.key, 'incident', @.incident, 'channel', @.channel, 'person', @.person, 'address', @.address, 'language', @.language, \
+           'notice', CASE WHEN json_valid(@.notice) THEN json(@.notice) ELSE @.notice END, 'created_at_ms', @.created_at, 'attempts', @.attempts, 'state', @.state, \
+           'delivered_at_ms', @.delivered_at, 'error', @.last_error)",
     delete: &["DELETE FROM outbox WHERE rowid = ?1"],
+};
+
+/// The change after one of a document, until which its version stood.
+const NEXT_AT: &str = "(SELECT n.at FROM document_change n WHERE n.device = @.device AND n.name = @.name AND n.number > @.number \
+                       ORDER BY n.number LIMIT 1)";
+
+const DOCUMENTS: ClassSource = ClassSource {
+    class: RecordClass::Documents,
+    table: "document_change",
+    key: "@.rowid",
+    ended: NEXT_AT,
+    held: HeldWhen {
+        first: "@.at",
+        last: "max(@.at, coalesce((SELECT n.at FROM document_change n WHERE n.device = @.device AND n.name = @.name \
+               AND n.number > @.number ORDER BY n.number LIMIT 1), 9000000000000000000))",
+        classes: "'documents'",
+        device: "@.device = h.device",
+        incident: "NULL",
+        own_device: "@.device",
+        // Whether a version names them takes a way back to it (document_expiry.rs); of holds that are newer than who looked knows, nobody did.
+        person: "h.number > SEEN",
+        with: &[],
+    },
+    // The way back to an older version leads through it.
+    belongs: "EXISTS (SELECT 1 FROM document_change b WHERE b.device = @.device AND b.name = @.name AND b.number < @.number)",
+    line: "change_line((SELECT id FROM device WHERE number = @.device), @.device, @.name, @.number, @.at, @.depth, @.data)",
+    delete: &["DELETE FROM document_change WHERE rowid = ?1"],
 };
 
 const ENROLMENTS: ClassSource = ClassSource {
     class: RecordClass::Enrolments,
-    table: "request AS r",
-    key: "r.rowid",
-    ended: "r.seen_at",
+    table: "request",
+    key: "@.rowid",
+    ended: "@.seen_at",
     held: HeldWhen {
-        first: "r.at",
-        last: "r.seen_at",
+        first: "@.at",
+        last: "@.seen_at",
         classes: "'enrolments'",
-        device: "(json_valid(r.body) AND json_extract(r.body, '$.info.id') IS (SELECT d.id FROM device d WHERE d.number = h.device))",
-        incident: "0",
+        device: "(json_valid(@.body) AND json_extract(@.body, '$.info.id') IS (SELECT d.id FROM device d WHERE d.number = h.device))",
+        incident: "NULL",
         own_device: "-1",
-        person: "instr(r.body, h.subject) > 0",
+        person: "names_person(@.body, h.subject)",
+        with: &[],
     },
     belongs: "0",
-    line: "CASE WHEN json_valid(r.body) THEN json(r.body) ELSE json_object('id', r.id, 'damaged', r.body) END",
+    line: "CASE WHEN json_valid(@.body) THEN json(@.body) ELSE json_object('id', @.id, 'damaged', @.body) END",
     delete: &["DELETE FROM request WHERE rowid = ?1"],
 };

@@ -1,20 +1,24 @@
 //! Records that are past their time: which they are, how they go, and the evidence that stays, in the same commit.
 
-use rusqlite::{Row, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::encoding::sha256_hex;
 
 use super::audit;
 use super::commit::Commit;
-use super::hold;
+use super::document_expiry::DocumentsLook;
 use super::reader_connection::SqliteReader;
 use super::record_class::{ClassSource, source};
-use super::value::{limit_of, required, signed};
+use super::value::{limit_of, moment, required, signed};
+use super::{document_change, hold};
 use crate::StoreError;
 use crate::audit::AuditEntry;
+use crate::history::Tier;
 use crate::retention::{
-    COUNTED_MAX, ClassTally, Counted, Cursor, DeletedNumbers, Deletion, Expiry, NumbersHold, PastRecord, RecordClass,
+    ClassSize, CountedSlice, Cursor, DeletedNumbers, Deletion, Expiry, NumbersHold, PastRecord, RecordClass,
     RetentionRule,
 };
 
@@ -23,37 +27,68 @@ const ACTION: &str = "records.deleted";
 /// How long a commit is deleting records, about, microseconds; what is left waits for the next turn.
 const EXPIRE_US: u64 = 5000;
 
+/// Every hold has been seen.
+const ALL_SEEN: &str = "9223372036854775807";
+/// Most records that one change looks at which go for another reason than their age.
+pub(super) const OTHERS_MAX: usize = 500;
+
 impl ClassSource {
+    fn of(&self, condition: &str, alias: &str) -> String {
+        condition.replace('@', alias)
+    }
+
+    /// Whether a record is held. Of changes of documents, persons are looked for by whoever reads them: holds on one that are newer than `seen`
+    /// hold everything.
+    pub(super) fn is_held(&self, alias: &str, seen: &str) -> String {
+        self.held.sql(alias).replace("SEEN", seen)
+    }
+
     /// Whether a record stays.
-    fn stays(&self) -> String {
-        format!("({} OR ({}))", self.held.sql(None), self.belongs)
+    fn stays(&self, alias: &str, seen: &str) -> String {
+        format!("({} OR ({}))", self.is_held(alias, seen), self.of(self.belongs, alias))
     }
 
     fn oldest(&self) -> String {
-        if self.class == RecordClass::Events {
+        if matches!(self.class, RecordClass::Events | RecordClass::Documents) {
             // By the index of each device; there is none by time alone.
-            return "SELECT min((SELECT min(e.at) FROM event e WHERE e.device = d.number)) FROM device d".to_owned();
+            let table = self.table;
+            return format!("SELECT min((SELECT min(e.at) FROM {table} e WHERE e.device = d.number)) FROM device d");
         }
-        format!("SELECT min({}) FROM {}", self.ended, self.table)
+        format!("SELECT min({}) FROM {} r", self.of(self.ended, "r"), self.table)
     }
 
-    /// Those that ended before ?1, behind ?2, ?3, ?4, at most ?5.
+    /// Those that ended before ?1, behind ?2, ?3, ?4, at most ?5: key, line, whether it stays, the three of the cursor, and a name and a number
+    /// more.
     fn past(&self) -> String {
-        let Self { table, key, ended, line, .. } = self;
-        let stays = self.stays();
-        if self.class == RecordClass::Events {
+        let Self { table, .. } = self;
+        let [key, ended, line] = [self.key, self.ended, self.line].map(|one| self.of(one, "r"));
+        // What a document's change is behind is looked for by who reads them one after the other.
+        let stays =
+            if self.class == RecordClass::Documents { self.is_held("r", ALL_SEEN) } else { self.stays("r", "0") };
+        let from = match self.class {
             // Device by device, each by its index.
-            return format!(
-                "SELECT r.number, {line}, {stays}, r.device, r.at, r.number FROM device d CROSS JOIN event r ON r.device = d.number \
+            RecordClass::Events | RecordClass::Documents => format!(
+                "SELECT r.*, {key} AS own_key, {stays} AS stays, r.device AS one, r.at AS two, {key} AS three \
+                 FROM device d CROSS JOIN {table} r ON r.device = d.number \
                  AND r.at < ?1 AND r.at >= CASE WHEN d.number = ?2 THEN ?3 ELSE {} END \
-                 WHERE d.number >= ?2 AND (d.number > ?2 OR r.at > ?3 OR r.number > ?4) \
-                 ORDER BY d.number, r.at, r.number LIMIT ?5",
+                 WHERE d.number >= ?2 AND (d.number > ?2 OR r.at > ?3 OR {key} > ?4) AND {ended} < ?1 \
+                 ORDER BY d.number, r.at, {key} LIMIT ?5",
                 i64::MIN
-            );
-        }
+            ),
+            _ => format!(
+                "SELECT r.*, {key} AS own_key, {stays} AS stays, {ended} AS one, {key} AS two, 0 AS three FROM {table} r \
+                 WHERE {ended} < ?1 AND {ended} >= ?2 AND ({ended} > ?2 OR {key} > ?3) AND ?4 IS NOT NULL \
+                 ORDER BY {ended}, {key} LIMIT ?5"
+            ),
+        };
+        let (name, number) = match self.class {
+            RecordClass::Documents => ("r.name", "r.number"),
+            _ => ("''", "0"),
+        };
+        // What stays costs no more than a look.
         format!(
-            "SELECT {key}, {line}, {stays}, {ended}, {key}, 0 FROM {table} WHERE {ended} < ?1 AND {ended} >= ?2 \
-             AND ({ended} > ?2 OR {key} > ?3) AND ?4 IS NOT NULL ORDER BY {ended}, {key} LIMIT ?5"
+            "WITH r AS MATERIALIZED ({from}) SELECT own_key, CASE WHEN stays THEN '' ELSE {line} END, stays, one, two, three, {name}, {number} \
+             FROM r ORDER BY one, two, three"
         )
     }
 }
@@ -67,10 +102,20 @@ pub(super) fn past_records(
 ) -> Result<Vec<PastRecord>, StoreError> {
     let Some(source) = source(class) else { return Ok(Vec::new()) };
     let (before, Cursor(one, two, three)) = (before.as_millis(), after);
-    reader.all(&source.past(), &[&before, &one, &two, &three, &limit_of(limit)], |row| {
+    let mut documents = (class == RecordClass::Documents).then(|| DocumentsLook::new(reader)).transpose()?;
+    let seen = reader.all(&source.past(), &[&before, &one, &two, &three, &limit_of(limit)], |row| {
         let (key, line, stays) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(PastRecord { key, line, stays, cursor: Cursor(row.get(3)?, row.get(4)?, row.get(5)?) })
-    })
+        let of = (row.get::<_, i64>(3)?, row.get::<_, String>(6)?, row.get::<_, i64>(7)?);
+        Ok((PastRecord { key, line, stays, cursor: Cursor(of.0, row.get(4)?, row.get(5)?) }, of))
+    })?;
+    let mut found = Vec::with_capacity(seen.len());
+    for (mut record, (device, name, number)) in seen {
+        if let Some(look) = &mut documents {
+            record.stays = look.stays(reader, (device, &name), number, record.stays)?;
+        }
+        found.push(record);
+    }
+    Ok(found)
 }
 
 /// Deletes records of one class and gathers what their evidence is made of.
@@ -83,30 +128,62 @@ struct Deleting<'c, 's> {
     count: u64,
     first: i64,
     last: i64,
+    /// They ended before, milliseconds; the newest hold that whoever chose them had seen.
+    bounds: (i64, i64),
+    until_us: u64,
+    /// The documents of which changes went.
+    documents: BTreeSet<(i64, String)>,
 }
 
 impl<'c, 's> Deleting<'c, 's> {
-    fn of(commit: &'c Commit<'s>, source: ClassSource, before_ms: i64) -> Self {
-        let ClassSource { table, key, ended, line, ref held, .. } = source;
+    fn of(commit: &'c Commit<'s>, source: ClassSource, (before_ms, holds_seen): (i64, u64)) -> Self {
+        let [key, ended, line] = [source.key, source.ended, source.line].map(|one| source.of(one, "r"));
+        let [first, last] = [source.held.first, source.held.last].map(|one| source.of(one, "r"));
+        let (stays, table) = (source.stays("r", "?3"), source.table);
         let find = format!(
-            "SELECT {line}, {}, {}, {} FROM {table} WHERE {key} = ?1 AND {ended} < {before_ms}",
-            source.stays(),
-            held.first,
-            held.last
+            "SELECT {line}, {stays}, {first}, {last} FROM {table} r WHERE {key} = ?1 AND coalesce({ended}, {}) < ?2 AND ?3 IS NOT NULL",
+            // What has not ended goes for no reason.
+            i64::MAX
         );
-        Self { commit, source, find, lines: String::new(), count: 0, first: i64::MAX, last: i64::MIN }
+        let until_us = clock::boottime_us() + EXPIRE_US;
+        Self {
+            commit,
+            source,
+            find,
+            lines: String::new(),
+            count: 0,
+            first: i64::MAX,
+            last: i64::MIN,
+            bounds: (before_ms, signed(holds_seen)),
+            until_us,
+            documents: BTreeSet::new(),
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        clock::boottime_us() < self.until_us
     }
 
     /// Deletes a record, unless it stays, is gone, or its line is not the one of this digest.
     fn delete(&mut self, key: i64, sha256: Option<&str>) -> rusqlite::Result<bool> {
-        use rusqlite::OptionalExtension as _;
         let read = |row: &Row<'_>| {
             Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
         };
-        let found = self.commit.transaction.prepare_cached(&self.find)?.query_row([key], read).optional()?;
+        let found = self
+            .commit
+            .transaction
+            .prepare_cached(&self.find)?
+            .query_row(params![key, self.bounds.0, self.bounds.1], read)
+            .optional()?;
         let Some((text, false, first, last)) = found else { return Ok(false) };
         if sha256.is_some_and(|sha256| sha256 != sha256_hex(text.as_bytes())) {
             return Ok(false);
+        }
+        if self.source.class == RecordClass::Documents {
+            let sql = "SELECT device, name FROM document_change WHERE rowid = ?1";
+            let of =
+                self.commit.transaction.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)));
+            self.documents.insert(of?);
         }
         for sql in self.source.delete {
             self.commit.run(sql, [key])?;
@@ -119,8 +196,11 @@ impl<'c, 's> Deleting<'c, 's> {
     }
 
     /// The evidence; none when nothing was deleted.
-    fn finish(self, at: Timestamp, rule: &str, exported: &str) -> Option<Deletion> {
-        (self.count > 0).then(|| Deletion {
+    fn finish(self, at: Timestamp, rule: &str, exported: &str) -> rusqlite::Result<Option<Deletion>> {
+        for (device, name) in &self.documents {
+            document_change::begin_anew(self.commit, *device, name)?;
+        }
+        Ok((self.count > 0).then(|| Deletion {
             number: 0,
             at,
             class: self.source.class,
@@ -130,7 +210,7 @@ impl<'c, 's> Deleting<'c, 's> {
             digest: sha256_hex(self.lines.as_bytes()),
             rule: rule.to_owned(),
             exported: exported.to_owned(),
-        })
+        }))
     }
 }
 
@@ -138,32 +218,35 @@ impl<'c, 's> Deleting<'c, 's> {
 /// so that what was exported begins with what is gone.
 pub(super) fn expire(commit: &mut Commit<'_>, expiry: &Expiry) -> rusqlite::Result<()> {
     let Some(source) = source(expiry.class).filter(|_| !commit.keeps_all) else { return Ok(()) };
-    let until_us = clock::boottime_us() + EXPIRE_US;
-    let mut deleting = Deleting::of(commit, source, expiry.before.as_millis());
+    let mut deleting = Deleting::of(commit, source, (expiry.before.as_millis(), expiry.holds_seen));
     for (key, line) in &expiry.records {
-        if !deleting.delete(*key, Some(line))? || clock::boottime_us() >= until_us {
+        if !deleting.delete(*key, Some(line))? || !deleting.has_time() {
             break;
         }
     }
-    match deleting.finish(expiry.at, &expiry.rule, &expiry.exported) {
+    match deleting.finish(expiry.at, &expiry.rule, &expiry.exported)? {
         Some(deletion) => record(commit, deletion, None),
         None => Ok(()),
     }
 }
 
-/// Deletes these records of a class for another reason than their age, as far as nothing holds them, with their evidence.
+/// Deletes these records of a class for another reason than their age, as far as nothing holds them and the commit has time, with their evidence.
+/// What is left waits for the next time.
 pub(super) fn delete_all(
     commit: &mut Commit<'_>,
     class: RecordClass,
     keys: &[i64],
     rule: &str,
 ) -> rusqlite::Result<()> {
-    let Some(source) = source(class) else { return Ok(()) };
-    let mut deleting = Deleting::of(commit, source, i64::MAX);
+    let Some(source) = source(class).filter(|_| !commit.keeps_all) else { return Ok(()) };
+    let mut deleting = Deleting::of(commit, source, (i64::MAX, 0));
     for key in keys {
         deleting.delete(*key, None)?;
+        if !deleting.has_time() {
+            break;
+        }
     }
-    match deleting.finish(Timestamp::from_millis(commit.received), rule, "") {
+    match deleting.finish(Timestamp::from_millis(commit.received), rule, "")? {
         Some(deletion) => record(commit, deletion, None),
         None => Ok(()),
     }
@@ -239,35 +322,46 @@ pub(super) fn deletions(reader: &SqliteReader, before: Option<u64>, limit: usize
 
 pub(super) fn put_rule(commit: &Commit<'_>, rule: &RetentionRule) -> rusqlite::Result<()> {
     commit.run(
-        "INSERT OR REPLACE INTO retention_rule (class, text, who, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![rule.class.as_str(), rule.text, rule.by, rule.reason, rule.since.as_millis()],
+        "INSERT OR REPLACE INTO retention_rule (class, text, keep_ms, exports, who, reason, since, grace_from) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            rule.class.as_str(),
+            rule.text,
+            rule.keep_ms,
+            rule.exports,
+            rule.by,
+            rule.reason,
+            rule.since.as_millis(),
+            rule.grace_from.map(Timestamp::as_millis)
+        ],
     )?;
     Ok(())
 }
 
+/// What waits for the end of its grace waits as long as it did.
+pub(super) fn step(commit: &Commit<'_>, by_ms: i64) -> rusqlite::Result<()> {
+    commit.run("UPDATE retention_rule SET grace_from = grace_from + ?1 WHERE grace_from IS NOT NULL", [by_ms])?;
+    Ok(())
+}
+
 pub(super) fn rules(reader: &SqliteReader) -> Result<Vec<RetentionRule>, StoreError> {
-    let all = reader.all("SELECT class, text, who, reason, since FROM retention_rule", &[], |row| {
+    let sql = "SELECT class, text, keep_ms, exports, who, reason, since, grace_from FROM retention_rule";
+    let all = reader.all(sql, &[], |row| {
         let class = RecordClass::of(&row.get::<_, String>(0)?);
-        let (text, by, reason, since) = (row.get(1)?, row.get(2)?, row.get(3)?, required(row, 4)?);
-        Ok(class.map(|class| RetentionRule { class, text, by, reason, since }))
+        let (text, keep_ms, exports) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let (by, reason, since, grace_from) = (row.get(4)?, row.get(5)?, required(row, 6)?, moment(row, 7)?);
+        Ok(class.map(|class| RetentionRule { class, text, keep_ms, exports, by, reason, since, grace_from }))
     })?;
     Ok(all.into_iter().flatten().collect())
 }
 
-pub(super) fn tallies(reader: &SqliteReader) -> Result<Vec<ClassTally>, StoreError> {
-    let any = reader.one("SELECT 1 FROM hold WHERE ended_at IS NULL LIMIT 1", &[], |_| Ok(()))?.is_some();
-    let numbers = hold::on_numbers(reader, None)?;
-    RecordClass::ALL.into_iter().map(|class| tally(reader, class, any, &numbers)).collect()
+pub(super) fn last_deletion(reader: &SqliteReader, class: RecordClass) -> Result<Option<Deletion>, StoreError> {
+    let sql = format!("{DELETIONS} WHERE class = ?1 ORDER BY number DESC LIMIT 1");
+    reader.one(&sql, &[&class.as_str()], deletion)
 }
 
-fn tally(
-    reader: &SqliteReader,
-    class: RecordClass,
-    any: bool,
-    numbers: &[NumbersHold],
-) -> Result<ClassTally, StoreError> {
-    let sql = format!("{DELETIONS} WHERE class = ?1 ORDER BY number DESC LIMIT 1");
-    let last = reader.one(&sql, &[&class.as_str()], deletion)?;
+/// How many records of a class there are, and the moment of the oldest; none where nothing of it is kept.
+pub(super) fn size(reader: &SqliteReader, class: RecordClass) -> Result<Option<ClassSize>, StoreError> {
     let (count, oldest) = match (source(class), class.tier()) {
         (Some(source), _) => (format!("SELECT count(*) FROM {}", source.table), source.oldest()),
         (None, Some(tier)) => {
@@ -280,74 +374,83 @@ fn tally(
         (None, None) if class == RecordClass::Reports => {
             ("SELECT count(*) FROM issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
         }
-        (None, None) => return Ok(ClassTally { class, count: None, oldest: None, held: None, last }),
+        (None, None) => return Ok(None),
     };
     let number = |sql: &str| Ok::<_, StoreError>(reader.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten());
-    let count = number(&count)?.map(i64::unsigned_abs);
-    let oldest = number(&oldest)?.map(Timestamp::from_millis);
-    let held = if any || class == RecordClass::Audit {
-        held_of(reader, class, None, numbers)?
-    } else {
-        Some(Counted { count: 0, whole: true })
-    };
-    Ok(ClassTally { class, count, oldest, held, last })
+    let count = number(&count)?.unwrap_or(0).unsigned_abs();
+    Ok(Some(ClassSize { count, oldest: number(&oldest)?.map(Timestamp::from_millis) }))
 }
 
-/// How much a hold keeps of each class.
-pub(super) fn held(reader: &SqliteReader, number: u64) -> Result<Vec<(RecordClass, Option<Counted>)>, StoreError> {
-    if hold::find(reader, number)?.is_none_or(|hold| hold.ended.is_some()) {
-        return Ok(Vec::new());
-    }
-    let numbers = hold::on_numbers(reader, Some(number))?;
-    let count = |class| Ok((class, held_of(reader, class, Some(number), &numbers)?));
-    RecordClass::ALL.into_iter().map(count).collect()
-}
-
-fn held_of(
+/// Counts on behind a record: how many holds keep of the next, and how many would go that ended before a moment. None where that is not counted.
+pub(super) fn count(
     reader: &SqliteReader,
-    class: RecordClass,
-    only: Option<u64>,
-    numbers: &[NumbersHold],
-) -> Result<Option<Counted>, StoreError> {
-    let most = limit_of(usize::try_from(COUNTED_MAX).unwrap_or(usize::MAX));
-    let sql = if let Some(source) = source(class) {
-        let (held, table, key) = (source.held.sql(only), source.table, source.key);
-        format!("SELECT count(*), sum(held) FROM (SELECT {held} AS held FROM {table} ORDER BY {key} LIMIT {most})")
-    } else if let Some(tier) = class.tier() {
-        let Some(held) = numbers_sql(reader, class, numbers)? else { return Ok(None) };
-        let of = format!("FROM history.chunk r WHERE r.tier = {} ORDER BY r.chunk LIMIT {most}", tier.number());
-        format!("SELECT count(*), sum(held) FROM (SELECT {held} AS held {of})")
-    } else {
-        return Ok(None);
+    (class, before): (RecordClass, Option<Timestamp>),
+    after: i64,
+    limit: usize,
+) -> Result<Option<CountedSlice>, StoreError> {
+    let before = before.map_or(i64::MIN, Timestamp::as_millis);
+    if let Some(tier) = class.tier() {
+        return count_numbers(reader, (tier, before), after, limit).map(Some);
+    }
+    let Some(source) = source(class) else { return Ok(None) };
+    let [key, ended] = [source.key, source.ended].map(|one| source.of(one, "r"));
+    let (table, held, belongs) = (source.table, source.is_held("r", ALL_SEEN), source.of(source.belongs, "r"));
+    // That the change before it goes first keeps no change of a document.
+    let belongs = if class == RecordClass::Documents { "0".to_owned() } else { belongs };
+    let sql = format!(
+        "WITH s AS MATERIALIZED (SELECT {key} AS own_key, {held} AS held, coalesce({ended} < ?3, 0) AS past, ({belongs}) AS belongs \
+         FROM {table} r WHERE {key} > ?1 ORDER BY {key} LIMIT ?2) \
+         SELECT count(*), max(own_key), coalesce(sum(held), 0), coalesce(sum(past AND NOT held AND NOT belongs), 0) FROM s"
+    );
+    let number = |value: i64| value.unsigned_abs();
+    let found = reader.one(&sql, &[&after, &limit_of(limit), &before], |row| {
+        let (seen, last) = (row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(after));
+        Ok((seen, last, number(row.get(2)?), number(row.get(3)?)))
+    })?;
+    let (seen, last, held, going) = found.unwrap_or((0, after, 0, 0));
+    let mut slice = CountedSlice {
+        next: (seen >= limit_of(limit)).then_some(last),
+        seen: number(seen),
+        held,
+        going,
+        by_hold: Vec::new(),
     };
-    let found = reader.one(&sql, &[], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let (seen, count) = found.unwrap_or_default();
-    Ok(Some(Counted { count: count.unwrap_or(0).unsigned_abs(), whole: seen < most }))
+    if held > 0 {
+        let of_hold = source.held.by_hold("r").replace("SEEN", ALL_SEEN);
+        let sql = format!(
+            "SELECT h.number, count(*) FROM hold h CROSS JOIN {table} r ON {key} > ?1 AND {key} <= ?2 \
+             WHERE h.ended_at IS NULL AND {of_hold} GROUP BY h.number"
+        );
+        slice.by_hold = reader.all(&sql, &[&after, &last], |row| Ok((number(row.get(0)?), number(row.get(1)?))))?;
+    }
+    Ok(Some(slice))
 }
 
-/// The condition that a chunk is held; none where it would have to be opened for that.
-fn numbers_sql(
+/// The same of chunks of numbers. Which of them are about a person would have to be opened for that: such holds count for nothing.
+fn count_numbers(
     reader: &SqliteReader,
-    class: RecordClass,
-    numbers: &[NumbersHold],
-) -> Result<Option<String>, StoreError> {
-    let Some(tier) = class.tier() else { return Ok(None) };
-    let mut any = vec!["0".to_owned()];
-    for hold in numbers.iter().filter(|hold| hold.tier.is_none_or(|of| of == tier)) {
-        if hold.person.is_some() {
-            return Ok(None);
-        }
-        let span =
-            format!("r.chunk > {} AND r.chunk <= {}", hold.from_ms.saturating_sub(tier.chunk_ms()), hold.until_ms);
-        let device = match &hold.device {
-            None => "1".to_owned(),
-            Some(id) => {
-                let sql = "SELECT number FROM history.device WHERE id = ?1";
-                let number = reader.one(sql, &[&id.as_str()], |row| row.get::<_, i64>(0))?;
-                number.map_or_else(|| "0".to_owned(), |number| format!("r.device = {number}"))
-            }
-        };
-        any.push(format!("({device} AND {span})"));
+    (tier, before): (Tier, i64),
+    after: i64,
+    limit: usize,
+) -> Result<CountedSlice, StoreError> {
+    let holds = hold::on_numbers(reader)?;
+    let sql = "SELECT c.number, coalesce(d.id, ''), c.chunk FROM history.chunk c LEFT JOIN history.device d ON d.number = c.device \
+               WHERE c.tier = ?1 AND c.number > ?2 ORDER BY c.number LIMIT ?3";
+    let chunks = reader.all(sql, &[&tier.number(), &after, &limit_of(limit)], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let mut slice = CountedSlice::default();
+    let mut by_hold = BTreeMap::new();
+    for (number, device, chunk) in &chunks {
+        slice.seen += 1;
+        slice.next = Some(*number);
+        let keeps = |(_, hold): &&(u64, NumbersHold)| hold.keeps(tier, device, *chunk, &mut |_| false);
+        let keeping: BTreeSet<u64> = holds.iter().filter(keeps).map(|(number, _)| *number).collect();
+        slice.held += u64::from(!keeping.is_empty());
+        slice.going += u64::from(keeping.is_empty() && *chunk < before.saturating_sub(tier.chunk_ms()));
+        keeping.into_iter().for_each(|number| *by_hold.entry(number).or_insert(0) += 1);
     }
-    Ok(Some(format!("({})", any.join(" OR "))))
+    slice.next = slice.next.filter(|_| chunks.len() >= limit);
+    slice.by_hold = by_hold.into_iter().collect();
+    Ok(slice)
 }

@@ -92,7 +92,7 @@ CREATE TABLE document_change (
     data BLOB NOT NULL,
     PRIMARY KEY (device, name, number)
 );
-CREATE INDEX document_change_by_time ON document_change (device, at, name);
+CREATE INDEX document_change_by_time ON document_change (device, at);
 -- What is known of a device's losses: how many reports in all, and what the judge needs to find more.
 CREATE TABLE losses (
     device INTEGER PRIMARY KEY REFERENCES device (number),
@@ -180,8 +180,11 @@ CREATE TABLE incident (
     opened_at INTEGER NOT NULL,
     -- When it was closed; none while it is not.
     closed_at INTEGER,
+    -- The incident that it was joined to, as in its body.
+    merged_into INTEGER,
     body TEXT NOT NULL
 );
+CREATE INDEX incident_merged ON incident (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX incident_active ON incident (id) WHERE active;
 CREATE INDEX incident_by_device ON incident (device, id);
@@ -505,9 +508,14 @@ CREATE TRIGGER deletion_no_delete BEFORE DELETE ON deletion BEGIN SELECT RAISE(A
 CREATE TABLE retention_rule (
     class TEXT PRIMARY KEY,
     text TEXT NOT NULL,
+    -- How long, milliseconds; none for good. Whether what goes is exported first.
+    keep_ms INTEGER,
+    exports INTEGER NOT NULL,
     who TEXT NOT NULL,
     reason TEXT NOT NULL,
-    since INTEGER NOT NULL
+    since INTEGER NOT NULL,
+    -- From when on it has to wait before it deletes anything; none where it need not.
+    grace_from INTEGER
 ) WITHOUT ROWID;
 -- What the centre says of itself in documents, JSON. One row.
 CREATE TABLE document_settings (

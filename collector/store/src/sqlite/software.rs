@@ -12,6 +12,7 @@ use ioc_common::software::{Item, Software};
 
 use super::commit::Commit;
 use super::document_change::{self, Next};
+use super::document_limit;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
 use crate::StoreError;
@@ -20,8 +21,18 @@ use crate::document_history::{SOFTWARE, difference, software_document};
 /// What `before` says where the last whole list had no such item.
 const NOT_THERE: &str = "";
 
-pub(super) fn put(commit: &Commit<'_>, device: &DeviceId, at: Timestamp, report: &Software) -> rusqlite::Result<()> {
+pub(super) fn put(
+    commit: &mut Commit<'_>,
+    device: &DeviceId,
+    at: Timestamp,
+    report: &Software,
+) -> rusqlite::Result<()> {
     let device = commit.number(device)?;
+    take(commit, device, at, report)?;
+    document_limit::prune(commit, (device, SOFTWARE))
+}
+
+fn take(commit: &Commit<'_>, device: i64, at: Timestamp, report: &Software) -> rusqlite::Result<()> {
     let known = list_before(commit, device)?;
     match report {
         Software::Whole { list, part, parts, items } => {

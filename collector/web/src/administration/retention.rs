@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Span;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::language::Language;
@@ -22,8 +22,9 @@ use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::config::Config;
-use ioc_store::retention::{ClassTally, Counted, Hold, HoldTarget, RecordClass};
+use ioc_engine::config::{ClassEnd, Config};
+use ioc_engine::records_count::RecordsCount;
+use ioc_store::retention::{Counted, Hold, HoldTarget, RecordClass};
 use ioc_store::{Reader, StoreError};
 
 /// Deletions and ended holds on the page.
@@ -40,9 +41,9 @@ names! {
         NumbersHour = "numbers-1h",
         /// Events of devices, and remarks on them.
         Events = "events",
-        /// Faults that are no part of an incident that is still there.
+        /// Faults, as long as their incident is there, and as long as they are kept themselves.
         Faults = "faults",
-        /// Incidents that are closed, with all that belongs to them.
+        /// Incidents that are closed, with timeline, tickets and files.
         Incidents = "incidents",
         /// Notices, and what became of them.
         Notices = "notices",
@@ -105,12 +106,20 @@ pub(crate) struct ClassStatus {
     by: String,
     /// Why it is less than the floor; empty where it is not.
     reason: String,
-    /// How many records, or chunks of numbers; null where nothing of it is kept by this version.
+    /// How many records, or chunks of numbers; null where nothing of it is kept by this version, or it was not counted yet.
     count: Option<u64>,
     /// The moment of the oldest.
     oldest: Option<Timestamp>,
     /// How many a legal hold keeps; null where that is not counted.
     held: Option<HeldCount>,
+    /// How many are past their time and not held; null where that is not counted.
+    going: Option<HeldCount>,
+    /// When that was counted; null before it was.
+    counted_at: Option<Timestamp>,
+    /// Since when the rule is in force; null before it is kept.
+    since: Option<Timestamp>,
+    /// Until when a rule that is new or shorter waits before it deletes anything; null where it does not wait.
+    waits_until: Option<Timestamp>,
     /// What was deleted last; null when nothing was.
     last: Option<DeletionItem>,
 }
@@ -178,6 +187,8 @@ pub(crate) struct HoldItem {
     end_reason: Option<String>,
     /// How much it keeps, by class; empty once it has ended.
     keeps: Vec<HeldClass>,
+    /// When that was counted; null before it was.
+    counted_at: Option<Timestamp>,
 }
 
 /// How much a hold keeps of a class.
@@ -190,7 +201,10 @@ pub(crate) struct HeldClass {
 }
 
 impl HoldItem {
-    fn of(hold: Hold, keeps: Vec<(RecordClass, Option<Counted>)>) -> Self {
+    fn of(hold: Hold, counted: Option<&RecordsCount>) -> Self {
+        let counted =
+            counted.filter(|_| hold.ended.is_none()).and_then(|all| Some((all.at, all.holds.get(&hold.number)?)));
+        let (counted_at, keeps) = counted.map_or((None, Vec::new()), |(at, keeps)| (Some(at), keeps.clone()));
         let (ended_at, ended_by, end_reason) =
             hold.ended.map_or((None, None, None), |end| (Some(end.at), Some(end.by), Some(end.reason)));
         let keeps = keeps.into_iter().filter(|(_, held)| held.is_none_or(|held| held.count > 0 || !held.whole));
@@ -209,6 +223,7 @@ impl HoldItem {
             keeps: keeps
                 .map(|(class, held)| HeldClass { class: class.into(), held: held.map(HeldCount::from) })
                 .collect(),
+            counted_at,
         }
     }
 }
@@ -221,45 +236,83 @@ fn everywhere(person: &Person) -> Result<(), Problem> {
     Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
 }
 
-fn statuses(reader: &dyn Reader, config: &Config) -> Result<Vec<ClassStatus>, StoreError> {
+fn statuses(
+    reader: &dyn Reader,
+    config: &Config,
+    counted: Option<&RecordsCount>,
+) -> Result<Vec<ClassStatus>, StoreError> {
     let seconds = |span: Span| span.as_millis().unsigned_abs() / 1000;
-    let status = |tally: ClassTally| {
-        let rule = config.retention.of(tally.class)?;
-        Some(ClassStatus {
-            class: tally.class.into(),
+    let (told, now) = (reader.retention_rules()?, clock::now());
+    let mut all = Vec::new();
+    for class in RecordClass::ALL {
+        let Some(rule) = config.retention.of(class) else { continue };
+        let count = counted.and_then(|all| all.classes.get(&class)).copied().unwrap_or_default();
+        let deletes = !matches!(rule.end, ClassEnd::Never) && rule.keep.is_some();
+        all.push(ClassStatus {
+            class: class.into(),
             keep_s: rule.keep.map(seconds),
             floor_s: seconds(rule.floor()),
             end: rule.end.as_str(),
             source: rule.source().into(),
             by: rule.by.clone(),
             reason: rule.reason.clone(),
-            count: tally.count,
-            oldest: tally.oldest,
-            held: tally.held.map(HeldCount::from),
-            last: tally.last.map(DeletionItem::from),
-        })
-    };
-    Ok(reader.class_tallies()?.into_iter().filter_map(status).collect())
+            count: count.size.map(|size| size.count),
+            oldest: count.size.and_then(|size| size.oldest),
+            held: count.held.map(HeldCount::from),
+            going: count.going.map(HeldCount::from),
+            counted_at: counted.map(|all| all.at),
+            since: told.iter().find(|one| one.class == class).map(|one| one.since),
+            waits_until: config.retention.waits_until(&told, class, now).filter(|_| deletes),
+            last: reader.last_deletion(class)?.map(DeletionItem::from),
+        });
+    }
+    Ok(all)
 }
 
-fn hold_items(reader: &dyn Reader) -> Result<Vec<HoldItem>, StoreError> {
-    let mut items = Vec::new();
-    for hold in reader.holds()? {
-        let keeps = if hold.ended.is_none() { reader.held(hold.number)? } else { Vec::new() };
-        items.push(HoldItem::of(hold, keeps));
-    }
-    Ok(items)
+fn hold_items(reader: &dyn Reader, counted: Option<&RecordsCount>) -> Result<Vec<HoldItem>, StoreError> {
+    Ok(reader.holds()?.into_iter().map(|hold| HoldItem::of(hold, counted)).collect())
 }
 
 pub(crate) async fn api_classes(State(app): State<App>, person: Person) -> ApiResult<Vec<ClassStatus>> {
     everywhere(&person)?;
-    let config = app.config();
-    Ok(Json(app.read(&person.scope, move |reader| statuses(reader, &config)).await?))
+    let (config, counted) = (app.config(), app.health.records.newest());
+    Ok(Json(app.read(&person.scope, move |reader| statuses(reader, &config, counted.as_deref())).await?))
 }
 
 pub(crate) async fn api_holds(State(app): State<App>, person: Person) -> ApiResult<Vec<HoldItem>> {
     everywhere(&person)?;
-    Ok(Json(app.read(&person.scope, hold_items).await?))
+    let counted = app.health.records.newest();
+    Ok(Json(app.read(&person.scope, move |reader| hold_items(reader, counted.as_deref())).await?))
+}
+
+/// A person has a rule that waits delete from now on.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BeginningOfDeletion {
+    /// Why: 1 to 500 characters in one line.
+    reason: String,
+    /// The name of who means it; needed at the machine itself, where the account is nobody's.
+    #[serde(default)]
+    name: String,
+}
+
+fn class_of(name: &str) -> Result<RecordClass, CommandError> {
+    RecordClass::of(name).ok_or_else(|| {
+        let all = RecordClass::ALL.map(RecordClass::as_str).join(", ");
+        CommandError::NotFound(format!("there is no class {name:?}; there are {all}"))
+    })
+}
+
+pub(crate) async fn api_begin(
+    State(app): State<App>,
+    person: Person,
+    Path(class): Path<String>,
+    Json(begin): Json<BeginningOfDeletion>,
+) -> Result<StatusCode, Problem> {
+    let BeginningOfDeletion { reason, name } = begin;
+    let command = Command::BeginDeletion { class: class_of(&class)?, reason, name, actor: person.name.clone() };
+    app.carry_out(&person, command).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which deletions.
@@ -434,6 +487,35 @@ impl RecordsPage {
         }
     }
 
+    /// The same where it was not counted yet, or only a part that says nothing.
+    fn going(&self, count: &Option<HeldCount>) -> String {
+        match count {
+            None => self.page_context.t("records-being-counted"),
+            Some(HeldCount { count: 0, whole: false }) => self.page_context.t("records-not-counted"),
+            Some(_) => self.counted(count),
+        }
+    }
+
+    /// When it was counted.
+    fn counted_at(&self) -> Option<Timestamp> {
+        self.classes.first().and_then(|one| one.counted_at)
+    }
+
+    /// Whether a rule that waits has, or may have, anything to delete.
+    fn is_ahead(&self, one: &ClassStatus) -> bool {
+        one.waits_until.is_some() && one.going.as_ref().is_none_or(|going| going.count > 0 || !going.whole)
+    }
+
+    /// Whether there are rules that wait and have nothing to delete.
+    fn has_quiet_waits(&self) -> bool {
+        self.classes.iter().any(|one| one.waits_until.is_some() && !self.is_ahead(one))
+    }
+
+    /// A class in addresses.
+    fn slug(class: &ClassName) -> String {
+        RecordClass::from(*class).as_str().to_owned()
+    }
+
     fn kinds() -> [&'static str; 5] {
         KINDS
     }
@@ -456,12 +538,13 @@ async fn page_with(
     if let Err(problem) = everywhere(person) {
         return Err(Failure::new(page_context, problem));
     }
-    let config = app.config();
+    let (config, counted) = (app.config(), app.health.records.newest());
     let read = app.read(&person.scope, move |reader| {
-        let mut holds = hold_items(reader)?;
+        let counted = counted.as_deref();
+        let mut holds = hold_items(reader, counted)?;
         holds.truncate(SHOWN + holds.iter().filter(|hold| hold.ended_at.is_none()).count());
         let deletions = reader.deletions(None, SHOWN)?;
-        Ok((statuses(reader, &config)?, holds, deletions.into_iter().map(DeletionItem::from).collect()))
+        Ok((statuses(reader, &config, counted)?, holds, deletions.into_iter().map(DeletionItem::from).collect()))
     });
     match read.await {
         Ok((classes, holds, deletions)) => {
@@ -491,6 +574,27 @@ pub(crate) async fn set(
     match set {
         Ok(_) => Ok(Redirect::to("/admin/records#holds").into_response()),
         Err(error) => page_with(&app, &person, &headers, (form, Some(&error))).await,
+    }
+}
+
+/// Has a rule that waits delete from now on, from the page.
+pub(crate) async fn begin(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(class): Path<String>,
+    Form(form): Form<EndForm>,
+) -> PageResult {
+    let begun = match class_of(&class) {
+        Ok(class) => {
+            let (name, actor) = (String::new(), person.name.clone());
+            app.carry_out(&person, Command::BeginDeletion { class, reason: form.reason, name, actor }).await
+        }
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(_) => Ok(Redirect::to("/admin/records").into_response()),
+        Err(error) => page_with(&app, &person, &headers, (HoldForm::default(), Some(&error))).await,
     }
 }
 

@@ -174,6 +174,8 @@ names! {
         Approved = "approved",
         /// The machine is told so when it asks again.
         Refused = "refused",
+        /// It has come in.
+        Enrolled = "enrolled",
     }
 }
 

@@ -72,6 +72,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
         | Command::EndHold { .. }
+        | Command::BeginDeletion { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. }
         | Command::AttestBackup { device, .. }
@@ -113,6 +114,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::AwaitCommit
         | Command::Reload(_)
         | Command::Expire { .. }
+        | Command::DeletionsAhead(_)
         | Command::NumbersDeleted(_)
         | Command::GroupSoftware { .. }
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
@@ -345,6 +347,15 @@ mod tests {
                 },
             ),
             (Right::Administer, Command::EndHold { number: 1, reason: actor(), name: actor(), actor: actor() }),
+            (
+                Right::Administer,
+                Command::BeginDeletion {
+                    class: ioc_store::retention::RecordClass::Events,
+                    reason: actor(),
+                    name: actor(),
+                    actor: actor(),
+                },
+            ),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Report, Command::SetDocumentSettings { settings: Box::default(), actor: actor() }),
             (Right::Report, Command::WriteReport { report: actor(), texts: Vec::new(), actor: actor() }),

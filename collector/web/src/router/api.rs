@@ -200,6 +200,13 @@ fn records_api(all: &mut DescribedRouter) {
         "How long each class of records is kept, and how much of it there is",
     )
     .answers::<Vec<administration::retention::ClassStatus>>(200);
+    all.post(
+        "/records/retention/{class}/begin",
+        administration::retention::api_begin,
+        "Has a rule that waits for the end of its grace delete from now on",
+    )
+    .body::<administration::retention::BeginningOfDeletion>()
+    .done(204);
     all.get("/records/holds", administration::retention::api_holds, "Legal holds, and how much each keeps")
         .answers::<Vec<administration::retention::HoldItem>>(200);
     all.post("/records/holds", administration::retention::api_set, "Sets a legal hold")

@@ -141,6 +141,7 @@ fn administration() -> Router<App> {
         .route("/admin/store", post(administration::store::confirm))
         .route("/admin/backups", post(administration::backups::ask))
         .route("/admin/records", get(administration::retention::page))
+        .route("/admin/records/classes/{class}/begin", post(administration::retention::begin))
         .route("/admin/records/holds", post(administration::retention::set))
         .route("/admin/records/holds/{number}/end", post(administration::retention::end))
         .route("/admin/clock", post(administration::clock::confirm))

@@ -51,7 +51,7 @@ impl Machine {
         state.reading.boot_ms += ms.unsigned_abs();
     }
 
-    fn step(&self, by_ms: i64) {
+    pub(in crate::writer) fn step(&self, by_ms: i64) {
         let mut state = self.state();
         state.reading.wall = state.reading.wall.plus_millis(by_ms);
     }

@@ -1,0 +1,140 @@
+//! Whatever deletes records asks legal holds, or stands here with the reason why it need not. A new statement that stands in no line is a fault.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Why a statement that deletes may do so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Why {
+    /// It is carried out by `Deleting` of sqlite/retention.rs alone, which asks all holds, and leaves evidence.
+    AsksHolds,
+    /// It asks what holds say of numbers, and leaves evidence (sqlite/archive_deletion.rs).
+    AsksNumbersHolds,
+    /// What it takes stands elsewhere, from that commit on.
+    StandsElsewhere(&'static str),
+    /// It puts what is newest in the place of what it was; what was is kept as records say, or says nothing of anybody.
+    IsNewest(&'static str),
+    /// It is no record of a class.
+    NoRecord(&'static str),
+}
+
+use Why::{AsksHolds, AsksNumbersHolds, IsNewest, NoRecord, StandsElsewhere};
+
+/// Every statement of the store that takes a row away: the file, the table, and why.
+const DELETES: &[(&str, &str, Why)] = &[
+    ("sqlite/account.rs", "account", IsNewest("an account as it is; who changed it is in the audit log")),
+    (
+        "sqlite/account.rs",
+        "session",
+        NoRecord("a key that is good for nothing any more; signing in is in the audit log"),
+    ),
+    ("sqlite/account.rs", "view", NoRecord("a list that a person keeps for themselves")),
+    ("sqlite/archive.rs", "chunk", StandsElsewhere("the same chunk, with what came for it")),
+    ("sqlite/archive.rs", "piece", StandsElsewhere("in the chunk that it was merged into")),
+    ("sqlite/archive_deletion.rs", "chunk", AsksNumbersHolds),
+    ("sqlite/archive_deletion.rs", "damaged", AsksNumbersHolds),
+    ("sqlite/archive_deletion.rs", "deletion", StandsElsewhere("in the store, as evidence")),
+    ("sqlite/audit_head.rs", "audit_tree", NoRecord("made of the log")),
+    ("sqlite/clock.rs", "clock", NoRecord("what is believed of the time now")),
+    (
+        "sqlite/device.rs",
+        "comparison",
+        NoRecord("what rules compare with, of a device that was removed; its documents stay"),
+    ),
+    ("sqlite/device.rs", "hello", IsNewest("what an agent says of itself")),
+    ("sqlite/device.rs", "losses", IsNewest("how many reports are missing; each loss is an event")),
+    ("sqlite/document.rs", "comparison", NoRecord("what rules compare with")),
+    ("sqlite/document.rs", "document", StandsElsewhere("in the history of documents")),
+    ("sqlite/duty.rs", "cover", IsNewest("the same cover; what is gone stays")),
+    ("sqlite/enrolment.rs", "request", StandsElsewhere("the same request, under its own name once it has come in")),
+    (
+        "sqlite/expected_backup.rs",
+        "expected_backup",
+        NoRecord("what is expected of a device; who said so is in the audit log"),
+    ),
+    ("sqlite/fold_mark.rs", "sample", StandsElsewhere("in chunks of history, before it goes")),
+    ("sqlite/fold_mark.rs", "secured", NoRecord("tokens of what was made safe before")),
+    ("sqlite/job.rs", "job", NoRecord("a job that is not watched any more")),
+    ("sqlite/maintenance.rs", "window", IsNewest("the same window; what is gone stays")),
+    ("sqlite/newest.rs", "live", IsNewest("what is newest of a device")),
+    ("sqlite/newest.rs", "watermark_log", StandsElsewhere("in the table that it leads to")),
+    ("sqlite/record_class.rs", "attachment", AsksHolds),
+    ("sqlite/record_class.rs", "document_change", AsksHolds),
+    ("sqlite/record_class.rs", "event", AsksHolds),
+    ("sqlite/record_class.rs", "fault", AsksHolds),
+    ("sqlite/record_class.rs", "incident", AsksHolds),
+    ("sqlite/record_class.rs", "outbox", AsksHolds),
+    ("sqlite/record_class.rs", "request", AsksHolds),
+    ("sqlite/record_class.rs", "step", AsksHolds),
+    ("sqlite/record_class.rs", "ticket", AsksHolds),
+    ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
+    ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
+    ("sqlite/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),
+    ("sqlite/schema.sql", "search_log", NoRecord("what the search index has to look at again")),
+    ("sqlite/scope.rs", "temp.reached", NoRecord("a reader's own")),
+    ("sqlite/search_index.rs", "item", NoRecord("the search index, made of the store")),
+    ("sqlite/search_index.rs", "words_{part}", NoRecord("the search index, made of the store")),
+    ("sqlite/software.rs", "software", StandsElsewhere("in the history of documents")),
+    ("sqlite/software.rs", "software_list", StandsElsewhere("in the history of documents")),
+];
+
+/// What takes rows away.
+const WORDS: [&str; 4] = ["DELETE FROM ", "INSERT OR REPLACE INTO ", "REPLACE INTO ", "DROP TABLE "];
+
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            files(&path, found);
+        } else if name != "tests.rs" && (name.ends_with(".rs") || name.ends_with(".sql")) {
+            found.push(path);
+        }
+    }
+}
+
+/// The tables that a source takes rows from, without its tests.
+fn tables(source: &str) -> BTreeSet<String> {
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let starts = WORDS.iter().flat_map(|word| code.match_indices(word));
+    let table = |(place, word): (usize, &str)| {
+        let rest = &code[place + word.len()..];
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || "._{}".contains(c))).unwrap_or(rest.len());
+        rest[..end].to_owned()
+    };
+    starts.map(table).filter(|table| !table.is_empty()).collect()
+}
+
+#[test]
+fn what_deletes_asks_holds_or_says_why_not() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../collector/store/src"));
+    let mut all = Vec::new();
+    files(root, &mut all);
+    let mut found = BTreeSet::new();
+    for path in all {
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        // What the contract asks is a test.
+        if name.starts_with("contract") {
+            continue;
+        }
+        found.extend(tables(&std::fs::read_to_string(&path).unwrap()).into_iter().map(|table| (name.clone(), table)));
+    }
+    let listed: BTreeSet<(String, String)> =
+        DELETES.iter().map(|(file, table, _)| ((*file).to_owned(), (*table).to_owned())).collect();
+    let new: Vec<_> = found.difference(&listed).collect();
+    assert!(new.is_empty(), "these delete and stand in no line of DELETES: {new:?}");
+    let gone: Vec<_> = listed.difference(&found).collect();
+    assert!(gone.is_empty(), "these stand in DELETES and delete nothing: {gone:?}");
+    // What asks holds does so in one place: its statements are lists of a class, and nobody else carries them out.
+    for (file, table, why) in DELETES {
+        assert_eq!(*why == AsksHolds, *file == "sqlite/record_class.rs", "{file} {table}");
+        assert_eq!(
+            *why == AsksNumbersHolds,
+            *file == "sqlite/archive_deletion.rs" && *table != "deletion",
+            "{file} {table}"
+        );
+    }
+    let retention = std::fs::read_to_string(root.join("sqlite/retention.rs")).unwrap();
+    assert_eq!(retention.matches("source.delete").count(), 1, "statements of a class are carried out in one place");
+}
