@@ -852,7 +852,6 @@ records-end-summarise = deleted, summaries stay
 records-end-never = never
 records-end-why = Why it ends
 records-count = How many
-records-none-kept = none kept yet
 records-counted-at = Counted at { $at }, in the background; legal holds and rules that change are counted anew.
 records-being-counted = being counted
 records-new-rule = A rule that is new or shorter

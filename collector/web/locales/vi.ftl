@@ -833,7 +833,6 @@ records-end-summarise = xoá, còn bản gộp
 records-end-never = không hết hạn
 records-end-why = Lý do kết thúc
 records-count = Số lượng
-records-none-kept = chưa lưu loại này
 records-counted-at = Đếm lúc { $at }, chạy nền; lệnh giữ lại và quy tắc thay đổi thì đếm lại.
 records-being-counted = đang đếm
 records-new-rule = Quy tắc mới hoặc ngắn hơn

@@ -216,6 +216,7 @@ mod tests {
                 "search-refused-",
                 "evidence-kind-",
                 "person-word-",
+                "person-data-not-older",
                 "person-notice-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

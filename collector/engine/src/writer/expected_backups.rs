@@ -265,7 +265,7 @@ impl Engine {
         for change in &self.batch.changes {
             match change {
                 Change::BackupAttested { device: of, kind: of_kind, .. } if of == device && *of_kind == kind => {
-                    known.clear()
+                    known.clear();
                 }
                 Change::BackupEvidence { device: of, kind: of_kind, file, .. } if of == device && *of_kind == kind => {
                     known.insert(file.sha256.clone());

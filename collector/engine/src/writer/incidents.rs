@@ -89,7 +89,7 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> super::CommandResult {
-        let name = checked_file(&name, &content)?;
+        let name = checked_file(name, &content)?;
         self.recall(incident)?;
         let sha256 = sha256_hex(&content);
         let bytes = content.len() as u64;

@@ -85,20 +85,22 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
     assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
     assert_eq!(of(Kind::AuditAbout), ["2: account.changed boss"]);
-    // What surveys found before is found, too, once it has gone; nobody's whose name only begins so.
     assert_eq!(of(Kind::Change).len(), 0);
     assert!(found.ends.is_empty(), "all was looked through");
     store.commit(&[document(1, r#"{"accounts":[{"name":"lanh"}]}"#)]).expect("commits");
-    let later = store.reader().expect("reads").person(&names, 10).expect("reads");
-    let kinds = |kind: Kind| later.traces.iter().filter(|one| one.kind == kind).collect::<Vec<_>>();
-    assert!(kinds(Kind::Document).is_empty());
-    assert_eq!(
-        kinds(Kind::Change).iter().map(|one| (&*one.subject, &*one.word)).collect::<Vec<_>>(),
-        [("d-001", "accounts")]
-    );
+    what_was_found_before(store.as_ref(), &names);
     let reader = store.reader().expect("reads");
     let cut = reader.person(&names, 1).expect("reads");
     assert_eq!(cut.cut, [Kind::AuditBy], "no more than are asked for, and that is said");
     let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
     assert_eq!(nobody.traces, []);
+}
+
+/// What surveys found before is found, too, once it has gone; nobody's whose name only begins so.
+fn what_was_found_before(store: &dyn Store, names: &[String]) {
+    let later = store.reader().expect("reads").person(names, 10).expect("reads");
+    let kinds = |kind: Kind| later.traces.iter().filter(|one| one.kind == kind).collect::<Vec<_>>();
+    assert!(kinds(Kind::Document).is_empty());
+    let changes: Vec<_> = kinds(Kind::Change).iter().map(|one| (one.subject.clone(), one.word.clone())).collect();
+    assert_eq!(changes, [("d-001".to_owned(), "accounts".to_owned())]);
 }
