@@ -304,3 +304,31 @@ impl CompactionTask {
         self.is_running()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_the_more_seldom_the_slower_rows_come_and_in_time_for_a_round() {
+        let seen = (10_000_000, 500);
+        let mut rounds = CompactionSchedule {
+            last_us: None,
+            started_us: 0,
+            past: 0,
+            through: 0,
+            past_since_us: None,
+            deleting: false,
+            seen,
+            idle_us: 0,
+        };
+        // Rows that came within a second, and when the next round is due, seconds from then.
+        let mut idle_ms = |came: u64, due_s: u64| {
+            rounds.seen = seen;
+            rounds.look(seen.0 + 1_000_000, (seen.1 + came, came), seen.0 + 1_000_000 + due_s * 1_000_000);
+            rounds.idle_us / 1000
+        };
+        let asked = [(0, 100), (100, 100), (10_000, 100), (90_000, 100), (WINDOW_ROWS, 100), (100, 3), (100, 0)];
+        assert_eq!(asked.map(|(came, due_s)| idle_ms(came, due_s)), [5000, 5000, 2250, 1000, 1000, 3000, 1000]);
+    }
+}
