@@ -25,8 +25,9 @@ use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
 const FIRST_ROUND_US: u64 = 120_000_000;
-/// How long it sleeps when nothing is to be done.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long it sleeps when nothing is to be done: less the sooner something will be.
+const IDLE_MIN_US: u64 = 1_000_000;
+const IDLE_MAX_US: u64 = 5_000_000;
 /// A sleep that is longer than this ends when the engine ends.
 const SLEEP_UNWATCHED_MAX: Duration = Duration::from_millis(100);
 /// A pause after an error.
@@ -99,6 +100,22 @@ struct CompactionSchedule {
     past_since_us: Option<u64>,
     /// Chunks that are older than history is kept have to be deleted.
     deleting: bool,
+    /// When it was last looked for rows, boot clock, microseconds, and the last one then.
+    seen: (u64, u64),
+    /// How long nothing will be due.
+    idle_us: u64,
+}
+
+impl CompactionSchedule {
+    /// A look at the rows: the number of the last one, how many wait, and when the next round is due.
+    fn look(&mut self, now_us: u64, (row, pending): (u64, u64), due_us: u64) {
+        let (seen_us, seen_row) = std::mem::replace(&mut self.seen, (now_us, row));
+        let (passed_us, came) = (now_us.saturating_sub(seen_us), row.saturating_sub(seen_row));
+        // As long as rows come as they came: a quarter of the time until there is a window of them.
+        let missing = WINDOW_ROWS.saturating_sub(pending);
+        let window_us = passed_us.saturating_mul(missing).checked_div(came).unwrap_or(u64::MAX) / 4;
+        self.idle_us = window_us.min(due_us.saturating_sub(now_us)).clamp(IDLE_MIN_US, IDLE_MAX_US);
+    }
 }
 
 impl CompactionTask {
@@ -107,8 +124,16 @@ impl CompactionTask {
         let mut compactor = Compactor::new(reader, archive)?;
         let started_us = clock::boottime_us();
         let past = past_chunk(clock::now());
-        let mut rounds =
-            CompactionSchedule { last_us: None, started_us, past, through: 0, past_since_us: None, deleting: false };
+        let mut rounds = CompactionSchedule {
+            last_us: None,
+            started_us,
+            past,
+            through: 0,
+            past_since_us: None,
+            deleting: false,
+            seen: (started_us, reader.last_row()?),
+            idle_us: IDLE_MIN_US,
+        };
         // Rows that an earlier run folded and did not have deleted.
         self.delete_folded_rows(reader, &mut compactor, &Arc::clone(&self.config.borrow()), DELETE_PAUSE)?;
         while self.is_running() {
@@ -119,7 +144,7 @@ impl CompactionTask {
             if rounds.last_us.is_some() {
                 self.runtime.block_on(watch.succeeded());
             }
-            if !self.sleep(IDLE) {
+            if !self.sleep(Duration::from_micros(rounds.idle_us)) {
                 return Ok(());
             }
         }
@@ -137,7 +162,9 @@ impl CompactionTask {
         let every_us = u64::try_from(config.fold_every.as_millis()).unwrap_or(0) * 1000;
         // Soon after the start, too, so that a collector that is restarted every hour compacts its history all the same.
         let due_us = rounds.last_us.map_or(rounds.started_us + every_us.min(FIRST_ROUND_US), |last| last + every_us);
-        let pending = reader.last_row()?.saturating_sub(compactor.all_folded());
+        let row = reader.last_row()?;
+        let pending = row.saturating_sub(compactor.all_folded());
+        rounds.look(now_us, (row, pending), due_us);
         let is_round = now_us >= due_us || rounds.past != past_chunk(now);
         if is_round {
             (rounds.last_us, rounds.past, rounds.deleting) = (Some(now_us), past_chunk(now), true);
@@ -281,5 +308,33 @@ impl CompactionTask {
             let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
         }
         self.is_running()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_the_more_seldom_the_slower_rows_come_and_in_time_for_a_round() {
+        let seen = (10_000_000, 500);
+        let mut rounds = CompactionSchedule {
+            last_us: None,
+            started_us: 0,
+            past: 0,
+            through: 0,
+            past_since_us: None,
+            deleting: false,
+            seen,
+            idle_us: 0,
+        };
+        // Rows that came within a second, and when the next round is due, seconds from then.
+        let mut idle_ms = |came: u64, due_s: u64| {
+            rounds.seen = seen;
+            rounds.look(seen.0 + 1_000_000, (seen.1 + came, came), seen.0 + 1_000_000 + due_s * 1_000_000);
+            rounds.idle_us / 1000
+        };
+        let asked = [(0, 100), (100, 100), (10_000, 100), (90_000, 100), (WINDOW_ROWS, 100), (100, 3), (100, 0)];
+        assert_eq!(asked.map(|(came, due_s)| idle_ms(came, due_s)), [5000, 5000, 2250, 1000, 1000, 3000, 1000]);
     }
 }

@@ -29,8 +29,8 @@ use crate::task_watch::TaskWatch;
 const FIRST_ROUND_MAX_MS: u64 = 180_000;
 /// Between two turns, so that commits come first.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often it looks whether a round is due, or the engine has ended.
-const IDLE: Duration = Duration::from_millis(500);
+/// The longest sleep until a round is due: the timers of the runtime stand still while the machine is suspended.
+const SLEEP_MAX_MS: u64 = 60_000;
 /// Records of one turn: it begins with few, and takes more while a commit deletes all of them in its time.
 const TURN_MIN: usize = 16;
 const TURN_MAX: usize = 512;
@@ -62,16 +62,21 @@ pub(crate) async fn run(
     let runtime = runtime::Handle::current();
     let work = move || {
         let mut watch = TaskWatch::new(BackgroundTask::Retention, engine.clone());
+        let mut reloads = config.clone();
         let task = RetentionTask { engine, reader, config, health, runtime };
         let mut last_ms = None;
         let started_ms = clock::boottime_ms();
-        while task.sleep(IDLE) {
+        while !task.engine.is_gone() {
             let every_ms = u64::try_from(task.config.borrow().retention.every.as_millis()).unwrap_or(u64::MAX);
             let due_ms = last_ms.map_or_else(
                 || started_ms.saturating_add(every_ms.min(FIRST_ROUND_MAX_MS)),
                 |last: u64| last.saturating_add(every_ms),
             );
-            if clock::boottime_ms() < due_ms {
+            let left_ms = due_ms.saturating_sub(clock::boottime_ms());
+            if left_ms > 0 {
+                // Another configuration may have it earlier.
+                let reloaded = async { reloads.changed().await.is_ok() };
+                task.sleep_until(Duration::from_millis(left_ms.min(SLEEP_MAX_MS)), reloaded);
                 continue;
             }
             last_ms = Some(clock::boottime_ms());
@@ -222,8 +227,18 @@ impl RetentionTask {
 
     /// Sleeps. False when the engine has ended.
     fn sleep(&self, length: Duration) -> bool {
-        let gone = self.engine.gone();
-        let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
+        self.sleep_until(length, std::future::pending())
+    }
+
+    /// Sleeps until something has happened, if it ever does. False when the engine has ended.
+    fn sleep_until(&self, length: Duration, happened: impl Future<Output = bool>) -> bool {
+        let woken = async {
+            tokio::select! {
+                () = self.engine.gone() => {}
+                true = happened => {}
+            }
+        };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(length, woken).await });
         !self.engine.is_gone()
     }
 }

@@ -68,7 +68,7 @@ pub struct Config {
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
-    /// How long reports wait for others that come into the same commit.
+    /// Between two commits: so long reports wait at most, for others that come into the same one.
     pub gather: SpanWithin<0, 1_000>,
     /// Most sockets that have not yet shown a device's certificate.
     pub newcomers: crate::connection_limit::Bounds,
@@ -391,7 +391,7 @@ impl Default for IngestForm {
             listen: ([127, 0, 0, 1], 8883).into(),
             advertise: None,
             connections_max: Bounded(20_000),
-            gather: SpanWithin(Span(std::time::Duration::from_millis(100))),
+            gather: SpanWithin(Span(std::time::Duration::from_millis(200))),
             newcomers_max: Bounded(8192),
             newcomers_per_address_max: Bounded(512),
             newcomers_per_network_max: Bounded(2048),

@@ -124,6 +124,8 @@ mod tests {
         let opened =
             EngineMessage::Opened { connection: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
         assert!(engine.send(opened).await);
+        // From here on the next beat is an hour away.
+        engine.command(Command::CheckDuty).await.expect("carried out");
         // A person asks for something: with it goes all that came before.
         report(&engine, &device, 1).await;
         let waits = tokio::time::timeout(Duration::from_millis(300), down.recv()).await;

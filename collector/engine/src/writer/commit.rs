@@ -48,6 +48,10 @@ impl Engine {
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);
         }
+        // First what people wait for: with many devices the rest takes a while.
+        if batch.notices {
+            self.outbox.send_modify(|count| *count += 1);
+        }
         for (device, cause) in &batch.disconnects {
             self.connections.disconnect(device, *cause);
         }
@@ -66,9 +70,6 @@ impl Engine {
         }
         for (reply, answer) in batch.answers {
             let _ = reply.send(answer);
-        }
-        if batch.notices {
-            self.outbox.send_modify(|count| *count += 1);
         }
         // Samples alone do not wake pages, which read them at their own interval: ten thousand devices would keep every page busy.
         if batch.visible {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use tokio::sync::mpsc;
-
 use ioc_common::audit_head::AuditHead;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
+
+use super::down_dispatch::{CloseCause, Delivery, DownDispatch, DownMessage, DownSender};
 
 /// So many messages of one connection in one commit are a backlog, or a device that sends without a pause: it waits for the commit.
 const STREAMING_MIN: usize = 8;
@@ -18,55 +18,6 @@ const HEAD_EVERY_MS: u64 = 60_000;
 
 /// Number of a connection, unique while the collector runs.
 pub type ConnectionId = u64;
-
-/// What the engine sends down a connection.
-#[derive(Debug)]
-pub enum DownMessage {
-    /// Acknowledge these packets, and tell the watermark.
-    Committed {
-        /// Packet identifiers of the QoS 1 messages that are committed.
-        packets: Vec<u16>,
-        /// Payload of `down/committed`: the watermark.
-        payload: Vec<u8>,
-        /// How many of the messages that came up are done with, whether they wanted an acknowledgement or not.
-        settled: usize,
-        /// The device brings too much: it is to be read one message at a time, and after this long, milliseconds; 0 for no pause.
-        pause_ms: u64,
-    },
-    /// A message below `down/`, with its payload.
-    Message(DownKind, Vec<u8>),
-    /// Close the connection, and why.
-    Close(CloseCause),
-}
-
-/// Why the engine has a connection closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseCause {
-    /// The device's right to report was taken.
-    Revoked,
-    /// The device has connected anew.
-    Replaced,
-    /// Another machine was enrolled as this device.
-    EnrolledAnew,
-    /// Two machines report under this identity.
-    Quarantined,
-    /// The device brings more than this budget allows, which is counted and logged already.
-    OverBudget(&'static str),
-}
-
-impl CloseCause {
-    /// The name used in metrics and the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Revoked => "revoked",
-            Self::Replaced => "replaced by a newer connection",
-            Self::EnrolledAnew => "enrolled anew",
-            Self::Quarantined => "its identity is on two machines",
-            Self::OverBudget(budget) => budget,
-        }
-    }
-}
 
 /// The open connections.
 #[derive(Debug, Default)]
@@ -78,12 +29,13 @@ pub(super) struct Connections {
     dirty: Vec<ConnectionId>,
     /// One of them sends many messages at a time, and continues only once they are acknowledged.
     streaming: bool,
+    dispatch: DownDispatch,
 }
 
 #[derive(Debug)]
 struct OpenConnection {
     device: DeviceId,
-    sender: mpsc::UnboundedSender<Box<DownMessage>>,
+    sender: DownSender,
     packets: Vec<u16>,
     refused: Option<String>,
     settled: usize,
@@ -109,16 +61,15 @@ impl OpenConnection {
 }
 
 impl Connections {
+    /// From now on messages go this way.
+    pub(super) fn set_dispatch(&mut self, dispatch: DownDispatch) {
+        self.dispatch = dispatch;
+    }
+
     /// A new connection. The one that the device had is closed.
-    pub(super) fn open(
-        &mut self,
-        id: ConnectionId,
-        device: DeviceId,
-        peer: SocketAddr,
-        sender: mpsc::UnboundedSender<Box<DownMessage>>,
-    ) {
+    pub(super) fn open(&mut self, id: ConnectionId, device: DeviceId, peer: SocketAddr, sender: DownSender) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
-            let _ = old.sender.send(Box::new(DownMessage::Close(CloseCause::Replaced)));
+            self.close_with(old.sender, CloseCause::Replaced);
         }
         self.peers.insert(device.clone(), peer);
         let connection = OpenConnection {
@@ -154,8 +105,12 @@ impl Connections {
     /// Closes a device's connection.
     pub(super) fn disconnect(&mut self, device: &DeviceId, cause: CloseCause) {
         if let Some(connection) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = connection.sender.send(Box::new(DownMessage::Close(cause)));
+            self.close_with(connection.sender, cause);
         }
+    }
+
+    fn close_with(&self, sender: DownSender, cause: CloseCause) {
+        self.dispatch.send(vec![(sender, Box::new(DownMessage::Close(cause)))]);
     }
 
     fn touch(&mut self, id: ConnectionId) -> Option<&mut OpenConnection> {
@@ -230,7 +185,8 @@ impl Connections {
     /// Sends everything that waited for the commit. `head` is the newest of the audit log, and the boot clock, milliseconds.
     pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position, head: Option<(&AuditHead, u64)>) {
         self.streaming = false;
-        for id in std::mem::take(&mut self.dirty) {
+        let mut deliveries: Vec<Delivery> = Vec::with_capacity(self.dirty.len());
+        for id in self.dirty.drain(..) {
             let Some(connection) = self.open.get_mut(&id) else { continue };
             connection.dirty = false;
             if std::mem::take(&mut connection.watermark_due) {
@@ -239,13 +195,14 @@ impl Connections {
                 let packets = std::mem::take(&mut connection.packets);
                 let (settled, pause_ms) =
                     (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));
-                let _ =
-                    connection.sender.send(Box::new(DownMessage::Committed { packets, payload, settled, pause_ms }));
+                let committed = DownMessage::Committed { packets, payload, settled, pause_ms };
+                deliveries.push((connection.sender.clone(), Box::new(committed)));
             }
             for (kind, payload) in connection.messages.drain(..) {
-                let _ = connection.sender.send(Box::new(DownMessage::Message(kind, payload)));
+                deliveries.push((connection.sender.clone(), Box::new(DownMessage::Message(kind, payload))));
             }
         }
+        self.dispatch.send(deliveries);
     }
 
     /// From where a device was last connected.
@@ -256,6 +213,8 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
 
     #[test]

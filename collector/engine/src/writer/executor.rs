@@ -18,6 +18,8 @@ use super::{BATCH_MAX, Engine, EngineMessage, QUEUE_MAX};
 
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
+/// A commit of so many inputs is followed by another one soon: nobody need wake the engine's thread for it.
+const STEADY_INPUTS_MIN: usize = 2;
 /// Most samples of the queue that a caller judges beside its own; more than that is left to the engine's thread.
 const CALLER_SAMPLES_MAX: usize = 32;
 
@@ -38,6 +40,10 @@ struct ExecutorState {
     inputs: Vec<EngineMessage>,
     /// When what was judged is committed at the latest.
     commit_due: Option<Instant>,
+    /// The earliest time of the next commit of what is not urgent: `[ingest] gather` after the last one.
+    next_beat: Instant,
+    /// Reports come all the time: the engine's thread wakes for the next beat, whether there is something by then or not.
+    steady: bool,
     /// Until when the engine's thread sleeps, if nothing wakes it before.
     sleeps_until: Instant,
 }
@@ -52,8 +58,16 @@ impl Executor {
     /// An engine that does not run yet, and the sending end of its queue.
     pub(super) fn new(engine: Engine) -> (Self, mpsc::Sender<EngineMessage>) {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let state =
-            ExecutorState { engine, receiver, inputs: Vec::new(), commit_due: None, sleeps_until: Instant::now() };
+        let (inputs, now) = (Vec::new(), Instant::now());
+        let state = ExecutorState {
+            engine,
+            receiver,
+            inputs,
+            commit_due: None,
+            next_beat: now,
+            steady: false,
+            sleeps_until: now,
+        };
         (
             Self { state: Mutex::new(Some(state)), queue_changed: AtomicBool::new(false), thread: Default::default() },
             sender,
@@ -151,8 +165,11 @@ impl ExecutorState {
         let stop = self.engine.process_inputs(&mut self.inputs) || !open;
         self.engine.run_upkeep();
         let now = Instant::now();
+        self.set_commit_due(now);
         if stop || self.engine.is_urgent() || self.commit_due.is_some_and(|due| due <= now) {
             self.commit_due = None;
+            self.next_beat = now + self.engine.config.gather.get();
+            self.steady = self.engine.batch.inputs >= STEADY_INPUTS_MIN;
             if !self.engine.commit() || stop {
                 self.engine.keep_last_head();
                 if let Err(error) = self.engine.store.close() {
@@ -160,8 +177,8 @@ impl ExecutorState {
                 }
                 return NextStep::Ended;
             }
-        } else {
-            self.set_commit_due(now);
+        } else if self.commit_due.is_none() && self.next_beat <= now {
+            self.steady = false;
         }
         if !self.receiver.is_empty() {
             return NextStep::Continue;
@@ -170,10 +187,11 @@ impl ExecutorState {
         NextStep::SleepUntil(self.sleeps_until)
     }
 
-    /// What was judged is committed after `[ingest] gather` at the latest, together with what is judged until then.
+    /// What was judged is committed on the next beat: `[ingest] gather` after the last commit, or at once when that is longer ago.
     fn set_commit_due(&mut self, now: Instant) {
-        self.commit_due =
-            self.commit_due.or_else(|| (!self.engine.batch.is_empty()).then(|| now + self.engine.config.gather.get()));
+        if self.commit_due.is_none() && !self.engine.batch.is_empty() {
+            self.commit_due = Some(self.next_beat.max(now));
+        }
     }
 
     /// When the engine has to run again at the latest.
@@ -184,7 +202,8 @@ impl ExecutorState {
             .next_wake()
             .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.engine.time.now()).clamp(0, SLEEP_MAX_MS));
         let wake = now + Duration::from_millis(sleep_ms.unsigned_abs());
-        self.commit_due.map_or(wake, |due| due.min(wake))
+        let due = self.commit_due.or_else(|| self.steady.then_some(self.next_beat));
+        due.map_or(wake, |due| due.min(wake))
     }
 }
 
@@ -283,6 +302,44 @@ mod tests {
         executor.process_queue();
         assert!(executor.queue_changed.load(SeqCst), "word is left");
         drop(held);
+    }
+
+    #[test]
+    fn commits_keep_their_distance_and_what_comes_first_waits_for_nobody() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut rig = Rig::open(dir.path(), &Machine::new());
+        rig.register("srv-1");
+        rig.engine.config.gather = SpanWithin(Span::secs(3600));
+        let (executor, sender) = Executor::new(rig.engine);
+        let run_once = |seqs: std::ops::Range<u64>| {
+            for seq in seqs {
+                sender.try_send(sample(1, seq)).expect("there is room");
+            }
+            let mut state = executor.state.lock().expect("sound");
+            let state = state.as_mut().expect("there");
+            let NextStep::SleepUntil(wake) = state.run_once() else { panic!("it goes on") };
+            (state.engine.batch.inputs, state.steady, wake)
+        };
+        let (waiting, steady, _) = run_once(1..3);
+        assert_eq!((waiting, steady), (0, true), "nothing was committed for long");
+        let (waiting, steady, _) = run_once(3..4);
+        assert_eq!((waiting, steady), (1, true), "the next beat is an hour away");
+        // On the beat it is committed; a single one does not mean that more come.
+        let beat = |at: Instant| {
+            let mut state = executor.state.lock().expect("sound");
+            let state = state.as_mut().expect("there");
+            (state.next_beat, state.commit_due) = (at, state.commit_due.map(|_| at));
+        };
+        beat(Instant::now());
+        let (waiting, steady, _) = run_once(4..4);
+        assert_eq!((waiting, steady), (0, false));
+        // Once nothing has come until the beat, nobody wakes for another one.
+        beat(Instant::now());
+        assert_eq!(run_once(4..6).0, 0);
+        beat(Instant::now());
+        let (waiting, steady, wake) = run_once(6..6);
+        assert_eq!((waiting, steady), (0, false));
+        assert!(wake > Instant::now(), "it sleeps");
     }
 
     #[test]

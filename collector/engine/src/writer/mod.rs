@@ -17,6 +17,7 @@ mod commit;
 mod connections;
 mod deliveries;
 mod devices;
+mod down_dispatch;
 mod duty;
 pub mod enrolment;
 mod executor;
@@ -64,8 +65,10 @@ use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
+pub use connections::ConnectionId;
 use connections::Connections;
-pub use connections::{CloseCause, ConnectionId, DownMessage};
+use down_dispatch::DownDispatch;
+pub use down_dispatch::{CloseCause, DownMessage};
 use executor::Executor;
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
@@ -251,7 +254,10 @@ pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<
     begin(build(deps)?)
 }
 
-fn begin(engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
+fn begin(mut engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        engine.connections.set_dispatch(DownDispatch::within(&runtime));
+    }
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
     let (executor, sender) = Executor::new(engine);
     let executor = Arc::new(executor);

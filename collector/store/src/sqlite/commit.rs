@@ -1,8 +1,9 @@
 //! One commit: what the nouns write through, and what the writer knows without asking. [`super::apply`] says which noun writes which change.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
@@ -71,6 +72,39 @@ impl WriterCache {
     }
 }
 
+/// A transaction, which is rolled back unless it was committed. Its statements are parsed once for all commits.
+pub(super) struct Transaction<'s>(&'s Connection);
+
+impl<'s> Transaction<'s> {
+    /// The connection has to be in none.
+    fn begin(connection: &'s Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // What cannot be rolled back is in no transaction any more, and the next one fails where it still is.
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
 /// A commit in progress, and what it has learnt, which is thrown away when it fails.
 pub(super) struct Commit<'s> {
     pub(super) transaction: Transaction<'s>,
@@ -91,7 +125,7 @@ pub(super) struct Commit<'s> {
 impl<'s> Commit<'s> {
     pub(super) fn begin(connection: &'s mut Connection, cache: &'s mut WriterCache) -> rusqlite::Result<Self> {
         Ok(Self {
-            transaction: connection.transaction()?,
+            transaction: Transaction::begin(connection)?,
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             changed: NewestChanges::default(),

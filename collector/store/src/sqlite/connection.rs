@@ -9,7 +9,9 @@ use super::{document_expiry, named};
 use crate::StoreError;
 
 /// Page cache of the writer, KiB: rows are appended, and what is read for it lies in the system's cache.
-const CACHE_KIB: i64 = 4 * 1024;
+const CACHE_KIB: i64 = 2 * 1024;
+/// Page cache of a reader, KiB, of each of its two files. There are many of them, and what one holds is worth nothing after the next commit.
+const READER_CACHE_KIB: i64 = 512;
 
 /// Pages of the write-ahead log after which a commit puts them into their places.
 const CHECKPOINT_PAGES: u32 = 4000;
@@ -75,5 +77,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
         .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
         .map_err(|source| database(&history, source))?;
     register(&connection).map_err(fault)?;
+    for schema in ["main", "history"] {
+        connection.pragma_update(Some(schema), "cache_size", -READER_CACHE_KIB).map_err(fault)?;
+    }
     Ok(connection)
 }

@@ -459,21 +459,6 @@ fn people_api(all: &mut DescribedRouter) {
         .answers::<search::SearchAnswer>(200);
     all.get("/search.csv", search::csv, "The same as CSV").query::<search::SearchForm>().file("text/csv");
     audit_api(all);
-}
-
-fn people_api(all: &mut DescribedRouter) {
-    all.post("/session", sign_in::password::api_sign_in, "Signs in: sets a cookie")
-        .body::<sign_in::password::Credentials>()
-        .done(204);
-    all.delete("/session", sign_in::password::api_sign_out, "Signs out").done(204);
-    all.post("/session/confirm", sign_in::confirm::api, "Shows again who one is, before accounts are changed")
-        .body::<sign_in::confirm::ConfirmForm>()
-        .done(204);
-    all.get("/search", search::api, "What is on record with these words in it, the newest first")
-        .query::<search::SearchForm>()
-        .answers::<search::SearchAnswer>(200);
-    all.get("/search.csv", search::csv, "The same as CSV").query::<search::SearchForm>().file("text/csv");
-    audit_api(all);
     all.get("/accounts", account::accounts::api_list, "All accounts")
         .answers::<Vec<account::accounts::AccountItem>>(200);
     all.get(
