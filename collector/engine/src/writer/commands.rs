@@ -64,7 +64,7 @@ impl Engine {
             }
             Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
-            Command::ImportAssets { rows, actor } => self.import_assets(rows, &actor, now),
+            Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor, now),
             Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
             Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {

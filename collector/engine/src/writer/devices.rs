@@ -47,8 +47,8 @@ impl Engine {
     fn persist_device(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) {
         let device = info.id.clone();
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-        self.judge(Input::Enrolled(info.clone()), now);
         self.describe_asset(&info, Some(actor).filter(|actor| !actor.is_empty()), now);
+        self.judge(Input::Enrolled(info), now);
         // It may belong to other groups now.
         self.send_settings(&device, now);
     }

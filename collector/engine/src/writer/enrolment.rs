@@ -311,8 +311,8 @@ impl Engine {
         self.drop_connection(device.clone(), CloseCause::EnrolledAnew, now);
         let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
-        self.judge(Input::Enrolled(info.clone()), now);
         self.enrol_asset(&info, request, now);
+        self.judge(Input::Enrolled(info), now);
         Ok(Answer::Enrolled(Box::new(EnrolResponse {
             device,
             certificate: issued.certificate,

@@ -270,9 +270,10 @@ impl OperationBuilder<'_> {
         self.change(|operation| (operation.status, operation.answer) = (status, Some(("application/json", schema))));
     }
 
-    /// A file of this kind.
+    /// A file of this kind; an object where that is JSON.
     pub(crate) fn file(self, kind: &'static str) {
-        self.change(|operation| operation.answer = Some((kind, json!({ "type": "string" }))));
+        let schema = if kind.ends_with("+json") { json!({ "type": "object" }) } else { json!({ "type": "string" }) };
+        self.change(|operation| operation.answer = Some((kind, schema)));
     }
 }
 

@@ -142,7 +142,7 @@ fn product(row: &ProductRow) -> Value {
 }
 
 /// The document: of what it is (`subject`), its components, and a number that is the same for the same content.
-fn document(subject: Value, components: Vec<Value>) -> String {
+fn document(subject: &Value, components: Vec<Value>) -> String {
     // References are unique: the first of two that are the same stands.
     let mut seen = BTreeSet::new();
     let reference = |one: &Value| one["bom-ref"].as_str().unwrap_or_default().to_owned();
@@ -190,7 +190,7 @@ pub(crate) async fn device(
     let version = hello.map(|hello| hello.facts.os).unwrap_or_default();
     let subject = json!({ "type": "device", "bom-ref": format!("device:{id}"), "name": name, "version": version });
     let components = items.iter().map(|item| package(item, &system)).collect();
-    Ok(sent(&format!("software-{id}"), document(subject, components)))
+    Ok(sent(&format!("software-{id}"), document(&subject, components)))
 }
 
 /// The products of the site.
@@ -199,7 +199,7 @@ pub(crate) async fn site(State(app): State<App>, person: Person) -> Result<Respo
     let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
     let name = app.config().site_name.clone();
     let subject = json!({ "type": "platform", "bom-ref": "site", "name": name });
-    Ok(sent("software-site", document(subject, rows.iter().map(product).collect())))
+    Ok(sent("software-site", document(&subject, rows.iter().map(product).collect())))
 }
 
 #[cfg(test)]
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(purl(&of("flatpak", "org.x.Y", ""), ""), "pkg:generic/org.x.Y");
         let all: Vec<Value> =
             [of("dpkg", "a", "1"), of("dpkg", "a", "1")].iter().map(|item| package(item, "debian")).collect();
-        let text = document(json!({ "type": "device", "name": "x" }), all);
+        let text = document(&json!({ "type": "device", "name": "x" }), all);
         let read: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(read["components"].as_array().map(Vec::len), Some(1), "a reference stands once");
     }

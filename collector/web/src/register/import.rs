@@ -88,7 +88,7 @@ impl ImportPage {
         self.plans.iter().filter(|plan| plan.is_new || !plan.changes.is_empty()).count() as u64
     }
 
-    fn new(&self) -> u64 {
+    fn registering(&self) -> u64 {
         self.plans.iter().filter(|plan| plan.is_new).count() as u64
     }
 

@@ -20,18 +20,13 @@ fn refused(faults: &[CellFault]) -> CommandError {
 
 impl Engine {
     /// Takes a table in: new devices are registered, of known ones what is said otherwise is written down.
-    pub(in crate::writer) fn import_assets(
-        &mut self,
-        rows: Vec<AssetRow>,
-        actor: &str,
-        now: Timestamp,
-    ) -> CommandResult {
+    pub(in crate::writer) fn import_assets(&mut self, rows: &[AssetRow], actor: &str, now: Timestamp) -> CommandResult {
         if rows.is_empty() || rows.len() > ROWS_MAX {
             return Err(CommandError::Invalid(format!("rows: found {}; allowed are 1 to {ROWS_MAX}", rows.len())));
         }
         let known: HashMap<String, Asset> =
             self.assets.all.iter().map(|(id, asset)| (id.to_string(), asset.clone())).collect();
-        let plans = plan(&rows, &known).map_err(|faults| refused(&faults))?;
+        let plans = plan(rows, &known).map_err(|faults| refused(&faults))?;
         // All of it is looked at before anything is changed.
         let (mut new, mut changes, mut assets) = (Vec::new(), Vec::new(), Vec::new());
         for plan in plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty()) {
