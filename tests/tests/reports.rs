@@ -122,11 +122,11 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     assert_eq!(figure(&facts, "10.1", "Sự cố trong kỳ")["before"], Value::Null);
 
     // It is issued only when nothing is missing, and somebody has said who issues.
-    let issue = |signer: u64| json!({ "signer": signer, "date": day(0) });
-    let refused = rig.post(&format!("{at}/issue"), issue(1)).await.unwrap_err().to_string();
+    let signed_by = |signer: u64| json!({ "signer": signer, "date": day(0) });
+    let refused = rig.post(&format!("{at}/issue"), signed_by(1)).await.unwrap_err().to_string();
     assert!(refused.contains("/reports/settings"), "{refused}");
     put(&rig, "/api/v1/report-settings", settings()).await.unwrap();
-    let refused = rig.post(&format!("{at}/issue"), issue(1)).await.unwrap_err().to_string();
+    let refused = rig.post(&format!("{at}/issue"), signed_by(1)).await.unwrap_err().to_string();
     assert!(refused.contains("16.1-5/text") && refused.contains("6.1/gap/unlabelled/who"), "{refused}");
     let missing = rig.get(&at).await.unwrap()["missing_texts"].clone();
     let written = |one: &Value| {
@@ -145,7 +145,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
         "{facts}"
     );
 
-    let issued = rig.post(&format!("{at}/issue"), issue(1)).await.unwrap();
+    let issued = rig.post(&format!("{at}/issue"), signed_by(1)).await.unwrap();
     assert_eq!((issued["number"].as_u64(), issued["version"].as_u64()), (Some(1), Some(1)), "{issued}");
     let content = bytes(&rig, "/reports/issued/1/docx").await;
     assert_eq!(issued["sha256"], sha256_hex(&content));
@@ -165,7 +165,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     // What comes later changes nothing of it, and another version stands beside it.
     rig.post("/api/v1/incidents", json!({ "title": "Nước", "severity": "warning", "device": "srv-3" })).await.unwrap();
     put(&rig, &format!("{at}/texts"), json!({ "texts": { "overview": "Khác" } })).await.unwrap();
-    let second = rig.post(&format!("{at}/issue"), issue(0)).await.unwrap();
+    let second = rig.post(&format!("{at}/issue"), signed_by(0)).await.unwrap();
     assert_eq!((second["number"].as_u64(), second["version"].as_u64()), (Some(2), Some(2)), "{second}");
     assert_eq!(bytes(&rig, "/reports/issued/1/docx").await, content);
 
@@ -207,7 +207,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
         assert!(page.contains(words), "{path}: {page}");
     }
     rig.get(&format!("/api/v1/reports/{next}")).await.unwrap();
-    assert!(rig.post(&format!("/api/v1/reports/{next}/issue"), issue(0)).await.is_err(), "its period is not over");
+    assert!(rig.post(&format!("/api/v1/reports/{next}/issue"), signed_by(0)).await.is_err(), "its period is not over");
 
     // It is all there after a restart: the record has it.
     rig.stop().await.unwrap();

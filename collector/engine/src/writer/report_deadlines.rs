@@ -165,7 +165,7 @@ mod tests {
         let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
         // It is 28 November: Form 08 is due before 20 December.
         let mut rig = Rig::open(dir.path(), &machine);
-        let mut due = |rig: &mut Rig| {
+        let due = |rig: &mut Rig| {
             rig.command(Command::CheckReports).expect("kept");
             let has = |key| rig.engine.state.has_self_fault(key);
             (has(QUARTERLY), has(YEARLY))
