@@ -1,5 +1,6 @@
 //! One pass over the devices: what people say of them, and their newest numbers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ioc_common::clock::Timestamp;
@@ -101,10 +102,11 @@ impl DeviceFacts {
                     facts.labels_twice += 1;
                 }
                 let Some(id) = record.layout else { continue };
-                if !layouts.contains_key(&id) {
-                    layouts.insert(id, of.reader.layout(id)?);
-                }
-                if let Some(Some(layout)) = layouts.get(&id) {
+                let layout = match layouts.entry(id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(of.reader.layout(id)?),
+                };
+                if let Some(layout) = layout {
                     facts.take_numbers(record, layout);
                 }
             }

@@ -117,7 +117,8 @@ impl Told {
         if record.repair.is_some() || record.closing.is_some() {
             self.gated += 1;
             let safe = record.repair.as_ref().is_none_or(|repair| {
-                !repair.safety.is_empty() && !(repair.backup.is_empty() && repair.no_backup.is_empty())
+                let backed_up = !repair.backup.is_empty() || !repair.no_backup.is_empty();
+                backed_up && !repair.safety.is_empty()
             });
             let written = incident.state != IncidentState::Closed
                 || record.closing.as_ref().is_some_and(|one| !one.course.is_empty() && !one.remedy.is_empty());

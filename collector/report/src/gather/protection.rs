@@ -142,9 +142,14 @@ fn passwords(
             due += 1;
         }
     }
-    all.stands("13", "Sắp đến hạn", Value::Count(due));
-    all.stands("13", "Quá hạn", Value::Count(overdue));
     let surveyed = facts.documents.get("accounts").map_or(0, |devices| devices.len() as u64);
+    // Of machines that told nothing there is no number; what is known of accounts here is said beside it.
+    let counted = |count: u64| match (facts.computers, surveyed) {
+        (1.., 0) => Value::Unknown(format!("chưa có máy nào báo; tài khoản của hệ thống này: {count}")),
+        _ => Value::Count(count),
+    };
+    all.stands("13", "Sắp đến hạn", counted(due));
+    all.stands("13", "Quá hạn", counted(overdue));
     let silent = facts.computers.saturating_sub(surveyed);
     let unknown = area.map_or(0, |one| one.unknown).max(silent);
     let value = if facts.computers == 0 {

@@ -35,7 +35,7 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
         bytes: 3,
         registration: None,
     };
-    let issue = |number: u64, version: u32| Change::ReportIssued {
+    let version = |number: u64, version: u32| Change::ReportIssued {
         issued: issued(number, version),
         content: b"PK1".to_vec(),
         source: "{\"version\":1}".into(),
@@ -50,13 +50,13 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
             text("clause.a", "overview", "một"),
             text("clause.a", "6.1/text", "hai"),
             text("clause.b", "overview", "khác"),
-            issue(1, 1),
-            issue(2, 2),
+            version(1, 1),
+            version(2, 2),
         ])
         .expect("commits");
     store.commit(&[text("clause.a", "overview", "ba"), text("clause.a", "6.1/text", ""), register()]).expect("commits");
     assert!(store.commit(&[register()]).is_err(), "it is registered once");
-    assert!(store.commit(&[issue(1, 9)]).is_err(), "what was issued stays");
+    assert!(store.commit(&[version(1, 9)]).is_err(), "what was issued stays");
     drop(store);
     let store = open(dir);
     let reader = store.reader().expect("reads");

@@ -226,16 +226,10 @@ async fn render(
     Ok(response)
 }
 
-/// The report that an address names, for who may see it.
-fn asked(app: &App, person: &Person, headers: &HeaderMap, report: &str) -> Result<(PageContext, ReportKey), Failure> {
-    let page_context = page_context(app, person, headers);
-    if let Err(problem) = everywhere(person) {
-        return Err(Failure::new(page_context, problem));
-    }
-    match report.parse::<ReportKey>() {
-        Ok(key) => Ok((page_context, key)),
-        Err(error) => Err(Failure::new(page_context, Problem::not_found(error.to_string()))),
-    }
+/// The report that an address names, for who may see it; and what stands around its page.
+fn asked(app: &App, person: &Person, headers: &HeaderMap, report: &str) -> (PageContext, Result<ReportKey, Problem>) {
+    let named = || report.parse::<ReportKey>().map_err(|error| Problem::not_found(error.to_string()));
+    (page_context(app, person, headers), everywhere(person).and_then(|()| named()))
 }
 
 pub(crate) async fn page(
@@ -244,7 +238,11 @@ pub(crate) async fn page(
     headers: HeaderMap,
     Path(report): Path<String>,
 ) -> PageResult {
-    let (page_context, key) = asked(&app, &person, &headers, &report)?;
+    let (page_context, key) = asked(&app, &person, &headers, &report);
+    let key = match key {
+        Ok(key) => key,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
     render(&app, page_context, key, None, false).await
 }
 
@@ -263,7 +261,11 @@ pub(crate) async fn act(
     Path(report): Path<String>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> PageResult {
-    let (page_context, key) = asked(&app, &person, &headers, &report)?;
+    let (page_context, key) = asked(&app, &person, &headers, &report);
+    let key = match key {
+        Ok(key) => key,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
     let mut form: BTreeMap<String, String> = pairs.into_iter().collect();
     let mut take = |name: &str| form.remove(name).unwrap_or_default();
     let (wish, signer, date, gathered, copy) = (take(DO), take(SIGNER), take(DATE), take(GATHERED), take(COPY));
