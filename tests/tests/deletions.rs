@@ -35,6 +35,7 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sqlite/archive_deletion.rs", "chunk", AsksNumbersHolds),
     ("sqlite/archive_deletion.rs", "damaged", AsksNumbersHolds),
     ("sqlite/archive_deletion.rs", "deletion", StandsElsewhere("in the store, as evidence")),
+    ("sqlite/asset.rs", "asset", IsNewest("an asset as it is; who changed what is in the audit log")),
     ("sqlite/audit_head.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/clock.rs", "clock", NoRecord("what is believed of the time now")),
     (
@@ -59,6 +60,7 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sqlite/maintenance.rs", "window", IsNewest("the same window; what is gone stays")),
     ("sqlite/newest.rs", "live", IsNewest("what is newest of a device")),
     ("sqlite/newest.rs", "watermark_log", StandsElsewhere("in the table that it leads to")),
+    ("sqlite/product.rs", "software_grouped", NoRecord("which list of packages was grouped last")),
     ("sqlite/record_class.rs", "attachment", AsksHolds),
     ("sqlite/record_class.rs", "document_change", AsksHolds),
     ("sqlite/record_class.rs", "event", AsksHolds),
@@ -70,6 +72,12 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sqlite/record_class.rs", "ticket", AsksHolds),
     ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
+    (
+        "sqlite/report.rs",
+        "document_settings",
+        IsNewest("what the centre says of itself; each change is in the audit log"),
+    ),
+    ("sqlite/report.rs", "report_text", IsNewest("a draft's text; what was issued is kept whole")),
     ("sqlite/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),
     ("sqlite/schema.sql", "search_log", NoRecord("what the search index has to look at again")),
     ("sqlite/scope.rs", "temp.reached", NoRecord("a reader's own")),

@@ -71,17 +71,9 @@ impl Engine {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
             }
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
-            Command::EndWindow { id, actor } => {
-                self.decide(Input::EndWindow(id), now)?;
-                self.record(now, &actor, AuditLogAction::WindowEnded, &id.to_string(), "");
-                Ok(Answer::Done)
-            }
+            Command::EndWindow { id, actor } => self.end_window(id, &actor, now),
             Command::Cover { covers, instead_of, actor } => self.cover(covers, &instead_of, &actor, now),
-            Command::Uncover { id, actor } => {
-                self.decide(Input::RemoveCover(id), now)?;
-                self.record(now, &actor, AuditLogAction::CoverRemoved, &id.to_string(), "");
-                Ok(Answer::Done)
-            }
+            Command::Uncover { id, actor } => self.uncover(id, &actor, now),
             Command::Handover(entry) => self.hand_over(entry, now),
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
@@ -98,12 +90,7 @@ impl Engine {
                 self.record_deliveries(deliveries, now);
                 Ok(Answer::Done)
             }
-            Command::FallBack(keys) => {
-                // All of them, whatever becomes of one.
-                let carried: Vec<_> = keys.iter().map(|key| self.fall_back(key, now)).collect();
-                let carried = carried.into_iter().collect::<Result<(), _>>();
-                carried.map(|()| Answer::Done).map_err(|error| CommandError::Unavailable(error.to_string()))
-            }
+            Command::FallBack(keys) => self.fall_back_all(&keys, now),
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::RecordIntegrityCheck { findings, full } => self.record_integrity_check(findings, full, now),
             Command::BackgroundTask { task, failing } => self.record_background_task(task, failing.as_deref(), now),
@@ -133,6 +120,25 @@ impl Engine {
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }
+    }
+
+    fn end_window(&mut self, id: u64, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        self.decide(Input::EndWindow(id), now)?;
+        self.record(now, actor, AuditLogAction::WindowEnded, &id.to_string(), "");
+        Ok(Answer::Done)
+    }
+
+    fn uncover(&mut self, id: u64, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        self.decide(Input::RemoveCover(id), now)?;
+        self.record(now, actor, AuditLogAction::CoverRemoved, &id.to_string(), "");
+        Ok(Answer::Done)
+    }
+
+    fn fall_back_all(&mut self, keys: &[String], now: Timestamp) -> Result<Answer, CommandError> {
+        // All of them, whatever becomes of one.
+        let carried: Vec<_> = keys.iter().map(|key| self.fall_back(key, now)).collect();
+        let carried = carried.into_iter().collect::<Result<(), _>>();
+        carried.map(|()| Answer::Done).map_err(|error| CommandError::Unavailable(error.to_string()))
     }
 
     fn save_view(&mut self, view: SavedView) -> Result<Answer, CommandError> {
