@@ -96,10 +96,8 @@ async fn forged_with_the_key_of_a_device_is_found(rig: &Rig, archive: &Path, aut
 
 const ALWAYS: [&str; 4] = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_found_by_both() {
-    let mut rig = Rig::new("");
-    rig.start().await.unwrap();
+/// Two devices with a remark each, an incident with a photograph, and a backup that somebody vouches for with a file.
+async fn filled(rig: &Rig) {
     for device in ["srv-1", "srv-2"] {
         rig.post("/api/v1/devices", json!({ "device": device, "kind": "server", "name": "=máy" })).await.unwrap();
         rig.post(&format!("/api/v1/devices/{device}/remarks"), json!({ "text": "ổ đĩa kêu" })).await.unwrap();
@@ -117,6 +115,13 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     let evidence = "content of the minutes".to_owned();
     let path = format!("{backup}/files?name=minutes.txt");
     ioc_collector::cli::send(&rig.runtime(), "POST", &path, "application/octet-stream", evidence).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_found_by_both() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    filled(&rig).await;
     // A stop signs all of it.
     rig.stop().await.unwrap();
     rig.start().await.unwrap();

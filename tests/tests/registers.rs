@@ -53,13 +53,8 @@ async fn the_asset_register_fills_itself_says_what_is_missing_and_what_a_person_
     // What is blank is a fault of the device that wakes nobody.
     let fault = async |id: &str| {
         let faults = rig.get("/api/v1/faults?active=true&limit=500").await.unwrap()["items"].clone();
-        let faults = faults
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|one| one["rule"] == "register/blank" && one["device"] == id)
-            .cloned();
-        faults
+        let all = faults.as_array().unwrap();
+        all.iter().find(|one| one["rule"] == "register/blank" && one["device"] == id).cloned()
     };
     let blank = fault("srv-1").await.unwrap();
     assert_eq!(blank["title"]["vi"], "Hồ sơ tài sản còn thiếu (Điều 6.1)", "{blank}");

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use ioc_common::clock;
 use ioc_common::encoding::sha256_hex;
@@ -281,21 +280,15 @@ async fn a_thousand_devices_are_reported_while_commits_go_on() {
     let arguments = ["-sf", "--unix-socket", &socket, "-H", "content-type: text/csv", "--data-binary", &data, url];
     run(rig.dir(), "curl", &arguments);
     let report = format!("/api/v1/reports/clause.{}.{}", day(89), day(0));
-    let began = Instant::now();
     let gather = rig.get(&report);
     let commits = async {
         for n in 0..20 {
             let remark = json!({ "text": format!("ghi chú {n}") });
             rig.post("/api/v1/devices/srv-0001/remarks", remark).await.unwrap();
         }
-        began.elapsed()
     };
-    let (facts, committed) = tokio::join!(gather, commits);
-    let took = began.elapsed();
-    eprintln!("1,000 devices: {took:?}; 20 remarks beside it: {committed:?}");
+    let (facts, ()) = tokio::join!(gather, commits);
     assert_eq!(figure(&facts.unwrap(), "6.1", "Thiết bị đã dán nhãn")["now"], "1.000/1.000 (100,0%)");
-    // Goal 5 s; this is the build without optimisation, on a machine that does other work.
-    assert!(took.as_secs() < 30, "{took:?}");
     rig.stop().await.unwrap();
 }
 

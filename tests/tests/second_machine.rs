@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
-use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::harness::{Agent, Rig, eventually};
 use ioc_tests::resender::Resender;
 use serde_json::json;
 
@@ -33,10 +33,6 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     quiet.start().unwrap();
     restarted.start().unwrap();
     made(&first, &mut devices, Duration::from_millis(700)).await;
-    let live = async |rig: &Rig, name: &str| {
-        let device = rig.get(&format!("/api/v1/devices/{name}")).await;
-        device.is_ok_and(|device| device["state"] == "live")
-    };
     eventually("both agents report", || async {
         live(&first, "srv-quiet").await && live(&first, "srv-restarted").await
     })
@@ -47,21 +43,7 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
 
     // What comes later is on nothing but the first machine, whose power goes, with its disk. An incident of then has a number, too.
     made(&first, &mut devices, Duration::from_millis(400)).await;
-    // More than what the goodbye of a run and the few reports of the last one may make up.
-    let samples = std::sync::Mutex::new(BTreeSet::new());
-    eventually("its first run goes on behind the backup", || async {
-        let device = first.get("/api/v1/devices/srv-restarted").await;
-        let mut samples = samples.lock().unwrap();
-        samples.insert(device.map(|device| device["last_sample"].to_string()).unwrap_or_default());
-        samples.len() > 8
-    })
-    .await
-    .unwrap();
-    for _ in 0..2 {
-        restarted.stop().await.unwrap();
-        restarted.start().unwrap();
-        eventually("it reports again", || async { live(&first, "srv-restarted").await }).await.unwrap();
-    }
+    runs_twice_more(&first, &mut restarted).await;
     let opened = json!({ "title": "Cúp điện", "text": "", "severity": "warning" });
     let opened = first.post("/api/v1/incidents", opened).await.unwrap();
     for device in &mut devices {
@@ -111,16 +93,7 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     for ((id, earlier), latest) in ids.iter().zip(&earlier).zip(&latest) {
         assert_eq!(lost(&second, id).await, latest.seq - earlier.seq, "{id}: what is lost is said");
     }
-    let name: DeviceId = "srv-restarted".parse().unwrap();
-    let runs = ends_of_runs(&gone, &name);
-    let [first_run, .., second_run, _] = runs.as_slice() else { panic!("three runs: {runs:?}") };
-    // Goodbyes and the like come behind the last samples.
-    let at_least = first_run.seq.saturating_sub(was[0].seq) + second_run.seq;
-    eventually("what it had sent in the runs since the backup is counted, not only in its last one", || async {
-        (at_least..=at_least + 12).contains(&lost(&second, &name).await)
-    })
-    .await
-    .unwrap_or_else(|error| panic!("{error}: {runs:?}, {was:?}"));
+    what_was_sent_in_every_run_is_counted(&second, &gone, was[0]).await;
     let incidents = second.get("/api/v1/incidents").await.unwrap();
     let all = incidents["items"].as_array().unwrap();
     let restored = all.iter().find(|one| one["title"]["en"] == "The store was restored from a backup").unwrap();
@@ -133,6 +106,42 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
         rows_are_whole(&data, device, id, seam);
     }
     nothing_is_doubled(&data, ["srv-quiet", "srv-restarted"]);
+}
+
+async fn live(rig: &Rig, name: &str) -> bool {
+    let device = rig.get(&format!("/api/v1/devices/{name}")).await;
+    device.is_ok_and(|device| device["state"] == "live")
+}
+
+/// The agent goes on, for longer than what goodbyes and the few reports of later runs make up, and is restarted twice.
+async fn runs_twice_more(rig: &Rig, agent: &mut Agent) {
+    let samples = std::sync::Mutex::new(BTreeSet::new());
+    eventually("its first run goes on behind the backup", || async {
+        let device = rig.get("/api/v1/devices/srv-restarted").await;
+        let mut samples = samples.lock().unwrap();
+        samples.insert(device.map(|device| device["last_sample"].to_string()).unwrap_or_default());
+        samples.len() > 8
+    })
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        agent.stop().await.unwrap();
+        agent.start().unwrap();
+        eventually("it reports again", || async { live(rig, "srv-restarted").await }).await.unwrap();
+    }
+}
+
+/// `gone` is what the first machine had, `was` what the backup has of the agent.
+async fn what_was_sent_in_every_run_is_counted(second: &Rig, gone: &Path, was: Position) {
+    let name: DeviceId = "srv-restarted".parse().unwrap();
+    let runs = ends_of_runs(gone, &name);
+    // Goodbyes and the like come behind the last samples.
+    let at_least = runs[0].seq.saturating_sub(was.seq) + runs[1].seq;
+    eventually("what it had sent in the runs since the backup is counted, not only in its last one", || async {
+        (at_least..=at_least + 12).contains(&lost(second, &name).await)
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}: {runs:?}, {was:?}"));
 }
 
 /// The last place of each run of a device of which a sample is there, oldest first.
