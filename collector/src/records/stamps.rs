@@ -23,6 +23,8 @@ use crate::timestamp::{self, StampError};
 const PAGE: usize = 100;
 /// Most of them in one archive: more than a year of one an hour.
 pub(super) const STAMPS_MAX: usize = 10_000;
+/// What the archive itself is called where its own stamp is told of.
+pub(super) const ARCHIVE: &str = "the archive";
 
 /// Where the answer about the head of a record lies.
 pub(super) fn stamp_file(number: u64) -> String {
@@ -126,6 +128,11 @@ pub async fn check(stamps: PendingStamps, given: Option<&Path>) -> anyhow::Resul
         }
         return Ok(checked);
     }
+    // Heads prove the log alone: who took the archive's own stamp out may have changed what else is in it.
+    if given.is_some() && !all.iter().any(|one| one.what == ARCHIVE) {
+        checked.findings.push("the archive has no time stamp of its own, only its log has".to_owned());
+    }
+    let asked = given.is_some();
     let given = given.map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
     let Some(by) = given.transpose()?.or(authority) else {
         checked
@@ -144,7 +151,12 @@ pub async fn check(stamps: PendingStamps, given: Option<&Path>) -> anyhow::Resul
             }
             Err(StampError::Wrong(why)) => checked.findings.push(format!("{what}: its time stamp is not good: {why}")),
             Err(error) => {
-                checked.about.push(format!("time stamps were not checked: {error}"));
+                let why = format!("time stamps were not checked: {error}");
+                if asked {
+                    checked.findings.push(why);
+                } else {
+                    checked.about.push(why);
+                }
                 return Ok(checked);
             }
         }

@@ -12,11 +12,11 @@ use serde_json::Value;
 use ioc_common::audit_head::{AuditHead, key_id, verify_text};
 use ioc_common::encoding::{hex, sha256_hex};
 use ioc_engine::pki::record_key::certified_key;
-use ioc_store::audit::{AuditRecord, follows};
+use ioc_store::audit::{AuditRecord, STAMP_MAX_BYTES, follows};
 use ioc_store::merkle::{is_beginning, parse, root_of};
 
 use super::parts::digest;
-use super::stamps::{Pending, PendingStamps, STAMPS_MAX, stamp_file};
+use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
     ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
     is_key, is_part, key_file, statement,
@@ -223,8 +223,11 @@ impl Archive {
                 let proof = line["proof"].as_array().into_iter().flatten();
                 read.push((head, proof.map(|hash| hash.as_str().and_then(parse)).collect::<Option<Vec<_>>>()));
             }
+            let mut last = 0;
             for (head, proof) in read {
                 let number = head.number;
+                anyhow::ensure!(number > last, "{STAMPS}: the heads are not in the order of their records");
+                last = number;
                 anyhow::ensure!(is_key(&head.key), "{STAMPS}: the key {:?} is none", head.key);
                 let certificate = String::from_utf8(self.small(&key_file(&head.key))?).unwrap_or_default();
                 if !certified_key(&certificate, authority).is_ok_and(|public| head.is_signed_by(&public)) {
@@ -239,17 +242,23 @@ impl Archive {
                         "{STAMPS}: the log up to record {number} is no beginning of the one that was signed"
                     ));
                 }
+                let reply = self.small(&stamp_file(number))?;
+                anyhow::ensure!(
+                    reply.len() <= STAMP_MAX_BYTES,
+                    "{}: allowed are {STAMP_MAX_BYTES} bytes",
+                    stamp_file(number)
+                );
                 all.push(Pending {
                     what: format!("the log up to record {number}"),
                     digest: sha256_hex(head.stamped_text().as_bytes()),
-                    reply: self.small(&stamp_file(number))?,
+                    reply,
                 });
             }
             findings.into_iter().for_each(|finding| self.find(finding));
         }
         if self.entries.contains_key(STAMP) {
             let reply = self.small(STAMP)?;
-            all.push(Pending { what: "the archive".to_owned(), digest: sha256_hex(body), reply });
+            all.push(Pending { what: ARCHIVE.to_owned(), digest: sha256_hex(body), reply });
         }
         Ok(all)
     }

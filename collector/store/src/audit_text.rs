@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 79] = [
+const TEXTS: [(&str, &str, &str); 88] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -20,6 +20,10 @@ const TEXTS: [(&str, &str, &str); 79] = [
     ("account.signed_in", "Đăng nhập", "Signed in"),
     ("account.signed_out", "Đăng xuất", "Signed out"),
     ("account.token_created", "Tạo mã truy cập API", "API token created"),
+    ("asset.attested", "Xác nhận về máy không có agent", "Machine without an agent attested"),
+    ("asset.described", "Sửa hồ sơ tài sản", "Asset described"),
+    ("asset.import_undone", "Hoàn tác nhập bảng tài sản", "Import of assets undone"),
+    ("asset.imported", "Nhập bảng tài sản", "Assets imported"),
     ("audit.witness_disagrees", "Máy chứng kiến nhật ký khác", "A device witnessed another log"),
     ("authority.made_anew", "Tạo lại cơ quan chứng thực", "Certificate authority made anew"),
     ("backup.attested", "Xác nhận bản sao lưu", "Backup attested"),
@@ -69,11 +73,16 @@ const TEXTS: [(&str, &str, &str); 79] = [
     ("records.exported", "Xuất hồ sơ để điều tra", "Records exported for an investigation"),
     ("records.held", "Giữ lại theo yêu cầu pháp lý", "Legal hold set"),
     ("records.hold_ended", "Thôi giữ lại theo yêu cầu pháp lý", "Legal hold ended"),
+    ("report.issued", "Ban hành báo cáo", "Report issued"),
+    ("report.registered", "Vào sổ báo cáo", "Report registered"),
+    ("report.settings_changed", "Sửa thông tin cơ quan trong báo cáo", "Settings of reports changed"),
+    ("report.written", "Viết vào báo cáo", "Report written"),
     ("retention.changed", "Đổi thời hạn lưu giữ", "Retention changed"),
     ("sensor.announced", "Có cảm biến mới", "Sensor announced"),
     ("sensor.refused", "Không nhận cảm biến", "Sensor refused"),
     ("settings.applied", "Máy đã nhận cài đặt", "Settings applied"),
     ("settings.refused", "Máy từ chối cài đặt", "Settings refused"),
+    ("software.described", "Sửa danh mục phần mềm", "Software described"),
     ("store.examined", "Kiểm tra kho dữ liệu", "Store examined"),
     ("store.loss_confirmed", "Xác nhận mất dữ liệu", "Loss of the store confirmed"),
     ("store.loss_found", "Phát hiện mất dữ liệu", "Loss of the store found"),

@@ -33,6 +33,8 @@ pub enum PersonTraceKind {
     Handover,
     /// A text that they wrote into a report, or a report that they issued, registered or sign.
     Report,
+    /// What they wrote or vouched for in a register, or a row that names them.
+    Register,
     /// A maintenance window that they planned.
     Window,
     /// A device that they look after or answer for.
@@ -59,7 +61,7 @@ pub enum PersonTraceKind {
 
 impl PersonTraceKind {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Account,
         Self::Session,
         Self::Token,
@@ -68,6 +70,7 @@ impl PersonTraceKind {
         Self::Cover,
         Self::Handover,
         Self::Report,
+        Self::Register,
         Self::Window,
         Self::Device,
         Self::Incident,
@@ -93,6 +96,7 @@ impl PersonTraceKind {
             Self::Cover => "cover",
             Self::Handover => "handover",
             Self::Report => "report",
+            Self::Register => "register",
             Self::Window => "window",
             Self::Device => "device",
             Self::Incident => "incident",

@@ -1341,6 +1341,7 @@ sign-deputy = KT.
 sign-by-order = TL.
 sign-by-written-authority = TUQ.
 person-kind-report = Reports
+person-kind-register = Registers
 record-incident = Record of the incident
 record-handover = Hand-over record
 record-this-shift = this shift

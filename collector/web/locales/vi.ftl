@@ -1317,6 +1317,7 @@ sign-deputy = KT.
 sign-by-order = TL.
 sign-by-written-authority = TUQ.
 person-kind-report = Báo cáo
+person-kind-register = Hồ sơ tài sản, phần mềm, xác nhận
 record-incident = Biên bản sự cố
 record-handover = Biên bản bàn giao
 record-this-shift = ca này

@@ -174,10 +174,14 @@ impl Retention {
     }
 
     /// Until when nothing of a class is deleted, by the rules as the store has them; none where that is over. A rule that the store does not have
-    /// yet waits for good.
+    /// yet, or has otherwise, waits for good.
     #[must_use]
     pub fn waits_until(&self, told: &[RetentionRule], class: RecordClass, now: Timestamp) -> Option<Timestamp> {
         let Some(rule) = told.iter().find(|rule| rule.class == class) else { return Some(Timestamp::MAX) };
+        // A rule that is not kept yet: what is told of the one before says nothing of it.
+        if self.of(class).is_some_and(|new| new.keep.map(Span::as_millis) != rule.keep_ms) {
+            return Some(Timestamp::MAX);
+        }
         let until = rule.grace_from?.plus_millis(self.grace.as_millis());
         (now < until).then_some(until)
     }

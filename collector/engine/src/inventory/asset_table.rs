@@ -15,7 +15,7 @@ use super::device::id_of;
 use super::import::Lines;
 
 /// Most assets in one table.
-pub const ROWS_MAX: usize = 10_000;
+pub const ROWS_MAX: usize = 2000;
 /// Most faults of one table that are reported.
 const FAULTS_MAX: usize = 100;
 /// The column with the device's identifier.
@@ -93,8 +93,8 @@ fn named(field: AssetField, text: &str) -> String {
             "bo dieu khien man hinh" | "man hinh" | "display controller" => Some(DeviceKind::Display.as_str()),
             "cam bien" => Some(DeviceKind::Sensor.as_str()),
             "bo luu dien" => Some(DeviceKind::Ups.as_str()),
-            "dong ho dien" => Some(DeviceKind::Meter.as_str()),
-            "dieu hoa" => Some(DeviceKind::Cooling.as_str()),
+            "dong ho dien" | "power meter" => Some(DeviceKind::Meter.as_str()),
+            "dieu hoa" | "air conditioner" => Some(DeviceKind::Cooling.as_str()),
             "may chieu" => Some(DeviceKind::Projector.as_str()),
             "khac" | "thiet bi khac" => Some(DeviceKind::Other.as_str()),
             _ => None,

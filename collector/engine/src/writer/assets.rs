@@ -1,7 +1,7 @@
 //! The asset register (article 6.1): who wrote what and when, what agents found, and what is blank for too long, which is a fault of its
 //! device until it is filled in. What a machine says that is not what was written down is work to do, and no fault.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::EnrolRequest;
@@ -18,7 +18,7 @@ use crate::inventory::asset::{blanks, check_attestation, checked, contradictions
 use crate::inventory::device::check_device;
 
 /// Most assets in one change.
-const CHANGES_MAX: usize = 10_000;
+const CHANGES_MAX: usize = 2000;
 /// Most faults that are raised in one cycle of the engine: a crowd of devices that was taken in at once is due at once.
 const RAISED_MAX: usize = 200;
 /// The name of the fault.
@@ -125,6 +125,11 @@ impl Engine {
         if changes.is_empty() || changes.len() > CHANGES_MAX {
             let found = changes.len();
             return Err(CommandError::Invalid(format!("assets: found {found}; allowed are 1 to {CHANGES_MAX}")));
+        }
+        // The second would be made of what stood before the first.
+        let mut named = BTreeSet::new();
+        if let Some(twice) = changes.iter().find(|change| !named.insert(&change.device)) {
+            return Err(CommandError::Invalid(format!("assets: {} stands there twice", twice.device)));
         }
         // All of them are looked at before anything is changed.
         let checked = changes.into_iter().map(|change| self.check_asset(change)).collect::<Result<Vec<_>, _>>()?;

@@ -108,13 +108,13 @@ impl Engine {
             advice: Text::new(
                 format!(
                     "Những gì ghi sau {of} không còn: sự cố, xác nhận, sổ trực, tài khoản, máy mới đăng ký. \
-                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» của từng máy (agent khởi động lại trong lúc ấy: chỉ lần chạy cuối). \
+                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» của từng máy (agent khởi động lại trong lúc ấy cho biết mười sáu lần chạy mới nhất; lần bị ngắt đột ngột chỉ biết phần đã được xác nhận). \
                      Đăng ký lại máy mới sau lúc ấy, ghi lại vào sổ những gì mất, rồi đóng sự cố này (docs/vi/backup.md)."
                 ),
                 format!(
                     "What was written after {of} is gone: incidents, acknowledgements, the duty book, accounts, machines that were enrolled since. \
                      Every machine sends again what it still holds; what it had \
-                     freed is counted as lost, as the event reports.lost of each (of an agent that restarted meanwhile: its last run only). \
+                     freed is counted as lost, as the event reports.lost of each (an agent that restarted meanwhile tells of its newest sixteen runs; of one that was cut off, what was acknowledged). \
                      Enrol machines again that came since, write down what is missing, then close this incident (docs/backup.md)."
                 ),
             ),

@@ -9,7 +9,7 @@ use ioc_common::layout::Layout;
 use ioc_document::report::Value;
 use ioc_judge::DeviceKind;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::{DeviceQuery, StoreError};
+use ioc_store::{AssetQuery, AssetState, DeviceQuery, StoreError};
 
 use super::{Gathering, NAMES_MAX, Stretch};
 
@@ -70,6 +70,9 @@ impl NamedDevices {
 /// What the devices are and say.
 #[derive(Debug, Default)]
 pub(super) struct DeviceFacts {
+    /// Those that do not work here any more, of which nothing is asked.
+    retired: HashSet<DeviceId>,
+    /// All others.
     pub(super) all: u64,
     /// Those that have name and label.
     pub(super) labelled: u64,
@@ -89,9 +92,25 @@ pub(super) struct DeviceFacts {
     pub(super) links: Vec<(DeviceId, Vec<String>)>,
 }
 
+fn retired(of: &Gathering<'_>) -> Result<HashSet<DeviceId>, StoreError> {
+    let mut query = AssetQuery { state: Some(AssetState::Retired), limit: PAGE, ..AssetQuery::default() };
+    let mut all = HashSet::new();
+    loop {
+        query.after = Some(query.after.take().unwrap_or_default());
+        let page = of.reader.assets(&query)?;
+        let last = page.last().map(|asset| asset.device.to_string());
+        let whole = page.len() < PAGE;
+        all.extend(page.into_iter().map(|asset| asset.device));
+        match last {
+            Some(last) if !whole => query.after = Some(last),
+            _ => return Ok(all),
+        }
+    }
+}
+
 impl DeviceFacts {
     pub(super) fn read(of: &Gathering<'_>) -> Result<Self, StoreError> {
-        let mut facts = Self::default();
+        let mut facts = Self { retired: retired(of)?, ..Self::default() };
         let (mut labels, mut layouts) = (HashSet::new(), HashMap::new());
         let mut query = DeviceQuery { limit: PAGE, ..DeviceQuery::default() };
         loop {
@@ -119,14 +138,16 @@ impl DeviceFacts {
 
     fn take(&mut self, of: &Gathering<'_>, record: &DeviceRecord) {
         let info = &record.info;
-        self.all += 1;
-        if info.label.is_empty() || info.name.is_empty() {
-            self.unlabelled.add(record);
-        } else {
-            self.labelled += 1;
-        }
-        if info.place.is_empty() || info.officer.is_empty() || info.leader.is_empty() {
-            self.incomplete.add(record);
+        if !self.retired.contains(&info.id) {
+            self.all += 1;
+            if info.label.is_empty() || info.name.is_empty() {
+                self.unlabelled.add(record);
+            } else {
+                self.labelled += 1;
+            }
+            if info.place.is_empty() || info.officer.is_empty() || info.leader.is_empty() {
+                self.incomplete.add(record);
+            }
         }
         if info.kind == DeviceKind::Ups {
             self.watch_ups(record);

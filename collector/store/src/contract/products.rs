@@ -100,4 +100,9 @@ pub(super) fn products(open: Open<'_>, dir: &Path) {
     assert_eq!(seen.iter().map(told).collect::<Vec<_>>(), [("libreoffice".to_owned(), 1, "7.5".to_owned())]);
     assert!(!format!("{seen:?}").contains("\"lan\""), "{seen:?}");
     assert!(reader.product_uses("pkg.nmap", "", 9).expect("reads").is_empty());
+    let gone = ProductQuery { gone: true, ..any };
+    let seen = reader.products(&gone).expect("reads");
+    let keys: Vec<&str> = seen.iter().map(|row| row.product.key.as_str()).collect();
+    assert_eq!(keys, ["libreoffice", "pkg.old"], "also of what is gone, their own only");
+    assert_eq!(reader.products_count(&gone).expect("counts"), 2);
 }

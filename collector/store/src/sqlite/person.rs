@@ -75,6 +75,16 @@ impl Search<'_> {
                  SELECT at, CAST(number AS TEXT), title, '' FROM issued_report WHERE who IN NAMES OR registered_by IN NAMES UNION ALL \
                  SELECT NULL, '', s.value ->> 'title', '' FROM document_settings, json_each(body, '$.signers') AS s WHERE s.value ->> 'name' IN NAMES",
             ),
+            Kind::Register => self.plain(
+                kind,
+                "SELECT NULL, d.id, '', '' FROM asset a JOIN device d ON d.number = a.device WHERE EXISTS (SELECT 1 FROM json_each(a.body, '$.said') AS v \
+                 WHERE v.value ->> 'by' IN NAMES OR v.value ->> 'text' IN NAMES) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.kept') AS v WHERE v.value ->> 'by' IN NAMES) UNION ALL \
+                 SELECT NULL, d.id, b.body ->> 'note', '' FROM asset_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
+                 SELECT NULL, d.id, b.body ->> 'note', '' FROM backup_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
+                 SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
+                 EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
+                 SELECT NULL, p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE v.value ->> 'by' IN NAMES)",
+            ),
             Kind::Window => self.plain(
                 kind,
                 "SELECT NULL, CAST(id AS TEXT), json_extract(body, '$.title'), '' FROM window \
@@ -131,6 +141,7 @@ impl Search<'_> {
             | Kind::Cover
             | Kind::Handover
             | Kind::Report
+            | Kind::Register
             | Kind::Window
             | Kind::Device
             | Kind::Notice

@@ -19,6 +19,10 @@ const VERSIONS_MAX: i64 = 20;
 const IS_THERE: &str = "EXISTS (SELECT 1 FROM software_use u JOIN device d ON d.number = u.device \
      WHERE u.product = p.number AND u.gone_at IS NULL AND d.revoked_at IS NULL)";
 
+/// Without the condition that it still is.
+const WAS_THERE: &str =
+    "EXISTS (SELECT 1 FROM software_use u JOIN device d ON d.number = u.device WHERE u.product = p.number)";
+
 pub(super) fn put(commit: &Commit<'_>, product: &Product) -> rusqlite::Result<()> {
     let said = ProductField::ALL.map(|field| product.text(field));
     let search = format!("{}\n{}\n{}", product.key, product.name, said.join("\n")).to_lowercase();
@@ -105,9 +109,9 @@ fn condition(query: &ProductQuery) -> (String, Vec<Box<dyn ToSql>>) {
     if query.blank {
         sql += " AND p.blank";
     }
-    if !query.gone {
-        sql += &format!(" AND {IS_THERE}");
-    }
+    // Also what is gone was on a machine that whoever asks may see.
+    sql += " AND ";
+    sql += if query.gone { WAS_THERE } else { IS_THERE };
     (sql, held)
 }
 

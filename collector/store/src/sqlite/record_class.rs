@@ -198,7 +198,10 @@ const DOCUMENTS: ClassSource = ClassSource {
     },
     // The way back to an older version leads through it.
     belongs: "EXISTS (SELECT 1 FROM document_change b WHERE b.device = @.device AND b.name = @.name AND b.number < @.number)",
-    line: "change_line((SELECT id FROM device WHERE number = @.device), @.device, @.name, @.number, @.at, @.depth, @.data)",
+    // With the one behind it, which becomes the first: what it says of the change to it is on no other record.
+    line: "json_set(change_line((SELECT id FROM device WHERE number = @.device), @.device, @.name, @.number, @.at, @.depth, @.data), \
+           '$.next', json(coalesce((SELECT change_line((SELECT id FROM device WHERE number = n.device), n.device, n.name, n.number, n.at, n.depth, n.data) \
+           FROM document_change n WHERE n.device = @.device AND n.name = @.name AND n.number > @.number ORDER BY n.number LIMIT 1), 'null')))",
     delete: &["DELETE FROM document_change WHERE rowid = ?1"],
 };
 

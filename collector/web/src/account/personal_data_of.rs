@@ -213,6 +213,7 @@ fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) 
         | Kind::Cover
         | Kind::Handover
         | Kind::Report
+        | Kind::Register
         | Kind::Window
         | Kind::Incident
         | Kind::Step

@@ -280,7 +280,7 @@ pub(crate) async fn api_coverage(State(app): State<App>, person: Person) -> ApiR
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangesBody {
-    /// 1 to 10,000: all of them, or none.
+    /// 1 to 2,000: all of them, or none.
     assets: Vec<OneChange>,
 }
 

@@ -33,7 +33,7 @@ use ioc_report::gather::Facts;
 use ioc_store::report::{DocumentSettings, IssuedReport};
 
 /// Largest form with all texts of a report, bytes.
-pub(crate) const TEXTS_MAX_BYTES: usize = 1024 * 1024;
+pub(crate) const TEXTS_MAX_BYTES: usize = 3 * 1024 * 1024;
 /// The page is asked for again so soon while facts are gathered, seconds.
 const AGAIN_S: &str = "1";
 /// Versions of one report on its page.
@@ -65,6 +65,8 @@ struct ReportPage {
     versions: Vec<IssuedReport>,
     blanks: Vec<String>,
     error: Option<String>,
+    /// Every text of the form as it stood when it was shown: what somebody else wrote meanwhile is told from what is typed here.
+    was: Vec<(String, String)>,
 }
 
 impl ReportPage {
@@ -116,6 +118,21 @@ impl ReportPage {
 
     fn due(&self) -> Option<String> {
         self.row.due.map(wording::short_date)
+    }
+
+    /// Every text of the form with its name, as it is shown.
+    fn shown(&self) -> Vec<(String, String)> {
+        let whole = ["overview", "outlook"].map(|name| (name.to_owned(), self.text(name).to_owned()));
+        let articles = self.articles.iter().flat_map(|article| {
+            let gaps = article.gaps.iter().flat_map(move |gap| {
+                let who = (Self::gap_key(article, gap, "who"), self.who(article, gap));
+                [who, (Self::gap_key(article, gap, "by"), self.by(article, gap))]
+            });
+            let key = Self::article_key(article);
+            let text = self.text(&key).to_owned();
+            std::iter::once((key, text)).chain(gaps)
+        });
+        whole.into_iter().chain(articles).collect()
     }
 
     fn ready(&self) -> bool {
@@ -186,7 +203,7 @@ async fn render(
         Ok(pack) => pack,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
-    let Read { row, mut texts, last, settings, versions } = found;
+    let Read { row, texts, last, settings, versions } = found;
     let (mut articles, mut blanks, mut gathered) = (Vec::new(), Vec::new(), None);
     let (mut progress, mut failed) = (None, None);
     match draft {
@@ -200,12 +217,9 @@ async fn render(
         }
     }
     let again = refused.is_some();
-    let error = refused.map(|(error, typed)| {
-        texts.extend(typed);
-        error
-    });
+    let (error, typed) = refused.map_or((None, Texts::new()), |(error, typed)| (Some(error), typed));
     let waits = progress.is_some();
-    let page = ReportPage {
+    let mut page = ReportPage {
         page_context,
         row,
         progress,
@@ -218,7 +232,10 @@ async fn render(
         versions,
         blanks,
         error,
+        was: Vec::new(),
     };
+    page.was = page.shown();
+    page.texts.extend(typed);
     let mut response: Response = show_again(&page, again);
     if waits && !again {
         response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(AGAIN_S));
@@ -252,6 +269,13 @@ const SIGNER: &str = "signer";
 const DATE: &str = "date";
 const GATHERED: &str = "gathered_at";
 const COPY: &str = "copy";
+/// Before the name of a text: as it stood when the form was shown.
+const WAS: &str = "was-";
+
+/// A text as forms send it, whichever way its lines end.
+fn lines_of(text: &str) -> Vec<&str> {
+    text.trim_end().lines().collect()
+}
 
 /// Writes texts, gathers anew, takes a text of the last report over, or issues: by the page.
 pub(crate) async fn act(
@@ -269,11 +293,16 @@ pub(crate) async fn act(
     let mut form: BTreeMap<String, String> = pairs.into_iter().collect();
     let mut take = |name: &str| form.remove(name).unwrap_or_default();
     let (wish, signer, date, gathered, copy) = (take(DO), take(SIGNER), take(DATE), take(GATHERED), take(COPY));
-    let texts: Texts = form;
+    // What somebody else wrote meanwhile stays, where nothing else was typed over it.
+    let (was, mut texts): (Texts, Texts) = form.into_iter().partition(|(name, _)| name.starts_with(WAS));
+    texts.retain(|name, text| was.get(&format!("{WAS}{name}")).map(|was| lines_of(was)) != Some(lines_of(text)));
     if wish == "gather" {
         gathering::look(&app, key, true);
     }
     let done = match wish.as_str() {
+        "issue" if !texts.is_empty() => Err(CommandError::Conflict(
+            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue".to_owned(),
+        )),
         "issue" => issue_seen(&app, &person, key, &signer, &date, &gathered).await.map(Some),
         _ => write(&app, &person, key, texts.clone(), &copy).await.map(|()| None),
     };

@@ -89,6 +89,15 @@ fn read(form: &BTreeMap<String, String>) -> Result<DocumentSettings, CommandErro
     })
 }
 
+fn without_wrong_numbers(mut form: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for name in ["mend_days", "quarter_due_days"] {
+        if form.get(name).is_some_and(|text| number(name, text.trim()).is_err()) {
+            form.remove(name);
+        }
+    }
+    form
+}
+
 pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     if let Err(problem) = everywhere(&person) {
@@ -114,7 +123,8 @@ pub(crate) async fn change(
                 Command::SetDocumentSettings { settings: Box::new(settings.clone()), actor: person.name.clone() };
             (settings, app.carry_out(&person, command).await.err())
         }
-        Err(error) => (DocumentSettings::default(), Some(error)),
+        // What was typed stays; only the number that is none is as it was.
+        Err(error) => (read(&without_wrong_numbers(form)).unwrap_or_default(), Some(error)),
     };
     match refused {
         None => Ok(Redirect::to("/reports/settings").into_response()),
@@ -153,5 +163,11 @@ mod tests {
         assert_eq!(signers, [("Phó Giám đốc", SignAuthority::Deputy), ("Giám đốc", SignAuthority::Own)]);
         let wrong = BTreeMap::from([("mend_days".to_owned(), "soon".to_owned())]);
         assert!(read(&wrong).is_err_and(|error| error.to_string().starts_with("mend_days:")));
+        let typed = BTreeMap::from([
+            ("agency".to_owned(), "Trung tâm".to_owned()),
+            ("mend_days".to_owned(), "soon".to_owned()),
+        ]);
+        let shown = read(&without_wrong_numbers(typed)).expect("good");
+        assert_eq!(shown.agency, "Trung tâm", "what was typed beside it stays in the form");
     }
 }

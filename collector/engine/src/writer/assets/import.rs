@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::Presence;
-use ioc_store::{Asset, AssetField, AssetImport, AssetRow, Change, ImportedAsset, NewDevice};
+use ioc_store::{Asset, AssetField, AssetImport, AssetRow, Change, ExpectedBackupQuery, ImportedAsset, NewDevice};
 
 use super::super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
@@ -67,6 +67,15 @@ impl Engine {
         Ok(Answer::Imported(count))
     }
 
+    /// Whether a person attested something of a machine, or stated which backup it must have.
+    fn is_answered_for(&self, device: &DeviceId) -> Result<bool, CommandError> {
+        let unread = |error: ioc_store::StoreError| CommandError::Unavailable(error.to_string());
+        let attested = self.reader.asset_attestations(device, 1).map_err(unread)?;
+        let expected = ExpectedBackupQuery { device: Some(device.clone()), ..ExpectedBackupQuery::default() };
+        let expected = self.reader.expected_backups(&expected, 1).map_err(unread)?;
+        Ok(!attested.is_empty() || !expected.is_empty())
+    }
+
     /// Puts back what an import changed. What somebody changed since stays, and so does a device that reported since.
     pub(in crate::writer) fn undo_asset_import(&mut self, number: u64, actor: &str, now: Timestamp) -> CommandResult {
         let found = self.reader.asset_import(number).map_err(|error| CommandError::Unavailable(error.to_string()))?;
@@ -80,13 +89,13 @@ impl Engine {
             let Some(asset) = self.assets.all.get(&one.device) else { continue };
             let heard = self.state.device(&one.device).is_none_or(|device| device.presence != Presence::NeverSeen);
             let stands = |field: AssetField, text: &str| asset.said.get(&field).is_some_and(|value| value.text == text);
-            if one.is_new
-                && !heard
-                && one
-                    .changes
-                    .iter()
-                    .all(|(field, _, text)| text.is_empty() || stands(*field, text) || *field == AssetField::Importance)
-            {
+            let brought = |field: &AssetField| one.changes.iter().any(|(of, ..)| of == field);
+            let untouched = asset.kept.is_empty()
+                && asset.said.iter().all(|(field, value)| value.text.is_empty() || brought(field))
+                && one.changes.iter().all(|(field, _, text)| {
+                    text.is_empty() || stands(*field, text) || *field == AssetField::Importance
+                });
+            if one.is_new && !heard && untouched && !self.is_answered_for(&one.device)? {
                 gone.push(one.device);
                 continue;
             }
