@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 88] = [
+const TEXTS: [(&str, &str, &str); 89] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -77,6 +77,7 @@ const TEXTS: [(&str, &str, &str); 88] = [
     ("report.registered", "Vào sổ báo cáo", "Report registered"),
     ("report.settings_changed", "Sửa thông tin cơ quan trong báo cáo", "Settings of reports changed"),
     ("report.written", "Viết vào báo cáo", "Report written"),
+    ("retention.begun", "Bắt đầu xóa theo thời hạn mới", "Deletion by a new rule begun"),
     ("retention.changed", "Đổi thời hạn lưu giữ", "Retention changed"),
     ("sensor.announced", "Có cảm biến mới", "Sensor announced"),
     ("sensor.refused", "Không nhận cảm biến", "Sensor refused"),

@@ -397,7 +397,7 @@ mod tests {
         let rule = |grace_from| RetentionRule {
             class: RecordClass::Events,
             text: String::new(),
-            keep_ms: None,
+            keep_ms: read.of(RecordClass::Events).and_then(|rule| rule.keep).map(Span::as_millis),
             exports: false,
             by: String::new(),
             reason: String::new(),
@@ -409,5 +409,7 @@ mod tests {
         assert_eq!(waits(&[rule(Some(at(1)))], at(2)), Some(at(3)));
         assert_eq!(waits(&[rule(Some(at(1)))], at(3)), None);
         assert_eq!(waits(&[rule(None)], at(1)), None);
+        let before = RetentionRule { keep_ms: Some(1), ..rule(None) };
+        assert_eq!(waits(&[before], at(1)), Some(Timestamp::MAX), "the one that is configured is not kept yet");
     }
 }
