@@ -108,7 +108,8 @@ impl Engine {
             advice: Text::new(
                 format!(
                     "Những gì ghi sau {of} không còn: sự cố, xác nhận, sổ trực, tài khoản, máy mới đăng ký. \
-                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» của từng máy (agent khởi động lại trong lúc ấy cho biết mười sáu lần chạy mới nhất; lần bị ngắt đột ngột chỉ biết phần đã được xác nhận). \
+                     Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» \
+                     của từng máy (agent khởi động lại trong lúc ấy cho biết mười sáu lần chạy mới nhất; lần bị ngắt đột ngột chỉ biết phần đã được xác nhận). \
                      Đăng ký lại máy mới sau lúc ấy, ghi lại vào sổ những gì mất, rồi đóng sự cố này (docs/vi/backup.md)."
                 ),
                 format!(
