@@ -162,7 +162,7 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
     assert!(rig.get("/api/v1/assets/imports").await.unwrap()[0]["undone_at"].is_string());
     rig.post("/api/v1/assets/imports/1/undo", json!({})).await.unwrap_err();
     // What a person wrote since of a machine that never reports, or vouched for, does not go with the table.
-    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\nTS-04\tTủ mạng 1\tKhác\tLAN\nTS-05\tTủ mạng 2\tKhác\tLAN\nTS-06\tTủ mạng 3\tKhác\tLAN\n";
+    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\nTS-04\tTủ mạng 1\tKhác\tLAN\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\nTS-06\tTủ mạng 3\tKhác\tLAN\n";
     assert_eq!(import(false, table).await.unwrap()["changed"], 3);
     patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan" } })).await.unwrap();
     let until = clock::now().plus_millis(86_400_000);

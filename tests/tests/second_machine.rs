@@ -12,7 +12,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
 use ioc_tests::harness::{Agent, Rig, eventually};
 use ioc_tests::resender::Resender;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backup::{files, good, lost, made, rows_are_whole, watermarks};
 
@@ -73,7 +73,8 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     );
     assert!(told.contains("is not in it"), "{told}");
     let earlier = watermarks(&data, &ids);
-    let was = watermarks(&data, &["srv-restarted".parse().unwrap()]);
+    let restarted_id: [DeviceId; 1] = ["srv-restarted".parse().unwrap()];
+    let was = watermarks(&data, &restarted_id);
     let kept = std::fs::read_to_string(data.join("configuration/collector.toml")).unwrap();
     let (from, to) = (first.dir().display().to_string(), second.dir().display().to_string());
     second.configure(|_| kept.replace(&from, &to));
@@ -93,7 +94,8 @@ async fn a_second_machine_takes_over_from_the_backup_and_agents_come_back_by_the
     for ((id, earlier), latest) in ids.iter().zip(&earlier).zip(&latest) {
         assert_eq!(lost(&second, id).await, latest.seq - earlier.seq, "{id}: what is lost is said");
     }
-    what_was_sent_in_every_run_is_counted(&second, &gone, was[0]).await;
+    let state = first.dir().join("srv-restarted/state");
+    what_was_sent_in_every_run_is_counted(&second, &state, was[0], watermarks(&gone, &restarted_id)[0]).await;
     let incidents = second.get("/api/v1/incidents").await.unwrap();
     let all = incidents["items"].as_array().unwrap();
     let restored = all.iter().find(|one| one["title"]["en"] == "The store was restored from a backup").unwrap();
@@ -131,25 +133,20 @@ async fn runs_twice_more(rig: &Rig, agent: &mut Agent) {
     }
 }
 
-/// `gone` is what the first machine had, `was` what the backup has of the agent.
-async fn what_was_sent_in_every_run_is_counted(second: &Rig, gone: &Path, was: Position) {
+/// What its own ledger says of the agent's runs that have ended; `was` is what the backup has of it, `latest` what the first machine had.
+async fn what_was_sent_in_every_run_is_counted(second: &Rig, state: &Path, was: Position, latest: Position) {
     let name: DeviceId = "srv-restarted".parse().unwrap();
-    let runs = ends_of_runs(gone, &name);
-    // Goodbyes and the like come behind the last samples.
-    let at_least = runs[0].seq.saturating_sub(was.seq) + runs[1].seq;
+    let ledger: Value = serde_json::from_slice(&std::fs::read(state.join("losses.json")).unwrap()).unwrap();
+    let former = ledger["former"].as_array().unwrap();
+    assert_eq!((former.len(), &former[0]["epoch"]), (2, &json!(was.epoch)), "{ledger}");
+    let ended: u64 = former.iter().map(|run| run["seq"].as_u64().unwrap()).sum();
+    // Of the run that goes on, what the first machine had may be gone as well.
+    let counted = ended - was.seq..=ended - was.seq + latest.seq;
     eventually("what it had sent in the runs since the backup is counted, not only in its last one", || async {
-        (at_least..=at_least + 12).contains(&lost(second, &name).await)
+        counted.contains(&lost(second, &name).await)
     })
     .await
-    .unwrap_or_else(|error| panic!("{error}: {runs:?}, {was:?}"));
-}
-
-/// The last place of each run of a device of which a sample is there, oldest first.
-fn ends_of_runs(data: &Path, name: &DeviceId) -> Vec<Position> {
-    let rows = ioc_store::open(data).unwrap().reader().unwrap().rows(name, 0).unwrap();
-    let mut places: Vec<Position> = rows.iter().map(|row| row.position).collect();
-    places.sort_unstable();
-    places.chunk_by(|a, b| a.epoch == b.epoch).filter_map(|run| run.last().copied()).collect()
+    .unwrap_or_else(|error| panic!("{error}: {counted:?}, {ledger}, {was:?}"));
 }
 
 fn nothing_is_doubled(data: &Path, agents: [&str; 2]) {
