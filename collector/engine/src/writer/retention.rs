@@ -1,5 +1,5 @@
 //! Legal holds, and records that are past their time: who may end what, and by which rule what goes (article 6.3). What a hold keeps is asked
-//! again in the very commit that deletes; here stands who sets and ends one.
+//! again in the very commit that deletes, but of numbers, where it is asked before each slice; here stands who sets and ends one.
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;

@@ -147,11 +147,15 @@ impl AssetsPage {
         AssetField::parse(field).map_or("", |field| asset.text(field))
     }
 
-    /// Columns by their words, in a line.
     fn fields(&self, fields: &[AssetField]) -> String {
-        let words = fields.iter().map(|field| self.page_context.name("asset-field", field.as_str()));
-        words.collect::<Vec<_>>().join(", ")
+        words_of(&self.page_context, fields)
     }
+}
+
+/// Columns by their words, in a line.
+fn words_of(page_context: &PageContext, fields: &[AssetField]) -> String {
+    let words = fields.iter().map(|field| page_context.name("asset-field", field.as_str()));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) async fn page(
@@ -181,10 +185,6 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Assets
     let query = AssetQuery { skip: 0, limit: FILE_ROWS, ..address.query(page_context.now) };
     let scope = scope_of(app, person, REGISTER).await;
     let assets = app.read(&scope, move |reader| reader.assets(&query)).await?;
-    let words = |fields: &[AssetField]| {
-        let words = fields.iter().map(|field| page_context.name("asset-field", field.as_str()));
-        words.collect::<Vec<_>>().join(", ")
-    };
     let fields = AssetField::ALL.into_iter();
     let mut headings = vec![(page_context.t("id"), 16)];
     headings.extend(fields.map(|field| (page_context.name("asset-field", field.as_str()), 18)));
@@ -196,7 +196,7 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Assets
         let text = |field| if field == AssetField::State { state } else { asset.text(field) };
         let cells = fields.map(|field| asset_text(&page_context, field, text(field)));
         let mut row: Vec<String> = std::iter::once(asset.device.to_string()).chain(cells).collect();
-        row.extend([words(&asset.blanks), words(&asset.contradictions)]);
+        row.extend([&asset.blanks, &asset.contradictions].map(|fields| words_of(&page_context, fields)));
         row
     };
     Ok(Table { name: page_context.t("register-assets"), headings, rows: assets.into_iter().map(row).collect() })

@@ -46,6 +46,15 @@ fn fields_of(fields: FieldsBody) -> Result<BTreeMap<AssetField, String>, String>
     fields.into_iter().map(field).collect()
 }
 
+/// A day as people write it; what is no day stays as it is.
+fn day_text(text: &str) -> String {
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts[..] {
+        [year, month, day] => format!("{day}/{month}/{year}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// What a column of the asset register holds, in words.
 fn asset_text(page_context: &PageContext, field: AssetField, text: &str) -> String {
     match field {
@@ -53,13 +62,7 @@ fn asset_text(page_context: &PageContext, field: AssetField, text: &str) -> Stri
         AssetField::Kind => page_context.name("kind", text),
         AssetField::State => page_context.name("asset-state", text),
         AssetField::Importance => page_context.name("asset-importance", text),
-        field if field.is_day() => {
-            let parts: Vec<&str> = text.split('-').collect();
-            match parts[..] {
-                [year, month, day] => format!("{day}/{month}/{year}"),
-                _ => text.to_owned(),
-            }
-        }
+        field if field.is_day() => day_text(text),
         _ => text.to_owned(),
     }
 }
@@ -73,13 +76,7 @@ fn product_address(key: &str) -> String {
 fn product_text(page_context: &PageContext, field: ProductField, text: &str) -> String {
     match field {
         ProductField::State if !text.is_empty() => page_context.name("product-state", text),
-        ProductField::SupportEnd => {
-            let parts: Vec<&str> = text.split('-').collect();
-            match parts[..] {
-                [year, month, day] => format!("{day}/{month}/{year}"),
-                _ => text.to_owned(),
-            }
-        }
+        ProductField::SupportEnd => day_text(text),
         _ => text.to_owned(),
     }
 }

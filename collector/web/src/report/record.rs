@@ -41,6 +41,11 @@ fn given(document: &Document, name: &str, part: &PartQuery, wanted: As) -> Resul
     }
 }
 
+/// The page that says why there is no document.
+fn why_not(app: &App, person: &Person, headers: &HeaderMap) -> impl FnOnce(Problem) -> Failure {
+    move |problem| Failure::new(page_context(app, person, headers), problem)
+}
+
 async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Problem> {
     // Whoever may not see who people are reads by which account they acted, as on the page.
     let names = person.may(Right::Personal);
@@ -73,7 +78,7 @@ pub(crate) async fn incident_docx(
     Path(id): Path<u64>,
 ) -> PageResult {
     let made = incident_as(&app, &person, id, &PartQuery::default(), As::Docx).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn incident_print(
@@ -84,7 +89,7 @@ pub(crate) async fn incident_print(
     Query(part): Query<PartQuery>,
 ) -> PageResult {
     let made = incident_as(&app, &person, id, &part, As::Page).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 /// Which shift is handed over.
@@ -147,7 +152,7 @@ pub(crate) async fn shift_docx(
     Query(asked): Query<ShiftQuery>,
 ) -> PageResult {
     let made = shift_as(&app, &person, asked, &PartQuery::default(), As::Docx).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn shift_print(
@@ -158,7 +163,7 @@ pub(crate) async fn shift_print(
     Query(part): Query<PartQuery>,
 ) -> PageResult {
     let made = shift_as(&app, &person, asked, &part, As::Page).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 async fn maintenance_as(
@@ -191,7 +196,7 @@ pub(crate) async fn maintenance_docx(
     Path(id): Path<u64>,
 ) -> PageResult {
     let made = maintenance_as(&app, &person, id, &PartQuery::default(), As::Docx).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn maintenance_print(
@@ -202,7 +207,7 @@ pub(crate) async fn maintenance_print(
     Query(part): Query<PartQuery>,
 ) -> PageResult {
     let made = maintenance_as(&app, &person, id, &part, As::Page).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
@@ -237,7 +242,7 @@ async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) ->
 
 pub(crate) async fn restore_docx(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let made = restore_as(&app, &person, &PartQuery::default(), As::Docx).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn restore_print(
@@ -247,5 +252,5 @@ pub(crate) async fn restore_print(
     Query(part): Query<PartQuery>,
 ) -> PageResult {
     let made = restore_as(&app, &person, &part, As::Page).await;
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    made.map_err(why_not(&app, &person, &headers))
 }
