@@ -10,11 +10,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Packet, SubscribeReturnCode};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::server::TlsStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use ioc_common::clock;
@@ -28,11 +25,14 @@ use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
 use super::end_cause::EndCause;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
+use super::tls::TlsStream;
 use ioc_engine::health::Health;
 use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
-use ioc_engine::writer::{ConnectionId, DownMessage, EngineHandle, EngineMessage, quiet_after_ms};
+use ioc_engine::writer::{
+    ConnectionId, DownMessage, DownReceiver, EngineHandle, EngineMessage, down_channel, quiet_after_ms,
+};
 use ioc_store::history;
 
 /// Reading stops at this many messages that are not yet committed, where few devices send much …
@@ -70,7 +70,7 @@ pub(super) struct ConnectionDeps {
 
 /// A connection whose CONNECT was accepted.
 pub(super) struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream,
     topics: DeviceTopics,
     device: DeviceId,
     validity: CertificateValidity,
@@ -80,7 +80,7 @@ pub(super) struct Connection {
     /// What has come of a packet that is not whole; an idle connection holds no buffer.
     read: BytesMut,
     write: BytesMut,
-    down: mpsc::UnboundedReceiver<Box<DownMessage>>,
+    down: DownReceiver,
     /// Sizes of the messages that the engine is not done with, with and without acknowledgement, and their sum.
     unacknowledged: VecDeque<usize>,
     unacknowledged_bytes: usize,
@@ -101,9 +101,9 @@ pub(super) struct Connection {
 /// Why a connection ended, with what belongs to it.
 type EndReason = (EndCause, String);
 
-/// Waits for CONNECT, checks and answers it.
+/// Waits for CONNECT, of which a part may have been read already, checks and answers it.
 pub(super) async fn connect(
-    mut stream: TlsStream<TcpStream>,
+    (mut stream, mut read): (TlsStream, BytesMut),
     (device, validity): (DeviceId, CertificateValidity),
     id: ConnectionId,
     peer: SocketAddr,
@@ -111,7 +111,6 @@ pub(super) async fn connect(
 ) -> Result<Box<Connection>, EndReason> {
     let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
-    let mut read = BytesMut::with_capacity(512);
     let first = timeout(STAGE_TIMEOUT, first_packet(&mut stream, &mut read, &device)).await;
     let right = first.map_err(|_| (EndCause::ConnectTimeout, "no CONNECT".to_owned()))??;
     let checked = match right {
@@ -128,13 +127,13 @@ pub(super) async fn connect(
         Ok(connect) => connect,
         Err((cause, detail)) => {
             if let Some(code) = cause.return_code() {
-                let _ = timeout(WRITE_TIMEOUT, stream.write_all(&connack(code))).await;
+                let _ = timeout(WRITE_TIMEOUT, stream.send(&connack(code))).await;
             }
             let _ = timeout(WRITE_TIMEOUT, stream.shutdown()).await;
             return Err((cause, detail));
         }
     };
-    timeout(WRITE_TIMEOUT, stream.write_all(&connack(0)))
+    timeout(WRITE_TIMEOUT, stream.send(&connack(0)))
         .await
         .map_err(|_| (EndCause::WriteTimeout, "CONNACK".to_owned()))?
         .map_err(|error| (EndCause::Socket, error.to_string()))?;
@@ -143,7 +142,7 @@ pub(super) async fn connect(
         0 => KEEP_ALIVE_MAX_S,
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
-    let (sender, down) = mpsc::unbounded_channel();
+    let (sender, down) = down_channel();
     let serial = validity.serial.clone();
     let opened = EngineMessage::Opened { connection: id, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
@@ -180,7 +179,7 @@ pub(super) async fn connect(
 
 /// Waits for a CONNECT that has come whole, and says whether it is one.
 async fn first_packet(
-    stream: &mut TlsStream<TcpStream>,
+    stream: &mut TlsStream,
     read: &mut BytesMut,
     device: &DeviceId,
 ) -> Result<Result<(), FrameError>, EndReason> {
@@ -192,7 +191,7 @@ async fn first_packet(
         if let Some(end) = frame::packet_end(read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, device))? {
             return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
         }
-        match stream.read_buf(read).await {
+        match stream.receive(read).await {
             Ok(0) => return Err((EndCause::Closed, "before CONNECT".to_owned())),
             Ok(_) => {}
             Err(error) => return Err((EndCause::Socket, error.to_string())),
@@ -201,11 +200,10 @@ async fn first_packet(
 }
 
 /// Tells a device that there is no place for it now: its CONNECT is answered with return code 3, server unavailable.
-pub(super) async fn turn_away(mut stream: TlsStream<TcpStream>, device: &DeviceId) {
-    let mut read = BytesMut::with_capacity(512);
+pub(super) async fn turn_away((mut stream, mut read): (TlsStream, BytesMut), device: &DeviceId) {
     let answer = async {
         if let Ok(Ok(())) = first_packet(&mut stream, &mut read, device).await {
-            let _ = stream.write_all(&connack(3)).await;
+            let _ = stream.send(&connack(3)).await;
             let _ = stream.shutdown().await;
         }
     };
@@ -254,7 +252,7 @@ impl Connection {
 
     /// Ends the connection. What came before the packet that ends it was answered, and that has still to go out.
     async fn say_goodbye(&mut self) -> std::io::Result<()> {
-        self.stream.write_all(&self.write).await?;
+        self.stream.send(&self.write).await?;
         self.stream.shutdown().await
     }
 
@@ -313,7 +311,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 down = self.down.recv() => {
-                    let Some(down) = down else { return (EndCause::Stopping, String::new()) };
+                    let Ok(down) = down else { return (EndCause::Stopping, String::new()) };
                     if let Err(end) = self.put(*down) {
                         return end;
                     }
@@ -324,13 +322,9 @@ impl Connection {
                     }
                 }
                 () = &mut alarm, if !alarm.is_elapsed() => {}
-                received = self.stream.fill_buf(), if may_read => match received {
-                    Ok([]) => return (EndCause::Closed, String::new()),
-                    Ok(chunk) => {
-                        let length = chunk.len();
-                        self.read.extend_from_slice(chunk);
-                        self.stream.consume(length);
-                    }
+                received = self.stream.receive(&mut self.read), if may_read => match received {
+                    Ok(0) => return (EndCause::Closed, String::new()),
+                    Ok(_) => {}
                     Err(error) => return (EndCause::Closed, error.to_string()),
                 },
                 // What has come counts, however late it is looked at.
@@ -520,11 +514,7 @@ impl Connection {
 
     async fn send(&mut self) -> Result<(), EndReason> {
         let bytes = std::mem::take(&mut self.write);
-        let written = async {
-            self.stream.write_all(&bytes).await?;
-            self.stream.flush().await
-        };
-        match timeout(WRITE_TIMEOUT, written).await {
+        match timeout(WRITE_TIMEOUT, self.stream.send(&bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err((EndCause::Closed, error.to_string())),
             Err(_) => Err((EndCause::WriteTimeout, self.device.to_string())),

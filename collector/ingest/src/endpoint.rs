@@ -3,17 +3,14 @@
 //! Every socket has its own task and its own limits, so that one that is silent, slow or hostile holds up no other.
 //! Handshakes are computed in turns, one of each address at a time.
 
-use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::task::Poll;
 
+use bytes::BytesMut;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use ioc_common::clock;
 
@@ -21,6 +18,7 @@ use super::certificate_validity::CertificateValidity;
 use super::connection::{self, ConnectionDeps, STAGE_TIMEOUT};
 use super::end_cause::EndCause;
 use super::newcomers::{NewcomerSlot, Newcomers};
+use super::tls::TlsStream;
 use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
 use ioc_engine::health::Health;
@@ -131,20 +129,23 @@ impl Admission {
         }
     }
 
-    /// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that sends
-    /// many wait for each other, not the others for them.
-    async fn handshake(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> std::io::Result<TlsStream<TcpStream>> {
-        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
-        let mut accept = Box::pin(start.into_stream(Arc::clone(&self.tls)));
-        let first = {
-            let _own = newcomer.turn().acquire().await;
-            let _turn = self.turns.acquire().await;
-            poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await
-        };
-        match first {
-            Poll::Ready(done) => done,
-            Poll::Pending => accept.await,
+    /// The TLS handshake, and what the client sent right behind it. What it costs is paid once a record is whole, and in turns: those of an
+    /// address that sends many wait for each other, not the others for them.
+    async fn handshake(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> std::io::Result<(TlsStream, BytesMut)> {
+        let mut stream = TlsStream::new(socket, Arc::clone(&self.tls))?;
+        let mut received = BytesMut::new();
+        while stream.is_handshaking() {
+            stream.wait_for_record().await?;
+            let step = {
+                let _own = newcomer.turn().acquire().await;
+                let _turn = self.turns.acquire().await;
+                stream.shake_hands(&mut received)
+            };
+            // With a fault this is the alert that says which.
+            stream.flush().await?;
+            step?;
         }
+        Ok((stream, received))
     }
 
     async fn try_admit(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> Result<Admitted, (EndCause, String)> {
@@ -157,14 +158,13 @@ impl Admission {
             return Err((EndCause::Closed, "before TLS".to_owned()));
         }
         let _ = socket.set_nodelay(true);
-        let stream = tokio::time::timeout(STAGE_TIMEOUT, self.handshake(socket, newcomer))
+        let (stream, read) = tokio::time::timeout(STAGE_TIMEOUT, self.handshake(socket, newcomer))
             .await
             .map_err(late(EndCause::HandshakeTimeout))?
             .map_err(|error| (EndCause::Tls, error.to_string()))?;
         let (device, serial, issued, until) = {
-            let (_, session) = stream.get_ref();
-            let certificate = session.peer_certificates().and_then(|chain| chain.first());
-            let certificate = certificate.ok_or_else(|| (EndCause::Certificate, "none was shown".to_owned()))?;
+            let certificate =
+                stream.peer_certificate().ok_or_else(|| (EndCause::Certificate, "none was shown".to_owned()))?;
             let (device, serial) =
                 pki::device_of(certificate).map_err(|why| (EndCause::Certificate, why.to_owned()))?;
             let until = pki::ends_at(certificate)
@@ -184,7 +184,7 @@ impl Admission {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             // As many as there is room for get a reason, so that they do not take the refusal for a fault of the network.
             if let Ok(_turn) = self.turn_aways.try_acquire() {
-                connection::turn_away(stream, &who.0).await;
+                connection::turn_away((stream, read), &who.0).await;
             }
             return Err((
                 EndCause::Connections,
@@ -192,7 +192,7 @@ impl Admission {
             ));
         };
         let connection =
-            connection::connect(stream, who, self.connection_id, self.peer, Arc::clone(&self.shared)).await?;
+            connection::connect((stream, read), who, self.connection_id, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

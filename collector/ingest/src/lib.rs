@@ -9,5 +9,6 @@ pub mod endpoint;
 mod frame;
 mod newcomers;
 mod subscription;
+mod tls;
 
 pub use check::packet_path;

@@ -73,10 +73,9 @@ mod tests {
 
     use ioc_common::config::{Span, SpanWithin};
     use ioc_common::report::{Body, Envelope, Event, Position, Report};
-    use tokio::sync::mpsc;
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{DownMessage, EngineHandle, EngineMessage, start};
+    use super::super::{DownMessage, DownReceiver, EngineHandle, EngineMessage, down_channel, start};
     use super::*;
     use crate::command::Command;
 
@@ -100,7 +99,7 @@ mod tests {
     }
 
     /// The packets that are acknowledged next.
-    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Box<DownMessage>>) -> Vec<u16> {
+    async fn acknowledged(down: &mut DownReceiver) -> Vec<u16> {
         loop {
             match *tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
                 DownMessage::Committed { packets, .. } if !packets.is_empty() => return packets,
@@ -119,7 +118,7 @@ mod tests {
         deps.config.gather = SpanWithin(Span::secs(3600));
         deps.allowlist.admit(device.clone(), "aa".to_owned());
         let (engine, thread) = start(deps).expect("starts");
-        let (sender, mut down) = mpsc::unbounded_channel();
+        let (sender, mut down) = down_channel();
         let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
         let opened =
             EngineMessage::Opened { connection: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };

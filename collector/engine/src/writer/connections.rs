@@ -213,14 +213,13 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-
+    use super::super::down_dispatch::down_channel;
     use super::*;
 
     #[test]
     fn whoever_waits_for_an_acknowledgement_is_in_a_hurry() {
         let mut connections = Connections::default();
-        let (sender, mut down) = mpsc::unbounded_channel();
+        let (sender, mut down) = down_channel();
         let device = DeviceId::new("srv-1").expect("valid");
         connections.open(1, device, ([127, 0, 0, 1], 1).into(), sender);
         connections.acknowledge(1, Some(1), None);

@@ -3,6 +3,7 @@
 //! A thread outside of the runtime that wakes a task wakes a worker for it, and after a commit would do so again and again while the workers
 //! fall asleep in between. A task that wakes another one only queues it on its own worker. One task for all keeps the order of each connection.
 
+use futures_channel::mpsc as unbounded;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -57,8 +58,18 @@ impl CloseCause {
     }
 }
 
-/// Where a connection hears what is sent down.
-pub(super) type DownSender = mpsc::UnboundedSender<Box<DownMessage>>;
+/// Sends down to one connection.
+pub type DownSender = unbounded::UnboundedSender<Box<DownMessage>>;
+/// What a connection hears of what is sent down.
+pub type DownReceiver = unbounded::UnboundedReceiver<Box<DownMessage>>;
+
+/// The way down to one connection. It is in memory for every connection, and nearly always empty: a channel that allots room for messages only
+/// when there are some takes a tenth of tokio's.
+#[must_use]
+pub fn down_channel() -> (DownSender, DownReceiver) {
+    unbounded::unbounded()
+}
+
 /// A message, and whose it is.
 pub(super) type Delivery = (DownSender, Box<DownMessage>);
 
@@ -95,7 +106,7 @@ impl DownDispatch {
 fn hand_out(deliveries: Vec<Delivery>) {
     for (sender, message) in deliveries {
         // A connection that has ended hears nothing.
-        let _ = sender.send(message);
+        let _ = sender.unbounded_send(message);
     }
 }
 
@@ -110,14 +121,14 @@ mod tests {
     #[tokio::test]
     async fn each_connection_hears_all_of_its_messages_in_their_order() {
         let dispatch = DownDispatch::within(&runtime::Handle::current());
-        let (senders, receivers): (Vec<DownSender>, Vec<_>) = (0..3).map(|_| mpsc::unbounded_channel()).unzip();
+        let (senders, receivers): (Vec<DownSender>, Vec<_>) = (0..3).map(|_| down_channel()).unzip();
         for number in 0..100 {
             dispatch.send(senders.iter().map(|sender| (sender.clone(), message(number))).collect());
         }
         drop((dispatch, senders));
         for mut receiver in receivers {
             let mut heard = Vec::new();
-            while let Some(message) = receiver.recv().await {
+            while let Ok(message) = receiver.recv().await {
                 if let DownMessage::Message(DownKind::Ask, payload) = *message {
                     heard.extend(payload);
                 }

@@ -246,7 +246,7 @@ mod tests {
     use ioc_common::report::{Envelope, Position, Report, Sample};
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{DownMessage, start};
+    use super::super::{DownMessage, down_channel, start};
     use super::*;
     use crate::command::Command;
 
@@ -359,7 +359,7 @@ mod tests {
                 std::thread::spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
                     runtime.expect("runtime").block_on(async {
-                        let (sender, mut down) = mpsc::unbounded_channel();
+                        let (sender, mut down) = down_channel();
                         let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
                         let device = DeviceId::new(&format!("srv-{connection}")).expect("valid");
                         let opened =

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use ioc_common::codec::RefusedReport;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Report;
 use ioc_judge::HostAnswer;
 
-use super::{ConnectionId, DownMessage};
+use super::{ConnectionId, DownSender};
 use crate::command::{Answer, Command, CommandError};
 
 /// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
@@ -27,7 +27,7 @@ pub enum EngineMessage {
         /// The address that it comes from.
         peer: SocketAddr,
         /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
-        sender: mpsc::UnboundedSender<Box<DownMessage>>,
+        sender: DownSender,
     },
     /// The device has subscribed and can be told its watermark.
     Subscribed { connection: ConnectionId, device: DeviceId },

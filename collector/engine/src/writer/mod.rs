@@ -68,7 +68,7 @@ pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
 pub use connections::ConnectionId;
 use connections::Connections;
 use down_dispatch::DownDispatch;
-pub use down_dispatch::{CloseCause, DownMessage};
+pub use down_dispatch::{CloseCause, DownMessage, DownReceiver, DownSender, down_channel};
 use executor::Executor;
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
@@ -414,11 +414,11 @@ impl Engine {
                 self.keep_adopted(now);
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
-                    let _ = sender.send(Box::new(DownMessage::Close(CloseCause::Revoked)));
+                    let _ = sender.unbounded_send(Box::new(DownMessage::Close(CloseCause::Revoked)));
                     return;
                 }
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
-                    let _ = sender.send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
+                    let _ = sender.unbounded_send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
                     return;
                 }
                 self.connections.open(connection, device.clone(), peer, sender);

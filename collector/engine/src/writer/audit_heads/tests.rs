@@ -1,10 +1,9 @@
 use ioc_common::codec::read_message;
 use ioc_common::document::Json;
 use ioc_common::report::{Body, Committed, Envelope, Position, Report, StateReport};
-use tokio::sync::mpsc;
 
 use super::super::time::tests::{Machine, Rig};
-use super::super::{DownMessage, EngineMessage};
+use super::super::{DownMessage, DownReceiver, EngineMessage, down_channel};
 use super::*;
 use crate::command::Command;
 use ioc_store::audit::AuditEntry;
@@ -87,7 +86,7 @@ fn heads_that_cannot_be_signed_for_an_hour_are_an_incident_until_they_can() {
 /// A device on a connection, which says what it witnessed.
 struct Witness {
     device: DeviceId,
-    down: mpsc::UnboundedReceiver<Box<DownMessage>>,
+    down: DownReceiver,
     seq: u64,
 }
 
@@ -96,7 +95,7 @@ impl Witness {
         rig.register(name);
         let device = DeviceId::new(name).expect("valid");
         rig.engine.allowlist.admit(device.clone(), "aa".to_owned());
-        let (sender, down) = mpsc::unbounded_channel();
+        let (sender, down) = down_channel();
         let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
         let opened =
             EngineMessage::Opened { connection, device: device.clone(), serial, keep_alive_s: 60, peer, sender };

@@ -1,0 +1,511 @@
+//! TLS of one connection, with no buffer of its own while nothing is under way.
+//!
+//! rustls's buffered sessions keep 4 KiB for each connection as long as it lives: of all that an idle device costs that was the most
+//! (`docs/performance.md`). Here rustls works on what has just been read, in memory that the connections of a thread share, and only what has
+//! come of a record that is not whole, or what the socket has not taken yet, stays with the connection.
+//!
+//! [`TlsStream::receive`] may be dropped while it waits; nothing is lost then.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rustls::ServerConfig;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+/// How much is read at once: a record of the largest size.
+const READ_BYTES: usize = RECORD_HEADER_BYTES + RECORD_MAX_BYTES;
+/// Type, version and length of a record, RFC 8446 section 5.1.
+const RECORD_HEADER_BYTES: usize = 5;
+/// The most that a protected record may hold, RFC 8446 section 5.2.
+const RECORD_MAX_BYTES: usize = 16_384 + 256;
+/// Most bytes of a message of the handshake that goes over several records.
+const INCOMPLETE_MAX_BYTES: usize = 0xffff;
+/// Room for a record around what is sent; where it is too little, rustls says how much it takes.
+const OVERHEAD_BYTES: usize = 64;
+
+thread_local! {
+    /// What is read and what is sealed is in here only until it is handed on, within one poll.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The server's side of a TLS connection.
+pub(super) struct TlsStream {
+    socket: TcpStream,
+    session: UnbufferedServerConnection,
+    /// What has come of records that are not whole.
+    incoming: Vec<u8>,
+    /// How many bytes of it rustls has seen during the handshake: they are part of a message of which more must come.
+    seen: usize,
+    /// What is sealed and the socket has not taken.
+    outgoing: Vec<u8>,
+    /// The peer has said that nothing more comes.
+    ended: bool,
+}
+
+impl TlsStream {
+    /// A connection whose handshake has not begun.
+    pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
+        Ok(Self { socket, session, incoming: Vec::new(), seen: 0, outgoing: Vec::new(), ended: false })
+    }
+
+    /// Whether the handshake is under way.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// The certificate that the peer has shown, in DER.
+    pub(super) fn peer_certificate(&self) -> Option<&rustls::pki_types::CertificateDer<'static>> {
+        self.session.peer_certificates().and_then(|chain| chain.first())
+    }
+
+    /// Waits, during the handshake, until there is something that is worth [`TlsStream::shake_hands`].
+    pub(super) async fn wait_for_record(&mut self) -> io::Result<()> {
+        while self.incoming.len() == self.seen || (self.seen == 0 && !has_record(&self.incoming)) {
+            self.socket.readable().await?;
+            self.incoming.reserve(1024);
+            match self.socket.try_read_buf(&mut self.incoming) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of the handshake with what has come: all of its arithmetic. What comes behind the handshake goes to `received`. What is to be
+    /// sent, an alert too, waits for [`TlsStream::flush`].
+    pub(super) fn shake_hands(&mut self, received: &mut BytesMut) -> io::Result<()> {
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let (taken, result) = self.work(&mut incoming, received);
+        incoming.drain(..taken.min(incoming.len()));
+        if !incoming.is_empty() {
+            incoming.shrink_to_fit();
+            self.incoming = incoming;
+        }
+        self.seen = self.incoming.len();
+        result
+    }
+
+    /// Waits for what the peer sends and adds it to `received`. How many bytes these are; 0 when the peer has ended the connection as it should.
+    pub(super) async fn receive(&mut self, received: &mut BytesMut) -> io::Result<usize> {
+        let before = received.len();
+        loop {
+            if self.ended {
+                return Ok(0);
+            }
+            self.socket.readable().await?;
+            let result = SCRATCH.with_borrow_mut(|scratch| self.receive_now(scratch, received));
+            // The answer to a new key, or the alert that says why this is the end.
+            if !self.outgoing.is_empty() {
+                self.flush().await?;
+            }
+            result?;
+            if received.len() > before {
+                return Ok(received.len() - before);
+            }
+        }
+    }
+
+    /// Takes what the socket has.
+    fn receive_now(&mut self, scratch: &mut Vec<u8>, received: &mut BytesMut) -> io::Result<()> {
+        let kept = self.incoming.len();
+        if scratch.len() < kept + READ_BYTES {
+            scratch.resize(kept + READ_BYTES, 0);
+        }
+        let (start, room) = scratch.split_at_mut(kept);
+        let room = room.get_mut(..READ_BYTES).unwrap_or_default();
+        let read = match self.socket.try_read(room) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        start.copy_from_slice(&self.incoming);
+        let there = scratch.get_mut(..kept + read).unwrap_or_default();
+        let (taken, result) = self.work(there, received);
+        let rest = there.get(taken..).unwrap_or_default();
+        if rest.is_empty() {
+            self.incoming = Vec::new();
+        } else {
+            self.incoming.clear();
+            self.incoming.extend_from_slice(rest);
+        }
+        result
+    }
+
+    /// Hands `incoming` to rustls. How many of its bytes are done with, and how it went.
+    fn work(&mut self, incoming: &mut [u8], received: &mut BytesMut) -> (usize, io::Result<()>) {
+        let mut taken = 0;
+        loop {
+            let rest = incoming.get_mut(taken..).unwrap_or_default();
+            let UnbufferedStatus { mut discard, state } = self.session.process_tls_records(rest);
+            let step = match state {
+                Err(error) => {
+                    self.put_alert(incoming.get_mut(taken + discard..).unwrap_or_default());
+                    Err(io::Error::new(io::ErrorKind::InvalidData, error))
+                }
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+                    match traffic.next_record() {
+                        None => break Ok(false),
+                        Some(Ok(record)) => {
+                            discard += record.discard;
+                            received.extend_from_slice(record.payload);
+                        }
+                        Some(Err(error)) => break Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                    }
+                },
+                Ok(ConnectionState::EncodeTlsData(data)) => put(data, &mut self.outgoing).map(|()| false),
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    // It is behind what was put before, and is sent before what comes later.
+                    data.done();
+                    Ok(false)
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.ended = true;
+                    Ok(false)
+                }
+                Ok(ConnectionState::Closed | ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => {
+                    Ok(true)
+                }
+                // Early data is never offered, and there is nothing else yet.
+                Ok(_) => Err(io::Error::other("rustls is in a state that is not known here")),
+            };
+            taken += discard;
+            match step {
+                Ok(false) => {}
+                Ok(true) if incoming.len() - taken > INCOMPLETE_MAX_BYTES => {
+                    return (
+                        taken,
+                        Err(io::Error::new(io::ErrorKind::InvalidData, "a message of the handshake is too long")),
+                    );
+                }
+                Ok(true) => return (taken, Ok(())),
+                Err(error) => return (taken, Err(error)),
+            }
+        }
+    }
+
+    /// Puts the alert that rustls has for the peer, if it has one, where the next flush finds it. `rest` is what was not taken.
+    fn put_alert(&mut self, rest: &mut [u8]) {
+        if let Ok(ConnectionState::EncodeTlsData(data)) = self.session.process_tls_records(rest).state {
+            // Without it the peer is not told why; the connection ends all the same.
+            let _ = put(data, &mut self.outgoing);
+        }
+    }
+
+    /// Sends `plain` as it is meant to arrive: whole, and behind all that was sent before.
+    pub(super) async fn send(&mut self, plain: &[u8]) -> io::Result<()> {
+        if self.outgoing.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let sealed = self.seal(scratch, |traffic, room| traffic.encrypt(plain, room), plain.len())?;
+                let sealed = scratch.get(..sealed).unwrap_or_default();
+                let written = match self.socket.try_write(sealed) {
+                    Ok(written) => written,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                    Err(error) => return Err(error),
+                };
+                self.outgoing.extend_from_slice(sealed.get(written..).unwrap_or_default());
+                Ok(())
+            })?;
+        } else {
+            self.put_sealed(|traffic, room| traffic.encrypt(plain, room), plain.len())?;
+        }
+        self.flush().await
+    }
+
+    /// Sends what the socket has not taken yet.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            match self.socket.try_write(&self.outgoing) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) if written == self.outgoing.len() => self.outgoing = Vec::new(),
+                Ok(written) => drop(self.outgoing.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the connection in an orderly way.
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        self.put_sealed(|traffic, room| traffic.queue_close_notify(room), 0)?;
+        self.flush().await?;
+        self.socket.shutdown().await
+    }
+
+    fn put_sealed<F>(&mut self, seal: F, length: usize) -> io::Result<()>
+    where
+        F: FnMut(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
+    {
+        let mut sealed = Vec::new();
+        let length = self.seal(&mut sealed, seal, length)?;
+        self.outgoing.extend_from_slice(sealed.get(..length).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Seals something of `length` bytes into `room`. How much of it that takes; behind a handshake that failed it is nothing.
+    ///
+    /// rustls is asked with what has come of an incomplete message, not with nothing: it knows how far it was in it.
+    fn seal<F>(&mut self, room: &mut Vec<u8>, mut seal: F, length: usize) -> io::Result<usize>
+    where
+        F: FnMut(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
+    {
+        loop {
+            match self.session.process_tls_records(&mut self.incoming).state {
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                Ok(ConnectionState::EncodeTlsData(data)) => put(data, &mut self.outgoing)?,
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                Ok(ConnectionState::PeerClosed) => self.ended = true,
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    let mut needed = length + OVERHEAD_BYTES;
+                    loop {
+                        if room.len() < needed {
+                            room.resize(needed, 0);
+                        }
+                        match seal(&mut traffic, room) {
+                            Ok(sealed) => return Ok(sealed),
+                            Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) => {
+                                needed = required_size.max(room.len() + 1);
+                            }
+                            Err(error) => return Err(io::Error::other(error)),
+                        }
+                    }
+                }
+                Ok(_) => return Ok(0),
+            }
+        }
+    }
+}
+
+/// Adds a message of the handshake, or an alert, to what is to be sent.
+fn put(mut data: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Vec<u8>) -> io::Result<()> {
+    let start = outgoing.len();
+    let mut needed = 0;
+    loop {
+        outgoing.resize(start + needed, 0);
+        match data.encode(outgoing.get_mut(start..).unwrap_or_default()) {
+            Ok(written) => {
+                outgoing.truncate(start + written);
+                return Ok(());
+            }
+            Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) if required_size > needed => {
+                needed = required_size;
+            }
+            Err(error) => {
+                outgoing.truncate(start);
+                return Err(io::Error::other(error));
+            }
+        }
+    }
+}
+
+/// Whether the first record has come whole, or can be told to be none.
+fn has_record(incoming: &[u8]) -> bool {
+    match incoming {
+        [] => false,
+        // Change cipher spec, alert, handshake, application data.
+        [first, ..] if !matches!(first, 20..=23) => true,
+        [_, _, _, high, low, rest @ ..] => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            length > RECORD_MAX_BYTES || rest.len() >= length
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Both sides' configuration; the client cuts its records short, so that its messages go over several.
+    fn configurations() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let chain = || vec![CertificateDer::from(own.cert.der().to_vec())];
+        let key = || PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let roots = Arc::new(roots);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain(), key())
+            .unwrap();
+        server.send_tls13_tickets = 0;
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain(), key())
+            .unwrap();
+        client.max_fragment_size = Some(64);
+        (Arc::new(server), Arc::new(client))
+    }
+
+    /// A server's side and a socket to it that blocks.
+    async fn pair(config: Arc<ServerConfig>) -> (TlsStream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        peer.set_nodelay(true).unwrap();
+        (TlsStream::new(listener.accept().await.unwrap().0, config).unwrap(), peer)
+    }
+
+    async fn shake_hands(stream: &mut TlsStream, received: &mut BytesMut) -> io::Result<()> {
+        while stream.is_handshaking() {
+            stream.wait_for_record().await?;
+            let step = stream.shake_hands(received);
+            stream.flush().await?;
+            step?;
+        }
+        Ok(())
+    }
+
+    /// What the client has to say goes out in pieces of so many bytes.
+    fn write_in_pieces(client: &mut ClientConnection, socket: &mut std::net::TcpStream, piece: usize) {
+        while client.wants_write() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            for part in bytes.chunks(piece) {
+                socket.write_all(part).unwrap();
+            }
+        }
+    }
+
+    fn read(client: &mut ClientConnection, socket: &mut std::net::TcpStream) -> io::Result<usize> {
+        let read = client.read_tls(socket)?;
+        client.process_new_packets().map_err(io::Error::other)?;
+        Ok(read)
+    }
+
+    fn large() -> Vec<u8> {
+        (0..300_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_said_arrives_whole_however_it_is_cut() {
+        tokio::time::timeout(Duration::from_secs(60), says_and_hears()).await.unwrap();
+    }
+
+    async fn says_and_hears() {
+        let (server, client) = configurations();
+        let (mut stream, mut socket) = pair(server).await;
+        let peer = tokio::task::spawn_blocking(move || {
+            let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
+            while client.is_handshaking() {
+                write_in_pieces(&mut client, &mut socket, 7);
+                if client.is_handshaking() && !client.wants_write() {
+                    read(&mut client, &mut socket).unwrap();
+                }
+            }
+            // Right behind the handshake, with a new key in between.
+            client.writer().write_all(b"first").unwrap();
+            write_in_pieces(&mut client, &mut socket, 3);
+            client.refresh_traffic_keys().unwrap();
+            client.set_buffer_limit(None);
+            client.writer().write_all(&large()).unwrap();
+            write_in_pieces(&mut client, &mut socket, 50_000);
+            let mut back = Vec::new();
+            while back.len() < large().len() {
+                read(&mut client, &mut socket).unwrap();
+                let mut part = vec![0; 100_000];
+                if let Ok(count) = client.reader().read(&mut part) {
+                    back.extend_from_slice(&part[..count]);
+                }
+            }
+            assert_eq!(back, large());
+            client.send_close_notify();
+            write_in_pieces(&mut client, &mut socket, 100);
+            while read(&mut client, &mut socket).unwrap() > 0 {}
+            // The end was said, not only made.
+            assert_eq!(client.reader().read(&mut [0; 1]).unwrap(), 0);
+        });
+        let mut received = BytesMut::new();
+        shake_hands(&mut stream, &mut received).await.unwrap();
+        assert!(stream.peer_certificate().is_some());
+        while received.len() < 5 + large().len() {
+            // Dropped while it waits, again and again.
+            if let Ok(result) = tokio::time::timeout(Duration::from_micros(50), stream.receive(&mut received)).await {
+                assert_ne!(result.unwrap(), 0);
+            }
+        }
+        assert_eq!(received, [b"first".as_slice(), &large()].concat());
+        stream.send(&large()).await.unwrap();
+        assert_eq!(stream.receive(&mut received).await.unwrap(), 0);
+        assert!(
+            stream.incoming.capacity() == 0 && stream.outgoing.capacity() == 0,
+            "an idle connection holds no buffer"
+        );
+        stream.shutdown().await.unwrap();
+        peer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_wrong_is_told_why_and_what_breaks_off_is_no_end() {
+        let (server, client) = configurations();
+        // No TLS at all: the alert is "illegal parameter" or the like, and it arrives.
+        let (mut stream, mut socket) = pair(Arc::clone(&server)).await;
+        socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut received = BytesMut::new();
+        assert_eq!(shake_hands(&mut stream, &mut received).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let mut alert = [0; 7];
+        socket.read_exact(&mut alert).unwrap();
+        assert_eq!((alert[0], alert[5]), (21, 2), "an alert that is fatal");
+
+        // A message that began and whose end does not come: what is sent meanwhile harms nothing.
+        let (mut stream, mut socket) = pair(Arc::clone(&server)).await;
+        let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        let first = 5 + usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+        assert!(first < hello.len(), "it goes over several records");
+        socket.write_all(&hello[..first]).unwrap();
+        stream.wait_for_record().await.unwrap();
+        stream.shake_hands(&mut received).unwrap();
+        assert!(stream.is_handshaking());
+        // It is not looked at again before there is more of it.
+        assert!(stream.wait_for_record().now_or_never().is_none());
+        stream.shutdown().await.unwrap();
+
+        // Broken off without a word.
+        let (mut stream, socket) = pair(server).await;
+        drop(socket);
+        let error = shake_hands(&mut stream, &mut received).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(received.is_empty());
+    }
+
+    #[test]
+    fn a_record_is_whole_when_its_length_says_so() {
+        for part in [&[][..], &[22], &[22, 3, 1, 0], &[22, 3, 1, 0, 2, 9], &[23, 3, 3, 0x41, 0, 1]] {
+            assert!(!has_record(part), "{part:?}");
+        }
+        // Whole, empty, more than one, longer than any may be, and no TLS at all.
+        for whole in
+            [&[22, 3, 1, 0, 1, 9][..], &[20, 3, 3, 0, 0], &[22, 3, 1, 0, 1, 9, 22], &[22, 3, 1, 0xff, 0xff], b"GET"]
+        {
+            assert!(has_record(whole), "{whole:?}");
+        }
+    }
+}
