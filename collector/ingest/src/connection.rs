@@ -247,7 +247,8 @@ impl Connection {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
-        self.shared.engine.send(EngineMessage::Closed { connection: self.id, device: self.device, quiet_ms }).await;
+        let closed = EngineMessage::Closed { connection: self.id, device: self.device, quiet_ms };
+        Box::pin(self.shared.engine.send(closed)).await;
     }
 
     /// Ends the connection. What came before the packet that ends it was answered, and that has still to go out.
@@ -333,7 +334,8 @@ impl Connection {
                         return (EndCause::KeepAlive, format!("nothing came for {} s", self.idle.as_secs()));
                     }
                     self.is_quiet = true;
-                    if let Err(end) = self.report_quiet(Some(milliseconds(self.last_packet_at.elapsed()))).await {
+                    let quiet_ms = milliseconds(self.last_packet_at.elapsed());
+                    if let Err(end) = Box::pin(self.report_quiet(Some(quiet_ms))).await {
                         return end;
                     }
                 }
@@ -359,9 +361,10 @@ impl Connection {
         let Some((packet, _)) = decoded else { return Ok(false) };
         self.last_packet_at = Instant::now();
         if std::mem::take(&mut self.is_quiet) {
-            self.report_quiet(None).await?;
+            Box::pin(self.report_quiet(None)).await?;
         }
-        self.take(packet).await?;
+        // Boxed: its kilobyte is taken while there is a packet, and not all the time that a connection waits for one.
+        Box::pin(self.take(packet)).await?;
         Ok(true)
     }
 
