@@ -143,7 +143,7 @@ impl Admission {
             };
             // With a fault this is the alert that says which.
             stream.flush().await?;
-            step?;
+            step.inspect_err(|_| stream.drain())?;
         }
         Ok((stream, received))
     }

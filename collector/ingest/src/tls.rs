@@ -4,11 +4,15 @@
 //! (`docs/performance.md`). Here rustls works on what has just been read, in memory that the connections of a thread share, and only what has
 //! come of a record that is not whole, or what the socket has not taken yet, stays with the connection.
 //!
-//! [`TlsStream::receive`] may be dropped while it waits; nothing is lost then.
+//! [`TlsStream::receive`] may be dropped while it waits; nothing is lost then. It takes part in tokio's budget of a task: a peer that never
+//! pauses does not keep a worker for itself. A session that has failed is not asked again, for it would fail in ways that it is not made for.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use rustls::ServerConfig;
@@ -16,7 +20,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
 /// How much is read at once: a record of the largest size.
@@ -27,6 +31,12 @@ const RECORD_HEADER_BYTES: usize = 5;
 const RECORD_MAX_BYTES: usize = 16_384 + 256;
 /// Most bytes of a message of the handshake that goes over several records.
 const INCOMPLETE_MAX_BYTES: usize = 0xffff;
+/// Most steps of a handshake: a peer that sends each byte for itself has what came before looked through again and again.
+const STEPS_MAX: u32 = 128;
+/// How much is sealed at once; the next piece waits until the peer has taken it.
+const SEALED_AT_ONCE: usize = 64 * 1024;
+/// Most reads of what a peer has sent that is told no.
+const DRAINED_READS_MAX: usize = 16;
 /// Room for a record around what is sent; where it is too little, rustls says how much it takes.
 const OVERHEAD_BYTES: usize = 64;
 
@@ -43,17 +53,30 @@ pub(super) struct TlsStream {
     incoming: Vec<u8>,
     /// How many bytes of it rustls has seen during the handshake: they are part of a message of which more must come.
     seen: usize,
+    /// How often the handshake went on.
+    steps: u32,
     /// What is sealed and the socket has not taken.
     outgoing: Vec<u8>,
     /// The peer has said that nothing more comes.
     ended: bool,
+    /// The session has failed; all that is left is to send its alert.
+    failed: bool,
 }
 
 impl TlsStream {
     /// A connection whose handshake has not begun.
     pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
         let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Self { socket, session, incoming: Vec::new(), seen: 0, outgoing: Vec::new(), ended: false })
+        Ok(Self {
+            socket,
+            session,
+            incoming: Vec::new(),
+            seen: 0,
+            steps: 0,
+            outgoing: Vec::new(),
+            ended: false,
+            failed: false,
+        })
     }
 
     /// Whether the handshake is under way.
@@ -69,14 +92,18 @@ impl TlsStream {
     /// Waits, during the handshake, until there is something that is worth [`TlsStream::shake_hands`].
     pub(super) async fn wait_for_record(&mut self) -> io::Result<()> {
         while self.incoming.len() == self.seen || (self.seen == 0 && !has_record(&self.incoming)) {
-            self.socket.readable().await?;
-            self.incoming.reserve(1024);
-            match self.socket.try_read_buf(&mut self.incoming) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+            poll_fn(|context| {
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let mut read = ReadBuf::new(room(scratch, 0));
+                    ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
+                    if read.filled().is_empty() {
+                        return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof)));
+                    }
+                    self.incoming.extend_from_slice(read.filled());
+                    Poll::Ready(Ok(()))
+                })
+            })
+            .await?;
         }
         Ok(())
     }
@@ -84,6 +111,10 @@ impl TlsStream {
     /// One step of the handshake with what has come: all of its arithmetic. What comes behind the handshake goes to `received`. What is to be
     /// sent, an alert too, waits for [`TlsStream::flush`].
     pub(super) fn shake_hands(&mut self, received: &mut BytesMut) -> io::Result<()> {
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the handshake comes in too many pieces"));
+        }
         let mut incoming = std::mem::take(&mut self.incoming);
         let (taken, result) = self.work(&mut incoming, received);
         incoming.drain(..taken.min(incoming.len()));
@@ -95,42 +126,52 @@ impl TlsStream {
         result
     }
 
+    /// Takes away what the peer of a handshake that failed has sent: closing a socket that holds something resets it, and with it goes the
+    /// alert that says why.
+    pub(super) fn drain(&self) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = room(scratch, 0);
+            for _ in 0..DRAINED_READS_MAX {
+                if !matches!(self.socket.try_read(room), Ok(read) if read > 0) {
+                    break;
+                }
+            }
+        });
+    }
+
     /// Waits for what the peer sends and adds it to `received`. How many bytes these are; 0 when the peer has ended the connection as it should.
     pub(super) async fn receive(&mut self, received: &mut BytesMut) -> io::Result<usize> {
         let before = received.len();
-        loop {
+        while received.len() == before {
+            if self.failed {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the session has failed"));
+            }
             if self.ended {
                 return Ok(0);
             }
-            self.socket.readable().await?;
-            let result = SCRATCH.with_borrow_mut(|scratch| self.receive_now(scratch, received));
-            // The answer to a new key, or the alert that says why this is the end.
-            if !self.outgoing.is_empty() {
-                self.flush().await?;
-            }
-            result?;
-            if received.len() > before {
-                return Ok(received.len() - before);
-            }
+            poll_fn(|context| SCRATCH.with_borrow_mut(|scratch| self.poll_receive(context, scratch, received))).await?;
         }
+        Ok(received.len() - before)
     }
 
     /// Takes what the socket has.
-    fn receive_now(&mut self, scratch: &mut Vec<u8>, received: &mut BytesMut) -> io::Result<()> {
+    fn poll_receive(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut Vec<u8>,
+        received: &mut BytesMut,
+    ) -> Poll<io::Result<()>> {
         let kept = self.incoming.len();
-        if scratch.len() < kept + READ_BYTES {
-            scratch.resize(kept + READ_BYTES, 0);
+        let mut read = ReadBuf::new(room(scratch, kept));
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
+        let read = read.filled().len();
+        if read == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        let (start, room) = scratch.split_at_mut(kept);
-        let room = room.get_mut(..READ_BYTES).unwrap_or_default();
-        let read = match self.socket.try_read(room) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        start.copy_from_slice(&self.incoming);
         let there = scratch.get_mut(..kept + read).unwrap_or_default();
+        if let Some(start) = there.get_mut(..kept) {
+            start.copy_from_slice(&self.incoming);
+        }
         let (taken, result) = self.work(there, received);
         let rest = there.get(taken..).unwrap_or_default();
         if rest.is_empty() {
@@ -139,7 +180,12 @@ impl TlsStream {
             self.incoming.clear();
             self.incoming.extend_from_slice(rest);
         }
-        result
+        if result.is_err() {
+            // The alert, as far as the socket takes it at once: whoever is wrong is not waited for.
+            let _ = self.socket.try_write(&self.outgoing);
+            self.outgoing.clear();
+        }
+        Poll::Ready(result)
     }
 
     /// Hands `incoming` to rustls. How many of its bytes are done with, and how it went.
@@ -150,7 +196,8 @@ impl TlsStream {
             let UnbufferedStatus { mut discard, state } = self.session.process_tls_records(rest);
             let step = match state {
                 Err(error) => {
-                    self.put_alert(incoming.get_mut(taken + discard..).unwrap_or_default());
+                    self.failed = true;
+                    self.put_alerts(incoming.get_mut(taken + discard..).unwrap_or_default());
                     Err(io::Error::new(io::ErrorKind::InvalidData, error))
                 }
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
@@ -194,32 +241,40 @@ impl TlsStream {
         }
     }
 
-    /// Puts the alert that rustls has for the peer, if it has one, where the next flush finds it. `rest` is what was not taken.
-    fn put_alert(&mut self, rest: &mut [u8]) {
-        if let Ok(ConnectionState::EncodeTlsData(data)) = self.session.process_tls_records(rest).state {
-            // Without it the peer is not told why; the connection ends all the same.
-            let _ = put(data, &mut self.outgoing);
+    /// Puts all that rustls still has for the peer, the alert last, where the next flush finds it. `rest` is what was not taken.
+    fn put_alerts(&mut self, rest: &mut [u8]) {
+        // Asked with nothing to send it would look at the faulty record again.
+        while self.session.wants_write() {
+            match self.session.process_tls_records(rest).state {
+                Ok(ConnectionState::EncodeTlsData(data)) if self.outgoing.len() <= INCOMPLETE_MAX_BYTES => {
+                    // Without it the peer is not told why; the connection ends all the same.
+                    let _ = put(data, &mut self.outgoing);
+                }
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => while traffic.next_record().is_some() {},
+                _ => return,
+            }
         }
     }
 
     /// Sends `plain` as it is meant to arrive: whole, and behind all that was sent before.
     pub(super) async fn send(&mut self, plain: &[u8]) -> io::Result<()> {
-        if self.outgoing.is_empty() {
+        for piece in plain.chunks(SEALED_AT_ONCE) {
             SCRATCH.with_borrow_mut(|scratch| {
-                let sealed = self.seal(scratch, |traffic, room| traffic.encrypt(plain, room), plain.len())?;
-                let sealed = scratch.get(..sealed).unwrap_or_default();
-                let written = match self.socket.try_write(sealed) {
-                    Ok(written) => written,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                    Err(error) => return Err(error),
-                };
-                self.outgoing.extend_from_slice(sealed.get(written..).unwrap_or_default());
+                let sealed = self.seal(scratch, |traffic, room| traffic.encrypt(piece, room), piece.len())?;
+                let mut sealed = scratch.get(..sealed).unwrap_or_default();
+                if self.outgoing.is_empty() {
+                    match self.socket.try_write(sealed) {
+                        Ok(written) => sealed = sealed.get(written..).unwrap_or_default(),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                self.outgoing.extend_from_slice(sealed);
                 Ok(())
             })?;
-        } else {
-            self.put_sealed(|traffic, room| traffic.encrypt(plain, room), plain.len())?;
+            self.flush().await?;
         }
-        self.flush().await
+        Ok(())
     }
 
     /// Sends what the socket has not taken yet.
@@ -237,23 +292,19 @@ impl TlsStream {
     }
 
     /// Ends the connection in an orderly way.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is for one lifetime only")]
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
-        self.put_sealed(|traffic, room| traffic.queue_close_notify(room), 0)?;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let sealed = self.seal(scratch, |traffic, room| traffic.queue_close_notify(room), 0)?;
+            self.outgoing.extend_from_slice(scratch.get(..sealed).unwrap_or_default());
+            io::Result::Ok(())
+        })?;
         self.flush().await?;
         self.socket.shutdown().await
     }
 
-    fn put_sealed<F>(&mut self, seal: F, length: usize) -> io::Result<()>
-    where
-        F: FnMut(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
-    {
-        let mut sealed = Vec::new();
-        let length = self.seal(&mut sealed, seal, length)?;
-        self.outgoing.extend_from_slice(sealed.get(..length).unwrap_or_default());
-        Ok(())
-    }
-
-    /// Seals something of `length` bytes into `room`. How much of it that takes; behind a handshake that failed it is nothing.
+    /// Seals something of `length` bytes into `room`. How much of it that takes: nothing where the handshake is not over, or the session has
+    /// failed.
     ///
     /// rustls is asked with what has come of an incomplete message, not with nothing: it knows how far it was in it.
     fn seal<F>(&mut self, room: &mut Vec<u8>, mut seal: F, length: usize) -> io::Result<usize>
@@ -261,8 +312,14 @@ impl TlsStream {
         F: FnMut(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
     {
         loop {
+            if self.failed {
+                return Ok(0);
+            }
             match self.session.process_tls_records(&mut self.incoming).state {
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                Err(error) => {
+                    self.failed = true;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
                 Ok(ConnectionState::EncodeTlsData(data)) => put(data, &mut self.outgoing)?,
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.ended = true,
@@ -285,6 +342,14 @@ impl TlsStream {
             }
         }
     }
+}
+
+/// Room for a read in `scratch`, behind `kept` bytes.
+fn room(scratch: &mut Vec<u8>, kept: usize) -> &mut [u8] {
+    if scratch.len() < kept + READ_BYTES {
+        scratch.resize(kept + READ_BYTES, 0);
+    }
+    scratch.get_mut(kept..kept + READ_BYTES).unwrap_or_default()
 }
 
 /// Adds a message of the handshake, or an alert, to what is to be sent.
@@ -312,7 +377,6 @@ fn put(mut data: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Vec<u8>
 /// Whether the first record has come whole, or can be told to be none.
 fn has_record(incoming: &[u8]) -> bool {
     match incoming {
-        [] => false,
         // Change cipher spec, alert, handshake, application data.
         [first, ..] if !matches!(first, 20..=23) => true,
         [_, _, _, high, low, rest @ ..] => {
@@ -414,7 +478,7 @@ mod tests {
         let peer = tokio::task::spawn_blocking(move || {
             let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
             while client.is_handshaking() {
-                write_in_pieces(&mut client, &mut socket, 7);
+                write_in_pieces(&mut client, &mut socket, 20);
                 if client.is_handshaking() && !client.wants_write() {
                     read(&mut client, &mut socket).unwrap();
                 }
@@ -494,6 +558,89 @@ mod tests {
         let error = shake_hands(&mut stream, &mut received).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(received.is_empty());
+    }
+
+    /// A client behind its handshake, and the server's side.
+    async fn connected() -> (TlsStream, ClientConnection, std::net::TcpStream) {
+        let (server, client) = configurations();
+        let (mut stream, mut socket) = pair(server).await;
+        let peer = tokio::task::spawn_blocking(move || {
+            let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
+            while client.is_handshaking() || client.wants_write() {
+                write_in_pieces(&mut client, &mut socket, 1000);
+                if client.is_handshaking() {
+                    read(&mut client, &mut socket).unwrap();
+                }
+            }
+            (client, socket)
+        });
+        shake_hands(&mut stream, &mut BytesMut::new()).await.unwrap();
+        let (client, socket) = peer.await.unwrap();
+        (stream, client, socket)
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_failed_ends_and_is_not_asked_again() {
+        let (mut stream, mut client, mut socket) = connected().await;
+        // Before the faulty record one that asks for an answer: it is sent, and the alert behind it.
+        client.refresh_traffic_keys().unwrap();
+        write_in_pieces(&mut client, &mut socket, 1000);
+        socket.write_all(&[23, 3, 3, 0, 40]).unwrap();
+        socket.write_all(&[7; 40]).unwrap();
+        let mut received = BytesMut::new();
+        for _ in 0..2 {
+            assert_eq!(stream.receive(&mut received).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+        stream.send(b"nobody hears it").await.unwrap();
+        stream.shutdown().await.unwrap();
+        drop(stream);
+        let error = loop {
+            match read(&mut client, &mut socket) {
+                Ok(0) => panic!("ended without a word"),
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("BadRecordMac"), "{error}");
+        assert!(received.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_never_pauses_does_not_keep_the_worker() {
+        let (mut stream, mut client, mut socket) = connected().await;
+        client.writer().write_all(b"more").unwrap();
+        write_in_pieces(&mut client, &mut socket, 1000);
+        stream.socket.readable().await.unwrap();
+        let mut received = BytesMut::new();
+        // Where the task has used up its budget, it yields though there is something to read.
+        while tokio::task::coop::has_budget_remaining() {
+            tokio::task::coop::consume_budget().now_or_never();
+        }
+        assert!(stream.receive(&mut received).now_or_never().is_none());
+        tokio::task::yield_now().await;
+        assert_eq!(stream.receive(&mut received).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_handshake_of_single_bytes_ends() {
+        let (server, client) = configurations();
+        let (mut stream, mut socket) = pair(server).await;
+        let mut client = ClientConnection::new(client, ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        // The first record whole, and what follows byte by byte.
+        let first = 5 + usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+        let mut received = BytesMut::new();
+        socket.write_all(&hello[..first]).unwrap();
+        let mut rest = hello[first..].iter();
+        let error = loop {
+            stream.wait_for_record().await.unwrap();
+            if let Err(error) = stream.shake_hands(&mut received) {
+                break error;
+            }
+            socket.write_all(&[*rest.next().expect("it ends before the message is whole")]).unwrap();
+        };
+        assert!(error.to_string().contains("too many pieces"), "{error}");
     }
 
     #[test]
