@@ -1,5 +1,6 @@
 //! The command line. `ioc-agent` runs for months and holds no code that it does not need for that: it knows `run` ([`run_arguments`]), and
-//! for all else gives way to `ioc-agent-survey`, which parses the same words with [`Cli`].
+//! for all else gives way to `ioc-agent-survey`, which parses the same words with [`Cli`]. That one knows what it is started with hundreds
+//! of times a day without its parser, too ([`survey_arguments`]).
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -193,11 +194,24 @@ pub enum SensorCommand {
 /// The configuration file to run with, when these words (without the program's name) say `run` and nothing that needs [`Cli`].
 #[must_use]
 pub fn run_arguments(words: impl IntoIterator<Item = OsString>) -> Option<Option<PathBuf>> {
+    command_alone("run", words)
+}
+
+/// What `ioc-agent-survey` is asked to do, when these words (without the program's name) are those of the running agent that has surveys
+/// made.
+#[must_use]
+pub fn survey_arguments(words: impl IntoIterator<Item = OsString>) -> Option<Cli> {
+    let config = command_alone("survey", words)?;
+    Some(Cli { config, command: CliCommand::Survey { helper: false } })
+}
+
+/// The configuration file, when these words say this command and nothing else.
+fn command_alone(command: &str, words: impl IntoIterator<Item = OsString>) -> Option<Option<PathBuf>> {
     let mut words = words.into_iter();
     let (mut run, mut config) = (false, None);
     while let Some(word) = words.next() {
         match word.to_str() {
-            Some("run") if !run => run = true,
+            Some(word) if word == command && !run => run = true,
             Some("--config") if config.is_none() => config = Some(PathBuf::from(words.next()?)),
             Some(text) if config.is_none() => config = Some(PathBuf::from(text.strip_prefix("--config=")?)),
             _ => return None,
@@ -258,6 +272,24 @@ mod tests {
             let parsed = Cli::try_parse_from(std::iter::once("ioc-agent").chain(words.iter().copied()));
             let parsed = parsed.ok().filter(|cli| matches!(cli.command, CliCommand::Run)).map(|cli| cli.config);
             assert_eq!(parsed, config, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_survey_needs_no_parser_and_means_what_the_parser_means() {
+        let is_survey = |cli: &Cli| matches!(cli.command, CliCommand::Survey { helper: false });
+        for words in [
+            &["survey"][..],
+            &["--config", "a.toml", "survey"],
+            &["survey", "--helper"],
+            &["survey", "survey"],
+            &["run"],
+            &["survey", "--help"],
+        ] {
+            let known = survey_arguments(words.iter().map(OsString::from));
+            let parsed = Cli::try_parse_from(std::iter::once("ioc-agent").chain(words.iter().copied()));
+            let parsed = parsed.ok().filter(is_survey).map(|cli| cli.config);
+            assert_eq!(known.filter(is_survey).map(|cli| cli.config), parsed, "{words:?}");
         }
     }
 }

@@ -90,7 +90,7 @@ fn sample(
     events: &mut Vec<Event>,
     numbers: &mut JsonNumbers,
 ) -> ProbeOutcome {
-    probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
+    probe.read(&mut SampleContext { elapsed_s, device_events: None, buffer, events }, numbers)
 }
 
 /// The context in which a person reads the machine: without the memos of earlier surveys, and nothing is kept for later ones.

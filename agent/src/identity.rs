@@ -204,12 +204,14 @@ pub fn client_config(dir: &Path) -> Result<Arc<ClientConfig>, IdentityError> {
     let chain = certificates(&dir.join("cert.pem"))?;
     let key = PrivateKeyDer::from_pem_file(dir.join("key.pem")).map_err(|error| file("key.pem", error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| file("", error.to_string()))?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .map_err(|error| file("cert.pem", error.to_string()))?;
+    // Each link is made with a configuration of its own: nobody would resume a session.
+    config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
 }
 

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use ioc_agent::cli::run_arguments;
 use ioc_agent::config::{config_from_surveyor, surveyor_path};
 use ioc_agent::runner;
+use ioc_common::clock;
 
 fn main() -> ExitCode {
     let done = match run_arguments(std::env::args_os().skip(1)) {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
 
 fn run(config_path: Option<PathBuf>) -> anyhow::Result<()> {
     let config = config_from_surveyor(config_path.as_deref(), false)?;
-    ioc_journal::start("ioc-agent", "info,rumqttc=error,sled=error");
+    ioc_journal::start("ioc-agent", "info", || clock::now().to_string());
     runtime()?.block_on(runner::run(config_path, config))?;
     Ok(())
 }

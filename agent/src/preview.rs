@@ -49,7 +49,7 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
         .iter()
         .flat_map(|answer| &answer.numbers)
         .filter_map(|(name, subject, value)| {
-            Some((ioc_common::metric::find(name)?.name, subject.clone(), value.unwrap_or(f64::NAN)))
+            Some((ioc_common::metric::static_name(name)?, subject.clone(), value.unwrap_or(f64::NAN)))
         })
         .collect();
     let mut sampler = Sampler::new(Probes::new(root, &config.forbid));

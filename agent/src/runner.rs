@@ -328,7 +328,7 @@ impl Runner {
         for event in taken.events {
             self.report(&Body::Event(event));
         }
-        self.survey_schedule.beat(clock::boottime_ms());
+        self.survey_schedule.beat(clock::boottime_ms(), taken.device_events);
     }
 
     fn survey_answered(&mut self, answer: Option<survey_schedule::AnsweredLine>) {

@@ -3,7 +3,7 @@
 //! The probes lie in slots that several runs may share ([`Probes`]): one that hangs keeps its own slot and nothing else, so that
 //! the next run reads all others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,10 +12,12 @@ use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
 use ioc_common::reading::{AgentUsage, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
-use ioc_probe::{Probe, ProbeOutcome, SampleContext};
+use ioc_probe::{DeviceEvents, Probe, ProbeOutcome, SampleContext};
 
 /// The probes, shared by the run that is under way and one that may hang.
 pub struct Probes {
+    /// Below it lies the machine that they read.
+    root: PathBuf,
     slots: Vec<ProbeSlot>,
     /// Raised when a run is given up; the run that hangs sees it and ends.
     generation: AtomicU64,
@@ -51,14 +53,14 @@ impl Probes {
             .filter(|(name, _)| !forbidden.iter().any(|forbidden| forbidden == name))
             .map(ProbeSlot::new)
             .collect();
-        Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
+        Arc::new(Self { root: root.to_owned(), slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
     }
 
     /// These probes, whatever machine they read.
     #[cfg(test)]
     pub(crate) fn of(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Self> {
         let slots = list.into_iter().map(ProbeSlot::new).collect();
-        Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
+        Arc::new(Self { root: PathBuf::from("/"), slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
     }
 
     /// Gives up the run that is under way, and says at which probe it hangs.
@@ -75,6 +77,7 @@ pub struct Sampler {
     outcomes: Vec<ProbeOutcome>,
     collect: SampleBuilder,
     layout: Option<Layout>,
+    device_events: DeviceEvents,
     buffer: Vec<u8>,
     last_ms: Option<u64>,
 }
@@ -93,6 +96,8 @@ pub struct TakenSample {
     pub outcomes_changed: bool,
     /// What happened since the last sample.
     pub events: Vec<Event>,
+    /// How often the kernel had told of devices before this sample was taken; none where nobody counts.
+    pub device_events: Option<u64>,
 }
 
 impl Sampler {
@@ -102,6 +107,7 @@ impl Sampler {
         let count = probes.slots.len();
         Self {
             generation: probes.generation.load(Ordering::SeqCst),
+            device_events: DeviceEvents::new(&probes.root),
             probes,
             outcomes: vec![ProbeOutcome::Unknown { why: "not yet read".to_owned() }; count],
             collect: SampleBuilder::default(),
@@ -124,6 +130,7 @@ impl Sampler {
         self.last_ms = Some(now_ms);
         let mut outcomes_changed = false;
         let mut events = Vec::new();
+        let device_events = self.device_events.count(&mut self.buffer);
         self.collect.start();
         let probes = Arc::clone(&self.probes);
         for (number, slot) in probes.slots.iter().enumerate() {
@@ -132,7 +139,8 @@ impl Sampler {
             let lent = hold(&slot.probe).take();
             let outcome = match lent {
                 Some(mut probe) => {
-                    let mut context = SampleContext { elapsed_s, buffer: &mut self.buffer, events: &mut events };
+                    let mut context =
+                        SampleContext { elapsed_s, device_events, buffer: &mut self.buffer, events: &mut events };
                     let collect = &mut self.collect;
                     let read = std::panic::AssertUnwindSafe(|| probe.read(&mut context, collect));
                     let outcome = std::panic::catch_unwind(read);
@@ -168,7 +176,7 @@ impl Sampler {
         let new_layout = if changed { self.relayout() } else { None };
         let layout = self.layout.as_ref().map_or(LayoutId(0), Layout::id);
         let sample = Sample { layout, v: std::mem::take(&mut self.collect.values) };
-        Some(TakenSample { sample, new_layout, outcomes_changed, events })
+        Some(TakenSample { sample, new_layout, outcomes_changed, events, device_events })
     }
 
     fn relayout(&mut self) -> Option<Layout> {

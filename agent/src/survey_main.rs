@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, say};
+use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, say, survey_arguments};
 use ioc_agent::config::Config;
 use ioc_agent::identity::IdentityStore;
 use ioc_agent::sensor::{field_tool, poller};
@@ -24,7 +24,7 @@ use ioc_probe::patches::support;
 use rustix::io::Errno;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(survey_arguments(std::env::args_os().skip(1)).unwrap_or_else(Cli::parse)) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "ioc-agent: {error:#}");

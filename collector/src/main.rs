@@ -15,6 +15,7 @@ use ioc_collector::arguments::{
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{audit_verify, backup, cli, config, doctor, first_start, records, serve, xlsx};
+use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
@@ -72,7 +73,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = config.runtime.clone();
     match cli.command {
         CliCommand::Serve => {
-            ioc_journal::start("ioc-collector", "info");
+            ioc_journal::start("ioc-collector", "info", || clock::now().to_string());
             // SMTP uses the process-wide provider.
             let _ = rustls::crypto::ring::default_provider().install_default();
             serve::serve(cli.config, config).await?;

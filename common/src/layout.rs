@@ -4,6 +4,7 @@
 //! what keeps 150 numbers within 1.5 kB on the wire.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -104,12 +105,12 @@ impl<'de> Deserialize<'de> for LayoutId {
     }
 }
 
-/// The series of a device's samples, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Series>", into = "Vec<Series>")]
+/// The series of a device's samples, in order. Clones share them: whoever knows a layout holds on to it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<Series>")]
 pub struct Layout {
     id: LayoutId,
-    series: Vec<Series>,
+    series: Arc<[Series]>,
 }
 
 impl Layout {
@@ -131,7 +132,7 @@ impl Layout {
                 return Err(LayoutError::Twice { found: name.to_owned() });
             }
         }
-        Ok(Self { id: LayoutId::of(&series), series })
+        Ok(Self { id: LayoutId::of(&series), series: series.into() })
     }
 
     /// The hash of its series, by which samples name it.
@@ -154,9 +155,9 @@ impl TryFrom<Vec<Series>> for Layout {
     }
 }
 
-impl From<Layout> for Vec<Series> {
-    fn from(layout: Layout) -> Self {
-        layout.series
+impl Serialize for Layout {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.series())
     }
 }
 

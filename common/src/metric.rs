@@ -59,6 +59,13 @@ pub fn find(name: &str) -> Option<&'static Metric> {
     CATALOGUE.binary_search_by(|metric| metric.name.cmp(name)).ok().map(|at| &CATALOGUE[at])
 }
 
+/// `name` as the catalogue has it; none where it has no such metric. Who needs no more of an entry carries no descriptions, as the running
+/// agent.
+#[must_use]
+pub fn static_name(name: &str) -> Option<&'static str> {
+    NAMES.binary_search(&name).ok().map(|at| NAMES[at])
+}
+
 /// The entry that a configuration names.
 ///
 /// # Errors
@@ -79,6 +86,8 @@ macro_rules! catalogue {
         pub static CATALOGUE: &[Metric] = &[$(Metric {
             name: $name, unit: $unit, min: $min, max: $max, subject: $subject, otel: $otel, vi: $vi, en: $en,
         },)*];
+        /// Their names alone.
+        static NAMES: &[&str] = &[$($name,)*];
     };
 }
 
@@ -336,9 +345,9 @@ mod tests {
     fn catalogue_is_sorted_whole_and_found() {
         assert!(CATALOGUE.windows(2).all(|two| two[0].name < two[1].name), "sorted, no name twice");
         for metric in CATALOGUE {
-            assert_eq!(find(metric.name), Some(metric));
+            assert_eq!((find(metric.name), static_name(metric.name)), (Some(metric), Some(metric.name)));
             assert!(!metric.vi.is_empty() && !metric.en.is_empty() && metric.min < metric.max, "{}", metric.name);
         }
-        assert_eq!(find("no.such"), None);
+        assert_eq!((find("no.such"), static_name("no.such")), (None, None));
     }
 }

@@ -21,6 +21,8 @@ struct Used {
     cpu_ns: u64,
     switches: u64,
     written: u64,
+    /// Calls that read or write files, pipes and what wakes a thread; sockets have others.
+    calls: u64,
 }
 
 /// What one program needs.
@@ -29,6 +31,7 @@ struct Needs {
     pss_kib: f64,
     wakes: f64,
     written: f64,
+    calls: f64,
 }
 
 fn used(pid: u32) -> Used {
@@ -38,7 +41,12 @@ fn used(pid: u32) -> Used {
         let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
     });
-    Used { cpu_ns: cpu_ns(pid), switches: switches.sum(), written: measure::written(pid).disk }
+    Used {
+        cpu_ns: cpu_ns(pid),
+        switches: switches.sum(),
+        written: measure::written(pid).disk,
+        calls: measure::file_calls(pid),
+    }
 }
 
 pub(super) async fn agent(figures: &mut Figures, time: Duration) -> anyhow::Result<()> {
@@ -76,6 +84,7 @@ pub(super) async fn agent(figures: &mut Figures, time: Duration) -> anyhow::Resu
                 pss_kib: field_kib(*pid, "smaps_rollup", "Pss:") as f64,
                 wakes: (now.switches.saturating_sub(before.switches)) as f64 / time.as_secs_f64(),
                 written: (now.written - before.written) as f64,
+                calls: (now.calls.saturating_sub(before.calls)) as f64 / samples,
             };
             (*name, needs)
         })
@@ -111,6 +120,7 @@ fn beside(needs: &[(&str, Needs)]) -> Vec<Figure> {
     };
     let mut figures = Vec::from(all());
     figures.push(Figure::new("written to disk", ours.written, "bytes").most(0.0));
+    figures.push(Figure::new("calls that read and write files, a sample", ours.calls, ""));
     for (name, theirs) in others {
         for (figure, theirs) in all().into_iter().zip([theirs.cpu_ms, theirs.pss_kib, theirs.wakes]) {
             figures.push(figure.against(name, theirs));

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
+mod agent_cost;
 mod agent_settings;
 mod api;
 mod authenticity;

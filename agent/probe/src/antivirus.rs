@@ -107,7 +107,7 @@ fn runs(context: &SurveyContext<'_>, product: &mut Product, names: &[&str]) -> O
     if names.iter().any(|name| running.contains(*name)) {
         return Some(true);
     }
-    if super::process::all_names(context).is_some() {
+    if super::process::sees_all(context) {
         return Some(false);
     }
     product

@@ -274,6 +274,50 @@ pub fn names_in(root: &Path, path: &str, max: usize) -> Result<Vec<String>, Read
     read().map_err(|source| ReadError { path: path.clone(), source })
 }
 
+/// How much is read of each file by [`beginnings_in`], in bytes: `/proc/PID/stat` says the state within its first hundred.
+const BEGINNING_BYTES: usize = 512;
+
+/// Hands over the beginnings of `file` in the directories below `path` whose names are numbers, of at most `max` of them: for `/proc`, where
+/// there are as many as processes. Each is opened from there, and nothing is allocated for it. What went meanwhile is passed over.
+///
+/// # Errors
+/// [`ReadError`] names the path that cannot be listed.
+pub(crate) fn beginnings_in(
+    root: &Path,
+    path: &str,
+    file: &str,
+    max: usize,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), ReadError> {
+    let path = root.join(path.trim_start_matches('/'));
+    let mut read = || {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(&path, flags | OFlags::DIRECTORY, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(NAMES_BYTES);
+        let mut entries = RawDir::new(&dir, buffer.spare_capacity_mut());
+        let (mut name, mut beginning, mut seen) = (Vec::new(), [0; BEGINNING_BYTES], 0);
+        while seen < max {
+            let Some(entry) = entries.next() else { break };
+            let entry = entry?;
+            let number = entry.file_name().to_bytes();
+            if !number.iter().all(u8::is_ascii_digit) {
+                continue;
+            }
+            seen += 1;
+            name.clear();
+            name.extend_from_slice(number);
+            name.push(b'/');
+            name.extend_from_slice(file.as_bytes());
+            let Ok(file) = rustix::fs::openat(&dir, name.as_slice(), flags, Mode::empty()) else { continue };
+            if let Ok(count) = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut beginning)) {
+                take(&beginning[..count]);
+            }
+        }
+        Ok(())
+    };
+    read().map_err(|source| ReadError { path: path.clone(), source })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +392,26 @@ mod tests {
         std::fs::write(dir.path().join("file"), "text").expect("written");
         let seen: Vec<bool> = (0..4).map(|_| there(&mut file)).collect();
         assert_eq!(seen, [false, false, true, true]);
+    }
+
+    #[test]
+    fn beginnings_of_files_below_numbers_and_no_others() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        for (name, text) in [("1", "one"), ("22", "two"), ("self", "no"), ("3x", "no")] {
+            std::fs::create_dir_all(dir.path().join("proc").join(name)).expect("made");
+            std::fs::write(dir.path().join("proc").join(name).join("stat"), text.repeat(600)).expect("written");
+        }
+        std::fs::create_dir(dir.path().join("proc/4")).expect("made");
+        let beginnings = |max: usize| {
+            let mut seen = Vec::new();
+            let take = |beginning: &[u8]| seen.push(String::from_utf8_lossy(beginning).into_owned());
+            beginnings_in(dir.path(), "/proc", "stat", max, take).expect("listed");
+            seen.sort();
+            seen
+        };
+        assert_eq!(beginnings(9), ["one", "two"].map(|word| word.repeat(600)[..BEGINNING_BYTES].to_owned()));
+        assert!(beginnings(1).len() <= 1);
+        assert!(beginnings_in(dir.path(), "/none", "stat", 9, |_| {}).expect_err("is not there").is_absent());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Cpu::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(CpuProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/stat"]),
     card: Card {

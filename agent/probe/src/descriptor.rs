@@ -31,6 +31,8 @@ pub struct SampledProbe {
     pub name: &'static str,
     /// It is read at every so many samples; what it read stands in the samples between.
     pub every_n: u32,
+    /// What it reads comes with a driver: while it is not there it is looked for when the kernel told of devices, and seldom otherwise.
+    pub comes_with_driver: bool,
     /// Makes the one that reads below a root.
     pub new: fn(&Path) -> Box<dyn Probe>,
 }
@@ -62,6 +64,8 @@ pub(crate) struct SampledDescriptor {
     /// What both sides know of it: `PROBE` of its reading.
     pub(crate) probe: ProbeInfo,
     pub(crate) every_n: u32,
+    /// As in [`SampledProbe`].
+    pub(crate) comes_with_driver: bool,
     pub(crate) new: fn(&Path) -> Box<dyn Probe>,
     /// What a capture takes, so that this probe reads the same of it ([`crate::captured_files`]).
     pub(crate) captured: CapturedFiles,
@@ -70,7 +74,12 @@ pub(crate) struct SampledDescriptor {
 
 impl SampledDescriptor {
     pub(crate) const fn sampled(&self) -> SampledProbe {
-        SampledProbe { name: self.probe.name, every_n: self.every_n, new: self.new }
+        SampledProbe {
+            name: self.probe.name,
+            every_n: self.every_n,
+            comes_with_driver: self.comes_with_driver,
+            new: self.new,
+        }
     }
 }
 

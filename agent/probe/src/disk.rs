@@ -13,6 +13,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Disks::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(DiskProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/diskstats"]),
     card: Card {

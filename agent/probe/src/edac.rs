@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: MemoryErrors::PROBE,
     every_n: 6,
+    comes_with_driver: true,
     new: |root| Box::new(EdacProbe::new(root)),
     captured: CapturedFiles::whole(&["/sys/devices/system/edac/mc/*/*"]),
     card: Card {

@@ -17,6 +17,7 @@ use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Filesystems::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(FilesystemProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/self/mounts", "/etc/fstab"]),
     card: Card {

@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Frequency::PROBE,
     every_n: 6,
+    comes_with_driver: true,
     new: |root| Box::new(FrequencyProbe::new(root)),
     captured: CapturedFiles::whole(&[
         "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",

@@ -70,7 +70,7 @@ pub use descriptor::{Card, SampledProbe, Survey, SurveyReader};
 use descriptor::{SampledDescriptor, SurveyDescriptor};
 use every_n::EveryN;
 pub use host_access::{HostAccess, HttpsHead, NoAccess};
-pub use hotplug::Hotplug;
+pub use hotplug::{DeviceEvents, Hotplug};
 pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, absent, slug, unknown};
 
 // The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. What to touch to add one:
@@ -235,7 +235,11 @@ pub fn reader(name: &str) -> Option<SurveyReader> {
 pub fn sampled_probes(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
     let made = |probe: &SampledProbe| -> (&'static str, Box<dyn Probe>) {
         let reads = (probe.new)(root);
-        (probe.name, if probe.every_n > 1 { Box::new(EveryN::new(reads, probe.every_n)) } else { reads })
+        let (every_n, with_driver) = (probe.every_n, probe.comes_with_driver);
+        (
+            probe.name,
+            if every_n > 1 || with_driver { Box::new(EveryN::new(reads, every_n, with_driver)) } else { reads },
+        )
     };
     SAMPLED.iter().map(made).collect()
 }
@@ -245,6 +249,9 @@ pub fn sampled_probes(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
 pub struct SampleContext<'a> {
     /// Seconds since this probe was last read, by the boot clock; none at the first time.
     pub elapsed_s: Option<f64>,
+    /// How often the kernel has told of devices that came, went or changed ([`DeviceEvents`]), as it was before any probe of this sample was
+    /// read; none where nobody counts.
+    pub device_events: Option<u64>,
     /// A buffer to read into, shared by all probes.
     pub buffer: &'a mut Vec<u8>,
     /// What happened since the last sample.
@@ -297,7 +304,8 @@ pub(crate) mod testing {
         let machine = CapturedMachine::new(files);
         let (mut buffer, mut events) = (Vec::new(), Vec::new());
         let mut numbers = Numbers::default();
-        let mut context = SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events };
+        let mut context =
+            SampleContext { elapsed_s: None, device_events: None, buffer: &mut buffer, events: &mut events };
         let outcome = make(machine.root()).read(&mut context, &mut numbers);
         (outcome, numbers.0)
     }

@@ -13,6 +13,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: NetworkLinks::PROBE,
     every_n: 6,
+    comes_with_driver: false,
     new: |root| Box::new(LinkProbe::new(root)),
     captured: CapturedFiles::whole(&[
         "/proc/net/bonding/*",
@@ -171,15 +172,17 @@ impl Probe for LinkProbe {
             Ok(names) => names,
             Err(error) => return missing(&error),
         };
+        // The driver of bonds puts this file here; a host of containers has hundreds of interfaces that need not be looked up then.
+        let may_be_bonds = self.root != Path::new("/") || names.iter().any(|name| name == "bonding_masters");
         for name in names.into_iter().take(INTERFACES_MAX) {
             let read = |file: &str| read_attribute(&self.root, &format!("{BASE}/{name}/{file}")).ok();
-            let bond = match read_text(&self.root, &format!("/proc/net/bonding/{name}")) {
-                Ok(text) => Some(bond_missing(&self.root, &name, &text)),
+            let bond = match may_be_bonds.then(|| read_text(&self.root, &format!("/proc/net/bonding/{name}"))) {
+                Some(Ok(text)) => Some(bond_missing(&self.root, &name, &text)),
                 // It is a bond, whatever hides it.
-                Err(error) if self.root.join(format!("sys/class/net/{name}/bonding")).exists() => {
+                Some(Err(error)) if self.root.join(format!("sys/class/net/{name}/bonding")).exists() => {
                     Some(Err(error.to_string()))
                 }
-                Err(_) => None,
+                _ => None,
             };
             // Only what has a plug can lose it.
             if !self.root.join(format!("sys/class/net/{name}/device")).exists() && bond.is_none() {

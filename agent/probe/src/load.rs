@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Load::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(LoadProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/loadavg", "/proc/uptime", "/sys/devices/system/cpu/online"]),
     card: Card {

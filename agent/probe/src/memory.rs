@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Memory::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(MemoryProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/meminfo", "/proc/vmstat", "/proc/spl/kstat/zfs/arcstats"]),
     card: Card {

@@ -16,6 +16,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: RemoteMounts::PROBE,
     every_n: 3,
+    comes_with_driver: false,
     new: |root| Box::new(MountProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/self/mounts"]),
     card: Card {

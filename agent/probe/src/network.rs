@@ -13,6 +13,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Network::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(NetworkProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/net/dev", "/sys/class/net/*/operstate", "/sys/class/net/*/speed"]),
     card: Card {

@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: PowerSupplies::PROBE,
     every_n: 3,
+    comes_with_driver: true,
     new: |root| Box::new(PowerProbe::new(root)),
     captured: CapturedFiles::whole(&["/sys/class/power_supply/*/*"]),
     card: Card {

@@ -12,6 +12,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Pressure::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(PressureProbe::new(root)),
     captured: CapturedFiles::whole(&["/proc/pressure/*"]),
     card: Card {

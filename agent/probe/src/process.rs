@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Processes, Reading, Sink};
 
-use super::{Probe, ProbeOutcome, SampleContext, unknown};
-use crate::bounded_io::{names_in, read_attribute};
+use super::{Probe, ProbeOutcome, SampleContext, text, unknown};
+use crate::bounded_io::{beginnings_in, names_in};
 use crate::capture_rule::{CaptureExtent, CaptureRule, CapturedFiles, whole_if};
 use crate::descriptor::{Card, SampledDescriptor};
 use crate::survey_context::SurveyContext;
@@ -14,6 +14,7 @@ use crate::survey_context::SurveyContext;
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Processes::PROBE,
     every_n: 60,
+    comes_with_driver: false,
     new: |root| Box::new(ProcessProbe::new(root)),
     captured: CapturedFiles::NONE.in_part(&[CAPTURED_STATES]),
     card: Card {
@@ -54,11 +55,10 @@ pub fn names(context: &SurveyContext<'_>) -> BTreeSet<String> {
     pids.filter_map(|pid| context.text_if(&format!("/proc/{pid}/comm"))).collect()
 }
 
-/// The names of all processes that run; none where not all can be seen, so that of one that is not among them nothing is known: no
-/// `/proc`, or one that shows everybody only their own (`hidepid`). The first process is always there.
-#[must_use]
-pub fn all_names(context: &SurveyContext<'_>) -> Option<BTreeSet<String>> {
-    context.text_if("/proc/1/comm").map(|_| names(context))
+/// Whether [`names`] are those of all processes, so that what is not among them does not run. It is not so without a `/proc`, or with one
+/// that shows everybody only their own (`hidepid`): the first process is always there.
+pub(crate) fn sees_all(context: &SurveyContext<'_>) -> bool {
+    context.text_if("/proc/1/comm").is_some()
 }
 
 /// The state of a process: the letter behind its name, which may hold anything.
@@ -83,20 +83,18 @@ impl ProcessProbe {
 
 impl Probe for ProcessProbe {
     fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
-        let names = match names_in(&self.root, "/proc", PROCESSES_MAX) {
-            Ok(names) => names,
-            Err(error) => return unknown(&error),
-        };
         let mut processes = Processes::default();
-        for pid in names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
-            // One that has ended meanwhile is none.
-            let Ok(stat) = read_attribute(&self.root, &format!("/proc/{pid}/stat")) else { continue };
+        // One that has ended meanwhile is none.
+        let listed = beginnings_in(&self.root, "/proc", "stat", PROCESSES_MAX, |stat| {
             processes.total += 1;
-            match parse_state(&stat) {
+            match parse_state(&text(stat)) {
                 Some('Z') => processes.zombies += 1,
                 Some('D') => processes.stuck += 1,
                 _ => {}
             }
+        });
+        if let Err(error) = listed {
+            return unknown(&error);
         }
         if processes.total == 0 {
             return unknown(&"/proc: no process can be seen");

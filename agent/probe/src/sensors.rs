@@ -15,6 +15,7 @@ use crate::descriptor::{Card, SampledDescriptor};
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: Sensors::PROBE,
     every_n: 3,
+    comes_with_driver: true,
     new: |root| Box::new(SensorsProbe::new(root)),
     captured: CapturedFiles::whole(&[
         "/sys/class/hwmon/*/*",

@@ -4,6 +4,8 @@
 //! mode. Nor is one whose last word from its source is long ago: programs keep saying that all is well. Receivers at the host itself
 //! (GPS, PPS, a PTP clock) are sources like any other.
 
+use std::collections::BTreeSet;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Findings, TimeSync};
 
@@ -65,7 +67,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     } else if runs("systemd-timesyn") {
         timesyncd(context)?
     } else {
-        nobody(context)?
+        nobody(context, &running)?
     };
     SurveyFindings::of(&sync, context.now)
 }
@@ -111,11 +113,10 @@ fn timesyncd(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
     }
 }
 
-fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
+fn nobody(context: &SurveyContext<'_>, running: &BTreeSet<String>) -> Result<TimeSync, ProbeOutcome> {
     // Without a bus timedatectl could ask nobody.
     let can_ask = !context.is_live() || context.exists(BUS);
-    let running = super::process::all_names(context);
-    let silent = running.as_ref().and_then(|names| SILENT_KEEPERS.into_iter().find(|keeper| names.contains(*keeper)));
+    let silent = SILENT_KEEPERS.into_iter().find(|keeper| running.contains(*keeper));
     let mut sync = match can_ask.then(|| context.ask("timedatectl", &["show"], 10).lines()) {
         Some(Ok(text)) => parse_timedatectl(&text),
         // Without anyone who keeps the time and anyone who could say: nobody keeps it.
@@ -123,7 +124,7 @@ fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
         Some(Err(other)) => return Err(other),
     };
     if sync.synchronised == Some(false) {
-        if running.is_none() {
+        if !super::process::sees_all(context) {
             return Err(unknown(&"/proc does not show all processes, so who keeps the clock cannot be seen"));
         }
         if let Some(keeper) = silent {

@@ -17,6 +17,7 @@ use crate::hotplug::Hotplug;
 pub(crate) const PROBE: SampledDescriptor = SampledDescriptor {
     probe: UsbStorage::PROBE,
     every_n: 1,
+    comes_with_driver: false,
     new: |root| Box::new(UsbProbe::new(root)),
     captured: CapturedFiles::whole(&[
         "/sys/block/*/removable",
@@ -137,7 +138,7 @@ impl UsbProbe {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            hotplug: Hotplug::new(root),
+            hotplug: Hotplug::default(),
             blocks: Vec::new(),
             drives: Vec::new(),
             attached: Vec::new(),
@@ -187,7 +188,7 @@ fn event(name: &str, what: &str, block: &str, stick: &UsbIdentity) -> Event {
 
 impl Probe for UsbProbe {
     fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
-        if self.hotplug.may_have_changed(context.buffer) || self.first {
+        if self.hotplug.may_have_changed(context.device_events) || self.first {
             let blocks = match names_in(&self.root, "/sys/block", 4096) {
                 Ok(blocks) => blocks,
                 Err(error) => {
@@ -233,6 +234,7 @@ impl Probe for UsbProbe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hotplug::DeviceEvents;
 
     #[test]
     fn a_stick_that_comes_and_goes() {
@@ -250,12 +252,14 @@ mod tests {
         std::fs::create_dir_all(root.join("sys/kernel")).expect("directory");
         let told = |count: u32| std::fs::write(root.join("sys/kernel/uevent_seqnum"), format!("{count}\n"));
         told(7).expect("written");
-        let mut probe = UsbProbe::new(root);
+        let (mut probe, mut count) = (UsbProbe::new(root), DeviceEvents::new(root));
         let mut read = || {
             let (mut buffer, mut events) = (Vec::new(), Vec::new());
             let mut numbers = super::super::testing::Numbers::default();
-            let outcome = probe
-                .read(&mut SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events }, &mut numbers);
+            let device_events = count.count(&mut buffer);
+            let mut context =
+                SampleContext { elapsed_s: None, device_events, buffer: &mut buffer, events: &mut events };
+            let outcome = probe.read(&mut context, &mut numbers);
             assert_eq!(outcome, ProbeOutcome::Read);
             (numbers.0[0].2, events)
         };
@@ -332,7 +336,9 @@ mod tests {
         let mut read = || {
             let (mut buffer, mut events) = (Vec::new(), Vec::new());
             let mut numbers = super::super::testing::Numbers::default();
-            probe.read(&mut SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events }, &mut numbers);
+            let mut context =
+                SampleContext { elapsed_s: None, device_events: None, buffer: &mut buffer, events: &mut events };
+            probe.read(&mut context, &mut numbers);
             let names: Vec<String> =
                 events.iter().map(|event: &Event| format!("{} {}", event.name, event.fields["device"])).collect();
             ((numbers.0[0].2, numbers.0[1].2), names.join(", "))

@@ -14,6 +14,9 @@ use ioc_probe::program::{OUTPUT_MAX_BYTES, ProgramError, ProgramFailure, Program
 
 /// Most bytes of its complaints that are kept.
 const COMPLAINT_MAX_BYTES: usize = 2048;
+/// The stack of a thread that reads what it says: as large as those of the agent's other threads, which go on with what is left of it
+/// instead of memory of their own.
+const STACK_BYTES: usize = 256 * 1024;
 
 /// Runs `program` to its end, at most for `deadline`.
 ///
@@ -41,12 +44,19 @@ pub fn run(program: &Path, arguments: &[&str], deadline: Duration) -> Result<Pro
     let out = child.stdout.take();
     let err = child.stderr.take();
     let complaint_sender = sender.clone();
-    std::thread::spawn(move || {
+    let beside = |read: Box<dyn FnOnce() + Send>| std::thread::Builder::new().stack_size(STACK_BYTES).spawn(read);
+    let started = beside(Box::new(move || {
         let _ = sender.send((true, bounded(out, OUTPUT_MAX_BYTES)));
+    }))
+    .and_then(|_| {
+        beside(Box::new(move || {
+            let _ = complaint_sender.send((false, bounded(err, COMPLAINT_MAX_BYTES)));
+        }))
     });
-    std::thread::spawn(move || {
-        let _ = complaint_sender.send((false, bounded(err, COMPLAINT_MAX_BYTES)));
-    });
+    if let Err(error) = started {
+        stop(&mut child);
+        return Err(not_run(error));
+    }
     let mut output = ProgramOutput::default();
     let until = ioc_common::clock::boottime_ms() + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX / 2);
     for _ in 0..2 {

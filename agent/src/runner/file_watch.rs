@@ -47,13 +47,22 @@ pub(super) struct FileWatch {
     wanted: WatchedNames,
     /// Files that the kernel notes nothing of, as those that this user may not read.
     unnoted: BTreeSet<PathBuf>,
+    /// What is watched may not be what is there any more.
+    outdated: bool,
     times: u32,
 }
 
 impl FileWatch {
     /// Watches these files, which need not be there yet.
     pub(super) fn new(files: impl Iterator<Item = PathBuf>) -> Self {
-        Self { files: files.collect(), notes: None, wanted: WatchedNames::new(), unnoted: BTreeSet::new(), times: 0 }
+        Self {
+            files: files.collect(),
+            notes: None,
+            wanted: WatchedNames::new(),
+            unnoted: BTreeSet::new(),
+            outdated: false,
+            times: 0,
+        }
     }
 
     /// Whether any of the files may have changed since this was last asked. Those of which nothing is noted are to be looked at
@@ -62,11 +71,18 @@ impl FileWatch {
         let all = self.times.is_multiple_of(ALL_EVERY);
         self.times = self.times.wrapping_add(1);
         let noted = self.notes.as_ref().is_none_or(|notes| any_note(notes, &self.wanted));
-        if all || noted {
+        let outdated = std::mem::take(&mut self.outdated);
+        if noted || outdated {
             // Before the caller looks: what changes from now on is noted. What is not there any more drops out by itself.
             self.begin();
         }
-        all || noted
+        all || noted || outdated
+    }
+
+    /// A file was found changed. That may have gone unnoted, as when a mount came over its directory: the next time all files are watched
+    /// anew before they are looked at. Where nothing changes nothing is, since that is two calls for each file and one for its directory.
+    pub(super) const fn watch_anew(&mut self) {
+        self.outdated = true;
     }
 
     /// Whether the kernel notes what becomes of this file.
@@ -227,5 +243,20 @@ mod tests {
         fs::write(dir.path().join("another"), "one").expect("written");
         fs::remove_file(dir.path().join("another")).expect("removed");
         assert!(!watch.may_have_changed());
+    }
+
+    #[test]
+    fn files_are_watched_anew_when_one_changed_and_otherwise_only_looked_at() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        fs::write(dir.path().join("file"), "one").expect("written");
+        let mut watch = FileWatch::new([dir.path().join("file")].into_iter());
+        settle(&mut watch);
+        // Whoever watches fills this again.
+        watch.wanted.clear();
+        watch.times = 0;
+        assert!(watch.may_have_changed() && watch.wanted.is_empty(), "all are looked at");
+        watch.watch_anew();
+        assert!(watch.may_have_changed() && watch.wanted.len() == 2, "the file, and its directory");
+        assert!(!watch.may_have_changed(), "once");
     }
 }

@@ -64,7 +64,6 @@ pub(super) struct SurveySchedule {
     slots: Vec<SurveySlot>,
     files: FileWatch,
     hotplug: Hotplug,
-    buffer: Vec<u8>,
     config_path: Option<PathBuf>,
     memos: PathBuf,
     under_way: Option<mpsc::Receiver<AnsweredLine>>,
@@ -123,7 +122,7 @@ impl SurveySlot {
         self.outcome = answer.outcome;
         if self.outcome == ProbeOutcome::Read {
             let known = |(name, subject, value): (String, String, Option<f64>)| {
-                Some((metric::find(&name)?.name, subject, value.unwrap_or(f64::NAN)))
+                Some((metric::static_name(&name)?, subject, value.unwrap_or(f64::NAN)))
             };
             self.numbers = answer.numbers.into_iter().filter_map(known).collect();
         } else if matches!(self.outcome, ProbeOutcome::Unknown { .. }) {
@@ -181,8 +180,7 @@ impl SurveySchedule {
         let watched = slots.iter().filter(|slot| slot.watches() == WatchKind::Files).flat_map(|slot| slot.survey.watch);
         Self {
             files: FileWatch::new(watched.map(PathBuf::from)),
-            hotplug: Hotplug::new(Path::new("/")),
-            buffer: Vec::new(),
+            hotplug: Hotplug::default(),
             slots,
             config_path,
             memos,
@@ -195,13 +193,14 @@ impl SurveySchedule {
         }
     }
 
-    /// At each sample: looks at watched files, and starts what is due.
-    pub(super) fn beat(&mut self, now_ms: u64) {
+    /// At each sample: looks at watched files, and starts what is due. `device_events` is what the sample says of them
+    /// ([`crate::sampler::TakenSample`]).
+    pub(super) fn beat(&mut self, now_ms: u64, device_events: Option<u64>) {
         let disks = self.beats.is_multiple_of(DISK_EVERY_BEATS);
         let first = self.beats == 0;
         self.beats += 1;
         let files_changed = disks && self.files.may_have_changed();
-        let devices_changed = self.hotplug.may_have_changed(&mut self.buffer);
+        let devices_changed = self.hotplug.may_have_changed(device_events);
         for slot in &mut self.slots {
             let watches = slot.watches();
             let kernel = watches != WatchKind::Files;
@@ -220,6 +219,9 @@ impl SurveySchedule {
                 // The kernel's files are whole at once; others are written for a while.
                 let at = if kernel { now_ms } else { now_ms + SETTLE_MS };
                 slot.next_ms = slot.next_ms.min(at);
+                if !kernel {
+                    self.files.watch_anew();
+                }
             }
             slot.stamp = stamp;
         }

@@ -114,3 +114,66 @@ fn this_machine_is_read_within_the_catalogue() {
         assert!(!matches!(report.outcome, ProbeOutcome::Unknown { .. }), "{report:?}");
     }
 }
+
+/// A virtual machine: neither sensors nor power supplies, and nothing of what comes with their drivers.
+const VIRTUAL_MACHINE: &[(&str, &str)] = &[
+    ("proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 100 0 100 800 0 0 0 0 0 0\nctxt 1000\nprocs_running 2\n"),
+    ("proc/loadavg", "0.52 0.58 0.59 1/389 12345\n"),
+    ("proc/uptime", "354.61 702.88\n"),
+    ("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 600 kB\n"),
+    ("proc/vmstat", "pswpin 5\npswpout 7\noom_kill 2\n"),
+    ("proc/pressure/cpu", "some avg10=1.53 avg60=0.87 avg300=0.20 total=1\n"),
+    ("proc/pressure/memory", "some avg10=1.53 avg60=0.87 avg300=0.20 total=1\n"),
+    ("proc/pressure/io", "some avg10=1.53 avg60=0.87 avg300=0.20 total=1\n"),
+    ("proc/diskstats", " 254 0 vda 100 0 1000 50 200 0 4000 400 0 300 450\n"),
+    ("proc/net/dev", "  eth0: 100 2 3 4 0 0 0 0 500 6 7 8 0 0 0 0\n"),
+    ("proc/self/mountinfo", "22 1 254:0 / / rw - ext4 /dev/vda rw\n"),
+    ("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n"),
+    ("proc/1/stat", "1 (systemd) S 0\n"),
+    ("sys/kernel/uevent_seqnum", "1041\n"),
+    ("sys/block/vda/size", "1000\n"),
+    ("sys/class/net/eth0/operstate", "up\n"),
+    ("sys/class/net/eth0/speed", "1000\n"),
+    ("sys/class/net/eth0/device/vendor", "0x1af4\n"),
+    ("sys/class/net/eth0/carrier_changes", "4\n"),
+    ("sys/class/net/eth0/duplex", "full\n"),
+    ("sys/devices/system/cpu/online", "0\n"),
+    ("sys/devices/system/cpu/cpu0/online", "1\n"),
+];
+
+/// How often this thread has asked for a piece of a file, as the kernel counts it (`syscr`, proc_pid_io(5)).
+fn reads_of_this_thread() -> u64 {
+    use std::io::Read as _;
+    let mut file = std::fs::File::open("/proc/thread-self/io").expect("the kernel accounts input and output");
+    // One read, however many digits there are.
+    let mut io = [0; 1024];
+    let length = file.read(&mut io).expect("read");
+    let io = std::str::from_utf8(&io[..length]).expect("text");
+    let count = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("counted");
+    count.parse().expect("a number")
+}
+
+#[test]
+fn a_sample_reads_each_file_once_and_no_others() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for (path, text) in VIRTUAL_MACHINE {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
+        std::fs::write(path, text).expect("written");
+    }
+    let mut sampler = Sampler::new(Probes::new(dir.path(), &[]));
+    let before = reads_of_this_thread();
+    let own = reads_of_this_thread() - before;
+    let mut reads = Vec::new();
+    for sample in 0..60_u64 {
+        let before = reads_of_this_thread();
+        sampler.take(1000 * (sample + 1), &AgentUsage::default(), &[]).expect("taken");
+        reads.push(reads_of_this_thread() - before - own);
+    }
+    // The count of devices, stat, loadavg, uptime, meminfo, vmstat, three of pressure, diskstats and net/dev.
+    let quiet: Vec<u64> = (0..60).filter(|sample| sample % 2 != 0 && sample % 3 != 0).map(|at| reads[at]).collect();
+    assert_eq!(quiet, [11; 20], "{reads:?}");
+    // With mounts, links and what else is looked at seldom; the first sample looks at everything.
+    let more = reads[1..].iter().sum::<u64>() - 11 * 59;
+    assert!(more <= 59 * 2, "{more} in all: {reads:?}");
+}

@@ -23,6 +23,8 @@ const CONNECT_TIMEOUT_S: u64 = 10;
 const REQUESTS_MAX: usize = WINDOW + 8;
 /// Events that may wait for the main loop.
 const EVENTS_MAX: usize = 64;
+/// Room for packets that rumqttc has read and not yet given out, until more come: it reads ten at once and makes room for a hundred.
+const PACKETS: usize = 12;
 
 /// Where and how to connect.
 #[derive(Debug, Clone)]
@@ -79,6 +81,7 @@ impl MqttLink {
         network.set_connection_timeout(CONNECT_TIMEOUT_S);
         network.set_tcp_nodelay(true);
         event_loop.set_network_options(network);
+        event_loop.state.events.shrink_to(PACKETS);
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let filter = Topic::down_filter(&options.device);
         let subscriber = client.clone();

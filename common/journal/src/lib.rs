@@ -2,33 +2,98 @@
 //!
 //! `journalctl -u ioc-collector IOC_DEVICE=srv-01` finds what concerns one device; the message still says all, for whoever reads along.
 //! The journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) is a datagram of `NAME=value` lines.
+//!
+//! Deliberately absent: spans. Neither program makes any, and whoever keeps a registry of them gives 32 KiB of memory to one that is empty.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// Before the names of our own fields.
 const PREFIX: &str = "IOC_";
 
-/// Logs from now on: what `IOC_LOG` asks for, or else `filter` (`target=level`, with commas). `program` is the name in the journal.
-pub fn start(program: &'static str, filter: &str) {
+/// Logs from now on: what `IOC_LOG` asks for, or else `filter` (`target=level`, with commas). `program` is the name in the journal, `now`
+/// the time as lines of standard error begin with it.
+pub fn start(program: &'static str, filter: &str, now: fn() -> String) {
     let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = wanted.or_else(|| filter.parse().ok()).unwrap_or_default();
-    let registry = tracing_subscriber::registry().with(filter);
     let journal = is_journal().then(|| Journal::open(program).ok()).flatten();
-    match journal {
-        Some(journal) => registry.with(journal).init(),
-        None => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init();
+    let to = journal.map_or(Destination::StandardError(now), Destination::Journal);
+    // Only a second start would find that somebody listens already.
+    let _ = tracing::subscriber::set_global_default(EventLog { filter, to });
+}
+
+/// Hands events on to where they are read.
+struct EventLog {
+    filter: Targets,
+    to: Destination,
+}
+
+enum Destination {
+    Journal(Journal),
+    StandardError(fn() -> String),
+}
+
+impl Subscriber for EventLog {
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        self.filter.would_enable(about.target(), about.level())
+    }
+
+    fn register_callsite(&self, about: &'static Metadata<'static>) -> Interest {
+        // The filter never changes, so that each place in the code is asked about once.
+        if self.enabled(about) { Interest::always() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.filter.iter().map(|(_, level)| level).chain(self.filter.default_level()).max()
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        match &self.to {
+            Destination::Journal(journal) => journal.write(event),
+            Destination::StandardError(now) => {
+                let _ = std::io::stderr().write_all(line(&now(), event).as_bytes());
+            }
         }
     }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// A line of standard error. What could steer a terminal is written as its number; a message may have several lines.
+fn line(now: &str, event: &Event<'_>) -> String {
+    let about = event.metadata();
+    let mut entry = EventText::default();
+    event.record(&mut entry);
+    let mut line = format!("{now} {:>5} {}: ", about.level(), about.target());
+    for c in entry.message.chars().chain(entry.others.chars()) {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line.push('\n');
+    line
 }
 
 /// Whether standard error is the journal: systemd says which device and inode that would be (systemd.exec(5), `JOURNAL_STREAM`). Whoever
@@ -53,10 +118,8 @@ impl Journal {
         socket.set_nonblocking(true)?;
         Ok(Self { socket, program })
     }
-}
 
-impl<S: Subscriber> Layer<S> for Journal {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn write(&self, event: &Event<'_>) {
         let about = event.metadata();
         let mut entry = EventText::default();
         event.record(&mut entry);
@@ -70,7 +133,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         put(&mut out, "IOC_EVENT", &entry.message);
         if self.socket.send(&out).is_err() {
             // Too long for a datagram, or the journal is away: standard error is the journal's, too.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+            let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
         }
     }
 }
@@ -153,8 +216,9 @@ mod tests {
     fn an_event_is_a_datagram_with_its_fields_and_a_message_that_says_all() {
         let (here, there) = UnixDatagram::pair().expect("a pair");
         let journal = Journal { socket: here, program: "ioc-test" };
-        let registry = tracing_subscriber::registry().with(journal);
-        tracing::subscriber::with_default(registry, || {
+        let log = EventLog { filter: "info".parse().expect("a filter"), to: Destination::Journal(journal) };
+        tracing::subscriber::with_default(log, || {
+            tracing::debug!("not asked for");
             tracing::warn!(device = %"srv-01", reason = "two\nlines", count = 7, "connection ended");
         });
         let mut bytes = [0; 1024];
@@ -170,5 +234,48 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} in {text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_says_when_how_grave_where_and_what_and_steers_no_terminal() {
+        /// Keeps the line instead of writing it.
+        struct Kept(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+        impl Subscriber for Kept {
+            fn enabled(&self, _: &Metadata<'_>) -> bool {
+                true
+            }
+            fn event(&self, event: &Event<'_>) {
+                self.0.lock().expect("no panic").push(line("2026-11-24T00:00:00.000Z", event));
+            }
+            fn new_span(&self, _: &Attributes<'_>) -> Id {
+                Id::from_u64(1)
+            }
+            fn record(&self, _: &Id, _: &Record<'_>) {}
+            fn record_follows_from(&self, _: &Id, _: &Id) {}
+            fn enter(&self, _: &Id) {}
+            fn exit(&self, _: &Id) {}
+        }
+        let lines = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+        tracing::subscriber::with_default(Kept(std::sync::Arc::clone(&lines)), || {
+            tracing::info!(target: "ioc_test", device = %"a\u{1b}[2J", said = "b", "it\nruns");
+            tracing::error!(target: "ioc_test", "no more");
+        });
+        let lines = lines.lock().expect("no panic");
+        assert_eq!(lines[0], "2026-11-24T00:00:00.000Z  INFO ioc_test: it\nruns device=a\\u{1b}[2J said=\"b\"\n");
+        assert_eq!(lines[1], "2026-11-24T00:00:00.000Z ERROR ioc_test: no more\n");
+    }
+
+    #[test]
+    fn a_filter_is_by_place_and_level() {
+        let log = |filter: &str| EventLog {
+            filter: filter.parse().expect("a filter"),
+            to: Destination::StandardError(String::new),
+        };
+        assert_eq!(log("info").max_level_hint(), Some(LevelFilter::INFO));
+        let some = log("warn,ioc_engine=debug");
+        assert_eq!(some.max_level_hint(), Some(LevelFilter::DEBUG));
+        let enabled = |target: &str, level: Level| some.filter.would_enable(target, &level);
+        assert!(enabled("ioc_engine::writer", Level::DEBUG) && !enabled("ioc_web", Level::INFO));
+        assert!(enabled("ioc_web", Level::WARN));
     }
 }
