@@ -459,6 +459,10 @@ impl Reader for SqliteReader {
         audit_stamp::last(self)
     }
 
+    fn last_audit_stamp_in_log(&self) -> Result<Option<AuditStamp>, StoreError> {
+        audit_stamp::last_in_log(self)
+    }
+
     fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {
         audit_head::all_keys(self)
     }
@@ -560,7 +564,11 @@ impl Reader for SqliteReader {
     }
 
     fn examine(&self, deep: bool) -> Vec<String> {
-        examine::examine(&self.connection, deep)
+        // On a connection of its own, which gives way to whoever commits.
+        match self.paced_connection() {
+            Ok(connection) => examine::examine(&connection, deep),
+            Err(error) => vec![error.to_string()],
+        }
     }
 
     fn chunks(&self, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {

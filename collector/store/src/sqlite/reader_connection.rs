@@ -9,6 +9,7 @@ use ioc_common::id::DeviceId;
 
 use super::file::database;
 use super::newest::NewestByDevice;
+use super::pace;
 use super::search_file::SearchFile;
 use super::value::limit_of;
 use crate::StoreError;
@@ -41,6 +42,11 @@ impl SqliteReader {
             Ok(heard.last_heard(context.get(0)?))
         })?;
         Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
+    }
+
+    /// Another connection to the same files, for a long look at all of them that gives way.
+    pub(super) fn paced_connection(&self) -> Result<Connection, StoreError> {
+        pace::giving_way(&self.path)
     }
 
     pub(super) fn all<T>(
