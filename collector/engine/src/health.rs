@@ -356,6 +356,12 @@ impl Health {
             }
         }
         self.commit_times.write(&mut text);
+        self.write_by_reason(&mut text);
+        text
+    }
+
+    /// What was refused and what never came, by their reasons.
+    fn write_by_reason(&self, text: &mut String) {
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );
@@ -366,7 +372,6 @@ impl Health {
         for (reason, count) in self.lost.lock().iter().flat_map(|lost| lost.iter()) {
             let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
-        text
     }
 }
 

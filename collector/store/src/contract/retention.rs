@@ -293,6 +293,30 @@ pub(super) fn nothing_goes_while_the_clock_is_in_doubt(open: Open<'_>, dir: &Pat
     assert_eq!(evidence(store.as_ref()).len(), 1);
 }
 
+/// A hold that is set while chunks are deleted waits for the end of that, so that none of them is deleted after it was set.
+fn no_hold_is_set_within_a_slice(store: &mut dyn Store, archive: &mut dyn crate::Archive) {
+    let writer = &mut *store;
+    std::thread::scope(|scope| {
+        let (told, done) = std::sync::mpsc::channel();
+        let mut writer = Some(writer);
+        let mut asked = || {
+            let (told, writer) = (told.clone(), writer.take().expect("asked once"));
+            scope.spawn(move || {
+                let held = Hold { until: Some(at(-1)), ..hold(77, HoldTarget::Period) };
+                writer.commit(&[Change::Hold(held)]).expect("set");
+                told.send(()).expect("told");
+            });
+            let set = done.recv_timeout(std::time::Duration::from_millis(300));
+            assert!(set.is_err(), "it was set between the question and the deletion");
+            Ok(Vec::new())
+        };
+        archive.delete_before(Tier::Hour, Timestamp::MAX, &mut asked, (Cursor::default(), 9)).expect("deletes");
+        done.recv().expect("it is set then");
+    });
+    let end = crate::retention::HoldEnd { at: at(9), by: "minh".into(), reason: "xong".into() };
+    store.commit(&[Change::HoldEnded { number: 77, end }]).expect("commits");
+}
+
 pub(super) fn numbers_go_with_evidence_and_are_held(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let mut archive = store.archive().expect("opens");
@@ -345,27 +369,7 @@ pub(super) fn numbers_go_with_evidence_and_are_held(open: Open<'_>, dir: &Path) 
     assert_eq!(evidence(store.as_ref())[0].class, RecordClass::NumbersRaw);
     archive.deletions_recorded(&[told[0].key.clone()]).expect("recorded");
     assert!(archive.deletions().expect("reads").is_empty());
-    // A hold that is set while chunks are deleted waits for the end of that, so that none of them is deleted after it was set.
-    let writer = store.as_mut();
-    std::thread::scope(|scope| {
-        let (told, done) = std::sync::mpsc::channel();
-        let mut writer = Some(writer);
-        let mut asked = || {
-            let (told, writer) = (told.clone(), writer.take().expect("asked once"));
-            scope.spawn(move || {
-                let held = Hold { until: Some(at(-1)), ..hold(77, HoldTarget::Period) };
-                writer.commit(&[Change::Hold(held)]).expect("set");
-                told.send(()).expect("told");
-            });
-            let set = done.recv_timeout(std::time::Duration::from_millis(300));
-            assert!(set.is_err(), "it was set between the question and the deletion");
-            Ok(Vec::new())
-        };
-        archive.delete_before(Tier::Hour, Timestamp::MAX, &mut asked, (Cursor::default(), 9)).expect("deletes");
-        done.recv().expect("it is set then");
-    });
-    let end = crate::retention::HoldEnd { at: at(9), by: "minh".into(), reason: "xong".into() };
-    store.commit(&[Change::HoldEnded { number: 77, end }]).expect("commits");
+    no_hold_is_set_within_a_slice(store.as_mut(), archive.as_mut());
     // What the store holds is what the archive is asked with.
     let on = [
         hold(1, HoldTarget::Device(id(1))),

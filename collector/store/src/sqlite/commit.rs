@@ -11,8 +11,8 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
 use super::audit_tree;
+use super::excess::Excess;
 use super::newest::{self, Lag, NewestByDevice, NewestChanges};
-use super::number_limit::Excess;
 use super::patience::Patience;
 use crate::audit::{AuditTip, GENESIS};
 use crate::merkle::Frontier;

@@ -27,6 +27,7 @@ mod duty;
 mod enrolment;
 mod event;
 mod examine;
+mod excess;
 mod expected_backup;
 mod fault;
 mod file;

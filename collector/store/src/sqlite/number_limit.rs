@@ -10,10 +10,10 @@ use rusqlite::{Params, Row, params};
 use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
+use super::excess::{Excess, ExcessOf};
 use super::value::{limit_of, signed};
 use super::{document_change, retention};
 use crate::document_history::CHANGES_MAX;
-use crate::retention::RecordClass;
 
 /// How often it is looked whether a document has more changes than are kept: at every so many.
 const PRUNE_EVERY: i64 = 250;
@@ -21,53 +21,6 @@ const PRUNE_EVERY: i64 = 250;
 const LOOK_MAX: usize = 500;
 /// Most things that wait for their turn; what is more is found again later.
 const WAITING_MAX: usize = 10_000;
-
-/// What has more records than are kept, and how far it was gone through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Excess {
-    of: ExcessOf,
-    /// Behind which record to go on: its time, and its key.
-    after: Option<(i64, i64)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum ExcessOf {
-    /// Events of a device beyond its newest.
-    Events { device: i64, id: DeviceId, keep: u64 },
-    /// Changes of a device's document beyond its newest.
-    Document { device: i64, name: String },
-    /// Machines that have not asked since a moment.
-    Requests { before_ms: i64 },
-}
-
-impl ExcessOf {
-    /// Whether it is about the same.
-    fn is_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Events { device: one, .. }, Self::Events { device: other, .. }) => one == other,
-            (Self::Requests { .. }, Self::Requests { .. }) => true,
-            _ => self == other,
-        }
-    }
-
-    const fn class(&self) -> RecordClass {
-        match self {
-            Self::Events { .. } => RecordClass::Events,
-            Self::Document { .. } => RecordClass::Documents,
-            Self::Requests { .. } => RecordClass::Enrolments,
-        }
-    }
-
-    fn rule(&self) -> String {
-        match self {
-            Self::Events { id, keep, .. } => format!("a device keeps its newest {keep} events; {id} had more"),
-            Self::Document { name, .. } => {
-                format!("a document keeps its newest {CHANGES_MAX} changes; {name} had more")
-            }
-            Self::Requests { .. } => "a machine that has not asked for a week waits no more".to_owned(),
-        }
-    }
-}
 
 /// Only the newest events of a device stay, and those that are held.
 pub(super) fn of_events(commit: &mut Commit<'_>, id: &DeviceId, keep: u64) -> rusqlite::Result<()> {

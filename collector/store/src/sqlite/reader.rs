@@ -14,7 +14,7 @@ use super::reader_connection::SqliteReader;
 use super::{
     account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
     document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
-    person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
+    pace, person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -565,7 +565,7 @@ impl Reader for SqliteReader {
 
     fn examine(&self, deep: bool) -> Vec<String> {
         // On a connection of its own, which gives way to whoever commits.
-        match self.paced_connection() {
+        match pace::giving_way(self.path()) {
             Ok(connection) => examine::examine(&connection, deep),
             Err(error) => vec![error.to_string()],
         }

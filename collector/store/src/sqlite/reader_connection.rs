@@ -1,6 +1,6 @@
 //! A reader's connection, and what the queries of each noun are asked through.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
@@ -9,7 +9,6 @@ use ioc_common::id::DeviceId;
 
 use super::file::database;
 use super::newest::NewestByDevice;
-use super::pace;
 use super::search_file::SearchFile;
 use super::value::limit_of;
 use crate::StoreError;
@@ -44,9 +43,9 @@ impl SqliteReader {
         Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
     }
 
-    /// Another connection to the same files, for a long look at all of them that gives way.
-    pub(super) fn paced_connection(&self) -> Result<Connection, StoreError> {
-        pace::giving_way(&self.path)
+    /// The file of the store.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn all<T>(

@@ -7,6 +7,9 @@
 use super::hold::{HeldWhen, HeldWith};
 use crate::retention::RecordClass;
 
+/// Every hold has been seen, where a condition asks which were.
+pub(super) const ALL_SEEN: &str = "9223372036854775807";
+
 /// A class's records in the database: `@` is the record.
 pub(super) struct ClassSource {
     pub(super) class: RecordClass,

@@ -10,7 +10,7 @@ use ioc_common::encoding::sha256_hex;
 use super::audit;
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::record_class::{ClassSource, source};
+use super::record_class::{ALL_SEEN, ClassSource, source};
 use super::value::{limit_of, moment, required, signed};
 use super::{document_change, document_expiry, hold};
 use crate::StoreError;
@@ -26,9 +26,6 @@ const ACTION: &str = "records.deleted";
 /// How long the holds on one record are asked in a commit, microseconds: of an incident with thousands of faults and notices they may take as
 /// long as a commit may not.
 const ASK_US: u64 = 2000;
-
-/// Every hold has been seen.
-pub(super) const ALL_SEEN: &str = "9223372036854775807";
 
 impl ClassSource {
     fn of(&self, condition: &str, alias: &str) -> String {
