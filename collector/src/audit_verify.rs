@@ -68,7 +68,7 @@ pub async fn run(runtime: &Path, authority: &Path, plan: Option<&TimestampPlan>,
     let verified = verify(runtime, &authority, &mut |_| {}).await?;
     let witnessed = if witnesses { all(runtime, "/api/v1/audit/witnesses?", "").await? } else { Vec::new() };
     let differ = witnessed.iter().filter(|one| disagrees(one)).count();
-    let stamped = stamps(runtime, plan, all_stamps).await?;
+    let stamped = stamps(runtime, plan, (verified.signed_through, all_stamps)).await?;
     let is_signed = verified.findings.is_empty() && verified.keys.is_empty();
     let sound = is_signed && stamped.findings.is_empty() && differ == 0;
     let mut out = std::io::stdout();
@@ -157,8 +157,10 @@ pub(crate) async fn verify(
 struct Stamped {
     /// How many were found good.
     good: u64,
-    /// The newest of them: the record that it speaks of, when, and who says so.
+    /// The newest of them that speaks of the log that is there: the record, when, and who says so.
     newest: Option<(u64, Timestamp, String)>,
+    /// The last record that was stamped, where the log ends before it.
+    lost: Option<u64>,
     /// Those that are not what was stamped, a line each.
     findings: Vec<String>,
     /// Why they were not checked.
@@ -166,7 +168,11 @@ struct Stamped {
 }
 
 /// Checks the newest time stamp, which speaks of the whole log before it, or all of them.
-async fn stamps(runtime: &Path, plan: Option<&TimestampPlan>, all: bool) -> anyhow::Result<Stamped> {
+async fn stamps(
+    runtime: &Path,
+    plan: Option<&TimestampPlan>,
+    (signed_through, all): (u64, bool),
+) -> anyhow::Result<Stamped> {
     let (mut found, mut cursor) = (Stamped::default(), "&newest=true".to_owned());
     if all {
         cursor.clear();
@@ -190,7 +196,11 @@ async fn stamps(runtime: &Path, plan: Option<&TimestampPlan>, all: bool) -> anyh
             match timestamp::verify(&reply, &digest, &plan.authority_file).await {
                 Ok(token) => {
                     found.good += 1;
-                    found.newest = Some((number, token.at, token.authority));
+                    if number <= signed_through {
+                        found.newest = Some((number, token.at, token.authority));
+                    } else {
+                        found.lost = Some(number);
+                    }
                 }
                 Err(StampError::Wrong(why)) => {
                     found.findings.push(format!("the time stamp of the head of record {number} is not good: {why}"));
@@ -262,8 +272,15 @@ fn as_text(verified: &Verified, stamped: &Stamped, witnessed: &[Value]) -> Strin
         let _ = writeln!(page, "{heads} signed heads agree, the newest of record {signed_through}");
         if let Some((number, at, authority)) = &stamped.newest {
             let (said, good) = (timestamp::said(*at, authority), stamped.good);
-            let _ = writeln!(page, "up to record {number} time-stamped {said}; {good} time stamps were checked");
+            let behind = signed_through.saturating_sub(*number);
+            let _ = writeln!(
+                page,
+                "up to record {number} time-stamped {said}, {behind} signed records behind it; {good} time stamps were checked"
+            );
         }
+    }
+    if let Some(lost) = stamped.lost {
+        let _ = writeln!(page, "the log was time-stamped up to record {lost}, and ends before it: its end is lost");
     }
     if let Some(why) = &stamped.unchecked {
         let _ = writeln!(page, "time stamps were not checked: {why}");
@@ -292,6 +309,8 @@ fn as_value(verified: &Verified, stamped: &Stamped, (witnessed, asked): (&[Value
         "stamps": {
             "checked": stamped.good,
             "newest": stamped.newest.as_ref().map(|(number, at, authority)| json!({ "record": number, "at": at, "authority": authority })),
+            "behind": stamped.newest.as_ref().map(|(number, ..)| verified.signed_through.saturating_sub(*number)),
+            "lost": stamped.lost,
             "findings": stamped.findings,
             "unchecked": stamped.unchecked,
         },

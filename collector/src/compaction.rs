@@ -202,21 +202,37 @@ impl CompactionTask {
         if gathers {
             return Ok(true);
         }
-        // While the clock is in doubt nobody knows how old anything is.
-        if rounds.deleting && self.health.clock().unconfirmed_ms().is_none() {
-            // What a rule that waits would delete begins before all that is there.
-            let rules = reader.retention_rules()?;
-            let keep_ms = Tier::ALL.map(|tier| {
-                let waits = config.retention.waits_until(&rules, RecordClass::of_tier(tier), now).is_some();
-                if waits { now.as_millis() } else { config.history_keep[usize::from(tier.number())].as_millis() }
-            });
-            let share_pct = self.cpu_share_pct(compactor, 0, 1);
-            if self.slices(compactor, share_pct, &mut |compactor| compactor.delete(keep_ms, now))? {
-                rounds.deleting = false;
-                self.delete_folded_rows(reader, compactor, &config, DELETE_PAUSE)?;
-            }
+        if rounds.deleting && self.delete_old(reader, compactor, &config)? {
+            rounds.deleting = false;
+            self.delete_folded_rows(reader, compactor, &config, DELETE_PAUSE)?;
         }
         Ok(false)
+    }
+
+    /// Deletes what is past its time, by the time that the engine judges by: each slice asks for it, and while the clock is in doubt nobody knows
+    /// how old anything is. Whether all of it was done.
+    fn delete_old(
+        &self,
+        reader: &dyn Reader,
+        compactor: &mut Compactor<'_>,
+        config: &Config,
+    ) -> Result<bool, StoreError> {
+        let Some(judged) = self.health.judged_now() else { return Ok(false) };
+        // What a rule that waits would delete begins before all that is there.
+        let rules = reader.retention_rules()?;
+        let keep_ms = Tier::ALL.map(|tier| {
+            let waits = config.retention.waits_until(&rules, RecordClass::of_tier(tier), judged).is_some();
+            if waits { judged.as_millis() } else { config.history_keep[usize::from(tier.number())].as_millis() }
+        });
+        let (share_pct, mut in_doubt) = (self.cpu_share_pct(compactor, 0, 1), false);
+        let ended = self.slices(compactor, share_pct, &mut |compactor| match self.health.judged_now() {
+            Some(now) => compactor.delete(keep_ms, now.min(judged)),
+            None => {
+                in_doubt = true;
+                Ok(CompactionProgress::Done)
+            }
+        })?;
+        Ok(ended && !in_doubt)
     }
 
     /// How much of a core it takes, percent: its configured share, or more when it is behind.

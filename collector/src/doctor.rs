@@ -14,6 +14,7 @@ use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
+use crate::timestamp::StampError;
 use ioc_engine::config::{Channel, Config, TimestampPlan};
 use ioc_engine::open_files::FEW_FILES;
 
@@ -111,6 +112,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         all.push(channel_server(channel).about("a channel"));
     }
     all.push(backups(config).about("backups"));
+    all.push(openssl(config.timestamp.is_some(), crate::timestamp::openssl().await).about("openssl"));
     if let Some(plan) = &config.timestamp {
         all.push(time_stamps(plan).await.about("time stamps"));
     }
@@ -258,6 +260,18 @@ fn backups(config: &Config) -> Finding {
     }
 }
 
+/// Whether time stamps can be made and checked on this machine.
+fn openssl(is_needed: bool, version: Result<String, StampError>) -> Finding {
+    let mend = "apt install openssl (dnf install openssl)";
+    match version {
+        Ok(version) => Finding::good(format!("time stamps (RFC 3161) are checked by {version}")),
+        Err(error) if is_needed => {
+            Finding::broken(format!("[timestamp] is set, and no time stamp can be made or checked: {error}"), mend)
+        }
+        Err(error) => Finding::look(format!("time stamps (RFC 3161) cannot be checked on this machine: {error}"), mend),
+    }
+}
+
 /// Whether the authority of time stamps is asked and checked from here. It is not asked now.
 async fn time_stamps(plan: &TimestampPlan) -> Finding {
     match crate::timestamp::is_ready(plan).await {
@@ -358,6 +372,16 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_openssl_is_missing_is_said_and_is_a_fault_where_stamps_are_wanted() {
+        let missing = || Err(StampError::Local("openssl: not found; mend: install the package openssl".to_owned()));
+        for (is_needed, verdict) in [(true, Verdict::Broken), (false, Verdict::Look)] {
+            let found = openssl(is_needed, missing());
+            assert!(found.verdict == verdict && found.mend.contains("openssl"), "{found:?}");
+        }
+        assert_eq!(openssl(true, Ok("OpenSSL 3".to_owned())).verdict, Verdict::Good);
+    }
 
     #[test]
     fn what_is_wrong_comes_with_a_mend() {

@@ -33,8 +33,13 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
     loop {
         sleep_until(due_ms).await;
         let Some(taken) = reader.take() else { return };
+        let data = data.clone();
         let task = tokio::task::spawn_blocking(move || {
             let found = caught(|| taken.examine(full));
+            // What the log kept for as long as it was looked at would be put into its place by the next commit.
+            if full && let Err(error) = ioc_store::settle_log(&data) {
+                tracing::warn!(%error, "the write-ahead log is left to the next commits");
+            }
             (taken, found)
         });
         let (taken, found) = match task.await {

@@ -16,7 +16,7 @@ use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::records_count::{ClassCount, RecordsCount};
 use ioc_engine::writer::EngineHandle;
-use ioc_store::retention::{COUNTED_MAX, Counted, Hold, HoldTarget, RecordClass, RetentionRule};
+use ioc_store::retention::{COUNTED_MAX, Counted, Hold, HoldTarget, LOOKED_MAX, RecordClass, RetentionRule};
 use ioc_store::{Reader, StoreError};
 
 use crate::panics::caught;
@@ -147,7 +147,7 @@ impl CountTask {
                 *by_hold.entry(hold).or_insert(0) += of_hold;
             }
             let whole = slice.next.is_none();
-            if whole || seen >= COUNTED_MAX {
+            if whole || is_enough(seen, before.map(|_| going)) {
                 count.held = Some(Counted { count: held, whole });
                 count.going = before.map(|_| Counted { count: going, whole });
                 return Ok(Some((count, by_hold)));
@@ -184,5 +184,23 @@ impl CountTask {
         let gone = self.engine.gone();
         let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
         !self.engine.is_gone()
+    }
+}
+
+/// Whether so many records were looked at that it is said how far that was. Whoever is told what will go is told a number, also where the first
+/// that go lie behind many that are held.
+fn is_enough(seen: u64, going: Option<u64>) -> bool {
+    seen >= LOOKED_MAX || (seen >= COUNTED_MAX && going != Some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_go_is_looked_for_behind_as_many_as_are_held() {
+        assert!(!is_enough(COUNTED_MAX - 1, Some(9)) && is_enough(COUNTED_MAX, Some(9)), "so many, and more");
+        assert!(!is_enough(COUNTED_MAX, Some(0)) && is_enough(LOOKED_MAX, Some(0)), "none yet");
+        assert!(is_enough(COUNTED_MAX, None), "nothing of it ever goes");
     }
 }

@@ -130,10 +130,8 @@ impl RetentionTask {
     /// One turn; gives where the next one begins, none when the class is done.
     fn turn(&self, class: RecordClass, after: Cursor, limit: &mut usize) -> Result<Option<Cursor>, RetentionError> {
         // While the clock is in doubt nobody knows how old anything is.
-        if self.health.clock().unconfirmed_ms().is_some() {
-            return Ok(None);
-        }
-        let (config, now) = (Arc::clone(&self.config.borrow()), clock::now());
+        let Some(now) = self.health.judged_now() else { return Ok(None) };
+        let config = Arc::clone(&self.config.borrow());
         // Those of requests go as they expire.
         let rule = config.retention.of(class).filter(|rule| rule.class != RecordClass::Enrolments);
         let Some((rule, keep)) = rule.and_then(|rule| Some((rule, rule.keep?))) else { return Ok(None) };

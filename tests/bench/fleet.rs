@@ -1,5 +1,6 @@
 //! A fleet at its ordinary pace: what it costs the collector, and how soon a person hears of a fault meanwhile.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -90,6 +91,8 @@ pub(crate) struct Pace {
     pub(crate) time: Duration,
     /// `history.fold`, where it is not as shipped.
     pub(crate) fold: Option<Span>,
+    /// Measured once more while backups are made, one after the other.
+    pub(crate) backup: bool,
 }
 
 /// What a fleet of each of these sizes costs at the pace at which people run it.
@@ -108,9 +111,11 @@ pub(crate) async fn whole_fleets(figures: &mut Figures, sizes: &[usize], pace: P
     Ok(())
 }
 
-async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }: Pace) -> anyhow::Result<()> {
+async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyhow::Result<()> {
+    let Pace { time, fold, backup } = pace;
     let history = fold.map_or(String::new(), |every| format!("[history]\nfold = \"{every}\"\n"));
-    let mut rig = Rig::new(&history);
+    let archives = tempfile::tempdir()?;
+    let mut rig = Rig::new(&if backup { history + &backup_table(archives.path()) } else { history });
     // All of it comes from this machine at once, which a real fleet does not.
     let more = format!(
         "[ingest]\nconnections_max = {}\nnewcomers_per_address_max = 8192\nnewcomers_per_network_max = 8192\n",
@@ -153,6 +158,7 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
     let folded = if fold.is_some() { ", folding included" } else { "" };
     let what = |what: &str| format!("{devices} devices: {what}");
     println!("  {}", totals.line());
+    let with_backup = if backup { Some(beside_backups(&rig, &totals, time).await?) } else { None };
     // One after the other: two processors are not enough for both.
     stop.store(true, Relaxed);
     running.abort();
@@ -177,6 +183,17 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
         Figure::new(what("memory, the most"), memory, "MiB").most_of(goals.memory_mib),
         Figure::new(what("the simulator's CPU"), own / seconds * 100.0, "% of a core"),
     ])?;
+    if let Some((with, made)) = with_backup {
+        let p99 = |of: &Distribution, name: &str| Figure::new(what(name), millis(of.percentile(0.99)), "ms");
+        figures.say([
+            Figure::new(what("backups made meanwhile"), made as f64, ""),
+            Figure::new(what("a commit, p99, without a backup"), after.commit_p99_ms(&before), "ms"),
+            Figure::new(what("a commit, p99, while backups are made"), with.commit_p99_ms(&after), "ms")
+                .most(BACKUP_MS),
+            p99(&acknowledged, "acknowledged, p99, without a backup"),
+            p99(&with.acknowledged.since(&after.acknowledged), "acknowledged, p99, while backups are made"),
+        ])?;
+    }
     println!(
         "  CPU: user and system of all threads, those that have ended too. Written: write_bytes of /proc/PID/io, pages made dirty in the {} s, \
          whether they have reached the disk or not; nothing is waited for. Write calls: wchar, sockets included",
@@ -187,6 +204,25 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }:
         println!("  {broken} connections broke meanwhile: the figures are not those of a calm fleet");
     }
     Ok(())
+}
+
+/// A commit should wait for a backup no longer than this, milliseconds.
+const BACKUP_MS: f64 = 100.0;
+
+/// Backups in a directory, at the pace that is shipped.
+fn backup_table(to: &std::path::Path) -> String {
+    format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\n")
+}
+
+/// What had been counted once backups were made for a while, one after the other, and how many those were.
+async fn beside_backups(rig: &Rig, totals: &Totals, time: Duration) -> anyhow::Result<(Moment, u64)> {
+    let (began, mut made) = (Instant::now(), 0);
+    // One that is not over when the time is counts, too: what is measured has a backup beside it to its end.
+    while made == 0 || began.elapsed() < time {
+        rig.post("/api/v1/backups", serde_json::json!({ "what": "backup" })).await.context("a backup")?;
+        made += 1;
+    }
+    Ok((Moment::of(rig, totals).await?, made))
 }
 
 /// Mosquitto's CPU for each report of the same fleet at the same pace, microseconds.
@@ -228,6 +264,8 @@ struct Moment {
     written: Written,
     reports: f64,
     commits: f64,
+    /// How many commits took no longer than so many milliseconds, by these.
+    commit_times: Vec<(f64, f64)>,
     acknowledged: Distribution,
     broken: u64,
 }
@@ -243,10 +281,32 @@ impl Moment {
             written: measure::written(rig.pid()),
             reports: of("ioc_reports_total")?,
             commits: of("ioc_commits_total")?,
+            commit_times: commit_times(&metrics),
             acknowledged: totals.latencies(),
             broken: totals.broken.load(Relaxed),
         })
     }
+}
+
+impl Moment {
+    /// The bound below which 99 of 100 commits since an earlier moment were, milliseconds.
+    fn commit_p99_ms(&self, earlier: &Self) -> f64 {
+        let since = self.commit_times.iter().zip(&earlier.commit_times).map(|(now, then)| (now.0, now.1 - then.1));
+        let since: Vec<(f64, f64)> = since.collect();
+        let wanted = since.last().map_or(0.0, |(_, all)| all * 0.99);
+        since.into_iter().find(|(_, count)| *count >= wanted).map_or(f64::INFINITY, |(bound_ms, _)| bound_ms)
+    }
+}
+
+/// How long commits took, by their bounds in milliseconds, the least first.
+fn commit_times(metrics: &BTreeMap<String, f64>) -> Vec<(f64, f64)> {
+    let bound = |name: &str| {
+        let bound = name.strip_prefix("ioc_commit_duration_seconds_bucket{le=\"")?.strip_suffix("\"}")?;
+        Some(if bound == "+Inf" { f64::INFINITY } else { bound.parse::<f64>().ok()? * 1000.0 })
+    };
+    let mut found: Vec<(f64, f64)> = metrics.iter().filter_map(|(name, count)| Some((bound(name)?, *count))).collect();
+    found.sort_by(|one, other| one.0.total_cmp(&other.0));
+    found
 }
 
 pub(crate) fn millis(time: Duration) -> f64 {

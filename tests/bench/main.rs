@@ -74,6 +74,9 @@ enum Bench {
         /// Folds history so often (`history.fold`), such as 30s, so that folding is in what is measured; it takes at least 120 seconds.
         #[arg(long, value_name = "TIME")]
         fold: Option<Span>,
+        /// Measures once more while backups are made, one after the other, and says what commits and acknowledgements wait for them.
+        #[arg(long)]
+        backup: bool,
     },
     /// From a sample that crosses a limit to the webhook received, while a fleet reports.
     Notice {
@@ -226,10 +229,10 @@ async fn main() -> anyhow::Result<()> {
         }
         Bench::Entrance { machines, sign_ins } => entrance::run(&mut figures, machines, sign_ins).await,
         Bench::Idle { connections } => ingest::idle(&mut figures, connections).await,
-        Bench::Fleet { devices, seconds, fold } => {
+        Bench::Fleet { devices, seconds, fold, backup } => {
             let time = Duration::from_secs(seconds);
             let time = if fold.is_some() { time.max(FOLDING) } else { time };
-            fleet::whole_fleets(&mut figures, &devices, Pace { time, fold }).await
+            fleet::whole_fleets(&mut figures, &devices, Pace { time, fold, backup }).await
         }
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
         Bench::History { days, devices } => history::run(&mut figures, days, devices).await,

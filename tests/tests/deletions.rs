@@ -66,6 +66,7 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sqlite/record_class.rs", "event", AsksHolds),
     ("sqlite/record_class.rs", "fault", AsksHolds),
     ("sqlite/record_class.rs", "incident", AsksHolds),
+    ("sqlite/record_class.rs", "incident_device", AsksHolds),
     ("sqlite/record_class.rs", "outbox", AsksHolds),
     ("sqlite/record_class.rs", "request", AsksHolds),
     ("sqlite/record_class.rs", "step", AsksHolds),

@@ -10,6 +10,7 @@ use ioc_common::report::LossReason;
 use ioc_judge::Text;
 
 use crate::backup::BackupBoard;
+use crate::commit_times::CommitTimes;
 use crate::open_files::{self, OpenFiles};
 use crate::records_count::RecordsBoard;
 
@@ -54,6 +55,8 @@ pub struct Health {
     pub commits: AtomicU64,
     /// Time spent committing, microseconds.
     pub commit_us: AtomicU64,
+    /// How many commits took how long.
+    pub commit_times: CommitTimes,
     /// Time spent judging, microseconds.
     pub judge_us: AtomicU64,
     /// Inputs that wait for the engine.
@@ -80,6 +83,8 @@ pub struct Health {
     store_losses: Mutex<Vec<Text>>,
     integrity_check: Mutex<Option<IntegrityCheck>>,
     clock: Mutex<ClockState>,
+    /// The time that the engine judged by last, and the boot clock then, milliseconds.
+    judged: Mutex<Option<(Timestamp, u64)>>,
     open_files: OnceLock<OpenFiles>,
     /// How the collector's own backups stand.
     pub backups: BackupBoard,
@@ -229,6 +234,22 @@ impl Health {
         }
     }
 
+    /// Tells by which time the engine judges, once it has compared its clocks.
+    pub fn set_judged(&self, now: Timestamp) {
+        if let Ok(mut judged) = self.judged.lock() {
+            *judged = Some((now, clock::boottime_ms()));
+        }
+    }
+
+    /// The time for whoever deletes by age: that which the engine judged by last, and what passed since on the boot clock, which nobody sets. None
+    /// before it has compared its clocks, and while they are in doubt: nobody knows then how old anything is.
+    #[must_use]
+    pub fn judged_now(&self) -> Option<Timestamp> {
+        let (at, boot_ms) = *self.judged.lock().ok()?.as_ref()?;
+        let passed_ms = i64::try_from(clock::boottime_ms().saturating_sub(boot_ms)).ok()?;
+        self.clock().unconfirmed_ms().is_none().then(|| at.plus_millis(passed_ms))
+    }
+
     /// What is wrong with the machine's clock.
     #[must_use]
     pub fn clock(&self) -> ClockState {
@@ -334,6 +355,13 @@ impl Health {
                 put("ioc_open_files", "gauge", "Files that are open.", open as f64);
             }
         }
+        self.commit_times.write(&mut text);
+        self.write_by_reason(&mut text);
+        text
+    }
+
+    /// What was refused and what never came, by their reasons.
+    fn write_by_reason(&self, text: &mut String) {
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );
@@ -344,7 +372,6 @@ impl Health {
         for (reason, count) in self.lost.lock().iter().flat_map(|lost| lost.iter()) {
             let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
-        text
     }
 }
 

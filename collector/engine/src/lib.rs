@@ -10,6 +10,7 @@ pub mod alert;
 pub mod audit_action;
 pub mod backup;
 pub mod command;
+pub mod commit_times;
 pub mod config;
 pub mod connection_limit;
 pub mod expected_backup;

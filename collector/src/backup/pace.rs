@@ -12,6 +12,9 @@ const AHEAD_MAX_US: u64 = 20_000;
 /// The longest sleep: the word to stop is heard in between.
 const NAP: Duration = Duration::from_millis(200);
 
+/// MiB a second that no disk has.
+const UNBOUNDED_MIB: u64 = 1 << 30;
+
 /// The collector stops.
 #[derive(Debug, thiserror::Error)]
 #[error("the collector stops")]
@@ -40,7 +43,12 @@ impl Pace {
 
     /// As fast as it goes.
     pub(super) fn unbounded() -> Self {
-        Self::new(1 << 30, &Arc::default())
+        Self::new(UNBOUNDED_MIB, &Arc::default())
+    }
+
+    /// Whether others work beside it.
+    pub(super) const fn is_bounded(&self) -> bool {
+        self.max < UNBOUNDED_MIB << 20
     }
 
     /// How many bytes were passed so far, shared.

@@ -37,7 +37,8 @@ pub(super) fn unpack(
         return Err(BackupError::Differs(what));
     }
     // Every page, every checksum, and the chain of the audit log from its first record.
-    if let Some(finding) = ioc_store::examine(to, true)?.into_iter().next() {
+    let found = if terms.pace.is_bounded() { ioc_store::examine_beside(to)? } else { ioc_store::examine(to, true)? };
+    if let Some(finding) = found.into_iter().next() {
         return Err(BackupError::Differs(finding));
     }
     sync_tree(to)?;

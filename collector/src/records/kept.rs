@@ -25,7 +25,8 @@ pub async fn retention(runtime: &Path, language: Language, as_json: bool) -> any
     for one in all.as_array().into_iter().flatten() {
         let keep = one["keep_s"].as_u64().map_or_else(|| "kept for good".to_owned(), |s| format!("kept {}", span(s)));
         let none = if one["counted_at"].is_null() { "not counted yet" } else { "none kept yet" };
-        let count = one["count"].as_u64().map_or_else(|| none.to_owned(), |count| format!("{count} records"));
+        let more = if one["count_whole"] == false { "more than " } else { "" };
+        let count = one["count"].as_u64().map_or_else(|| none.to_owned(), |count| format!("{more}{count} records"));
         let oldest = one["oldest"].as_str().map_or_else(String::new, |at| format!(" since {at}"));
         let last = one["last"]["at"].as_str().map_or_else(
             || "nothing deleted".to_owned(),

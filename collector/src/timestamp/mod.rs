@@ -17,7 +17,7 @@ use ioc_engine::config::TimestampPlan;
 use ioc_engine::http::{self, Request, SendError};
 
 use program::Against;
-pub(crate) use program::Scratch;
+pub(crate) use program::{Scratch, version as openssl};
 pub(crate) use token::Token;
 
 /// By how much the authority's clock and ours may differ, milliseconds.

@@ -70,6 +70,15 @@ async fn run(arguments: &[&OsStr]) -> Result<Output, StampError> {
     output.map_err(|error| local(format!("{error}; mend: install the package openssl")))
 }
 
+/// Whether it is installed, and what it calls itself.
+///
+/// # Errors
+/// [`StampError::Local`] when it cannot be started.
+pub(crate) async fn version() -> Result<String, StampError> {
+    let output = run(&[OsStr::new("version")]).await?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// What it said of what went wrong, in a line.
 fn complaint(output: &Output) -> String {
     let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).join("\n");

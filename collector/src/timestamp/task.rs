@@ -43,7 +43,7 @@ pub(crate) async fn run(engine: EngineHandle, reader: Box<dyn Reader>, config: w
     let runtime = runtime::Handle::current();
     let work = move || {
         let mut watch = TaskWatch::new(BackgroundTask::TimeStamps, engine.clone());
-        let mut task = StampTask { engine, reader, config, runtime: runtime.clone(), stamped: None };
+        let mut task = StampTask { engine, reader, config, runtime: runtime.clone(), stamped: None, lost_told: false };
         let (mut failures, mut pause) = (0_u32, LOOK);
         while task.sleep(pause) {
             pause = LOOK;
@@ -97,6 +97,8 @@ struct StampTask {
     runtime: runtime::Handle,
     /// When the last one was kept since the start: boot clock, milliseconds, and our own time.
     stamped: Option<(u64, Timestamp)>,
+    /// That the log lost what was stamped was said since the start.
+    lost_told: bool,
 }
 
 impl StampTask {
@@ -124,7 +126,7 @@ impl StampTask {
     }
 
     /// The head that is to be stamped now.
-    fn due(&self, plan: &TimestampPlan) -> Result<Option<AuditHead>, StoreError> {
+    fn due(&mut self, plan: &TimestampPlan) -> Result<Option<AuditHead>, StoreError> {
         let every_ms = plan.every.as_millis();
         let now = clock::now();
         let zone = self.config.borrow().timezone.clone();
@@ -139,11 +141,31 @@ impl StampTask {
             }
         }
         let Some(head) = self.reader.last_audit_head_in_log()? else { return Ok(None) };
-        let Some(last) = self.reader.last_audit_stamp()? else { return Ok(Some(head)) };
+        // Of the log that is there: one that lost its end goes on below what was stamped of it, and is stamped from there.
+        let last = self.reader.last_audit_stamp_in_log()?;
+        if let Some(lost) = self.lost_stamp(last.as_ref())? {
+            tracing::error!(
+                stamped = lost,
+                signed = head.number,
+                "the audit log ends before what was time-stamped of it; what is there now is stamped anew"
+            );
+        }
+        let Some(last) = last else { return Ok(Some(head)) };
         // By the authority's clock, before this process stamped any.
         let rests =
             self.stamped.is_none() && (0..every_ms).contains(&now.millis_since(last.at)) && day(last.at) == day(now);
         Ok(Some(head).filter(|head| head.number > last.number && !rests))
+    }
+
+    /// The record that was stamped last, where the log has lost it: told once.
+    fn lost_stamp(&mut self, in_log: Option<&AuditStamp>) -> Result<Option<u64>, StoreError> {
+        if self.lost_told {
+            return Ok(None);
+        }
+        let newest = self.reader.last_audit_stamp()?.map(|stamp| stamp.number);
+        let lost = newest.filter(|number| in_log.is_none_or(|stamp| *number > stamp.number));
+        self.lost_told = lost.is_some();
+        Ok(lost)
     }
 
     /// Sleeps. False when the engine has ended.

@@ -149,6 +149,9 @@ impl PartKind {
     }
 }
 
+/// Says which holds on numbers are in force.
+pub type HoldsAsked<'a> = &'a mut dyn FnMut() -> Result<Vec<NumbersHold>, StoreError>;
+
 /// The one writer of folded history.
 ///
 /// # Errors
@@ -183,12 +186,13 @@ pub trait Archive: Send {
     fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError>;
 
     /// Looks at chunks of a tier that end before a moment, behind a place and at most `limit` of them, and deletes those that nothing holds.
-    /// What it deletes is told by [`Self::deletions`] until the store has it.
+    /// What it deletes is told by [`Self::deletions`] until the store has it. `holds` is asked within it: no hold is set from then on until it
+    /// returns.
     fn delete_before(
         &mut self,
         tier: Tier,
         before: Timestamp,
-        holds: &[NumbersHold],
+        holds: HoldsAsked<'_>,
         range: (Cursor, usize),
     ) -> Result<DeletedSlice, StoreError>;
 

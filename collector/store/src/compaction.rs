@@ -431,10 +431,10 @@ impl<'s> Compactor<'s> {
             self.deleting = 0;
             return Ok(CompactionProgress::Done);
         };
-        // Asked anew for each slice: a hold that is set meanwhile holds from the next one on.
-        let holds = self.reader.numbers_holds()?;
-        let place = (self.delete_after, SLICE_DELETED);
-        let slice = self.archive.delete_before(tier, now.plus_millis(-keep_ms), &holds, place)?;
+        // Asked anew for each slice, within its deletion.
+        let (reader, place) = (self.reader, (self.delete_after, SLICE_DELETED));
+        let slice =
+            self.archive.delete_before(tier, now.plus_millis(-keep_ms), &mut || reader.numbers_holds(), place)?;
         self.delete_after = slice.cursor;
         if slice.seen < SLICE_DELETED {
             self.deleting += 1;

@@ -51,7 +51,8 @@ pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{
-    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, PartKind, RemovedHistory, StoredChunk,
+    StoredChunks,
 };
 pub use asset::{
     Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetRow, AssetState, AssetValue,
@@ -60,8 +61,8 @@ pub use asset::{
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{
-    FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, put_aside, recover, settle_log, size,
-    sums, version,
+    FILES, copy, examine, examine_beside, hold, id, is_there, mark_copy, missing_store, open, put_aside, recover,
+    settle_log, size, sums, version,
 };
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;

@@ -369,6 +369,9 @@ pub trait Reader: Send {
     /// What it said of the newest head that it was asked about.
     fn last_audit_stamp(&self) -> Result<Option<audit::AuditStamp>, StoreError>;
 
+    /// What it said of the newest stamped head whose record is in the log. It is an older one than the newest where the log lost its end.
+    fn last_audit_stamp_in_log(&self) -> Result<Option<audit::AuditStamp>, StoreError>;
+
     /// The keys that signed them, in the order in which they were first used.
     fn audit_keys(&self) -> Result<Vec<audit::AuditKey>, StoreError>;
 

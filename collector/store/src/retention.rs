@@ -13,8 +13,11 @@ use crate::history::Tier;
 /// What an incident's hold keeps of its devices' events, faults and numbers before it was opened and after it was closed, milliseconds: a
 /// day.
 pub const AROUND_INCIDENT_MS: i64 = 86_400_000;
-/// Records that are looked at, at most, when it is counted how much a hold keeps: more than that is said to be "at least".
+/// Records that are counted, at most, when it is told how many there are of a class, and that are looked at when it is counted how much a hold
+/// keeps and how many will go: it is said to be "more than" or "at least" that.
 pub const COUNTED_MAX: u64 = 200_000;
+/// Records that are looked at, at most, to find the first ones that will go, behind as many as are held.
+pub const LOOKED_MAX: u64 = 10 * COUNTED_MAX;
 /// Longest reason, characters.
 pub const REASON_MAX_CHARS: usize = 500;
 /// Longest name of a person, characters.
@@ -41,8 +44,12 @@ pub enum RecordClass {
     Notices,
     /// The audit log: what people did, signing in included.
     Audit,
-    /// Reports that were issued.
+    /// Reports that were issued, and what people wrote into those that are not yet.
     Reports,
+    /// What people attested, of backups and of machines without an agent, with the files that show it.
+    Attestations,
+    /// Tables that were taken into the asset register, and what each changed.
+    AssetImports,
     /// What surveys found on devices, and how it changed.
     Documents,
     /// Machines that asked to come in.
@@ -51,7 +58,7 @@ pub enum RecordClass {
 
 impl RecordClass {
     /// All of them, in the order in which people read them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NumbersRaw,
         Self::NumbersFiveMinutes,
         Self::NumbersHour,
@@ -61,6 +68,8 @@ impl RecordClass {
         Self::Notices,
         Self::Audit,
         Self::Reports,
+        Self::Attestations,
+        Self::AssetImports,
         Self::Documents,
         Self::Enrolments,
     ];
@@ -78,6 +87,8 @@ impl RecordClass {
             Self::Notices => "notices",
             Self::Audit => "audit",
             Self::Reports => "reports",
+            Self::Attestations => "attestations",
+            Self::AssetImports => "asset-imports",
             Self::Documents => "documents",
             Self::Enrolments => "enrolments",
         }
@@ -102,6 +113,8 @@ impl RecordClass {
             | Self::Notices
             | Self::Audit
             | Self::Reports
+            | Self::Attestations
+            | Self::AssetImports
             | Self::Documents
             | Self::Enrolments => None,
         }
@@ -228,8 +241,8 @@ pub struct Counted {
 /// How much there is of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassSize {
-    /// How many records, or chunks of numbers.
-    pub count: u64,
+    /// How many records, or chunks of numbers, counted up to [`COUNTED_MAX`].
+    pub count: Counted,
     /// The moment of the oldest.
     pub oldest: Option<Timestamp>,
 }
@@ -281,7 +294,7 @@ pub struct Expiry {
     pub before: Timestamp,
     /// Which, each with the SHA-256 of its line, hex: one that has changed since is left, and what follows it.
     pub records: Vec<(i64, String)>,
-    /// The newest hold that whoever chose them had seen: one on a person that is newer keeps all changes of documents.
+    /// The newest hold that whoever chose them had seen, before they looked: where one in force is newer, nothing of this is deleted.
     pub holds_seen: u64,
     /// When this is, for the evidence.
     pub at: Timestamp,

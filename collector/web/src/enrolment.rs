@@ -18,10 +18,11 @@ use crate::api_types::{self, all, names};
 use crate::app::App;
 use crate::device::inventory::device_of;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, show_again};
+use crate::page::{PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit;
+use crate::refusal;
 use crate::server::Peer;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
@@ -379,6 +380,10 @@ impl EnrolmentPage {
         request.reasons.iter().any(|reason| *reason != ApprovalReason::Asked)
     }
 
+    fn fault(&self, fault: &LineFault) -> String {
+        refusal::text_of_fault(&self.page_context, &fault.fault)
+    }
+
     fn is_usable(&self, token: &TokenRecord) -> bool {
         token.refusal(self.page_context.now).is_none()
     }
@@ -413,7 +418,7 @@ async fn show_page(app: &App, page_context: PageContext, form: EnrolmentForm, do
             let refused = done.error.is_some() || !done.faults.is_empty();
             Ok(show_again(&EnrolmentPage { page_context, collisions, requests, tokens, form, done }, refused))
         }
-        Err(problem) => Err(Failure::new(page_context, problem)),
+        Err(problem) => Err(refusal::failure(page_context, &problem)),
     }
 }
 
@@ -444,7 +449,8 @@ pub(crate) async fn act(
         Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolmentForm::initial(), done).await,
         Ok(Some(done)) => show_page(&app, page_context, form.for_correction(action), done).await,
         Err(problem) => {
-            let done = EnrolmentResult { error: Some(problem.detail().to_owned()), ..EnrolmentResult::default() };
+            let error = Some(refusal::text_of(&page_context, &problem));
+            let done = EnrolmentResult { error, ..EnrolmentResult::default() };
             show_page(&app, page_context, form.for_correction(action), done).await
         }
     }

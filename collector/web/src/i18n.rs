@@ -218,6 +218,7 @@ mod tests {
                 "person-word-",
                 "person-data-not-older",
                 "person-notice-",
+                "refusal-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

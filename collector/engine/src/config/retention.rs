@@ -100,7 +100,11 @@ const fn floor(class: RecordClass) -> Span {
         | RecordClass::Enrolments => Span::secs(0),
         RecordClass::Events | RecordClass::Faults | RecordClass::Documents => THREE_MONTHS,
         RecordClass::Notices => YEAR,
-        RecordClass::Incidents | RecordClass::Audit | RecordClass::Reports => FIVE_YEARS,
+        RecordClass::Incidents
+        | RecordClass::Audit
+        | RecordClass::Reports
+        | RecordClass::Attestations
+        | RecordClass::AssetImports => FIVE_YEARS,
     }
 }
 
@@ -138,8 +142,16 @@ fn source_of(class: RecordClass) -> Text {
             "Decision 1043 article 6.3; 5 years. This version deletes none: the chain and its Merkle tree are checked from the first record on. Signing in is part of it.",
         ),
         RecordClass::Reports => (
-            "Luật Lưu trữ 33/2024; Thông tư 10/2022/TT-BNV: báo cáo đã phát hành không tự xoá.",
-            "Law on Archives 33/2024; Circular 10/2022/TT-BNV: reports that were issued are never deleted by themselves.",
+            "Luật Lưu trữ 33/2024; Thông tư 10/2022/TT-BNV: báo cáo đã phát hành không tự xoá; phần người viết cho báo cáo chưa phát hành cũng giữ lại.",
+            "Law on Archives 33/2024; Circular 10/2022/TT-BNV: reports that were issued are never deleted by themselves, nor what was written for those that are not yet.",
+        ),
+        RecordClass::Attestations => (
+            "Quyết định 1043 điều 7.1, 7.2 (chứng minh sao lưu, phục hồi); Nghị định 331/2026 điều 10.6 (hồ sơ phải lưu, không nêu thời hạn). Phiên bản này không xoá lời nào, tệp nào.",
+            "Decision 1043 articles 7.1, 7.2 (proof of backup and restore); Decree 331/2026 article 10.6 (files are kept, no span is named). This version deletes none, nor their files.",
+        ),
+        RecordClass::AssetImports => (
+            "Quyết định 1043 điều 6.1, 9.1 (sổ tài sản, phần mềm); Nghị định 331/2026 điều 10.6: giữ để biết ai đổi gì và hoàn tác được. Phiên bản này không xoá bảng nào.",
+            "Decision 1043 articles 6.1, 9.1 (registers); Decree 331/2026 article 10.6: kept to know who changed what, and to undo it. This version deletes none.",
         ),
         RecordClass::Documents => (
             "Quyết định 1043 điều 6.3; TCVN 14423:2026, tối thiểu như nhật ký thiết bị. Hết hạn thì không xem lại được máy trước lúc ấy; nhiều nhất 50.000 thay đổi mỗi kết quả khảo sát.",
@@ -245,7 +257,7 @@ pub(super) fn parse(source: &Source, numbers: [Span; 3]) -> Result<Retention, Co
                 classes.push(fixed(class, Some(numbers[2]), ClassEnd::Delete));
                 continue;
             }
-            RecordClass::Audit | RecordClass::Reports => {
+            RecordClass::Audit | RecordClass::Reports | RecordClass::Attestations | RecordClass::AssetImports => {
                 classes.push(fixed(class, None, ClassEnd::Never));
                 continue;
             }
@@ -345,7 +357,8 @@ mod tests {
             assert!(!rule.source().vi.is_empty() && !rule.source().en.is_empty());
         }
         let never = |class| shipped.of(class).is_some_and(|rule| rule.keep.is_none());
-        assert!(never(RecordClass::Audit) && never(RecordClass::Reports));
+        let kept = [RecordClass::Audit, RecordClass::Reports, RecordClass::Attestations, RecordClass::AssetImports];
+        assert!(kept.into_iter().all(never));
     }
 
     #[test]

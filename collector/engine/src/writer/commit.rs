@@ -43,7 +43,9 @@ impl Engine {
                 Self::log_uncommitted(&batch);
                 return false;
             }
-            self.health.commit_us.fetch_add(clock::boottime_us().saturating_sub(started_us), Relaxed);
+            let took_us = clock::boottime_us().saturating_sub(started_us);
+            self.health.commit_us.fetch_add(took_us, Relaxed);
+            self.health.commit_times.count(took_us);
             self.health.commits.fetch_add(1, Relaxed);
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);

@@ -1,13 +1,13 @@
 //! Legal holds, and records that are past their time: who may end what, and by which rule what goes (article 6.3). What a hold keeps is asked
-//! again in the very commit that deletes, but of numbers, where it is asked before each slice; here stands who sets and ends one.
+//! again in the very commit that deletes, and of numbers within each slice of their deletion; here stands who sets and ends one.
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_judge::{Input, Severity, Text};
 use ioc_store::Change;
 use ioc_store::retention::{
-    Counted, DeletedNumbers, Expiry, Hold, HoldEnd, HoldTarget, PERSON_MAX_CHARS, PERSON_MIN_CHARS, REASON_MAX_CHARS,
-    RecordClass, RetentionRule,
+    Counted, DeletedNumbers, Expiry, Hold, HoldEnd, HoldTarget, LOOKED_MAX, PERSON_MAX_CHARS, PERSON_MIN_CHARS,
+    REASON_MAX_CHARS, RecordClass, RetentionRule,
 };
 
 use super::store_faults::Bilingual;
@@ -219,14 +219,18 @@ impl Engine {
         let said = |one: &DeletionAhead, name: &str, (least, some, from): (&str, &str, &str)| {
             let count = match one.going {
                 Counted { count, whole: true } => count.to_string(),
-                Counted { count: 0, whole: false } => some.to_owned(),
+                Counted { count: 0, whole: false } => format!("{some} {LOOKED_MAX}"),
                 Counted { count, whole: false } => format!("{least} {count}"),
             };
             format!("{name}: {count} ({from} {})", local(one.at, &self.config))
         };
-        let vi = all.iter().map(|one| said(one, class_name(one.class).0, ("ít nhất", "chưa rõ bao nhiêu", "từ")));
+        let vi = all.iter().map(|one| {
+            said(one, class_name(one.class).0, ("ít nhất", "chưa đếm hết, chưa thấy hồ sơ nào trong số đầu tiên", "từ"))
+        });
         let vi = vi.collect::<Vec<_>>().join("; ");
-        let en = all.iter().map(|one| said(one, class_name(one.class).1, ("at least", "an unknown number", "from")));
+        let en = all.iter().map(|one| {
+            said(one, class_name(one.class).1, ("at least", "not counted to the end, none among the first", "from"))
+        });
         let en = en.collect::<Vec<_>>().join("; ");
         let why = Text::new(
             format!("Quy tắc lưu mới hoặc ngắn hơn sẽ xoá: {vi}"),
@@ -323,6 +327,8 @@ const fn class_name(class: RecordClass) -> Bilingual {
         RecordClass::Notices => ("thông báo", "notices"),
         RecordClass::Audit => ("nhật ký kiểm toán", "audit records"),
         RecordClass::Reports => ("báo cáo", "reports"),
+        RecordClass::Attestations => ("lời xác nhận kèm tệp", "attestations with their files"),
+        RecordClass::AssetImports => ("bảng nhập sổ tài sản", "tables of the asset register"),
         RecordClass::Documents => ("thay đổi khảo sát", "changes of documents"),
         RecordClass::Enrolments => ("yêu cầu đăng ký", "requests to come in"),
     }

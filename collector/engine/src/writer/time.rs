@@ -236,7 +236,9 @@ impl Engine {
             Some(by_ms) => self.hold_step(by_ms, reading),
         }
         self.time.publish();
-        self.time.trusted_clock.now(reading)
+        let now = self.time.trusted_clock.now(reading);
+        self.health.set_judged(now);
+        now
     }
 
     /// Adds the trusted time to a commit, now and then.

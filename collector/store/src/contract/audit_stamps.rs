@@ -41,4 +41,5 @@ pub(super) fn audit_stamps(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.audit_stamps(1, 9).expect("reads"), [stamp(3, "three")]);
     assert_eq!(reader.audit_stamps(0, 1).expect("reads").len(), 1);
     assert_eq!(reader.last_audit_stamp().expect("reads"), Some(stamp(3, "three")));
+    assert_eq!(reader.last_audit_stamp_in_log().expect("reads"), Some(stamp(3, "three")));
 }

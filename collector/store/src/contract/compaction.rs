@@ -89,14 +89,17 @@ pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     assert!(read(Tier::Hour, &["no.such".to_owned()]).names.is_empty());
     assert_eq!(
         archive
-            .delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), &[], (Cursor::default(), 10))
+            .delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), &mut || Ok(Vec::new()), (Cursor::default(), 10))
             .expect("deletes")
             .deleted,
         0,
         "it ends just then"
     );
     assert_eq!(
-        archive.delete_before(Tier::Raw, Timestamp::MAX, &[], (Cursor::default(), 10)).expect("deletes").deleted,
+        archive
+            .delete_before(Tier::Raw, Timestamp::MAX, &mut || Ok(Vec::new()), (Cursor::default(), 10))
+            .expect("deletes")
+            .deleted,
         1
     );
     assert!(!archive.give_back().expect("gives back"), "a little room is kept");

@@ -5,10 +5,25 @@
 use super::commit::Commit;
 use super::{
     account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, outbox, product, report, retention, sample,
-    software, ticket,
+    event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report, retention,
+    sample, software, ticket,
 };
 use crate::Change;
+
+/// Writes all changes of a commit, in their order, but for legal holds, which come first: whatever else the commit deletes, wherever it stands in
+/// it, asks them. What is beyond its number goes last, in the time that is left.
+pub(super) fn apply_all(commit: &mut Commit<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+    // One on a device that comes in with this commit has nothing to keep yet.
+    let is_first =
+        |commit: &Commit<'_>, change: &Change| matches!(change, Change::Hold(hold) if hold::is_on_known(commit, hold));
+    let first: Vec<bool> = changes.iter().map(|change| is_first(commit, change)).collect();
+    for wanted in [true, false] {
+        for (change, _) in changes.iter().zip(&first).filter(|(_, is_first)| **is_first == wanted) {
+            apply(commit, change)?;
+        }
+    }
+    number_limit::take_off(commit)
+}
 
 /// Writes a change.
 #[allow(clippy::too_many_lines, reason = "one line or two per change; splitting it would hide that the list is whole")]
@@ -32,7 +47,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::Document { device, name, at, body } => document::put(commit, device, name, *at, body),
         Change::Comparison { device, rule, comparison } => document::put_comparison(commit, device, rule, comparison),
         Change::Event { device, at, name, text, fields } => event::put(commit, device, *at, name, text, fields),
-        Change::EventsPruned { device, keep } => event::prune(commit, device, *keep),
+        Change::EventsPruned { device, keep } => number_limit::of_events(commit, device, *keep),
         Change::Software { device, at, report } => software::put(commit, device, *at, report),
         Change::SoftwareCleared { device } => software::clear(commit, device),
         Change::Fault(fault) => fault::put(commit, fault),

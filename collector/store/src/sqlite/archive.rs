@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
@@ -15,9 +16,10 @@ use super::value::signed;
 use super::{archive_deletion, connection, fold_mark, named};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
-use crate::retention::{Cursor, DeletedNumbers, DeletedSlice, NumbersHold};
+use crate::retention::{Cursor, DeletedNumbers, DeletedSlice};
 use crate::{
-    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, RemovedHistory, StoreError, StoredChunk, StoredChunks,
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, RemovedHistory, StoreError, StoredChunk,
+    StoredChunks,
 };
 
 /// Version of the schema, kept as `user_version`.
@@ -38,6 +40,8 @@ pub(super) struct SqliteArchive {
     connection: Connection,
     series: HashMap<String, u32>,
     devices: HashMap<DeviceId, i64>,
+    /// Held while numbers are deleted, and while a legal hold is committed.
+    hold_gate: Arc<Mutex<()>>,
 }
 
 impl SqliteArchive {
@@ -63,7 +67,12 @@ impl SqliteArchive {
             connection.execute_batch(&schema).map_err(fault)?;
         }
         named::register(&connection).map_err(fault)?;
-        Ok(Self { path, connection, series: HashMap::new(), devices: HashMap::new() })
+        Ok(Self { path, connection, series: HashMap::new(), devices: HashMap::new(), hold_gate: Arc::default() })
+    }
+
+    /// It deletes nothing while the store holds this, which commits legal holds.
+    pub(super) fn behind(self, hold_gate: Arc<Mutex<()>>) -> Self {
+        Self { hold_gate, ..self }
     }
 
     fn fault(&self, source: rusqlite::Error) -> StoreError {
@@ -213,11 +222,14 @@ impl Archive for SqliteArchive {
         &mut self,
         tier: Tier,
         before: Timestamp,
-        holds: &[NumbersHold],
+        holds: HoldsAsked<'_>,
         (after, limit): (Cursor, usize),
     ) -> Result<DeletedSlice, StoreError> {
+        let gate = Arc::clone(&self.hold_gate);
+        let _no_hold_is_set = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = holds()?;
         let last = before.as_millis() - tier.chunk_ms();
-        let deleted = archive_deletion::delete(&mut self.connection, (tier, last), holds, (after, limit));
+        let deleted = archive_deletion::delete(&mut self.connection, (tier, last), &holds, (after, limit));
         deleted.map_err(|source| database(&self.path, source))
     }
 
@@ -299,6 +311,7 @@ mod tests {
     use crate::Store as _;
     use crate::compaction::{CompactionProgress, Compactor};
     use crate::history::fold::HistoryBlock;
+    use crate::retention::NumbersHold;
     use crate::sqlite::SqliteStore;
     use ioc_common::layout::LayoutId;
 
@@ -371,7 +384,7 @@ mod tests {
         drop(connection);
         // Those that are kept are many more: nothing goes, and there is nothing to tell.
         let place = (Cursor::default(), 9);
-        archive.delete_before(Tier::Raw, Timestamp::MAX, &[], place).expect("deletes");
+        archive.delete_before(Tier::Raw, Timestamp::MAX, &mut || Ok(Vec::new()), place).expect("deletes");
         assert!(archive.deletions().expect("reads").is_empty());
         drop(store);
     }

@@ -36,3 +36,12 @@ pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<V
 pub(super) fn last(reader: &SqliteReader) -> Result<Option<AuditStamp>, StoreError> {
     reader.one(&format!("{COLUMNS} ORDER BY number DESC LIMIT 1"), &[], stamp)
 }
+
+/// Of the newest stamped head whose record is in the log.
+pub(super) fn last_in_log(reader: &SqliteReader) -> Result<Option<AuditStamp>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} s WHERE EXISTS (SELECT 1 FROM audit_head h JOIN audit a ON a.number = h.number AND a.hash = h.hash \
+         WHERE h.number = s.number) ORDER BY number DESC LIMIT 1"
+    );
+    reader.one(&sql, &[], stamp)
+}

@@ -1,6 +1,6 @@
 //! One commit: what the nouns write through, and what the writer knows without asking. [`super::apply`] says which noun writes which change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Deref;
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -11,7 +11,9 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
 use super::audit_tree;
+use super::excess::Excess;
 use super::newest::{self, Lag, NewestByDevice, NewestChanges};
+use super::patience::Patience;
 use crate::audit::{AuditTip, GENESIS};
 use crate::merkle::Frontier;
 
@@ -32,11 +34,15 @@ pub(super) struct WriterCache {
     keeps_all: bool,
     /// A commit is on disk when it returns.
     pub(super) waits_for_disk: bool,
+    /// What is beyond its number and not gone yet.
+    excess: VecDeque<Excess>,
+    patience: Patience,
 }
 
 impl WriterCache {
     /// Up to row `folded` all is folded; `keeps_all` while the clock is in doubt.
-    pub(super) fn read(connection: &Connection, folded: i64, keeps_all: bool) -> rusqlite::Result<Self> {
+    pub(super) fn read(connection: &mut Connection, folded: i64, keeps_all: bool) -> rusqlite::Result<Self> {
+        let patience = Patience::of(connection)?;
         let mut numbers = HashMap::new();
         let mut statement = connection.prepare("SELECT id, number FROM device")?;
         for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
@@ -62,6 +68,8 @@ impl WriterCache {
             audit_tree: audit_tree::restore(connection)?,
             keeps_all,
             waits_for_disk: true,
+            excess: VecDeque::new(),
+            patience,
         })
     }
 
@@ -120,7 +128,14 @@ pub(super) struct Commit<'s> {
     /// When its rows are received, milliseconds.
     pub(super) received: i64,
     pub(super) keeps_all: bool,
+    /// What is beyond its number: what is left of it waits for the next commits.
+    pub(super) excess: VecDeque<Excess>,
+    /// Until when it deletes records, boot clock, microseconds; none before it deleted any.
+    deletes_until_us: Option<u64>,
 }
+
+/// How long a commit is deleting records, about, microseconds, all of them together; what is left waits for the next turn.
+const DELETE_US: u64 = 5000;
 
 impl<'s> Commit<'s> {
     pub(super) fn begin(connection: &'s mut Connection, cache: &'s mut WriterCache) -> rusqlite::Result<Self> {
@@ -135,6 +150,8 @@ impl<'s> Commit<'s> {
             audit_tree: cache.audit_tree.clone(),
             received: time::now().as_millis(),
             keeps_all: cache.keeps_all,
+            excess: std::mem::take(&mut cache.excess),
+            deletes_until_us: None,
             cache,
         })
     }
@@ -155,6 +172,7 @@ impl<'s> Commit<'s> {
         } else {
             drop(self.transaction);
         }
+        self.cache.excess = self.excess;
         if let Err(error) = result {
             for id in self.new_numbers {
                 self.cache.numbers.remove(&id);
@@ -170,6 +188,17 @@ impl<'s> Commit<'s> {
         self.cache.audit_tree = self.audit_tree;
         self.cache.keeps_all = self.keeps_all;
         Ok(())
+    }
+
+    /// How long its queries may take.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.cache.patience
+    }
+
+    /// Whether it may delete more: from the first time that it is asked it has so long.
+    pub(super) fn has_time_to_delete(&mut self) -> bool {
+        let now_us = time::boottime_us();
+        now_us < *self.deletes_until_us.get_or_insert(now_us + DELETE_US)
     }
 
     /// The number that stands for a device.

@@ -12,7 +12,7 @@ use ioc_judge::rule::document::Comparison;
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
-use super::{document_change, document_limit};
+use super::{document_change, number_limit};
 use crate::{DocumentRecord, StoreError};
 
 pub(super) fn put(
@@ -28,7 +28,7 @@ pub(super) fn put(
         "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
         params![number, name, at.as_millis(), text],
     )?;
-    document_limit::prune(commit, (number, name))
+    number_limit::of_document(commit, (number, name))
 }
 
 pub(super) fn put_comparison(

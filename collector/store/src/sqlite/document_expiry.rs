@@ -10,14 +10,17 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Result};
 use serde_json::json;
 
+use ioc_common::clock::Timestamp;
+
 use super::document_change::{self, newest};
 use super::hold;
 use super::named::{any, names_person};
 use super::reader_connection::SqliteReader;
-use super::value::signed;
+use super::record_class::{ALL_SEEN, ClassSource};
+use super::value::{limit_of, signed};
 use crate::StoreError;
 use crate::document_history::row::{RowPlace, open};
-use crate::retention::HoldTarget;
+use crate::retention::{Cursor, HoldTarget, PastRecord};
 
 /// Tells a connection of `change_line(identifier, device, name, number, at, depth, data)`: a change as evidence and exports have it.
 pub(super) fn register(connection: &Connection) -> Result<()> {
@@ -36,11 +39,78 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     })
 }
 
+/// Devices that are asked for their old changes at a time.
+const DEVICES: usize = 500;
+
+/// Changes of documents that are past their time, behind a place: device by device, document by document, and each in the order of its changes,
+/// whatever their times say. Whatever came before a change that is old enough stood no longer than until then.
+pub(super) fn past_changes(
+    reader: &SqliteReader,
+    source: &ClassSource,
+    before: Timestamp,
+    (after, limit): (Cursor, usize),
+) -> std::result::Result<Vec<PastRecord>, StoreError> {
+    let mut look = DocumentsLook::new(reader)?;
+    let (mut device, before_ms) = (after.0, before.as_millis());
+    // One that is gone since has its device gone through from its beginning.
+    let sql = "SELECT name, number FROM document_change WHERE rowid = ?1 AND device = ?2";
+    let mut behind = reader.one(sql, &[&after.2, &after.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut found = Vec::new();
+    loop {
+        let devices = "SELECT number FROM device WHERE number >= ?1 ORDER BY number LIMIT ?2";
+        let devices: Vec<i64> = reader.all(devices, &[&device, &limit_of(DEVICES)], |row| row.get(0))?;
+        for one in &devices {
+            let sql = "SELECT name, max(number) FROM document_change WHERE device = ?1 AND at < ?2 GROUP BY name ORDER BY name";
+            let documents = reader.all(sql, &[one, &before_ms], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            let place = behind.take().filter(|_| *one == after.0).unwrap_or_else(|| (String::new(), i64::MIN));
+            for (name, last) in documents.into_iter().filter(|(name, _)| *name >= place.0) {
+                let number = if name == place.0 { place.1 } else { i64::MIN };
+                let left = limit.saturating_sub(found.len());
+                found.extend(changes_of(reader, source, &mut look, (*one, &name), (number, last, left))?);
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+            }
+        }
+        match devices.last() {
+            Some(last) if devices.len() == DEVICES => device = last + 1,
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// Changes of one document behind a number, and before one that is old enough.
+fn changes_of(
+    reader: &SqliteReader,
+    source: &ClassSource,
+    look: &mut DocumentsLook,
+    (device, name): (i64, &str),
+    (behind, last, limit): (i64, i64, usize),
+) -> std::result::Result<Vec<PastRecord>, StoreError> {
+    // What stays costs no more than a look.
+    let sql = format!(
+        "WITH r AS MATERIALIZED (SELECT r.*, r.rowid AS own_key, {} AS stays FROM document_change r \
+         WHERE r.device = ?1 AND r.name = ?2 AND r.number > ?3 AND r.number < ?4 ORDER BY r.number LIMIT ?5) \
+         SELECT own_key, CASE WHEN stays THEN '' ELSE {} END, stays, number FROM r ORDER BY number",
+        source.is_held("r", ALL_SEEN),
+        source.line.replace('@', "r")
+    );
+    let seen = reader.all(&sql, &[&device, &name, &behind, &last, &limit_of(limit)], |row| {
+        let (key, number) = (row.get(0)?, row.get(3)?);
+        Ok(PastRecord { key, line: row.get(1)?, stays: row.get(2)?, cursor: Cursor(device, number, key) })
+    })?;
+    let stays = |one: PastRecord| {
+        let stays = look.stays(reader, (device, name), one.cursor.1, one.stays)?;
+        Ok(PastRecord { stays, ..one })
+    };
+    seen.into_iter().map(stays).collect()
+}
+
 /// A document: its device's number, and its name.
 type Document = (i64, String);
 
 /// Whoever reads changes that are past their time, in their order.
-pub(super) struct DocumentsLook {
+struct DocumentsLook {
     /// Persons on whom there is a hold.
     persons: Vec<String>,
     /// Up to which change of a document a hold on a person keeps it; nothing where none does.
@@ -50,7 +120,7 @@ pub(super) struct DocumentsLook {
 }
 
 impl DocumentsLook {
-    pub(super) fn new(reader: &SqliteReader) -> std::result::Result<Self, StoreError> {
+    fn new(reader: &SqliteReader) -> std::result::Result<Self, StoreError> {
         let in_force = hold::list(reader)?.into_iter().filter(|hold| hold.ended.is_none());
         let persons = in_force.filter_map(|hold| match hold.target {
             HoldTarget::Person(name) => Some(name),
@@ -60,7 +130,7 @@ impl DocumentsLook {
     }
 
     /// Whether a change stays: it is held, a version that it leads to names somebody, or the one before it stays.
-    pub(super) fn stays(
+    fn stays(
         &mut self,
         reader: &SqliteReader,
         (device, name): (i64, &str),

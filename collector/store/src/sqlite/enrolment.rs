@@ -6,11 +6,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
+use super::number_limit;
 use super::reader_connection::SqliteReader;
-use super::record_class::source;
-use super::retention;
 use super::value::{body, json, limit_of, moment};
-use crate::retention::RecordClass;
 use crate::{RequestRecord, RequestState, StoreError, TokenRecord};
 
 const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
@@ -74,28 +72,10 @@ pub(super) fn prune_requests(commit: &mut Commit<'_>, before: Timestamp, delete:
     }
     let before_ms = before.as_millis();
     if delete {
-        delete_requests(commit, before_ms)?;
+        number_limit::of_requests(commit, before_ms);
     }
     commit.run("UPDATE request SET waiting = 0 WHERE waiting AND seen_at < ?1", [before_ms])?;
     Ok(())
-}
-
-fn delete_requests(commit: &mut Commit<'_>, before_ms: i64) -> rusqlite::Result<()> {
-    let Some(source) = source(RecordClass::Enrolments) else { return Ok(()) };
-    let held = source.is_held("r", "0");
-    let sql = format!(
-        "SELECT r.rowid FROM request r WHERE r.seen_at < ?1 AND NOT {held} ORDER BY r.seen_at, r.rowid LIMIT ?2"
-    );
-    let mut statement = commit.transaction.prepare_cached(&sql)?;
-    let bounds = params![before_ms, limit_of(retention::OTHERS_MAX)];
-    let keys: Vec<i64> = statement.query_map(bounds, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    drop(statement);
-    retention::delete_all(
-        commit,
-        RecordClass::Enrolments,
-        &keys,
-        "a machine that has not asked for a week waits no more",
-    )
 }
 
 fn token_record(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {

@@ -7,9 +7,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::retention;
 use super::value::{body, limit_of, required, signed};
-use crate::retention::RecordClass;
 use crate::{EventRecord, StoreError};
 
 pub(super) fn put(
@@ -26,20 +24,6 @@ pub(super) fn put(
         params![number, at.as_millis(), name, text, fields],
     )?;
     Ok(())
-}
-
-/// Only the newest events of a device stay, and those that are held. It looks at no more than so many of those behind them, the newest of which
-/// come first: what is held may be behind them for years.
-pub(super) fn prune(commit: &mut Commit<'_>, device: &DeviceId, keep: u64) -> rusqlite::Result<()> {
-    let sql = "SELECT number FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT ?3 OFFSET ?2";
-    let bounds = params![commit.number(device)?, signed(keep), limit_of(retention::OTHERS_MAX)];
-    let keys: Vec<i64> = commit
-        .transaction
-        .prepare_cached(sql)?
-        .query_map(bounds, |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let rule = format!("a device keeps its newest {keep} events; {device} had more");
-    retention::delete_all(commit, RecordClass::Events, &keys, &rule)
 }
 
 pub(super) fn list(

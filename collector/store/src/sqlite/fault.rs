@@ -29,7 +29,7 @@ pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
             fault.raised_at.as_millis()
         ],
     )?;
-    Ok(())
+    fault.incident.map_or(Ok(()), |incident| super::incident::put_device(commit, signed(incident.0), number))
 }
 
 pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {

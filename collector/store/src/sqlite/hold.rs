@@ -40,6 +40,20 @@ pub(super) fn put(commit: &Commit<'_>, hold: &Hold) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Whether what a hold is on is known without the commit that sets it.
+pub(super) fn is_on_known(commit: &Commit<'_>, hold: &Hold) -> bool {
+    match &hold.target {
+        HoldTarget::Device(id) => commit.knows(id),
+        HoldTarget::Incident(_) | HoldTarget::Person(_) | HoldTarget::Class(_) | HoldTarget::Period => true,
+    }
+}
+
+/// Whether a hold is in force that is newer than this one.
+pub(super) fn is_newer_than(commit: &Commit<'_>, number: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM hold WHERE ended_at IS NULL AND number > ?1)";
+    commit.transaction.prepare_cached(sql)?.query_row([number], |row| row.get(0))
+}
+
 pub(super) fn end(commit: &Commit<'_>, number: u64, end: &HoldEnd) -> rusqlite::Result<()> {
     let sql = "UPDATE hold SET ended_at = ?2, ended_by = ?3, end_reason = ?4 WHERE number = ?1 AND ended_at IS NULL";
     commit.run(sql, params![signed(number), end.at.as_millis(), end.by, end.reason])?;
@@ -108,11 +122,12 @@ pub(super) struct HeldWith {
     pub(super) held: &'static HeldWhen,
 }
 
-/// The incidents that were joined to one another, and so to this one: a fault that was moved is found by each of them.
+/// The incidents that were joined to one another, and so to this one, whether they are still there or not: a fault that was moved is found by
+/// each of them.
 pub(super) fn family(incident: &str) -> String {
     format!(
-        "(WITH RECURSIVE kin (id) AS (SELECT {incident} UNION SELECT i.merged_into FROM kin JOIN incident i ON i.id = kin.id \
-         WHERE i.merged_into IS NOT NULL UNION SELECT i.id FROM kin JOIN incident i ON i.merged_into = kin.id) SELECT id FROM kin)"
+        "(WITH RECURSIVE kin (id) AS (SELECT {incident} UNION SELECT l.joined_to FROM kin JOIN incident_joined l ON l.incident = kin.id \
+         UNION SELECT l.incident FROM kin JOIN incident_joined l ON l.joined_to = kin.id) SELECT id FROM kin)"
     )
 }
 
@@ -129,13 +144,15 @@ impl HeldWhen {
     }
 
     fn by_itself(&self, alias: &str) -> String {
-        let of = |condition: &str| condition.replace("KIN", &family("@.id")).replace('@', alias);
+        let of = |condition: &str| {
+            let whole = condition.replace("KIN", &family("@.id")).replace("FAMILY", &family("@.incident"));
+            whole.replace('@', alias)
+        };
         let (first, last, own_device) = (of(self.first), of(self.last), of(self.own_device));
         let (classes, device, incident, person) = (self.classes, of(self.device), of(self.incident), of(self.person));
         let kin = family("h.incident");
         let around = format!(
-            "({own_device} IN (SELECT hd.device FROM incident hd WHERE hd.id IN {kin} \
-             UNION SELECT hf.device FROM fault hf WHERE hf.incident IN {kin}) \
+            "({own_device} IN (SELECT hd.device FROM incident_device hd WHERE hd.incident IN {kin}) \
              AND EXISTS (SELECT 1 FROM incident hi WHERE hi.id IN {kin} \
              AND {first} <= coalesce(hi.closed_at, 9000000000000000000) + {AROUND_INCIDENT_MS} \
              AND {last} >= hi.opened_at - {AROUND_INCIDENT_MS}))"
@@ -183,7 +200,7 @@ fn around_incident(reader: &SqliteReader, id: IncidentId, base: &NumbersHold) ->
     let kin = family("?1");
     let sql = format!(
         "SELECT d.id, i.opened_at, i.closed_at FROM incident i JOIN device d ON d.number IN \
-         (SELECT k.device FROM incident k WHERE k.id IN {kin} UNION SELECT f.device FROM fault f WHERE f.incident IN {kin}) \
+         (SELECT p.device FROM incident_device p WHERE p.incident IN {kin}) \
          WHERE i.id IN {kin}"
     );
     let devices = reader.all(&sql, &[&signed(id.0)], |row| {

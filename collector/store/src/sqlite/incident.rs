@@ -33,6 +33,17 @@ pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<
             incident.record.merged_into.map(|into| signed(into.0))
         ],
     )?;
+    if let Some(into) = incident.record.merged_into {
+        let sql = "INSERT INTO incident_joined (incident, joined_to) VALUES (?1, ?2) \
+                   ON CONFLICT (incident) DO UPDATE SET joined_to = ?2";
+        commit.run(sql, params![signed(incident.id.0), signed(into.0)])?;
+    }
+    number.map_or(Ok(()), |number| put_device(commit, signed(incident.id.0), number))
+}
+
+/// An incident is about a device, or a fault of one belongs to it: that stays known as long as there is anything of it, a notice, too.
+pub(super) fn put_device(commit: &Commit<'_>, incident: i64, device: i64) -> rusqlite::Result<()> {
+    commit.run("INSERT OR IGNORE INTO incident_device (incident, device) VALUES (?1, ?2)", [incident, device])?;
     Ok(())
 }
 

@@ -23,11 +23,11 @@ mod device;
 mod document;
 mod document_change;
 mod document_expiry;
-mod document_limit;
 mod duty;
 mod enrolment;
 mod event;
 mod examine;
+mod excess;
 mod expected_backup;
 mod fault;
 mod file;
@@ -40,7 +40,10 @@ mod maintenance;
 mod migration;
 mod named;
 mod newest;
+mod number_limit;
 mod outbox;
+mod pace;
+mod patience;
 mod person;
 mod product;
 mod reader;
@@ -63,7 +66,7 @@ mod value;
 mod value_marks;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
@@ -94,6 +97,8 @@ pub(crate) struct SqliteStore {
     counter: CommitCounter,
     lost: StoreLosses,
     search: Arc<SearchShared>,
+    /// Held while numbers are deleted, and while a legal hold is committed: neither happens within the other.
+    hold_gate: Arc<Mutex<()>>,
 }
 
 impl SqliteStore {
@@ -119,8 +124,9 @@ impl SqliteStore {
         let folded = fold_mark::rows(&connection).map_err(|source| database(&path, source))?;
         let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
-        let cache = WriterCache::read(&connection, folded, keeps_all).map_err(|source| database(&path, source))?;
-        let mut store = Self { path, connection, cache, counter, lost, search: Arc::default() };
+        let cache = WriterCache::read(&mut connection, folded, keeps_all).map_err(|source| database(&path, source))?;
+        let (search, hold_gate) = (Arc::default(), Arc::default());
+        let mut store = Self { path, connection, cache, counter, lost, search, hold_gate };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
         if let Err(error) = store.close() {
@@ -150,6 +156,14 @@ impl SqliteStore {
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
     }
+
+    /// The same thorough look, giving way to whoever commits.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened.
+    pub(crate) fn examine_beside(dir: &Path) -> Result<Vec<String>, StoreError> {
+        Ok(examine::examine(&pace::giving_way(&dir.join(FILE))?, true))
+    }
 }
 
 impl Store for SqliteStore {
@@ -159,11 +173,12 @@ impl Store for SqliteStore {
             connection::wait_for_disk(&self.connection, true).map_err(|source| database(&self.path, source))?;
             self.cache.waits_for_disk = true;
         }
+        let gate = Arc::clone(&self.hold_gate);
+        let sets_hold = changes.iter().any(|change| matches!(change, Change::Hold(_)));
+        let _no_numbers_go = sets_hold.then(|| gate.lock().unwrap_or_else(PoisonError::into_inner));
         let commit = Commit::begin(&mut self.connection, &mut self.cache);
-        let made = commit.and_then(|commit| {
-            commit
-                .make(self.counter.next(), |commit| changes.iter().try_for_each(|change| apply::apply(commit, change)))
-        });
+        let made =
+            commit.and_then(|commit| commit.make(self.counter.next(), |commit| apply::apply_all(commit, changes)));
         made.map_err(|source| database(&self.path, source))?;
         self.counter.committed();
         audit_head::write_newest(self.path.parent().unwrap_or(Path::new(".")), changes);
@@ -192,7 +207,7 @@ impl Store for SqliteStore {
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        Ok(Box::new(SqliteArchive::open(dir)?))
+        Ok(Box::new(SqliteArchive::open(dir)?.behind(Arc::clone(&self.hold_gate))))
     }
 
     fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError> {

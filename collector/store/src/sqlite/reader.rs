@@ -14,7 +14,7 @@ use super::reader_connection::SqliteReader;
 use super::{
     account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
     document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
-    person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
+    pace, person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -459,6 +459,10 @@ impl Reader for SqliteReader {
         audit_stamp::last(self)
     }
 
+    fn last_audit_stamp_in_log(&self) -> Result<Option<AuditStamp>, StoreError> {
+        audit_stamp::last_in_log(self)
+    }
+
     fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {
         audit_head::all_keys(self)
     }
@@ -560,7 +564,11 @@ impl Reader for SqliteReader {
     }
 
     fn examine(&self, deep: bool) -> Vec<String> {
-        examine::examine(&self.connection, deep)
+        // On a connection of its own, which gives way to whoever commits.
+        match pace::giving_way(self.path()) {
+            Ok(connection) => examine::examine(&connection, deep),
+            Err(error) => vec![error.to_string()],
+        }
     }
 
     fn chunks(&self, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {

@@ -1,6 +1,6 @@
 //! A reader's connection, and what the queries of each noun are asked through.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
@@ -41,6 +41,11 @@ impl SqliteReader {
             Ok(heard.last_heard(context.get(0)?))
         })?;
         Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
+    }
+
+    /// The file of the store.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn all<T>(

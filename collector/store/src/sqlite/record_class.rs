@@ -7,6 +7,9 @@
 use super::hold::{HeldWhen, HeldWith};
 use crate::retention::RecordClass;
 
+/// Every hold has been seen, where a condition asks which were.
+pub(super) const ALL_SEEN: &str = "9223372036854775807";
+
 /// A class's records in the database: `@` is the record.
 pub(super) struct ClassSource {
     pub(super) class: RecordClass,
@@ -37,7 +40,9 @@ pub(super) fn source(class: RecordClass) -> Option<ClassSource> {
         | RecordClass::NumbersFiveMinutes
         | RecordClass::NumbersHour
         | RecordClass::Audit
-        | RecordClass::Reports => None,
+        | RecordClass::Reports
+        | RecordClass::Attestations
+        | RecordClass::AssetImports => None,
     }
 }
 
@@ -91,8 +96,8 @@ const INCIDENT_HELD: HeldWhen = HeldWhen {
     first: "(@.opened_at - 86400000)",
     last: "(coalesce(@.closed_at, 9000000000000000000) + 86400000)",
     classes: "'incidents'",
-    // Faults that were moved to another one, too.
-    device: "(@.device IS h.device OR EXISTS (SELECT 1 FROM fault f WHERE f.device = h.device AND f.incident IN KIN))",
+    // Faults that were moved to another one, or are gone, too.
+    device: "EXISTS (SELECT 1 FROM incident_device p WHERE p.device = h.device AND p.incident IN KIN)",
     incident: "@.id",
     own_device: "-1",
     person: "names_person(@.body, h.subject)",
@@ -114,7 +119,8 @@ const NOTICE_HELD: HeldWhen = HeldWhen {
     first: "@.created_at",
     last: "coalesce(@.delivered_at, @.created_at)",
     classes: "'notices'",
-    device: "0",
+    // Whether its incident and the faults of that are there or not.
+    device: "EXISTS (SELECT 1 FROM incident_device p WHERE p.device = h.device AND p.incident IN FAMILY)",
     incident: "@.incident",
     own_device: "-1",
     person: "(names_person(@.person, h.subject) OR names_person(@.address, h.subject) OR names_person(@.notice, h.subject))",
@@ -151,6 +157,8 @@ const INCIDENTS: ClassSource = ClassSource {
         "DELETE FROM step WHERE incident = ?1",
         "DELETE FROM attachment WHERE incident = ?1",
         "DELETE FROM ticket WHERE incident = ?1",
+        "DELETE FROM incident_device WHERE incident = ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.incident = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM incident_joined l WHERE l.incident = ?1 OR l.joined_to = ?1)",
         "DELETE FROM incident WHERE id = ?1",
     ],
 };
@@ -172,7 +180,13 @@ const NOTICES: ClassSource = ClassSource {
     line: "json_object('key', @.key, 'incident', @.incident, 'channel', @.channel, 'person', @.person, 'address', @.address, 'language', @.language, \
            'notice', CASE WHEN json_valid(@.notice) THEN json(@.notice) ELSE @.notice END, 'created_at_ms', @.created_at, 'attempts', @.attempts, 'state', @.state, \
            'delivered_at_ms', @.delivered_at, 'error', @.last_error)",
-    delete: &["DELETE FROM outbox WHERE rowid = ?1"],
+    delete: &[
+        "DELETE FROM incident_device WHERE incident = (SELECT o.incident FROM outbox o WHERE o.rowid = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM incident i WHERE i.id = incident_device.incident) \
+         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.incident = incident_device.incident AND o.rowid <> ?1) \
+         AND NOT EXISTS (SELECT 1 FROM incident_joined l WHERE l.incident = incident_device.incident OR l.joined_to = incident_device.incident)",
+        "DELETE FROM outbox WHERE rowid = ?1",
+    ],
 };
 
 /// The change after one of a document, until which its version stood.

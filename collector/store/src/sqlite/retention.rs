@@ -4,33 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 
 use super::audit;
 use super::commit::Commit;
-use super::document_expiry::DocumentsLook;
 use super::reader_connection::SqliteReader;
-use super::record_class::{ClassSource, source};
+use super::record_class::{ALL_SEEN, ClassSource, source};
 use super::value::{limit_of, moment, required, signed};
-use super::{document_change, hold};
+use super::{document_change, document_expiry, hold};
 use crate::StoreError;
 use crate::audit::AuditEntry;
 use crate::history::Tier;
 use crate::retention::{
-    ClassSize, CountedSlice, Cursor, DeletedNumbers, Deletion, Expiry, NumbersHold, PastRecord, RecordClass,
-    RetentionRule,
+    COUNTED_MAX, ClassSize, Counted, CountedSlice, Cursor, DeletedNumbers, Deletion, Expiry, NumbersHold, PastRecord,
+    RecordClass, RetentionRule,
 };
 
 /// What the audit log calls a deletion. The engine has it among its actions, too.
 const ACTION: &str = "records.deleted";
-/// How long a commit is deleting records, about, microseconds; what is left waits for the next turn.
-const EXPIRE_US: u64 = 5000;
-
-/// Every hold has been seen.
-const ALL_SEEN: &str = "9223372036854775807";
-/// Most records that one change looks at which go for another reason than their age.
-pub(super) const OTHERS_MAX: usize = 500;
+/// How long the holds on one record are asked in a commit, microseconds: of an incident with thousands of faults and notices they may take as
+/// long as a commit may not.
+const ASK_US: u64 = 2000;
 
 impl ClassSource {
     fn of(&self, condition: &str, alias: &str) -> String {
@@ -49,29 +44,40 @@ impl ClassSource {
     }
 
     fn oldest(&self) -> String {
+        let table = self.table;
         if matches!(self.class, RecordClass::Events | RecordClass::Documents) {
             // By the index of each device; there is none by time alone.
-            let table = self.table;
             return format!("SELECT min((SELECT min(e.at) FROM {table} e WHERE e.device = d.number)) FROM device d");
         }
-        format!("SELECT min({}) FROM {} r", self.of(self.ended, "r"), self.table)
+        let ended = self.of(self.ended, "r");
+        format!("SELECT min({ended}) FROM {table} r WHERE {ended} IS NOT NULL")
     }
 
-    /// Those that ended before ?1, behind ?2, ?3, ?4, at most ?5: key, line, whether it stays, the three of the cursor, and a name and a number
-    /// more.
+    /// Whether a record ended before a moment, which is a parameter. A version of a document stood until a later one was made: where times ran
+    /// backwards, until the first of them.
+    fn is_past(&self, alias: &str, before: &str) -> String {
+        if self.class == RecordClass::Documents {
+            return format!(
+                "EXISTS (SELECT 1 FROM document_change n WHERE n.device = {alias}.device AND n.name = {alias}.name \
+                 AND n.number > {alias}.number AND n.at < {before})"
+            );
+        }
+        // What has not ended goes for no reason.
+        format!("coalesce({}, {}) < {before}", self.of(self.ended, alias), i64::MAX)
+    }
+
+    /// Those that ended before ?1, behind ?2, ?3, ?4, at most ?5: key, line, whether it stays, and the three of the cursor.
     fn past(&self) -> String {
         let Self { table, .. } = self;
         let [key, ended, line] = [self.key, self.ended, self.line].map(|one| self.of(one, "r"));
-        // What a document's change is behind is looked for by who reads them one after the other.
-        let stays =
-            if self.class == RecordClass::Documents { self.is_held("r", ALL_SEEN) } else { self.stays("r", "0") };
+        let stays = self.stays("r", "0");
         let from = match self.class {
             // Device by device, each by its index.
-            RecordClass::Events | RecordClass::Documents => format!(
+            RecordClass::Events => format!(
                 "SELECT r.*, {key} AS own_key, {stays} AS stays, r.device AS one, r.at AS two, {key} AS three \
                  FROM device d CROSS JOIN {table} r ON r.device = d.number \
                  AND r.at < ?1 AND r.at >= CASE WHEN d.number = ?2 THEN ?3 ELSE {} END \
-                 WHERE d.number >= ?2 AND (d.number > ?2 OR r.at > ?3 OR {key} > ?4) AND {ended} < ?1 \
+                 WHERE d.number >= ?2 AND (d.number > ?2 OR r.at > ?3 OR {key} > ?4) \
                  ORDER BY d.number, r.at, {key} LIMIT ?5",
                 i64::MIN
             ),
@@ -81,13 +87,9 @@ impl ClassSource {
                  ORDER BY {ended}, {key} LIMIT ?5"
             ),
         };
-        let (name, number) = match self.class {
-            RecordClass::Documents => ("r.name", "r.number"),
-            _ => ("''", "0"),
-        };
         // What stays costs no more than a look.
         format!(
-            "WITH r AS MATERIALIZED ({from}) SELECT own_key, CASE WHEN stays THEN '' ELSE {line} END, stays, one, two, three, {name}, {number} \
+            "WITH r AS MATERIALIZED ({from}) SELECT own_key, CASE WHEN stays THEN '' ELSE {line} END, stays, one, two, three \
              FROM r ORDER BY one, two, three"
         )
     }
@@ -101,27 +103,22 @@ pub(super) fn past_records(
     limit: usize,
 ) -> Result<Vec<PastRecord>, StoreError> {
     let Some(source) = source(class) else { return Ok(Vec::new()) };
-    let (before, Cursor(one, two, three)) = (before.as_millis(), after);
-    let mut documents = (class == RecordClass::Documents).then(|| DocumentsLook::new(reader)).transpose()?;
-    let seen = reader.all(&source.past(), &[&before, &one, &two, &three, &limit_of(limit)], |row| {
-        let (key, line, stays) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let of = (row.get::<_, i64>(3)?, row.get::<_, String>(6)?, row.get::<_, i64>(7)?);
-        Ok((PastRecord { key, line, stays, cursor: Cursor(of.0, row.get(4)?, row.get(5)?) }, of))
-    })?;
-    let mut found = Vec::with_capacity(seen.len());
-    for (mut record, (device, name, number)) in seen {
-        if let Some(look) = &mut documents {
-            record.stays = look.stays(reader, (device, &name), number, record.stays)?;
-        }
-        found.push(record);
+    if class == RecordClass::Documents {
+        return document_expiry::past_changes(reader, &source, before, (after, limit));
     }
-    Ok(found)
+    let (before, Cursor(one, two, three)) = (before.as_millis(), after);
+    reader.all(&source.past(), &[&before, &one, &two, &three, &limit_of(limit)], |row| {
+        let cursor = Cursor(row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok(PastRecord { key: row.get(0)?, line: row.get(1)?, stays: row.get(2)?, cursor })
+    })
 }
 
 /// Deletes records of one class and gathers what their evidence is made of.
 struct Deleting<'c, 's> {
-    commit: &'c Commit<'s>,
+    commit: &'c mut Commit<'s>,
     source: ClassSource,
+    /// Whether a record is held.
+    held: String,
     find: String,
     /// Their lines.
     lines: String,
@@ -130,52 +127,58 @@ struct Deleting<'c, 's> {
     last: i64,
     /// They ended before, milliseconds; the newest hold that whoever chose them had seen.
     bounds: (i64, i64),
-    until_us: u64,
     /// The documents of which changes went.
     documents: BTreeSet<(i64, String)>,
 }
 
 impl<'c, 's> Deleting<'c, 's> {
-    fn of(commit: &'c Commit<'s>, source: ClassSource, (before_ms, holds_seen): (i64, u64)) -> Self {
-        let [key, ended, line] = [source.key, source.ended, source.line].map(|one| source.of(one, "r"));
+    fn of(commit: &'c mut Commit<'s>, source: ClassSource, (before_ms, holds_seen): (i64, i64)) -> Self {
+        let [key, line] = [source.key, source.line].map(|one| source.of(one, "r"));
         let [first, last] = [source.held.first, source.held.last].map(|one| source.of(one, "r"));
-        let (stays, table) = (source.stays("r", "?3"), source.table);
+        let (held, belongs, table) = (source.is_held("r", "?2"), source.of(source.belongs, "r"), source.table);
+        let held = format!("SELECT {held} FROM {table} r WHERE {key} = ?1 AND ?2 IS NOT NULL");
         let find = format!(
-            "SELECT {line}, {stays}, {first}, {last} FROM {table} r WHERE {key} = ?1 AND coalesce({ended}, {}) < ?2 AND ?3 IS NOT NULL",
-            // What has not ended goes for no reason.
-            i64::MAX
+            "SELECT CASE WHEN {belongs} THEN NULL ELSE {line} END, {first}, {last} FROM {table} r WHERE {key} = ?1 AND {}",
+            source.is_past("r", "?2")
         );
-        let until_us = clock::boottime_us() + EXPIRE_US;
         Self {
             commit,
             source,
+            held,
             find,
             lines: String::new(),
             count: 0,
             first: i64::MAX,
             last: i64::MIN,
-            bounds: (before_ms, signed(holds_seen)),
-            until_us,
+            bounds: (before_ms, holds_seen),
             documents: BTreeSet::new(),
         }
     }
 
-    fn has_time(&self) -> bool {
-        clock::boottime_us() < self.until_us
+    /// Whether a record is held; none where it takes longer to say than a commit may.
+    fn is_held(&self, key: i64) -> rusqlite::Result<Option<bool>> {
+        let ask = || {
+            let mut statement = self.commit.transaction.prepare_cached(&self.held)?;
+            statement.query_row(params![key, self.bounds.1], |row| row.get(0)).optional()
+        };
+        // One that is gone is held by nothing, and not found either.
+        Ok(self.commit.patience().ask(ASK_US, ask)?.map(|held| held.unwrap_or(false)))
     }
 
-    /// Deletes a record, unless it stays, is gone, or its line is not the one of this digest.
+    /// Deletes a record, unless it stays, is gone, or its line is not the one of this digest. Whoever gives one has asked the holds that are in
+    /// force: where asking them again takes too long, that counts, since the record is the same and no hold is newer.
     fn delete(&mut self, key: i64, sha256: Option<&str>) -> rusqlite::Result<bool> {
-        let read = |row: &Row<'_>| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
-        };
+        if self.is_held(key)?.unwrap_or(sha256.is_none()) {
+            return Ok(false);
+        }
+        let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         let found = self
             .commit
             .transaction
             .prepare_cached(&self.find)?
-            .query_row(params![key, self.bounds.0, self.bounds.1], read)
+            .query_row(params![key, self.bounds.0], read)
             .optional()?;
-        let Some((text, false, first, last)) = found else { return Ok(false) };
+        let Some((Some(text), first, last)) = found else { return Ok(false) };
         if sha256.is_some_and(|sha256| sha256 != sha256_hex(text.as_bytes())) {
             return Ok(false);
         }
@@ -195,12 +198,15 @@ impl<'c, 's> Deleting<'c, 's> {
         Ok(true)
     }
 
-    /// The evidence; none when nothing was deleted.
-    fn finish(self, at: Timestamp, rule: &str, exported: &str) -> rusqlite::Result<Option<Deletion>> {
+    /// Leaves the evidence; none when nothing was deleted.
+    fn finish(self, at: Timestamp, rule: &str, exported: &str) -> rusqlite::Result<()> {
         for (device, name) in &self.documents {
             document_change::begin_anew(self.commit, *device, name)?;
         }
-        Ok((self.count > 0).then(|| Deletion {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let deletion = Deletion {
             number: 0,
             at,
             class: self.source.class,
@@ -210,46 +216,49 @@ impl<'c, 's> Deleting<'c, 's> {
             digest: sha256_hex(self.lines.as_bytes()),
             rule: rule.to_owned(),
             exported: exported.to_owned(),
-        }))
+        };
+        record(self.commit, deletion, None)
     }
 }
 
 /// Deletes what is past its time, as far as nothing keeps it, with its evidence. It ends at the first record that is not to be deleted any more,
-/// so that what was exported begins with what is gone.
+/// so that what was exported begins with what is gone. Where a hold is newer than whoever chose them knew, none goes: they are chosen anew.
 pub(super) fn expire(commit: &mut Commit<'_>, expiry: &Expiry) -> rusqlite::Result<()> {
     let Some(source) = source(expiry.class).filter(|_| !commit.keeps_all) else { return Ok(()) };
-    let mut deleting = Deleting::of(commit, source, (expiry.before.as_millis(), expiry.holds_seen));
+    let holds_seen = signed(expiry.holds_seen);
+    if hold::is_newer_than(commit, holds_seen)? || !commit.has_time_to_delete() {
+        return Ok(());
+    }
+    let mut deleting = Deleting::of(commit, source, (expiry.before.as_millis(), holds_seen));
     for (key, line) in &expiry.records {
-        if !deleting.delete(*key, Some(line))? || !deleting.has_time() {
+        if !deleting.delete(*key, Some(line))? || !deleting.commit.has_time_to_delete() {
             break;
         }
     }
-    match deleting.finish(expiry.at, &expiry.rule, &expiry.exported)? {
-        Some(deletion) => record(commit, deletion, None),
-        None => Ok(()),
-    }
+    deleting.finish(expiry.at, &expiry.rule, &expiry.exported)
 }
 
 /// Deletes these records of a class for another reason than their age, as far as nothing holds them and the commit has time, with their evidence.
-/// What is left waits for the next time.
+/// Gives how many it looked at and how many went; what is left waits for the next time.
 pub(super) fn delete_all(
     commit: &mut Commit<'_>,
     class: RecordClass,
     keys: &[i64],
     rule: &str,
-) -> rusqlite::Result<()> {
-    let Some(source) = source(class).filter(|_| !commit.keeps_all) else { return Ok(()) };
+) -> rusqlite::Result<(usize, usize)> {
+    let Some(source) = source(class).filter(|_| !commit.keeps_all) else { return Ok((keys.len(), 0)) };
+    let at = Timestamp::from_millis(commit.received);
     let mut deleting = Deleting::of(commit, source, (i64::MAX, 0));
+    let (mut looked, mut deleted) = (0, 0);
     for key in keys {
-        deleting.delete(*key, None)?;
-        if !deleting.has_time() {
+        deleted += usize::from(deleting.delete(*key, None)?);
+        looked += 1;
+        if !deleting.commit.has_time_to_delete() {
             break;
         }
     }
-    match deleting.finish(Timestamp::from_millis(commit.received), rule, "")? {
-        Some(deletion) => record(commit, deletion, None),
-        None => Ok(()),
-    }
+    deleting.finish(at, rule, "")?;
+    Ok((looked, deleted))
 }
 
 /// Keeps evidence, here and in the audit log.
@@ -360,24 +369,37 @@ pub(super) fn last_deletion(reader: &SqliteReader, class: RecordClass) -> Result
     reader.one(&sql, &[&class.as_str()], deletion)
 }
 
-/// How many records of a class there are, and the moment of the oldest; none where nothing of it is kept.
+/// How many records of a class there are, counted up to a bound, and the moment of the oldest; none where nothing of it is kept.
 pub(super) fn size(reader: &SqliteReader, class: RecordClass) -> Result<Option<ClassSize>, StoreError> {
-    let (count, oldest) = match (source(class), class.tier()) {
-        (Some(source), _) => (format!("SELECT count(*) FROM {}", source.table), source.oldest()),
+    let (from, oldest) = match (source(class), class.tier()) {
+        (Some(source), _) => (source.table.to_owned(), source.oldest()),
         (None, Some(tier)) => {
-            let of = format!("FROM history.chunk WHERE tier = {}", tier.number());
-            (format!("SELECT count(*) {of}"), format!("SELECT min(chunk) {of}"))
+            let of = format!("history.chunk WHERE tier = {}", tier.number());
+            let oldest = format!("SELECT min(chunk) FROM {of}");
+            (of, oldest)
         }
         (None, None) if class == RecordClass::Audit => {
-            ("SELECT count(*) FROM audit".to_owned(), "SELECT at FROM audit ORDER BY number LIMIT 1".to_owned())
+            ("audit".to_owned(), "SELECT at FROM audit ORDER BY number LIMIT 1".to_owned())
+        }
+        (None, None) if class == RecordClass::Attestations => {
+            let tables = ["backup_attestation", "asset_attestation"];
+            let all = tables.map(|table| format!("SELECT 1 FROM {table}")).join(" UNION ALL ");
+            let first = tables.map(|table| format!("SELECT * FROM (SELECT body FROM {table} ORDER BY number LIMIT 1)"));
+            let oldest = format!("SELECT min(unixepoch(body ->> 'at') * 1000) FROM ({})", first.join(" UNION ALL "));
+            (format!("({all})"), oldest)
+        }
+        (None, None) if class == RecordClass::AssetImports => {
+            ("asset_import".to_owned(), "SELECT at FROM asset_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
-            ("SELECT count(*) FROM issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
+            ("issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
         }
         (None, None) => return Ok(None),
     };
     let number = |sql: &str| Ok::<_, StoreError>(reader.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten());
-    let count = number(&count)?.unwrap_or(0).unsigned_abs();
+    let bounded = format!("SELECT count(*) FROM (SELECT 1 FROM {from} LIMIT {})", COUNTED_MAX + 1);
+    let found = number(&bounded)?.unwrap_or(0).unsigned_abs();
+    let count = Counted { count: found.min(COUNTED_MAX), whole: found <= COUNTED_MAX };
     Ok(Some(ClassSize { count, oldest: number(&oldest)?.map(Timestamp::from_millis) }))
 }
 

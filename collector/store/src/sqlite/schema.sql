@@ -188,6 +188,18 @@ CREATE INDEX incident_merged ON incident (merged_into) WHERE merged_into IS NOT 
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX incident_active ON incident (id) WHERE active;
 CREATE INDEX incident_by_device ON incident (device, id);
+-- Which devices an incident was ever about, by itself or by a fault of theirs, and what it was joined to: its notices are known by that when the
+-- incident and its faults are gone. A legal hold asks (hold.rs).
+CREATE TABLE incident_device (
+    incident INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    PRIMARY KEY (incident, device)
+) WITHOUT ROWID;
+CREATE TABLE incident_joined (
+    incident INTEGER PRIMARY KEY,
+    joined_to INTEGER NOT NULL
+);
+CREATE INDEX incident_joined_to ON incident_joined (joined_to);
 CREATE TABLE step (
     incident INTEGER NOT NULL,
     number INTEGER NOT NULL,

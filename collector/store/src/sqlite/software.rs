@@ -12,7 +12,7 @@ use ioc_common::software::{Item, Software};
 
 use super::commit::Commit;
 use super::document_change::{self, Next};
-use super::document_limit;
+use super::number_limit;
 use super::reader_connection::SqliteReader;
 use super::value::{body, json, limit_of, required};
 use crate::StoreError;
@@ -29,7 +29,7 @@ pub(super) fn put(
 ) -> rusqlite::Result<()> {
     let device = commit.number(device)?;
     take(commit, device, at, report)?;
-    document_limit::prune(commit, (device, SOFTWARE))
+    number_limit::of_document(commit, (device, SOFTWARE))
 }
 
 fn take(commit: &Commit<'_>, device: i64, at: Timestamp, report: &Software) -> rusqlite::Result<()> {

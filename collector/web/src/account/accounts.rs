@@ -13,9 +13,10 @@ use crate::api::ApiResult;
 use crate::api_types::{access, names, or_empty};
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, show_again};
+use crate::page::{PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
+use crate::refusal;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::password_hashing::{self, HashRequester};
@@ -195,7 +196,7 @@ async fn show_accounts(
             let roles = Role::ALL.map(Role::as_str);
             Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, new_password }, refused))
         }
-        Err(problem) => Err(Failure::new(page_context, problem)),
+        Err(problem) => Err(refusal::failure(page_context, &problem)),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::qr::{Code, code_of};
+use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use crate::sign_in::password::origin_of;
@@ -189,7 +190,7 @@ async fn show_account(app: &App, person: &Person, mut page_context: PageContext,
             Ok(show_again(&page, refused))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
-        Err(problem) => Err(Failure::new(page_context, problem)),
+        Err(problem) => Err(refusal::failure(page_context, &problem)),
     }
 }
 

@@ -19,9 +19,10 @@ use crate::api::ApiResult;
 use crate::app::App;
 use crate::i18n::Texts;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, show};
+use crate::page::{PageResult, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
+use crate::refusal;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_store::person::{NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces};
 use ioc_store::template::csv_field;
@@ -144,7 +145,7 @@ pub(crate) async fn page(
             let kinds = kinds.filter(|(_, those, _): &(_, Vec<PersonPlace>, _)| !those.is_empty()).collect();
             Ok(show(&PersonDataPage { page_context, name, names, kinds, ends: traces.ends, error: None }))
         }
-        Err(problem) => Err(Failure::new(page_context, problem)),
+        Err(problem) => Err(refusal::failure(page_context, &problem)),
     }
 }
 

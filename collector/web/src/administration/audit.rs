@@ -19,7 +19,7 @@ use ioc_common::audit_head::Witnessed;
 use ioc_common::clock::Timestamp;
 use ioc_common::language::Language;
 use ioc_store::template::percent_encoded;
-use ioc_store::{audit, audit_text, witness};
+use ioc_store::{Reader, StoreError, audit, audit_text, witness};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -33,12 +33,31 @@ pub(crate) struct LogQuery {
 struct LogPage {
     page_context: PageContext,
     records: Vec<audit::AuditRecord>,
-    /// What an authority outside said of the newest head that it was asked about.
-    stamped: Option<audit::AuditStamp>,
+    stamped: Stamped,
     search: String,
     next: Option<u64>,
     /// Records before this one were not looked through for these words.
     looked_to: Option<u64>,
+}
+
+/// What an authority outside said of the log.
+struct Stamped {
+    /// Of the newest head that it was asked about, of the log that is there.
+    newest: Option<audit::AuditStamp>,
+    /// How many records the newest signed head is ahead of that.
+    behind: u64,
+    /// The record that was stamped last, where the log has lost it.
+    lost: Option<u64>,
+}
+
+impl Stamped {
+    fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
+        let (newest, last) = (reader.last_audit_stamp_in_log()?, reader.last_audit_stamp()?);
+        let head = reader.last_audit_head_in_log()?.map_or(0, |head| head.number);
+        let number = newest.as_ref().map_or(0, |stamp| stamp.number);
+        let lost = last.map(|stamp| stamp.number).filter(|last| *last > number);
+        Ok(Self { behind: head.saturating_sub(number), newest, lost })
+    }
 }
 
 impl LogPage {
@@ -49,6 +68,11 @@ impl LogPage {
             Language::Vietnamese => vi,
             Language::English => en,
         })
+    }
+
+    /// That the log lost what was stamped of it, up to this record.
+    fn lost(&self, stamped: &u64) -> String {
+        self.page_context.count("audit-stamped-lost", *stamped)
     }
 
     fn older(&self, before: &u64) -> String {
@@ -68,7 +92,7 @@ pub(crate) async fn page(
     let asked = search.clone();
     let found = app.read(&person.scope, move |reader| {
         let newest = reader.audit_before(query.before, "", 1)?.first().map_or(0, |record| record.number);
-        Ok((reader.audit_before(query.before, &asked, ROWS)?, newest, reader.last_audit_stamp()?))
+        Ok((reader.audit_before(query.before, &asked, ROWS)?, newest, Stamped::read(reader)?))
     });
     match found.await {
         Ok((records, newest, stamped)) => {
@@ -136,7 +160,10 @@ pub(crate) async fn stamps(
     let newest = query.newest;
     let found = app.read(&person.scope, move |reader| {
         let found = if newest {
-            reader.last_audit_stamp()?.into_iter().collect()
+            // Where the log lost its end: that of what is there, and that of what is lost.
+            let (there, last) = (reader.last_audit_stamp_in_log()?, reader.last_audit_stamp()?);
+            let lost = last.filter(|last| there.as_ref().is_none_or(|there| there.number != last.number));
+            there.into_iter().chain(lost).collect()
         } else {
             reader.audit_stamps(after, limit)?
         };
@@ -145,7 +172,7 @@ pub(crate) async fn stamps(
             let head = reader.audit_head(number)?.map(AuditHead::from);
             Ok(AuditStamp { number, at, authority, reply: STANDARD.encode(reply), head })
         };
-        found.into_iter().map(with_head).collect::<Result<Vec<_>, ioc_store::StoreError>>()
+        found.into_iter().map(with_head).collect::<Result<Vec<_>, StoreError>>()
     });
     let items: Vec<AuditStamp> = found.await?;
     let next_cursor = items.last().filter(|_| !newest && items.len() == limit).map(|stamp| stamp.number.to_string());
@@ -189,7 +216,7 @@ pub(crate) async fn witnesses(
             let verdict = verdict.map(|verdict| verdict.as_str());
             Ok(WitnessItem { device: device.to_string(), at, head: head.map(AuditHead::from), verdict })
         });
-        judged.collect::<Result<Vec<_>, ioc_store::StoreError>>()
+        judged.collect::<Result<Vec<_>, StoreError>>()
     });
     let items = found.await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.clone());

@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::{ClassEnd, Config};
 use ioc_engine::records_count::RecordsCount;
-use ioc_store::retention::{Counted, Hold, HoldTarget, RecordClass};
+use ioc_store::retention::{Counted, Hold, HoldTarget, LOOKED_MAX, RecordClass};
 use ioc_store::{Reader, StoreError};
 
 /// Deletions and ended holds on the page.
@@ -49,8 +49,12 @@ names! {
         Notices = "notices",
         /// The audit log, signing in included.
         Audit = "audit",
-        /// Reports that were issued.
+        /// Reports that were issued, and what people wrote into those that are not yet.
         Reports = "reports",
+        /// What people attested, of backups and of machines without an agent, with the files that show it.
+        Attestations = "attestations",
+        /// Tables that were taken into the asset register, and what each changed.
+        AssetImports = "asset-imports",
         /// What surveys found on devices, and how it changed.
         Documents = "documents",
         /// Machines that asked to come in.
@@ -108,6 +112,8 @@ pub(crate) struct ClassStatus {
     reason: String,
     /// How many records, or chunks of numbers; null where nothing of it is kept by this version, or it was not counted yet.
     count: Option<u64>,
+    /// They were counted to the end; else there are more.
+    count_whole: bool,
     /// The moment of the oldest.
     oldest: Option<Timestamp>,
     /// How many a legal hold keeps; null where that is not counted.
@@ -256,7 +262,8 @@ fn statuses(
             source: rule.source().into(),
             by: rule.by.clone(),
             reason: rule.reason.clone(),
-            count: count.size.map(|size| size.count),
+            count: count.size.map(|size| size.count.count),
+            count_whole: count.size.is_none_or(|size| size.count.whole),
             oldest: count.size.and_then(|size| size.oldest),
             held: count.held.map(HeldCount::from),
             going: count.going.map(HeldCount::from),
@@ -487,11 +494,22 @@ impl RecordsPage {
         }
     }
 
+    /// How many there are of a class.
+    fn size(&self, one: &ClassStatus) -> String {
+        match one.count {
+            None => self.page_context.t("records-being-counted"),
+            Some(count) if one.count_whole => count.to_string(),
+            Some(count) => self.page_context.t_with("records-more-than", "count", count.to_string()),
+        }
+    }
+
     /// The same where it was not counted yet, or only a part that says nothing.
     fn going(&self, count: &Option<HeldCount>) -> String {
         match count {
             None => self.page_context.t("records-being-counted"),
-            Some(HeldCount { count: 0, whole: false }) => self.page_context.t("records-not-counted"),
+            Some(HeldCount { count: 0, whole: false }) => {
+                self.page_context.t_with("records-none-of-first", "count", LOOKED_MAX.to_string())
+            }
             Some(_) => self.counted(count),
         }
     }

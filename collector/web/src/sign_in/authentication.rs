@@ -19,6 +19,7 @@ use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit::{REQUESTS, ValidToken, now_ms};
+use crate::refusal;
 use crate::server::Peer;
 use ioc_engine::account;
 use ioc_engine::connection_limit::ConnectionSlot;
@@ -51,7 +52,12 @@ impl FromRequestParts<App> for Person {
         let by_address = shown.as_ref().is_some_and(|(_, kind)| *kind == CredentialKind::Address);
         // A program that shows a token is led by no browser.
         if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
-            return Err(Problem::forbidden("this request comes from another site").into_response());
+            let problem = Problem::forbidden("this request comes from another site");
+            if wants_page {
+                let page_context = PageContext::new(app, language, "", false);
+                return Err(refusal::failure(page_context, &problem).into_response());
+            }
+            return Err(problem.into_response());
         }
         let Some((shown, _)) = shown else { return Err(sign_in_required(wants_page)) };
         let digest = account::session_digest(&shown);

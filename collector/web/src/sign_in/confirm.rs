@@ -16,6 +16,7 @@ use crate::page::context::PageContext;
 use crate::page::{PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
+use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::password::{self, check_password, origin_of};
 use ioc_engine::account::intent::Intent;
@@ -144,7 +145,7 @@ pub(crate) async fn submit(
             let text = match problem.status() {
                 StatusCode::UNAUTHORIZED => page_context.t("confirm-wrong"),
                 StatusCode::TOO_MANY_REQUESTS => page_context.t("login-locked"),
-                _ => problem.detail().to_owned(),
+                _ => refusal::text_of(&page_context, &problem),
             };
             show(&app, &person, page_context, next, Some(text)).await
         }
@@ -183,7 +184,7 @@ impl FormRefusal {
                 let remedy = (format!("/login/oidc?again={}", allowed_next(next)), t("confirm-federated"));
                 Self { text: t("second-factor-provider"), remedy: Some(remedy) }
             }
-            Some(MissingProof::Stale) | None => Self::new(problem.detail().to_owned()),
+            Some(MissingProof::Stale) | None => Self::new(refusal::text_of(page_context, problem)),
         }
     }
 }

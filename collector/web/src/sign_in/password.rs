@@ -18,6 +18,7 @@ use crate::language::language_of;
 use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::problem::Problem;
+use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::authentication::same_origin;
 use ioc_engine::account;
@@ -194,7 +195,7 @@ pub(crate) fn render_login(
         (StatusCode::UNAUTHORIZED, None) => page_context.t("login-wrong"),
         (StatusCode::UNAUTHORIZED, Some(_)) => page_context.t("login-code-wrong"),
         (StatusCode::TOO_MANY_REQUESTS, _) => page_context.t("login-locked"),
-        _ => format!("{} {}", page_context.t("login-foreign"), problem.detail()),
+        _ => format!("{} {}", page_context.t("login-foreign"), refusal::text_of(&page_context, &problem)),
     });
     let provider = app.config().oidc.as_ref().map(|oidc| oidc.name.clone());
     let page = LoginPage { page_context, error, pending_sign_in, provider };
@@ -223,7 +224,7 @@ pub(crate) async fn login(
     Form(credentials): Form<Credentials>,
 ) -> Response {
     if !same_origin(&headers) {
-        return Problem::forbidden("this request comes from another site").into_response();
+        return render_login(&app, &headers, Some(Problem::forbidden("this request comes from another site")), None);
     }
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, &headers, credentials).await {
@@ -250,7 +251,7 @@ pub(crate) async fn login_code(
     Form(form): Form<CodeForm>,
 ) -> Response {
     if !same_origin(&headers) {
-        return Problem::forbidden("this request comes from another site").into_response();
+        return render_login(&app, &headers, Some(Problem::forbidden("this request comes from another site")), None);
     }
     let Some([name, hash]) = app.seal.open(PENDING_SIGN_IN, &form.pending_sign_in, clock::boottime_ms()) else {
         return Redirect::to("/login").into_response();

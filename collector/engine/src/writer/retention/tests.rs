@@ -60,6 +60,33 @@ fn ruled(rig: &Rig, keep: &str, end: ClassEnd) -> Box<Config> {
 }
 
 #[test]
+fn whoever_deletes_by_age_is_given_a_time_only_once_it_is_believed() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.register("srv-1");
+    rig.pass(10_000);
+    let judged = |rig: &Rig| rig.health.judged_now().map(|at| at.millis_since(rig.engine.time.now()).abs() < 60_000);
+    assert_eq!(judged(&rig), Some(true));
+    for by_ms in [10 * YEAR, -5 * YEAR] {
+        machine.step(by_ms);
+        rig.pass(10_000);
+        assert_eq!(judged(&rig), None, "{by_ms}");
+        machine.step(-by_ms);
+        rig.pass(10_000);
+        assert_eq!(judged(&rig), Some(true));
+    }
+    // Before the engine has compared its clocks, and when they are in doubt from the start.
+    assert_eq!(crate::health::Health::default().judged_now(), None);
+    drop(rig);
+    machine.pass(30 * DAY);
+    machine.reboot();
+    let mut rig = Rig::open(dir.path(), &machine);
+    assert_ne!(judged(&rig), Some(true), "it was off for a month by its own clock");
+    rig.pass(10_000);
+    assert_eq!(judged(&rig), None);
+}
+
+#[test]
 fn no_clock_that_jumps_deletes_anything_before_it_is_believed() {
     for by_ms in [10 * YEAR, -5 * YEAR] {
         let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
@@ -154,6 +181,13 @@ fn what_will_be_deleted_is_a_fault_until_it_is_over() {
     let told = rig.notices();
     assert!(told.iter().any(|one| one.notice.contains("ít nhất 4711") && one.notice.contains("2027")), "{told:?}");
     assert!(rig.engine.state.has_self_fault(AHEAD));
+    rig.command(Command::DeletionsAhead(vec![])).expect("taken");
+    rig.command(Command::DeletionsAhead(vec![ahead(0)])).expect("taken");
+    let told = rig.notices();
+    let none = format!("none among the first {LOOKED_MAX}");
+    assert!(
+        told.iter().any(|one| one.notice.contains(&none)) && !told.iter().any(|one| one.notice.contains("unknown"))
+    );
     rig.command(Command::DeletionsAhead(vec![])).expect("taken");
     assert!(!rig.engine.state.has_self_fault(AHEAD));
 }

@@ -56,7 +56,7 @@ impl Machine {
         state.reading.wall = state.reading.wall.plus_millis(by_ms);
     }
 
-    fn reboot(&self) {
+    pub(in crate::writer) fn reboot(&self) {
         let mut state = self.state();
         (state.boot, state.reading.boot_ms) = (state.boot + 1, 20_000);
     }

@@ -86,6 +86,36 @@ fn a_record_is_appended_and_nothing_else() {
 }
 
 #[test]
+fn a_log_that_lost_its_end_is_stamped_from_where_it_goes_on() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (signer, mut store) = (Signer::new(), SqliteStore::open(dir.path()).expect("opens"));
+    let stamp = |number: u64| {
+        let (authority, reply) = ("TSA".to_owned(), vec![1]);
+        Change::AuditStamp(crate::audit::AuditStamp { number, at: at(1), authority, reply })
+    };
+    let numbers = |store: &SqliteStore| {
+        let reader = store.reader().expect("reads");
+        let [last, in_log] = [reader.last_audit_stamp(), reader.last_audit_stamp_in_log()];
+        [last, in_log].map(|stamp| stamp.expect("reads").map_or(0, |stamp| stamp.number))
+    };
+    grow(&mut store, 3);
+    sign(&mut store, &signer, at(1));
+    store.commit(&[stamp(3)]).expect("kept");
+    grow(&mut store, 7);
+    sign(&mut store, &signer, at(2));
+    store.commit(&[stamp(10)]).expect("kept");
+    assert_eq!(numbers(&store), [10, 10]);
+    drop(store);
+    tamper(dir.path(), &format!("{NO_TRIGGERS} DELETE FROM audit WHERE number > 5;"));
+    let mut store = SqliteStore::open(dir.path()).expect("opens");
+    assert_eq!(numbers(&store), [10, 3], "what is stamped of the log that is there");
+    grow(&mut store, 2);
+    let head = sign(&mut store, &signer, at(3));
+    store.commit(&[stamp(head.number)]).expect("kept");
+    assert_eq!(numbers(&store), [10, head.number]);
+}
+
+#[test]
 fn a_start_finds_the_tree_again_whatever_became_of_what_was_kept_of_it() {
     let dir = tempfile::tempdir().expect("directory");
     let signer = Signer::new();
