@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::Deserialize;
 
-use super::file::Table;
+use super::file::{FILE_ROWS, Listed, Table, page_number, query_string};
 use super::{product_address, product_text};
 use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::all;
@@ -21,11 +21,8 @@ use crate::page::{Failure, PageResult, ROWS, page_context, refusal_text, show_ag
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
-use ioc_store::template::percent_encoded;
 use ioc_store::{ProductCoverage, ProductField, ProductQuery, ProductRow, ProductState};
 
-/// Most rows of one file.
-const FILE_ROWS: usize = 50_000;
 /// Most products that are changed at once, as the engine has it.
 const ALL_MAX: usize = 5000;
 /// Longest search, characters.
@@ -53,7 +50,7 @@ pub(crate) struct SoftwareAddress {
 
 impl SoftwareAddress {
     fn page(&self) -> usize {
-        self.page.parse::<usize>().unwrap_or(1).clamp(1, 1_000_000)
+        page_number(&self.page)
     }
 
     /// What it means. What cannot be read says nothing.
@@ -72,15 +69,13 @@ impl SoftwareAddress {
 
     /// The same, written the shortest way; without the page.
     fn to_query_string(&self) -> String {
-        let all = [
+        query_string(&[
             ("search", &self.search),
             ("state", &self.state),
             ("owner", &self.owner),
             ("blank", &self.blank),
             ("gone", &self.gone),
-        ];
-        let filled = all.iter().filter(|(_, value)| !value.is_empty());
-        filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
+        ])
     }
 
     fn page_address(&self, page: usize) -> String {
@@ -251,55 +246,41 @@ pub(crate) async fn change(
     }
 }
 
-/// The register as a table, the seven columns of article 9.1 first: what an address means, all of it.
-async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &SoftwareAddress) -> Result<Table, Problem> {
-    let page_context = page_context(app, person, headers);
-    let query = ProductQuery { skip: 0, limit: FILE_ROWS, ..address.query() };
-    let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
-    let word = |field: ProductField| page_context.name("product-field", field.as_str());
-    let first = [ProductField::Purpose, ProductField::Scope, ProductField::Owner, ProductField::Licence];
-    let rest = [ProductField::State, ProductField::SupportEnd, ProductField::LicenceCount, ProductField::Note];
-    let mut headings = vec![(page_context.t("product-name"), 28)];
-    headings.extend(first.map(|field| (word(field), 24)));
-    headings.push((page_context.t("product-versions"), 24));
-    headings.push((page_context.t("product-kept"), 16));
-    headings.extend(rest.map(|field| (word(field), 16)));
-    headings.extend(["product-first-seen", "product-last-seen", "product-key"].map(|key| (page_context.t(key), 18)));
-    let row = |row: ProductRow| {
-        let of = |field: ProductField| {
-            let text =
-                if field == ProductField::State { row.product.state().as_str() } else { row.product.text(field) };
-            product_text(&page_context, field, text)
+impl Listed for SoftwareAddress {
+    const FILE: &'static str = "software";
+
+    /// The seven columns of article 9.1 first.
+    async fn table(self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        let page_context = page_context(app, person, headers);
+        let query = ProductQuery { skip: 0, limit: FILE_ROWS, ..self.query() };
+        let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
+        let word = |field: ProductField| page_context.name("product-field", field.as_str());
+        let first = [ProductField::Purpose, ProductField::Scope, ProductField::Owner, ProductField::Licence];
+        let rest = [ProductField::State, ProductField::SupportEnd, ProductField::LicenceCount, ProductField::Note];
+        let mut headings = vec![(page_context.t("product-name"), 28)];
+        headings.extend(first.map(|field| (word(field), 24)));
+        headings.push((page_context.t("product-versions"), 24));
+        headings.push((page_context.t("product-kept"), 16));
+        headings.extend(rest.map(|field| (word(field), 16)));
+        headings.extend(["product-first-seen", "product-last-seen", "product-key"].map(|key| (page_context.t(key), 18)));
+        let row = |row: ProductRow| {
+            let of = |field: ProductField| {
+                let text =
+                    if field == ProductField::State { row.product.state().as_str() } else { row.product.text(field) };
+                product_text(&page_context, field, text)
+            };
+            let mut cells = vec![row.product.name.clone()];
+            cells.extend(first.map(of));
+            cells.push(row.versions.join(", "));
+            cells.push(page_context.count("product-devices", row.devices));
+            cells.extend(rest.map(of));
+            let seen = [row.first_seen, row.last_seen];
+            cells.extend(seen.map(|at| at.map(|at| page_context.short(&at)).unwrap_or_default()));
+            cells.push(row.product.key.clone());
+            cells
         };
-        let mut cells = vec![row.product.name.clone()];
-        cells.extend(first.map(of));
-        cells.push(row.versions.join(", "));
-        cells.push(page_context.count("product-devices", row.devices));
-        cells.extend(rest.map(of));
-        cells
-            .extend([row.first_seen, row.last_seen].map(|at| at.map(|at| page_context.short(&at)).unwrap_or_default()));
-        cells.push(row.product.key.clone());
-        cells
-    };
-    Ok(Table { name: page_context.t("register-software"), headings, rows: rows.into_iter().map(row).collect() })
-}
-
-pub(crate) async fn csv(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.csv("software"))
-}
-
-pub(crate) async fn xlsx(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.xlsx("software"))
+        Ok(Table { name: page_context.t("register-software"), headings, rows: rows.into_iter().map(row).collect() })
+    }
 }
 
 /// Which products are asked for.
