@@ -281,7 +281,7 @@ pub(crate) async fn api_change_many(
     let change = |one: OneChange| {
         let device = device_id(&one.device)?;
         let fields = fields_of(one.fields).map_err(Problem::invalid)?;
-        Ok::<_, Problem>(AssetChange { device, fields, keep: Vec::new() })
+        Ok::<_, Problem>(AssetChange { device, fields, keep: Vec::new(), was: Default::default() })
     };
     let changes = body.assets.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
     app.carry_out(&person, Command::ChangeAssets { changes, actor: person.name.clone() }).await?;
