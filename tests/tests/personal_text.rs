@@ -101,6 +101,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/devices/{id}/software.cdx.json", Kept::Reader),
     ("/api/v1/assets", Kept::Revealed("register/mod.rs")),
     ("/api/v1/assets/coverage", Kept::Reader),
+    ("/api/v1/assets/attestations", Kept::Revealed("register/mod.rs")),
     ("/api/v1/assets/{id}", Kept::Revealed("register/mod.rs")),
     ("/api/v1/authenticity", Kept::Reader),
     ("/api/v1/devices", Kept::Reader),

@@ -112,6 +112,9 @@ async fn filled(rig: &Rig) {
     let backup = "/api/v1/system-backups/srv-1/database";
     let word = json!({ "made_at": ioc_common::clock::now(), "good": true, "note": "biên bản 12" });
     rig.post(&format!("{backup}/attestations"), word).await.unwrap();
+    let until = ioc_common::clock::now().plus_millis(86_400_000);
+    let word = json!({ "area": "patches", "good": true, "note": "ảnh màn hình 7", "valid_until": until });
+    rig.post("/api/v1/assets/srv-1/attestations", word).await.unwrap();
     let evidence = "content of the minutes".to_owned();
     let path = format!("{backup}/files?name=minutes.txt");
     ioc_collector::cli::send(&rig.runtime(), "POST", &path, "application/octet-stream", evidence).await.unwrap();
@@ -155,6 +158,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         "ca.pem",
         "files/INC-000001/",
         "attestations.csv",
+        "asset-attestations.csv",
         "files/evidence/",
     ] {
         assert!(names.contains(name), "{name}: {names}");

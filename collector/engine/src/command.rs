@@ -11,6 +11,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::account::intent::Intent;
+use crate::refusal_reason::{RefusalKind, RefusalReason};
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
@@ -200,9 +201,14 @@ pub enum Command {
     },
     /// Say what is so of products of the software register: of all of these, or of none.
     ChangeProducts {
-        keys: Vec<String>,
+        /// By key.
+        products: Vec<SeenProduct>,
         /// These columns, and no others; an empty text takes out what stands there.
         fields: BTreeMap<ProductField, String>,
+        /// What stood in columns as whoever asks has seen it: refused where something else does by now. A column that is not named is not compared.
+        was: BTreeMap<ProductField, String>,
+        /// What was decided of software that became part of these is known not to be so here: of these columns.
+        keep: Vec<ProductField>,
         actor: String,
     },
     /// Keep which products are on a machine, by one list of its software.
@@ -340,13 +346,20 @@ pub enum Command {
     /// Keep the evidence of numbers that were deleted.
     NumbersDeleted(Vec<DeletedNumbers>),
     /// Say what the centre says of itself in documents.
-    SetDocumentSettings { settings: Box<DocumentSettings>, actor: String },
+    SetDocumentSettings {
+        settings: Box<DocumentSettings>,
+        /// [`DocumentSettings::version`] as whoever asks has seen it: refused where another one stands by now; empty where that does not matter.
+        seen: String,
+        actor: String,
+    },
     /// Write texts into a report: all of these, or none; an empty one is forgotten.
     WriteReport {
         /// The report, as its address has it.
         report: String,
         /// Each by its key.
         texts: Vec<(String, String)>,
+        /// Texts as whoever asks has seen them, by key: refused where another one stands by now. One that is not named is not compared.
+        was: BTreeMap<String, String>,
         actor: String,
     },
     /// Issue a version of a report.
@@ -392,7 +405,19 @@ pub struct AssetChange {
     pub fields: BTreeMap<AssetField, String>,
     /// What the agent found in these is known not to be so.
     pub keep: Vec<AssetField>,
+    /// What was written down in columns as whoever asks has seen it: refused where something else is by now. A column that is not named is not compared.
+    pub was: BTreeMap<AssetField, String>,
 }
+
+/// A product that somebody was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenProduct {
+    /// By what it is known.
+    pub key: String,
+    /// Its mark ([`ioc_store::Product::mark`]) as it was shown: refused where it has another one by now; empty where that does not matter.
+    pub mark: String,
+}
+
 /// What a rule that waits will delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletionAhead {
@@ -449,6 +474,8 @@ pub enum Answer {
     },
     /// So many assets are new or said differently.
     Imported(usize),
+    /// It goes on in pieces, by the number of its import, and is answered once it is done; nobody outside sees this.
+    Begun(u64),
     /// The device's certificate, with its authorities and settings.
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.
@@ -502,6 +529,35 @@ pub enum CommandError {
     /// The engine is stopping, or the store cannot be written.
     #[error("{0}")]
     Unavailable(String),
+    /// For a reason that people read in their language.
+    #[error("{1}")]
+    Explained(RefusalKind, Box<RefusalReason>),
+}
+
+impl RefusalReason {
+    /// A command is refused for it.
+    #[must_use]
+    pub fn refuse(self, kind: RefusalKind) -> CommandError {
+        CommandError::Explained(kind, Box::new(self))
+    }
+
+    /// The request is faulty.
+    #[must_use]
+    pub fn invalid(self) -> CommandError {
+        self.refuse(RefusalKind::Invalid)
+    }
+
+    /// It cannot be done now.
+    #[must_use]
+    pub fn conflict(self) -> CommandError {
+        self.refuse(RefusalKind::Conflict)
+    }
+
+    /// What was asked for does not exist.
+    #[must_use]
+    pub fn not_found(self) -> CommandError {
+        self.refuse(RefusalKind::NotFound)
+    }
 }
 
 /// What is not shown of who asks for a change of accounts.

@@ -27,6 +27,7 @@ pub mod pki;
 pub mod power_score;
 pub mod prometheus;
 pub mod records_count;
+pub mod refusal_reason;
 pub mod replay;
 pub mod shutdown;
 pub mod software_catalogue;

@@ -51,6 +51,8 @@ pub struct GroupedProduct {
     pub name: String,
     /// What the catalogue or its packages say of it.
     pub found: BTreeMap<ProductField, String>,
+    /// Its packages there, by the names that rules look at.
+    pub packages: BTreeSet<String>,
     /// Its versions there.
     pub used: ProductUse,
 }
@@ -180,11 +182,12 @@ impl Catalogue {
         put(ProductField::Purpose, known.map_or("", |known| language.choose(&known.purpose[0], &known.purpose[1])));
         let name = known.map(|known| known.name.clone());
         let own = || leading().next().map(|item| short_name(item).to_owned());
-        let packages = u32::try_from(group.items.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(group.items.len()).unwrap_or(u32::MAX);
         GroupedProduct {
             name: name.or_else(own).unwrap_or_else(|| key.clone()),
             found,
-            used: ProductUse { key, versions, packages, place },
+            packages: group.items.iter().map(|(_, item)| short_name(item).to_lowercase()).collect(),
+            used: ProductUse { key, versions, packages: count, place },
         }
     }
 }

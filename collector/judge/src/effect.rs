@@ -7,7 +7,7 @@ use ioc_common::report::{Ask, Position, Report};
 use crate::authenticity::InformationSource;
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
-use crate::fault::Fault;
+use crate::fault::{Fault, Matter};
 use crate::incident::{Action, Attachment, Incident, NewIncident, TimelineStep};
 use crate::losses::Loss;
 use crate::maintenance::Window;
@@ -118,6 +118,8 @@ pub struct Alert {
     pub firing: bool,
     /// What is said when it is not any more.
     pub over: Text,
+    /// What it is a part of, where many devices have the same; its fingerprint names the device then.
+    pub matter: Option<Matter>,
 }
 
 /// What is to be done.

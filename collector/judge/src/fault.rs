@@ -75,6 +75,23 @@ pub struct Fault {
     /// Who says so, where no rule of ours does: another system, or a job on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<InformationSource>,
+    /// What it is a part of, where many devices have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matter: Option<Box<Matter>>,
+}
+
+/// One thing that is wrong on many devices: their faults stand under one incident, which is about none of them.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matter {
+    /// What tells it from others: the cause of its incident.
+    pub key: String,
+    pub title: Text,
+    /// Why it is one, without a word of any single device.
+    pub reason: Text,
+    pub advice: Text,
+    /// The article that it breaks.
+    pub article: String,
 }
 
 impl Fault {
@@ -100,6 +117,7 @@ impl Fault {
             incident: None,
             title: None,
             source: None,
+            matter: None,
         }
     }
 }

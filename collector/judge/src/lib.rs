@@ -23,7 +23,7 @@ pub mod text;
 pub use authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource, Transport};
 pub use device::{DeviceInfo, DeviceKind, Importance};
 pub use effect::{Alert, Effect, Input, JudgedAction, ReportVerdict};
-pub use fault::{Fault, FaultState};
+pub use fault::{Fault, FaultState, Matter};
 pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
 pub use losses::{Loss, LossLedger};
 pub use maintenance::{Named, Warning, Window, WindowSchedule};

@@ -115,6 +115,8 @@ pub struct State {
     causes: HashMap<incident_lifecycle::Cause, IncidentId>,
     /// Faults under each incident that have not ended, with their devices.
     open_faults: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,
+    /// Devices behind uplinks that are not known, or not any more, by uplink: what is registered later finds them without looking at all others.
+    behind_unknown: HashMap<DeviceId, BTreeSet<DeviceId>>,
     /// Uplinks that were asked whether they are there.
     uplink_checks: HashMap<DeviceId, uplinks::UplinkCheck>,
     windows: Vec<Window>,
@@ -158,6 +160,7 @@ impl State {
             incidents: BTreeMap::new(),
             causes: HashMap::new(),
             open_faults: HashMap::new(),
+            behind_unknown: HashMap::new(),
             uplink_checks: HashMap::new(),
             windows: snapshot.windows,
             covers: snapshot.covers,
@@ -412,6 +415,17 @@ impl State {
         self.device_faults.contains_key(&(device.clone(), rule.to_owned(), fingerprint.to_owned()))
     }
 
+    /// The fingerprints of the faults of this name that stand on a device as a whole.
+    pub fn fingerprints_of<'s>(&'s self, device: &'s DeviceId, name: &'s str) -> impl Iterator<Item = &'s str> {
+        self.device_faults_of(device).filter(move |((_, of, _), _)| of == name).map(|((.., print), _)| print.as_str())
+    }
+
+    /// Device and fingerprint of every fault of this name that stands on any device as a whole.
+    pub fn faults_named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (&'s DeviceId, &'s str)> {
+        let named = self.device_faults.keys().filter(move |(_, of, _)| of == name);
+        named.map(|(device, _, print)| (device, print.as_str()))
+    }
+
     /// The faults of a device as a whole.
     fn device_faults_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s DeviceFaultKey, &'s Fault)> {
         self.device_faults.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)
@@ -430,8 +444,9 @@ impl State {
     /// Another system's alert: a fault of the device as a whole.
     fn alert(&mut self, alert: Alert, now: Timestamp, out: &mut Vec<Effect>) {
         let mut key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
-        // It may have been told of another device first: of the system itself, before its device was registered.
-        if !self.device_faults.contains_key(&key) {
+        // It may have been told of another device first: of the system itself, before its device was registered. What many devices have is
+        // named by its device, and not looked for among what may be thousands.
+        if alert.matter.is_none() && !self.device_faults.contains_key(&key) {
             let same = |other: &&DeviceFaultKey| other.1 == alert.name && other.2 == alert.fingerprint;
             if let Some(other) = self.device_faults.keys().find(same) {
                 key = other.clone();
@@ -443,6 +458,7 @@ impl State {
                 let mut fault = Fault {
                     title: Some(alert.title),
                     source: Some(alert.source),
+                    matter: alert.matter.map(Box::new),
                     ..Fault::raised(number, key.clone(), alert.severity, since, alert.reason)
                 };
                 if self.should_notify(&fault, now) {

@@ -41,7 +41,7 @@ impl ReportStanding {
         Self {
             key,
             title: title(key),
-            state: ReportState::of(missing.unwrap_or(1), key.to() <= today, issued.is_some()),
+            state: ReportState::of(missing.unwrap_or(1), key.to() < today, issued.is_some()),
             missing,
             due,
             late: issued.is_none() && due.is_some_and(|due| due < today),

@@ -1,4 +1,4 @@
-//! What people attested of backups of other systems, in an archive: with the files that show it.
+//! What people attested, in an archive: of backups of other systems, with the files that show it, and of machines without an agent.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use ioc_store::merkle::parse;
 use ioc_store::template::percent_encoded;
 
-use super::ATTESTATIONS;
 use super::parts::{Kind, Parts, Wanted, of_device};
+use super::{ASSET_ATTESTATIONS, ATTESTATIONS};
 use crate::audit_verify::{all, text};
 use crate::cli;
 
@@ -34,6 +34,18 @@ pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyho
             }
             let mut one = one.clone();
             (one["device"], one["kind"]) = (json!(device), json!(kind));
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}
+
+/// Puts into an archive what people said in a period of the protection of machines that no agent looks at.
+pub(super) async fn put_of_assets(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
+    let columns = &["number", "device", "area", "at", "by", "good", "valid_until", "note"];
+    let mut out = Kind::begin(parts, ASSET_ATTESTATIONS, columns)?;
+    for one in all(runtime, "/api/v1/assets/attestations?", &of_device(wanted)).await? {
+        if wanted.holds(&one["at"]) {
             out.put(&one)?;
         }
     }

@@ -26,6 +26,8 @@ const MANIFEST: &str = "manifest.json";
 const SIGNATURE: &str = "manifest.sig";
 /// What people attested of backups of other systems.
 const ATTESTATIONS: &str = "attestations.jsonl";
+/// What people attested of machines without an agent.
+const ASSET_ATTESTATIONS: &str = "asset-attestations.jsonl";
 /// What a time stamping authority said of the manifest's bytes (RFC 3161), where one was asked.
 const STAMP: &str = "manifest.tsr";
 /// What it said of heads of the log, a line each; its answers lie in `stamps/`.

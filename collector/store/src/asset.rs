@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::DeviceKind;
+use ioc_judge::{DeviceKind, Importance};
 
 /// A column of the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -255,6 +255,17 @@ impl Asset {
         self.value(field).map_or("", |value| value.text.as_str())
     }
 
+    /// What people wrote down in a column; of state and importance, what they are where nobody did.
+    #[must_use]
+    pub fn written(&self, field: AssetField) -> &str {
+        let said = self.said.get(&field).map_or("", |value| value.text.as_str());
+        match field {
+            AssetField::State if said.is_empty() => AssetState::InUse.as_str(),
+            AssetField::Importance if said.is_empty() => Importance::Normal.as_str(),
+            _ => said,
+        }
+    }
+
     /// Whether it is in use; it is, where nobody said otherwise.
     #[must_use]
     pub fn state(&self) -> AssetState {
@@ -374,8 +385,10 @@ pub struct AssetImport {
     pub by: String,
     /// When it was undone, and by whom; none where it was not.
     pub undone: Option<(Timestamp, String)>,
-    /// How many assets it changed.
+    /// How many assets it changes.
     pub count: u64,
-    /// What it did; empty in a list of imports.
+    /// Of how many of them that, or once it is undone putting them back, is still to be done: large tables are taken in in pieces.
+    pub left: u64,
+    /// What it does, in its order; empty in a list of imports.
     pub assets: Vec<ImportedAsset>,
 }

@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 89] = [
+const TEXTS: [(&str, &str, &str); 90] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -84,6 +84,7 @@ const TEXTS: [(&str, &str, &str); 89] = [
     ("settings.applied", "Máy đã nhận cài đặt", "Settings applied"),
     ("settings.refused", "Máy từ chối cài đặt", "Settings refused"),
     ("software.described", "Sửa danh mục phần mềm", "Software described"),
+    ("software.regrouped", "Chuyển quyết định sang phần mềm khác", "Decisions moved with their software"),
     ("store.examined", "Kiểm tra kho dữ liệu", "Store examined"),
     ("store.loss_confirmed", "Xác nhận mất dữ liệu", "Loss of the store confirmed"),
     ("store.loss_found", "Phát hiện mất dữ liệu", "Loss of the store found"),

@@ -158,10 +158,12 @@ pub enum Change {
     Asset(Box<Asset>),
     /// A person said how a machine without an agent is protected.
     AssetAttested { device: DeviceId, attestation: AssetAttestation },
-    /// A table was taken into the asset register.
+    /// A table is taken into the asset register.
     AssetImport(Box<AssetImport>),
-    /// An import was undone.
+    /// An import is undone: what it did is put back of all of its assets.
     AssetImportUndone { number: u64, at: Timestamp, by: String },
+    /// So many assets of an import are still to be changed, or put back.
+    AssetImportLeft { number: u64, left: u64 },
     /// A product of the software register, as it now stands.
     Product(Box<Product>),
     /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.

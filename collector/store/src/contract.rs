@@ -241,6 +241,7 @@ fn fault(n: u64, device: u32, state: FaultState) -> Fault {
         incident: Some(IncidentId(1)),
         title: None,
         source: None,
+        matter: None,
     }
 }
 

@@ -75,7 +75,8 @@ pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, Pla
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use product::{
-    Product, ProductCoverage, ProductField, ProductOnDevice, ProductQuery, ProductRow, ProductState, ProductUse,
+    Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,
+    ProductRow, ProductState, ProductUse,
 };
 pub use reader::Reader;
 pub use record::{

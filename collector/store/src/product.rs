@@ -5,14 +5,18 @@
 //! [`product`](crate::Reader::product), [`product_uses`](crate::Reader::product_uses),
 //! [`product_coverage`](crate::Reader::product_coverage) for figures with n of N.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 
 use crate::AssetValue;
+
+/// How long the mark of a product is, characters.
+pub const MARK_CHARS: usize = 6;
 
 /// A column of the register that people fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,6 +125,26 @@ pub struct Product {
     /// What must be known and is not, as the engine judged it last.
     #[serde(default)]
     pub blanks: Vec<ProductField>,
+    /// The packages that it is made of, as they are named without their architecture: by them people's decisions follow their software when
+    /// the catalogue groups it otherwise.
+    #[serde(default)]
+    pub packages: BTreeSet<String>,
+    /// What people had decided of software that became part of it, where something else stands here: work to do.
+    #[serde(default)]
+    pub inherited: Vec<Inherited>,
+}
+
+/// A decision on a product whose packages belong to another one since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// By what the product was known.
+    pub key: String,
+    /// What people called it.
+    pub name: String,
+    /// Which column.
+    pub field: ProductField,
+    /// What was said there, and by whom.
+    pub value: AssetValue,
 }
 
 impl Product {
@@ -131,6 +155,39 @@ impl Product {
         said.or_else(|| self.found.get(&field).map(String::as_str)).unwrap_or_default()
     }
 
+    /// A product of which nothing is known but what it is called.
+    #[must_use]
+    pub const fn new(key: String, name: String) -> Self {
+        Self {
+            key,
+            name,
+            said: BTreeMap::new(),
+            found: BTreeMap::new(),
+            blanks: Vec::new(),
+            packages: BTreeSet::new(),
+            inherited: Vec::new(),
+        }
+    }
+
+    /// What people wrote down in a column; of the state, what it is where they did not.
+    #[must_use]
+    pub fn written(&self, field: ProductField) -> &str {
+        if field == ProductField::State {
+            return self.state().as_str();
+        }
+        self.said.get(&field).map_or("", |value| value.text.as_str())
+    }
+
+    /// What its name and all that people wrote of it is told from others by: six hex digits.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let said: Vec<(&str, &str)> =
+            self.said.iter().map(|(field, value)| (field.as_str(), value.text.as_str())).collect();
+        let mut mark = sha256_hex(format!("{:?}{said:?}", self.key).as_bytes());
+        mark.truncate(MARK_CHARS);
+        mark
+    }
+
     /// Whether it may be used.
     #[must_use]
     pub fn state(&self) -> ProductState {
@@ -139,7 +196,8 @@ impl Product {
 
     /// Leaves out who wrote what, for whoever may not see people.
     pub fn hide_people(&mut self) {
-        for value in self.said.values_mut() {
+        let inherited = self.inherited.iter_mut().map(|one| &mut one.value);
+        for value in self.said.values_mut().chain(inherited) {
             value.by = value.by.take().map(|_| String::new());
         }
     }
@@ -165,11 +223,22 @@ pub struct ProductRow {
     pub product: Product,
     /// On how many machines it is.
     pub devices: u64,
-    /// Its versions, at most twenty.
+    /// Its versions, at most twenty, of more the newest.
     pub versions: Vec<String>,
     /// When it was seen first and last anywhere; none where it is on no machine within reach.
     pub first_seen: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
+}
+
+/// By what a product that was shown is told from what stands there since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductMark {
+    /// By what it is known.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+    /// [`Product::mark`].
+    pub mark: String,
 }
 
 /// A machine that a product is or was on.

@@ -24,9 +24,9 @@ use crate::{
     AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
-    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery,
+    ProductRow, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
+    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -197,11 +197,25 @@ pub trait Reader: Send {
     /// One of them, with what it did.
     fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
 
+    /// What people attested of machines without an agent, of one or of all, the newest first, before a number: each with its number.
+    fn asset_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError>;
+
+    /// The import into the asset register, or its undoing, that is not done yet; with all of what it does.
+    fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError>;
+
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;
 
     /// How many products a query means in all, whatever its page.
     fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError>;
+
+    /// The same products by what tells each from what stands there later: what somebody was shown, however many that are.
+    fn product_marks(&self, query: &ProductQuery) -> Result<Vec<ProductMark>, StoreError>;
 
     /// One of them by its key.
     fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError>;
@@ -403,6 +417,9 @@ pub trait Reader: Send {
 
     /// What was deleted last of a class.
     fn last_deletion(&self, class: RecordClass) -> Result<Option<Deletion>, StoreError>;
+
+    /// Up to which moment records of a class were deleted: of what ended before, only what was held is left. None where nothing was.
+    fn deleted_through(&self, class: RecordClass) -> Result<Option<Timestamp>, StoreError>;
 
     /// What was deleted, the newest first, before a number.
     fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError>;

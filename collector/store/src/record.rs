@@ -31,7 +31,7 @@ pub struct Handover {
 /// How many devices are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
-    /// Enrolled and not revoked.
+    /// Enrolled and neither revoked nor retired by the asset register.
     pub devices: u64,
     /// Devices that are heard.
     pub live: u64,

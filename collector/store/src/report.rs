@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::sha256_hex;
 
 /// Longest text that a person writes into a report, characters.
 pub const TEXT_MAX_CHARS: usize = 20_000;
@@ -103,6 +104,16 @@ pub struct DocumentSettings {
     pub mend_days: u32,
     /// Within how many days of the end of a quarter its report is due, where the regulation gives no day; 0 where there is none.
     pub quarter_due_days: u32,
+}
+
+impl DocumentSettings {
+    /// What they are told from others by: 16 hex digits.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let mut digest = sha256_hex(serde_json::to_string(self).unwrap_or_default().as_bytes());
+        digest.truncate(16);
+        digest
+    }
 }
 
 /// A text that a person wrote into a report.

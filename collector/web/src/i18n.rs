@@ -138,6 +138,36 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_of_a_refusal_is_a_text_and_every_text_of_one_is_given() {
+        let mut all = String::new();
+        read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
+        read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/src")), &mut all);
+        let families = ["register-refused-", "report-refused-"];
+        let given: BTreeSet<&str> = all
+            .split('"')
+            .filter(|text| families.iter().any(|of| text.len() > of.len() && text.starts_with(of)))
+            .collect();
+        let known = keys(VI).into_iter().filter(|key| families.iter().any(|of| key.starts_with(of)));
+        assert_eq!(given, known.collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn no_page_of_registers_and_reports_refuses_in_english_alone() {
+        for room in ["register", "report"] {
+            let mut all = String::new();
+            read_all(&Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).join(room), &mut all);
+            for bare in
+                ["CommandError::Invalid(", "CommandError::Conflict(", "CommandError::Forbidden(", "Problem::forbidden("]
+            {
+                assert!(
+                    !all.contains(bare),
+                    "{room}: {bare}…) is English alone; write a RefusalReason with a text in locales"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn every_text_that_is_used_exists_and_every_text_is_used() {
         let mut all = String::new();
         read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")), &mut all);
@@ -197,6 +227,7 @@ mod tests {
                 "backup-view-",
                 "report-state-",
                 "report-period-",
+                "report-refused-",
                 "sign-own",
                 "sign-acting",
                 "sign-deputy",

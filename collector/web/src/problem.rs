@@ -9,6 +9,7 @@ use ioc_judge::Refusal;
 
 use ioc_engine::account::password_hashing::{HashQueueFull, RETRY_AFTER_S};
 use ioc_engine::command::{CommandError, MissingProof};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 
 /// What a program knows by that more of who asks has to be shown, and what of it.
 const fn kind_of(missing_proof: MissingProof) -> &'static str {
@@ -29,6 +30,9 @@ pub(crate) struct Problem {
     detail: String,
     #[serde(skip)]
     missing_proof: Option<MissingProof>,
+    /// The same in words that people read in their language.
+    #[serde(skip)]
+    reason: Option<Box<RefusalReason>>,
 }
 
 impl Problem {
@@ -39,6 +43,41 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             missing_proof: None,
+            reason: None,
+        }
+    }
+
+    /// A problem for a reason that people read in their language.
+    pub(crate) fn explained(kind: RefusalKind, reason: RefusalReason) -> Self {
+        let status = match kind {
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+            RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let english = reason.english().to_owned();
+        Self { reason: Some(Box::new(reason)), ..Self::new(status, english) }
+    }
+
+    /// Why, in words that people read in their language, where there are some.
+    pub(crate) fn reason(&self) -> Option<&RefusalReason> {
+        self.reason.as_deref()
+    }
+
+    /// The same as a refused command.
+    pub(crate) fn refused(self) -> CommandError {
+        let kind = match self.status() {
+            StatusCode::NOT_FOUND => RefusalKind::NotFound,
+            StatusCode::FORBIDDEN => RefusalKind::Forbidden,
+            StatusCode::UNPROCESSABLE_ENTITY => RefusalKind::Invalid,
+            StatusCode::CONFLICT => RefusalKind::Conflict,
+            _ => RefusalKind::Unavailable,
+        };
+        match self.reason {
+            Some(reason) => CommandError::Explained(kind, reason),
+            None if kind == RefusalKind::NotFound => CommandError::NotFound(self.detail),
+            None => CommandError::Unavailable(self.detail),
         }
     }
 
@@ -109,6 +148,7 @@ impl From<CommandError> for Problem {
             }
             CommandError::TooMany { .. } => Self::too_many(detail),
             CommandError::Unavailable(_) => Self::unavailable(detail),
+            CommandError::Explained(kind, reason) => Self::explained(kind, *reason),
         }
     }
 }

@@ -180,6 +180,7 @@ pub(crate) fn shift() -> Document {
             since: datetime(2026, 2, 4, 20, 11, 0, 0),
             state: "Đang sửa, Lê Thị Hoa".into(),
         }],
+        more: 0,
         resolved: Some(2),
         tasks: vec!["Bảo trì UPS phòng hiển thị lúc 09:00".into(), "Gọi nhà cung cấp về đĩa thay thế".into()],
         condition: None,

@@ -22,6 +22,8 @@ pub struct Handover {
     pub taking: Vec<String>,
     /// What is open.
     pub open: Vec<OpenIncident>,
+    /// There are so many more than are listed.
+    pub more: u64,
     /// What was resolved in the shift; not known where the record could not be read.
     pub resolved: Option<u64>,
     /// What stands to be done, such as maintenance windows.
@@ -68,6 +70,12 @@ pub fn document(input: &Handover) -> Document {
     }
     body.push(Block::heading(1, "Sự cố đang xử lý"));
     body.push(Block::Table(open(input)));
+    if input.more > 0 {
+        let more = wording::count(input.more);
+        body.push(Block::Note(
+            format!("Còn {more} sự cố khác đang xử lý, mở sau các sự cố trên; xem trang Sự cố.").into(),
+        ));
+    }
     let resolved = input.resolved.map_or_else(|| wording::NO_DATA.to_owned(), wording::count);
     body.push(Block::paragraph(format!("Số sự cố đã khắc phục xong trong ca: {resolved}.")));
     body.push(Block::heading(1, "Việc chuyển ca sau"));

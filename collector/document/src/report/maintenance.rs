@@ -28,6 +28,8 @@ pub struct MaintenanceRecord {
     pub more: u64,
     /// Faults of these devices meanwhile.
     pub faults: Vec<MaintenanceFault>,
+    /// There are so many more faults than are listed.
+    pub more_faults: u64,
     /// How long any of them was not heard meanwhile, seconds; none where none of them reports.
     pub silent_s: Option<u64>,
     /// Who signs at the right: whoever is responsible.
@@ -114,6 +116,10 @@ pub fn document(input: &MaintenanceRecord) -> Document {
     }
     body.push(Block::heading(1, "Lỗi trong đợt bảo trì"));
     body.push(Block::Table(faults));
+    if input.more_faults > 0 {
+        let more = wording::count(input.more_faults);
+        body.push(Block::Note(format!("Còn {more} lỗi khác của các thiết bị này trong đợt bảo trì.").into()));
+    }
     for (title, key, what) in [
         ("Nội dung đã thực hiện", "work", "những việc đã làm, vật tư đã thay"),
         ("Kết quả", "result", "kết quả kiểm tra sau bảo trì, kiến nghị"),

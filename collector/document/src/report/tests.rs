@@ -208,6 +208,7 @@ fn a_shift_hands_over_what_is_open() {
         giving: vec!["Lê Thị Hoa, trực vận hành".into()],
         taking: Vec::new(),
         open: Vec::new(),
+        more: 7,
         resolved: None,
         tasks: vec!["Bảo trì UPS".into(), "Gọi nhà cung cấp".into()],
         condition: None,
@@ -218,6 +219,7 @@ fn a_shift_hands_over_what_is_open() {
     for line in [
         "BIÊN BẢN / Bàn giao ca trực ngày 05 tháng 02 năm 2026",
         "| Không có sự cố đang xử lý",
+        "(Còn 7 sự cố khác đang xử lý",
         "Số sự cố đã khắc phục xong trong ca: không có dữ liệu.",
         "- Bảo trì UPS;\n- Gọi nhà cung cấp.",
         "ký biên bản./.",
@@ -241,6 +243,7 @@ fn the_record_of_maintenance_says_whether_operation_was_interrupted() {
         overruled: vec!["Máy dự phòng đang tắt".into()],
         devices: vec![MaintainedDevice { name: "srv-07".into(), label: "TS-07".into(), place: String::new() }],
         more: 3,
+        more_faults: 3,
         faults: vec![MaintenanceFault {
             device: "srv-07".into(),
             what: "Mất liên lạc".into(),
@@ -261,6 +264,7 @@ fn the_record_of_maintenance_says_whether_operation_was_interrupted() {
         "| 1 | srv-07 | TS-07 | không có dữ liệu",
         "(Còn 3 thiết bị khác.)",
         "| srv-07 | Mất liên lạc | 01:05 05/11/2026 | chưa hết",
+        "(Còn 3 lỗi khác của các thiết bị này",
     ] {
         assert!(found.contains(line), "{line}: {found}");
     }

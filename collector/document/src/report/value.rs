@@ -34,6 +34,13 @@ pub enum Value {
     Day(Date),
     /// A word, such as the result of a drill.
     Word(String),
+    /// So much of a part of the period; of the rest nothing is known.
+    Partial {
+        /// Of that part.
+        value: Box<Self>,
+        /// Of which.
+        of: String,
+    },
     /// Nothing is known, and why.
     Unknown(String),
 }
@@ -56,6 +63,8 @@ impl Value {
             Self::Seconds(seconds) => wording::duration(*seconds),
             Self::Day(day) => wording::short_date(*day),
             Self::Word(word) => word.clone(),
+            Self::Partial { value, of } if value.is_known() => format!("{} ({of})", value.written()),
+            Self::Partial { value, .. } => value.written(),
             Self::Unknown(why) if !why.is_empty() => format!("{}: {why}", wording::NO_DATA),
             Self::Percent(_) | Self::Amount { .. } | Self::Unknown(_) => wording::NO_DATA.to_owned(),
         }
@@ -66,6 +75,7 @@ impl Value {
     pub fn is_known(&self) -> bool {
         match self {
             Self::Percent(number) | Self::Amount { number, .. } => number.is_finite(),
+            Self::Partial { value, .. } => value.is_known(),
             Self::Unknown(_) => false,
             Self::Of { .. } | Self::Count(_) | Self::Seconds(_) | Self::Day(_) | Self::Word(_) => true,
         }

@@ -9,6 +9,7 @@ use ioc_store::coverage::AREAS;
 use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue};
 
 use super::device::{TEXT_MAX_CHARS, mac_of};
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Longest purpose and note, characters.
 const LONG_MAX_CHARS: usize = 500;
@@ -39,32 +40,48 @@ pub fn is_serial(text: &str) -> bool {
 ///
 /// # Errors
 /// What was found, and what is allowed.
-pub fn checked(field: AssetField, text: &str) -> Result<String, String> {
+pub fn checked(field: AssetField, text: &str) -> Result<String, RefusalReason> {
     let text = text.trim();
+    let name = field.as_str();
     let most = if field == AssetField::Purpose { LONG_MAX_CHARS } else { TEXT_MAX_CHARS };
-    let refuse = |allowed: &str| Err(format!("{}: found {text:?}; allowed {allowed}", field.as_str()));
+    let word = || ("field", Word::named("asset-field", name));
+    let found = || ("found", Word::text(text));
+    let choice = |family: &'static str, names: &[&str]| {
+        let english = format!("{name}: found {text:?}; allowed are {}", names.join(", "));
+        let allowed = ("allowed", Word::all(family, names.iter().copied()));
+        Err(RefusalReason::new("register-refused-choice", [word(), found(), allowed], english))
+    };
     if text.chars().count() > most || text.chars().any(char::is_control) {
-        let found: String = text.chars().take(40).filter(|letter| !letter.is_control()).collect();
-        let field = field.as_str();
-        return Err(format!("{field}: found {found:?}…; allowed are {most} characters without control characters"));
+        let short: String = text.chars().take(40).filter(|letter| !letter.is_control()).collect();
+        let english = format!("{name}: found {short:?}…; allowed are {most} characters without control characters");
+        return Err(RefusalReason::new("register-refused-long", [word(), ("most", Word::count(most))], english));
     }
     if text.is_empty() {
+        let missing = |english: &str| Err(RefusalReason::new("register-refused-missing", [word()], english));
         return match field {
-            AssetField::Name => Err("name: found none; every device is named (article 6.1)".to_owned()),
-            AssetField::Kind => Err("kind: found none; every device has a kind".to_owned()),
+            AssetField::Name => missing("name: found none; every device is named (article 6.1)"),
+            AssetField::Kind => missing("kind: found none; every device has a kind"),
             _ => Ok(String::new()),
         };
     }
     match field {
         AssetField::Kind if DeviceKind::parse(text).is_none() => {
-            refuse(&format!("are {}", DeviceKind::ALL.map(DeviceKind::as_str).join(", ")))
+            choice("kind", &DeviceKind::ALL.map(DeviceKind::as_str))
         }
         AssetField::State if AssetState::parse(text).is_none() => {
-            refuse(&format!("are {}", AssetState::ALL.map(AssetState::as_str).join(", ")))
+            choice("asset-state", &AssetState::ALL.map(AssetState::as_str))
         }
-        AssetField::Importance if Importance::parse(text).is_none() => refuse("are low, normal, high"),
-        AssetField::Mac => mac_of(text).map_or_else(|| refuse("is 00:11:22:33:44:55"), Ok),
-        field if field.is_day() => day_of(text).map_or_else(|| refuse("is a day such as 2026-11-29 or 29/11/2026"), Ok),
+        AssetField::Importance if Importance::parse(text).is_none() => {
+            choice("asset-importance", &Importance::ALL.map(Importance::as_str))
+        }
+        AssetField::Mac => mac_of(text).ok_or_else(|| {
+            let english = format!("{name}: found {text:?}; allowed is 00:11:22:33:44:55");
+            RefusalReason::new("register-refused-mac", [word(), found()], english)
+        }),
+        field if field.is_day() => day_of(text).ok_or_else(|| {
+            let english = format!("{name}: found {text:?}; allowed is a day such as 2026-11-29 or 29/11/2026");
+            RefusalReason::new("register-refused-day", [word(), found()], english)
+        }),
         _ => Ok(text.to_owned()),
     }
 }
@@ -178,20 +195,24 @@ fn same(one: &str, other: &str) -> bool {
 ///
 /// # Errors
 /// Which field is not good, what was found, and what is allowed.
-pub fn check_attestation(attestation: &AssetAttestation, now: Timestamp) -> Result<(), String> {
+pub fn check_attestation(attestation: &AssetAttestation, now: Timestamp) -> Result<(), RefusalReason> {
     if !AREAS.iter().any(|area| area.name == attestation.area) {
-        let names = AREAS.map(|area| area.name).join(", ");
-        return Err(format!("area: found {:?}; allowed are {names}", attestation.area));
+        let names = AREAS.map(|area| area.name);
+        let english = format!("area: found {:?}; allowed are {}", attestation.area, names.join(", "));
+        let args = [("found", Word::text(&attestation.area)), ("allowed", Word::all("coverage", names))];
+        return Err(RefusalReason::new("register-refused-area", args, english));
     }
     let note = &attestation.note;
     if note.trim().is_empty() || note.chars().count() > LONG_MAX_CHARS || note.chars().any(char::is_control) {
-        return Err(format!(
+        let english = format!(
             "note: allowed are 1 to {LONG_MAX_CHARS} characters; say what was looked at, and where the evidence lies"
-        ));
+        );
+        return Err(RefusalReason::new("register-refused-note", [("most", Word::count(LONG_MAX_CHARS))], english));
     }
     let until = attestation.valid_until;
     if until <= now || until > now.plus_millis(VALID_MAX_MS) {
-        return Err("valid_until: allowed is a moment of the next 400 days".to_owned());
+        let english = "valid_until: allowed is a moment of the next 400 days";
+        return Err(RefusalReason::new("register-refused-valid-until", [], english));
     }
     Ok(())
 }
@@ -223,15 +244,15 @@ mod tests {
 
     #[test]
     fn what_is_faulty_is_refused_with_what_is_allowed() {
-        let refused = |field, text| checked(field, text).expect_err("refused");
+        let refused = |field, text| checked(field, text).expect_err("refused").to_string();
         assert!(refused(AssetField::State, "broken").contains("allowed are in_use, spare, repair, retired"));
         assert!(refused(AssetField::WarrantyEnd, "soon").contains("2026-11-29"));
         assert!(refused(AssetField::Name, " ").contains("6.1"));
         assert!(refused(AssetField::Mac, "12").contains("00:11:22:33:44:55"));
         assert!(refused(AssetField::Maker, &"a".repeat(201)).contains("200 characters"));
-        assert_eq!(checked(AssetField::Mac, "00-1A-2B-3C-4D-5E").as_deref(), Ok("00:1a:2b:3c:4d:5e"));
-        assert_eq!(checked(AssetField::Purpose, &"ấ".repeat(500)).map(|text| text.chars().count()), Ok(500));
-        assert_eq!(checked(AssetField::Label, "").as_deref(), Ok(""));
+        assert_eq!(checked(AssetField::Mac, "00-1A-2B-3C-4D-5E").expect("good"), "00:1a:2b:3c:4d:5e");
+        assert_eq!(checked(AssetField::Purpose, &"ấ".repeat(500)).expect("good").chars().count(), 500);
+        assert_eq!(checked(AssetField::Label, "").expect("good"), "");
     }
 
     #[test]

@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Importance};
 use ioc_store::{Asset, AssetField, AssetRow, AssetState, collation};
 
 use super::asset::checked;
 use super::device::id_of;
 use super::import::Lines;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most assets in one table.
-pub const ROWS_MAX: usize = 2000;
+pub const ROWS_MAX: usize = 20_000;
 /// Most faults of one table that are reported.
 const FAULTS_MAX: usize = 100;
 /// The column with the device's identifier.
@@ -37,7 +39,7 @@ pub struct CellFault {
     /// Heading of the column; empty where it is about the row.
     pub column: String,
     /// What is wrong, and the mend.
-    pub fault: String,
+    pub fault: RefusalReason,
 }
 
 /// What a row would change.
@@ -129,15 +131,17 @@ fn columns_of(headings_row: &csv::StringRecord) -> Result<Vec<(Column, String)>,
     let mut seen: Vec<String> = Vec::new();
     for heading in headings_row {
         let word = plain(heading);
-        let fault = |fault: String| CellFault { row: 1, column: heading.to_owned(), fault };
+        let fault = |fault: RefusalReason| CellFault { row: 1, column: heading.to_owned(), fault };
         let field = AssetField::ALL.into_iter().find(|field| headings(*field).contains(&word.as_str()));
         let column = match field {
             Some(field) => Column::Field(field),
             None if DEVICE.contains(&word.as_str()) => Column::Device,
             None if word.is_empty() || DERIVED.contains(&word.as_str()) => Column::Derived,
             None => {
-                let known = AssetField::ALL.map(AssetField::as_str).join(", ");
-                faults.push(fault(format!("this heading is not known; allowed are device, {known}")));
+                let known = AssetField::ALL.map(AssetField::as_str);
+                let english = format!("this heading is not known; allowed are device, {}", known.join(", "));
+                let allowed = [("allowed", Word::all("asset-field", known))];
+                faults.push(fault(RefusalReason::new("register-refused-heading", allowed, english)));
                 continue;
             }
         };
@@ -147,14 +151,16 @@ fn columns_of(headings_row: &csv::StringRecord) -> Result<Vec<(Column, String)>,
             Column::Derived => String::new(),
         };
         if !name.is_empty() && seen.contains(&name) {
-            faults.push(fault(format!("{name} stands there twice; take one of them out")));
+            let english = format!("{name} stands there twice; take one of them out");
+            faults.push(fault(RefusalReason::new("register-refused-heading-twice", [], english)));
         }
         seen.push(name);
         columns.push((column, heading.to_owned()));
     }
     let has = |name: &str| seen.iter().any(|one| one == name);
     if faults.is_empty() && !has("device") && !has("label") && !has("name") {
-        let fault = "there is no column device, label or name: which row is which asset cannot be told".to_owned();
+        let english = "there is no column device, label or name: which row is which asset cannot be told";
+        let fault = RefusalReason::new("register-refused-no-key-column", [], english);
         faults.push(CellFault { row: 1, column: String::new(), fault });
     }
     if faults.is_empty() { Ok(columns) } else { Err(faults) }
@@ -178,8 +184,11 @@ pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
     };
     let separator = u8::try_from(u32::from(separator)).unwrap_or(b',');
     let mut table = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text.as_bytes());
-    let of_row = |row: u64, fault: String| CellFault { row, column: String::new(), fault };
-    let headings_row = table.headers().cloned().map_err(|error| vec![of_row(1, error.to_string())])?;
+    let of_row = |row: u64, fault: RefusalReason| CellFault { row, column: String::new(), fault };
+    let unreadable = |error: &csv::Error| {
+        RefusalReason::new("register-refused-unreadable", [("why", Word::text(error.to_string()))], error.to_string())
+    };
+    let headings_row = table.headers().cloned().map_err(|error| vec![of_row(1, unreadable(&error))])?;
     let columns = columns_of(&headings_row)?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     let mut lines = Lines::new(text.as_bytes());
@@ -187,7 +196,7 @@ pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                faults.push(of_row(error.position().map_or(0, csv::Position::line), error.to_string()));
+                faults.push(of_row(error.position().map_or(0, csv::Position::line), unreadable(&error)));
                 break;
             }
         };
@@ -196,12 +205,16 @@ pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
             continue;
         }
         if rows.len() == ROWS_MAX {
-            faults.push(of_row(row, format!("there are more than {ROWS_MAX} assets; divide the table")));
+            let english = format!("there are more than {ROWS_MAX} assets; divide the table");
+            let most = [("most", Word::count(ROWS_MAX))];
+            faults.push(of_row(row, RefusalReason::new("register-refused-rows", most, english)));
             break;
         }
         if record.len() > columns.len() {
             let (cells, known) = (record.len(), columns.len());
-            faults.push(of_row(row, format!("there are {cells} cells and {known} headings")));
+            let english = format!("there are {cells} cells and {known} headings");
+            let counts = [("cells", Word::count(cells)), ("headings", Word::count(known))];
+            faults.push(of_row(row, RefusalReason::new("register-refused-cells", counts, english)));
         }
         rows.push(row_of(row, &columns, &record, &mut faults));
         if faults.len() >= FAULTS_MAX {
@@ -209,7 +222,8 @@ pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
         }
     }
     if faults.is_empty() && rows.is_empty() {
-        faults.push(of_row(2, "there is no asset in the table".to_owned()));
+        let fault = RefusalReason::new("register-refused-no-rows", [], "there is no asset in the table");
+        faults.push(of_row(2, fault));
     }
     faults.truncate(FAULTS_MAX);
     if faults.is_empty() { Ok(rows) } else { Err(faults) }
@@ -246,7 +260,7 @@ fn row_of(row: u64, columns: &[(Column, String)], record: &csv::StringRecord, fa
 ///
 /// # Errors
 /// Every row that is about no device, or about the same as another, up to a hundred.
-pub fn plan(rows: &[AssetRow], known: &HashMap<String, Asset>) -> Result<Vec<RowPlan>, Vec<CellFault>> {
+pub fn plan(rows: &[AssetRow], known: &HashMap<DeviceId, Asset>) -> Result<Vec<RowPlan>, Vec<CellFault>> {
     let labels: HashMap<String, &str> = known
         .values()
         .filter(|asset| !asset.text(AssetField::Label).is_empty())
@@ -254,7 +268,7 @@ pub fn plan(rows: &[AssetRow], known: &HashMap<String, Asset>) -> Result<Vec<Row
         .collect();
     let (mut plans, mut faults, mut seen) = (Vec::new(), Vec::new(), HashMap::<String, u64>::new());
     for one in rows {
-        let mut refuse = |column: &str, fault: String| {
+        let mut refuse = |column: &str, fault: RefusalReason| {
             faults.push(CellFault { row: one.row, column: column.to_owned(), fault });
         };
         let of = |field: AssetField| one.fields.get(&field).map(String::as_str).unwrap_or_default();
@@ -266,19 +280,28 @@ pub fn plan(rows: &[AssetRow], known: &HashMap<String, Asset>) -> Result<Vec<Row
             ("", None) => made(),
             (device, _) => device.to_owned(),
         };
-        if let Err(error) = ioc_common::id::DeviceId::new(&device) {
-            refuse("device", format!("neither identifier, label nor name says which asset this is: {error}"));
-            continue;
-        }
+        let id = match DeviceId::new(&device) {
+            Ok(id) => id,
+            Err(error) => {
+                let english = format!("neither identifier, label nor name says which asset this is: {error}");
+                refuse("device", RefusalReason::new("register-refused-which", [], english));
+                continue;
+            }
+        };
         if let Some(earlier) = seen.insert(device.clone(), one.row) {
-            refuse("device", format!("{device} stands in row {earlier} already"));
+            let english = format!("{device} stands in row {earlier} already");
+            let args = [("device", Word::text(&device)), ("row", Word::Count(earlier))];
+            refuse("device", RefusalReason::new("register-refused-row-twice", args, english));
             continue;
         }
-        let asset = known.get(&device);
+        let asset = known.get(&id);
         if asset.is_none() {
             for needed in [AssetField::Name, AssetField::Kind] {
                 if of(needed).is_empty() {
-                    refuse(needed.as_str(), format!("{device} is new: every device has a {}", needed.as_str()));
+                    let name = needed.as_str();
+                    let english = format!("{device} is new: every device has a {name}");
+                    let args = [("device", Word::text(&device)), ("field", Word::named("asset-field", name))];
+                    refuse(name, RefusalReason::new("register-refused-new-needs", args, english));
                 }
             }
         }
@@ -308,18 +331,21 @@ pub fn plan(rows: &[AssetRow], known: &HashMap<String, Asset>) -> Result<Vec<Row
 #[cfg(test)]
 mod tests {
     use ioc_common::clock::Timestamp;
-    use ioc_common::id::DeviceId;
     use ioc_store::AssetValue;
 
     use super::*;
 
-    fn known() -> HashMap<String, Asset> {
-        let mut asset = Asset::new(DeviceId::new("srv-1").expect("valid"), Timestamp::MIN);
+    fn srv_1() -> DeviceId {
+        DeviceId::new("srv-1").expect("valid")
+    }
+
+    fn known() -> HashMap<DeviceId, Asset> {
+        let mut asset = Asset::new(srv_1(), Timestamp::MIN);
         for (field, text) in [(AssetField::Name, "Máy chủ 1"), (AssetField::Label, "TS-01"), (AssetField::Zone, "DMZ")]
         {
             asset.said.insert(field, AssetValue { text: text.to_owned(), by: None, at: Timestamp::MIN });
         }
-        [("srv-1".to_owned(), asset)].into()
+        [(srv_1(), asset)].into()
     }
 
     #[test]
@@ -344,7 +370,7 @@ mod tests {
         // What the agent found, and what holds for most, is not written down again by taking an export in.
         let mut all = known();
         let serial = AssetValue { text: "SN-9".to_owned(), by: None, at: Timestamp::MIN };
-        all.get_mut("srv-1").expect("there").found.insert(AssetField::Serial, serial);
+        all.get_mut(&srv_1()).expect("there").found.insert(AssetField::Serial, serial);
         let text =
             "device,serial,state,importance,mac\nsrv-1,SN-9,in_use,normal,\"aa:00:00:00:00:01, aa:00:00:00:00:02\"\n";
         assert!(plan(&read(text).expect("reads"), &all).expect("plans")[0].changes.is_empty());
@@ -365,11 +391,11 @@ mod tests {
             ("name\n", "no asset"),
         ] {
             let faults = read(text).expect_err(text);
-            assert!(faults[0].fault.contains(says), "{text:?}: {faults:?}");
+            assert!(faults[0].fault.english().contains(says), "{text:?}: {faults:?}");
         }
         let refused = |text: &str| plan(&read(text).expect("reads"), &known()).expect_err(text).remove(0);
         assert_eq!(refused("device,zone\nsrv-9,LAN\n").column, "name");
-        assert!(refused("device,zone\nsrv-1,LAN\nsrv-1,WAN\n").fault.contains("row 2 already"));
-        assert!(refused("name,kind\n日本,server\n").fault.contains("which asset"));
+        assert!(refused("device,zone\nsrv-1,LAN\nsrv-1,WAN\n").fault.english().contains("row 2 already"));
+        assert!(refused("name,kind\n日本,server\n").fault.english().contains("which asset"));
     }
 }

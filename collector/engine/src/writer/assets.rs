@@ -16,8 +16,9 @@ use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, AssetChange, CommandError};
 use crate::inventory::asset::{blanks, check_attestation, checked, contradictions, found_in, of_device, take_said};
 use crate::inventory::device::check_device;
+use crate::refusal_reason::{RefusalReason, Word};
 
-/// Most assets in one change.
+/// Most assets in one change; a table may have more ([`import`]).
 const CHANGES_MAX: usize = 2000;
 /// Most faults that are raised in one cycle of the engine: a crowd of devices that was taken in at once is due at once.
 const RAISED_MAX: usize = 200;
@@ -32,6 +33,8 @@ pub(super) struct Assets {
     all: HashMap<DeviceId, Asset>,
     /// The number of the last import.
     last_import: u64,
+    /// The import, or its undoing, that is under way.
+    job: Option<import::ImportJob>,
     /// When something that is blank becomes a fault, if it is not filled in before; none when nothing will.
     next_at: Option<Timestamp>,
 }
@@ -42,8 +45,55 @@ impl Assets {
         let all = reader.assets(&AssetQuery { limit: usize::MAX, ..AssetQuery::default() })?;
         let last_import = reader.asset_imports(1)?.first().map_or(0, |import| import.number);
         let all = all.into_iter().map(|one| (one.device.clone(), one)).collect();
-        Ok(Self { all, last_import, next_at: None })
+        let job = reader.unfinished_asset_import()?.map(import::ImportJob::resumed);
+        Ok(Self { all, last_import, job, next_at: None })
     }
+}
+
+fn no_device(device: &DeviceId) -> CommandError {
+    let english = format!("there is no device {device}");
+    RefusalReason::new("register-refused-no-device", [("device", Word::text(device.as_str()))], english).not_found()
+}
+
+/// What a device itself refuses, which columns let through.
+fn of_device_refused(device: &DeviceId, error: &CommandError) -> CommandError {
+    let english = format!("{device}: {error}");
+    let args = [("device", Word::text(device.as_str())), ("why", Word::text(error.to_string()))];
+    RefusalReason::new("register-refused-device", args, english).invalid()
+}
+
+/// Takes the columns that are kept with the device itself. Whether there were any.
+fn take_own(new: &mut NewDevice, values: &mut BTreeMap<AssetField, String>) -> bool {
+    let mut taken = false;
+    for field in AssetField::ALL {
+        let kept = match field {
+            AssetField::Name => &mut new.name,
+            AssetField::Label => &mut new.label,
+            AssetField::Kind => &mut new.kind,
+            AssetField::Place => &mut new.place,
+            AssetField::Officer => &mut new.officer,
+            AssetField::Leader => &mut new.leader,
+            AssetField::Mac => &mut new.mac,
+            AssetField::Serial => &mut new.serial,
+            AssetField::Address => &mut new.address,
+            AssetField::Importance => &mut new.importance,
+            AssetField::Maker
+            | AssetField::Model
+            | AssetField::Bought
+            | AssetField::WarrantyEnd
+            | AssetField::SupportEnd
+            | AssetField::Zone
+            | AssetField::SwitchPort
+            | AssetField::Purpose
+            | AssetField::State
+            | AssetField::Supplier => continue,
+        };
+        if let Some(text) = values.remove(&field) {
+            *kept = text;
+            taken = true;
+        }
+    }
+    taken
 }
 
 /// What a change of one asset comes to.
@@ -124,87 +174,86 @@ impl Engine {
     pub(super) fn change_assets(&mut self, changes: Vec<AssetChange>, actor: &str, now: Timestamp) -> CommandResult {
         if changes.is_empty() || changes.len() > CHANGES_MAX {
             let found = changes.len();
-            return Err(CommandError::Invalid(format!("assets: found {found}; allowed are 1 to {CHANGES_MAX}")));
+            let english = format!("assets: found {found}; allowed are 1 to {CHANGES_MAX}");
+            let args = [("found", Word::count(found)), ("most", Word::count(CHANGES_MAX))];
+            return Err(RefusalReason::new("register-refused-many", args, english).invalid());
         }
         // The second would be made of what stood before the first.
         let mut named = BTreeSet::new();
         if let Some(twice) = changes.iter().find(|change| !named.insert(&change.device)) {
-            return Err(CommandError::Invalid(format!("assets: {} stands there twice", twice.device)));
+            let english = format!("assets: {} stands there twice", twice.device);
+            let args = [("device", Word::text(twice.device.as_str()))];
+            return Err(RefusalReason::new("register-refused-twice", args, english).invalid());
         }
         // All of them are looked at before anything is changed.
         let checked = changes.into_iter().map(|change| self.check_asset(change)).collect::<Result<Vec<_>, _>>()?;
         for change in checked {
-            if let Some(info) = change.info {
-                self.persist_described(info, actor, now);
-            }
-            let Some(asset) = self.assets.all.get_mut(&change.device) else { continue };
-            let text = |asset: &Asset, field: &AssetField| asset.said.get(field).map(|value| value.text.clone());
-            let before: Vec<_> = change.values.keys().map(|field| (*field, text(asset, field))).collect();
-            let mut detail = Vec::new();
-            for (field, was) in before {
-                let is = change.values.get(&field).cloned().unwrap_or_default();
-                if was.as_deref().unwrap_or_default() != is {
-                    detail.push(format!("{}: {:?} -> {is:?}", field.as_str(), was.unwrap_or_default()));
-                }
-            }
-            let mut changed = take_said(asset, change.values, Some(actor), now);
-            for field in change.keep {
-                if let Some(found) = asset.found.get(&field) {
-                    detail.push(format!("{}: {:?} is known not to be so", field.as_str(), found.text));
-                    let kept = AssetValue { text: found.text.clone(), by: Some(actor.to_owned()), at: now };
-                    asset.kept.insert(field, kept);
-                    changed = true;
-                }
-            }
-            if changed {
-                self.record(now, actor, AuditLogAction::AssetDescribed, change.device.as_str(), &detail.join("; "));
-                self.settle_asset(&change.device, true, now);
-            }
+            self.write_asset(change, actor, now);
         }
         self.batch.visible = true;
         Ok(Answer::Done)
     }
 
-    fn check_asset(&self, change: AssetChange) -> Result<Checked, CommandError> {
-        let AssetChange { device, fields, keep } = change;
-        let Some(known) = self.state.device(&device) else {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
-        };
-        let whose = |why: String| CommandError::Invalid(format!("{device}: {why}"));
-        let mut values = BTreeMap::new();
-        let (mut new, mut of_device) = (NewDevice::from(known.info.clone()), false);
-        for (field, text) in fields {
-            let text = checked(field, &text).map_err(whose)?;
-            let kept = match field {
-                AssetField::Name => &mut new.name,
-                AssetField::Label => &mut new.label,
-                AssetField::Kind => &mut new.kind,
-                AssetField::Place => &mut new.place,
-                AssetField::Officer => &mut new.officer,
-                AssetField::Leader => &mut new.leader,
-                AssetField::Mac => &mut new.mac,
-                AssetField::Serial => &mut new.serial,
-                AssetField::Address => &mut new.address,
-                AssetField::Importance => &mut new.importance,
-                AssetField::Maker
-                | AssetField::Model
-                | AssetField::Bought
-                | AssetField::WarrantyEnd
-                | AssetField::SupportEnd
-                | AssetField::Zone
-                | AssetField::SwitchPort
-                | AssetField::Purpose
-                | AssetField::State
-                | AssetField::Supplier => {
-                    values.insert(field, text);
-                    continue;
-                }
-            };
-            of_device = true;
-            *kept = text;
+    /// Writes down what was checked.
+    fn write_asset(&mut self, change: Checked, actor: &str, now: Timestamp) {
+        if let Some(info) = change.info {
+            self.persist_described(info, actor, now);
         }
-        let info = if of_device {
-            let mut info = check_device(new).map_err(|error| whose(error.to_string()))?;
+        let Some(asset) = self.assets.all.get_mut(&change.device) else { return };
+        let text = |asset: &Asset, field: &AssetField| asset.said.get(field).map(|value| value.text.clone());
+        let before: Vec<_> = change.values.keys().map(|field| (*field, text(asset, field))).collect();
+        let mut detail = Vec::new();
+        for (field, was) in before {
+            let is = change.values.get(&field).cloned().unwrap_or_default();
+            if was.as_deref().unwrap_or_default() != is {
+                detail.push(format!("{}: {:?} -> {is:?}", field.as_str(), was.unwrap_or_default()));
+            }
+        }
+        let mut changed = take_said(asset, change.values, Some(actor), now);
+        for field in change.keep {
+            if let Some(found) = asset.found.get(&field) {
+                detail.push(format!("{}: {:?} is known not to be so", field.as_str(), found.text));
+                let kept = AssetValue { text: found.text.clone(), by: Some(actor.to_owned()), at: now };
+                asset.kept.insert(field, kept);
+                changed = true;
+            }
+        }
+        if changed {
+            self.record(now, actor, AuditLogAction::AssetDescribed, change.device.as_str(), &detail.join("; "));
+            self.settle_asset(&change.device, true, now);
+        }
+    }
+
+    /// What was written down of these columns is what whoever asks has seen.
+    fn check_seen_asset(&self, device: &DeviceId, was: &BTreeMap<AssetField, String>) -> Result<(), CommandError> {
+        let Some(asset) = self.assets.all.get(device) else { return Ok(()) };
+        let differs = |field: AssetField, text: &str| {
+            // Whoever may not see people has seen a mark in their place.
+            text != ioc_common::document::HIDDEN && asset.written(field) != text
+        };
+        let others: Vec<&str> =
+            was.iter().filter(|(field, text)| differs(**field, text)).map(|(field, _)| field.as_str()).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let english = format!("{device}: somebody changed it since you looked: {}", others.join(", "));
+        let args = [("fields", Word::all("asset-field", others))];
+        Err(RefusalReason::new("register-refused-fields-changed", args, english).conflict())
+    }
+
+    fn check_asset(&self, change: AssetChange) -> Result<Checked, CommandError> {
+        let AssetChange { device, fields, keep, was } = change;
+        let Some(known) = self.state.device(&device) else { return Err(no_device(&device)) };
+        let mut values = BTreeMap::new();
+        // Whoever may not see people sends back the mark that stood in their place: what is written down stays.
+        let is_mark = |field: AssetField, text: &str| field.is_personal() && text == ioc_common::document::HIDDEN;
+        for (field, text) in fields.into_iter().filter(|(field, text)| !is_mark(*field, text)) {
+            values.insert(field, checked(field, &text).map_err(|why| why.of(device.as_str()).invalid())?);
+        }
+        self.check_seen_asset(&device, &was)?;
+        let mut new = NewDevice::from(known.info.clone());
+        let info = if take_own(&mut new, &mut values) {
+            let mut info = check_device(new).map_err(|error| of_device_refused(&device, &error))?;
             // Who speaks for a sensor is not for people to say.
             info.parent.clone_from(&known.info.parent);
             Some(info).filter(|info| *info != known.info)
@@ -222,20 +271,19 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        let Some(known) = self.state.device(device) else {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
-        };
+        let Some(known) = self.state.device(device) else { return Err(no_device(device)) };
         if !known.info.is_computer() {
-            let why = "only servers, workstations and display controllers are protected so; this is none";
-            return Err(CommandError::Conflict(why.to_owned()));
+            let english = "only servers, workstations and display controllers are protected so; this is none";
+            return Err(RefusalReason::new("register-refused-no-computer", [], english).conflict());
         }
         let attestation = AssetAttestation { by: actor.to_owned(), at: now, ..attestation };
-        check_attestation(&attestation, now).map_err(CommandError::Invalid)?;
+        check_attestation(&attestation, now).map_err(RefusalReason::invalid)?;
         let area = AREAS.into_iter().find(|area| area.name == attestation.area);
         let documents = self.reader.documents(device).map_err(|error| CommandError::Unavailable(error.to_string()))?;
         if area.is_some_and(|area| documents.iter().any(|one| one.name == area.document)) {
-            let why = format!("the agent of {device} tells of this itself; nothing is to be attested");
-            return Err(CommandError::Conflict(why));
+            let english = format!("the agent of {device} tells of this itself; nothing is to be attested");
+            let args = [("device", Word::text(device.as_str()))];
+            return Err(RefusalReason::new("register-refused-agent-tells", args, english).conflict());
         }
         let said = serde_json::to_string(&attestation).unwrap_or_default();
         self.record(now, actor, AuditLogAction::AssetAttested, device.as_str(), &said);
@@ -336,6 +384,7 @@ fn blank_alert(device: &DeviceId, now: Timestamp) -> Alert {
         firing: false,
         over: Text::default(),
         source: InformationSource::Collector,
+        matter: None,
     }
 }
 

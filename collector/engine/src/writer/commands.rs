@@ -1,6 +1,6 @@
 //! Carrying out commands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ioc_common::clock::{self, Timestamp};
@@ -64,9 +64,11 @@ impl Engine {
             }
             Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
-            Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor, now),
+            Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor),
             Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
-            Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
+            Command::ChangeProducts { products, fields, was, keep, actor } => {
+                self.change_products(&products, fields, (&was, &keep), &actor, now)
+            }
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
             }
@@ -107,8 +109,12 @@ impl Engine {
                 self.expire(class, records, (holds_seen, exported), now)
             }
             Command::NumbersDeleted(deleted) => self.numbers_deleted(deleted, now),
-            Command::SetDocumentSettings { settings, actor } => self.set_document_settings(&settings, &actor, now),
-            Command::WriteReport { report, texts, actor } => self.write_report(&report, &texts, &actor, now),
+            Command::SetDocumentSettings { settings, seen, actor } => {
+                self.set_document_settings(&settings, &seen, &actor, now)
+            }
+            Command::WriteReport { report, texts, was, actor } => {
+                self.write_report(&report, (&texts, &was), &actor, now)
+            }
             Command::IssueReport { report, title, content, source, actor } => {
                 self.issue_report(&report, &title, (content, source), &actor, now)
             }
@@ -155,20 +161,25 @@ impl Engine {
         if self.state.device(device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
+        self.end_ways_in(&BTreeSet::from([device.clone()]), now)?;
+        self.take_out(device, actor, now);
+        // A job's fault goes with it; the job is as late as before.
+        self.check_jobs(now);
+        Ok(Answer::Done)
+    }
+
+    /// Takes a device out, whose ways in have ended.
+    pub(super) fn take_out(&mut self, device: &DeviceId, actor: &str, now: Timestamp) {
         // Faults and incidents end first, while the device is still known.
         self.judge(Input::Removed(device), now);
         self.allowlist.expel(device);
         self.budgets.forget(device);
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
-        self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
         self.forget_expected_backups(device);
         self.forget_asset(device);
         self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
-        // A job's fault goes with it; the job is as late as before.
-        self.check_jobs(now);
-        Ok(Answer::Done)
     }
 
     fn describe(
@@ -190,6 +201,12 @@ impl Engine {
         let Some(known) = self.state.device(&info.id) else {
             return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
         };
+        // Whoever may not see people sends back the mark that stood in their place: what is written down stays.
+        for (name, was) in [(&mut info.officer, &known.info.officer), (&mut info.leader, &known.info.leader)] {
+            if name == ioc_common::document::HIDDEN {
+                name.clone_from(was);
+            }
+        }
         // Who speaks for a sensor is not for people to say.
         info.parent.clone_from(&known.info.parent);
         self.persist_described(info, actor, now);

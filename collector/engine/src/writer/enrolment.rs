@@ -1,6 +1,6 @@
 //! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ioc_common::clock::Timestamp;
@@ -323,13 +323,15 @@ impl Engine {
         })))
     }
 
-    /// A device is taken out: tokens that would make it, and requests that would be it, are no good any more.
-    pub(super) fn end_ways_in(&mut self, device: &DeviceId, now: Timestamp) -> Result<(), CommandError> {
+    /// Devices are taken out: tokens that would make them, and requests that would be them, are no good any more. The tokens are gone through once
+    /// for all of them.
+    pub(super) fn end_ways_in(&mut self, devices: &BTreeSet<DeviceId>, now: Timestamp) -> Result<(), CommandError> {
         let mut after: Option<String> = None;
         loop {
             let page = self.reader.tokens(after.as_deref(), PAGE).map_err(|error| unread(&error))?;
             for token in &page {
-                if matches!(&token.grant, Grant::Device { info, .. } if info.id == *device) && token.ended_at.is_none()
+                if matches!(&token.grant, Grant::Device { info, .. } if devices.contains(&info.id))
+                    && token.ended_at.is_none()
                 {
                     self.batch.changes.push(Change::TokenEnded { digest: token.digest.clone(), at: now });
                 }
@@ -340,9 +342,13 @@ impl Engine {
             }
         }
         // Those that a person approved and that did not come for their certificate yet, too.
-        let known = self.reader.requests_of(device).map_err(|error| unread(&error))?;
+        let mut known = Vec::new();
+        for device in devices {
+            known.extend(self.reader.requests_of(device).map_err(|error| unread(&error))?);
+        }
         for request in pending::requests_after(known, &self.batch.changes).into_values() {
-            if request.info.id == *device && matches!(request.state, RequestState::Waiting | RequestState::Approved) {
+            let waits = matches!(request.state, RequestState::Waiting | RequestState::Approved);
+            if waits && devices.contains(&request.info.id) {
                 let refused = RequestRecord { state: RequestState::Refused, ..request };
                 self.batch.changes.push(Change::Request(Box::new(refused)));
             }

@@ -180,7 +180,7 @@ impl ExecutorState {
         } else if self.commit_due.is_none() && self.next_beat <= now {
             self.steady = false;
         }
-        if !self.receiver.is_empty() {
+        if !self.receiver.is_empty() || self.engine.has_more() {
             return NextStep::Continue;
         }
         self.sleeps_until = self.next_wake(Instant::now());

@@ -457,6 +457,7 @@ impl Engine {
             over: Text::default(),
             // What is missing or late is what the collector found, whoever reported the one before.
             source: InformationSource::Collector,
+            matter: None,
         }
     }
 

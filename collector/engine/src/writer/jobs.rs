@@ -189,6 +189,7 @@ impl Engine {
             since: now,
             firing: true,
             over: Text::default(),
+            matter: None,
         };
         self.decide(Input::Alert(alert), now)?;
         Ok(())
@@ -208,6 +209,7 @@ impl Engine {
             since: now,
             firing: false,
             over,
+            matter: None,
         };
         self.judge(Input::Alert(alert), now);
     }

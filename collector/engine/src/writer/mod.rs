@@ -28,12 +28,13 @@ mod losses;
 mod message;
 mod pending;
 mod persist;
+mod pieces;
 mod report_deadlines;
-mod reports;
+pub mod reports;
 mod restored;
 mod retention;
 mod settings;
-mod software_register;
+pub mod software_register;
 mod store_faults;
 mod tickets;
 pub mod time;
@@ -337,6 +338,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.watch_jobs(now);
     engine.check_expected_backups(now);
     engine.watch_assets(now);
+    engine.watch_software();
     engine.watch_retention(now);
     Ok(engine)
 }
@@ -368,6 +370,7 @@ impl Engine {
         self.check_late_jobs(now);
         self.check_overdue_backups(now);
         self.check_due_assets(now);
+        self.work_in_pieces(now);
         self.keep_head(now);
     }
 
@@ -466,7 +469,7 @@ impl Engine {
                 let waits = command.waits_for_commit();
                 let answer = self.carry_out(*command, now);
                 if waits {
-                    self.batch.answers.push((reply, answer));
+                    self.answer(reply, answer);
                 } else {
                     let _ = reply.send(answer);
                 }
@@ -474,7 +477,7 @@ impl Engine {
             EngineMessage::SessionCommand(session, command, reply) => {
                 let stands = self.check_session(&session, now);
                 let answer = stands.and_then(|()| self.carry_out(*command, now));
-                self.batch.answers.push((reply, answer));
+                self.answer(reply, answer);
             }
             // A connection that is closed has nothing more to say.
             EngineMessage::Quiet { .. } | EngineMessage::Stop => {}

@@ -45,6 +45,7 @@ macro_rules! of_other_records {
             | Change::AssetAttested { .. }
             | Change::AssetImport(_)
             | Change::AssetImportUndone { .. }
+            | Change::AssetImportLeft { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::DocumentSettings(_)

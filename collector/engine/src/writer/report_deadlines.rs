@@ -172,7 +172,8 @@ mod tests {
         };
         let settings =
             DocumentSettings { quarter_due_days: 10, agency: "Trung tâm".into(), ..DocumentSettings::default() };
-        let set = Command::SetDocumentSettings { settings: Box::new(settings), actor: "lan".into() };
+        let set =
+            Command::SetDocumentSettings { settings: Box::new(settings), seen: String::new(), actor: "lan".into() };
         rig.command(set).expect("kept");
         assert_eq!(due(&mut rig), (false, false), "the record began after the quarter, and December is far");
         machine.pass(8 * DAY_MS);

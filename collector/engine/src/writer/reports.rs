@@ -1,7 +1,7 @@
 //! Reports (article 16.6): what the centre says of itself in documents, texts that people write, versions that are issued and registered. What was
 //! issued is never changed: another version follows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Longest name or title in settings, characters: the law allows long names of agencies.
 const NAME_MAX_CHARS: usize = 500;
@@ -32,36 +33,44 @@ fn unread(error: &ioc_store::StoreError) -> CommandError {
     CommandError::Unavailable(error.to_string())
 }
 
-fn invalid(field: &str, why: impl std::fmt::Display) -> CommandError {
-    CommandError::Invalid(format!("{field}: {why}"))
+/// A name of the settings, as the page calls it.
+fn setting(field: &str) -> (&'static str, Word) {
+    ("field", Word::named("reports", field))
 }
 
 /// A text of one line, which may be empty.
 fn line(field: &str, text: &str) -> Result<String, CommandError> {
     let text = text.trim();
     if text.chars().count() > NAME_MAX_CHARS || text.chars().any(char::is_control) {
-        return Err(invalid(field, format_args!("allowed are up to {NAME_MAX_CHARS} characters in one line")));
+        let english = format!("{field}: allowed are up to {NAME_MAX_CHARS} characters in one line");
+        let args = [setting(field), ("most", Word::count(NAME_MAX_CHARS))];
+        return Err(RefusalReason::new("report-refused-line", args, english).invalid());
     }
     Ok(text.to_owned())
+}
+
+fn too_long_list(field: &str, found: usize) -> CommandError {
+    let english = format!("{field}: found {found}; allowed are up to {LIST_MAX}");
+    let args = [setting(field), ("found", Word::count(found)), ("most", Word::count(LIST_MAX))];
+    RefusalReason::new("report-refused-list", args, english).invalid()
 }
 
 fn lines(field: &str, all: &[String]) -> Result<Vec<String>, CommandError> {
     let all: Vec<String> = all.iter().map(|one| line(field, one)).collect::<Result<_, _>>()?;
     let all: Vec<String> = all.into_iter().filter(|one| !one.is_empty()).collect();
-    if all.len() > LIST_MAX {
-        return Err(invalid(field, format_args!("found {}; allowed are up to {LIST_MAX}", all.len())));
-    }
-    Ok(all)
+    if all.len() > LIST_MAX { Err(too_long_list(field, all.len())) } else { Ok(all) }
 }
 
 fn checked_signer(signer: &Signer) -> Result<Signer, CommandError> {
     let title = line("signers", &signer.title)?;
     let head = line("signers", &signer.head)?;
     if title.is_empty() {
-        return Err(invalid("signers", "found one without a title; write for example Giám đốc"));
+        let english = "signers: found one without a title; write for example Giám đốc";
+        return Err(RefusalReason::new("report-refused-signer-title", [], english).invalid());
     }
     if signer.authority.names_the_head() && head.is_empty() {
-        return Err(invalid("signers", "who signs for the head (KT., TL., TUQ.) needs the head's title, too"));
+        let english = "signers: who signs for the head (KT., TL., TUQ.) needs the head's title, too";
+        return Err(RefusalReason::new("report-refused-signer-head", [], english).invalid());
     }
     let (for_body, name) = (line("signers", &signer.for_body)?, line("signers", &signer.name)?);
     Ok(Signer { authority: signer.authority, for_body, head, title, name })
@@ -70,11 +79,13 @@ fn checked_signer(signer: &Signer) -> Result<Signer, CommandError> {
 fn checked(settings: &DocumentSettings) -> Result<DocumentSettings, CommandError> {
     for (field, days) in [("mend_days", settings.mend_days), ("quarter_due_days", settings.quarter_due_days)] {
         if days > DAYS_MAX {
-            return Err(invalid(field, format_args!("found {days}; allowed are 0 to {DAYS_MAX}")));
+            let english = format!("{field}: found {days}; allowed are 0 to {DAYS_MAX}");
+            let args = [setting(field), ("found", Word::Count(days.into())), ("most", Word::Count(DAYS_MAX.into()))];
+            return Err(RefusalReason::new("report-refused-days", args, english).invalid());
         }
     }
     if settings.signers.len() > LIST_MAX {
-        return Err(invalid("signers", format_args!("allowed are up to {LIST_MAX}")));
+        return Err(too_long_list("signers", settings.signers.len()));
     }
     Ok(DocumentSettings {
         parent: line("parent", &settings.parent)?,
@@ -100,14 +111,47 @@ fn differences(before: &DocumentSettings, after: &DocumentSettings) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
+fn too_large(bytes: usize) -> CommandError {
+    let english = format!("a document has {bytes} bytes; allowed are 1 to {CONTENT_MAX_BYTES}");
+    let args = [("found", Word::count(bytes)), ("most", Word::count(CONTENT_MAX_BYTES))];
+    RefusalReason::new("report-refused-document", args, english).invalid()
+}
+
+/// What is no number of a document.
+#[must_use]
+pub fn no_registration_number(found: &str) -> CommandError {
+    let english = format!("number: found {found:?}; allowed are 1 to {REGISTERED_MAX}");
+    let args = [("found", Word::text(found)), ("most", Word::Count(REGISTERED_MAX.into()))];
+    RefusalReason::new("report-refused-number", args, english).invalid()
+}
+
+/// What is no day of a document.
+#[must_use]
+pub fn no_day(found: &str) -> CommandError {
+    let english = format!("date: found {found:?}; allowed is a day as year-month-day");
+    RefusalReason::new("report-refused-day", [("found", Word::text(found))], english).invalid()
+}
+
+/// There is no such version of a report.
+#[must_use]
+pub fn no_issued_report(number: u64) -> RefusalReason {
+    let english = format!("there is no issued report {number}");
+    RefusalReason::new("report-refused-no-issued", [("number", Word::Count(number))], english)
+}
+
 /// The address of a report, and the key of a text.
 fn key(field: &str, text: &str) -> Result<(), CommandError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/');
     if text.is_empty() || text.chars().count() > KEY_MAX_CHARS || !text.chars().all(plain) {
-        let why = format!("allowed are 1 to {KEY_MAX_CHARS} lower case letters, digits and . - _ /");
-        return Err(invalid(field, why));
+        let english = format!("{field}: allowed are 1 to {KEY_MAX_CHARS} lower case letters, digits and . - _ /");
+        return Err(RefusalReason::new("report-refused-address", [], english).invalid());
     }
     Ok(())
+}
+
+/// A text as it is kept.
+fn plain(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
 fn cut(text: &str) -> String {
@@ -119,6 +163,7 @@ impl Engine {
     pub(super) fn set_document_settings(
         &mut self,
         settings: &DocumentSettings,
+        seen: &str,
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
@@ -131,6 +176,10 @@ impl Engine {
             Some(before) => before,
             None => self.reader.document_settings().map_err(|error| unread(&error))?,
         };
+        if !seen.is_empty() && seen != before.version() {
+            let english = "somebody changed these settings since you looked; look at them again, then save";
+            return Err(RefusalReason::new("report-refused-settings-changed", [], english).conflict());
+        }
         let said = differences(&before, &settings);
         if !said.is_empty() {
             self.record(now, actor, AuditLogAction::ReportSettingsChanged, "", &said);
@@ -154,7 +203,7 @@ impl Engine {
     pub(super) fn write_report(
         &mut self,
         report: &str,
-        texts: &[(String, String)],
+        (texts, was): (&[(String, String)], &BTreeMap<String, String>),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
@@ -163,19 +212,37 @@ impl Engine {
         let mut keys: BTreeSet<&str> = known.iter().map(|text| text.key.as_str()).collect();
         keys.extend(texts.iter().map(|(key, _)| key.as_str()));
         if keys.len() > TEXTS_MAX {
-            return Err(invalid("texts", format_args!("allowed are {TEXTS_MAX} in one report")));
+            let english = format!("texts: allowed are {TEXTS_MAX} in one report");
+            let args = [("most", Word::count(TEXTS_MAX))];
+            return Err(RefusalReason::new("report-refused-texts", args, english).invalid());
         }
-        let mut written = Vec::new();
+        let (mut written, mut others) = (Vec::new(), Vec::new());
         for (of, text) in texts {
             key("texts", of)?;
-            let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+            let text = plain(text);
             if text.chars().count() > TEXT_MAX_CHARS {
-                return Err(invalid(of, format_args!("allowed are up to {TEXT_MAX_CHARS} characters")));
+                let (length, name) = (text.chars().count(), of.clone());
+                let english = format!("{of}: found {length} characters; allowed are up to {TEXT_MAX_CHARS}");
+                let (length, most) = (Word::count(length), Word::count(TEXT_MAX_CHARS));
+                let args = [("text", Word::ReportTexts(vec![name])), ("found", length), ("most", most)];
+                return Err(RefusalReason::new("report-refused-text-long", args, english).invalid());
             }
             let before = self.report_text(&known, report, of);
-            if before != text {
-                written.push((of.clone(), before, text));
+            if before == text {
+                continue;
             }
+            // What somebody else wrote meanwhile is seen before it is written over.
+            let shown = was.get(of).map(|text| plain(text));
+            if shown.is_some_and(|shown| shown != before && !before.is_empty()) {
+                others.push(of.clone());
+            }
+            written.push((of.clone(), before, text));
+        }
+        if !others.is_empty() {
+            let names = others.join(", ");
+            let english = format!("somebody wrote these since you looked: {names}; look at them, then save again");
+            let args = [("texts", Word::ReportTexts(others))];
+            return Err(RefusalReason::new("report-refused-texts-changed", args, english).conflict());
         }
         for (key, before, text) in written {
             let detail = format!("{key}: {:?} → {:?}", cut(&before), cut(&text));
@@ -199,8 +266,7 @@ impl Engine {
         key("report", report)?;
         let title = line("title", title)?;
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES || source.len() > CONTENT_MAX_BYTES {
-            let why = format!("a document has {} bytes; allowed are 1 to {CONTENT_MAX_BYTES}", content.len());
-            return Err(CommandError::Invalid(why));
+            return Err(too_large(content.len()));
         }
         let newest = self.reader.issued_reports(None, None, 1).map_err(|error| unread(&error))?;
         let same = self.reader.issued_reports(Some(report), None, 1).map_err(|error| unread(&error))?;
@@ -245,24 +311,25 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         if !(1..=REGISTERED_MAX).contains(&registered) {
-            return Err(invalid("number", format_args!("found {registered}; allowed are 1 to {REGISTERED_MAX}")));
+            return Err(no_registration_number(&registered.to_string()));
         }
         if date.parse::<jiff::civil::Date>().is_err() {
-            return Err(invalid("date", "allowed is a day as year-month-day"));
+            return Err(no_day(date));
         }
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES {
-            return Err(CommandError::Invalid(format!("the document: allowed are 1 to {CONTENT_MAX_BYTES} bytes")));
+            return Err(too_large(content.len()));
         }
         let known = self.reader.issued_report(number).map_err(|error| unread(&error))?;
         let Some(known) = known else {
-            return Err(CommandError::NotFound(format!("there is no issued report {number}")));
+            return Err(no_issued_report(number).not_found());
         };
         let now_registered =
             |change: &Change| matches!(change, Change::ReportRegistered { number: other, .. } if *other == number);
         if known.registration.is_some() || self.batch.changes.iter().any(now_registered) {
-            return Err(CommandError::Conflict(format!(
-                "issued report {number} is registered already; issue another version where that is wrong"
-            )));
+            let english =
+                format!("issued report {number} is registered already; issue another version where that is wrong");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("report-refused-registered", args, english).conflict());
         }
         let sha256 = sha256_hex(&content);
         let detail = format!("no number → {registered}, {date}; SHA-256 {sha256}");
@@ -279,7 +346,9 @@ impl Engine {
 mod tests {
     use ioc_store::report::SignAuthority;
 
+    use super::super::time::tests::{Machine, Rig};
     use super::*;
+    use crate::command::Command;
 
     #[test]
     fn settings_are_checked_and_what_changed_is_said_with_old_and_new() {
@@ -306,5 +375,33 @@ mod tests {
         assert!(refused(DocumentSettings { mend_days: 400, ..before }).starts_with("mend_days:"));
         assert!(key("report", "clause.2026-10-01.2026-12-31").is_ok() && key("texts", "16.1-5/text").is_ok());
         assert!(key("report", "Quý 4").is_err() && key("report", "").is_err());
+    }
+
+    #[test]
+    fn what_somebody_wrote_meanwhile_is_not_written_over_unseen() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        let report = "clause.2026-10-01.2026-12-31";
+        let write = |rig: &mut Rig, text: &str, was: &[(&str, &str)]| {
+            let texts = vec![("overview".to_owned(), text.to_owned()), ("6.1/gap/x/who".to_owned(), "Tổ 2".to_owned())];
+            let was = was.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+            rig.command(Command::WriteReport { report: report.into(), texts, was, actor: "lan".into() })
+        };
+        // What settings offer for a gap was shown, and is no text that somebody wrote.
+        write(&mut rig, "một", &[("overview", ""), ("6.1/gap/x/who", "Tổ 1")]).expect("written");
+        let refused = write(&mut rig, "hai", &[("overview", "")]).expect_err("somebody was faster");
+        assert!(refused.to_string().contains("since you looked: overview"), "{refused}");
+        let kept = rig.reader.report_texts(report).expect("reads");
+        assert!(kept.iter().any(|one| one.text == "một") && kept.iter().all(|one| one.text != "hai"));
+        write(&mut rig, "hai", &[("overview", "một\r\n")]).expect("seen");
+        let set = |rig: &mut Rig, agency: &str, seen: &DocumentSettings| {
+            let settings = Box::new(DocumentSettings { agency: agency.into(), ..DocumentSettings::default() });
+            rig.command(Command::SetDocumentSettings { settings, seen: seen.version(), actor: "lan".into() })
+        };
+        let first = DocumentSettings::default();
+        set(&mut rig, "Trung tâm A", &first).expect("as it was shown");
+        let refused = set(&mut rig, "Trung tâm B", &first).expect_err("somebody was faster");
+        assert!(matches!(refused, CommandError::Explained(..)), "{refused}");
+        assert_eq!(rig.reader.document_settings().expect("reads").agency, "Trung tâm A");
     }
 }

@@ -18,6 +18,7 @@ fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
             since: start(),
             firing,
             over: Text::new("Hết.", "Over."),
+            matter: None,
         })
     };
     fleet.input(of("d-0", true)).expect("allowed");

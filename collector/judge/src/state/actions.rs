@@ -229,6 +229,8 @@ impl State {
         let gone = Text::new(format!("Lỗi {fault} được tách ra."), format!("Fault {fault} was taken out."));
         self.fault_gone(id, fault, &gone, now, out);
         taken.incident = None;
+        // It is to have an incident of its own from now on.
+        taken.matter = None;
         self.open_incident(&mut taken, now, out);
         let to = taken.incident.map(|to| to.to_string()).unwrap_or_default();
         if let Some(held) = self.fault_mut(&device, fault) {

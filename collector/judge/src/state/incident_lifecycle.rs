@@ -7,7 +7,7 @@ use super::{State, identity_collision};
 use crate::authenticity::{Evidence, InformationSource};
 use crate::device::Importance;
 use crate::effect::Effect;
-use crate::fault::{Fault, FaultState};
+use crate::fault::{Fault, FaultState, Matter};
 use crate::incident::{Incident, IncidentRecord, IncidentState, NewIncident, Progress, Refusal, TimelineStep};
 use crate::notice::{Notice, Occasion};
 use crate::severity::{Priority, Severity};
@@ -27,6 +27,9 @@ impl State {
     /// Puts a fault under the incident of its device and rule: the one that is open, the one that was just resolved, or a
     /// new one.
     pub(super) fn open_incident(&mut self, fault: &mut Fault, now: Timestamp, out: &mut Vec<Effect>) {
+        if let Some(matter) = fault.matter.clone() {
+            return self.open_matter(fault, &matter, now, out);
+        }
         let cause = (Some(fault.device.clone()), fault.rule.clone());
         let known = self.known(&cause);
         let evidence = self.evidence_of(fault, now);
@@ -59,6 +62,29 @@ impl State {
             return;
         }
         self.advance_incident(id, now, "", fault.reason.clone(), occasion, out);
+    }
+
+    /// Puts a fault under the one incident of a matter that many devices have: which they are is told by the faults under it.
+    fn open_matter(&mut self, fault: &mut Fault, matter: &Matter, now: Timestamp, out: &mut Vec<Effect>) {
+        let cause = (None, matter.key.clone());
+        let evidence = self.evidence_of(fault, now);
+        let (id, occasion) = match self.known(&cause) {
+            Some(id) => (id, self.returned(id, fault, evidence, now)),
+            None => {
+                let (title, advice, article) = (matter.title.clone(), matter.advice.clone(), matter.article.clone());
+                let words = IncidentTexts { title, advice, article };
+                let of = (fault.severity, evidence);
+                (self.new_incident(cause, of, words, &matter.reason, fault.raised_at, now), Some(Occasion::Opened))
+            }
+        };
+        self.join(fault, id, out);
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        incident.reason = matter.reason.clone();
+        match occasion {
+            Some(_) => self.advance_incident(id, now, "", matter.reason.clone(), occasion, out),
+            // One device more: the fault log has each, the timeline need not.
+            None => out.push(Effect::Incident(Box::new(incident.clone()))),
+        }
     }
 
     /// Whether an incident about the centre itself stands under this key.

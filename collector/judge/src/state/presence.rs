@@ -24,8 +24,7 @@ impl State {
             None => {
                 let mut device = Device::new(info);
                 // Who is behind it may have been described first, or stayed when it was revoked.
-                let behind = self.devices.values().filter(|one| one.info.uplink.as_ref() == Some(&id));
-                device.behind = behind.map(|one| one.info.id.clone()).collect();
+                device.behind = self.behind_unknown.remove(&id).unwrap_or_default();
                 self.devices.insert(id.clone(), Box::new(device));
             }
         }
@@ -70,15 +69,22 @@ impl State {
             .collect();
         let keys: Vec<_> = self.device_faults_of(id).map(|(key, _)| key.clone()).collect();
         faults.extend(keys.iter().filter_map(|key| self.device_faults.remove(key)));
-        self.comparisons.retain(|(device, _), _| device != id);
-        if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
-            uplink.behind.remove(id);
+        let first = (id.clone(), String::new());
+        let compared = self.comparisons.range(first..).take_while(|((device, _), _)| device == id);
+        for key in compared.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.comparisons.remove(&key);
+        }
+        if let Some(uplink) = uplink {
+            self.leave_uplink(id, &uplink);
         }
         for fault in faults {
             let why = Text::new("Thiết bị đã bị thu hồi.", "The device was revoked.");
             self.clear(fault, now, now, &why, out);
         }
-        self.devices.remove(id);
+        let behind = self.devices.remove(id).map(|device| device.behind).unwrap_or_default();
+        if !behind.is_empty() {
+            self.behind_unknown.insert(id.clone(), behind);
+        }
     }
 
     pub(super) fn connected(&mut self, id: &DeviceId, keep_alive_s: u16, now: Timestamp, out: &mut Vec<Effect>) {

@@ -43,13 +43,25 @@ impl State {
     /// Tells an uplink who is behind it.
     pub(super) fn place_behind_uplink(&mut self, id: &DeviceId, before: Option<&DeviceId>) {
         let uplink = self.devices.get(id).and_then(|device| device.info.uplink.clone());
-        if let Some(device) =
-            before.filter(|old| uplink.as_ref() != Some(*old)).and_then(|old| self.devices.get_mut(old))
-        {
-            device.behind.remove(id);
+        if let Some(old) = before.filter(|old| uplink.as_ref() != Some(*old)) {
+            self.leave_uplink(id, old);
         }
-        if let Some(device) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
-            device.behind.insert(id.clone());
+        let Some(uplink) = uplink else { return };
+        match self.devices.get_mut(&uplink) {
+            Some(device) => drop(device.behind.insert(id.clone())),
+            None => drop(self.behind_unknown.entry(uplink).or_default().insert(id.clone())),
+        }
+    }
+
+    /// A device is not behind an uplink any more.
+    pub(super) fn leave_uplink(&mut self, id: &DeviceId, uplink: &DeviceId) {
+        if let Some(device) = self.devices.get_mut(uplink) {
+            device.behind.remove(id);
+        } else if let Some(behind) = self.behind_unknown.get_mut(uplink) {
+            behind.remove(id);
+            if behind.is_empty() {
+                self.behind_unknown.remove(uplink);
+            }
         }
     }
 

@@ -19,8 +19,8 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         let sum = |tally: &BTreeMap<String, u64>| actions.iter().filter_map(|action| tally.get(*action)).sum();
         [Value::Count(sum(&tallies[NOW])), Value::Count(sum(&tallies[BEFORE]))]
     };
-    all.happened("12", "Lần xem", count(&READ));
-    all.happened("12", "Lần xuất dữ liệu", count(&EXPORTED));
+    all.happened("12", "Lần xem", &[], count(&READ));
+    all.happened("12", "Lần xuất dữ liệu", &[], count(&EXPORTED));
     all.evidence(
         "12",
         "Mỗi lần xem hoặc xuất dữ liệu cá nhân là một bản ghi",
@@ -33,7 +33,7 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     all.evidence("14", "Danh sách tài khoản, vai trò, nơi được xem", "Trang Tài khoản");
     let without = active.iter().filter(|account| account.second_factor.is_none()).count() as u64;
     let second = Value::Of { part: active.len() as u64 - without, whole: active.len() as u64 };
-    all.happened("17.2", "Lần đăng nhập sai", count(&FAILED));
+    all.happened("17.2", "Lần đăng nhập sai", &[], count(&FAILED));
     let locked =
         accounts.iter().filter(|one| one.disabled || one.locked_until.is_some_and(|until| until > all.asked.now));
     let locked = locked.count() as u64;

@@ -9,7 +9,7 @@ use ioc_common::layout::Layout;
 use ioc_document::report::Value;
 use ioc_judge::DeviceKind;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::{AssetQuery, AssetState, DeviceQuery, StoreError};
+use ioc_store::{Asset, AssetField, AssetQuery, AssetState, AssetWork, DeviceQuery, StoreError};
 
 use super::{Gathering, NAMES_MAX, Stretch};
 
@@ -77,7 +77,7 @@ pub(super) struct DeviceFacts {
     /// Those that have name and label.
     pub(super) labelled: u64,
     pub(super) unlabelled: NamedDevices,
-    /// Those that lack a place, an officer or a leader.
+    /// Those of which something is not written down that `[register] required` asks for, as the engine judged it.
     pub(super) incomplete: NamedDevices,
     /// Labels that stand on more than one.
     pub(super) labels_twice: u64,
@@ -108,9 +108,19 @@ fn retired(of: &Gathering<'_>) -> Result<HashSet<DeviceId>, StoreError> {
     }
 }
 
+fn incomplete(of: &Gathering<'_>) -> Result<NamedDevices, StoreError> {
+    let query = AssetQuery { work: AssetWork::Blank, limit: NAMES_MAX, ..AssetQuery::default() };
+    let name = |asset: Asset| match asset.text(AssetField::Name) {
+        "" => asset.device.to_string(),
+        name => name.to_owned(),
+    };
+    let names = of.reader.assets(&query)?.into_iter().map(name).collect();
+    Ok(NamedDevices { count: of.reader.assets_count(&query)?, names })
+}
+
 impl DeviceFacts {
     pub(super) fn read(of: &Gathering<'_>) -> Result<Self, StoreError> {
-        let mut facts = Self { retired: retired(of)?, ..Self::default() };
+        let mut facts = Self { retired: retired(of)?, incomplete: incomplete(of)?, ..Self::default() };
         let (mut labels, mut layouts) = (HashSet::new(), HashMap::new());
         let mut query = DeviceQuery { limit: PAGE, ..DeviceQuery::default() };
         loop {
@@ -144,9 +154,6 @@ impl DeviceFacts {
                 self.unlabelled.add(record);
             } else {
                 self.labelled += 1;
-            }
-            if info.place.is_empty() || info.officer.is_empty() || info.leader.is_empty() {
-                self.incomplete.add(record);
             }
         }
         if info.kind == DeviceKind::Ups {

@@ -18,6 +18,7 @@ use ioc_document::report::clause::{ArticleState, Evidence, Figure, Gap};
 use ioc_document::wording;
 use ioc_judge::RuleSet;
 use ioc_store::report::DocumentSettings;
+use ioc_store::retention::RecordClass;
 use ioc_store::{Reader, StoreError};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -101,8 +102,14 @@ struct Gathering<'a> {
     /// The period, and the one before.
     periods: [Stretch; 2],
     since: Option<Timestamp>,
+    /// Up to when records of a class were deleted by their retention: what ended before is not whole any more.
+    deleted: BTreeMap<RecordClass, Timestamp>,
     found: BTreeMap<String, ArticleState>,
 }
+
+/// What figures are counted of, of records that are deleted after a while.
+const COUNTED: [RecordClass; 4] =
+    [RecordClass::Faults, RecordClass::Incidents, RecordClass::Notices, RecordClass::NumbersHour];
 
 /// Gathers the facts as of one moment. `progress` hears how many of how many parts are done, and says whether to go on.
 ///
@@ -132,7 +139,11 @@ fn gather_now(
     };
     let since = reader.audit_since()?;
     let periods = [stretch(&asked.key), stretch(&asked.key.before())];
-    let mut all = Gathering { reader, asked, periods, since, found: BTreeMap::new() };
+    let mut deleted = BTreeMap::new();
+    for class in COUNTED {
+        deleted.extend(reader.deleted_through(class)?.map(|at| (class, at)));
+    }
+    let mut all = Gathering { reader, asked, periods, since, deleted, found: BTreeMap::new() };
     let mut done = 0;
     let mut next = || {
         done += 1;
@@ -188,6 +199,27 @@ impl Gathering<'_> {
         }
     }
 
+    /// Why what was counted of records of these classes says nothing of a period; nothing where they are all there.
+    fn uncounted(&self, period: usize, of: &[RecordClass]) -> Option<String> {
+        let through = of.iter().filter_map(|class| self.deleted.get(class)).max()?;
+        let gone = *through >= self.periods[period].from;
+        gone.then(|| format!("bản ghi đến ngày {} đã xóa theo thời hạn lưu giữ", self.day(*through)))
+    }
+
+    /// A value of what happened in a period, as far as that is on record.
+    fn of_period(&self, period: usize, of: &[RecordClass], value: Value) -> Value {
+        if let Some(why) = self.unknown(period).or_else(|| self.uncounted(period, of)) {
+            return Value::Unknown(why);
+        }
+        match self.since.filter(|since| *since > self.periods[period].from) {
+            Some(since) if value.is_known() => {
+                let of = format!("chỉ ghi nhận từ ngày {}", self.day(since));
+                Value::Partial { value: Box::new(value), of }
+            }
+            _ => value,
+        }
+    }
+
     /// A moment as a day of the site.
     fn date(&self, at: Timestamp) -> Option<Date> {
         let moment = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
@@ -198,10 +230,11 @@ impl Gathering<'_> {
         self.date(at).map_or_else(|| at.to_string(), wording::short_date)
     }
 
-    /// A figure of what happened in both periods: nothing is said of a period that is not on record.
-    fn happened(&mut self, article: &str, name: &str, [now, before]: [Value; 2]) {
-        let now = self.unknown(NOW).map_or(now, Value::Unknown);
-        let before = self.unknown(BEFORE).is_none().then_some(before);
+    /// A figure of what happened in both periods, counted of records of these classes: nothing is said of a period that is not on record, or of which
+    /// records were deleted, and of one that is on record in part it is said of which.
+    fn happened(&mut self, article: &str, name: &str, of: &[RecordClass], [now, before]: [Value; 2]) {
+        let now = self.of_period(NOW, of, now);
+        let before = self.unknown(BEFORE).is_none().then(|| self.of_period(BEFORE, of, before));
         self.figure(article, name, now, before);
     }
 

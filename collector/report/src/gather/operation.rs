@@ -6,6 +6,7 @@ use ioc_document::report::clause::percents;
 use ioc_judge::{Window, WindowSchedule};
 use ioc_store::chart::{self, ChartQuery};
 use ioc_store::history::Tier;
+use ioc_store::retention::RecordClass;
 use ioc_store::{BackupState, StoreError};
 
 use super::devices::DeviceFacts;
@@ -18,6 +19,8 @@ const LINKED_MAX: usize = 5_000;
 const DRILLS_MAX: usize = 200;
 /// Times that a weekly window may have come within two periods.
 const OCCURRENCES_MAX: usize = 1_500;
+/// What figures of faults are counted of.
+const FAULTS: [RecordClass; 1] = [RecordClass::Faults];
 /// How the audit log calls a trial restore, and how its detail begins where it succeeded (`collector/src/backup/task.rs`).
 const DRILLED: &str = "backup.drilled";
 const PASSED: &str = "passed";
@@ -82,13 +85,13 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     let up = [NOW, BEFORE].map(|period| uptime(all, devices, faults, period));
     let shown =
         |up: Option<f64>| up.map_or_else(|| Value::Unknown("chưa có thiết bị nào báo về".into()), Value::Percent);
-    all.happened("5.1", "Thời gian mạng hoạt động", up.map(shown));
+    all.happened("5.1", "Thời gian mạng hoạt động", &FAULTS, up.map(shown));
     let peaks = [peak(all, devices, NOW)?, peak(all, devices, BEFORE)?];
-    all.happened("5.1", "Mức sử dụng băng thông cao nhất", peaks);
+    all.happened("5.1", "Mức sử dụng băng thông cao nhất", &[RecordClass::NumbersHour], peaks);
     let breaches = faults.of(&["5.1b", "5.1c"]);
     let heard = |period: usize, value: Value| devices.unheard(&all.periods[period]).unwrap_or(value);
     let counted = [NOW, BEFORE].map(|period| heard(period, Value::Count(breaches[period].found)));
-    all.happened("5.1", "Vi phạm được ghi nhận", counted);
+    all.happened("5.1", "Vi phạm được ghi nhận", &FAULTS, counted);
     all.evidence(
         "5.1",
         format!(
@@ -106,11 +109,11 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
             "Số lần mất liên lạc vượt mức tổng hợp; tỷ lệ hoạt động chỉ tính phần đầu".to_owned()
         });
     }
-    if all.unknown(NOW).is_none() && up[NOW].is_some() {
-        all.article("5.1").chart = Some(percents(
-            "Thời gian mạng hoạt động (%)",
-            &[("Kỳ này", up[NOW]), ("Kỳ trước", up[BEFORE].filter(|_| all_known(all)))],
-        ));
+    let known = |period: usize| all.unknown(period).or_else(|| all.uncounted(period, &FAULTS)).is_none();
+    let [now, before] = [NOW, BEFORE].map(|period| up[period].filter(|_| known(period)));
+    if now.is_some() {
+        all.article("5.1").chart =
+            Some(percents("Thời gian mạng hoạt động (%)", &[("Kỳ này", now), ("Kỳ trước", before)]));
     }
     let traffic = faults.of(&["5.2"]);
     let handled = |tally: super::faults::Tally| match tally.found {
@@ -119,7 +122,7 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     };
     let heard = |period: usize| devices.unheard(&all.periods[period]);
     let counted = [NOW, BEFORE].map(|period| heard(period).unwrap_or_else(|| handled(traffic[period])));
-    all.happened("5.2", "Vi phạm phát hiện, đã xử lý", counted);
+    all.happened("5.2", "Vi phạm phát hiện, đã xử lý", &FAULTS, counted);
     all.evidence("5.2", "Lỗi theo quy tắc băng thông", "Trang Sự cố");
     all.gap("5.2", "open", traffic[NOW].found - traffic[NOW].over, |n| {
         format!("{n} vi phạm về băng thông chưa xử lý xong")
@@ -127,17 +130,13 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     Ok(())
 }
 
-fn all_known(all: &Gathering<'_>) -> bool {
-    all.unknown(BEFORE).is_none()
-}
-
 fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) {
     let of = |part, whole| {
         if whole == 0 { Value::Unknown("sổ chưa có thiết bị".into()) } else { Value::Of { part, whole } }
     };
     all.stands("6.1", "Thiết bị đã dán nhãn", of(devices.labelled, devices.all));
-    let complete = devices.all - devices.incomplete.count;
-    all.stands("6.1", "Thiết bị có nơi đặt, người và lãnh đạo phụ trách", of(complete, devices.all));
+    let complete = devices.all.saturating_sub(devices.incomplete.count);
+    all.stands("6.1", "Thiết bị đủ mục bắt buộc của hồ sơ", of(complete, devices.all));
     all.evidence("6.1", "Sổ thiết bị: tên, nhãn, nơi đặt, người phụ trách", "Trang Thiết bị, tem nhãn");
     let lacking = &devices.unlabelled;
     all.gap("6.1", "unlabelled", lacking.count, |n| {
@@ -145,7 +144,7 @@ fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) {
     });
     let lacking = &devices.incomplete;
     all.gap("6.1", "incomplete", lacking.count, |n| {
-        format!("{n} thiết bị thiếu nơi đặt, người hoặc lãnh đạo phụ trách: {}", listed(&lacking.names, lacking.count))
+        format!("{n} thiết bị còn thiếu mục bắt buộc của hồ sơ: {}", listed(&lacking.names, lacking.count))
     });
     all.gap("6.1", "labels-twice", devices.labels_twice, |n| format!("{n} nhãn dùng cho hơn một thiết bị"));
 }
@@ -164,7 +163,7 @@ fn logs(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError
         let known = Value::Amount { number: count, decimals: 0, unit: "thiết bị".to_owned() };
         devices.unheard(&all.periods[period]).unwrap_or(known)
     });
-    all.happened("6.3", "Khoảng trống của nhật ký", losing);
+    all.happened("6.3", "Khoảng trống của nhật ký", &[], losing);
     if let Some(head) = all.reader.last_audit_head()? {
         let text = format!("Nhật ký kiểm toán nối chuỗi băm, ký tới bản ghi {}, gốc {}", head.number, head.root);
         all.evidence("6.3", text, "Trang Nhật ký; lệnh ioc-collector audit verify");
@@ -202,7 +201,7 @@ fn backups(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         0 => Value::Unknown("không có lần diễn tập nào trong kỳ".to_owned()),
         whole => Value::Of { part, whole },
     };
-    all.happened("7", "Kết quả diễn tập phục hồi", drilled.map(result));
+    all.happened("7", "Kết quả diễn tập phục hồi", &[], drilled.map(result));
     all.evidence("7", "Sao lưu phải có của từng thiết bị, tình trạng từng bản", "Trang Sao lưu hệ thống");
     // The newest few: all of them stand in the audit log.
     for one in named.iter().rev().take(3) {
@@ -276,12 +275,12 @@ fn maintenance(all: &mut Gathering<'_>, faults: &FaultFacts) -> Result<(), Store
             }
         }
     }
-    all.happened("11", "Đợt bảo trì đã thực hiện", done.map(Value::Count));
+    all.happened("11", "Đợt bảo trì đã thực hiện", &[], done.map(Value::Count));
     let lengths = [NOW, BEFORE].map(|period| match done[period] {
         0 => Value::Unknown("không có đợt bảo trì nào".to_owned()),
         _ => seconds(Some(silent_ms[period]), ""),
     });
-    all.happened("11", "Thời gian gián đoạn", lengths);
+    all.happened("11", "Thời gian gián đoạn", &FAULTS, lengths);
     let count = titles.len() as u64;
     let text = if titles.is_empty() {
         "Đợt bảo trì".to_owned()
@@ -330,8 +329,8 @@ fn power(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) {
         if !watched { (none(), none()) } else { (Value::Count(count), seconds(Some(ms), "")) }
     });
     let [now, before] = figures;
-    all.happened("18.2", "Lần mất điện", [now.0, before.0]);
-    all.happened("18.2", "Tổng thời gian mất điện", [now.1, before.1]);
+    all.happened("18.2", "Lần mất điện", &FAULTS, [now.0, before.0]);
+    all.happened("18.2", "Tổng thời gian mất điện", &FAULTS, [now.1, before.1]);
     let age = devices.newest("ups.battery_age").largest;
     let age = age.map_or_else(
         || Value::Unknown("chưa có UPS nào báo tuổi ắc quy".to_owned()),

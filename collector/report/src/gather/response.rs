@@ -3,10 +3,14 @@
 use ioc_document::model::{Bar, Bars};
 use ioc_document::report::Value;
 use ioc_document::wording;
+use ioc_store::retention::RecordClass;
 
 use super::incidents::{IncidentFacts, Told};
 use super::{Gathering, NOW, listed, median, seconds};
 
+/// What figures of incidents are counted of, and those of how people were told.
+const INCIDENTS: [RecordClass; 1] = [RecordClass::Incidents];
+const TOLD: [RecordClass; 2] = [RecordClass::Incidents, RecordClass::Notices];
 /// Most months in a chart.
 const MONTHS_MAX: usize = 24;
 
@@ -18,10 +22,10 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         _ => "không có thông báo nào tới nơi",
     };
     let median_of = |told: &Told| seconds(median(&mut told.failure_notice_ms.clone()), none(told));
-    all.happened("6.2", "Trung vị thời gian báo", both(&median_of));
+    all.happened("6.2", "Trung vị thời gian báo", &TOLD, both(&median_of));
     let longest = |told: &Told| seconds(told.failure_notice_ms.iter().copied().max(), none(told));
-    all.happened("6.2", "Thời gian báo lâu nhất", both(&longest));
-    all.happened("6.2", "Báo muộn", both(&|told| Value::Count(told.failures_late)));
+    all.happened("6.2", "Thời gian báo lâu nhất", &TOLD, both(&longest));
+    all.happened("6.2", "Báo muộn", &TOLD, both(&|told| Value::Count(told.failures_late)));
     let text = format!(
         "{} sự cố thiết bị; từ khi mở sự cố đến thông báo đầu tiên tới nơi; muộn là sau 5 phút hoặc không tới",
         now.failures
@@ -33,8 +37,8 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         0 => Value::Unknown("không có sự cố trong kỳ".to_owned()),
         whole => Value::Of { part: told.on_time, whole },
     };
-    all.happened("10.1", "Sự cố báo đúng hạn", both(&on_time));
-    all.happened("10.1", "Sự cố trong kỳ", both(&|told| Value::Count(told.all)));
+    all.happened("10.1", "Sự cố báo đúng hạn", &TOLD, both(&on_time));
+    all.happened("10.1", "Sự cố trong kỳ", &INCIDENTS, both(&|told| Value::Count(told.all)));
     all.evidence("10.1", "Tiếp nhận trước hạn của từng mức; sự cố không có hạn: báo trong 5 phút", "Trang Sự cố");
     let late = (now.all - now.not_due) - now.on_time;
     all.gap("10.1", "late", late, |n| format!("{n} sự cố tiếp nhận hoặc báo quá hạn"));
@@ -47,7 +51,7 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         0 => Value::Unknown("không có sự cố nào do người sửa hoặc đóng".to_owned()),
         whole => Value::Of { part: told.proven, whole },
     };
-    all.happened("10.2", "Sự cố có đủ xác nhận", both(&proven));
+    all.happened("10.2", "Sự cố có đủ xác nhận", &INCIDENTS, both(&proven));
     all.evidence(
         "10.2",
         "Sao lưu, an toàn trước khi sửa; diễn biến, biện pháp khi đóng",
@@ -59,24 +63,24 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         0 => Value::Unknown("không giao việc cho đơn vị nào trong kỳ".to_owned()),
         whole => Value::Of { part: told.answered, whole },
     };
-    all.happened("15.3", "Đã trả lời", both(&answered));
+    all.happened("15.3", "Đã trả lời", &INCIDENTS, both(&answered));
     let overdue = |told: &Told| match told.assigned {
         0 => Value::Unknown("không giao việc cho đơn vị nào trong kỳ".to_owned()),
         _ => Value::Count(told.overdue),
     };
-    all.happened("15.3", "Quá hạn", both(&overdue));
+    all.happened("15.3", "Quá hạn", &INCIDENTS, both(&overdue));
     all.evidence("15.3", "Sự cố giao cho đơn vị, hạn xử lý, kết quả", "Trang Sự cố");
     all.gap("15.3", "overdue", now.overdue, |n| format!("{n} việc giao cho đơn vị quá hạn"));
 
     let sent = |told: &Told| Value::Count(told.regulator);
-    all.happened("17.4", "Đã gửi", both(&sent));
+    all.happened("17.4", "Đã gửi", &INCIDENTS, both(&sent));
     let confirmed = |told: &Told| match told.regulator {
         0 => Value::Unknown("không gửi thông báo nào".to_owned()),
         whole => Value::Of { part: told.confirmed, whole },
     };
-    all.happened("17.4", "Đã xác nhận", both(&confirmed));
+    all.happened("17.4", "Đã xác nhận", &INCIDENTS, both(&confirmed));
     let confirm = |told: &Told| seconds(median(&mut told.confirm_ms.clone()), "chưa có xác nhận nào");
-    all.happened("17.4", "Trung vị thời gian xác nhận", both(&confirm));
+    all.happened("17.4", "Trung vị thời gian xác nhận", &INCIDENTS, both(&confirm));
     all.evidence("17.4", "Thông báo cho cơ quan phụ trách: gửi, nhận, kết quả, xác nhận", "Trang từng sự cố");
     let open = &now.unconfirmed;
     all.gap("17.4", "unconfirmed", open.len() as u64, |n| {
@@ -86,7 +90,7 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
 
 /// Incidents month by month, where the period has more than one that has begun.
 fn months(all: &Gathering<'_>, told: &Told) -> Option<Bars> {
-    if all.unknown(NOW).is_some() {
+    if all.unknown(NOW).or_else(|| all.uncounted(NOW, &INCIDENTS)).is_some() {
         return None;
     }
     let (mut month, last) = (all.asked.key.from().first_of_month(), all.asked.key.to());

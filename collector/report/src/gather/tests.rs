@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use ioc_common::config::Source;
+use ioc_common::encoding::sha256_hex;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_document::legal::Packs;
 use ioc_judge::incident::{Closing, IncidentRecord, Progress, RegulatorNotice, Repair};
@@ -9,7 +10,8 @@ use ioc_judge::{
     Priority, Scope, Severity, Text, Window, WindowSchedule,
 };
 use ioc_store::audit::AuditEntry;
-use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry, Store};
+use ioc_store::retention::{Cursor, Expiry};
+use ioc_store::{Asset, AssetField, Change, Delivery, DeliveryState, OutboxEntry, Store};
 use jiff::civil::date;
 
 use super::*;
@@ -67,8 +69,14 @@ fn device(id: &str, since: &str, change: impl FnOnce(&mut DeviceInfo)) -> Vec<Ch
         last_sample: None,
         clock_error_ms: None,
     };
-    let live = Change::Presence { device, presence: Presence::NeverSeen };
-    vec![Change::Device { info, at: at(since) }, heard, live]
+    let live = Change::Presence { device: device.clone(), presence: Presence::NeverSeen };
+    // As the engine judges it where a serial number is required.
+    let mut asset = Asset::new(device, at(since));
+    if info.serial.is_empty() {
+        asset.blanks.push(AssetField::Serial);
+    }
+    let asset = Change::Asset(Box::new(asset));
+    vec![Change::Device { info, at: at(since) }, heard, live, asset]
 }
 
 fn fault(id: u64, device: &str, rule: &str, from: &str, until: Option<&str>) -> Change {
@@ -86,6 +94,7 @@ fn fault(id: u64, device: &str, rule: &str, from: &str, until: Option<&str>) -> 
         incident: None,
         title: None,
         source: None,
+        matter: None,
     })
 }
 
@@ -172,7 +181,7 @@ fn filled(dir: &Path) -> Box<dyn Store> {
     ];
     changes.extend(device("srv-1", "2025-09-01T00:00:00Z", |info| {
         info.label = "TS-1".into();
-        (info.place, info.officer, info.leader) = ("Phòng 1".into(), "Lan".into(), "Bình".into());
+        info.serial = "SN-1".into();
     }));
     changes.extend(device("srv-2", "2025-09-01T00:00:00Z", |info| info.label = "TS-1".into()));
     changes.extend(device("ups-1", "2026-03-01T00:00:00Z", |info| info.kind = DeviceKind::Ups));
@@ -249,6 +258,8 @@ fn a_quarter_is_counted_by_the_sites_days_and_held_against_the_one_before() {
     assert_eq!(figure("5.1", "Vi phạm được ghi nhận"), both("1", "0"));
     assert_eq!(figure("5.2", "Vi phạm phát hiện, đã xử lý"), both("1/1 (100,0%)", "0"));
     assert_eq!(figure("6.1", "Thiết bị đã dán nhãn").0, "2/3 (66,6%)");
+    let complete = figure("6.1", "Thiết bị đủ mục bắt buộc của hồ sơ").0;
+    assert_eq!(complete, "1/3 (33,3%)", "as the configuration requires, whatever that is");
     // Two UPS that lost the mains together are one outage of a quarter of an hour.
     assert_eq!(figure("18.2", "Lần mất điện"), both("1", "không có dữ liệu: chưa có UPS nào được theo dõi"));
     assert_eq!(figure("18.2", "Tổng thời gian mất điện").0, "15 phút");
@@ -294,4 +305,51 @@ fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     let reader = store.reader().expect("reads");
     let broken_off = gather(reader.as_ref(), &asked, &|done, _| done < 3).expect("reads");
     assert!(broken_off.is_none(), "it can be broken off");
+}
+
+/// Everything of a class that ended before a moment goes by its retention.
+fn expire(store: &mut Box<dyn Store>, class: RecordClass, before: &str) {
+    let reader = store.reader().expect("reads");
+    let past = reader.past_records(class, at(before), Cursor::default(), 100).expect("reads");
+    let records = past.iter().filter(|one| !one.stays).map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
+    let (before, at, rule) = (at(before), at("2026-07-01T00:00:00Z"), "1 tháng".to_owned());
+    let expiry = Expiry { class, before, records, holds_seen: 0, at, rule, exported: String::new() };
+    store.commit(&[Change::Expired(expiry)]).expect("commits");
+}
+
+#[test]
+fn what_was_deleted_by_its_retention_and_what_is_on_record_in_part_is_no_zero() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let first = question(ReportKey::quarter(2026, 1), "2026-07-05T00:00:00Z");
+    let (at_first, is_unknown) =
+        (gathered(store.as_ref(), &first), |text: &str| text.starts_with("không có dữ liệu: bản ghi đến ngày"));
+    assert_eq!(written(&at_first, "5.2", "Vi phạm phát hiện, đã xử lý").0, "1/1 (100,0%)");
+    expire(&mut store, RecordClass::Faults, "2026-06-01T00:00:00Z");
+    expire(&mut store, RecordClass::Notices, "2026-06-01T00:00:00Z");
+    let facts = gathered(store.as_ref(), &first);
+    for (article, name) in [
+        ("5.1", "Thời gian mạng hoạt động"),
+        ("5.1", "Vi phạm được ghi nhận"),
+        ("5.2", "Vi phạm phát hiện, đã xử lý"),
+        ("11", "Thời gian gián đoạn"),
+        ("18.2", "Lần mất điện"),
+        ("6.2", "Báo muộn"),
+        ("10.1", "Sự cố báo đúng hạn"),
+    ] {
+        let (now, _) = written(&facts, article, name);
+        assert!(is_unknown(&now), "{article} {name}: {now}");
+    }
+    assert_eq!(written(&facts, "10.1", "Sự cố trong kỳ").0, "3", "incidents are all there");
+    // Of the quarter after nothing was deleted; what is said of the one before it is.
+    let next = gathered(store.as_ref(), &question(ReportKey::quarter(2026, 2), "2026-07-05T00:00:00Z"));
+    let (now, before) = written(&next, "5.2", "Vi phạm phát hiện, đã xử lý");
+    assert!(now == "0" && before.as_deref().is_some_and(is_unknown), "{now} {before:?}");
+    // The record began on 1 September: the third quarter is on record in part, the one before it not at all.
+    let begun = gathered(store.as_ref(), &question(ReportKey::quarter(2025, 3), "2025-10-05T00:00:00Z"));
+    assert_eq!(
+        written(&begun, "12", "Lần xem"),
+        ("0 (chỉ ghi nhận từ ngày 01/09/2025)".to_owned(), None),
+        "of two months nothing is known"
+    );
 }

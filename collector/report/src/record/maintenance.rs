@@ -1,6 +1,9 @@
 //! The record of a maintenance window: its devices, their faults meanwhile, and how long they were silent.
 
+use std::collections::HashMap;
+
 use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::maintenance::{MaintainedDevice, MaintenanceFault, MaintenanceRecord, document};
@@ -48,7 +51,8 @@ pub fn maintenance(
 ) -> Result<Document, StoreError> {
     let (from, until) = stretch(window, gone, now);
     let end = gone.filter(|gone| (from..until).contains(gone)).unwrap_or(until).min(now.max(from));
-    let (mut devices, mut infos, mut all, mut heard) = (Vec::new(), Vec::<DeviceInfo>::new(), 0_u64, false);
+    let (mut devices, mut infos, mut all, mut heard) =
+        (Vec::new(), HashMap::<DeviceId, DeviceInfo>::new(), 0_u64, false);
     let mut query = DeviceQuery { limit: PAGE, ..DeviceQuery::default() };
     loop {
         let page = reader.devices(&query)?;
@@ -60,18 +64,18 @@ pub fn maintenance(
                 let name = if info.name.is_empty() { info.id.to_string() } else { info.name.clone() };
                 devices.push(MaintainedDevice { name, label: info.label.clone(), place: info.place.clone() });
             }
-            infos.push(record.info.clone());
+            infos.insert(record.info.id.clone(), record.info.clone());
         }
         match page.last() {
             Some(last) if page.len() == PAGE => query.after = Some(last.info.id.to_string()),
             _ => break,
         }
     }
-    let (mut faults, mut silent, mut before) = (Vec::new(), Vec::new(), None);
+    let (mut faults, mut more_faults, mut silent, mut before) = (Vec::new(), 0_u64, Vec::new(), None);
     loop {
         let page = reader.faults(&FaultQuery { during: Some((from, end)), before, ..FaultQuery::default() }, PAGE)?;
         for fault in &page {
-            let Some(info) = infos.iter().find(|info| info.id == fault.device) else { continue };
+            let Some(info) = infos.get(&fault.device) else { continue };
             let rule = rules.find(&fault.rule);
             let over = if fault.state.is_open() { None } else { Some(fault.cleared_at.unwrap_or(fault.raised_at)) };
             if rule.is_some_and(|rule| rule.condition == RuleCondition::Silent) {
@@ -86,6 +90,8 @@ pub fn maintenance(
                     from: local(fault.raised_at, zone),
                     until: over.map(|at| local(at, zone)),
                 });
+            } else {
+                more_faults += 1;
             }
         }
         match page.last() {
@@ -106,6 +112,7 @@ pub fn maintenance(
         more: all - devices.len() as u64,
         devices,
         faults,
+        more_faults,
         silent_s: heard.then(|| u64::try_from(ms / 1000).unwrap_or(0)),
         responsible,
     }))

@@ -14,10 +14,10 @@ use super::local;
 /// Incidents in one page, and most that are looked through for those that were resolved in the shift.
 const PAGE: usize = 200;
 const LOOKED_MAX: usize = 5_000;
-/// Most incidents in the record.
-const OPEN_MAX: usize = 300;
-/// Entries of the duty book that are looked through.
-const BOOK_MAX: usize = 200;
+/// Most incidents that the record lists, those that wait longest: of more it says how many.
+const OPEN_MAX: usize = 1_000;
+/// Entries of the duty book that are looked through: of more than a shift's it is said that there are.
+const BOOK_MAX: usize = 1_000;
 /// A maintenance window that opens so soon is a task of the next shift, milliseconds.
 const SOON_MS: i64 = 86_400_000;
 
@@ -51,6 +51,49 @@ fn state(incident: &Incident) -> String {
     if who.is_empty() { word.to_owned() } else { format!("{word}: {who}") }
 }
 
+/// What is open at a moment, the oldest first, as they wait; and how many more there are.
+fn open(reader: &dyn Reader, until: Timestamp, zone: &TimeZone) -> Result<(Vec<OpenIncident>, u64), StoreError> {
+    let (mut waiting, mut before) = (Vec::new(), None);
+    loop {
+        let page = reader.incidents(None, true, before, PAGE)?;
+        before = page.last().filter(|_| page.len() == PAGE).map(|last| last.id.0);
+        waiting.extend(page.into_iter().filter(|incident| incident.opened_at < until));
+        if before.is_none() {
+            break;
+        }
+    }
+    let more = waiting.len().saturating_sub(OPEN_MAX) as u64;
+    let mut open = Vec::new();
+    for incident in waiting.into_iter().rev().take(OPEN_MAX) {
+        let device = incident.device.as_ref().map(|id| reader.device(id)).transpose()?.flatten();
+        open.push(OpenIncident {
+            number: incident.id.0,
+            title: incident.title.vi.clone(),
+            device: device.map(|record| record.info.name),
+            since: local(incident.opened_at, zone),
+            state: state(&incident),
+        });
+    }
+    Ok((open, more))
+}
+
+/// How many were resolved in a stretch of time; not known where there are more than are looked through.
+fn resolved(reader: &dyn Reader, (from, until): (Timestamp, Timestamp)) -> Result<Option<u64>, StoreError> {
+    let (mut resolved, mut looked, mut before) = (0_u64, 0, None);
+    let within = |at: Timestamp| from <= at && at < until;
+    loop {
+        let page = reader.incidents(None, false, before, PAGE)?;
+        let over = page.iter().filter(|one| !one.state.is_active() && one.resolved_at.is_some_and(within));
+        resolved += over.count() as u64;
+        looked += page.len();
+        match page.last() {
+            Some(last) if page.len() == PAGE && looked < LOOKED_MAX => before = Some(last.id.0),
+            Some(_) if page.len() == PAGE => return Ok(None),
+            _ => return Ok(Some(resolved)),
+        }
+    }
+}
+
 /// Makes the record of a shift up to `now`.
 ///
 /// # Errors
@@ -63,36 +106,8 @@ pub fn shift(
     now: Timestamp,
 ) -> Result<Document, StoreError> {
     let until = facts.until.min(now);
-    let (mut open, mut resolved, mut looked, mut before) = (Vec::new(), 0_u64, 0, None);
-    let mut whole = true;
-    loop {
-        let page = reader.incidents(None, false, before, PAGE)?;
-        for incident in &page {
-            if incident.state.is_active() && incident.opened_at < until && open.len() < OPEN_MAX {
-                let device = incident.device.as_ref().map(|id| reader.device(id)).transpose()?.flatten();
-                open.push(OpenIncident {
-                    number: incident.id.0,
-                    title: incident.title.vi.clone(),
-                    device: device.map(|record| record.info.name),
-                    since: local(incident.opened_at, zone),
-                    state: state(incident),
-                });
-            }
-            let within = |at: Timestamp| facts.from <= at && at < until;
-            resolved += u64::from(!incident.state.is_active() && incident.resolved_at.is_some_and(within));
-        }
-        looked += page.len();
-        match page.last() {
-            Some(last) if page.len() == PAGE && looked < LOOKED_MAX => before = Some(last.id.0),
-            Some(_) if page.len() == PAGE => {
-                whole = false;
-                break;
-            }
-            _ => break,
-        }
-    }
-    // The oldest first, as they wait.
-    open.reverse();
+    let (open, more) = open(reader, until, zone)?;
+    let resolved = resolved(reader, (facts.from, until))?;
     let mut tasks = Vec::new();
     for window in reader.windows()?.into_iter().filter(|window| !window.freeze) {
         let Some((from, end)) = window.next(until).filter(|(from, _)| from.millis_since(until) < SOON_MS) else {
@@ -102,12 +117,16 @@ pub fn shift(
         tasks.push(format!("Bảo trì: {}, từ {} đến {}", window.title, moment(from), moment(end)));
     }
     let book = reader.handovers(BOOK_MAX)?;
+    let is_cut = book.len() == BOOK_MAX && book.last().is_some_and(|oldest| oldest.at >= facts.from);
     let of_rota = |rota: &str| rota.is_empty() || rota == facts.rota;
     let mut remarks: Vec<String> = book
         .into_iter()
         .filter(|entry| facts.from <= entry.at && entry.at < now && of_rota(&entry.rota))
         .map(|entry| format!("{} {}: {}", wording::moment(local(entry.at, zone)), entry.who, entry.text))
         .collect();
+    if is_cut {
+        remarks.push("Sổ trực của ca còn những dòng cũ hơn, xem trang Trực ban.".to_owned());
+    }
     remarks.reverse();
     Ok(document(&Handover {
         office,
@@ -116,9 +135,68 @@ pub fn shift(
         giving: facts.giving.clone(),
         taking: facts.taking.clone(),
         open,
-        resolved: whole.then_some(resolved),
+        more,
+        resolved,
         tasks,
         condition: None,
         remarks: (!remarks.is_empty()).then(|| remarks.join("\n")),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::id::IncidentId;
+    use ioc_judge::incident::{IncidentRecord, Progress};
+    use ioc_judge::{Evidence, InformationSource, Priority, Severity, Text};
+    use ioc_store::Change;
+    use ioc_store::report::DocumentSettings;
+
+    use super::*;
+
+    fn incident(number: u64, state: IncidentState) -> Change {
+        let resolved_at = (!state.is_active()).then(|| Timestamp::from_millis(5_000_000));
+        Change::Incident(Box::new(Incident {
+            id: IncidentId(number),
+            device: None,
+            rule: String::new(),
+            severity: Severity::Warning,
+            priority: Priority::P3,
+            state,
+            title: Text::new(format!("Sự cố {number}"), ""),
+            reason: Text::default(),
+            advice: Text::default(),
+            article: String::new(),
+            opened_at: Timestamp::from_millis(number.cast_signed()),
+            acknowledge_by: None,
+            resolve_by: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            resolved_at,
+            raised: 0,
+            steps: 1,
+            evidence: Evidence::of(InformationSource::Person),
+            record: IncidentRecord::default(),
+            progress: Progress::default(),
+        }))
+    }
+
+    #[test]
+    fn nothing_that_is_open_is_handed_over_in_silence_however_much_it_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut store = ioc_store::open(dir.path()).expect("opens");
+        let waiting = OPEN_MAX as u64 + 5;
+        let open = (1..=waiting).map(|number| incident(number, IncidentState::Open));
+        // What came since hides nothing of what waits longest.
+        let over = (waiting + 1..waiting + 301).map(|number| incident(number, IncidentState::Resolved));
+        store.commit(&open.chain(over).collect::<Vec<_>>()).expect("commits");
+        let (from, until) = (Timestamp::from_millis(4_000_000), Timestamp::from_millis(9_000_000));
+        let facts = ShiftFacts { rota: "Trực ban".into(), from, until, giving: Vec::new(), taking: Vec::new() };
+        let office = crate::draft::office(&DocumentSettings::default(), 0);
+        let reader = store.reader().expect("reads");
+        let made = shift(reader.as_ref(), &facts, office, &TimeZone::UTC, until).expect("made");
+        let text = format!("{made:?}");
+        assert!(text.contains("\"Sự cố 1\"") && !text.contains(&format!("\"Sự cố {waiting}\"")), "the oldest first");
+        assert!(text.contains("Còn 5 sự cố khác đang xử lý"), "and how many more there are");
+        assert!(text.contains("trong ca: 300"));
+    }
 }

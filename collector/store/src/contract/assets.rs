@@ -73,18 +73,34 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     assert_eq!(unattested(6), ["d-001", "d-002"]);
     let facts = reader.coverage().expect("reads");
     assert_eq!((facts.attested["antivirus"].len(), facts.attested["patches"].len()), (1, 0));
+    // Of what is retired nothing is asked: it is in no total, and on no list of what is missing.
+    let counts = reader.counts().expect("reads");
+    assert_eq!((facts.devices, facts.computers, counts.devices, counts.other), (2, 2, 2, 2));
+    assert_eq!(reader.backup_coverage().expect("reads").devices, 2);
+    let without = reader.machines_without("patches", 9).expect("reads");
+    assert_eq!(without.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["d-001", "d-002"]);
     let words = reader.asset_attestations(&id(1), 1).expect("reads");
     assert_eq!(words, [attested("patches", false, 50)], "the newest first");
+    let newest = reader.asset_attestations_before(None, None, 1).expect("reads");
+    let (number, of, one) = newest[0].clone();
+    assert_eq!((of, one), (id(1), attested("patches", false, 50)));
+    let older = reader.asset_attestations_before(Some(&id(1)), Some(number), 9).expect("reads");
+    assert_eq!((older.len(), older[0].0 < number), (4, true));
+    assert!(reader.asset_attestations_before(Some(&id(2)), None, 9).expect("reads").is_empty());
     // What an import did is kept, and that it was undone.
     let changes = vec![(AssetField::Zone, String::new(), "DMZ".to_owned())];
     let imported = crate::ImportedAsset { device: id(1), is_new: false, changes };
-    let import =
-        crate::AssetImport { number: 1, at: at(7), by: "lan".into(), undone: None, count: 1, assets: vec![imported] };
+    let assets = vec![imported];
+    let import = crate::AssetImport { number: 1, at: at(7), by: "lan".into(), undone: None, count: 1, left: 1, assets };
     store.commit(&[Change::AssetImport(Box::new(import.clone()))]).expect("kept");
     assert_eq!(reader.asset_import(1).expect("reads").as_ref(), Some(&import));
+    assert_eq!(reader.unfinished_asset_import().expect("reads").as_ref(), Some(&import), "it is taken in in pieces");
+    store.commit(&[Change::AssetImportLeft { number: 1, left: 0 }]).expect("kept");
+    assert!(reader.unfinished_asset_import().expect("reads").is_none());
     store.commit(&[Change::AssetImportUndone { number: 1, at: at(8), by: "bình".into() }]).expect("kept");
     let listed = reader.asset_imports(9).expect("reads");
     assert_eq!((listed[0].undone.clone(), listed[0].assets.len()), (Some((at(8), "bình".to_owned())), 0));
+    assert_eq!(listed[0].left, 1, "and is to be put back");
     // Each sees their own places, and names only who may.
     let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
     reader.limit(&scope).expect("limited");
@@ -95,4 +111,8 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     assert!(!format!("{seen:?}").contains("\"lan\""), "{seen:?}");
     assert!(reader.asset_attestations(&id(1), 9).expect("reads").iter().all(|one| one.by.is_empty()));
     assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
+    let said = reader.asset_attestations_before(None, None, 9).expect("reads");
+    assert!(said.len() == 5 && said.iter().all(|(_, of, one)| *of == id(1) && one.by.is_empty()), "{said:?}");
+    let imports = reader.asset_imports(9).expect("reads");
+    assert_eq!((imports[0].by.as_str(), imports[0].undone.clone()), ("", Some((at(8), String::new()))));
 }

@@ -18,6 +18,10 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
     }
     let whole = Incident { device: None, ..incident(4, IncidentState::Open, None) };
     store.commit(&[Change::Incident(Box::new(whole))]).expect("incident");
+    // One of many machines, of which those see it who may see one of them: here the one of the second device.
+    let many = Incident { device: None, ..incident(5, IncidentState::Closed, Some(at(60))) };
+    let under = Fault { incident: Some(IncidentId(5)), ..fault(5, 2, FaultState::Cleared) };
+    store.commit(&[Change::Incident(Box::new(many)), Change::Fault(under)]).expect("commits");
     let mut reader = store.reader().expect("reader");
     let scope = |places: &[&str]| AccessScope::of(&places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
     let all = DeviceQuery { limit: 10, ..DeviceQuery::default() };
@@ -37,11 +41,14 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
         assert_eq!(reader.devices_count(&all).expect("counted"), devices.len() as u64);
         let counts = reader.counts().expect("counts");
         assert_eq!((counts.devices, counts.faults), (devices.len() as u64, devices.len() as u64));
-        assert_eq!(reader.faults(&FaultQuery::default(), 10).expect("faults").len(), devices.len());
+        let open = FaultQuery { open: true, ..FaultQuery::default() };
+        assert_eq!(reader.faults(&open, 10).expect("faults").len(), devices.len());
         assert!(
             reader.device(&id(3)).expect("read").is_none() && reader.incident(IncidentId(3)).expect("read").is_none()
         );
         assert!(reader.coverage().expect("coverage").faults.len() == devices.len());
+        let many = reader.incident(IncidentId(5)).expect("read");
+        assert_eq!(many.is_some(), devices.contains(&id(2)), "{places:?}");
     }
     // What is within reach names nothing that is not: neither what it is behind, nor what was joined with it.
     let behind = DeviceInfo { place: "Tầng 2".to_owned(), uplink: Some(id(2)), ..info(1) };

@@ -8,7 +8,7 @@ fn product(key: &str, name: &str, said: &[(ProductField, &str)], blank: bool) ->
     let blanks = if blank { vec![ProductField::Owner] } else { Vec::new() };
     let said = said.iter().map(|(field, text)| (*field, value(text))).collect();
     let found = [(ProductField::Licence, "MPL-2.0".to_owned())].into();
-    Product { key: key.to_owned(), name: name.to_owned(), said, found, blanks }
+    Product { said, found, blanks, ..Product::new(key.to_owned(), name.to_owned()) }
 }
 
 fn uses(all: &[(&str, &str)]) -> Vec<ProductUse> {

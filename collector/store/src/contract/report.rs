@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Open, at, enrol, fault, id};
 use crate::history::Tier;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText, SignAuthority, Signer};
+use crate::scope::AccessScope;
 use crate::{Change, ChunkQuery, FaultQuery, StoreError, audit};
 
 /// What people wrote is kept and forgotten by its key; what was issued is changed by its registration alone, and by that once.
@@ -74,6 +75,12 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
     assert_eq!(content(IssuedPart::Registered).as_deref(), Some(&b"PK2"[..]));
     assert_eq!(content(IssuedPart::Source).as_deref(), Some(&b"{\"version\":1}"[..]));
     assert_eq!(reader.issued_content(2, IssuedPart::Registered).expect("reads"), None);
+    // Who wrote, issued and registered is for who may see people.
+    let mut reader = reader;
+    reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
+    let seen = (reader.report_texts("clause.a"), reader.issued_reports(None, None, 9), reader.issued_report(1));
+    assert!(!format!("{seen:?}").contains("lan") && !format!("{seen:?}").contains("bình"), "{seen:?}");
+    assert_eq!(seen.0.expect("reads")[0].text, "ba");
 }
 
 /// Actions and faults of a period, its end not included; and all of it as of one moment.

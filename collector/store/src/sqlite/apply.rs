@@ -77,6 +77,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
         Change::AssetImport(import) => asset::put_import(commit, import),
         Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
+        Change::AssetImportLeft { number, left } => asset::put_import_left(commit, *number, *left),
         Change::Product(one) => product::put(commit, one),
         Change::ProductUses { device, list, catalogue, uses, at } => {
             product::put_uses(commit, device, (list, catalogue), uses, *at)

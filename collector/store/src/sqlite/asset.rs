@@ -9,7 +9,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{body, json, limit_of, moment, required, signed};
+use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::coverage::AREAS;
 use crate::{
     Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetState, AssetWork, StoreError,
@@ -146,6 +146,23 @@ pub(super) fn attestations(
     Ok(found.into_iter().map(|one| reader.attestation_as_shown(one)).collect())
 }
 
+/// Of one machine or of all, those that were taken out included: the newest first, each with its number.
+pub(super) fn attestations_before(
+    reader: &SqliteReader,
+    device: Option<&DeviceId>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError> {
+    let sql = "SELECT t.number, d.id, t.body FROM asset_attestation t JOIN device d ON d.number = t.device \
+               WHERE t.number < ?1 AND (?2 IS NULL OR d.id = ?2) ORDER BY t.number DESC LIMIT ?3";
+    let device = device.map(DeviceId::as_str);
+    let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
+        let of = device_id(row, 1, || "an attestation".to_owned())?;
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), of, body::<AssetAttestation>(row, 2)?))
+    })?;
+    Ok(found.into_iter().map(|(number, of, one)| (number, of, reader.attestation_as_shown(one))).collect())
+}
+
 /// Until when whose word holds that an area is in order, of computers whose agent never told of it, by device.
 pub(super) fn attested(
     reader: &SqliteReader,
@@ -154,7 +171,8 @@ pub(super) fn attested(
 ) -> Result<BTreeMap<u64, Timestamp>, StoreError> {
     let sql = format!(
         "SELECT t.device, t.valid_until FROM asset_attestation t JOIN device d ON d.number = t.device WHERE t.area = ?1 AND t.good AND {NEWEST} \
-         AND d.computer AND d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.name = ?2 AND o.device = t.device)"
+         AND d.computer AND d.revoked_at IS NULL AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired') \
+         AND NOT EXISTS (SELECT 1 FROM document o WHERE o.name = ?2 AND o.device = t.device)"
     );
     let found = reader.all(&sql, &[&area, &document], |row| {
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), Timestamp::from_millis(row.get(1)?)))
@@ -163,31 +181,45 @@ pub(super) fn attested(
 }
 
 pub(super) fn put_import(commit: &Commit<'_>, import: &AssetImport) -> rusqlite::Result<()> {
+    let (count, left) = (signed(import.count), signed(import.left));
     commit.run(
-        "INSERT INTO asset_import (number, at, who, count, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![signed(import.number), import.at.as_millis(), import.by, signed(import.count), json(&import.assets)?],
+        "INSERT INTO asset_import (number, at, who, count, left_over, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![signed(import.number), import.at.as_millis(), import.by, count, left, json(&import.assets)?],
     )?;
     Ok(())
 }
 
 pub(super) fn undo_import(commit: &Commit<'_>, number: u64, at: Timestamp, by: &str) -> rusqlite::Result<()> {
     commit.run(
-        "UPDATE asset_import SET undone_at = ?2, undone_by = ?3 WHERE number = ?1",
+        "UPDATE asset_import SET undone_at = ?2, undone_by = ?3, left_over = count WHERE number = ?1",
         params![signed(number), at.as_millis(), by],
     )?;
     Ok(())
 }
 
+pub(super) fn put_import_left(commit: &Commit<'_>, number: u64, left: u64) -> rusqlite::Result<()> {
+    commit.run("UPDATE asset_import SET left_over = ?2 WHERE number = ?1", params![signed(number), signed(left)])?;
+    Ok(())
+}
+
+const IMPORT: &str = "SELECT number, at, who, undone_at, undone_by, count, left_over";
+
 /// The newest imports first, without what they did.
 pub(super) fn imports(reader: &SqliteReader, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
-    let sql =
-        "SELECT number, at, who, undone_at, undone_by, count, '[]' FROM asset_import ORDER BY number DESC LIMIT ?1";
-    reader.all(sql, &[&limit_of(limit)], import_of)
+    let sql = format!("{IMPORT}, '[]' FROM asset_import ORDER BY number DESC LIMIT ?1");
+    let found = reader.all(&sql, &[&limit_of(limit)], import_of)?;
+    Ok(found.into_iter().map(|one| reader.import_as_shown(one)).collect())
 }
 
 pub(super) fn import(reader: &SqliteReader, number: u64) -> Result<Option<AssetImport>, StoreError> {
-    let sql = "SELECT number, at, who, undone_at, undone_by, count, body FROM asset_import WHERE number = ?1";
-    reader.one(sql, &[&signed(number)], import_of)
+    let sql = format!("{IMPORT}, body FROM asset_import WHERE number = ?1");
+    Ok(reader.one(&sql, &[&signed(number)], import_of)?.map(|one| reader.import_as_shown(one)))
+}
+
+/// The import, or its undoing, that is not done yet.
+pub(super) fn unfinished_import(reader: &SqliteReader) -> Result<Option<AssetImport>, StoreError> {
+    let sql = format!("{IMPORT}, body FROM asset_import WHERE left_over > 0 ORDER BY number LIMIT 1");
+    reader.one(&sql, &[], import_of)
 }
 
 fn import_of(row: &Row<'_>) -> rusqlite::Result<AssetImport> {
@@ -198,6 +230,7 @@ fn import_of(row: &Row<'_>) -> rusqlite::Result<AssetImport> {
         by: row.get(2)?,
         undone,
         count: row.get::<_, i64>(5)?.unsigned_abs(),
-        assets: body(row, 6)?,
+        left: row.get::<_, i64>(6)?.unsigned_abs(),
+        assets: body(row, 7)?,
     })
 }

@@ -19,7 +19,7 @@ pub(super) fn facts(reader: &SqliteReader) -> Result<CoverageFacts, StoreError> 
     let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
     let mut facts = CoverageFacts { devices: counts.devices, live: counts.live, ..CoverageFacts::default() };
     let sql = "SELECT d.number, p.state FROM device d LEFT JOIN presence p ON p.device = d.number \
-               WHERE d.computer AND d.revoked_at IS NULL";
+               WHERE d.computer AND d.revoked_at IS NULL AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired')";
     let computers = reader.all(sql, &[], |row| Ok((count(row, 0)?, row.get::<_, Option<String>>(1)?)))?;
     facts.computers = computers.len() as u64;
     let live: BTreeSet<u64> =

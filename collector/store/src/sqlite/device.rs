@@ -330,7 +330,7 @@ pub(super) fn machines_by_place(reader: &SqliteReader) -> Result<BTreeMap<String
 pub(super) fn counts(reader: &SqliteReader) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
-               WHERE d.revoked_at IS NULL GROUP BY 1";
+               WHERE d.revoked_at IS NULL AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired') GROUP BY 1";
     for (state, count) in reader.all(sql, &[], |row| {
         Ok((word(row, 0, || "the devices of a presence".to_owned())?, row.get::<_, i64>(1)?.unsigned_abs()))
     })? {
@@ -357,7 +357,7 @@ pub(super) fn machines_of(
     let sql = "SELECT d.number, d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL ORDER BY d.name_key";
     let all = reader.all(sql, &[], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), body::<DeviceInfo>(row, 1)?)))?;
     let of = all.into_iter().filter(|(number, _)| numbers.contains(number)).map(|(_, info)| info);
-    Ok(of.take(limit).collect())
+    Ok(of.take(limit).map(|info| reader.info_as_shown(info)).collect())
 }
 
 pub(super) fn machines_without(
@@ -365,7 +365,9 @@ pub(super) fn machines_without(
     document: &str,
     limit: usize,
 ) -> Result<Vec<DeviceInfo>, StoreError> {
-    let sql = "SELECT d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL AND NOT EXISTS \
+    let sql = "SELECT d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL \
+               AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired') AND NOT EXISTS \
                (SELECT 1 FROM document o WHERE o.name = ?1 AND o.device = d.number) ORDER BY d.name_key LIMIT ?2";
-    reader.all(sql, &[&document, &limit_of(limit)], |row| body(row, 0))
+    let found = reader.all(sql, &[&document, &limit_of(limit)], |row| body(row, 0))?;
+    Ok(found.into_iter().map(|info| reader.info_as_shown(info)).collect())
 }

@@ -165,7 +165,7 @@ pub(super) fn coverage(reader: &SqliteReader) -> Result<BackupCoverage, StoreErr
     let sql = "SELECT count(*), count(e.device), coalesce(sum(e.unneeded), 0), coalesce(sum(NOT e.unneeded AND e.good), 0), \
                coalesce(sum(NOT e.unneeded AND NOT e.short), 0) FROM device d LEFT JOIN (SELECT device, max(kind = 'unneeded') AS unneeded, \
                min(state = 'in_order') AS good, max(short) AS short FROM expected_backup GROUP BY device) e ON e.device = d.number \
-               WHERE d.revoked_at IS NULL";
+               WHERE d.revoked_at IS NULL AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired')";
     let number = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
     let counted = reader.one(sql, &[], |row| {
         Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?, number(row, 4)?])
@@ -173,7 +173,8 @@ pub(super) fn coverage(reader: &SqliteReader) -> Result<BackupCoverage, StoreErr
     if let Some([devices, stated, unneeded, in_order, copies_met]) = counted {
         coverage = BackupCoverage { devices, stated, unneeded, in_order, copies_met, ..coverage };
     }
-    let sql = "SELECT e.state, count(*) FROM expected_backup e JOIN device d ON d.number = e.device WHERE d.revoked_at IS NULL GROUP BY e.state";
+    let sql = "SELECT e.state, count(*) FROM expected_backup e JOIN device d ON d.number = e.device WHERE d.revoked_at IS NULL \
+               AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired') GROUP BY e.state";
     for (state, count) in reader.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, number(row, 1)?)))? {
         let place = BackupState::ALL.iter().position(|one| one.as_str() == state);
         match place.and_then(|place| coverage.states.get_mut(place)) {

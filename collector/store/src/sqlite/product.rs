@@ -1,5 +1,7 @@
 //! The software register: products, and on which machines they are.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
@@ -9,12 +11,12 @@ use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{body, device_id, json, limit_of, moment, required};
 use crate::{
-    Product, ProductCoverage, ProductField, ProductOnDevice, ProductQuery, ProductRow, ProductState, ProductUse,
-    StoreError, collation,
+    Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery, ProductRow, ProductState,
+    ProductUse, StoreError, collation,
 };
 
 /// Most versions of one product that are listed.
-const VERSIONS_MAX: i64 = 20;
+const VERSIONS_MAX: usize = 20;
 /// That a product is on a machine within reach.
 const IS_THERE: &str = "EXISTS (SELECT 1 FROM software_use u JOIN device d ON d.number = u.device \
      WHERE u.product = p.number AND u.gone_at IS NULL AND d.revoked_at IS NULL)";
@@ -34,7 +36,7 @@ pub(super) fn put(commit: &Commit<'_>, product: &Product) -> rusqlite::Result<()
             collation::key(&product.name),
             product.text(ProductField::Owner),
             product.state().as_str(),
-            !product.blanks.is_empty(),
+            !product.blanks.is_empty() || !product.inherited.is_empty(),
             search,
             json(product)?
         ],
@@ -115,37 +117,68 @@ fn condition(query: &ProductQuery) -> (String, Vec<Box<dyn ToSql>>) {
     (sql, held)
 }
 
-fn row(reader: &SqliteReader, number: i64, product: Product) -> Result<ProductRow, StoreError> {
-    let of = "FROM software_use u JOIN device d ON d.number = u.device WHERE u.product = ?1 AND d.revoked_at IS NULL";
-    let sql = format!("SELECT sum(u.gone_at IS NULL), min(u.first_seen), max(u.last_seen) {of}");
-    let counted = reader.one(&sql, &[&number], |row| {
-        Ok((row.get::<_, Option<i64>>(0)?.unwrap_or(0).unsigned_abs(), moment(row, 1)?, moment(row, 2)?))
+/// Where the products of these numbers are: two queries for all of them, however many they are.
+fn rows(
+    reader: &SqliteReader,
+    found: Vec<(i64, Product)>,
+    numbers: &str,
+    held: &[&dyn ToSql],
+) -> Result<Vec<ProductRow>, StoreError> {
+    let of = format!(
+        "FROM software_use u JOIN device d ON d.number = u.device WHERE d.revoked_at IS NULL AND u.product IN ({numbers})"
+    );
+    let sql = format!(
+        "SELECT u.product, sum(u.gone_at IS NULL), min(u.first_seen), max(u.last_seen) {of} GROUP BY u.product"
+    );
+    let counted = reader.all(&sql, held, |row| {
+        let devices = row.get::<_, Option<i64>>(1)?.unwrap_or(0).unsigned_abs();
+        Ok((row.get::<_, i64>(0)?, (devices, moment(row, 2)?, moment(row, 3)?)))
     })?;
-    let (devices, first_seen, last_seen) = counted.unwrap_or_default();
-    let sql = format!("SELECT DISTINCT u.versions {of} AND u.gone_at IS NULL LIMIT {VERSIONS_MAX}");
-    let texts = reader.all(&sql, &[&number], |row| row.get::<_, String>(0))?;
-    let mut versions: Vec<String> = texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-    versions.sort_by_cached_key(|version| collation::key(version));
-    versions.dedup();
-    versions.truncate(usize::try_from(VERSIONS_MAX).unwrap_or_default());
-    Ok(ProductRow { product: reader.product_as_shown(product), devices, versions, first_seen, last_seen })
+    let counted: HashMap<i64, _> = counted.into_iter().collect();
+    let sql = format!("SELECT DISTINCT u.product, u.versions {of} AND u.gone_at IS NULL");
+    let mut versions: HashMap<i64, Vec<String>> = HashMap::new();
+    for (product, text) in reader.all(&sql, held, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))? {
+        versions.entry(product).or_default().extend(text.lines().map(str::to_owned));
+    }
+    let row = |(number, product): (i64, Product)| {
+        let (devices, first_seen, last_seen) = counted.get(&number).copied().unwrap_or_default();
+        let mut versions = versions.remove(&number).unwrap_or_default();
+        versions.sort_by_cached_key(|version| collation::key(version));
+        versions.dedup();
+        // Of many the newest are told.
+        let versions = versions.split_off(versions.len().saturating_sub(VERSIONS_MAX));
+        ProductRow { product: reader.product_as_shown(product), devices, versions, first_seen, last_seen }
+    };
+    Ok(found.into_iter().map(row).collect())
 }
 
 fn numbered(row: &Row<'_>) -> rusqlite::Result<(i64, Product)> {
     Ok((row.get(0)?, body(row, 1)?))
 }
 
-pub(super) fn list(reader: &SqliteReader, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
+/// What is listed, as SQL behind the columns, and what that holds.
+fn listed(query: &ProductQuery) -> (String, Vec<Box<dyn ToSql>>) {
     let (condition, held) = condition(query);
     let order = if query.after.is_some() { "p.key" } else { "p.name_key, p.key" };
-    let sql = format!(
-        "SELECT p.number, p.body FROM product p WHERE {condition} ORDER BY {order} LIMIT {} OFFSET {}",
-        limit_of(query.limit),
-        limit_of(query.skip),
-    );
+    let (limit, skip) = (limit_of(query.limit), limit_of(query.skip));
+    (format!("FROM product p WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {skip}"), held)
+}
+
+pub(super) fn list(reader: &SqliteReader, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
+    let (listed, held) = listed(query);
     let held: Vec<&dyn ToSql> = held.iter().map(AsRef::as_ref).collect();
-    let found = reader.all(&sql, &held, numbered)?;
-    found.into_iter().map(|(number, product)| row(reader, number, product)).collect()
+    let found = reader.all(&format!("SELECT p.number, p.body {listed}"), &held, numbered)?;
+    rows(reader, found, &format!("SELECT p.number {listed}"), &held)
+}
+
+/// Name and mark of each product that is listed.
+pub(super) fn marks(reader: &SqliteReader, query: &ProductQuery) -> Result<Vec<ProductMark>, StoreError> {
+    let (listed, held) = listed(query);
+    let held: Vec<&dyn ToSql> = held.iter().map(AsRef::as_ref).collect();
+    reader.all(&format!("SELECT p.number, p.body {listed}"), &held, |row| {
+        let (_, product) = numbered(row)?;
+        Ok(ProductMark { mark: product.mark(), key: product.key, name: product.name })
+    })
 }
 
 pub(super) fn count(reader: &SqliteReader, query: &ProductQuery) -> Result<u64, StoreError> {
@@ -162,7 +195,8 @@ pub(super) fn all(reader: &SqliteReader) -> Result<Vec<Product>, StoreError> {
 
 pub(super) fn find(reader: &SqliteReader, key: &str) -> Result<Option<ProductRow>, StoreError> {
     let found = reader.one("SELECT p.number, p.body FROM product p WHERE p.key = ?1", &[&key], numbered)?;
-    found.map(|(number, product)| row(reader, number, product)).transpose()
+    let Some((number, product)) = found else { return Ok(None) };
+    Ok(rows(reader, vec![(number, product)], "?1", &[&number])?.pop())
 }
 
 pub(super) fn uses(

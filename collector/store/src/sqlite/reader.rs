@@ -32,9 +32,9 @@ use crate::{
     AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
-    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    Reader, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
-    TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery,
+    ProductRow, Reader, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
+    StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -246,12 +246,29 @@ impl Reader for SqliteReader {
         asset::import(self, number)
     }
 
+    fn asset_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError> {
+        asset::attestations_before(self, device, before, limit)
+    }
+
+    fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError> {
+        asset::unfinished_import(self)
+    }
+
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
         product::list(self, query)
     }
 
     fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError> {
         product::count(self, query)
+    }
+
+    fn product_marks(&self, query: &ProductQuery) -> Result<Vec<ProductMark>, StoreError> {
+        product::marks(self, query)
     }
 
     fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError> {
@@ -499,6 +516,10 @@ impl Reader for SqliteReader {
 
     fn last_deletion(&self, class: RecordClass) -> Result<Option<Deletion>, StoreError> {
         retention::last_deletion(self, class)
+    }
+
+    fn deleted_through(&self, class: RecordClass) -> Result<Option<Timestamp>, StoreError> {
+        report::deleted_through(self, class)
     }
 
     fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError> {

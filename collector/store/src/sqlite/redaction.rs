@@ -10,11 +10,12 @@ use serde_json::Value;
 use ioc_common::document;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
-use ioc_judge::{Fault, Incident};
+use ioc_judge::{DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqliteReader;
 use crate::inventory::DeviceRecord;
-use crate::{Asset, AssetAttestation, DocumentRecord, EventRecord, OutboxEntry, Product, StoreError};
+use crate::report::{IssuedReport, ReportText};
+use crate::{Asset, AssetAttestation, AssetImport, DocumentRecord, EventRecord, OutboxEntry, Product, StoreError};
 
 /// Whether a series is of an account: its subject is its name.
 fn is_personal(series: &str) -> bool {
@@ -78,8 +79,19 @@ impl SqliteReader {
         fault
     }
 
+    /// Who is responsible for a device is for who may see people.
+    pub(super) fn info_as_shown(&self, mut info: DeviceInfo) -> DeviceInfo {
+        if self.hides_names {
+            for name in [&mut info.officer, &mut info.leader].into_iter().filter(|name| !name.is_empty()) {
+                document::HIDDEN.clone_into(name);
+            }
+        }
+        info
+    }
+
     /// Who is limited to places reads no other device's name in what they may see.
     pub(super) fn record_as_shown(&self, mut record: DeviceRecord) -> Result<DeviceRecord, StoreError> {
+        record.info = self.info_as_shown(record.info);
         if self.limited
             && let Some(uplink) = &record.info.uplink
             && self.number(uplink)? < 0
@@ -118,6 +130,40 @@ impl SqliteReader {
             asset.hide_people();
         }
         asset
+    }
+
+    /// Who took a table in, and what it said of people, is for who may see people.
+    pub(super) fn import_as_shown(&self, mut import: AssetImport) -> AssetImport {
+        if self.hides_names {
+            import.by.clear();
+            import.undone = import.undone.map(|(at, _)| (at, String::new()));
+            let changes = import.assets.iter_mut().flat_map(|one| &mut one.changes);
+            for (_, old, new) in changes.filter(|(field, ..)| field.is_personal()) {
+                for text in [old, new].into_iter().filter(|text| !text.is_empty()) {
+                    document::HIDDEN.clone_into(text);
+                }
+            }
+        }
+        import
+    }
+
+    /// Who wrote a text of a report is for who may see people.
+    pub(super) fn report_text_as_shown(&self, mut text: ReportText) -> ReportText {
+        if self.hides_names {
+            text.by.clear();
+        }
+        text
+    }
+
+    /// Who issued and registered a report is for who may see people.
+    pub(super) fn issued_as_shown(&self, mut issued: IssuedReport) -> IssuedReport {
+        if self.hides_names {
+            issued.by.clear();
+            if let Some(registration) = &mut issued.registration {
+                registration.by.clear();
+            }
+        }
+        issued
     }
 
     pub(super) fn product_as_shown(&self, mut product: Product) -> Product {

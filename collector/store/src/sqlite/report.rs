@@ -2,11 +2,14 @@
 
 use rusqlite::{Row, params};
 
+use ioc_common::clock::Timestamp;
+
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{below, body, json, limit_of, moment, required, signed};
 use crate::StoreError;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText};
+use crate::retention::RecordClass;
 
 const ISSUED: &str = "SELECT number, report, version, title, at, who, sha256, length(content), registered_number, registered_date, registered_by, \
                       registered_at, copy_sha256 FROM issued_report";
@@ -69,7 +72,7 @@ pub(super) fn settings(reader: &SqliteReader) -> Result<DocumentSettings, StoreE
 
 pub(super) fn texts(reader: &SqliteReader, report: &str) -> Result<Vec<ReportText>, StoreError> {
     let sql = "SELECT report, key, text, who, at FROM report_text WHERE report = ?1 ORDER BY key";
-    reader.all(sql, &[&report], |row| {
+    let found = reader.all(sql, &[&report], |row| {
         Ok(ReportText {
             report: row.get(0)?,
             key: row.get(1)?,
@@ -77,7 +80,8 @@ pub(super) fn texts(reader: &SqliteReader, report: &str) -> Result<Vec<ReportTex
             by: row.get(3)?,
             at: required(row, 4)?,
         })
-    })
+    })?;
+    Ok(found.into_iter().map(|one| reader.report_text_as_shown(one)).collect())
 }
 
 fn issued(row: &Row<'_>) -> rusqlite::Result<IssuedReport> {
@@ -107,11 +111,13 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<Vec<IssuedReport>, StoreError> {
     let sql = format!("{ISSUED} WHERE number < ?1 AND (?2 IS NULL OR report = ?2) ORDER BY number DESC LIMIT ?3");
-    reader.all(&sql, &[&below(before), &report, &limit_of(limit)], issued)
+    let found = reader.all(&sql, &[&below(before), &report, &limit_of(limit)], issued)?;
+    Ok(found.into_iter().map(|one| reader.issued_as_shown(one)).collect())
 }
 
 pub(super) fn find(reader: &SqliteReader, number: u64) -> Result<Option<IssuedReport>, StoreError> {
-    reader.one(&format!("{ISSUED} WHERE number = ?1"), &[&signed(number)], issued)
+    let found = reader.one(&format!("{ISSUED} WHERE number = ?1"), &[&signed(number)], issued)?;
+    Ok(found.map(|one| reader.issued_as_shown(one)))
 }
 
 pub(super) fn content(reader: &SqliteReader, number: u64, part: IssuedPart) -> Result<Option<Vec<u8>>, StoreError> {
@@ -122,4 +128,10 @@ pub(super) fn content(reader: &SqliteReader, number: u64, part: IssuedPart) -> R
     };
     let sql = format!("SELECT {column} FROM issued_report WHERE number = ?1");
     Ok(reader.one(&sql, &[&signed(number)], |row| row.get::<_, Option<Vec<u8>>>(0))?.flatten())
+}
+
+/// Up to which moment records of a class were deleted.
+pub(super) fn deleted_through(reader: &SqliteReader, class: RecordClass) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT max(last) FROM deletion WHERE class = ?1";
+    Ok(reader.one(sql, &[&class.as_str()], |row| moment(row, 0))?.flatten())
 }

@@ -405,6 +405,7 @@ CREATE TABLE asset (
     search TEXT NOT NULL,
     body TEXT NOT NULL
 );
+CREATE INDEX asset_retired ON asset (device) WHERE state = 'retired';
 -- What people said of the protection of machines without an agent.
 CREATE TABLE asset_attestation (
     number INTEGER PRIMARY KEY,
@@ -423,6 +424,8 @@ CREATE TABLE asset_import (
     undone_at INTEGER,
     undone_by TEXT,
     count INTEGER NOT NULL,
+    -- Of how many assets it is still to be done, or put back once it is undone.
+    left_over INTEGER NOT NULL,
     body TEXT NOT NULL
 );
 -- The software register: products, with what lists are asked for by.

@@ -1,6 +1,7 @@
 //! A reader that shows only what is within reach.
 //!
-//! Views of its own connection stand before the tables of the same names, so that no query can forget to ask.
+//! Views of its own connection stand before the tables of the same names, so that no query can forget to ask. An incident about no device is seen by
+//! everybody, but for one of many machines: that is seen by who may see one of them.
 
 use super::reader_connection::SqliteReader;
 use crate::StoreError;
@@ -11,8 +12,9 @@ CREATE TEMP TABLE IF NOT EXISTS reached (place TEXT PRIMARY KEY);
 CREATE TEMP VIEW IF NOT EXISTS device AS SELECT * FROM main.device WHERE place IN (SELECT place FROM temp.reached);
 CREATE TEMP VIEW IF NOT EXISTS fault AS SELECT * FROM main.fault
     WHERE device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached));
-CREATE TEMP VIEW IF NOT EXISTS incident AS SELECT * FROM main.incident
-    WHERE device IS NULL OR device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached));
+CREATE TEMP VIEW IF NOT EXISTS incident AS SELECT * FROM main.incident i
+    WHERE i.device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached))
+    OR i.device IS NULL AND (NOT EXISTS (SELECT 1 FROM main.fault f WHERE f.incident = i.id) OR EXISTS (SELECT 1 FROM temp.fault f WHERE f.incident = i.id));
 CREATE TEMP VIEW IF NOT EXISTS step AS SELECT * FROM main.step WHERE incident IN (SELECT id FROM temp.incident);
 CREATE TEMP VIEW IF NOT EXISTS ticket AS SELECT * FROM main.ticket WHERE incident IN (SELECT id FROM temp.incident);
 CREATE TEMP VIEW IF NOT EXISTS attachment AS SELECT * FROM main.attachment WHERE incident IN (SELECT id FROM temp.incident);

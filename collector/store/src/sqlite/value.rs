@@ -241,6 +241,7 @@ mod tests {
                 incident: None,
                 title: None,
                 source: None,
+                matter: None,
             };
             Change::Fault(fault)
         });

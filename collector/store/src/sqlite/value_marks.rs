@@ -13,7 +13,8 @@ pub(super) fn count(
     collector_clock_doubted: bool,
     most: usize,
 ) -> Result<(ValueMarks, Vec<MarkedDevice>), StoreError> {
-    let sql = format!("{} WHERE d.revoked_at IS NULL ORDER BY d.id", device::COLUMNS);
+    let in_use = "d.number NOT IN (SELECT device FROM asset WHERE state = 'retired')";
+    let sql = format!("{} WHERE d.revoked_at IS NULL AND {in_use} ORDER BY d.id", device::COLUMNS);
     let (mut marks, mut marked) = (ValueMarks::default(), Vec::new());
     reader.all(&sql, &[], |row| {
         let (record, latest) = device::without_numbers(row, &reader.newest)?;
@@ -23,7 +24,7 @@ pub(super) fn count(
         let authenticity = record.authenticity(now, collector_clock_doubted);
         marks.add(authenticity.mark, values);
         if values > 0 && authenticity.is_marked() && marked.len() < most {
-            marked.push(MarkedDevice { info: record.info, authenticity, values });
+            marked.push(MarkedDevice { info: reader.info_as_shown(record.info), authenticity, values });
         }
         Ok(())
     })?;

@@ -59,6 +59,8 @@ pub(crate) struct Product {
     written: Vec<ProductField>,
     /// What must be known and is not.
     blanks: Vec<ProductField>,
+    /// In which columns something else was decided of software that became part of it: somebody has to say what holds.
+    undecided: Vec<ProductField>,
     /// Its versions, at most twenty.
     versions: Vec<String>,
     /// On how many machines it is.
@@ -78,6 +80,7 @@ impl From<inside::ProductRow> for Product {
             state: product.state().into(),
             written: product.said.keys().map(|field| (*field).into()).collect(),
             blanks: super::all(product.blanks),
+            undecided: product.inherited.iter().map(|one| one.field.into()).collect(),
             key: product.key,
             name: product.name,
             versions,

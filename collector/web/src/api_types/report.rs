@@ -309,10 +309,13 @@ pub(crate) struct Settings {
     mend_days: u32,
     /// Within how many days of the end of a quarter its report is due; 0 where there is none.
     quarter_due_days: u32,
+    /// What they are told from others by. Where it is sent back, settings that somebody changed since are not written over (409).
+    pub(crate) version: String,
 }
 
 impl From<DocumentSettings> for Settings {
     fn from(inside: DocumentSettings) -> Self {
+        let version = inside.version();
         let DocumentSettings { parent, agency, abbreviation, place, contact, signers, addressees, recipients, .. } =
             inside;
         let DocumentSettings { unit, mend_days, quarter_due_days, .. } = inside;
@@ -336,6 +339,7 @@ impl From<DocumentSettings> for Settings {
             unit,
             mend_days,
             quarter_due_days,
+            version,
         }
     }
 }

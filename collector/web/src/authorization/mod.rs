@@ -329,7 +329,13 @@ mod tests {
             ),
             (
                 Right::Administer,
-                Command::ChangeProducts { keys: Vec::new(), fields: Default::default(), actor: actor() },
+                Command::ChangeProducts {
+                    products: Vec::new(),
+                    fields: Default::default(),
+                    was: Default::default(),
+                    keep: Vec::new(),
+                    actor: actor(),
+                },
             ),
             (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
             (Right::Administer, Command::UndoAssetImport { number: 1, actor: actor() }),
@@ -357,8 +363,11 @@ mod tests {
                 },
             ),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
-            (Right::Report, Command::SetDocumentSettings { settings: Box::default(), actor: actor() }),
-            (Right::Report, Command::WriteReport { report: actor(), texts: Vec::new(), actor: actor() }),
+            (Right::Report, Command::SetDocumentSettings { settings: Box::default(), seen: actor(), actor: actor() }),
+            (
+                Right::Report,
+                Command::WriteReport { report: actor(), texts: Vec::new(), was: Default::default(), actor: actor() },
+            ),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
             (Right::Duty, Command::Uncover { id: 1, actor: actor() }),

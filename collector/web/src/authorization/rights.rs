@@ -118,6 +118,7 @@ const VIEWS: &[&str] = &[
     "/api/v1/assets.csv",
     "/api/v1/assets.xlsx",
     "/api/v1/assets/coverage",
+    "/api/v1/assets/attestations",
     "/api/v1/assets/{id}",
     "/api/v1/rooms",
     "/api/v1/faults",

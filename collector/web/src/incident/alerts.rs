@@ -78,6 +78,7 @@ impl AlertBody {
         };
         let names = alert::names(&self.labels);
         let alert = Alert {
+            matter: None,
             source: InformationSource::Alert,
             // The engine knows who is registered.
             device: source_device.clone(),

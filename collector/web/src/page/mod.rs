@@ -1,11 +1,13 @@
 //! What all pages share: how one is shown, refused or not found.
 
 pub(crate) mod context;
+pub(crate) mod multipart;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use fluent_bundle::FluentArgs;
 
 use ioc_judge::Refusal;
 
@@ -15,6 +17,7 @@ use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::CommandError;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 
 /// Rows on one page.
 pub(crate) const ROWS: usize = 100;
@@ -48,7 +51,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(page_context, problem) = self;
         let status = problem.status();
-        let page = ErrorPage { page_context, status: status.as_u16(), detail: problem.detail().to_owned() };
+        let detail = problem.reason().map(|reason| reason_text(&page_context, reason));
+        let detail = detail.unwrap_or_else(|| problem.detail().to_owned());
+        let page = ErrorPage { page_context, status: status.as_u16(), detail };
         (status, Html(page.render().unwrap_or_default())).into_response()
     }
 }
@@ -92,6 +97,42 @@ pub(crate) fn refusal_text(page_context: &PageContext, error: &CommandError) -> 
             let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.get(page_context.language)).collect();
             texts.join(" ")
         }
+        CommandError::Explained(_, reason) => reason_text(page_context, reason),
+        CommandError::Unavailable(why) => page_context.t_with("refused-unavailable", "why", why.clone()),
         other => other.to_string(),
     }
+}
+
+/// What a text of a report is called, by its key (`ioc_report::draft`).
+pub(crate) fn report_text_name(page_context: &PageContext, key: &str) -> String {
+    let article = |number: &str| format!("{} {number}", page_context.t("article"));
+    match key.split('/').collect::<Vec<_>>()[..] {
+        ["overview"] => page_context.t("reports-overview"),
+        ["outlook"] => page_context.t("reports-outlook"),
+        [number, "text"] => article(number),
+        [number, "gap", _, "who"] => format!("{}, {}", article(number), page_context.t("reports-who")),
+        [number, "gap", _, "by"] => format!("{}, {}", article(number), page_context.t("reports-by")),
+        _ => key.to_owned(),
+    }
+}
+
+/// Why something is refused, in the reader's language.
+pub(crate) fn reason_text(page_context: &PageContext, reason: &RefusalReason) -> String {
+    let mut args = FluentArgs::new();
+    for (name, word) in &reason.args {
+        match word {
+            Word::Text(text) => args.set(*name, text.clone()),
+            Word::Count(number) => args.set(*name, *number),
+            Word::ReportTexts(keys) => {
+                let names: Vec<String> = keys.iter().map(|key| report_text_name(page_context, key)).collect();
+                args.set(*name, names.join("; "));
+            }
+            Word::Named { family, names } => {
+                let names: Vec<String> = names.iter().map(|name| page_context.name(family, name)).collect();
+                args.set(*name, names.join(", "));
+            }
+        }
+    }
+    let text = page_context.texts().with(page_context.language, reason.key, &args);
+    if reason.place.is_empty() { text } else { format!("{}: {text}", reason.place) }
 }

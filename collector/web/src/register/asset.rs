@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
@@ -14,8 +14,8 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Importance};
 
-use super::{FieldsBody, REGISTER, asset_text, fields_of, scope_of};
-use crate::api::{ApiResult, device_id};
+use super::{FieldsBody, REGISTER, asset_text, fields_of, no_such_device, scope_of};
+use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::all;
 use crate::api_types::asset::{Asset as AssetItem, AssetAttestation as AttestationItem, AssetField as FieldName};
 use crate::app::App;
@@ -25,8 +25,9 @@ use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{AssetChange, Command, CommandError};
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::coverage::AREAS;
-use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue};
+use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue, Reader};
 
 /// Attestations that are shown.
 const ATTESTATIONS_MAX: usize = 100;
@@ -43,6 +44,7 @@ struct AssetPage {
     attestations: Vec<AssetAttestation>,
     /// What was typed and refused.
     typed: BTreeMap<AssetField, String>,
+    attest: AttestForm,
     error: Option<String>,
 }
 
@@ -109,12 +111,13 @@ impl AssetPage {
 
     /// What stands there now, as the form shows it: what is not typed over stays whatever somebody else wrote meanwhile.
     fn chosen(&self, field: &AssetField) -> &str {
-        let said = self.asset.said.get(field).map_or("", |value| value.text.as_str());
-        match field {
-            AssetField::State if said.is_empty() => AssetState::InUse.as_str(),
-            AssetField::Importance if said.is_empty() => Importance::Normal.as_str(),
-            _ => said,
-        }
+        self.asset.written(*field)
+    }
+
+    /// What stands there by now, where something else was typed and refused.
+    fn stands(&self, field: &AssetField) -> Option<String> {
+        let typed = self.typed.get(field)?;
+        (typed != self.chosen(field)).then(|| asset_text(&self.page_context, *field, self.chosen(field)))
     }
 
     fn typed_or_chosen(&self, field: &AssetField) -> &str {
@@ -125,6 +128,11 @@ impl AssetPage {
     fn areas(&self) -> Vec<&'static str> {
         let open = AREAS.iter().filter(|area| !self.surveys.iter().any(|survey| survey == area.document));
         if self.computer { open.map(|area| area.name).collect() } else { Vec::new() }
+    }
+
+    /// Whether this area was chosen, and refused.
+    fn is_attested(&self, area: &str) -> bool {
+        self.attest.area == area
     }
 
     fn holds(&self, attestation: &AssetAttestation) -> bool {
@@ -147,19 +155,27 @@ async fn read(app: &App, person: &Person, id: DeviceId) -> Result<Option<Read>, 
     .await
 }
 
+/// What was typed in either form, and why it was refused.
+#[derive(Default)]
+struct Refused {
+    typed: BTreeMap<AssetField, String>,
+    attest: AttestForm,
+    error: Option<CommandError>,
+}
+
 async fn render(
     app: &App,
     person: &Person,
     page_context: PageContext,
     id: &str,
-    (typed, error): (BTreeMap<AssetField, String>, Option<&CommandError>),
+    Refused { typed, attest, error }: Refused,
 ) -> PageResult {
     let Ok(id) = DeviceId::new(id) else { return Err(Failure::not_found(page_context)) };
     match read(app, person, id).await {
         Ok(Some((asset, computer, surveys, attestations))) => {
-            let error = error.map(|error| refusal_text(&page_context, error));
+            let error = error.map(|error| refusal_text(&page_context, &error));
             let refused = error.is_some();
-            let page = AssetPage { page_context, asset, computer, surveys, attestations, typed, error };
+            let page = AssetPage { page_context, asset, computer, surveys, attestations, typed, attest, error };
             Ok(show_again(&page, refused))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
@@ -174,11 +190,11 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    render(&app, &person, page_context, &id, (BTreeMap::new(), None)).await
+    render(&app, &person, page_context, &id, Refused::default()).await
 }
 
-fn invalid(why: impl std::fmt::Display) -> CommandError {
-    CommandError::Invalid(why.to_string())
+fn device_of(id: &str) -> Result<DeviceId, CommandError> {
+    DeviceId::new(id).map_err(|_| no_such_device(id).not_found())
 }
 
 /// Writes down what is so, by the page: of what the form sends, what is something else than it showed. A button beside a contradiction takes what the
@@ -206,13 +222,14 @@ pub(crate) async fn change(
     }
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
     typed.retain(|field, text| was.get(field) != Some(text));
+    was.retain(|field, _| typed.contains_key(field));
     let done = async {
-        let device = DeviceId::new(&id).map_err(invalid)?;
+        let device = device_of(&id)?;
         let mut fields = typed.clone();
         if !take.is_empty() {
             let asked = device.clone();
             let asset = app.read(&person.scope, move |reader| reader.asset(&asked)).await;
-            let asset = asset.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))?;
+            let asset = asset.map_err(Problem::refused)?;
             for field in take {
                 let found = asset.as_ref().and_then(|asset| asset.found.get(&field));
                 // Of several addresses the first is taken.
@@ -220,17 +237,20 @@ pub(crate) async fn change(
                 fields.insert(field, text.to_owned());
             }
         }
-        let changes = vec![AssetChange { device, fields, keep }];
+        let changes = vec![AssetChange { device, fields, keep, was }];
         app.carry_out(&person, Command::ChangeAssets { changes, actor: person.name.clone() }).await
     };
     match done.await {
         Ok(_) => Ok(Redirect::to(&format!("/register/assets/{id}")).into_response()),
-        Err(error) => render(&app, &person, page_context, &id, (typed, Some(&error))).await,
+        Err(error) => {
+            let refused = Refused { typed, error: Some(error), ..Refused::default() };
+            render(&app, &person, page_context, &id, refused).await
+        }
     }
 }
 
 /// What a person attests, by the page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AttestForm {
     area: String,
@@ -248,10 +268,12 @@ pub(crate) async fn attest(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let done = async {
-        let device = DeviceId::new(&id).map_err(invalid)?;
-        let valid_until = parse_moment("valid_until", &form.valid_until, &app.config())?;
+        let device = device_of(&id)?;
+        let valid_until = parse_moment("valid_until", &form.valid_until, &app.config());
+        let valid_until = valid_until
+            .map_err(|error| RefusalReason::new("register-refused-valid-until", [], error.to_string()).invalid())?;
         let attestation = AssetAttestation {
-            area: form.area,
+            area: form.area.clone(),
             good: form.bad.is_none(),
             note: form.note.trim().to_owned(),
             valid_until,
@@ -262,7 +284,10 @@ pub(crate) async fn attest(
     };
     match done.await {
         Ok(_) => Ok(Redirect::to(&format!("/register/assets/{id}")).into_response()),
-        Err(error) => render(&app, &person, page_context, &id, (BTreeMap::new(), Some(&error))).await,
+        Err(error) => {
+            let refused = Refused { attest: form, error: Some(error), ..Refused::default() };
+            render(&app, &person, page_context, &id, refused).await
+        }
     }
 }
 
@@ -280,6 +305,47 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<S
     let missing = format!("there is no device {id}");
     let (asset, _, _, attestations) = read(&app, &person, id).await?.ok_or_else(|| Problem::not_found(missing))?;
     Ok(Json(AssetAnswer { asset: asset.into(), attestations: all(attestations) }))
+}
+
+/// What a person attested of a machine without an agent.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct AttestedItem {
+    /// Its number among all of them; the cursor of the next page.
+    number: u64,
+    /// Of which machine.
+    device: String,
+    #[serde(flatten)]
+    attestation: AttestationItem,
+}
+
+/// Of which machine, and which page.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct AttestedQuery {
+    /// Only of this one.
+    device: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(crate) async fn api_attested(
+    State(app): State<App>,
+    person: Person,
+    Query(asked): Query<AttestedQuery>,
+) -> ApiResult<Page<AttestedItem>> {
+    let before = asked.cursor.map(|text| text.parse::<u64>()).transpose();
+    let before = before.map_err(|_| Problem::invalid("cursor: allowed is that of the page before"))?;
+    let (device, limit) = (asked.device.as_deref().map(device_id).transpose()?, page_limit(asked.limit));
+    let scope = scope_of(&app, &person, REGISTER).await;
+    let read = move |reader: &dyn Reader| reader.asset_attestations_before(device.as_ref(), before, limit);
+    let found = app.read(&scope, read).await?;
+    let next_cursor = found.last().filter(|_| found.len() >= limit).map(|(number, ..)| number.to_string());
+    let item = |(number, device, attestation): (u64, DeviceId, AssetAttestation)| AttestedItem {
+        number,
+        device: device.to_string(),
+        attestation: attestation.into(),
+    };
+    Ok(Json(Page { items: found.into_iter().map(item).collect(), next_cursor }))
 }
 
 /// What is written down of an asset.
@@ -300,7 +366,7 @@ pub(crate) async fn api_change(
 ) -> Result<StatusCode, Problem> {
     let fields = fields_of(body.fields).map_err(Problem::invalid)?;
     let keep = body.keep.into_iter().map(AssetField::from).collect();
-    let changes = vec![AssetChange { device: device_id(&id)?, fields, keep }];
+    let changes = vec![AssetChange { device: device_id(&id)?, fields, keep, was: BTreeMap::new() }];
     app.carry_out(&person, Command::ChangeAssets { changes, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,13 +4,12 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::DeviceKind;
 
-use super::file::Table;
+use super::file::{FILE_ROWS, Listed, Table, page_number, query_string};
 use super::{FieldsBody, REGISTER, asset_text, fields_of, scope_of};
 use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::asset::{Asset as AssetItem, AssetCoverage as CoverageItem, AssetState as StateName};
@@ -21,11 +20,8 @@ use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{AssetChange, Command};
-use ioc_store::template::percent_encoded;
 use ioc_store::{Asset, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork};
 
-/// Most rows of one file.
-const FILE_ROWS: usize = 50_000;
 /// Longest search, characters.
 const SEARCH_MAX_CHARS: usize = 100;
 
@@ -61,7 +57,7 @@ pub(crate) struct AssetsAddress {
 
 impl AssetsAddress {
     fn page(&self) -> usize {
-        self.page.parse::<usize>().unwrap_or(1).clamp(1, 1_000_000)
+        page_number(&self.page)
     }
 
     /// What it means. What cannot be read says nothing.
@@ -80,15 +76,13 @@ impl AssetsAddress {
 
     /// The same, written the shortest way; without the page.
     fn to_query_string(&self) -> String {
-        let all = [
+        query_string(&[
             ("search", &self.search),
             ("kind", &self.kind),
             ("place", &self.place),
             ("state", &self.state),
             ("work", &self.work),
-        ];
-        let filled = all.iter().filter(|(_, value)| !value.is_empty());
-        filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
+        ])
     }
 
     /// The same for another work.
@@ -179,45 +173,30 @@ pub(crate) async fn page(
     }
 }
 
-/// The register as a table: what an address means, all of it.
-async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &AssetsAddress) -> Result<Table, Problem> {
-    let page_context = page_context(app, person, headers);
-    let query = AssetQuery { skip: 0, limit: FILE_ROWS, ..address.query(page_context.now) };
-    let scope = scope_of(app, person, REGISTER).await;
-    let assets = app.read(&scope, move |reader| reader.assets(&query)).await?;
-    let fields = AssetField::ALL.into_iter();
-    let mut headings = vec![(page_context.t("id"), 16)];
-    headings.extend(fields.map(|field| (page_context.name("asset-field", field.as_str()), 18)));
-    headings.push((page_context.t("assets-col-blank"), 30));
-    headings.push((page_context.t("assets-col-contradiction"), 30));
-    let row = |asset: Asset| {
+impl Listed for AssetsAddress {
+    const FILE: &'static str = "assets";
+
+    async fn table(self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        let page_context = page_context(app, person, headers);
+        let query = AssetQuery { skip: 0, limit: FILE_ROWS, ..self.query(page_context.now) };
+        let scope = scope_of(app, person, REGISTER).await;
+        let assets = app.read(&scope, move |reader| reader.assets(&query)).await?;
         let fields = AssetField::ALL.into_iter();
-        let state = asset.state().as_str();
-        let text = |field| if field == AssetField::State { state } else { asset.text(field) };
-        let cells = fields.map(|field| asset_text(&page_context, field, text(field)));
-        let mut row: Vec<String> = std::iter::once(asset.device.to_string()).chain(cells).collect();
-        row.extend([&asset.blanks, &asset.contradictions].map(|fields| words_of(&page_context, fields)));
-        row
-    };
-    Ok(Table { name: page_context.t("register-assets"), headings, rows: assets.into_iter().map(row).collect() })
-}
-
-pub(crate) async fn csv(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<AssetsAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.csv("assets"))
-}
-
-pub(crate) async fn xlsx(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<AssetsAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.xlsx("assets"))
+        let mut headings = vec![(page_context.t("id"), 16)];
+        headings.extend(fields.map(|field| (page_context.name("asset-field", field.as_str()), 18)));
+        headings.push((page_context.t("assets-col-blank"), 30));
+        headings.push((page_context.t("assets-col-contradiction"), 30));
+        let row = |asset: Asset| {
+            let fields = AssetField::ALL.into_iter();
+            let state = asset.state().as_str();
+            let text = |field| if field == AssetField::State { state } else { asset.text(field) };
+            let cells = fields.map(|field| asset_text(&page_context, field, text(field)));
+            let mut row: Vec<String> = std::iter::once(asset.device.to_string()).chain(cells).collect();
+            row.extend([&asset.blanks, &asset.contradictions].map(|fields| words_of(&page_context, fields)));
+            row
+        };
+        Ok(Table { name: page_context.t("register-assets"), headings, rows: assets.into_iter().map(row).collect() })
+    }
 }
 
 names! {
@@ -302,7 +281,7 @@ pub(crate) async fn api_change_many(
     let change = |one: OneChange| {
         let device = device_id(&one.device)?;
         let fields = fields_of(one.fields).map_err(Problem::invalid)?;
-        Ok::<_, Problem>(AssetChange { device, fields, keep: Vec::new() })
+        Ok::<_, Problem>(AssetChange { device, fields, keep: Vec::new(), was: Default::default() })
     };
     let changes = body.assets.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
     app.carry_out(&person, Command::ChangeAssets { changes, actor: person.name.clone() }).await?;

@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use ioc_common::clock;
@@ -15,6 +14,7 @@ use ioc_common::encoding::sha256_hex;
 use ioc_common::report::Hello;
 use ioc_common::software::{Item, LIST_MAX_ITEMS};
 
+use super::file::sent;
 use crate::api::device_id;
 use crate::app::App;
 use crate::person::Person;
@@ -166,9 +166,8 @@ fn document(subject: &Value, components: Vec<Value>) -> String {
     .to_string()
 }
 
-fn sent(file: &str, text: String) -> Response {
-    let name = format!("attachment; filename=\"{file}.cdx.json\"");
-    ([(header::CONTENT_TYPE, CYCLONEDX.to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response()
+fn bill(file: &str, text: String) -> Response {
+    sent(CYCLONEDX, &format!("{file}.cdx.json"), text.into_bytes())
 }
 
 /// The packages of one machine.
@@ -190,7 +189,7 @@ pub(crate) async fn device(
     let version = hello.map(|hello| hello.facts.os).unwrap_or_default();
     let subject = json!({ "type": "device", "bom-ref": format!("device:{id}"), "name": name, "version": version });
     let components = items.iter().map(|item| package(item, &system)).collect();
-    Ok(sent(&format!("software-{id}"), document(&subject, components)))
+    Ok(bill(&format!("software-{id}"), document(&subject, components)))
 }
 
 /// The products of the site.
@@ -199,7 +198,7 @@ pub(crate) async fn site(State(app): State<App>, person: Person) -> Result<Respo
     let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
     let name = app.config().site_name.clone();
     let subject = json!({ "type": "platform", "bom-ref": "site", "name": name });
-    Ok(sent("software-site", document(&subject, rows.iter().map(product).collect())))
+    Ok(bill("software-site", document(&subject, rows.iter().map(product).collect())))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
@@ -18,16 +19,17 @@ use crate::api::ApiResult;
 use crate::api_types::asset::AssetField as FieldName;
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::page::{Failure, PageResult, multipart, page_context, reason_text, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_common::clock::Timestamp;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::inventory::asset_table::{self, CellFault, RowPlan};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::{AssetField, AssetImport, AssetQuery, AssetRow};
 
 /// Largest table, bytes.
-pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const TABLE_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Rows of a table that are shown before it is taken in.
 const ROWS_SHOWN: usize = 500;
 /// Imports that are listed.
@@ -55,7 +57,7 @@ async fn preview(app: &App, person: &Person, text: &str) -> Result<Result<Previe
     let scope = scope_of(app, person, REGISTER).await;
     let query = AssetQuery { limit: usize::MAX, ..AssetQuery::default() };
     let known = app.read(&scope, move |reader| reader.assets(&query)).await?;
-    let known: HashMap<_, _> = known.into_iter().map(|asset| (asset.device.to_string(), asset)).collect();
+    let known: HashMap<_, _> = known.into_iter().map(|asset| (asset.device.clone(), asset)).collect();
     Ok(asset_table::plan(&rows, &known).map(|plans| Preview { rows, plans }))
 }
 
@@ -77,6 +79,19 @@ struct ImportPage {
 impl ImportPage {
     fn word(&self, field: &AssetField) -> String {
         self.page_context.name("asset-field", field.as_str())
+    }
+
+    /// A column of the table, which its heading names, or one that the table lacks.
+    fn column(&self, fault: &CellFault) -> String {
+        match AssetField::parse(&fault.column) {
+            Some(field) => self.word(&field),
+            None if fault.column == "device" => self.page_context.t("id"),
+            None => fault.column.clone(),
+        }
+    }
+
+    fn fault(&self, fault: &CellFault) -> String {
+        reason_text(&self.page_context, &fault.fault)
     }
 
     fn shown(&self, field: &AssetField, text: &str) -> String {
@@ -137,13 +152,63 @@ pub(crate) struct ImportForm {
     digest: String,
 }
 
-pub(crate) async fn submit(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Form(form): Form<ImportForm>,
-) -> PageResult {
+fn unreadable(why: &str) -> RefusalReason {
+    RefusalReason::new("register-refused-unreadable", [("why", Word::text(why))], why)
+}
+
+/// The text of a file that somebody brings.
+fn text_of(content: &[u8]) -> Result<String, RefusalReason> {
+    if content.starts_with(b"PK") {
+        let english = "the file is a workbook; save it as CSV UTF-8, or paste its cells";
+        return Err(RefusalReason::new("register-refused-workbook", [], english));
+    }
+    let text = match content {
+        // What spreadsheets call Unicode text.
+        [0xff, 0xfe, rest @ ..] => {
+            let units = rest.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(u16::from_le_bytes));
+            String::from_utf16(&units.collect::<Vec<_>>()).ok()
+        }
+        content => std::str::from_utf8(content).ok().map(str::to_owned),
+    };
+    text.ok_or_else(|| {
+        let english = "the file is no text in UTF-8; save it as CSV UTF-8, or paste its cells";
+        RefusalReason::new("register-refused-encoding", [], english)
+    })
+}
+
+/// The form, whichever way it is sent: with a file, or without.
+async fn form_of(request: Request) -> Result<ImportForm, RefusalReason> {
+    let Some(boundary) = multipart::boundary(request.headers()) else {
+        let form = Form::<ImportForm>::from_request(request, &()).await;
+        return form.map(|Form(form)| form).map_err(|error| unreadable(&error.body_text()));
+    };
+    let body = Bytes::from_request(request, &()).await.map_err(|error| {
+        let english = format!("{}; at most {TABLE_MAX_BYTES} bytes are taken", error.body_text());
+        RefusalReason::new("register-refused-large", [("most", Word::count(TABLE_MAX_BYTES / 1_048_576))], english)
+    })?;
+    let fields =
+        multipart::fields(&body, &boundary).ok_or_else(|| unreadable("the form is not whole; send it again"))?;
+    let mut form = ImportForm::default();
+    for field in fields {
+        match field.name.as_str() {
+            "digest" => form.digest = text_of(field.content)?,
+            "table" if form.table.is_empty() => form.table = text_of(field.content)?,
+            // A file that was chosen goes before what stands in the field.
+            "file" if !field.content.is_empty() => form.table = text_of(field.content)?,
+            _ => {}
+        }
+    }
+    Ok(form)
+}
+
+pub(crate) async fn submit(State(app): State<App>, person: Person, headers: HeaderMap, request: Request) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
+    let form = match form_of(request).await {
+        Ok(form) => form,
+        Err(reason) => {
+            return render(&app, page_context, Shown { error: Some(reason.invalid()), ..Shown::default() }).await;
+        }
+    };
     let found = match preview(&app, &person, &form.table).await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
@@ -259,8 +324,10 @@ pub(crate) struct ImportItem {
     at: Timestamp,
     /// By whom.
     by: String,
-    /// How many assets it changed.
+    /// How many assets it changes.
     assets: u64,
+    /// Of how many of them that, or putting it back, is still to be done.
+    left: u64,
     /// When it was undone; null where it was not.
     undone_at: Option<Timestamp>,
 }
@@ -272,6 +339,7 @@ pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResul
         at: one.at,
         by: one.by,
         assets: one.count,
+        left: one.left,
         undone_at: one.undone.map(|(at, _)| at),
     };
     Ok(Json(found.into_iter().map(item).collect()))

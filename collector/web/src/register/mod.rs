@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::personal_data;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::AccessScope;
 use ioc_store::template::percent_encoded;
 use ioc_store::{AssetField, ProductField};
@@ -44,6 +45,11 @@ fn fields_of(fields: FieldsBody) -> Result<BTreeMap<AssetField, String>, String>
         }
     };
     fields.into_iter().map(field).collect()
+}
+
+/// A device that an address names is none.
+fn no_such_device(id: &str) -> RefusalReason {
+    RefusalReason::new("register-refused-no-device", [("device", Word::text(id))], format!("there is no device {id}"))
 }
 
 /// A day as people write it; what is no day stays as it is.

@@ -18,9 +18,9 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_engine::command::{Command, CommandError};
+use ioc_engine::command::{Command, CommandError, SeenProduct};
 use ioc_store::template::percent_encoded;
-use ioc_store::{ProductField, ProductOnDevice, ProductRow, ProductState};
+use ioc_store::{Inherited, ProductField, ProductOnDevice, ProductRow, ProductState};
 
 /// Machines of one product on its page and in one answer.
 const DEVICES_MAX: usize = 500;
@@ -80,8 +80,17 @@ impl ProductPage {
 
     /// What people wrote down.
     fn chosen(&self, field: &ProductField) -> &str {
-        let said = self.row.product.said.get(field).map_or("", |value| value.text.as_str());
-        if *field == ProductField::State { self.row.product.state().as_str() } else { said }
+        self.row.product.written(*field)
+    }
+
+    /// What stands there by now, where something else was typed and refused.
+    fn stands(&self, field: &ProductField) -> Option<String> {
+        let typed = self.typed.get(field)?;
+        (typed != self.chosen(field)).then(|| product_text(&self.page_context, *field, self.chosen(field)))
+    }
+
+    fn inherited_text(&self, one: &Inherited) -> String {
+        product_text(&self.page_context, one.field, &one.value.text)
     }
 
     fn typed_or_chosen(&self, field: &ProductField) -> &str {
@@ -133,11 +142,11 @@ async fn render(
     person: &Person,
     page_context: PageContext,
     address: ProductAddress,
-    (typed, error): (BTreeMap<ProductField, String>, Option<&CommandError>),
+    (typed, error): (BTreeMap<ProductField, String>, Option<CommandError>),
 ) -> PageResult {
     match read(app, person, address).await {
         Ok(Some((row, devices))) => {
-            let error = error.map(|error| refusal_text(&page_context, error));
+            let error = error.map(|error| refusal_text(&page_context, &error));
             let (refused, next) = (error.is_some(), next_of(&devices));
             Ok(show_again(&ProductPage { page_context, row, devices, next, typed, error }, refused))
         }
@@ -156,7 +165,8 @@ pub(crate) async fn page(
     render(&app, &person, page_context, address, (BTreeMap::new(), None)).await
 }
 
-/// Says what is so of a product, by the page: of what the form sends, what is something else than it showed.
+/// Says what is so of a product, by the page: of what the form sends, what is something else than it showed. A button beside a decision on software that
+/// became part of it takes that (`take`, by its place) or says that it is not so here (`keep`).
 pub(crate) async fn change(
     State(app): State<App>,
     person: Person,
@@ -166,19 +176,37 @@ pub(crate) async fn change(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let (mut typed, mut was) = (BTreeMap::new(), BTreeMap::new());
+    let (mut keep, mut take) = (Vec::new(), None);
     for (name, text) in pairs {
-        if let Some(field) = ProductField::parse(&name) {
-            typed.insert(field, text);
-        } else if let Some(field) = name.strip_prefix("was-").and_then(ProductField::parse) {
-            was.insert(field, text);
+        match (name.as_str(), ProductField::parse(&name)) {
+            ("keep", _) => keep.extend(ProductField::parse(&text)),
+            ("take", _) => take = text.parse::<usize>().ok(),
+            (_, Some(field)) => drop(typed.insert(field, text)),
+            (name, None) => {
+                if let Some(field) = name.strip_prefix("was-").and_then(ProductField::parse) {
+                    was.insert(field, text);
+                }
+            }
         }
     }
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
     typed.retain(|field, text| was.get(field) != Some(text));
-    let (keys, fields) = (vec![address.key.clone()], typed.clone());
-    match app.carry_out(&person, Command::ChangeProducts { keys, fields, actor: person.name.clone() }).await {
+    was.retain(|field, _| typed.contains_key(field));
+    let done = async {
+        let mut fields = typed.clone();
+        if let Some(place) = take {
+            let key = address.key.clone();
+            let row = app.read(&person.scope, move |reader| reader.product(&key)).await.map_err(Problem::refused)?;
+            let inherited = row.and_then(|row| row.product.inherited.into_iter().nth(place));
+            fields.extend(inherited.map(|one| (one.field, one.value.text)));
+        }
+        let products = vec![SeenProduct { key: address.key.clone(), mark: String::new() }];
+        let actor = person.name.clone();
+        app.carry_out(&person, Command::ChangeProducts { products, fields, was, keep, actor }).await
+    };
+    match done.await {
         Ok(_) => Ok(Redirect::to(&product_address(&address.key)).into_response()),
-        Err(error) => render(&app, &person, page_context, address, (typed, Some(&error))).await,
+        Err(error) => render(&app, &person, page_context, address, (typed, Some(error))).await,
     }
 }
 

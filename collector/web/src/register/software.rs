@@ -1,16 +1,16 @@
 //! The software register (article 9.1): products across machines, blanks as a work list that is filled in bulk; as a page, as files for
 //! spreadsheets, in the API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::Deserialize;
 
-use super::file::Table;
+use super::file::{FILE_ROWS, Listed, Table, page_number, query_string};
 use super::{product_address, product_text};
 use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::all;
@@ -20,14 +20,14 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_engine::command::{Command, CommandError};
-use ioc_store::template::percent_encoded;
-use ioc_store::{ProductCoverage, ProductField, ProductQuery, ProductRow, ProductState};
+use ioc_engine::command::{Command, CommandError, SeenProduct};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_store::{MARK_CHARS, ProductCoverage, ProductField, ProductMark, ProductQuery, ProductRow, ProductState};
 
-/// Most rows of one file.
-const FILE_ROWS: usize = 50_000;
 /// Most products that are changed at once, as the engine has it.
-const ALL_MAX: usize = 5000;
+const ALL_MAX: usize = ioc_engine::writer::software_register::CHANGES_MAX;
+/// Names of products in one refusal.
+const NAMES_MAX: usize = 5;
 /// Longest search, characters.
 const SEARCH_MAX_CHARS: usize = 100;
 /// Managing owners to choose from.
@@ -53,7 +53,7 @@ pub(crate) struct SoftwareAddress {
 
 impl SoftwareAddress {
     fn page(&self) -> usize {
-        self.page.parse::<usize>().unwrap_or(1).clamp(1, 1_000_000)
+        page_number(&self.page)
     }
 
     /// What it means. What cannot be read says nothing.
@@ -72,15 +72,13 @@ impl SoftwareAddress {
 
     /// The same, written the shortest way; without the page.
     fn to_query_string(&self) -> String {
-        let all = [
+        query_string(&[
             ("search", &self.search),
             ("state", &self.state),
             ("owner", &self.owner),
             ("blank", &self.blank),
             ("gone", &self.gone),
-        ];
-        let filled = all.iter().filter(|(_, value)| !value.is_empty());
-        filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
+        ])
     }
 
     fn page_address(&self, page: usize) -> String {
@@ -102,8 +100,11 @@ struct SoftwareRegisterPage {
     total: u64,
     coverage: ProductCoverage,
     owners: Vec<String>,
+    /// By what all of it is told from what stands there later; empty where it is more than may be changed at once.
+    shown: String,
     /// What was ticked and typed, and refused.
     ticked: Vec<String>,
+    all: bool,
     typed: BTreeMap<ProductField, String>,
     error: Option<String>,
 }
@@ -151,6 +152,15 @@ impl SoftwareRegisterPage {
         ProductField::parse(field).and_then(|field| self.typed.get(&field)).map_or("", String::as_str)
     }
 
+    /// What a tick sends: which product, as it is shown.
+    fn seen(row: &ProductRow) -> String {
+        format!("{} {}", row.product.mark(), row.product.key)
+    }
+
+    fn has_work(row: &ProductRow) -> bool {
+        !row.product.inherited.is_empty()
+    }
+
     fn is_ticked(&self, row: &ProductRow) -> bool {
         self.ticked.contains(&row.product.key)
     }
@@ -171,22 +181,36 @@ impl SoftwareRegisterPage {
 #[derive(Default)]
 struct Refused {
     ticked: Vec<String>,
+    all: bool,
     typed: BTreeMap<ProductField, String>,
     error: Option<CommandError>,
 }
 
+/// All that an address means, whatever its page: one more than may be changed at once.
+fn all_of(address: &SoftwareAddress) -> ProductQuery {
+    ProductQuery { skip: 0, limit: ALL_MAX + 1, ..address.query() }
+}
+
+/// By what all of them are told from what stands there later.
+fn marks_of(marks: &[ProductMark]) -> String {
+    marks.iter().map(|one| one.mark.as_str()).collect()
+}
+
 async fn render(app: &App, page_context: PageContext, address: SoftwareAddress, refused: Refused) -> PageResult {
     let query = address.query();
-    let asked = query.clone();
+    // Only whoever may change them has to be held to what they were shown.
+    let (asked, whole) = (query.clone(), page_context.may_administer().then(|| all_of(&address)));
     let found = app.read(&page_context.scope, move |reader| {
         let (rows, total) = (reader.products(&asked)?, reader.products_count(&asked)?);
-        Ok((rows, total, reader.product_coverage()?, reader.product_owners(OWNERS_MAX)?))
+        let marks = whole.map(|whole| reader.product_marks(&whole)).transpose()?.unwrap_or_default();
+        Ok((rows, total, marks, reader.product_coverage()?, reader.product_owners(OWNERS_MAX)?))
     });
     match found.await {
-        Ok((rows, total, coverage, owners)) => {
-            let Refused { ticked, typed, error } = refused;
+        Ok((rows, total, marks, coverage, owners)) => {
+            let Refused { ticked, all, typed, error } = refused;
             let error = error.map(|error| refusal_text(&page_context, &error));
             let refused = error.is_some();
+            let shown = if marks.len() > ALL_MAX { String::new() } else { marks_of(&marks) };
             let page = SoftwareRegisterPage {
                 page_context,
                 address,
@@ -195,7 +219,9 @@ async fn render(app: &App, page_context: PageContext, address: SoftwareAddress, 
                 total,
                 coverage,
                 owners,
+                shown,
                 ticked,
+                all,
                 typed,
                 error,
             };
@@ -215,7 +241,36 @@ pub(crate) async fn page(
     render(&app, page_context, address, Refused::default()).await
 }
 
-/// Says what is so of the products that were ticked, or of all that the address means: of what is filled in, and nothing else.
+/// All that an address means, where that is what was shown.
+fn as_shown(shown: &str, marks: Vec<ProductMark>) -> Result<Vec<SeenProduct>, CommandError> {
+    if marks.len() > ALL_MAX {
+        let english = format!("all: found more than {ALL_MAX} products; filter the list first");
+        return Err(
+            RefusalReason::new("register-refused-all-many", [("most", Word::count(ALL_MAX))], english).invalid()
+        );
+    }
+    if shown == marks_of(&marks) {
+        return Ok(marks.into_iter().map(|one| SeenProduct { key: one.key, mark: one.mark }).collect());
+    }
+    let before: BTreeSet<&str> =
+        (0..shown.len()).step_by(MARK_CHARS).filter_map(|at| shown.get(at..at + MARK_CHARS)).collect();
+    let changed: Vec<&str> =
+        marks.iter().filter(|one| !before.contains(one.mark.as_str())).map(|one| one.name.as_str()).collect();
+    let (was, is) = (shown.len() / MARK_CHARS, marks.len());
+    let names = changed.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
+    let more = changed.len().saturating_sub(NAMES_MAX);
+    let english =
+        format!("all: {was} products were shown and there are {is} now; new or changed since: {names} (+{more})");
+    let args = [
+        ("was", Word::count(was)),
+        ("is", Word::count(is)),
+        ("changed", Word::count(changed.len())),
+        ("names", Word::text(names)),
+    ];
+    Err(RefusalReason::new("register-refused-all-changed", args, english).conflict())
+}
+
+/// Says what is so of the products that were ticked, or of all that the address means, as they were shown: of what is filled in, and nothing else.
 pub(crate) async fn change(
     State(app): State<App>,
     person: Person,
@@ -224,82 +279,76 @@ pub(crate) async fn change(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let (mut keys, mut fields, mut all) = (Vec::new(), BTreeMap::new(), false);
+    let (mut ticked, mut fields, mut all, mut shown) = (Vec::new(), BTreeMap::new(), false, String::new());
     for (name, text) in pairs {
         match (name.as_str(), ProductField::parse(&name)) {
-            ("key", _) => keys.push(text),
+            ("key", _) => {
+                let (mark, key) = text.split_once(' ').unwrap_or(("", &text));
+                ticked.push(SeenProduct { key: key.to_owned(), mark: mark.to_owned() });
+            }
             ("all", _) => all = true,
+            ("shown", _) => shown = text,
             (_, Some(field)) if !text.trim().is_empty() => drop(fields.insert(field, text)),
             _ => {}
         }
     }
-    if all {
-        // One more than may be changed at once is refused by the engine, with how many may.
-        let query = ProductQuery { skip: 0, limit: ALL_MAX + 1, ..address.query() };
-        match app.read(&page_context.scope, move |reader| reader.products(&query)).await {
-            Ok(rows) => keys = rows.into_iter().map(|row| row.product.key).collect(),
-            Err(problem) => return Err(Failure::new(page_context, problem)),
-        }
-    }
-    let command = Command::ChangeProducts { keys: keys.clone(), fields: fields.clone(), actor: person.name.clone() };
-    match app.carry_out(&person, command).await {
+    let keys = ticked.iter().map(|one| one.key.clone()).collect();
+    let done = async {
+        let products = if all {
+            let query = all_of(&address);
+            let marks = app.read(&page_context.scope, move |reader| reader.product_marks(&query)).await;
+            as_shown(&shown, marks.map_err(Problem::refused)?)?
+        } else {
+            ticked
+        };
+        let (fields, was, actor) = (fields.clone(), BTreeMap::new(), person.name.clone());
+        app.carry_out(&person, Command::ChangeProducts { products, fields, was, keep: Vec::new(), actor }).await
+    };
+    match done.await {
         Ok(_) => Ok(Redirect::to(&address.page_address(address.page())).into_response()),
         Err(error) => {
-            let refused = Refused { ticked: keys, typed: fields, error: Some(error) };
+            let refused = Refused { ticked: keys, all, typed: fields, error: Some(error) };
             render(&app, page_context, address, refused).await
         }
     }
 }
 
-/// The register as a table, the seven columns of article 9.1 first: what an address means, all of it.
-async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &SoftwareAddress) -> Result<Table, Problem> {
-    let page_context = page_context(app, person, headers);
-    let query = ProductQuery { skip: 0, limit: FILE_ROWS, ..address.query() };
-    let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
-    let word = |field: ProductField| page_context.name("product-field", field.as_str());
-    let first = [ProductField::Purpose, ProductField::Scope, ProductField::Owner, ProductField::Licence];
-    let rest = [ProductField::State, ProductField::SupportEnd, ProductField::LicenceCount, ProductField::Note];
-    let mut headings = vec![(page_context.t("product-name"), 28)];
-    headings.extend(first.map(|field| (word(field), 24)));
-    headings.push((page_context.t("product-versions"), 24));
-    headings.push((page_context.t("product-kept"), 16));
-    headings.extend(rest.map(|field| (word(field), 16)));
-    headings.extend(["product-first-seen", "product-last-seen", "product-key"].map(|key| (page_context.t(key), 18)));
-    let row = |row: ProductRow| {
-        let of = |field: ProductField| {
-            let text =
-                if field == ProductField::State { row.product.state().as_str() } else { row.product.text(field) };
-            product_text(&page_context, field, text)
+impl Listed for SoftwareAddress {
+    const FILE: &'static str = "software";
+
+    /// The seven columns of article 9.1 first.
+    async fn table(self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        let page_context = page_context(app, person, headers);
+        let query = ProductQuery { skip: 0, limit: FILE_ROWS, ..self.query() };
+        let rows = app.read(&person.scope, move |reader| reader.products(&query)).await?;
+        let word = |field: ProductField| page_context.name("product-field", field.as_str());
+        let first = [ProductField::Purpose, ProductField::Scope, ProductField::Owner, ProductField::Licence];
+        let rest = [ProductField::State, ProductField::SupportEnd, ProductField::LicenceCount, ProductField::Note];
+        let mut headings = vec![(page_context.t("product-name"), 28)];
+        headings.extend(first.map(|field| (word(field), 24)));
+        headings.push((page_context.t("product-versions"), 24));
+        headings.push((page_context.t("product-kept"), 16));
+        headings.extend(rest.map(|field| (word(field), 16)));
+        headings
+            .extend(["product-first-seen", "product-last-seen", "product-key"].map(|key| (page_context.t(key), 18)));
+        let row = |row: ProductRow| {
+            let of = |field: ProductField| {
+                let text =
+                    if field == ProductField::State { row.product.state().as_str() } else { row.product.text(field) };
+                product_text(&page_context, field, text)
+            };
+            let mut cells = vec![row.product.name.clone()];
+            cells.extend(first.map(of));
+            cells.push(row.versions.join(", "));
+            cells.push(page_context.count("product-devices", row.devices));
+            cells.extend(rest.map(of));
+            let seen = [row.first_seen, row.last_seen];
+            cells.extend(seen.map(|at| at.map(|at| page_context.short(&at)).unwrap_or_default()));
+            cells.push(row.product.key.clone());
+            cells
         };
-        let mut cells = vec![row.product.name.clone()];
-        cells.extend(first.map(of));
-        cells.push(row.versions.join(", "));
-        cells.push(page_context.count("product-devices", row.devices));
-        cells.extend(rest.map(of));
-        cells
-            .extend([row.first_seen, row.last_seen].map(|at| at.map(|at| page_context.short(&at)).unwrap_or_default()));
-        cells.push(row.product.key.clone());
-        cells
-    };
-    Ok(Table { name: page_context.t("register-software"), headings, rows: rows.into_iter().map(row).collect() })
-}
-
-pub(crate) async fn csv(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.csv("software"))
-}
-
-pub(crate) async fn xlsx(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.xlsx("software"))
+        Ok(Table { name: page_context.t("register-software"), headings, rows: rows.into_iter().map(row).collect() })
+    }
 }
 
 /// Which products are asked for.
@@ -368,13 +417,29 @@ pub(crate) async fn api_change(
         }
     };
     let fields = body.fields.into_iter().map(field).collect::<Result<BTreeMap<_, _>, _>>()?;
-    app.carry_out(&person, Command::ChangeProducts { keys: body.keys, fields, actor: person.name.clone() }).await?;
+    let products = body.keys.into_iter().map(|key| SeenProduct { key, mark: String::new() }).collect();
+    let (was, actor) = (BTreeMap::new(), person.name.clone());
+    app.carry_out(&person, Command::ChangeProducts { products, fields, was, keep: Vec::new(), actor }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_means_what_was_shown() {
+        let mark = |key: &str, mark: &str| ProductMark { key: key.into(), name: key.to_uppercase(), mark: mark.into() };
+        let (a, b, changed) = (mark("a", "111111"), mark("b", "222222"), mark("b", "333333"));
+        let shown = marks_of(&[a.clone(), b.clone()]);
+        let all = as_shown(&shown, vec![a.clone(), b.clone()]).expect("as it was shown");
+        assert_eq!(all.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let refused = |marks: Vec<ProductMark>| as_shown(&shown, marks).expect_err("something else").to_string();
+        assert!(refused(vec![a.clone(), changed]).contains("since: B (+0)"));
+        assert!(refused(vec![a.clone(), b, mark("c", "444444")]).contains("there are 3 now; new or changed since: C"));
+        assert!(refused(vec![a.clone()]).contains("2 products were shown and there are 1 now"));
+        as_shown("", vec![a]).expect_err("nobody was shown anything");
+    }
 
     #[test]
     fn an_address_says_what_is_asked_and_nothing_more() {

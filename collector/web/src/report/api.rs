@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::list::{quarters, row_of, texts_of};
-use super::{day_of, edit, everywhere, file, gathering, issued, regulation};
+use super::{day_of, edit, everywhere, file, gathering, issued, key_of, regulation};
 use crate::api::{ApiResult, ListQuery, Page};
 use crate::api_types::report::{Due, Issued, Report, ReportFacts, Reports, Settings};
 use crate::app::App;
@@ -18,12 +18,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_common::clock;
 use ioc_engine::command::Command;
-use ioc_report::ReportKey;
 use ioc_report::draft;
-
-fn key_of(report: &str) -> Result<ReportKey, Problem> {
-    report.parse().map_err(|error: ioc_report::KeyError| Problem::not_found(error.to_string()))
-}
 
 pub(crate) async fn list(State(app): State<App>, person: Person) -> ApiResult<Reports> {
     everywhere(&person)?;
@@ -71,7 +66,8 @@ pub(crate) async fn write(
     everywhere(&person)?;
     let key = key_of(&report)?;
     let texts = body.texts.into_iter().collect();
-    let command = Command::WriteReport { report: key.to_string(), texts, actor: person.name.clone() };
+    let was = BTreeMap::new();
+    let command = Command::WriteReport { report: key.to_string(), texts, was, actor: person.name.clone() };
     app.carry_out(&person, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -99,14 +95,14 @@ pub(crate) async fn issue(
     let date = body.date.as_ref().map(day).transpose();
     let date = date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))?;
     let facts = gathering::facts_now(&app, key).await?;
-    let number = edit::issue(&app, &person, key, &facts, body.signer, date).await?;
+    let number = edit::issue(&app, &person, key, &facts, (body.signer, date), None).await?;
     Ok((StatusCode::CREATED, Json(one(&app, &person, number).await?)))
 }
 
 async fn one(app: &App, person: &Person, number: u64) -> Result<Issued, Problem> {
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    found.map(Issued::from).ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))
+    found.map(Issued::from).ok_or_else(|| issued::missing(number))
 }
 
 pub(crate) async fn issued_list(
@@ -165,7 +161,8 @@ pub(crate) async fn set_settings(
     person: Person,
     Json(body): Json<Settings>,
 ) -> Result<StatusCode, Problem> {
-    let command = Command::SetDocumentSettings { settings: Box::new(body.into()), actor: person.name.clone() };
+    let seen = body.version.clone();
+    let command = Command::SetDocumentSettings { settings: Box::new(body.into()), seen, actor: person.name.clone() };
     app.carry_out(&person, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

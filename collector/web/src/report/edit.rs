@@ -13,10 +13,10 @@ use jiff::civil::Date;
 use super::file::{self, PartQuery};
 use super::gathering;
 use super::list::{row_of, texts_of};
-use super::{day_of, everywhere, regulation};
+use super::{day_of, everywhere, key_of, regulation};
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::page::{Failure, PageResult, page_context, refusal_text, report_text_name, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::report_drafts::Draft;
@@ -26,6 +26,8 @@ use ioc_document::report::change;
 use ioc_document::report::clause::{ArticleState, Figure, Gap};
 use ioc_document::wording;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::writer::reports::no_day;
 use ioc_report::ReportKey;
 use ioc_report::calendar::{self, ReportStanding};
 use ioc_report::draft::{self, IssuedSource, Texts};
@@ -67,6 +69,25 @@ struct ReportPage {
     error: Option<String>,
     /// Every text of the form as it stood when it was shown: what somebody else wrote meanwhile is told from what is typed here.
     was: Vec<(String, String)>,
+    /// What was typed and refused.
+    typed: Typed,
+    /// What of it has no place on the page, as there are no facts: with what stands there.
+    homeless: Vec<(String, String)>,
+}
+
+/// What somebody typed into the form and chose there.
+#[derive(Debug, Clone, Default)]
+struct Typed {
+    /// Texts that are something else than was shown.
+    texts: Texts,
+    signer: String,
+    date: String,
+}
+
+/// A text that was typed, where something else stands by now.
+struct Other {
+    key: String,
+    text: String,
 }
 
 impl ReportPage {
@@ -138,6 +159,30 @@ impl ReportPage {
     fn ready(&self) -> bool {
         self.gathered.is_some() && self.blanks.is_empty()
     }
+
+    /// What stands there by now of what was typed and refused, where that is something else.
+    fn others(&self) -> Vec<Other> {
+        let stands = |key: &String| {
+            let shown = self.was.iter().chain(&self.homeless).find(|(name, _)| name == key);
+            shown.map_or("", |(_, text)| text.as_str())
+        };
+        let all = self.typed.texts.iter().map(|(key, text)| (key, text, stands(key)));
+        let other = all.filter(|(_, text, stands)| !stands.is_empty() && lines_of(text) != lines_of(stands));
+        other.map(|(key, _, stands)| Other { key: key.clone(), text: stands.to_owned() }).collect()
+    }
+
+    fn name_of(&self, key: &str) -> String {
+        report_text_name(&self.page_context, key)
+    }
+
+    /// What was typed of a text that has no place on the page.
+    fn typed_text(&self, key: &str) -> &str {
+        self.typed.texts.get(key).map_or("", String::as_str)
+    }
+
+    fn is_signer(&self, place: &usize) -> bool {
+        self.typed.signer == place.to_string()
+    }
 }
 
 /// What is read for the page.
@@ -149,9 +194,9 @@ struct Read {
     versions: Vec<IssuedReport>,
 }
 
-async fn read(app: &App, key: ReportKey, today: Date) -> Result<Read, Problem> {
+async fn read(app: &App, person: &Person, key: ReportKey, today: Date) -> Result<Read, Problem> {
     let with = app.clone();
-    app.read(&ioc_store::scope::AccessScope::EVERYWHERE, move |reader| {
+    app.read(&person.scope, move |reader| {
         Ok(Read {
             row: row_of(&with, reader, key, today)?,
             texts: texts_of(reader, key)?,
@@ -188,14 +233,15 @@ fn rows(pack: &Pack, facts: &Facts) -> Vec<ArticleRow> {
 
 async fn render(
     app: &App,
+    person: &Person,
     page_context: PageContext,
     key: ReportKey,
-    refused: Option<(String, Texts)>,
-    anew: bool,
+    refused: Option<(String, Typed)>,
 ) -> PageResult {
     let today = day_of(app, page_context.now);
-    let draft = gathering::look(app, key, anew);
-    let found = match read(app, key, today).await {
+    // What was typed is shown with the facts that it was typed to, however old they are.
+    let draft = if refused.is_some() { gathering::kept(app, key) } else { gathering::look(app, key, false) };
+    let found = match read(app, person, key, today).await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -217,7 +263,7 @@ async fn render(
         }
     }
     let again = refused.is_some();
-    let (error, typed) = refused.map_or((None, Texts::new()), |(error, typed)| (Some(error), typed));
+    let (error, typed) = refused.map_or((None, Typed::default()), |(error, typed)| (Some(error), typed));
     let waits = progress.is_some();
     let mut page = ReportPage {
         page_context,
@@ -233,9 +279,14 @@ async fn render(
         blanks,
         error,
         was: Vec::new(),
+        typed,
+        homeless: Vec::new(),
     };
     page.was = page.shown();
-    page.texts.extend(typed);
+    let is_placed = |key: &String| page.gathered.is_some() && page.was.iter().any(|(name, _)| name == key);
+    let homeless = page.typed.texts.keys().filter(|key| !is_placed(key));
+    page.homeless = homeless.map(|key| (key.clone(), page.text(key).to_owned())).collect();
+    page.texts.extend(page.typed.texts.clone());
     let mut response: Response = show_again(&page, again);
     if waits && !again {
         response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(AGAIN_S));
@@ -245,8 +296,7 @@ async fn render(
 
 /// The report that an address names, for who may see it; and what stands around its page.
 fn asked(app: &App, person: &Person, headers: &HeaderMap, report: &str) -> (PageContext, Result<ReportKey, Problem>) {
-    let named = || report.parse::<ReportKey>().map_err(|error| Problem::not_found(error.to_string()));
-    (page_context(app, person, headers), everywhere(person).and_then(|()| named()))
+    (page_context(app, person, headers), everywhere(person).and_then(|()| key_of(report)))
 }
 
 pub(crate) async fn page(
@@ -260,7 +310,7 @@ pub(crate) async fn page(
         Ok(key) => key,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
-    render(&app, page_context, key, None, false).await
+    render(&app, &person, page_context, key, None).await
 }
 
 /// What the page's form asks for, beside the texts.
@@ -268,6 +318,7 @@ const DO: &str = "do";
 const SIGNER: &str = "signer";
 const DATE: &str = "date";
 const GATHERED: &str = "gathered_at";
+const SETTINGS: &str = "settings";
 const COPY: &str = "copy";
 /// Before the name of a text: as it stood when the form was shown.
 const WAS: &str = "was-";
@@ -292,43 +343,59 @@ pub(crate) async fn act(
     };
     let mut form: BTreeMap<String, String> = pairs.into_iter().collect();
     let mut take = |name: &str| form.remove(name).unwrap_or_default();
-    let (wish, signer, date, gathered, copy) = (take(DO), take(SIGNER), take(DATE), take(GATHERED), take(COPY));
+    let (wish, signer, date, copy) = (take(DO), take(SIGNER), take(DATE), take(COPY));
+    let (gathered, settings) = (take(GATHERED), take(SETTINGS));
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
     let (was, mut texts): (Texts, Texts) = form.into_iter().partition(|(name, _)| name.starts_with(WAS));
-    texts.retain(|name, text| was.get(&format!("{WAS}{name}")).map(|was| lines_of(was)) != Some(lines_of(text)));
-    if wish == "gather" {
+    let was: Texts =
+        was.into_iter().filter_map(|(name, text)| Some((name.strip_prefix(WAS)?.to_owned(), text))).collect();
+    texts.retain(|name, text| was.get(name).map(|was| lines_of(was)) != Some(lines_of(text)));
+    let typed = Typed { texts: texts.clone(), signer, date };
+    let done = match wish.as_str() {
+        "issue" if !texts.is_empty() => {
+            let english =
+                "what was typed is not saved yet, and would not be in the document; mend: save it, then issue";
+            Err(RefusalReason::new("report-refused-unsaved", [], english).conflict())
+        }
+        "issue" => {
+            let seen = Seen { gathered: &gathered, texts: &was, settings: &settings };
+            issue_seen(&app, &person, key, &typed, &seen).await.map(Some)
+        }
+        _ => write(&app, &person, key, (texts, was), &copy).await.map(|()| None),
+    };
+    // Only what is saved is looked at with new facts.
+    if wish == "gather" && done.is_ok() {
         gathering::look(&app, key, true);
     }
-    let done = match wish.as_str() {
-        "issue" if !texts.is_empty() => Err(CommandError::Conflict(
-            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue".to_owned(),
-        )),
-        "issue" => issue_seen(&app, &person, key, &signer, &date, &gathered).await.map(Some),
-        _ => write(&app, &person, key, texts.clone(), &copy).await.map(|()| None),
-    };
     match done {
         Ok(Some(number)) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
         Ok(None) => Ok(Redirect::to(&format!("/reports/{key}")).into_response()),
         Err(error) => {
             let text = refusal_text(&page_context, &error);
-            render(&app, page_context, key, Some((text, texts)), false).await
+            render(&app, &person, page_context, key, Some((text, typed))).await
         }
     }
 }
 
 /// Writes texts into a report; `copy` is the key of one that is taken over from the last report.
-async fn write(app: &App, person: &Person, key: ReportKey, mut texts: Texts, copy: &str) -> Result<(), CommandError> {
+async fn write(
+    app: &App,
+    person: &Person,
+    key: ReportKey,
+    (mut texts, mut was): (Texts, Texts),
+    copy: &str,
+) -> Result<(), CommandError> {
     if !copy.is_empty() {
         let last = app.read(&person.scope, move |reader| texts_of(reader, key.before())).await;
-        let last = last.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))?;
-        let text = last.get(copy).cloned().unwrap_or_default();
+        let text = last.map_err(Problem::refused)?.get(copy).cloned().unwrap_or_default();
         texts.insert(copy.to_owned(), text);
     }
     // What settings say of a gap is offered in the form, and is no text of its own.
     let facts = app.drafts.facts(key);
     let offered = |of: &str, text: &str| facts.as_ref().is_some_and(|facts| is_offered(facts, of, text));
-    let texts = texts.into_iter().filter(|(of, text)| !offered(of, text)).collect();
-    let command = Command::WriteReport { report: key.to_string(), texts, actor: person.name.clone() };
+    let texts: Vec<(String, String)> = texts.into_iter().filter(|(of, text)| !offered(of, text)).collect();
+    was.retain(|of, text| !offered(of, text));
+    let command = Command::WriteReport { report: key.to_string(), texts, was, actor: person.name.clone() };
     app.carry_out(person, command).await.map(drop)
 }
 
@@ -343,66 +410,107 @@ fn is_offered(facts: &Facts, key: &str, text: &str) -> bool {
     })
 }
 
-/// Issues what whoever asks has seen: facts that were gathered since are seen first.
+/// What whoever issues a report has seen of it.
+pub(crate) struct Seen<'f> {
+    /// When its facts were gathered, milliseconds.
+    gathered: &'f str,
+    /// Its texts.
+    texts: &'f Texts,
+    /// The version of the settings, which the signer is one of.
+    settings: &'f str,
+}
+
+/// Issues what whoever asks has seen: facts that were gathered and texts that were written since are seen first.
 async fn issue_seen(
     app: &App,
     person: &Person,
     key: ReportKey,
-    signer: &str,
-    date: &str,
-    gathered: &str,
+    typed: &Typed,
+    seen: &Seen<'_>,
 ) -> Result<u64, CommandError> {
-    let invalid = |what: &str| CommandError::Invalid(what.to_owned());
-    let facts = app.drafts.facts(key).filter(|facts| facts.at.as_millis().to_string() == gathered);
+    let facts = app.drafts.facts(key).filter(|facts| facts.at.as_millis().to_string() == seen.gathered);
     let facts = facts.ok_or_else(|| {
-        CommandError::Conflict("the figures were gathered anew since; look at them, then issue".to_owned())
+        let english = "the figures were gathered anew since; look at them, then issue";
+        RefusalReason::new("report-refused-gathered-anew", [], english).conflict()
     })?;
-    let signer = if signer.is_empty() {
-        0
-    } else {
-        signer.parse().map_err(|_| invalid("signer: allowed is one of the list"))?
+    let signer = match typed.signer.as_str() {
+        "" => 0,
+        text => text.parse().map_err(|_| no_signer())?,
     };
-    let date = match date.trim() {
+    let date = match typed.date.trim() {
         "" => None,
-        text => Some(text.parse::<Date>().map_err(|_| invalid("date: allowed is a day as year-month-day"))?),
+        text => Some(text.parse::<Date>().map_err(|_| no_day(text))?),
     };
-    issue(app, person, key, &facts, signer, date).await
+    issue(app, person, key, &facts, (signer, date), Some(seen)).await
 }
 
-/// Issues a version of a report: the document, and what it was made of.
+fn no_signer() -> CommandError {
+    let english = "signer: there is no such signer in the settings";
+    RefusalReason::new("report-refused-signer", [], english).invalid()
+}
+
+/// Texts that are others by now than whoever asks has seen.
+fn written_since(texts: &Texts, was: &Texts, facts: &Facts) -> Vec<String> {
+    let stands = |key: &str| texts.get(key).map_or("", String::as_str);
+    let differs = |key: &str, shown: &str| lines_of(stands(key)) != lines_of(shown);
+    let others = was.iter().filter(|(key, text)| differs(key, text) && !is_offered(facts, key, text));
+    others.map(|(key, _)| key.clone()).collect()
+}
+
+/// Issues a version of a report: the document, and what it was made of; where whoever asks has seen it, as they have.
 pub(crate) async fn issue(
     app: &App,
     person: &Person,
     key: ReportKey,
     facts: &Arc<Facts>,
-    signer: usize,
-    date: Option<Date>,
+    (signer, date): (usize, Option<Date>),
+    seen: Option<&Seen<'_>>,
 ) -> Result<u64, CommandError> {
-    let unavailable = |problem: Problem| CommandError::Unavailable(problem.detail().to_owned());
     let today = day_of(app, ioc_common::clock::now());
-    if key.to() > today {
-        return Err(CommandError::Conflict(format!(
-            "the period lasts until {}; issue it on that day or later",
-            key.to()
-        )));
+    let until = key.bounds(&app.config().timezone).1;
+    if facts.at < until {
+        let to = wording::short_date(key.to());
+        let (name, english) = if ioc_common::clock::now() < until {
+            let english = format!("the period lasts to the end of {}; issue it on the next day or later", key.to());
+            ("report-refused-not-over", english)
+        } else {
+            let english =
+                "the figures were gathered before the period was over; gather them anew, look at them, then issue";
+            ("report-refused-gathered-early", english.to_owned())
+        };
+        return Err(RefusalReason::new(name, [("to", Word::text(to))], english).conflict());
     }
-    let pack = regulation(app, today).map_err(unavailable)?;
+    let pack = regulation(app, today).map_err(Problem::refused)?;
     let read = app.read(&person.scope, move |reader| Ok((texts_of(reader, key)?, reader.document_settings()?)));
-    let (texts, settings) = read.await.map_err(unavailable)?;
+    let (texts, settings) = read.await.map_err(Problem::refused)?;
+    if seen.is_some_and(|seen| seen.settings != settings.version()) {
+        let english =
+            "somebody changed who signs or what the centre is called since you looked; look again, then issue";
+        return Err(RefusalReason::new("report-refused-settings-since", [], english).conflict());
+    }
+    let since = seen.map(|seen| written_since(&texts, seen.texts, facts)).unwrap_or_default();
+    if !since.is_empty() {
+        let names = since.join(", ");
+        let english = format!("somebody wrote these since you looked: {names}; look at them, then issue");
+        let args = [("texts", Word::ReportTexts(since))];
+        return Err(RefusalReason::new("report-refused-written-since", args, english).conflict());
+    }
     if settings.agency.is_empty() || settings.signers.is_empty() {
-        return Err(CommandError::Conflict(
-            "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings".to_owned(),
-        ));
+        let english = "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings";
+        return Err(RefusalReason::new("report-refused-agency", [], english).conflict());
     }
     if signer >= settings.signers.len() {
-        return Err(CommandError::Invalid("signer: there is no such signer in the settings".to_owned()));
+        return Err(no_signer());
     }
     let document = draft::document(facts, &texts, &pack, draft::office(&settings, signer), date);
-    let blanks: Vec<&str> = document.blanks().iter().map(|blank| blank.key.as_str()).collect();
+    let blanks: Vec<String> = document.blanks().iter().map(|blank| blank.key.clone()).collect();
     if !blanks.is_empty() {
-        return Err(CommandError::Conflict(format!("{} texts are missing: {}", blanks.len(), blanks.join(", "))));
+        let (count, names) = (blanks.len(), blanks.join(", "));
+        let english = format!("{count} texts are missing: {names}");
+        let args = [("count", Word::count(count)), ("texts", Word::ReportTexts(blanks))];
+        return Err(RefusalReason::new("report-refused-missing", args, english).conflict());
     }
-    let content = file::bytes(&document).map_err(unavailable)?;
+    let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: facts.articles.clone(), gathered_at: facts.at };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let (report, title) = (key.to_string(), calendar::title(key));
@@ -416,7 +524,7 @@ pub(crate) async fn issue(
 /// The draft as a document, with blanks where people have to write.
 async fn draft_of(app: &App, person: &Person, report: &str) -> Result<(ReportKey, Document), Problem> {
     everywhere(person)?;
-    let key: ReportKey = report.parse().map_err(|error: ioc_report::KeyError| Problem::not_found(error.to_string()))?;
+    let key = key_of(report)?;
     let facts = match app.drafts.facts(key) {
         Some(facts) => facts,
         None => gathering::facts_now(app, key).await?,

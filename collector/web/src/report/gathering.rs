@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_engine::job;
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 use ioc_report::ReportKey;
 use ioc_report::draft::IssuedSource;
 use ioc_report::gather::{self, Facts, Question};
@@ -34,6 +35,12 @@ pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
         });
     }
     app.drafts.shown(key)
+}
+
+/// How a report's facts stand, and they stay as they are: whoever typed something looks at what they typed it to. They are gathered only where there
+/// are none.
+pub(crate) fn kept(app: &App, key: ReportKey) -> Draft {
+    app.drafts.facts(key).map_or_else(|| look(app, key, false), Draft::Done)
 }
 
 async fn gathered(app: &App, key: ReportKey, progress: Arc<Progress>) -> Result<Facts, Problem> {
@@ -81,7 +88,10 @@ async fn facts_of(
             gather::gather(reader, &asked, &progress)
         })
         .await?;
-    found.ok_or_else(|| Problem::unavailable("gathering was broken off; try again"))
+    found.ok_or_else(|| {
+        let reason = RefusalReason::new("report-refused-broken-off", [], "gathering was broken off; try again");
+        Problem::explained(RefusalKind::Unavailable, reason)
+    })
 }
 
 /// Jobs on other systems by title, each with whether it failed or is late.

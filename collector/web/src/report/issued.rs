@@ -18,6 +18,8 @@ use crate::problem::Problem;
 use ioc_document::model::Document;
 use ioc_document::wording;
 use ioc_engine::command::{Command, CommandError};
+use ioc_engine::refusal_reason::RefusalKind;
+use ioc_engine::writer::reports::{no_day, no_issued_report, no_registration_number};
 use ioc_report::draft::IssuedSource;
 use ioc_store::report::{IssuedPart, IssuedReport};
 
@@ -26,6 +28,8 @@ use ioc_store::report::{IssuedPart, IssuedReport};
 struct IssuedPage {
     page_context: PageContext,
     issued: IssuedReport,
+    /// What was typed and refused.
+    typed: RegistrationForm,
     error: Option<String>,
 }
 
@@ -38,16 +42,21 @@ impl IssuedPage {
     }
 }
 
+/// There is no version of this number.
+pub(super) fn missing(number: u64) -> Problem {
+    Problem::explained(RefusalKind::NotFound, no_issued_report(number))
+}
+
 /// What was issued under a number, and the document that it is.
 async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, Problem> {
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))
+    found.ok_or_else(|| missing(number))
 }
 
 async fn source(app: &App, person: &Person, number: u64) -> Result<IssuedSource, Problem> {
     let found = app.read(&person.scope, move |reader| reader.issued_content(number, IssuedPart::Source)).await?;
-    let bytes = found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))?;
+    let bytes = found.ok_or_else(|| missing(number))?;
     serde_json::from_slice(&bytes).map_err(|error| Problem::internal(format!("issued report {number}: {error}")))
 }
 
@@ -61,12 +70,12 @@ async fn render(
     person: &Person,
     page_context: PageContext,
     number: u64,
-    error: Option<String>,
+    (typed, error): (RegistrationForm, Option<String>),
 ) -> PageResult {
     match kept(app, person, number).await {
         Ok(issued) => {
             let refused = error.is_some();
-            Ok(show_again(&IssuedPage { page_context, issued, error }, refused))
+            Ok(show_again(&IssuedPage { page_context, issued, typed, error }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -79,7 +88,7 @@ pub(crate) async fn page(
     Path(number): Path<u64>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    render(&app, &person, page_context, number, None).await
+    render(&app, &person, page_context, number, (RegistrationForm::default(), None)).await
 }
 
 /// Under which number and date a document was registered.
@@ -99,17 +108,10 @@ pub(super) async fn registered(
     number: u64,
     (registered, date): (u32, &str),
 ) -> Result<(), CommandError> {
-    let wrong = |problem: Problem| match problem.status() {
-        axum::http::StatusCode::NOT_FOUND => CommandError::NotFound(problem.detail().to_owned()),
-        _ => CommandError::Unavailable(problem.detail().to_owned()),
-    };
-    everywhere(person).map_err(|problem| CommandError::Forbidden(problem.detail().to_owned()))?;
-    let day: Date = date
-        .trim()
-        .parse()
-        .map_err(|_| CommandError::Invalid("date: allowed is a day as year-month-day".to_owned()))?;
-    let source = source(app, person, number).await.map_err(wrong)?;
-    let content = file::bytes(&with_number(source.document, registered, day)).map_err(wrong)?;
+    everywhere(person).map_err(Problem::refused)?;
+    let day: Date = date.trim().parse().map_err(|_| no_day(date.trim()))?;
+    let source = source(app, person, number).await.map_err(Problem::refused)?;
+    let content = file::bytes(&with_number(source.document, registered, day)).map_err(Problem::refused)?;
     let (date, actor) = (day.to_string(), person.name.clone());
     app.carry_out(person, Command::RegisterReport { number, registered, date, content, actor }).await.map(drop)
 }
@@ -122,9 +124,7 @@ pub(crate) async fn register(
     Form(form): Form<RegistrationForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let asked = form.number.trim().parse().map_err(|_| {
-        CommandError::Invalid(format!("number: found {:?}; allowed is a number from 1", form.number.trim()))
-    });
+    let asked = form.number.trim().parse().map_err(|_| no_registration_number(form.number.trim()));
     let done = match asked {
         Ok(asked) => registered(&app, &person, number, (asked, &form.date)).await,
         Err(error) => Err(error),
@@ -133,7 +133,7 @@ pub(crate) async fn register(
         Ok(()) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
         Err(error) => {
             let text = refusal_text(&page_context, &error);
-            render(&app, &person, page_context, number, Some(text)).await
+            render(&app, &person, page_context, number, (form, Some(text))).await
         }
     }
 }
@@ -148,7 +148,7 @@ pub(super) async fn document(
     let issued = kept(app, person, number).await?;
     let part = if issued.registration.is_some() && !as_issued { IssuedPart::Registered } else { IssuedPart::Issued };
     let found = app.read(&person.scope, move |reader| reader.issued_content(number, part)).await?;
-    let content = found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))?;
+    let content = found.ok_or_else(|| missing(number))?;
     let mark = if part == IssuedPart::Registered { "-co-so" } else { "" };
     Ok((format!("{}-v{}{mark}.docx", issued.report, issued.version), content))
 }

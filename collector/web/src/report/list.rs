@@ -82,6 +82,8 @@ struct ReportsPage {
     issued: Vec<IssuedReport>,
     /// Nobody has said what the centre is called in documents.
     unnamed: bool,
+    /// A period that was asked for, and is none.
+    asked: PeriodQuery,
     error: Option<String>,
 }
 
@@ -144,7 +146,7 @@ pub(crate) async fn page(
         Ok((rows, issued, unnamed)) => {
             let calendar = calendar(&app, today);
             let refused = error.is_some();
-            Ok(show_again(&ReportsPage { page_context, rows, calendar, issued, unnamed, error }, refused))
+            Ok(show_again(&ReportsPage { page_context, rows, calendar, issued, unnamed, asked, error }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

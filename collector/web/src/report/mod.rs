@@ -17,13 +17,17 @@ use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_document::legal::{Pack, PackKind};
+use ioc_document::wording;
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
+use ioc_report::ReportKey;
 
 /// A report is of the whole centre: out of reach for whoever is limited to places.
 fn everywhere(person: &Person) -> Result<(), Problem> {
     if person.scope.is_everywhere() {
         return Ok(());
     }
-    Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
+    let english = "this is about the whole centre, and your account is limited to places";
+    Err(Problem::explained(RefusalKind::Forbidden, RefusalReason::new("report-refused-everywhere", [], english)))
 }
 
 /// A moment as a day of the site.
@@ -37,8 +41,27 @@ fn regulation(app: &App, day: Date) -> Result<Pack, Problem> {
     let config = app.config();
     let pack = config.legal.in_force(PackKind::Regulation, day).cloned();
     pack.ok_or_else(|| {
-        Problem::conflict(format!(
+        let english = format!(
             "no regulation is in force on {day}; mend: name a pack in [legal] regulation or files of collector.toml"
-        ))
+        );
+        let args = [("day", Word::text(wording::short_date(day)))];
+        Problem::explained(RefusalKind::Conflict, RefusalReason::new("report-refused-no-regulation", args, english))
     })
+}
+
+/// The report that an address names.
+fn key_of(report: &str) -> Result<ReportKey, Problem> {
+    report.parse().map_err(|error: ioc_report::KeyError| {
+        let reason = RefusalReason::new("report-refused-address", [], error.to_string());
+        Problem::explained(RefusalKind::NotFound, reason)
+    })
+}
+
+/// A document that there is not.
+fn no_document<const N: usize>(
+    key: &'static str,
+    args: [(&'static str, Word); N],
+    english: impl Into<String>,
+) -> Problem {
+    Problem::explained(RefusalKind::NotFound, RefusalReason::new(key, args, english))
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::file::{self, PartQuery};
+use super::no_document;
 use crate::app::App;
 use crate::maintenance::visible_windows;
 use crate::page::{Failure, PageResult, page_context};
@@ -18,6 +19,7 @@ use ioc_common::id::IncidentId;
 use ioc_document::model::Document;
 use ioc_document::report::restore::RestoreCertificate;
 use ioc_engine::config::Config;
+use ioc_engine::refusal_reason::Word;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
@@ -57,8 +59,10 @@ async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Probl
             Ok(Some((whole, device, reader.document_settings()?, accounts)))
         })
         .await?;
-    let (mut whole, device, settings, accounts) =
-        found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    let (mut whole, device, settings, accounts) = found.ok_or_else(|| {
+        let args = [("number", Word::Count(id))];
+        no_document("report-refused-no-incident", args, format!("there is no incident {id}"))
+    })?;
     personal_data::reveal_incident(app, person, &mut whole.0, &mut whole.1, &mut []).await;
     let info = device.as_ref().map(|record| &record.info);
     let named = accounts.into_iter().filter(|account| !account.full_name.is_empty());
@@ -140,7 +144,8 @@ async fn shift_as(
         })
         .await?;
     let document = document.ok_or_else(|| {
-        Problem::not_found("there is no such shift; mend: the duty plan needs a rota with people, docs/duty.md")
+        let english = "there is no such shift; mend: the duty plan needs a rota with people, docs/duty.md";
+        no_document("report-refused-no-shift", [], english)
     })?;
     given(&document, "bien-ban-ban-giao-ca-truc", part, wanted)
 }
@@ -185,7 +190,10 @@ async fn maintenance_as(
             record::maintenance(reader, (&window, gone), &config.rules, office, &config.timezone, now).map(Some)
         })
         .await?;
-    let document = document.ok_or_else(|| Problem::not_found(format!("there is no maintenance window {id}")))?;
+    let document = document.ok_or_else(|| {
+        let args = [("number", Word::Count(id))];
+        no_document("report-refused-no-window", args, format!("there is no maintenance window {id}"))
+    })?;
     given(&document, &format!("bien-ban-bao-tri-{id}"), part, wanted)
 }
 
@@ -213,7 +221,10 @@ pub(crate) async fn maintenance_print(
 async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
     super::everywhere(person)?;
     let drill = app.health.backups.status().drill;
-    let drill = drill.ok_or_else(|| Problem::not_found("no restore drill has been held; docs/backup.md says how"))?;
+    let drill = drill.ok_or_else(|| {
+        let english = "no restore drill has been held; docs/backup.md says how";
+        no_document("report-refused-no-drill", [], english)
+    })?;
     let settings = app.read(&person.scope, |reader| reader.document_settings()).await?;
     let office = draft::office(&settings, 0);
     let zone = app.config().timezone.clone();

@@ -348,12 +348,16 @@ fn assets_api(all: &mut DescribedRouter) {
     )
     .body::<register::assets::ChangesBody>()
     .done(204);
-    all.get("/assets.csv", register::assets::csv, "The asset register as CSV")
+    all.get("/assets.csv", register::file::csv::<register::assets::AssetsAddress>, "The asset register as CSV")
         .query::<register::assets::AssetsAddress>()
         .file("text/csv");
-    all.get("/assets.xlsx", register::assets::xlsx, "The asset register as a workbook")
-        .query::<register::assets::AssetsAddress>()
-        .file(register::file::WORKBOOK);
+    all.get(
+        "/assets.xlsx",
+        register::file::xlsx::<register::assets::AssetsAddress>,
+        "The asset register as a workbook",
+    )
+    .query::<register::assets::AssetsAddress>()
+    .file(register::file::WORKBOOK);
     all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
         .answers::<AssetCoverage>(200);
     all.post_large(
@@ -368,6 +372,13 @@ fn assets_api(all: &mut DescribedRouter) {
     all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
         .answers::<Vec<register::import::ImportItem>>(200);
     all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
+    all.get(
+        "/assets/attestations",
+        register::asset::api_attested,
+        "What people attested of machines, the newest first",
+    )
+    .query::<register::asset::AttestedQuery>()
+    .answers::<Page<register::asset::AttestedItem>>(200);
     all.get("/assets/{id}", register::asset::api, "One row of the asset register, with what people attested")
         .answers::<register::asset::AssetAnswer>(200);
     all.patch("/assets/{id}", register::asset::api_change, "Writes down what is so of an asset: only what is given")
@@ -394,12 +405,20 @@ fn software_api(all: &mut DescribedRouter) {
     all.get("/software/product", register::product::api, "One product, with the machines that it is or was on")
         .query::<register::product::ProductAddress>()
         .answers::<register::product::ProductAnswer>(200);
-    all.get("/software.csv", register::software::csv, "The software register as CSV")
-        .query::<register::software::SoftwareAddress>()
-        .file("text/csv");
-    all.get("/software.xlsx", register::software::xlsx, "The software register as a workbook")
-        .query::<register::software::SoftwareAddress>()
-        .file(register::file::WORKBOOK);
+    all.get(
+        "/software.csv",
+        register::file::csv::<register::software::SoftwareAddress>,
+        "The software register as CSV",
+    )
+    .query::<register::software::SoftwareAddress>()
+    .file("text/csv");
+    all.get(
+        "/software.xlsx",
+        register::file::xlsx::<register::software::SoftwareAddress>,
+        "The software register as a workbook",
+    )
+    .query::<register::software::SoftwareAddress>()
+    .file(register::file::WORKBOOK);
     all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
         .file(register::cyclonedx::CYCLONEDX);
     all.get(

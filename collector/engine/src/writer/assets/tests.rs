@@ -20,7 +20,7 @@ fn register(rig: &mut Rig, device: &str, kind: &str) {
 
 fn write(rig: &mut Rig, device: &str, fields: &[(AssetField, &str)], keep: &[AssetField]) -> CommandResult {
     let fields = fields.iter().map(|(field, text)| (*field, (*text).to_owned())).collect();
-    let change = AssetChange { device: id(device), fields, keep: keep.to_vec() };
+    let change = AssetChange { device: id(device), fields, keep: keep.to_vec(), was: BTreeMap::new() };
     rig.command(Command::ChangeAssets { changes: vec![change], actor: "bình".into() })
 }
 
@@ -142,6 +142,7 @@ fn each_value_knows_who_wrote_it_and_what_agents_say_fills_or_contradicts() {
         device: id(device),
         fields: [(AssetField::Maker, "IBM".to_owned())].into(),
         keep: Vec::new(),
+        was: BTreeMap::new(),
     });
     rig.command(Command::ChangeAssets { changes: changes.into(), actor: "bình".into() }).expect_err("nobody");
     assert_eq!(asset(&rig, "srv-1").text(AssetField::Maker), "Dell Inc.");
@@ -222,4 +223,82 @@ fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
     let kept = rig.reader.asset_imports(9).expect("reads");
     assert_eq!((kept.len(), kept[0].count, kept[0].undone.as_ref().map(|(_, by)| by.as_str())), (1, 3, Some("lan")));
     assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
+}
+
+/// A command that is not waited for, in a cycle of its own.
+fn begin(rig: &mut Rig, command: Command) -> tokio::sync::oneshot::Receiver<CommandResult> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    rig.engine.run_once(&mut vec![super::super::EngineMessage::Command(Box::new(command), sender)]);
+    receiver
+}
+
+#[test]
+fn a_large_table_is_taken_in_in_pieces_over_a_restart_and_undone_as_one() {
+    use super::import::PIECE;
+    use crate::inventory::asset_table::read;
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-0000", "server");
+    let count = 4 * PIECE + 50;
+    let rows = (0..count).map(|n| format!("srv-{n:04}\tserver\tMáy {n}\tTS-{n:04}\tDMZ\n"));
+    let table: String = std::iter::once("device\tkind\tname\tlabel\tzone\n".to_owned()).chain(rows).collect();
+    let import = Command::ImportAssets { rows: read(&table).expect("reads"), actor: "bình".into() };
+    let mut answer = begin(&mut rig, import);
+    let zoned = |rig: &Rig| {
+        let query = AssetQuery { search: "dmz".into(), limit: usize::MAX, ..AssetQuery::default() };
+        rig.reader.assets_count(&query).expect("counts") as usize
+    };
+    while zoned(&rig) == 0 {
+        rig.engine.run_once(&mut Vec::new());
+    }
+    assert_eq!((zoned(&rig), answer.try_recv().is_ok()), (PIECE, false), "no commit waits for all of it");
+    // Meanwhile others are heard; what they write is not written over, and no other table comes between.
+    let name = [(AssetField::Name, "Máy của Lan")];
+    write(&mut rig, "srv-0000", &name, &[]).expect("written");
+    let other = Command::ImportAssets { rows: read("name\tkind\nA\tother\n").expect("reads"), actor: "lan".into() };
+    let refused = begin(&mut rig, other).try_recv().expect("answered").expect_err("one at a time");
+    assert!(refused.to_string().contains("import 1 is under way"), "{refused}");
+    // It goes on where it was when the collector stopped.
+    let done = zoned(&rig);
+    assert!(done < count);
+    drop(rig);
+    let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
+    while rig.engine.has_more() {
+        rig.engine.run_once(&mut Vec::new());
+    }
+    assert_eq!((zoned(&rig), asset(&rig, "srv-0000").text(AssetField::Name)), (count, "Máy của Lan"));
+    assert_eq!(rig.reader.asset_imports(1).expect("reads")[0].left, 0);
+    // Registered once, with all that the table says.
+    assert_eq!(rig.audit("device.described").len(), 2, "{:?}", rig.audit("device.described"));
+    let mut answer = begin(&mut rig, Command::UndoAssetImport { number: 1, actor: "lan".into() });
+    while rig.engine.has_more() {
+        rig.engine.run_once(&mut Vec::new());
+    }
+    assert!(matches!(answer.try_recv().expect("answered at its end"), Ok(Answer::Imported(undone)) if undone == count));
+    let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
+    assert_eq!(left.iter().map(|one| one.device.as_str()).collect::<Vec<_>>(), ["srv-0000"]);
+    assert_eq!((zoned(&rig), asset(&rig, "srv-0000").text(AssetField::Name)), (0, "Máy của Lan"));
+}
+
+#[test]
+fn who_was_shown_something_else_overwrites_nothing() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1", "server");
+    let written = |rig: &mut Rig, was: &str| {
+        let fields = [(AssetField::Zone, "LAN".to_owned())].into();
+        let was = [(AssetField::Zone, was.to_owned())].into();
+        let changes = vec![AssetChange { device: id("srv-1"), fields, keep: Vec::new(), was }];
+        rig.command(Command::ChangeAssets { changes, actor: "lan".into() })
+    };
+    write(&mut rig, "srv-1", &[(AssetField::Zone, "DMZ")], &[]).expect("written");
+    let refused = written(&mut rig, "").expect_err("somebody was faster");
+    assert!(matches!(refused, CommandError::Explained(..)) && refused.to_string().contains("zone"), "{refused}");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Zone), "DMZ");
+    written(&mut rig, "DMZ").expect("seen");
+    // The mark that stands in place of a name is none.
+    write(&mut rig, "srv-1", &[(AssetField::Officer, "Lê Thị Lan")], &[]).expect("written");
+    write(&mut rig, "srv-1", &[(AssetField::Officer, ioc_common::document::HIDDEN)], &[]).expect("nothing");
+    assert_eq!(asset(&rig, "srv-1").text(AssetField::Officer), "Lê Thị Lan");
 }
