@@ -21,6 +21,7 @@ mod enrolment;
 mod failed_programs;
 mod field;
 mod file_limits;
+mod filings;
 mod firewall;
 mod hostile;
 mod jobs;

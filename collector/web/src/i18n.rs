@@ -197,6 +197,7 @@ mod tests {
                 "backup-view-",
                 "report-state-",
                 "report-period-",
+                "origin-",
                 "sign-own",
                 "sign-acting",
                 "sign-deputy",

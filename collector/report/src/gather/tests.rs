@@ -35,6 +35,7 @@ fn question(key: ReportKey, now: &str) -> Question {
         jobs: Vec::new(),
         password_days: 90,
         earlier: Vec::new(),
+        dossier: None,
     }
 }
 

@@ -325,7 +325,7 @@ async fn write(app: &App, person: &Person, key: ReportKey, mut texts: Texts, cop
         texts.insert(copy.to_owned(), text);
     }
     // What settings say of a gap is offered in the form, and is no text of its own.
-    let facts = app.drafts.facts(key);
+    let facts = app.drafts.facts(&key);
     let offered = |of: &str, text: &str| facts.as_ref().is_some_and(|facts| is_offered(facts, of, text));
     let texts = texts.into_iter().filter(|(of, text)| !offered(of, text)).collect();
     let command = Command::WriteReport { report: key.to_string(), texts, actor: person.name.clone() };
@@ -353,7 +353,7 @@ async fn issue_seen(
     gathered: &str,
 ) -> Result<u64, CommandError> {
     let invalid = |what: &str| CommandError::Invalid(what.to_owned());
-    let facts = app.drafts.facts(key).filter(|facts| facts.at.as_millis().to_string() == gathered);
+    let facts = app.drafts.facts(&key).filter(|facts| facts.at.as_millis().to_string() == gathered);
     let facts = facts.ok_or_else(|| {
         CommandError::Conflict("the figures were gathered anew since; look at them, then issue".to_owned())
     })?;
@@ -417,7 +417,7 @@ pub(crate) async fn issue(
 async fn draft_of(app: &App, person: &Person, report: &str) -> Result<(ReportKey, Document), Problem> {
     everywhere(person)?;
     let key: ReportKey = report.parse().map_err(|error: ioc_report::KeyError| Problem::not_found(error.to_string()))?;
-    let facts = match app.drafts.facts(key) {
+    let facts = match app.drafts.facts(&key) {
         Some(facts) => facts,
         None => gathering::facts_now(app, key).await?,
     };
