@@ -22,6 +22,7 @@ mod enrolment;
 mod failed_programs;
 mod field;
 mod file_limits;
+mod filings;
 mod firewall;
 mod hostile;
 mod jobs;

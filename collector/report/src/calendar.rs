@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use crate::ReportKey;
 use crate::draft::ReportState;
+use crate::filing::{FilingKey, ListedFiling};
 
 /// How a report stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +51,56 @@ impl ReportStanding {
     }
 }
 
+/// How a filing stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilingStanding {
+    /// Which filing.
+    pub key: FilingKey,
+    /// What it is called.
+    pub title: String,
+    /// Which article asks for it, of which law.
+    pub article: String,
+    /// Of which law.
+    pub law: String,
+    /// Where it stands.
+    pub state: ReportState,
+    /// Texts that people have not written; none before its facts are gathered.
+    pub missing: Option<usize>,
+    /// How much of it fills itself, as it is written; none before that.
+    pub rate: Option<String>,
+    /// The day before which it is due; none where no day is given.
+    pub due: Option<Date>,
+    /// It is past that day and not issued.
+    pub late: bool,
+    /// The last version that was issued.
+    pub issued: Option<IssuedReport>,
+}
+
+impl FilingStanding {
+    /// How a filing stands on a day.
+    #[must_use]
+    pub fn new(
+        listed: &ListedFiling,
+        (missing, rate): (Option<usize>, Option<String>),
+        issued: Option<IssuedReport>,
+        today: Date,
+    ) -> Self {
+        let due = listed.due();
+        Self {
+            key: listed.key.clone(),
+            title: listed.title(),
+            article: listed.filing.article.clone(),
+            law: listed.pack.name.clone(),
+            state: ReportState::of(missing.unwrap_or(1), listed.is_over(today), issued.is_some()),
+            missing,
+            rate,
+            due,
+            late: issued.is_none() && due.is_some_and(|due| due <= today),
+            issued,
+        }
+    }
+}
+
 /// What a report is called.
 #[must_use]
 pub fn title(key: ReportKey) -> String {
@@ -82,6 +133,8 @@ pub struct DueReport {
     pub to: String,
     /// What there is to say besides.
     pub note: Option<String>,
+    /// The filing that answers it, of the year that is due next; none where none is made here.
+    pub filing: Option<FilingKey>,
 }
 
 impl DueReport {
@@ -100,6 +153,10 @@ impl DueReport {
 pub fn due<'p>(packs: impl Iterator<Item = &'p Pack>, today: Date) -> Vec<DueReport> {
     let of_pack = |pack: &'p Pack| {
         pack.reports.iter().map(move |report| DueReport {
+            filing: report.next_due(today).and_then(|due| {
+                let filing = pack.filings.iter().find(|one| one.report.as_ref() == Some(&report.id))?;
+                Some(FilingKey::new(&filing.id, Some(due.year())))
+            }),
             title: report.title.clone(),
             article: report.article.clone(),
             law: pack.name.clone(),
@@ -128,6 +185,19 @@ mod tests {
         let all = due(packs.iter().filter(|pack| pack.id != "nd-85-2016"), date(2026, 12, 1));
         assert_eq!(all.first().map(|one| (one.due, one.period_name())), Some((Some(date(2026, 12, 20)), "year")));
         assert_eq!(all.last().and_then(|one| one.due), None);
+        let answered: Vec<String> = all.iter().filter_map(|one| one.filing.as_ref()).map(FilingKey::address).collect();
+        assert_eq!(answered, ["form-08.2026"], "what is sent up from there is not made here");
+    }
+
+    #[test]
+    fn a_form_that_is_due_before_a_day_is_late_on_that_day() {
+        let packs = Packs::read(&[]).expect("good");
+        let form = crate::filing::find(packs.iter(), "form-08.2026").expect("asked for");
+        let stands = |missing, today| FilingStanding::new(&form, (missing, None), None, today);
+        let late = stands(Some(0), date(2026, 12, 20));
+        assert_eq!((late.late, late.state), (true, ReportState::Ready));
+        let early = stands(None, date(2026, 12, 13));
+        assert_eq!((early.late, early.state), (false, ReportState::Draft), "its year is not over");
     }
 
     #[test]

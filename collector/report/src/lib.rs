@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod draft;
+pub mod filing;
 pub mod gather;
 mod key;
 pub mod record;

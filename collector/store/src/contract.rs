@@ -321,6 +321,9 @@ fn surveys(open: Open<'_>, dir: &Path) {
     let documents = reader.documents(&id(1)).expect("reads");
     let short: Vec<_> = documents.iter().map(|one| (one.name.as_str(), one.at, one.body.as_str())).collect();
     assert_eq!(short, [("patches", at(5), "{}"), ("raid", at(9), "{\"a\":1}")], "the newest of each name");
+    let named = |after: &str, limit| reader.documents_named("raid", after, limit).expect("reads");
+    assert_eq!((named("", 9).len(), named("", 9)[0].0.clone(), named("", 9)[0].1.at), (1, id(1), at(9)));
+    assert!(named(id(1).as_str(), 9).is_empty() && named("", 0).is_empty());
     let events = reader.events(&id(1), None, 1).expect("reads");
     assert_eq!((events.len(), events[0].name.as_str(), events[0].fields["a"].as_str()), (1, "usb.detached", "b"));
     let before = reader.events(&id(1), Some(events[0].number), 9).expect("reads");

@@ -70,6 +70,14 @@ pub trait Reader: Send {
     /// What surveys of a device found, by name.
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
 
+    /// The newest document of one name of every device that is not revoked, by device, after one.
+    fn documents_named(
+        &self,
+        name: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, DocumentRecord)>, StoreError>;
+
     /// How documents of a device stood at a moment, by name: the one of this name, or all of which anything is known. They are in their stable
     /// form ([`crate::document_history`]), the software list among them.
     fn documents_at(

@@ -25,6 +25,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::pki::PkiError;
 use ioc_engine::writer::EngineHandle;
+use ioc_report::filing::{FilingFacts, FilingKey};
 use ioc_store::coverage::CoverageFacts;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Reader, StoreError};
@@ -58,6 +59,8 @@ pub struct App {
     pub(crate) covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
     /// What was gathered for reports that people look at.
     pub(crate) drafts: Arc<Drafts>,
+    /// The same for filings.
+    pub(crate) filings: Arc<Drafts<FilingKey, FilingFacts>>,
     /// When it started.
     pub(crate) since: Timestamp,
 }
@@ -91,6 +94,7 @@ impl App {
             log_limit: Arc::default(),
             covered: Arc::default(),
             drafts: Arc::default(),
+            filings: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),
         })

@@ -228,6 +228,7 @@ mod tests {
                 "report-state-",
                 "report-period-",
                 "report-refused-",
+                "origin-",
                 "sign-own",
                 "sign-acting",
                 "sign-deputy",

@@ -7,12 +7,13 @@ use ioc_common::config::{ConfigError, Source, Span, Spanned};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 
+use super::filing::{KnownKind, KnownService};
+use super::filing_form::{self, DeviceKindForm, FilingForm, LevelForm, MeasureForm, ServiceForm, ZoneForm};
 use super::{
-    Article, Clock, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term, Within,
+    Article, Clock, LEVELS, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term,
+    Within, Wrong,
 };
 
-/// The levels that there are.
-const LEVELS: std::ops::RangeInclusive<u8> = 1..=5;
 /// Most of one kind in a pack: it is read by people.
 const MOST: usize = 200;
 
@@ -82,6 +83,18 @@ struct PackForm {
     step: Vec<Spanned<StepForm>>,
     #[serde(default)]
     requirement: Vec<Spanned<RequirementForm>>,
+    #[serde(default)]
+    filing: Vec<Spanned<FilingForm>>,
+    #[serde(default)]
+    measure: Vec<Spanned<MeasureForm>>,
+    #[serde(default)]
+    zone: Vec<Spanned<ZoneForm>>,
+    #[serde(default)]
+    level: Vec<Spanned<LevelForm>>,
+    #[serde(default)]
+    service: Vec<Spanned<ServiceForm>>,
+    #[serde(default)]
+    device_kind: Vec<Spanned<DeviceKindForm>>,
 }
 
 #[derive(Deserialize)]
@@ -164,7 +177,15 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
     {
         return fault(to.span(), "it ends before it begins", "correct in_force_from or in_force_to");
     }
+    let reports = all(source, form.report, |one| one.id.clone(), report)?;
+    let requirements = all(source, form.requirement, |one| one.id.clone(), requirement)?;
     let pack = Pack {
+        filings: all(source, form.filing, |one| one.id.clone(), |one| filing_form::filing(one, &reports))?,
+        measures: all(source, form.measure, |one| one.id.clone(), |one| filing_form::measure(one, &requirements))?,
+        zones: all(source, form.zone, |one| one.id.clone(), filing_form::zone)?,
+        levels: all(source, form.level, |one| one.level.to_string(), filing_form::level)?,
+        kinds: all(source, form.device_kind, |one| one.kind.clone(), filing_form::kind)?,
+        services: all(source, form.service, |one| one.port.clone(), filing_form::service)?,
         id: form.id.into_inner(),
         kind: form.kind,
         name: form.name.into_inner(),
@@ -175,10 +196,10 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
         sure: form.sure,
         sources: form.sources.into_inner(),
         articles: all(source, form.article, |one| one.number.clone(), article)?,
-        reports: all(source, form.report, |one| one.id.clone(), report)?,
+        reports,
         clocks: all(source, form.clock, |one| one.id.clone(), clock)?,
         steps: all(source, form.step, |one| format!("{:?}", one.levels), step)?,
-        requirements: all(source, form.requirement, |one| one.id.clone(), requirement)?,
+        requirements,
     };
     match pack.kind {
         PackKind::Regulation if pack.articles.is_empty() => {
@@ -191,8 +212,19 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
     }
 }
 
-/// What is wrong with a table, and the mend.
-type Wrong = (String, &'static str);
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommonForm {
+    service: Vec<Spanned<ServiceForm>>,
+    device_kind: Vec<Spanned<DeviceKindForm>>,
+}
+
+/// Reads the words of documents that no law gives: kinds of devices, and what ports are commonly for.
+pub(super) fn common(source: &Source) -> Result<(Vec<KnownKind>, Vec<KnownService>), ConfigError> {
+    let form: CommonForm = source.parse()?;
+    let kinds = all(source, form.device_kind, |one| one.kind.clone(), filing_form::kind)?;
+    Ok((kinds, all(source, form.service, |one| one.port.clone(), filing_form::service)?))
+}
 
 /// All tables of one name, checked; none has the key of another.
 fn all<F, T>(

@@ -1,6 +1,8 @@
 //! Legal packs: what a law, a decree or a regulation asks, as data (`config/legal/*.toml`), since all of it changes. A pack names its sources, the day on
 //! which it was checked, and how sure it is; which packs are in force goes by the day and by what the centre chose. Nothing here is legal advice.
 
+pub mod filing;
+mod filing_form;
 mod form;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +11,22 @@ use ioc_common::config::{ConfigError, Source, Span};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use filing::{Filing, KnownKind, KnownService, LevelBasis, Measure, RequiredZone};
+
 /// The packs that come with the product, by the names of their files.
 const BUILT_IN: &[(&str, &str)] = &[
     ("nd-331-2026", include_str!("../../../../config/legal/nd-331-2026.toml")),
     ("nd-85-2016", include_str!("../../../../config/legal/nd-85-2016.toml")),
     ("qd-1043-2022-an-giang", include_str!("../../../../config/legal/qd-1043-2022-an-giang.toml")),
 ];
+
+/// Words that no law gives, and that packs can give otherwise.
+const COMMON: &str = include_str!("../../../../config/legal/common.toml");
+/// The levels that there are.
+const LEVELS: std::ops::RangeInclusive<u8> = 1..=5;
+
+/// What is wrong with a table of a pack, and the mend.
+type Wrong = (String, &'static str);
 
 /// How sure something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -62,6 +74,18 @@ pub struct Pack {
     pub clocks: Vec<Clock>,
     pub steps: Vec<Step>,
     pub requirements: Vec<Requirement>,
+    /// What it asks to be filed.
+    pub filings: Vec<Filing>,
+    /// What the levels ask, one by one.
+    pub measures: Vec<Measure>,
+    /// Zones of the network that the levels ask for.
+    pub zones: Vec<RequiredZone>,
+    /// Why a system is of a level.
+    pub levels: Vec<LevelBasis>,
+    /// What ports are commonly for.
+    pub services: Vec<KnownService>,
+    /// What kinds of devices are called, and what they are commonly for.
+    pub kinds: Vec<KnownKind>,
 }
 
 /// What an article asks to be shown.
@@ -223,6 +247,15 @@ impl Packs {
                 Some(other) => *other = pack,
                 None => all.push(pack),
             }
+        }
+        let (kinds, services) = form::common(&Source::built_in("config/legal/common.toml", COMMON))?;
+        for pack in &mut all {
+            let lacking = |kind: &&KnownKind| !pack.kinds.iter().any(|own| own.kind == kind.kind);
+            let kinds: Vec<KnownKind> = kinds.iter().filter(lacking).cloned().collect();
+            let lacking = |service: &&KnownService| !pack.services.iter().any(|own| own.port == service.port);
+            let services: Vec<KnownService> = services.iter().filter(lacking).cloned().collect();
+            pack.kinds.extend(kinds);
+            pack.services.extend(services);
         }
         Ok(Self(all))
     }

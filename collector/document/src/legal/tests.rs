@@ -41,6 +41,85 @@ fn the_packs_that_are_shipped_are_sound() {
 }
 
 #[test]
+fn the_dossier_is_data_and_each_level_asks_for_more() {
+    let packs = Packs::read(&[]).unwrap();
+    for id in ["nd-331-2026", "nd-85-2016"] {
+        let pack = packs.get(id).unwrap();
+        let dossier = pack.filings.iter().find(|one| one.id == "level-dossier").unwrap();
+        let parts: Vec<&str> = dossier.parts.iter().map(|part| part.id.as_str()).collect();
+        assert_eq!(parts, ["overview", "design", "rationale", "approval", "plan", "devices", "software", "accounts"]);
+        let asked = |level: u8| pack.measures.iter().filter(|one| one.levels.contains(&level)).count();
+        assert!(asked(1) > 20 && asked(1) < asked(3), "{id}");
+        let zones = |level: u8| pack.zones.iter().filter(|one| one.levels.contains(&level)).count();
+        assert_eq!([zones(1), zones(2), zones(3)], [3, 5, 7], "{id}: Circular 12, annexes I to III");
+        assert!(pack.levels.len() == 3 && pack.kinds.len() == 9 && pack.services.len() > 20, "{id}");
+        // Every group has a table, so that each measure stands somewhere.
+        let groups: BTreeSet<String> = pack.measures.iter().map(|one| format!("{:?}", one.group)).collect();
+        assert_eq!(groups.len(), 11, "{id}: seven of management, four technical ones");
+    }
+    let form = packs.get("nd-331-2026").unwrap().filings.iter().find(|one| one.id == "form-08").unwrap();
+    assert!(!form.signed && form.kind == filing::FilingKind::Letter && form.report.as_deref() == Some("form-08"));
+    // Words that no law gives can be given otherwise by a pack.
+    let own = SMALL.to_owned() + "[[service]]\nport = \"tcp/22\"\nname = \"Lối quản trị\"\npurpose = \"x\"\n";
+    let packs = Packs::read(&[Source::built_in("own.toml", &own)]).unwrap();
+    let ssh: Vec<&str> = packs
+        .get("x")
+        .unwrap()
+        .services
+        .iter()
+        .filter(|one| one.port == "tcp/22")
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(ssh, ["Lối quản trị"]);
+}
+
+#[test]
+fn faults_of_filings_name_what_is_allowed() {
+    let filing = |inside: &str| {
+        format!(
+            "{SMALL}[[filing]]\nid = \"d\"\ntitle = \"D\"\nkind = \"letter\"\nsummary = \"s\"\narticle = \"1\"\nsure = \"one\"\n\
+             [[filing.part]]\nid = \"p\"\ntitle = \"P\"\nbasis = \"1\"\n[[filing.part.item]]\nid = \"i\"\n{inside}\n"
+        )
+    };
+    let columns = |from: &str| format!("rows = \"devices\"\ncolumns = [{{ title = \"T\", from = \"{from}\" }}]");
+    assert!(parse(&filing(&columns("name"))).is_ok());
+    let cases = [
+        (filing(&columns("colour")), "allowed are number, name, model"),
+        (filing("rows = \"devices\""), "0 columns"),
+        (filing("rows = \"text\""), "without what is to be written"),
+        (
+            filing("rows = \"facts\"\nlines = [{ id = \"a\", name = \"A\", from = \"moon\" }]"),
+            "allowed are people, system",
+        ),
+        (filing("rows = \"facts\""), "without lines"),
+        (filing("rows = \"moons\""), "unknown variant"),
+        (
+            filing(&columns("name")).replace("kind = \"letter\"\nsummary", "kind = \"dossier\"\nsummary"),
+            "without a title",
+        ),
+        (filing(&columns("name")).replace("article = \"1\"", "article = \"1\"\nreport = \"r\""), "none of this pack"),
+        (filing(&columns("name")).replace("id = \"p\"", "id = \"P p\""), "lower case"),
+        (
+            format!(
+                "{SMALL}[[zone]]\nid = \"z\"\nname = \"Z\"\nlevels = [7]\nwords = [\"z\"]\nbasis = \"1\"\nsure = \"one\"\n"
+            ),
+            "1 to 5",
+        ),
+        (format!("{SMALL}[[service]]\nport = \"22\"\nname = \"S\"\npurpose = \"p\"\n"), "tcp/"),
+        (
+            format!(
+                "{SMALL}[[measure]]\nid = \"m\"\ngroup = \"data\"\nwhat = \"w\"\nbasis = \"1\"\nlevels = [1]\nevidence = \"backups\"\nsure = \"one\"\n"
+            ),
+            "how it is carried out",
+        ),
+    ];
+    for (text, message) in &cases {
+        let fault = parse(text).unwrap_err();
+        assert!(fault.message.contains(message) && fault.line >= 14, "{fault}");
+    }
+}
+
+#[test]
 fn which_pack_is_in_force_goes_by_the_day_and_the_choice() {
     let packs = Packs::read(&[]).unwrap();
     let regime = |day, chosen| packs.in_force(PackKind::Regime, day, chosen).map(|pack| pack.id.as_str());

@@ -2,6 +2,7 @@
 //! gives times as the site reads them, and keeps what comes out. What nobody knows is said to be unknown, and what only people know is a blank.
 
 pub mod clause;
+pub mod filing;
 pub mod handover;
 pub mod incident;
 pub mod maintenance;

@@ -76,19 +76,28 @@ impl Engine {
         found.map(|found| !found.is_empty()).map_err(|error| CommandError::Unavailable(error.to_string()))
     }
 
-    /// The yearly reports of the law packs in force that are due soon. That one was sent nobody knows here: it ends with its day.
-    fn yearly(&self, today: Date) -> Option<Reminder> {
+    /// The yearly reports of the law packs in force that are due soon and were not issued here. That one was sent that is not made here nobody knows: it ends
+    /// with its day.
+    fn yearly(&self, today: Date) -> Result<Option<Reminder>, CommandError> {
         let kinds = [PackKind::Regulation, PackKind::Regime];
         let packs = kinds.into_iter().filter_map(|kind| self.config.legal.in_force(kind, today));
         let soon = calendar::due(packs, today).into_iter().filter(|report| report.period == Period::Year);
-        let soon: Vec<_> = soon
-            .filter_map(|report| report.due.map(|due| (report, due)))
-            .filter(|(_, due)| today >= days_before(*due, YEAR_DAYS))
-            .collect();
+        let soon = soon.filter_map(|report| report.due.map(|due| (report, due)));
+        let mut all = Vec::new();
+        for (report, due) in soon.filter(|(_, due)| today >= days_before(*due, YEAR_DAYS)) {
+            let issued = match &report.filing {
+                Some(filing) => self.is_issued(&filing.to_string())?,
+                None => false,
+            };
+            if !issued {
+                all.push((report, due));
+            }
+        }
+        let soon = all;
         let list = |said: &dyn Fn(&calendar::DueReport, Date) -> String| {
             soon.iter().map(|(report, due)| said(report, *due)).collect::<Vec<_>>().join("; ")
         };
-        (!soon.is_empty()).then(|| Reminder {
+        Ok((!soon.is_empty()).then(|| Reminder {
             title: Text::new("Báo cáo năm sắp đến hạn", "A yearly report is due soon"),
             reason: Text::new(
                 list(&|report, due| format!("{}, gửi {} trước {}", report.title, report.to, wording::short_date(due))),
@@ -98,7 +107,7 @@ impl Engine {
                 "Xem trang Báo cáo, mục báo cáo phải nộp. Nộp rồi thì tiếp nhận sự cố này và ghi ngày gửi.",
                 "See the page Reports, what the law asks for. Once it is sent, take this incident and write down the day.",
             ),
-        })
+        }))
     }
 
     /// Looks which reports are due, and has it told while any is.
@@ -116,7 +125,7 @@ impl Engine {
         };
         self.remind(QUARTERLY, quarter, now)?;
         // Who has not said who issues documents here makes none.
-        let yearly = if settings.agency.is_empty() { None } else { self.yearly(today) };
+        let yearly = if settings.agency.is_empty() { None } else { self.yearly(today)? };
         self.remind(YEARLY, yearly, now)
     }
 
@@ -178,7 +187,19 @@ mod tests {
         assert_eq!(due(&mut rig), (false, false), "the record began after the quarter, and December is far");
         machine.pass(8 * DAY_MS);
         assert_eq!(due(&mut rig), (false, true));
-        machine.pass(29 * DAY_MS);
+        // Form 08 is issued here; what the owner sends on is not made here, and comes due five days later.
+        let issue = Command::IssueReport {
+            report: "filings/form-08.2026".into(),
+            title: "Mẫu 08".into(),
+            content: b"PK".to_vec(),
+            source: "{}".into(),
+            actor: "lan".into(),
+        };
+        rig.command(issue).expect("kept");
+        assert_eq!(due(&mut rig), (false, false), "it is issued, and the other is due in more than two weeks");
+        machine.pass(6 * DAY_MS);
+        assert_eq!(due(&mut rig), (false, true));
+        machine.pass(23 * DAY_MS);
         assert_eq!(
             due(&mut rig),
             (true, false),

@@ -59,6 +59,8 @@ pub struct Question {
     pub password_days: u32,
     /// Figures of the report on the period before, as it was issued.
     pub earlier: Vec<ArticleState>,
+    /// The security-level dossier (16.7); none where no law in force asks for one.
+    pub dossier: Option<Box<crate::filing::Question>>,
 }
 
 /// What was gathered.

@@ -37,6 +37,7 @@ fn question(key: ReportKey, now: &str) -> Question {
         jobs: Vec::new(),
         password_days: 90,
         earlier: Vec::new(),
+        dossier: None,
     }
 }
 

@@ -11,7 +11,7 @@ use ioc_judge::rule::document::Comparison;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{body, json, limit_of, required};
+use super::value::{body, device_id, json, limit_of, required};
 use super::{document_change, number_limit};
 use crate::{DocumentRecord, StoreError};
 
@@ -51,6 +51,24 @@ pub(super) fn list(reader: &SqliteReader, id: &DeviceId) -> Result<Vec<DocumentR
         Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
     })?;
     Ok(reader.documents_as_shown(all))
+}
+
+/// The newest document of one name of every device, by device.
+pub(super) fn named(
+    reader: &SqliteReader,
+    name: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(DeviceId, DocumentRecord)>, StoreError> {
+    let sql = "SELECT d.id, o.at, o.body FROM device d JOIN document o ON o.device = d.number AND o.name = ?1 \
+               WHERE d.revoked_at IS NULL AND d.id > ?2 ORDER BY d.id LIMIT ?3";
+    let found = reader.all(sql, &[&name, &after, &limit_of(limit)], |row| {
+        let document = DocumentRecord { name: name.to_owned(), at: required(row, 1)?, body: row.get(2)? };
+        Ok((device_id(row, 0, || format!("a document {name:?}"))?, document))
+    })?;
+    // What names people goes where the reader may not see them.
+    let shown = |(id, document)| reader.documents_as_shown(vec![document]).pop().map(|document| (id, document));
+    Ok(found.into_iter().filter_map(shown).collect())
 }
 
 /// The bytes of a device's documents, by name; their content is not read.

@@ -83,6 +83,15 @@ impl Reader for SqliteReader {
         document::list(self, id)
     }
 
+    fn documents_named(
+        &self,
+        name: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, DocumentRecord)>, StoreError> {
+        document::named(self, name, after, limit)
+    }
+
     fn documents_at(
         &self,
         id: &DeviceId,

@@ -7,6 +7,7 @@ pub(crate) mod asset;
 pub(crate) mod authenticity;
 pub(crate) mod device;
 pub(crate) mod enrolment;
+pub(crate) mod filing;
 pub(crate) mod incident;
 pub(crate) mod maintenance;
 pub(crate) mod power;

@@ -131,9 +131,9 @@ pub(crate) struct ReportFacts {
 /// A text that a person has to write.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct MissingText {
-    key: String,
+    pub(super) key: String,
     /// What is to be written.
-    what: String,
+    pub(super) what: String,
 }
 
 /// What is known of an article.

@@ -74,7 +74,7 @@ fn asset_text(page_context: &PageContext, field: AssetField, text: &str) -> Stri
 }
 
 /// Where the page of a product is: its key may hold what cannot stand in a path.
-fn product_address(key: &str) -> String {
+pub(crate) fn product_address(key: &str) -> String {
     format!("/register/software/product?key={}", percent_encoded(key))
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn facts(
 #[serde(deny_unknown_fields)]
 pub(crate) struct TextsBody {
     /// Each by the key that `missing` or `texts` of the report has; an empty one is forgotten. What is not named stays.
-    texts: BTreeMap<String, String>,
+    pub(super) texts: BTreeMap<String, String>,
 }
 
 pub(crate) async fn write(
@@ -77,9 +77,17 @@ pub(crate) async fn write(
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IssueBody {
     /// Who of the settings signs, from 0.
-    signer: usize,
+    pub(super) signer: usize,
     /// The document's day, as year-month-day; left for a pen where there is none.
     date: Option<String>,
+}
+
+impl IssueBody {
+    /// The document's day.
+    pub(super) fn day(&self) -> Result<Option<Date>, Problem> {
+        let date = self.date.as_ref().map(|text| text.parse::<Date>()).transpose();
+        date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))
+    }
 }
 
 /// Gathers the facts anew and issues what they come to.
@@ -91,9 +99,7 @@ pub(crate) async fn issue(
 ) -> Result<(StatusCode, Json<Issued>), Problem> {
     everywhere(&person)?;
     let key = key_of(&report)?;
-    let day = |text: &String| text.parse::<Date>();
-    let date = body.date.as_ref().map(day).transpose();
-    let date = date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))?;
+    let date = body.day()?;
     let facts = gathering::facts_now(&app, key).await?;
     let number = edit::issue(&app, &person, key, &facts, (body.signer, date), None).await?;
     Ok((StatusCode::CREATED, Json(one(&app, &person, number).await?)))

@@ -391,7 +391,7 @@ async fn write(
         texts.insert(copy.to_owned(), text);
     }
     // What settings say of a gap is offered in the form, and is no text of its own.
-    let facts = app.drafts.facts(key);
+    let facts = app.drafts.facts(&key);
     let offered = |of: &str, text: &str| facts.as_ref().is_some_and(|facts| is_offered(facts, of, text));
     let texts: Vec<(String, String)> = texts.into_iter().filter(|(of, text)| !offered(of, text)).collect();
     was.retain(|of, text| !offered(of, text));
@@ -428,7 +428,7 @@ async fn issue_seen(
     typed: &Typed,
     seen: &Seen<'_>,
 ) -> Result<u64, CommandError> {
-    let facts = app.drafts.facts(key).filter(|facts| facts.at.as_millis().to_string() == seen.gathered);
+    let facts = app.drafts.facts(&key).filter(|facts| facts.at.as_millis().to_string() == seen.gathered);
     let facts = facts.ok_or_else(|| {
         let english = "the figures were gathered anew since; look at them, then issue";
         RefusalReason::new("report-refused-gathered-anew", [], english).conflict()
@@ -525,7 +525,7 @@ pub(crate) async fn issue(
 async fn draft_of(app: &App, person: &Person, report: &str) -> Result<(ReportKey, Document), Problem> {
     everywhere(person)?;
     let key = key_of(report)?;
-    let facts = match app.drafts.facts(key) {
+    let facts = match app.drafts.facts(&key) {
         Some(facts) => facts,
         None => gathering::facts_now(app, key).await?,
     };

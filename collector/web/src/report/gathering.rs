@@ -13,7 +13,7 @@ use ioc_store::report::IssuedPart;
 use ioc_store::scope::AccessScope;
 use ioc_store::{AccountRecord, Reader, StoreError};
 
-use super::{day_of, regulation};
+use super::{day_of, filing_gathering, regulation};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::report_drafts::{Draft, Kept, Progress};
@@ -23,7 +23,7 @@ const DAY_MS: i64 = 86_400_000;
 /// How a report's facts stand; they are gathered where there are none, or where they are to be gathered anew. Nobody waits for it here.
 pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
     let now = clock::now();
-    if let Some(progress) = app.drafts.claim(key, anew, now) {
+    if let Some(progress) = app.drafts.claim(&key, anew, now) {
         let app = app.clone();
         tokio::spawn(async move {
             let found = gathered(&app, key, progress).await;
@@ -34,7 +34,7 @@ pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
             app.drafts.keep(key, kept);
         });
     }
-    app.drafts.shown(key)
+    app.drafts.shown(&key)
 }
 
 /// How a report's facts stand, and they stay as they are: whoever typed something looks at what they typed it to. They are gathered only where there
@@ -57,7 +57,7 @@ async fn gathered(app: &App, key: ReportKey, progress: Arc<Progress>) -> Result<
 pub(crate) async fn facts_now(app: &App, key: ReportKey) -> Result<Arc<Facts>, Problem> {
     let _turn = app.drafts.turn.acquire().await;
     let facts = Arc::new(facts_of(app, key, |_, _| true).await?);
-    let _ = app.drafts.claim(key, true, facts.at);
+    let _ = app.drafts.claim(&key, true, facts.at);
     app.drafts.keep(key, Kept::Done(Arc::clone(&facts)));
     Ok(facts)
 }
@@ -84,6 +84,7 @@ async fn facts_of(
                 jobs: jobs(reader, &config, Timestamp::from_millis(started), now)?,
                 password_days: u32::try_from(AccountRecord::PASSWORD_LIFE_MS / DAY_MS).unwrap_or(u32::MAX),
                 earlier: earlier(reader, key)?,
+                dossier: filing_gathering::dossier(reader, &config, now, doubted)?.map(Box::new),
             };
             gather::gather(reader, &asked, &progress)
         })

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::everywhere;
 use super::file::{self, PartQuery};
+use super::{everywhere, filing};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
@@ -21,6 +21,7 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::refusal_reason::RefusalKind;
 use ioc_engine::writer::reports::{no_day, no_issued_report, no_registration_number};
 use ioc_report::draft::IssuedSource;
+use ioc_report::filing::FilingKey;
 use ioc_store::report::{IssuedPart, IssuedReport};
 
 #[derive(Template)]
@@ -52,6 +53,11 @@ async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, P
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
     found.ok_or_else(|| missing(number))
+}
+
+/// A filing names people: that it is read is on record.
+async fn read_on_record(app: &App, person: &Person, issued: &IssuedReport) -> Result<(), Problem> {
+    if FilingKey::is_filing(&issued.report) { filing::on_record(app, person).await } else { Ok(()) }
 }
 
 async fn source(app: &App, person: &Person, number: u64) -> Result<IssuedSource, Problem> {
@@ -146,11 +152,12 @@ pub(super) async fn document(
     as_issued: bool,
 ) -> Result<(String, Vec<u8>), Problem> {
     let issued = kept(app, person, number).await?;
+    read_on_record(app, person, &issued).await?;
     let part = if issued.registration.is_some() && !as_issued { IssuedPart::Registered } else { IssuedPart::Issued };
     let found = app.read(&person.scope, move |reader| reader.issued_content(number, part)).await?;
     let content = found.ok_or_else(|| missing(number))?;
     let mark = if part == IssuedPart::Registered { "-co-so" } else { "" };
-    Ok((format!("{}-v{}{mark}.docx", issued.report, issued.version), content))
+    Ok((format!("{}-v{}{mark}.docx", issued.report.replace('/', "-"), issued.version), content))
 }
 
 /// Which of the two is wanted.
@@ -184,6 +191,7 @@ pub(crate) async fn print(
 ) -> PageResult {
     let shown = async {
         let issued = kept(&app, &person, number).await?;
+        read_on_record(&app, &person, &issued).await?;
         let document = source(&app, &person, number).await?.document;
         let registration = issued.registration.and_then(|one| Some((one.number, one.date.parse::<Date>().ok()?)));
         Ok::<_, Problem>(match registration {

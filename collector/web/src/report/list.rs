@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{day_of, everywhere};
+use super::{day_of, everywhere, filing, filing_gathering};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show_again};
@@ -16,8 +16,9 @@ use crate::tone::Tone;
 use ioc_document::legal::PackKind;
 use ioc_document::wording;
 use ioc_report::ReportKey;
-use ioc_report::calendar::{self, DueReport, ReportStanding};
+use ioc_report::calendar::{self, DueReport, FilingStanding, ReportStanding};
 use ioc_report::draft::{self, ReportState, Texts};
+use ioc_report::filing::filings;
 use ioc_store::report::{DocumentSettings, IssuedReport};
 use ioc_store::{Reader, StoreError};
 
@@ -38,7 +39,7 @@ pub(crate) fn missing_of(app: &App, key: ReportKey, texts: &Texts, settings: &Do
     let day = day_of(app, ioc_common::clock::now());
     let config = app.config();
     let pack = config.legal.in_force(PackKind::Regulation, day)?;
-    if let Some(facts) = app.drafts.facts(key) {
+    if let Some(facts) = app.drafts.facts(&key) {
         let document = draft::document(&facts, texts, pack, draft::office(settings, 0), None);
         return Some(document.blanks().len());
     }
@@ -78,6 +79,8 @@ pub(crate) fn quarters(app: &App, reader: &dyn Reader, today: Date) -> Result<Ve
 struct ReportsPage {
     page_context: PageContext,
     rows: Vec<ReportStanding>,
+    /// Dossiers and yearly forms that the law asks for.
+    filings: Vec<FilingStanding>,
     calendar: Vec<DueReport>,
     issued: Vec<IssuedReport>,
     /// Nobody has said what the centre is called in documents.
@@ -88,9 +91,9 @@ struct ReportsPage {
 }
 
 impl ReportsPage {
-    const fn tone(row: &ReportStanding) -> Tone {
-        match row.state {
-            _ if row.late => Tone::Bad,
+    const fn tone(state: &ReportState, late: &bool) -> Tone {
+        match *state {
+            _ if *late => Tone::Bad,
             ReportState::Draft => Tone::Away,
             ReportState::TextsMissing => Tone::Warning,
             ReportState::Ready | ReportState::Issued => Tone::Good,
@@ -139,14 +142,19 @@ pub(crate) async fn page(
     let found = app
         .read(&page_context.scope, move |reader| {
             let unnamed = reader.document_settings()?.agency.is_empty();
-            Ok((quarters(&with, reader, today)?, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed))
+            let since = reader.audit_since()?.map(|at| day_of(&with, at));
+            let config = with.config();
+            let asked = filings(filing_gathering::packs(&config, today), today, since);
+            let filings: Vec<_> =
+                asked.iter().map(|one| filing::row_of(&with, reader, one, today)).collect::<Result<_, _>>()?;
+            Ok((quarters(&with, reader, today)?, filings, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed))
         })
         .await;
     match found {
-        Ok((rows, issued, unnamed)) => {
+        Ok((rows, filings, issued, unnamed)) => {
             let calendar = calendar(&app, today);
             let refused = error.is_some();
-            Ok(show_again(&ReportsPage { page_context, rows, calendar, issued, unnamed, asked, error }, refused))
+            Ok(show_again(&ReportsPage { page_context, rows, filings, calendar, issued, unnamed, asked, error }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

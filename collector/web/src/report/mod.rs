@@ -1,9 +1,12 @@
-//! Reports (article 16.6): what is due, how each stands, what people write into it; versions that were issued; what the centre says of itself in
+//! Reports (article 16.6) and filings (16.7, yearly forms): what is due, how each stands, what people write into it; versions that were issued; what the centre says of itself in
 //! documents. As pages and in the API. Reports are of the whole centre.
 
 pub(crate) mod api;
 pub(crate) mod edit;
 pub(crate) mod file;
+pub(crate) mod filing;
+pub(crate) mod filing_api;
+mod filing_gathering;
 mod gathering;
 pub(crate) mod issued;
 pub(crate) mod list;

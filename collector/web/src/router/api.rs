@@ -8,6 +8,7 @@ use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
+use crate::api_types::filing::{Filing, FilingFacts};
 use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
@@ -48,6 +49,16 @@ fn reports_api(all: &mut DescribedRouter) {
         .body::<report::api::TextsBody>()
         .done(204);
     all.post("/reports/{report}/issue", report::api::issue, "Gathers a report's facts and issues a version of it")
+        .body::<report::api::IssueBody>()
+        .answers::<Issued>(201);
+    all.get("/filings", report::filing_api::list, "Filings that the law in force asks for, and how each stands")
+        .answers::<Vec<Filing>>(200);
+    all.get("/filings/{filing}", report::filing_api::facts, "A filing with its cells and their sources, gathered now")
+        .answers::<FilingFacts>(200);
+    all.put("/filings/{filing}/texts", report::filing_api::write, "Writes texts into a filing: all of these, or none")
+        .body::<report::api::TextsBody>()
+        .done(204);
+    all.post("/filings/{filing}/issue", report::filing_api::issue, "Gathers a filing anew and issues a version of it")
         .body::<report::api::IssueBody>()
         .answers::<Issued>(201);
     all.get("/issued-reports", report::api::issued_list, "Versions of reports that were issued, newest first")

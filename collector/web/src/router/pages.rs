@@ -99,6 +99,14 @@ fn reports() -> Router<App> {
             "/reports/{report}",
             get(report::edit::page).post(report::edit::act).layer(DefaultBodyLimit::max(report::edit::TEXTS_MAX_BYTES)),
         )
+        .route(
+            "/reports/filings/{filing}",
+            get(report::filing::page)
+                .post(report::filing::act)
+                .layer(DefaultBodyLimit::max(report::edit::TEXTS_MAX_BYTES)),
+        )
+        .route("/reports/filings/{filing}/docx", get(report::filing::docx))
+        .route("/reports/filings/{filing}/print", get(report::filing::print))
         .route("/incidents/{id}/record", get(report::record::incident_print))
         .route("/incidents/{id}/record.docx", get(report::record::incident_docx))
         .route("/duty/handover", get(report::record::shift_print))
