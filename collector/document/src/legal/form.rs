@@ -8,13 +8,18 @@ use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Article, Clock, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term, Within,
+    Article, AtLeast, Clock, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, SeriousCriterion,
+    Starts, Step, Sure, Term, Within,
 };
 
 /// The levels that there are.
 const LEVELS: std::ops::RangeInclusive<u8> = 1..=5;
 /// Most of one kind in a pack: it is read by people.
 const MOST: usize = 200;
+/// What is due at once is late after so long, where the pack does not say.
+const LATE_AFTER: Span = Span::secs(3_600);
+/// Longest id of a deadline: it stands in addresses.
+const CLOCK_ID_MAX: usize = 60;
 
 struct Day(Date);
 
@@ -78,6 +83,7 @@ struct PackForm {
     report: Vec<Spanned<ReportForm>>,
     #[serde(default)]
     clock: Vec<Spanned<ClockForm>>,
+    serious: Option<Spanned<SeriousForm>>,
     #[serde(default)]
     step: Vec<Spanned<StepForm>>,
     #[serde(default)]
@@ -117,7 +123,23 @@ struct ClockForm {
     id: String,
     condition: String,
     within: Within,
+    late_after: Option<Span>,
     to: String,
+    #[serde(default)]
+    article: String,
+    #[serde(default)]
+    form: String,
+    #[serde(default)]
+    starts: Starts,
+    sure: Sure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriousForm {
+    text: String,
+    severity: AtLeast,
+    affected: Option<u32>,
     sure: Sure,
 }
 
@@ -164,6 +186,16 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
     {
         return fault(to.span(), "it ends before it begins", "correct in_force_from or in_force_to");
     }
+    let serious = match form.serious {
+        Some(form) => {
+            let (span, SeriousForm { text, severity, affected, sure }) = (form.span(), form.into_inner());
+            if text.trim().is_empty() || affected == Some(0) {
+                return fault(span, "found no text, or 0 devices", "write what the text says, and how many devices at least");
+            }
+            Some(SeriousCriterion { text, severity, affected: affected.unwrap_or(1), sure })
+        }
+        None => None,
+    };
     let pack = Pack {
         id: form.id.into_inner(),
         kind: form.kind,
@@ -177,6 +209,7 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
         articles: all(source, form.article, |one| one.number.clone(), article)?,
         reports: all(source, form.report, |one| one.id.clone(), report)?,
         clocks: all(source, form.clock, |one| one.id.clone(), clock)?,
+        serious,
         steps: all(source, form.step, |one| format!("{:?}", one.levels), step)?,
         requirements: all(source, form.requirement, |one| one.id.clone(), requirement)?,
     };
@@ -244,8 +277,23 @@ fn report(form: ReportForm) -> Result<Report, Wrong> {
 }
 
 fn clock(form: ClockForm) -> Result<Clock, Wrong> {
-    let ClockForm { id, condition, within, to, sure } = form;
-    Ok(Clock { id, condition, within, to, sure })
+    let ClockForm { id, condition, within, late_after, to, article, form, starts, sure } = form;
+    let is_plain = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+    if id.len() > CLOCK_ID_MAX || !id.chars().all(is_plain) {
+        let message = format!("found the deadline {id:?}; allowed are up to {CLOCK_ID_MAX} lower case letters, digits and -");
+        return Err((message, "write for example id = \"first-notice\""));
+    }
+    if late_after.is_some() && within != Within::AtOnce {
+        return Err((format!("found late_after in the deadline {id:?}, which has a length of its own"), "remove it"));
+    }
+    if [&condition, &to].into_iter().any(|text| text.trim().is_empty()) {
+        return Err((format!("found the deadline {id:?} without condition or recipient"), "write condition and to"));
+    }
+    let late_after = late_after.unwrap_or(LATE_AFTER);
+    if matches!(within, Within::Span(span) if span.as_millis() <= 0) || late_after.as_millis() <= 0 {
+        return Err((format!("found the deadline {id:?} of no length"), "write for example within = \"24h\""));
+    }
+    Ok(Clock { id, condition, within, late_after, to, article, form, starts, sure })
 }
 
 fn step(form: StepForm) -> Result<Step, Wrong> {
