@@ -155,9 +155,10 @@ fn span(ms: i64) -> (String, String) {
     }
 }
 
-/// What is said of a deadline at this stage.
+/// What is said of a deadline at this stage. A fault of the centre is seen by all, also by who may not reach the incident's device: it names the
+/// incident by its number, and says nothing of what happened.
 fn words(incident: &Incident, key: &DeadlineKey, stage: Said, due: &Due, now: Timestamp) -> Option<Reminder> {
-    let (id, title) = (incident.id, &incident.title);
+    let id = incident.id;
     let late = stage == Said::Late;
     let (vi, en) = span(due.at.millis_since(now));
     let (left_vi, left_en) = match late {
@@ -184,8 +185,8 @@ fn words(incident: &Incident, key: &DeadlineKey, stage: Said, due: &Due, now: Ti
             Some(Reminder {
                 title: Text::new(format!("{}: {what} ({id})", head.0), format!("{}: {what} ({id})", head.1)),
                 reason: Text::new(
-                    format!("{what}, gửi {to}: {left_vi}. {source_vi}. Sự cố: {}.", title.vi),
-                    format!("{what}, to {to}: {left_en}. {source_en}. The incident: {}.", title.en),
+                    format!("{what}, gửi {to}: {left_vi}. {source_vi}."),
+                    format!("{what}, to {to}: {left_en}. {source_en}."),
                 ),
                 advice: Text::new(
                     format!("Mở trang {id}, mục Sự cố nghiêm trọng: {step_vi}. Thông báo này tự hết khi đã ghi."),
@@ -196,15 +197,15 @@ fn words(incident: &Incident, key: &DeadlineKey, stage: Said, due: &Due, now: Ti
         }
         DeadlineKey::Request(number) => {
             let request = incident.record.requests.iter().find(|one| one.number == *number)?;
-            let (unit, what) = (&request.unit, &request.what);
+            let unit = &request.unit;
             Some(Reminder {
                 title: Text::new(
                     format!("{}: {unit} trả lời việc được giao ({id})", head.0),
                     format!("{}: the answer of {unit} ({id})", head.1),
                 ),
                 reason: Text::new(
-                    format!("{unit} chưa trả lời, {left_vi}: {what}. Sự cố: {}.", title.vi),
-                    format!("{unit} has not answered, {left_en}: {what}. The incident: {}.", title.en),
+                    format!("{unit} chưa trả lời việc được giao ở {id}: {left_vi}."),
+                    format!("{unit} has not answered what it was asked on {id}: {left_en}."),
                 ),
                 advice: Text::new(
                     format!("Nhắc đơn vị; khi có trả lời thì ghi tại trang {id}, mục Việc giao đơn vị."),
