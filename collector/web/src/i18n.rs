@@ -197,6 +197,8 @@ mod tests {
                 "backup-view-",
                 "report-state-",
                 "report-period-",
+                "deadline-state-",
+                "notice-text-",
                 "sign-own",
                 "sign-acting",
                 "sign-deputy",

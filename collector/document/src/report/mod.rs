@@ -5,6 +5,7 @@ pub mod clause;
 pub mod handover;
 pub mod incident;
 pub mod maintenance;
+pub mod notice;
 mod office;
 pub mod restore;
 mod value;

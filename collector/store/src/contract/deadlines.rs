@@ -68,7 +68,7 @@ pub(super) fn deadlines(open: Open<'_>, dir: &Path) {
     let whole = reader.incident(IncidentId(5)).expect("reads").expect("there").0;
     assert_eq!(whole.record.requests[0].answer, Some(answer));
     // Who in a unit answered is for who may see people.
-    let sealed = store.reader().expect("reads");
+    let mut sealed = store.reader().expect("reads");
     sealed.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
     let all = sealed.incidents_with_deadlines(false, None, 1).expect("reads");
     let shown = all[0].record.requests[0].answer.clone().expect("answered");

@@ -62,6 +62,12 @@ pub(crate) struct TextsBody {
     texts: BTreeMap<String, String>,
 }
 
+impl TextsBody {
+    pub(super) fn into_texts(self) -> BTreeMap<String, String> {
+        self.texts
+    }
+}
+
 pub(crate) async fn write(
     State(app): State<App>,
     person: Person,
@@ -86,6 +92,15 @@ pub(crate) struct IssueBody {
     date: Option<String>,
 }
 
+impl IssueBody {
+    /// Who signs, and the day.
+    pub(super) fn read(&self) -> Result<(usize, Option<Date>), Problem> {
+        let date = self.date.as_ref().map(|text| text.parse::<Date>()).transpose();
+        let date = date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))?;
+        Ok((self.signer, date))
+    }
+}
+
 /// Gathers the facts anew and issues what they come to.
 pub(crate) async fn issue(
     State(app): State<App>,
@@ -95,11 +110,9 @@ pub(crate) async fn issue(
 ) -> Result<(StatusCode, Json<Issued>), Problem> {
     everywhere(&person)?;
     let key = key_of(&report)?;
-    let day = |text: &String| text.parse::<Date>();
-    let date = body.date.as_ref().map(day).transpose();
-    let date = date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))?;
+    let (signer, date) = body.read()?;
     let facts = gathering::facts_now(&app, key).await?;
-    let number = edit::issue(&app, &person, key, &facts, body.signer, date).await?;
+    let number = edit::issue(&app, &person, key, &facts, signer, date).await?;
     Ok((StatusCode::CREATED, Json(one(&app, &person, number).await?)))
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{day_of, everywhere};
 use crate::app::App;
+use crate::incident::deadlines::{self, DeadlineRow};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
@@ -25,6 +26,8 @@ use ioc_store::{Reader, StoreError};
 const QUARTERS: usize = 5;
 /// Issued versions on the page.
 const ISSUED_MAX: usize = 50;
+/// Incidents whose deadlines stand on the page.
+const DEADLINES_MAX: usize = 50;
 
 /// What is due by the law packs in force.
 pub(crate) fn calendar(app: &App, today: Date) -> Vec<DueReport> {
@@ -79,6 +82,8 @@ struct ReportsPage {
     page_context: PageContext,
     rows: Vec<ReportStanding>,
     calendar: Vec<DueReport>,
+    /// What the law and units owe on incidents; what is met lately, too.
+    deadlines: Vec<DeadlineRow>,
     issued: Vec<IssuedReport>,
     /// Nobody has said what the centre is called in documents.
     unnamed: bool,
@@ -133,18 +138,20 @@ pub(crate) async fn page(
         }
     }
     let today = day_of(&app, page_context.now);
-    let with = app.clone();
+    let (with, now) = (app.clone(), page_context.now);
     let found = app
         .read(&page_context.scope, move |reader| {
+            let due = deadlines::items(reader.incidents_with_deadlines(false, None, DEADLINES_MAX)?, now);
             let unnamed = reader.document_settings()?.agency.is_empty();
-            Ok((quarters(&with, reader, today)?, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed))
+            Ok((quarters(&with, reader, today)?, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed, due))
         })
         .await;
     match found {
-        Ok((rows, issued, unnamed)) => {
-            let calendar = calendar(&app, today);
+        Ok((rows, issued, unnamed, due)) => {
+            let (calendar, deadlines) = (calendar(&app, today), deadlines::rows(due, &page_context));
             let refused = error.is_some();
-            Ok(show_again(&ReportsPage { page_context, rows, calendar, issued, unnamed, error }, refused))
+            let page = ReportsPage { page_context, rows, calendar, deadlines, issued, unnamed, error };
+            Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

@@ -7,6 +7,7 @@ pub(crate) mod file;
 mod gathering;
 pub(crate) mod issued;
 pub(crate) mod list;
+pub(crate) mod notice;
 pub(crate) mod record;
 pub(crate) mod settings;
 
@@ -24,6 +25,11 @@ fn everywhere(person: &Person) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
+}
+
+/// A text as forms send it, whichever way its lines end.
+fn lines_of(text: &str) -> Vec<&str> {
+    text.trim_end().lines().collect()
 }
 
 /// A moment as a day of the site.
