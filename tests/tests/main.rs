@@ -23,6 +23,7 @@ mod field;
 mod file_limits;
 mod firewall;
 mod hostile;
+mod incident_deadlines;
 mod jobs;
 mod machines;
 mod main_path;

@@ -9,8 +9,6 @@ use ioc_common::clock::Timestamp;
 use ioc_common::document::HIDDEN;
 use ioc_common::id::IncidentId;
 
-use crate::incident::IncidentRecord;
-
 /// The name of the fault by which people are reminded of a deadline begins so; it stands in the store.
 pub const REMINDER: &str = "deadline/";
 /// A deadline is reminded of when so much of its time is left, parts of it, and at most so long before, milliseconds.
@@ -298,44 +296,10 @@ impl UnitRequest {
         }
     }
 
-    const fn is_open(&self) -> bool {
+    /// Whether its answer is still waited for.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
         self.answer.is_none() && self.withdrawn.is_none()
-    }
-}
-
-impl IncidentRecord {
-    /// That it is serious now.
-    #[must_use]
-    pub fn serious_now(&self) -> Option<&Serious> {
-        self.serious.as_ref().filter(|serious| serious.ended.is_none())
-    }
-
-    /// What is due and not met, each with its key.
-    pub fn open_deadlines(&self) -> impl Iterator<Item = (DeadlineKey, Due)> {
-        let clocks = self.serious_now().map(|serious| serious.clocks.as_slice()).unwrap_or_default();
-        let clocks = clocks.iter().filter(|clock| clock.sent.is_none());
-        let clocks = clocks.map(|clock| (DeadlineKey::Clock(clock.term.id.clone()), clock.due));
-        let requests = self.requests.iter().filter(|request| request.is_open());
-        clocks.chain(requests.map(|request| (DeadlineKey::Request(request.number), request.due)))
-    }
-
-    /// When something is to be said of a deadline next.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.open_deadlines().filter_map(|(_, due)| due.next()).min()
-    }
-
-    /// What is remembered of a deadline.
-    pub fn due_mut(&mut self, key: &DeadlineKey) -> Option<&mut Due> {
-        match key {
-            DeadlineKey::Clock(id) => {
-                let clocks = self.serious.as_mut().map(|serious| serious.clocks.as_mut_slice()).unwrap_or_default();
-                clocks.iter_mut().find(|clock| clock.term.id == *id).map(|clock| &mut clock.due)
-            }
-            DeadlineKey::Request(number) => {
-                self.requests.iter_mut().find(|request| request.number == *number).map(|request| &mut request.due)
-            }
-        }
     }
 }
 

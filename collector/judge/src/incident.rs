@@ -11,7 +11,7 @@ use ioc_common::document::HIDDEN;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use crate::authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource};
-use crate::deadline::{ClockTerm, Serious, UnitRequest};
+use crate::deadline::{ClockTerm, DeadlineKey, Due, Serious, UnitRequest};
 use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
@@ -171,6 +171,42 @@ pub struct IncidentRecord {
     pub serious: Option<Serious>,
     /// What units are asked (article 15.3).
     pub requests: Vec<UnitRequest>,
+}
+
+impl IncidentRecord {
+    /// That it is serious now.
+    #[must_use]
+    pub fn serious_now(&self) -> Option<&Serious> {
+        self.serious.as_ref().filter(|serious| serious.ended.is_none())
+    }
+
+    /// What is due and not met, each with its key.
+    pub fn open_deadlines(&self) -> impl Iterator<Item = (DeadlineKey, Due)> {
+        let clocks = self.serious_now().map(|serious| serious.clocks.as_slice()).unwrap_or_default();
+        let clocks = clocks.iter().filter(|clock| clock.sent.is_none());
+        let clocks = clocks.map(|clock| (DeadlineKey::Clock(clock.term.id.clone()), clock.due));
+        let requests = self.requests.iter().filter(|request| request.is_open());
+        clocks.chain(requests.map(|request| (DeadlineKey::Request(request.number), request.due)))
+    }
+
+    /// When something is to be said of a deadline next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.open_deadlines().filter_map(|(_, due)| due.next()).min()
+    }
+
+    /// What is remembered of a deadline.
+    pub fn due_mut(&mut self, key: &DeadlineKey) -> Option<&mut Due> {
+        match key {
+            DeadlineKey::Clock(id) => {
+                let clocks = self.serious.as_mut().map(|serious| serious.clocks.as_mut_slice()).unwrap_or_default();
+                clocks.iter_mut().find(|clock| clock.term.id == *id).map(|clock| &mut clock.due)
+            }
+            DeadlineKey::Request(number) => {
+                self.requests.iter_mut().find(|request| request.number == *number).map(|request| &mut request.due)
+            }
+        }
+    }
 }
 
 /// What stood before the repair.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use ioc_document::model::{Document, Signature};
 use ioc_document::report::Office;
 use ioc_document::report::incident::{CourseEntry, IncidentRecord, document};
-use ioc_judge::{DeviceInfo, Severity, TimelineStep};
+use ioc_judge::{DeviceInfo, Severity};
 use ioc_store::{DeliveryState, WholeIncident};
 use jiff::tz::TimeZone;
 
 use super::local;
 
 /// What people call a severity in documents.
-pub(super) const fn severity(severity: Severity) -> &'static str {
+const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "Nghiêm trọng",
         Severity::Warning => "Cảnh báo",
@@ -20,29 +20,8 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-pub(super) fn some(text: &str) -> Option<String> {
+fn some(text: &str) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.trim().to_owned())
-}
-
-/// A device as people call it, with its label.
-pub(super) fn named(info: &DeviceInfo) -> String {
-    let label = some(&info.label).map(|label| format!(" (nhãn {label})")).unwrap_or_default();
-    format!("{}{label}", some(&info.name).unwrap_or_else(|| info.id.to_string()))
-}
-
-/// What happened, in its order.
-pub(super) fn course_of(
-    steps: &[TimelineStep],
-    names: &BTreeMap<String, String>,
-    zone: &TimeZone,
-) -> Vec<CourseEntry> {
-    let own = |account: &str| names.get(account).cloned().unwrap_or_else(|| account.to_owned());
-    let entry = |step: &TimelineStep| CourseEntry {
-        at: local(step.at, zone),
-        who: some(&step.who).map(|who| own(&who)),
-        what: some(&step.note.vi).unwrap_or_else(|| step.state.as_str().to_owned()),
-    };
-    steps.iter().map(entry).collect()
 }
 
 /// Makes the record. What the reader of `whole` may not see is left out of it before; `names` are the own names of accounts, as far as that
@@ -67,12 +46,19 @@ pub fn incident(
         some(&one.backup).or_else(|| some(&one.no_backup).map(|why| format!("không sao lưu được: {why}")))
     });
     let safety = repair.and_then(|one| Some(format!("{} ({})", some(&one.safety)?, signed(&one.who, one.at))));
-    let course = course_of(steps, names, zone);
+    let course = steps.iter().map(|step| CourseEntry {
+        at: at(step.at),
+        who: some(&step.who).map(|who| own(&who)),
+        what: some(&step.note.vi).unwrap_or_else(|| step.state.as_str().to_owned()),
+    });
     let closing = record.closing.as_ref();
     let person =
         [&record.person, &record.unit].into_iter().filter_map(|text| some(text)).collect::<Vec<_>>().join(", ");
     let taken = incident.acknowledged_by.as_deref().and_then(some).map(|who| format!("{}, người tiếp nhận", own(&who)));
-    let named = device.map(named);
+    let named = device.map(|info| {
+        let label = some(&info.label).map(|label| format!(" (nhãn {label})")).unwrap_or_default();
+        format!("{}{label}", some(&info.name).unwrap_or_else(|| info.id.to_string()))
+    });
     let responsible = office.signature.clone();
     document(&IncidentRecord {
         office,
@@ -88,7 +74,7 @@ pub fn incident(
         resolved: incident.resolved_at.map(at),
         backup,
         safety,
-        course,
+        course: course.collect(),
         cause: closing.and_then(|one| some(&one.course)),
         consequence: None,
         remedy: closing.and_then(|one| some(&one.remedy)),

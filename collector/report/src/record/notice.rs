@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use ioc_common::clock::Timestamp;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
+use ioc_document::report::incident::CourseEntry;
 use ioc_document::report::notice::{IncidentNotice, document};
 use ioc_judge::deadline::LegalClock;
-use ioc_judge::{DeviceInfo, IncidentState};
+use ioc_judge::{DeviceInfo, IncidentState, Severity, TimelineStep};
 use ioc_store::{DeliveryState, WholeIncident};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::incident::{course_of, named, severity, some};
 use super::local;
 use crate::draft::Texts;
 
@@ -31,6 +31,25 @@ pub struct NoticeFacts<'a> {
     pub texts: &'a Texts,
     pub zone: &'a TimeZone,
     pub now: Timestamp,
+}
+
+/// What people call a severity in documents.
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "Nghiêm trọng",
+        Severity::Warning => "Cảnh báo",
+        Severity::Info => "Thông tin",
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A device as people call it, with its label.
+fn named(info: &DeviceInfo) -> String {
+    let label = some(&info.label).map(|label| format!(" (nhãn {label})")).unwrap_or_default();
+    format!("{}{label}", some(&info.name).unwrap_or_else(|| info.id.as_str()))
 }
 
 /// What people call a state in documents.
@@ -71,6 +90,12 @@ pub fn notice(facts: &NoticeFacts<'_>, office: Office, date: Option<Date>) -> Do
         let place = some(&info.place).map(|place| format!(", {place}")).unwrap_or_default();
         format!("{}{place}", named(info))
     };
+    let own = |who: &str| names.get(who).cloned().unwrap_or_else(|| who.to_owned());
+    let entry = |step: &TimelineStep| CourseEntry {
+        at: at(step.at),
+        who: some(&step.who).map(own),
+        what: some(&step.note.vi).unwrap_or_else(|| step.state.as_str()).to_owned(),
+    };
     document(&IncidentNotice {
         office,
         date,
@@ -90,7 +115,7 @@ pub fn notice(facts: &NoticeFacts<'_>, office: Office, date: Option<Date>) -> Do
         told: told.map(at),
         acknowledged: incident.acknowledged_at.map(at),
         resolved: incident.resolved_at.map(at),
-        course: course_of(steps, names, zone),
+        course: steps.iter().map(entry).collect(),
         texts: (*texts).clone(),
     })
 }
