@@ -39,7 +39,7 @@ fn term(pack: &Pack, clock: &Clock) -> ClockTerm {
 ///
 /// # Errors
 /// The id that was chosen and is none.
-pub fn terms<'p>(packs: impl Iterator<Item = &'p Pack>, chosen: &[String]) -> Result<Vec<ClockTerm>, String> {
+pub(super) fn terms<'p>(packs: impl Iterator<Item = &'p Pack>, chosen: &[String]) -> Result<Vec<ClockTerm>, String> {
     let (mut found, mut known) = (Vec::<ClockTerm>::new(), Vec::new());
     for pack in packs {
         for clock in &pack.clocks {

@@ -116,6 +116,7 @@ pub(crate) fn items(incidents: Vec<Incident>, now: Timestamp) -> Vec<DeadlineIte
             let state = clock.state(now);
             // Nobody asks for what was not met when it was unmarked.
             let gone = incident.record.serious_now().is_none() && state.is_open();
+            let state = if gone { DeadlineState::Withdrawn } else { state };
             all.push(DeadlineItem {
                 incident: id,
                 kind: DeadlineKind::Law,
@@ -124,7 +125,7 @@ pub(crate) fn items(incidents: Vec<Incident>, now: Timestamp) -> Vec<DeadlineIte
                 party: clock.term.to.clone(),
                 source: clock.term.source("Điều"),
                 due_at: clock.due.at,
-                state: if gone { DeadlineState::Withdrawn } else { state }.into(),
+                state: state.into(),
                 met_at: clock.sent.as_ref().map(|sent| sent.at),
             });
         }
