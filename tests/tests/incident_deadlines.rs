@@ -46,10 +46,9 @@ async fn what_the_law_asks_is_told_when_near_and_when_missed_and_is_met_by_its_f
     let mut rig = with_short_clock(dir.path());
     rig.start().await.unwrap();
     let incident = opened(&rig).await;
-    let mark = |reason: &str, chosen: &[&str]| {
-        json!({ "action": "mark_serious", "reason": reason, "from_now": true, "chosen": chosen })
-    };
-    for refused in [mark("", &[]), mark("x", &["no-such-condition"]), json!({ "action": "clock_sent", "clock": "a", "how": "x" })]
+    let mark = |reason: &str, chosen: &[&str]| json!({ "action": "mark_serious", "reason": reason, "from_now": true, "chosen": chosen });
+    for refused in
+        [mark("", &[]), mark("x", &["no-such-condition"]), json!({ "action": "clock_sent", "clock": "a", "how": "x" })]
     {
         assert!(act(&rig, incident, refused.clone()).await.is_err(), "{refused}");
     }
@@ -144,18 +143,14 @@ async fn a_unit_is_asked_answers_late_or_in_time_and_each_is_counted() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let incident = opened(&rig).await;
-    let ask = |what: &str, after_ms: i64| {
-        json!({ "action": "ask_unit", "unit": "Tổ Mạng", "what": what, "by": clock::now().plus_millis(after_ms) })
-    };
+    let ask = |what: &str, after_ms: i64| json!({ "action": "ask_unit", "unit": "Tổ Mạng", "what": what, "by": clock::now().plus_millis(after_ms) });
     assert!(act(&rig, incident, ask("x", -1)).await.is_err(), "what is over cannot be met");
     act(&rig, incident, ask("kiểm tra <cáp>", 3_600_000)).await.unwrap();
     act(&rig, incident, ask("thay nguồn", 4_000)).await.unwrap();
     rig.post(&format!("/api/v1/incidents/{incident}/files?name=anh.txt"), json!("bằng chứng")).await.unwrap();
     let whole = rig.get(&format!("/api/v1/incidents/{incident}")).await.unwrap();
     let file = whole["record"]["attachments"][0]["sha256"].as_str().unwrap().to_owned();
-    let answer = |number: u64, file: &str| {
-        json!({ "action": "answer_unit", "number": number, "person": "Trần Văn Bình", "what": "đã làm <xong>", "file": file })
-    };
+    let answer = |number: u64, file: &str| json!({ "action": "answer_unit", "number": number, "person": "Trần Văn Bình", "what": "đã làm <xong>", "file": file });
     assert!(act(&rig, incident, answer(1, &"ab".repeat(32))).await.is_err(), "no such file");
     // Two people write the same answer down at once: one of them is told.
     let (one, other) = tokio::join!(act(&rig, incident, answer(1, &file)), act(&rig, incident, answer(1, &file)));

@@ -397,7 +397,10 @@ const FORMS: [(&str, &[&str]); 31] = [
     ("/incidents/99999999999999999999", &["action"]),
     ("/a/1.1.lan.0000", &["note"]),
     ("/duty/covers", &["rota", "person", "from", "until", "note"]),
-    ("/incidents/1/forms/first-notice", &["do", "signer", "date", "seen_step", "system", "impact", "copy", "was-system"]),
+    (
+        "/incidents/1/forms/first-notice",
+        &["do", "signer", "date", "seen_step", "system", "impact", "copy", "was-system"],
+    ),
     ("/duty/swap", &["first", "second", "note"]),
     ("/duty/covers/1/remove", &["x"]),
     ("/duty/book", &["rota", "text"]),

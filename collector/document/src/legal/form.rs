@@ -190,7 +190,11 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
         Some(form) => {
             let (span, SeriousForm { text, severity, affected, sure }) = (form.span(), form.into_inner());
             if text.trim().is_empty() || affected == Some(0) {
-                return fault(span, "found no text, or 0 devices", "write what the text says, and how many devices at least");
+                return fault(
+                    span,
+                    "found no text, or 0 devices",
+                    "write what the text says, and how many devices at least",
+                );
             }
             Some(SeriousCriterion { text, severity, affected: affected.unwrap_or(1), sure })
         }
@@ -280,7 +284,8 @@ fn clock(form: ClockForm) -> Result<Clock, Wrong> {
     let ClockForm { id, condition, within, late_after, to, article, form, starts, sure } = form;
     let is_plain = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
     if id.len() > CLOCK_ID_MAX || !id.chars().all(is_plain) {
-        let message = format!("found the deadline {id:?}; allowed are up to {CLOCK_ID_MAX} lower case letters, digits and -");
+        let message =
+            format!("found the deadline {id:?}; allowed are up to {CLOCK_ID_MAX} lower case letters, digits and -");
         return Err((message, "write for example id = \"first-notice\""));
     }
     if late_after.is_some() && within != Within::AtOnce {

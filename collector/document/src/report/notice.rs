@@ -25,7 +25,9 @@ pub const TEXTS: [NoticeText; 6] = [
     NoticeText { key: "impact", what: "phạm vi, mức độ ảnh hưởng", optional: false },
     NoticeText { key: "cause", what: "nguyên nhân; nếu chưa rõ thì ghi đang xác minh", optional: false },
     NoticeText { key: "measures", what: "biện pháp đã và đang thực hiện", optional: false },
-    NoticeText { key: "contact", what: "đầu mối liên hệ: họ tên, chức vụ, điện thoại", optional: false },
+    NoticeText {
+        key: "contact", what: "đầu mối liên hệ: họ tên, chức vụ, điện thoại", optional: false
+    },
     NoticeText { key: "request", what: "kiến nghị, đề nghị hỗ trợ", optional: true },
 ];
 
@@ -90,7 +92,8 @@ fn written(input: &IncidentNotice, key: &str) -> Vec<Block> {
 #[must_use]
 pub fn document(input: &IncidentNotice) -> Document {
     let mut body = vec![Block::heading(1, "Thông tin chung"), Block::Table(facts(input))];
-    for (title, key) in [("Hệ thống, dịch vụ bị ảnh hưởng", "system"), ("Phạm vi, mức độ ảnh hưởng", "impact")] {
+    for (title, key) in [("Hệ thống, dịch vụ bị ảnh hưởng", "system"), ("Phạm vi, mức độ ảnh hưởng", "impact")]
+    {
         body.push(Block::heading(1, title));
         body.extend(written(input, key));
     }
@@ -201,7 +204,10 @@ mod tests {
         assert_eq!(keys(&[]), ["system", "impact", "cause", "measures", "contact"], "a request may be none");
         let all = [("system", "a"), ("impact", "b"), ("cause", "đang xác minh"), ("measures", "c"), ("contact", "d")];
         assert!(keys(&all).is_empty());
-        assert_eq!(keys(&[("system", " \n"), ("impact", "b"), ("cause", "x"), ("measures", "c"), ("contact", "d")]), ["system"]);
+        assert_eq!(
+            keys(&[("system", " \n"), ("impact", "b"), ("cause", "x"), ("measures", "c"), ("contact", "d")]),
+            ["system"]
+        );
         let made = document(&notice(&all));
         assert_eq!(made.addressees, ["Lực lượng chuyên trách"], "it goes to whom the law names, not where reports go");
         assert_eq!(made.bases, ["Căn cứ Nghị định số 331/2026/NĐ-CP, Điều 31.2d"]);

@@ -299,8 +299,11 @@ mod tests {
     fn a_criterion_of_a_pack_marks_by_itself_and_gives_way_to_people() {
         let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
         let mut rig = Rig::open(dir.path(), &machine);
-        let text = include_str!("../../../../config/legal/nd-331-2026.toml")
-            .replacen("[[step]]", "[serious]\ntext = \"Gián đoạn\"\nseverity = \"critical\"\nsure = \"one\"\n[[step]]", 1);
+        let text = include_str!("../../../../config/legal/nd-331-2026.toml").replacen(
+            "[[step]]",
+            "[serious]\ntext = \"Gián đoạn\"\nseverity = \"critical\"\nsure = \"one\"\n[[step]]",
+            1,
+        );
         let own = dir.path().join("own.toml");
         std::fs::write(&own, text).expect("written");
         let text = format!("[legal]\nfiles = [{:?}]\n", own.display().to_string());

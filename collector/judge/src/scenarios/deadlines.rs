@@ -151,7 +151,11 @@ fn an_incident_is_marked_once_with_a_reason_and_unmarked_with_one() {
     assert!(fleet.act(1, Action::UnmarkSerious { reason: String::new() }).is_err());
     fleet.act(1, Action::UnmarkSerious { reason: "nhầm".into() }).expect("allowed");
     fleet.pass(100 * HOUR_MS);
-    assert_eq!(said(&fleet), expected(&[(20, "1/phone", "soon"), (20, "1/phone", "over")]), "nothing is asked any more");
+    assert_eq!(
+        said(&fleet),
+        expected(&[(20, "1/phone", "soon"), (20, "1/phone", "over")]),
+        "nothing is asked any more"
+    );
     // It was serious after all: what was sent was sent, and the rest runs from its detection.
     fleet.act(1, mark(false)).expect("allowed");
     let late = said(&fleet).into_iter().skip(2).collect::<Vec<_>>();
@@ -194,13 +198,8 @@ fn a_unit_is_reminded_and_its_answer_counts_by_when_it_was_written_down() {
     };
     fleet.act(1, answer(1)).expect("allowed");
     assert!(fleet.act(1, answer(1)).is_err() && fleet.act(1, answer(9)).is_err());
-    let with_file = Action::AnswerUnit {
-        number: 2,
-        person: "A".into(),
-        at: None,
-        what: "x".into(),
-        file: "ab".repeat(32),
-    };
+    let with_file =
+        Action::AnswerUnit { number: 2, person: "A".into(), at: None, what: "x".into(), file: "ab".repeat(32) };
     assert!(fleet.act(1, with_file).is_err(), "there is no such file");
     fleet.act(1, Action::WithdrawRequest { number: 3, reason: "không cần".into() }).expect("allowed");
     fleet.pass(9 * HOUR_MS);

@@ -381,10 +381,8 @@ fn answer(
     over.push(DeadlineKey::Request(number));
     let unit = &request.unit;
     let (vi, en) = if now > request.due.at { (" sau hạn", " after its time") } else { ("", "") };
-    let whole = (
-        format!("{unit} trả lời{vi} ({person}): {what}"),
-        format!("{unit} has answered{en} ({person}): {what}"),
-    );
+    let whole =
+        (format!("{unit} trả lời{vi} ({person}): {what}"), format!("{unit} has answered{en} ({person}): {what}"));
     let shown = (format!("{unit} trả lời{vi}: {what}"), format!("{unit} has answered{en}: {what}"));
     Ok(Text::personal(whole, shown))
 }

@@ -41,8 +41,14 @@ pub(super) fn deadlines(open: Open<'_>, dir: &Path) {
     };
     let (how, who) = ("trục văn bản".to_owned(), "lan".to_owned());
     let sent = Sent { at: at(5), how, document: Some(1), who: who.clone(), noted_at: at(6) };
-    let answer =
-        UnitAnswer { person: "Trần A".into(), at: at(5), what: "xong".into(), file: String::new(), who, noted_at: at(6) };
+    let answer = UnitAnswer {
+        person: "Trần A".into(),
+        at: at(5),
+        what: "xong".into(),
+        file: String::new(),
+        who,
+        noted_at: at(6),
+    };
     store
         .commit(&[
             closed(1, &|_| {}),

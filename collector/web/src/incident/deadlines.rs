@@ -49,7 +49,8 @@ impl Law {
         let moment = jiff::Timestamp::from_millisecond(now.as_millis()).unwrap_or_default();
         let today = moment.to_zoned_datetime(config.timezone.clone()).date();
         let kinds = [PackKind::Regulation, PackKind::Regime];
-        let clocks = kinds.into_iter().filter_map(|kind| config.legal.in_force(kind, today)).flat_map(|pack| &pack.clocks);
+        let clocks =
+            kinds.into_iter().filter_map(|kind| config.legal.in_force(kind, today)).flat_map(|pack| &pack.clocks);
         let choice = |clock: &Clock| {
             let what = if clock.form.is_empty() { &clock.condition } else { &clock.form };
             let said = if clock.starts == Starts::Chosen { &clock.condition } else { what };
@@ -82,8 +83,7 @@ pub(super) fn action_of(
         number.parse().map_err(|_| CommandError::Invalid(format!("number: found {number:?}; allowed is a number")))
     };
     let needed = |field: &str| {
-        moment_of(field)?
-            .ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
+        moment_of(field)?.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
     };
     Ok(Some(match form.get("action").map(String::as_str) {
         Some("mark_serious") => {

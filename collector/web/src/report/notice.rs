@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::api::{IssueBody, TextsBody};
 use super::file::{self, PartQuery};
@@ -265,13 +265,7 @@ fn refused(problem: Problem) -> CommandError {
 }
 
 /// Writes texts; `copy` is the key of one that is taken over from what is offered.
-async fn write(
-    app: &App,
-    person: &Person,
-    of: (u64, &str),
-    mut texts: Texts,
-    copy: &str,
-) -> Result<(), CommandError> {
+async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, copy: &str) -> Result<(), CommandError> {
     let mut form = form_of(app, person, of).await.map_err(refused)?;
     if let Some(text) = form.offered.remove(copy) {
         texts.insert(copy.to_owned(), text);
@@ -334,8 +328,7 @@ async fn issue(
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: form.now };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let title = format!("{} ({})", form.clock.term.what(), form.whole.0.id);
-    let command =
-        Command::IssueReport { report: form.key, title, content, source, actor: person.name.clone() };
+    let command = Command::IssueReport { report: form.key, title, content, source, actor: person.name.clone() };
     match app.carry_out(person, command).await? {
         Answer::Report(number) => Ok(number),
         other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
