@@ -25,6 +25,7 @@ mod file_limits;
 mod filings;
 mod firewall;
 mod hostile;
+mod incident_deadlines;
 mod jobs;
 mod machines;
 mod main_path;

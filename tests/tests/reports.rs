@@ -21,7 +21,7 @@ fn long_name() -> String {
 }
 
 /// Today at the site, and so many days before.
-fn day(before: i64) -> String {
+pub(crate) fn day(before: i64) -> String {
     let now = jiff::Timestamp::from_millisecond(clock::now().as_millis()).unwrap();
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
     let today = now.to_zoned_datetime(zone).date();
@@ -41,12 +41,12 @@ fn with_record_since(days: i64) -> Rig {
     rig
 }
 
-async fn put(rig: &Rig, path: &str, body: Value) -> anyhow::Result<Value> {
+pub(crate) async fn put(rig: &Rig, path: &str, body: Value) -> anyhow::Result<Value> {
     Ok(ioc_collector::cli::ask(&rig.runtime(), "PUT", path, Some(body)).await?)
 }
 
 /// What a page or a file has, as it is sent.
-async fn bytes(rig: &Rig, path: &str) -> Vec<u8> {
+pub(crate) async fn bytes(rig: &Rig, path: &str) -> Vec<u8> {
     let socket = rig.runtime().join(CONTROL_SOCKET);
     let url = format!("http://localhost{path}");
     let output = Command::new("curl").args(["-sf", "--unix-socket"]).arg(socket).arg(url).output().await.unwrap();
@@ -54,11 +54,11 @@ async fn bytes(rig: &Rig, path: &str) -> Vec<u8> {
     output.stdout
 }
 
-async fn text(rig: &Rig, path: &str) -> String {
+pub(crate) async fn text(rig: &Rig, path: &str) -> String {
     String::from_utf8(bytes(rig, path).await).unwrap()
 }
 
-fn paper(rig: &Rig, name: &str, content: &[u8]) -> (Vec<Paper>, String) {
+pub(crate) fn paper(rig: &Rig, name: &str, content: &[u8]) -> (Vec<Paper>, String) {
     let file: PathBuf = rig.dir().join(format!("{name}.docx"));
     std::fs::write(&file, content).unwrap();
     let papers = converted(rig.dir(), &file);
@@ -67,7 +67,7 @@ fn paper(rig: &Rig, name: &str, content: &[u8]) -> (Vec<Paper>, String) {
     (papers, text)
 }
 
-fn settings() -> Value {
+pub(crate) fn settings() -> Value {
     json!({
         "parent": "Sở Khoa học và Công nghệ", "agency": "Trung tâm Giám sát, điều hành thông minh", "abbreviation": "TTGSĐH",
         "place": "An Giang", "contact": "", "addressees": ["Ủy ban nhân dân tỉnh"], "recipients": ["Như trên", "Lưu: VT, VH"],
@@ -79,7 +79,7 @@ fn settings() -> Value {
 }
 
 /// A figure of an article.
-fn figure<'v>(facts: &'v Value, article: &str, name: &str) -> &'v Value {
+pub(crate) fn figure<'v>(facts: &'v Value, article: &str, name: &str) -> &'v Value {
     let of = |list: &'v Value, key: &str, wanted: &str| {
         list.as_array()
             .unwrap()

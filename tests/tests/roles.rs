@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 30] = [
+const FORMS: [(&str, &[&str]); 31] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -397,6 +397,10 @@ const FORMS: [(&str, &[&str]); 30] = [
     ("/incidents/99999999999999999999", &["action"]),
     ("/a/1.1.lan.0000", &["note"]),
     ("/duty/covers", &["rota", "person", "from", "until", "note"]),
+    (
+        "/incidents/1/forms/first-notice",
+        &["do", "signer", "date", "seen_step", "system", "impact", "copy", "was-system"],
+    ),
     ("/duty/swap", &["first", "second", "note"]),
     ("/duty/covers/1/remove", &["x"]),
     ("/duty/book", &["rota", "text"]),

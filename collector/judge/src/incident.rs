@@ -11,6 +11,7 @@ use ioc_common::document::HIDDEN;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use crate::authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource};
+use crate::deadline::{ClockTerm, DeadlineKey, Due, Serious, UnitRequest};
 use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
@@ -166,6 +167,46 @@ pub struct IncidentRecord {
     pub attachments: Vec<Attachment>,
     /// The incident it was joined to.
     pub merged_into: Option<IncidentId>,
+    /// That it is or was serious, and which deadlines of the law run on it.
+    pub serious: Option<Serious>,
+    /// What units are asked (article 15.3).
+    pub requests: Vec<UnitRequest>,
+}
+
+impl IncidentRecord {
+    /// That it is serious now.
+    #[must_use]
+    pub fn serious_now(&self) -> Option<&Serious> {
+        self.serious.as_ref().filter(|serious| serious.ended.is_none())
+    }
+
+    /// What is due and not met, each with its key.
+    pub fn open_deadlines(&self) -> impl Iterator<Item = (DeadlineKey, Due)> {
+        let clocks = self.serious_now().map(|serious| serious.clocks.as_slice()).unwrap_or_default();
+        let clocks = clocks.iter().filter(|clock| clock.sent.is_none());
+        let clocks = clocks.map(|clock| (DeadlineKey::Clock(clock.term.id.clone()), clock.due));
+        let requests = self.requests.iter().filter(|request| request.is_open());
+        clocks.chain(requests.map(|request| (DeadlineKey::Request(request.number), request.due)))
+    }
+
+    /// When something is to be said of a deadline next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.open_deadlines().filter_map(|(_, due)| due.next()).min()
+    }
+
+    /// What is remembered of a deadline.
+    pub fn due_mut(&mut self, key: &DeadlineKey) -> Option<&mut Due> {
+        match key {
+            DeadlineKey::Clock(id) => {
+                let clocks = self.serious.as_mut().map(|serious| serious.clocks.as_mut_slice()).unwrap_or_default();
+                clocks.iter_mut().find(|clock| clock.term.id == *id).map(|clock| &mut clock.due)
+            }
+            DeadlineKey::Request(number) => {
+                self.requests.iter_mut().find(|request| request.number == *number).map(|request| &mut request.due)
+            }
+        }
+    }
 }
 
 /// What stood before the repair.
@@ -377,6 +418,62 @@ pub enum Action {
         /// How it was verified.
         how: String,
     },
+    /// It is serious: what the law asks runs from now on.
+    MarkSerious {
+        /// Why it is.
+        reason: String,
+        /// The deadlines run from this moment, and not from its detection.
+        from_now: bool,
+        /// Which conditions of the law hold besides, by the ids of their deadlines.
+        chosen: Vec<String>,
+        /// What the law asks; the engine's to say.
+        terms: Vec<ClockTerm>,
+    },
+    /// It is not serious after all: what is not met yet is asked no more.
+    UnmarkSerious {
+        /// Why it is not.
+        reason: String,
+    },
+    /// A notice that the law asks for was sent.
+    ClockSent {
+        /// The deadline's id.
+        clock: String,
+        /// When; now where it is not said.
+        at: Option<Timestamp>,
+        /// By which way, and to whom.
+        how: String,
+        /// The number of the issued document; the engine's to say.
+        document: Option<u64>,
+    },
+    /// Ask a unit to handle something and to answer (article 15.3).
+    AskUnit {
+        /// The unit.
+        unit: String,
+        /// What is asked of it.
+        what: String,
+        /// By when it is to answer.
+        by: Timestamp,
+    },
+    /// A unit answers.
+    AnswerUnit {
+        /// The request's number within the incident.
+        number: u32,
+        /// Who in the unit answers.
+        person: String,
+        /// When they did it; now where it is not said.
+        at: Option<Timestamp>,
+        /// What was done.
+        what: String,
+        /// SHA-256 of a file of the incident that shows it, hex; empty for none.
+        file: String,
+    },
+    /// A unit is asked no more.
+    WithdrawRequest {
+        /// The request's number within the incident.
+        number: u32,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Action {
@@ -399,6 +496,12 @@ impl Action {
             Self::RegulatorResult { .. } => "regulator_result",
             Self::RegulatorConfirmed => "regulator_confirmed",
             Self::Verify { .. } => "verify",
+            Self::MarkSerious { .. } => "mark_serious",
+            Self::UnmarkSerious { .. } => "unmark_serious",
+            Self::ClockSent { .. } => "clock_sent",
+            Self::AskUnit { .. } => "ask_unit",
+            Self::AnswerUnit { .. } => "answer_unit",
+            Self::WithdrawRequest { .. } => "withdraw_request",
         }
     }
 }

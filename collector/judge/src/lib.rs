@@ -4,6 +4,7 @@
 //! engine commits them and others act on them. Deliberately absent: clock, runtime, database, network, files.
 
 pub mod authenticity;
+pub mod deadline;
 pub mod device;
 pub mod duty;
 pub mod effect;

@@ -4,6 +4,7 @@ mod acknowledge;
 mod alerts;
 mod budgets;
 mod clock_steps;
+mod deadlines;
 mod documents;
 mod evidence;
 mod fleet;

@@ -3,6 +3,7 @@
 mod actions;
 mod budgets;
 mod clock_step;
+mod deadlines;
 mod device;
 mod document_rule;
 mod escalation;
@@ -178,7 +179,10 @@ impl State {
         let mut out = Vec::new();
         for incident in snapshot.incidents {
             let id = incident.id;
-            if !incident.rule.is_empty() && incident.state != IncidentState::Closed {
+            // One that is over for long is read for its deadlines alone: its fault would be another incident.
+            let goes_on = incident.state.is_active()
+                || incident.resolved_at.is_some_and(|at| at.plus_millis(limits.reopen_within_ms) > now);
+            if !incident.rule.is_empty() && incident.state != IncidentState::Closed && goes_on {
                 state.causes.insert((incident.device.clone(), incident.rule.clone()), id);
                 state.causes.extend(incident.progress.joined.iter().map(|cause| (cause.clone(), id)));
             }

@@ -4,6 +4,7 @@
 
 /// Every action, in the order of its name: Vietnamese and English.
 const TEXTS: [(&str, &str, &str); 90] = [
+const TEXTS: [(&str, &str, &str); 95] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -63,8 +64,14 @@ const TEXTS: [(&str, &str, &str); 90] = [
     ("history.pruned", "Xóa lịch sử số liệu quá hạn", "Old history deleted"),
     ("incident.action", "Xử lý sự cố", "Action on an incident"),
     ("incident.attached", "Đính kèm tệp vào sự cố", "File attached to an incident"),
+    ("incident.marked_serious", "Đánh dấu sự cố nghiêm trọng", "Incident marked serious"),
+    ("incident.notice_sent", "Ghi đã gửi báo cáo sự cố", "Notice of an incident sent"),
     ("incident.opened", "Mở sự cố", "Incident opened"),
     ("incident.step", "Diễn biến sự cố", "Step of an incident"),
+    ("incident.unit_answered", "Ghi trả lời của đơn vị", "Answer of a unit"),
+    ("incident.unit_asked", "Giao việc cho đơn vị", "Unit asked"),
+    ("incident.unit_withdrawn", "Thôi giao việc cho đơn vị", "Unit asked no more"),
+    ("incident.unmarked_serious", "Bỏ đánh dấu sự cố nghiêm trọng", "Incident unmarked"),
     ("notice.given_up", "Thôi gửi thông báo", "Notice given up"),
     ("notice.resent", "Gửi lại thông báo", "Notice sent again"),
     ("personal.listed", "Liệt kê dữ liệu của một người", "Data of a person listed"),

@@ -9,6 +9,7 @@ mod certificates;
 mod clock;
 mod compaction;
 mod damaged_documents;
+mod deadlines;
 mod document_history;
 mod expected_backups;
 mod failures;
@@ -70,6 +71,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         document_history::what_is_forgotten_leaves_what_stood_then,
         document_history::changes_come_by_pages_and_only_of_what_is_within_reach,
         faults_and_incidents,
+        deadlines::deadlines,
         outbox::outbox,
         tickets,
         plans,

@@ -120,6 +120,14 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<Incident>, StoreError>;
 
+    /// Incidents with deadlines of the law or requests to units, the newest first, before a number: only those that wait for one, or all.
+    fn incidents_with_deadlines(
+        &self,
+        waiting: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, StoreError>;
+
     /// One incident with its timeline and its notices.
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 

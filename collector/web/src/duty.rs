@@ -19,6 +19,7 @@ use ioc_judge::duty::{Cover, Rota};
 use crate::api::ApiResult;
 use crate::api_types::{self, all};
 use crate::app::App;
+use crate::incident::deadlines::{self, DeadlineRow};
 use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
@@ -73,6 +74,8 @@ struct DutyPage {
     shifts: Vec<(String, String)>,
     book: Vec<Handover>,
     undelivered: Vec<OutboxEntry>,
+    /// What the law and units owe on incidents within reach.
+    deadlines: Vec<DeadlineRow>,
     form: CoverForm,
     error: Option<String>,
     has_plan: bool,
@@ -121,17 +124,19 @@ fn swappable_shifts(
 }
 
 async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
+    let now = page_context.now;
     let found = app
-        .read(&page_context.scope, |reader| {
+        .read(&page_context.scope, move |reader| {
             Ok((
                 reader.covers()?,
                 reader.contacts()?,
                 reader.handovers(BOOK_ENTRIES)?,
                 reader.outbox_dead(UNDELIVERED)?,
+                deadlines::open(reader, now)?,
             ))
         })
         .await;
-    let (covers, contacts, book, mut undelivered) = match found {
+    let (covers, contacts, book, mut undelivered, due) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -140,7 +145,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
     if !leads {
         undelivered.clear();
     }
-    let (config, now) = (app.config(), page_context.now);
+    let config = app.config();
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
     let person = |human: &DutyPerson| PersonRow {
@@ -175,6 +180,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         people: config.plan.people.iter().map(person).collect(),
         book,
         undelivered,
+        deadlines: deadlines::rows(due, &page_context),
         form,
         error,
         has_plan: !config.plan.people.is_empty(),

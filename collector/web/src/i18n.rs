@@ -229,6 +229,8 @@ mod tests {
                 "report-period-",
                 "report-refused-",
                 "origin-",
+                "deadline-state-",
+                "notice-text-",
                 "sign-own",
                 "sign-acting",
                 "sign-deputy",

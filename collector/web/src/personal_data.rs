@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ioc_common::id::DeviceId;
 use ioc_common::{clock, document};
+use ioc_judge::deadline::UnitAnswer;
 use ioc_judge::incident::PersonReport;
 use ioc_judge::{Fault, Incident, Text, TimelineStep};
 
@@ -44,30 +45,39 @@ pub(crate) async fn record_list_access(app: &App, person: &Person, list: &str) -
 
 /// Puts the names into texts that have any, for who may see them, when it is on record that they do; what people from outside reported is
 /// shown only then.
-async fn reveal(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>, reports: Vec<&mut PersonReport>) {
-    if reports.is_empty() && !texts.iter().any(|text| text.is_personal()) {
+async fn reveal(
+    app: &App,
+    person: &Person,
+    subject: &str,
+    texts: Vec<&mut Text>,
+    (reports, answers): (Vec<&mut PersonReport>, Vec<&mut UnitAnswer>),
+) {
+    if reports.is_empty() && answers.is_empty() && !texts.iter().any(|text| text.is_personal()) {
         return;
     }
     if person.may(Right::Personal) && record(app, person, subject, "faults and incidents").await {
         texts.into_iter().for_each(Text::open);
     } else {
         reports.into_iter().for_each(PersonReport::hide);
+        answers.into_iter().for_each(UnitAnswer::hide);
     }
 }
 
 /// The same for faults of a device, or a list of them.
 pub(crate) async fn reveal_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
-    reveal(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect(), Vec::new()).await;
+    let texts = faults.iter_mut().map(|fault| &mut fault.reason).collect();
+    reveal(app, person, subject, texts, (Vec::new(), Vec::new())).await;
 }
 
 /// The same for incidents.
 pub(crate) async fn reveal_incidents(app: &App, person: &Person, subject: &str, incidents: &mut [Incident]) {
-    let (mut texts, mut reports) = (Vec::new(), Vec::new());
+    let (mut texts, mut reports, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for incident in incidents {
         texts.push(&mut incident.reason);
         reports.extend(&mut incident.record.report);
+        answers.extend(incident.record.requests.iter_mut().filter_map(|one| one.answer.as_mut()));
     }
-    reveal(app, person, subject, texts, reports).await;
+    reveal(app, person, subject, texts, (reports, answers)).await;
 }
 
 /// The same for all that an incident says.
@@ -82,7 +92,9 @@ pub(crate) async fn reveal_incident(
     let steps = steps.iter_mut().map(|step| &mut step.note);
     let faults = faults.iter_mut().map(|fault| &mut fault.reason);
     let texts = std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect();
-    reveal(app, person, &subject, texts, incident.record.report.iter_mut().collect()).await;
+    let record = &mut incident.record;
+    let answers = record.requests.iter_mut().filter_map(|one| one.answer.as_mut()).collect();
+    reveal(app, person, &subject, texts, (record.report.iter_mut().collect(), answers)).await;
 }
 
 async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool {

@@ -10,12 +10,16 @@ use serde::{Deserialize, Deserializer};
 use super::filing::{KnownKind, KnownService};
 use super::filing_form::{self, DeviceKindForm, FilingForm, LevelForm, MeasureForm, ServiceForm, ZoneForm};
 use super::{
-    Article, Clock, LEVELS, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term,
-    Within, Wrong,
+    Article, AtLeast, Clock, LEVELS, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, SeriousCriterion,
+    Starts, Step, Sure, Term, Within, Wrong,
 };
 
 /// Most of one kind in a pack: it is read by people.
 const MOST: usize = 200;
+/// What is due at once is late after so long, where the pack does not say.
+const LATE_AFTER: Span = Span::secs(3_600);
+/// Longest id of a deadline: it stands in addresses.
+const CLOCK_ID_MAX: usize = 60;
 
 struct Day(Date);
 
@@ -79,6 +83,7 @@ struct PackForm {
     report: Vec<Spanned<ReportForm>>,
     #[serde(default)]
     clock: Vec<Spanned<ClockForm>>,
+    serious: Option<Spanned<SeriousForm>>,
     #[serde(default)]
     step: Vec<Spanned<StepForm>>,
     #[serde(default)]
@@ -130,7 +135,23 @@ struct ClockForm {
     id: String,
     condition: String,
     within: Within,
+    late_after: Option<Span>,
     to: String,
+    #[serde(default)]
+    article: String,
+    #[serde(default)]
+    form: String,
+    #[serde(default)]
+    starts: Starts,
+    sure: Sure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriousForm {
+    text: String,
+    severity: AtLeast,
+    affected: Option<u32>,
     sure: Sure,
 }
 
@@ -179,6 +200,20 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
     }
     let reports = all(source, form.report, |one| one.id.clone(), report)?;
     let requirements = all(source, form.requirement, |one| one.id.clone(), requirement)?;
+    let serious = match form.serious {
+        Some(form) => {
+            let (span, SeriousForm { text, severity, affected, sure }) = (form.span(), form.into_inner());
+            if text.trim().is_empty() || affected == Some(0) {
+                return fault(
+                    span,
+                    "found no text, or 0 devices",
+                    "write what the text says, and how many devices at least",
+                );
+            }
+            Some(SeriousCriterion { text, severity, affected: affected.unwrap_or(1), sure })
+        }
+        None => None,
+    };
     let pack = Pack {
         filings: all(source, form.filing, |one| one.id.clone(), |one| filing_form::filing(one, &reports))?,
         measures: all(source, form.measure, |one| one.id.clone(), |one| filing_form::measure(one, &requirements))?,
@@ -198,6 +233,7 @@ pub(super) fn parse(source: &Source) -> Result<Pack, ConfigError> {
         articles: all(source, form.article, |one| one.number.clone(), article)?,
         reports,
         clocks: all(source, form.clock, |one| one.id.clone(), clock)?,
+        serious,
         steps: all(source, form.step, |one| format!("{:?}", one.levels), step)?,
         requirements,
     };
@@ -276,8 +312,24 @@ fn report(form: ReportForm) -> Result<Report, Wrong> {
 }
 
 fn clock(form: ClockForm) -> Result<Clock, Wrong> {
-    let ClockForm { id, condition, within, to, sure } = form;
-    Ok(Clock { id, condition, within, to, sure })
+    let ClockForm { id, condition, within, late_after, to, article, form, starts, sure } = form;
+    let is_plain = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+    if id.len() > CLOCK_ID_MAX || !id.chars().all(is_plain) {
+        let message =
+            format!("found the deadline {id:?}; allowed are up to {CLOCK_ID_MAX} lower case letters, digits and -");
+        return Err((message, "write for example id = \"first-notice\""));
+    }
+    if late_after.is_some() && within != Within::AtOnce {
+        return Err((format!("found late_after in the deadline {id:?}, which has a length of its own"), "remove it"));
+    }
+    if [&condition, &to].into_iter().any(|text| text.trim().is_empty()) {
+        return Err((format!("found the deadline {id:?} without condition or recipient"), "write condition and to"));
+    }
+    let late_after = late_after.unwrap_or(LATE_AFTER);
+    if matches!(within, Within::Span(span) if span.as_millis() <= 0) || late_after.as_millis() <= 0 {
+        return Err((format!("found the deadline {id:?} of no length"), "write for example within = \"24h\""));
+    }
+    Ok(Clock { id, condition, within, late_after, to, article, form, starts, sure })
 }
 
 fn step(form: StepForm) -> Result<Step, Wrong> {

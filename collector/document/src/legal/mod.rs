@@ -72,6 +72,8 @@ pub struct Pack {
     pub articles: Vec<Article>,
     pub reports: Vec<Report>,
     pub clocks: Vec<Clock>,
+    /// By what an incident is serious without a person saying so; none where no text says it.
+    pub serious: Option<SeriousCriterion>,
     pub steps: Vec<Step>,
     pub requirements: Vec<Requirement>,
     /// What it asks to be filed.
@@ -167,15 +169,69 @@ pub enum Within {
     Span(Span),
 }
 
+/// What starts a deadline of incidents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Starts {
+    /// Nothing here: it is told of, and kept by other means.
+    #[default]
+    Never,
+    /// That an incident is marked serious.
+    Serious,
+    /// That a person says of a serious incident that the condition holds.
+    Chosen,
+}
+
 /// A deadline of incidents.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
+    /// Lower case, digits and `-`.
     pub id: String,
     /// What starts it.
     pub condition: String,
     pub within: Within,
+    /// For what is due at once: it is late after so long, since no text gives a number. An hour where the pack does not say.
+    pub late_after: Span,
     pub to: String,
+    /// Where it is asked for; empty where the pack does not say.
+    pub article: String,
+    /// What the document is called by which it is met; empty where a telephone does.
+    pub form: String,
+    pub starts: Starts,
+    pub sure: Sure,
+}
+
+impl Clock {
+    /// How long after the detection it is late, milliseconds.
+    #[must_use]
+    pub fn within_ms(&self) -> i64 {
+        match self.within {
+            Within::AtOnce => self.late_after.as_millis(),
+            Within::Span(span) => span.as_millis(),
+        }
+    }
+}
+
+/// How bad an incident is at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtLeast {
+    /// Something has to be done.
+    Warning,
+    /// Something is broken.
+    Critical,
+}
+
+/// By what an incident is serious without a person saying so.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriousCriterion {
+    /// What the text says, as it stands on the incident then.
+    pub text: String,
+    pub severity: AtLeast,
+    /// How many devices it concerns at least.
+    pub affected: u32,
     pub sure: Sure,
 }
 

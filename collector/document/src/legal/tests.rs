@@ -196,3 +196,33 @@ fn faults_name_the_place_and_the_mend() {
         assert!(fault.message.contains(message) && fault.line >= 14, "{fault}");
     }
 }
+
+#[test]
+fn a_deadline_says_what_starts_it_and_by_what_it_is_met() {
+    let with = |id: &str, rest: &str| {
+        let clock = format!("[[clock]]\nid = {id:?}\ncondition = \"x\"\nto = \"y\"\nsure = \"one\"\n{rest}\n");
+        parse(&format!("{SMALL}{clock}"))
+    };
+    let plain = with("a", "within = \"24h\"").unwrap();
+    let clock = &plain.clocks[0];
+    assert_eq!((clock.starts, clock.form.as_str(), clock.within_ms()), (Starts::Never, "", 24 * 3_600_000));
+    let at_once = with("a", "within = \"at-once\"\nlate_after = \"15m\"\nstarts = \"chosen\"\nform = \"Báo\"").unwrap();
+    assert_eq!((at_once.clocks[0].within_ms(), at_once.clocks[0].starts), (15 * 60_000, Starts::Chosen));
+    assert_eq!(with("a", "within = \"at-once\"").unwrap().clocks[0].within_ms(), 3_600_000);
+    for (id, rest, message) in [
+        ("a", "within = \"24h\"\nlate_after = \"1h\"", "length of its own"),
+        ("a", "within = \"0s\"", "no length"),
+        ("A/..", "within = \"24h\"", "lower case"),
+        ("a", "within = \"24h\"\nstarts = \"always\"", "unknown variant"),
+    ] {
+        let fault = with(id, rest).unwrap_err();
+        assert!(fault.message.contains(message) && fault.line >= 14, "{fault}");
+    }
+    let serious = |rest: &str| parse(&format!("{SMALL}[serious]\nsure = \"one\"\n{rest}\n"));
+    let criterion = serious("text = \"gián đoạn\"\nseverity = \"critical\"").unwrap().serious.unwrap();
+    assert_eq!((criterion.severity, criterion.affected), (AtLeast::Critical, 1));
+    assert!(serious("text = \"\"\nseverity = \"critical\"").is_err());
+    assert!(serious("text = \"x\"\nseverity = \"critical\"\naffected = 0").is_err());
+    // Which incident is serious no text says that was read.
+    assert!(Packs::read(&[]).unwrap().iter().all(|pack| pack.serious.is_none()));
+}

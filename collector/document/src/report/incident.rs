@@ -71,7 +71,7 @@ pub fn document(input: &IncidentRecord) -> Document {
         gate("An toàn con người, thiết bị (điểm b)", missing(&input.safety, "10.2b", "xác nhận an toàn")),
     ]));
     body.push(Block::heading(1, "Diễn biến"));
-    body.push(Block::Table(course(input)));
+    body.push(Block::Table(course(&input.course)));
     for (title, text, key) in [
         ("Nguyên nhân", &input.cause, "cause"),
         ("Hậu quả", &input.consequence, "consequence"),
@@ -134,7 +134,8 @@ fn facts(input: &IncidentRecord) -> Table {
     table
 }
 
-fn course(input: &IncidentRecord) -> Table {
+/// What happened, line by line.
+pub(super) fn course(entries: &[CourseEntry]) -> Table {
     let columns = [
         ("TT", 1, Align::Centre),
         ("Thời điểm", 4, Align::Centre),
@@ -142,7 +143,7 @@ fn course(input: &IncidentRecord) -> Table {
         ("Nội dung", 10, Align::Left),
     ];
     let mut table = Table::new(&columns, "Chưa ghi diễn biến");
-    for (at, entry) in input.course.iter().enumerate() {
+    for (at, entry) in entries.iter().enumerate() {
         table.push([
             (at + 1).to_string().into(),
             wording::moment(entry.at).into(),

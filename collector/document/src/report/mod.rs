@@ -6,6 +6,7 @@ pub mod filing;
 pub mod handover;
 pub mod incident;
 pub mod maintenance;
+pub mod notice;
 mod office;
 pub mod restore;
 mod value;

@@ -7,6 +7,7 @@ use ioc_judge::incident::Attachment;
 use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Refusal};
 
 use super::Engine;
+use super::incident_deadlines::logged;
 use crate::alert::{self, DeviceNames};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
@@ -75,9 +76,10 @@ impl Engine {
         if let Action::Merge { into } = &action {
             self.recall(IncidentId(*into))?;
         }
-        let name = action.as_str();
+        let action = self.with_law(incident, action, now)?;
+        let (logged, detail) = logged(&action);
         self.decide(Input::Act { incident, who: actor, action }, now)?;
-        self.record(now, actor, AuditLogAction::IncidentAction, &incident.to_string(), name);
+        self.record(now, actor, logged, &incident.to_string(), &detail);
         Ok(Answer::Done)
     }
 

@@ -22,6 +22,7 @@ mod duty;
 pub mod enrolment;
 mod executor;
 mod expected_backups;
+mod incident_deadlines;
 mod incidents;
 mod jobs;
 mod losses;
@@ -71,6 +72,7 @@ use connections::Connections;
 use down_dispatch::DownDispatch;
 pub use down_dispatch::{CloseCause, DownMessage, DownReceiver, DownSender, down_channel};
 use executor::Executor;
+pub use incident_deadlines::form_key;
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
@@ -530,6 +532,7 @@ impl Engine {
     }
 
     fn take_effects(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        let mut serious = Vec::new();
         for effect in effects {
             self.batch.visible |= !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
             self.batch.urgent |= is_urgent(&effect);
@@ -551,7 +554,10 @@ impl Engine {
                 }
                 Effect::Quarantined(device) => self.quarantine(device, now),
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
-                Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
+                Effect::Incident(incident) => {
+                    serious.extend(self.criterion_of(&incident, now).map(|criterion| (incident.id, criterion)));
+                    self.batch.changes.push(Change::Incident(incident));
+                }
                 Effect::Step(step) => {
                     self.record(
                         now,
@@ -579,6 +585,10 @@ impl Engine {
                     self.record(now, "", AuditLogAction::Judged(action), device.as_str(), &detail);
                 }
             }
+        }
+        // When all of this is kept: a mark is a step of its own.
+        for (incident, criterion) in serious {
+            self.mark_by_criterion(incident, criterion, now);
         }
     }
 

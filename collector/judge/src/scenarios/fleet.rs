@@ -212,7 +212,7 @@ impl Fleet {
         });
         let recent = |incident: &&Incident| {
             let over = incident.resolved_at.is_some_and(|at| self.now.millis_since(at) > 1_800_000);
-            incident.state.is_active() || !over
+            incident.state.is_active() || !over || incident.record.next_deadline().is_some()
         };
         let snapshot = Snapshot {
             devices: devices.collect(),
@@ -230,6 +230,16 @@ impl Fleet {
             State::restore(rules(), Arc::clone(&self.plan), TimeLimits::default(), snapshot, self.now);
         self.state = state;
         for effect in effects {
+            self.keep(effect);
+        }
+    }
+
+    /// The clock is stepped, and what was kept goes with it.
+    pub(super) fn step_clock(&mut self, by_ms: i64) {
+        self.now = self.now.plus_millis(by_ms);
+        let mut out = Vec::new();
+        self.state.shift(by_ms, self.now, &mut out);
+        for effect in out {
             self.keep(effect);
         }
     }

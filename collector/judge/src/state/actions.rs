@@ -46,11 +46,17 @@ impl State {
                 self.change(id, who, now, out, |one| regulator_result(one, &result, now))
             }
             Action::RegulatorConfirmed => self.change(id, who, now, out, |one| regulator_confirmed(one, now)),
+            Action::MarkSerious { .. }
+            | Action::UnmarkSerious { .. }
+            | Action::ClockSent { .. }
+            | Action::AskUnit { .. }
+            | Action::AnswerUnit { .. }
+            | Action::WithdrawRequest { .. } => self.change_deadlines(id, who, action, now, out),
         }
     }
 
     /// Carries out an action that concerns one incident alone, and notes what is said of it. Nothing has changed when it is refused.
-    fn change(
+    pub(super) fn change(
         &mut self,
         id: IncidentId,
         who: &str,
@@ -163,6 +169,10 @@ impl State {
         let target = self.incidents.get(&into).ok_or(Refusal::Unknown(into))?;
         check(incident, incident.state.is_active(), "active")?;
         check(target, target.state.is_active(), "active")?;
+        if incident.record.open_deadlines().next().is_some() {
+            let why = "deadlines run on it: unmark it or withdraw what units are asked, or join the other to it";
+            return Err(Refusal::Invalid { field: "into", why: why.to_owned() });
+        }
         if id == into {
             let why = "an incident cannot be joined to itself".to_owned();
             return Err(Refusal::Invalid { field: "into", why });
@@ -383,7 +393,7 @@ fn regulator_confirmed(incident: &mut Incident, now: Timestamp) -> Result<Text, 
     Ok(Text::new(format!("{department} đã xác nhận kết quả."), format!("{department} has confirmed the result.")))
 }
 
-fn out_of_order(why: &str) -> Refusal {
+pub(super) fn out_of_order(why: &str) -> Refusal {
     Refusal::Invalid { field: "regulator", why: why.to_owned() }
 }
 
@@ -395,7 +405,7 @@ fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(),
 }
 
 /// A text as a person wrote it, without what no text needs.
-fn required_text(field: &'static str, text: &str) -> Result<String, Refusal> {
+pub(super) fn required_text(field: &'static str, text: &str) -> Result<String, Refusal> {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
     if text.chars().count() > TEXT_MAX_CHARS {
         return Err(Refusal::Invalid { field, why: format!("allowed are {TEXT_MAX_CHARS} characters") });
@@ -403,7 +413,7 @@ fn required_text(field: &'static str, text: &str) -> Result<String, Refusal> {
     Ok(text)
 }
 
-fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
+pub(super) fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
     let text = required_text(field, text)?;
     if text.is_empty() {
         return Err(Refusal::Invalid { field, why: "found nothing; write it down".to_owned() });

@@ -67,6 +67,13 @@ impl State {
             if let Some(escalation) = &mut incident.progress.escalation {
                 escalation.due_at = moved(escalation.due_at);
             }
+            // By when a unit answers is a time of the calendar.
+            if let Some(serious) = &mut incident.record.serious {
+                serious.since = moved(serious.since);
+                for due in serious.clocks.iter_mut().map(|clock| &mut clock.due) {
+                    (due.at, due.remind_at) = (moved(due.at), moved(due.remind_at));
+                }
+            }
             out.push(Effect::Incident(Box::new(incident.clone())));
         }
         for check in self.uplink_checks.values_mut() {

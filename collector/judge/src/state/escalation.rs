@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 use super::State;
+use crate::deadline::REMINDER;
 use crate::duty::{Escalation, EscalationTarget, Policy, Recipient};
 use crate::effect::Effect;
 use crate::incident::{Incident, IncidentState};
@@ -138,10 +139,12 @@ impl State {
 
     /// Looks at everything about an incident that goes by time.
     pub(super) fn incident_due(&mut self, id: IncidentId, now: Timestamp, out: &mut Vec<Effect>) {
+        self.say_deadlines(id, now, out);
         let Some(incident) = self.incidents.get(&id) else { return };
         let (state, course) = (incident.state, &incident.progress);
         if !state.is_active() {
-            return self.forget_when_over(id, now);
+            self.forget_when_over(id, now);
+            return self.watch_deadlines(id);
         }
         let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         if due(course.settle_until) {
@@ -149,7 +152,7 @@ impl State {
             return self.resolve(id, "", why, now, out);
         }
         let late_to_acknowledge = state.is_untaken() && !course.late_to_acknowledge && due(incident.acknowledge_by);
-        let late_to_resolve = !course.late_to_resolve && due(incident.resolve_by);
+        let late_to_resolve = !course.late_to_resolve && due(resolve_due(incident));
         if state.is_untaken() {
             self.escalate(id, now, out);
         }
@@ -180,7 +183,7 @@ impl State {
             let course = &incident.progress;
             let untaken = incident.state.is_untaken();
             let acknowledge = incident.acknowledge_by.filter(|_| untaken && !course.late_to_acknowledge);
-            let resolve = incident.resolve_by.filter(|_| !course.late_to_resolve);
+            let resolve = resolve_due(incident).filter(|_| !course.late_to_resolve);
             let escalation = course.escalation.as_ref().filter(|_| untaken).map(|this| this.due_at);
             [acknowledge, resolve, escalation, course.settle_until].into_iter().flatten().min()
         } else {
@@ -191,5 +194,11 @@ impl State {
         if let Some(at) = at {
             self.incident_wakes.insert((at, id));
         }
+        self.watch_deadlines(id);
     }
+}
+
+/// By when the fault is to be gone. That the time of what a reminder is about has passed its own incident says ([`State::say_deadlines`]).
+fn resolve_due(incident: &Incident) -> Option<Timestamp> {
+    incident.resolve_by.filter(|_| !incident.rule.starts_with(REMINDER))
 }

@@ -17,10 +17,10 @@ use crate::text::Text;
 pub(super) type Cause = (Option<DeviceId>, String);
 
 /// What is said of a new incident.
-struct IncidentTexts {
-    title: Text,
-    advice: Text,
-    article: String,
+pub(super) struct IncidentTexts {
+    pub(super) title: Text,
+    pub(super) advice: Text,
+    pub(super) article: String,
 }
 
 impl State {
@@ -95,7 +95,7 @@ impl State {
     }
 
     /// The incident about a cause that a fault goes on with: what was closed is over.
-    fn known(&self, cause: &Cause) -> Option<IncidentId> {
+    pub(super) fn known(&self, cause: &Cause) -> Option<IncidentId> {
         let goes_on = |id: &IncidentId| self.incidents.get(id).is_some_and(|one| one.state != IncidentState::Closed);
         self.causes.get(cause).copied().filter(goes_on)
     }
@@ -144,7 +144,7 @@ impl State {
         self.set_deadlines(id, now);
     }
 
-    fn new_incident(
+    pub(super) fn new_incident(
         &mut self,
         cause: Cause,
         (severity, evidence): (Severity, Evidence),
@@ -358,9 +358,14 @@ impl State {
             let since = incident.resolved_at.or(incident.record.closing.as_ref().map(|closing| closing.at));
             !incident.state.is_active() && since.is_none_or(|at| at.plus_millis(reopen_ms) <= now)
         });
-        if over && let Some(incident) = self.incidents.remove(&id) {
-            self.causes.retain(|_, known| *known != id);
-            self.open_faults.remove(&incident.id);
+        if !over {
+            return;
+        }
+        self.causes.retain(|_, known| *known != id);
+        self.open_faults.remove(&id);
+        // Its deadlines run on.
+        if self.incidents.get(&id).is_some_and(|incident| incident.record.next_deadline().is_none()) {
+            self.incidents.remove(&id);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One pass over the incidents that were opened in the two periods.
 
 use ioc_common::clock::Timestamp;
+use ioc_judge::deadline::{DeadlineState, REMINDER};
 use ioc_judge::{Incident, IncidentState};
 use ioc_store::{DeliveryState, OutboxEntry, StoreError};
 
@@ -33,6 +34,14 @@ pub(super) struct Told {
     pub(super) assigned: u64,
     pub(super) answered: u64,
     pub(super) overdue: u64,
+    /// What the law asks of serious ones: how many there are, met in time, met late or missed, and still in time.
+    pub(super) serious: u64,
+    pub(super) clocks: u64,
+    pub(super) clocks_met: u64,
+    pub(super) clocks_late: u64,
+    pub(super) clocks_running: u64,
+    /// Incidents with a deadline that was missed and is not met yet.
+    pub(super) clocks_missed: Vec<String>,
     /// Told to the responsible department; confirmed there; from the one to the other, milliseconds.
     pub(super) regulator: u64,
     pub(super) confirmed: u64,
@@ -77,8 +86,8 @@ fn first_delivered(notices: &[OutboxEntry]) -> Option<Timestamp> {
 
 impl Told {
     fn take(&mut self, incident: &Incident, notices: &[OutboxEntry], now: Timestamp) {
-        // What was joined to another is counted there.
-        if incident.record.merged_into.is_some() {
+        // What was joined to another is counted there; what reminds of a deadline is no incident of its own.
+        if incident.record.merged_into.is_some() || incident.rule.starts_with(REMINDER) {
             return;
         }
         self.all += 1;
@@ -124,12 +133,45 @@ impl Told {
                 || record.closing.as_ref().is_some_and(|one| !one.course.is_empty() && !one.remedy.is_empty());
             self.proven += u64::from(safe && written);
         }
-        if !record.unit.is_empty() {
+        self.take_clocks(incident, now);
+        // What a unit was asked counts by its answers; what it was given without being asked for one, by how it ended.
+        if !record.requests.is_empty() {
+            for request in &record.requests {
+                let state = request.state(now);
+                self.assigned += u64::from(state != DeadlineState::Withdrawn);
+                self.answered += u64::from(matches!(state, DeadlineState::Met | DeadlineState::MetLate));
+                self.overdue += u64::from(matches!(state, DeadlineState::MetLate | DeadlineState::Missed));
+            }
+        } else if !record.unit.is_empty() {
             self.assigned += 1;
             let over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed);
             self.answered += u64::from(over);
             let ended = if over { incident.resolved_at.unwrap_or(now) } else { now };
             self.overdue += u64::from(incident.resolve_by.is_some_and(|by| ended > by));
+        }
+    }
+
+    /// What the law asks of a serious incident; what it asked of one that is none after all counts where it was met.
+    fn take_clocks(&mut self, incident: &Incident, now: Timestamp) {
+        let Some(serious) = &incident.record.serious else { return };
+        let is_now = serious.ended.is_none();
+        self.serious += u64::from(is_now);
+        for clock in &serious.clocks {
+            let state = clock.state(now);
+            if !is_now && state.is_open() {
+                continue;
+            }
+            self.clocks += 1;
+            match state {
+                DeadlineState::Met => self.clocks_met += 1,
+                DeadlineState::MetLate => self.clocks_late += 1,
+                DeadlineState::Missed => {
+                    self.clocks_late += 1;
+                    self.clocks_missed.push(format!("{} ({})", incident.id, clock.term.what()));
+                }
+                DeadlineState::Running => self.clocks_running += 1,
+                DeadlineState::Withdrawn => {}
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
     all.evidence("10.1", "Tiếp nhận trước hạn của từng mức; sự cố không có hạn: báo trong 5 phút", "Trang Sự cố");
     let late = (now.all - now.not_due) - now.on_time;
     all.gap("10.1", "late", late, |n| format!("{n} sự cố tiếp nhận hoặc báo quá hạn"));
+    tell_clocks(all, incidents);
     let months = months(all, now);
     if months.is_some() {
         all.article("10.1").chart = months;
@@ -69,7 +70,7 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
         _ => Value::Count(told.overdue),
     };
     all.happened("15.3", "Quá hạn", &INCIDENTS, both(&overdue));
-    all.evidence("15.3", "Sự cố giao cho đơn vị, hạn xử lý, kết quả", "Trang Sự cố");
+    all.evidence("15.3", "Việc giao cho đơn vị, hạn trả lời, kết quả", "Trang từng sự cố, mục Việc giao đơn vị");
     all.gap("15.3", "overdue", now.overdue, |n| format!("{n} việc giao cho đơn vị quá hạn"));
 
     let sent = |told: &Told| Value::Count(told.regulator);
@@ -85,6 +86,34 @@ pub(super) fn tell(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
     let open = &now.unconfirmed;
     all.gap("17.4", "unconfirmed", open.len() as u64, |n| {
         format!("{n} thông báo chưa được cơ quan phụ trách xác nhận: {}", listed(open, open.len() as u64))
+    });
+}
+
+/// What the law asks of serious incidents within so many hours: met, missed, still running.
+fn tell_clocks(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
+    let [now, before] = &incidents.periods;
+    let both = |value: &dyn Fn(&Told) -> Value| [value(now), value(before)];
+    let none = || "không có sự cố nghiêm trọng trong kỳ".to_owned();
+    // What runs still is neither met nor missed.
+    let met = |told: &Told| match (told.clocks, told.clocks - told.clocks_running) {
+        (0, _) => Value::Unknown(none()),
+        (_, 0) => Value::Unknown("chưa hạn nào đến".to_owned()),
+        (_, whole) => Value::Of { part: told.clocks_met, whole },
+    };
+    all.happened("10.1", "Báo cáo sự cố nghiêm trọng đúng hạn", &INCIDENTS, both(&met));
+    let counted = |told: &Told, count: u64| if told.clocks == 0 { Value::Unknown(none()) } else { Value::Count(count) };
+    all.happened("10.1", "Báo cáo sự cố nghiêm trọng quá hạn", &INCIDENTS, both(&|told| counted(told, told.clocks_late)));
+    all.happened("10.1", "Báo cáo sự cố nghiêm trọng đang trong hạn", &INCIDENTS, both(&|told| counted(told, told.clocks_running)));
+    if now.clocks > 0 {
+        let text = format!(
+            "{} sự cố được đánh dấu nghiêm trọng, {} hạn báo cáo theo văn bản đang áp dụng; tính theo lúc gửi",
+            now.serious, now.clocks
+        );
+        all.evidence("10.1", text, "Trang từng sự cố, mục Sự cố nghiêm trọng");
+    }
+    let missed = &now.clocks_missed;
+    all.gap("10.1", "clocks-missed", missed.len() as u64, |n| {
+        format!("{n} báo cáo sự cố nghiêm trọng quá hạn chưa gửi: {}", listed(missed, missed.len() as u64))
     });
 }
 

@@ -289,6 +289,84 @@ fn a_quarter_is_counted_by_the_sites_days_and_held_against_the_one_before() {
     assert_eq!(bars, ["1", "1", "1"]);
 }
 
+/// Deadlines of the law and answers of units: met, late, missed, running; none of a kind is not 0.
+#[test]
+fn what_was_due_on_incidents_is_counted_by_how_it_was_met() {
+    use ioc_judge::deadline::{ClockTerm, Due, LegalClock, Sent, Serious, UnitAnswer, UnitRequest};
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let key = ReportKey::quarter(2026, 1);
+    let asked = question(key, "2026-03-20T00:00:00Z");
+    let met = "Báo cáo sự cố nghiêm trọng đúng hạn";
+    let facts = gathered(store.as_ref(), &asked);
+    assert_eq!(written(&facts, "10.1", met).0, "không có dữ liệu: không có sự cố nghiêm trọng trong kỳ");
+    let opened = "2026-03-15T00:00:00Z";
+    let clock = |id: &str, due: &str, sent: Option<&str>| LegalClock {
+        term: ClockTerm {
+            id: id.into(),
+            condition: id.into(),
+            to: "Bộ".into(),
+            law: "Nghị định".into(),
+            article: "31.2d".into(),
+            form: String::new(),
+            within_ms: 1,
+            at_once: false,
+        },
+        due: Due::new(at(opened), at(due)),
+        sent: sent.map(|when| Sent {
+            at: at(when),
+            how: "x".into(),
+            document: None,
+            who: "lan".into(),
+            noted_at: at(when),
+        }),
+    };
+    let clocks = vec![
+        clock("a", "2026-03-16T00:00:00Z", Some("2026-03-15T20:00:00Z")),
+        clock("b", "2026-03-16T00:00:00Z", Some("2026-03-17T00:00:00Z")),
+        clock("c", "2026-03-18T00:00:00Z", None),
+        clock("d", "2026-03-21T00:00:00Z", None),
+    ];
+    let (since, who, reason) = (at(opened), "lan".to_owned(), "x".to_owned());
+    let mut serious = incident(5, "", opened);
+    serious.record.serious = Some(Serious { since, at: since, who, reason, clocks, ended: None });
+    let request = |number, due: &str, answered: Option<&str>| UnitRequest {
+        number,
+        unit: "Tổ 1".into(),
+        what: "x".into(),
+        who: "lan".into(),
+        asked_at: at(opened),
+        due: Due::new(at(opened), at(due)),
+        answer: answered.map(|when| UnitAnswer {
+            person: "A".into(),
+            at: at(when),
+            what: "x".into(),
+            file: String::new(),
+            who: "lan".into(),
+            noted_at: at(when),
+        }),
+        withdrawn: None,
+    };
+    serious.record.unit = "Tổ 1".into();
+    serious.record.requests = vec![
+        request(1, "2026-03-16T00:00:00Z", Some("2026-03-15T01:00:00Z")),
+        request(2, "2026-03-16T00:00:00Z", Some("2026-03-16T00:00:01Z")),
+        request(3, "2026-03-17T00:00:00Z", None),
+        request(4, "2026-03-27T00:00:00Z", None),
+    ];
+    store.commit(&[Change::Incident(Box::new(serious))]).expect("commits");
+    let facts = gathered(store.as_ref(), &asked);
+    let figure = |article: &str, name: &str| written(&facts, article, name).0;
+    assert_eq!(figure("10.1", met), "1/3 (33,3%)");
+    assert_eq!(figure("10.1", "Báo cáo sự cố nghiêm trọng quá hạn"), "2");
+    assert_eq!(figure("10.1", "Báo cáo sự cố nghiêm trọng đang trong hạn"), "1");
+    let state = facts.articles.iter().find(|state| state.number == "10.1").expect("an article");
+    let gap = state.gaps.iter().find(|gap| gap.key == "clocks-missed").expect("a gap");
+    assert_eq!(gap.what, "1 báo cáo sự cố nghiêm trọng quá hạn chưa gửi: INC-000005 (c)");
+    // Four that were asked, beside the one that was only given to a unit.
+    assert_eq!((figure("15.3", "Đã trả lời"), figure("15.3", "Quá hạn")), ("3/5 (60,0%)".into(), "3".into()));
+}
+
 #[test]
 fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -2,11 +2,13 @@
 
 mod incident;
 mod maintenance;
+mod notice;
 mod restore;
 mod shift;
 
 pub use incident::incident;
 pub use maintenance::maintenance;
+pub use notice::{NoticeFacts, notice, offered};
 pub use restore::restore;
 pub use shift::{ShiftFacts, shift};
 

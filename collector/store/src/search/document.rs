@@ -203,6 +203,8 @@ impl FoundRecord {
                     all.personal.extend([&report.reporter, &report.way, &report.verified].map(String::clone));
                     all.open.push(report.verified_by.clone());
                 }
+                let answers = one.record.requests.iter().filter_map(|request| request.answer.as_ref());
+                all.personal.extend(answers.map(|answer| answer.person.clone()));
             }
             Self::Step { step, .. } => {
                 all.open.extend([step.incident.to_string(), step.who.clone()]);
@@ -234,6 +236,15 @@ fn written(record: &IncidentRecord) -> Vec<String> {
     }
     if let Some(regulator) = &record.regulator {
         all.extend([&regulator.department, &regulator.result].map(String::clone));
+    }
+    if let Some(serious) = &record.serious {
+        all.extend([&serious.reason, &serious.who].map(String::clone));
+        let sent = serious.clocks.iter().filter_map(|clock| clock.sent.as_ref());
+        all.extend(sent.flat_map(|sent| [&sent.how, &sent.who].map(String::clone)));
+    }
+    for request in &record.requests {
+        all.extend([&request.unit, &request.what, &request.who].map(String::clone));
+        all.extend(request.answer.iter().flat_map(|answer| [&answer.what, &answer.who].map(String::clone)));
     }
     all.extend(record.attachments.iter().map(|file| file.name.clone()));
     all

@@ -19,9 +19,9 @@ pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<
     let closing = incident.record.closing.as_ref().map(|closing| closing.at).or(incident.resolved_at);
     let closed = closing.filter(|_| incident.state == IncidentState::Closed);
     commit.run(
-        "INSERT INTO incident (id, device, active, resolved_at, body, opened_at, closed_at, merged_into) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5, \
-         opened_at = ?6, closed_at = ?7, merged_into = ?8",
+        "INSERT INTO incident (id, device, active, resolved_at, body, opened_at, closed_at, merged_into, waits, deadlines) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5, \
+         opened_at = ?6, closed_at = ?7, merged_into = ?8, waits = ?9, deadlines = ?10",
         params![
             signed(incident.id.0),
             number,
@@ -30,7 +30,9 @@ pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<
             json(incident)?,
             incident.opened_at.as_millis(),
             closed.map(Timestamp::as_millis),
-            incident.record.merged_into.map(|into| signed(into.0))
+            incident.record.merged_into.map(|into| signed(into.0)),
+            incident.record.open_deadlines().next().is_some(),
+            incident.record.serious.is_some() || !incident.record.requests.is_empty()
         ],
     )?;
     if let Some(into) = incident.record.merged_into {
@@ -79,6 +81,19 @@ pub(super) fn list(
         sql += " AND active";
     }
     sql += " ORDER BY id DESC LIMIT ?2";
+    let all: Vec<Incident> = reader.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
+    all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
+}
+
+/// Those with deadlines of the law or requests to units, the newest first; only those that wait for one, or all.
+pub(super) fn with_deadlines(
+    reader: &SqliteReader,
+    waiting: bool,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Incident>, StoreError> {
+    let which = if waiting { "waits" } else { "deadlines" };
+    let sql = format!("SELECT body FROM incident WHERE id < ?1 AND {which} ORDER BY id DESC LIMIT ?2");
     let all: Vec<Incident> = reader.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
     all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
 }

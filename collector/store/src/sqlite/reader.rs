@@ -146,6 +146,15 @@ impl Reader for SqliteReader {
         incident::list(self, device, active, before, limit)
     }
 
+    fn incidents_with_deadlines(
+        &self,
+        waiting: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, StoreError> {
+        incident::with_deadlines(self, waiting, before, limit)
+    }
+
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
         incident::find(self, id)
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use ioc_common::document;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
+use ioc_judge::deadline::UnitAnswer;
 use ioc_judge::{DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqliteReader;
@@ -103,10 +104,11 @@ impl SqliteReader {
 
     /// Who reported an incident from outside, and at which number, is for who may see people.
     pub(super) fn incident_as_shown(&self, mut incident: Incident) -> Result<Incident, StoreError> {
-        if self.hides_names
-            && let Some(report) = &mut incident.record.report
-        {
-            report.hide();
+        if self.hides_names {
+            if let Some(report) = &mut incident.record.report {
+                report.hide();
+            }
+            incident.record.requests.iter_mut().filter_map(|one| one.answer.as_mut()).for_each(UnitAnswer::hide);
         }
         if self.limited {
             let mut joined = Vec::new();

@@ -182,8 +182,14 @@ CREATE TABLE incident (
     closed_at INTEGER,
     -- The incident that it was joined to, as in its body.
     merged_into INTEGER,
+    -- A deadline of the law or a unit's answer is not met yet.
+    waits INTEGER NOT NULL,
+    -- It is or was serious, or a unit was asked something.
+    deadlines INTEGER NOT NULL,
     body TEXT NOT NULL
 );
+CREATE INDEX incident_waits ON incident (id) WHERE waits;
+CREATE INDEX incident_deadlines ON incident (id) WHERE deadlines;
 CREATE INDEX incident_merged ON incident (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX incident_active ON incident (id) WHERE active;

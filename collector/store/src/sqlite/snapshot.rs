@@ -63,7 +63,7 @@ pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<S
         snapshot.devices.push(device);
     }
     snapshot.faults = reader.all("SELECT body FROM fault WHERE open", &[], |row| body(row, 0))?;
-    let sql = "SELECT body FROM incident WHERE active OR resolved_at >= ?1 ORDER BY id";
+    let sql = "SELECT body FROM incident WHERE active OR waits OR resolved_at >= ?1 ORDER BY id";
     snapshot.incidents = reader.all(sql, &[&resolved_since.as_millis()], |row| body(row, 0))?;
     let largest =
         |sql| Ok::<_, StoreError>(reader.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0));

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use ioc_common::clock::Timestamp;
+
 /// What a person does with an incident.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -99,6 +101,71 @@ pub(crate) enum Action {
         #[serde(default)]
         how: String,
     },
+    /// It is serious: what the law packs in force ask runs from now on.
+    MarkSerious {
+        /// Why it is.
+        #[serde(default)]
+        reason: String,
+        /// The deadlines run from now, and not from its detection.
+        #[serde(default)]
+        from_now: bool,
+        /// Which conditions of the law hold besides, by the ids of their deadlines.
+        #[serde(default)]
+        chosen: Vec<String>,
+    },
+    /// It is not serious after all.
+    UnmarkSerious {
+        /// Why it is not.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A notice that the law asks for was sent.
+    ClockSent {
+        /// The deadline's id.
+        clock: String,
+        /// When; now without.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// By which way, and to whom.
+        #[serde(default)]
+        how: String,
+    },
+    /// Ask a unit to handle something and to answer (article 15.3).
+    AskUnit {
+        /// The unit.
+        #[serde(default)]
+        unit: String,
+        /// What is asked of it.
+        #[serde(default)]
+        what: String,
+        /// By when it is to answer.
+        by: Timestamp,
+    },
+    /// A unit answers.
+    AnswerUnit {
+        /// The request's number within the incident.
+        number: u32,
+        /// Who in the unit answers.
+        #[serde(default)]
+        person: String,
+        /// When they did it; now without.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// What was done.
+        #[serde(default)]
+        what: String,
+        /// SHA-256 of a file of the incident that shows it; empty for none.
+        #[serde(default)]
+        file: String,
+    },
+    /// A unit is asked no more.
+    WithdrawRequest {
+        /// The request's number within the incident.
+        number: u32,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
 }
 
 impl From<Action> for ioc_judge::Action {
@@ -119,6 +186,17 @@ impl From<Action> for ioc_judge::Action {
             Action::RegulatorResult { result } => Self::RegulatorResult { result },
             Action::RegulatorConfirmed => Self::RegulatorConfirmed,
             Action::Verify { how } => Self::Verify { how },
+            // What the law asks, and which document was issued, is the engine's to say.
+            Action::MarkSerious { reason, from_now, chosen } => {
+                Self::MarkSerious { reason, from_now, chosen, terms: Vec::new() }
+            }
+            Action::UnmarkSerious { reason } => Self::UnmarkSerious { reason },
+            Action::ClockSent { clock, at, how } => Self::ClockSent { clock, at, how, document: None },
+            Action::AskUnit { unit, what, by } => Self::AskUnit { unit, what, by },
+            Action::AnswerUnit { number, person, at, what, file } => {
+                Self::AnswerUnit { number, person, at, what, file }
+            }
+            Action::WithdrawRequest { number, reason } => Self::WithdrawRequest { number, reason },
         }
     }
 }

@@ -9,6 +9,7 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_judge::incident as inside;
 
 use super::authenticity::{Authenticity, InformationSource};
+use super::deadline::{Serious, UnitRequest};
 use super::{Severity, Text, all, names};
 
 names! {
@@ -138,6 +139,10 @@ pub(crate) struct IncidentRecord {
     attachments: Vec<Attachment>,
     /// The incident it was joined to.
     merged_into: Option<IncidentId>,
+    /// That it is or was serious, with the deadlines of the law.
+    serious: Option<Serious>,
+    /// What units are asked (article 15.3).
+    requests: Vec<UnitRequest>,
 }
 
 impl From<inside::IncidentRecord> for IncidentRecord {
@@ -151,6 +156,8 @@ impl From<inside::IncidentRecord> for IncidentRecord {
             report: inside.report.map(PersonReport::from),
             attachments: all(inside.attachments),
             merged_into: inside.merged_into,
+            serious: inside.serious.map(Serious::from),
+            requests: all(inside.requests),
         }
     }
 }

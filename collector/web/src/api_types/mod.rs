@@ -5,6 +5,7 @@ pub(crate) mod access;
 pub(crate) mod action;
 pub(crate) mod asset;
 pub(crate) mod authenticity;
+pub(crate) mod deadline;
 pub(crate) mod device;
 pub(crate) mod enrolment;
 pub(crate) mod filing;

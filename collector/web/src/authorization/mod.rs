@@ -82,7 +82,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
         }
         Command::Act { incident, action, .. } => {
-            (Requester::Person(Right::Handle), target_of_action(*incident, action))
+            (Requester::Person(right_of(action)), target_of_action(*incident, action))
         }
         Command::Attach { incident, .. } => (Requester::Person(Right::Handle), Target::Incidents(vec![*incident])),
         Command::PlanWindow { window, .. } => {
@@ -121,6 +121,31 @@ fn target_of(command: &Command) -> (Requester, Target) {
     }
 }
 
+/// That an incident is serious is said for the whole centre: by who leads the shift, not by who repairs.
+fn right_of(action: &Action) -> Right {
+    match action {
+        Action::MarkSerious { .. } | Action::UnmarkSerious { .. } | Action::ClockSent { .. } => Right::Duty,
+        Action::Acknowledge { .. }
+        | Action::Comment { .. }
+        | Action::Assign { .. }
+        | Action::Repair { .. }
+        | Action::Resolve { .. }
+        | Action::Close { .. }
+        | Action::Accept { .. }
+        | Action::Reopen { .. }
+        | Action::Merge { .. }
+        | Action::Split { .. }
+        | Action::Regulator { .. }
+        | Action::RegulatorReceived
+        | Action::RegulatorResult { .. }
+        | Action::RegulatorConfirmed
+        | Action::Verify { .. }
+        | Action::AskUnit { .. }
+        | Action::AnswerUnit { .. }
+        | Action::WithdrawRequest { .. } => Right::Handle,
+    }
+}
+
 fn target_of_action(incident: IncidentId, action: &Action) -> Target {
     match action {
         // Joining touches two.
@@ -138,7 +163,13 @@ fn target_of_action(incident: IncidentId, action: &Action) -> Target {
         | Action::RegulatorReceived
         | Action::RegulatorResult { .. }
         | Action::RegulatorConfirmed
-        | Action::Verify { .. } => Target::Incidents(vec![incident]),
+        | Action::Verify { .. }
+        | Action::MarkSerious { .. }
+        | Action::UnmarkSerious { .. }
+        | Action::ClockSent { .. }
+        | Action::AskUnit { .. }
+        | Action::AnswerUnit { .. }
+        | Action::WithdrawRequest { .. } => Target::Incidents(vec![incident]),
     }
 }
 
@@ -404,6 +435,9 @@ mod tests {
             let act = Command::Act { incident: IncidentId(3), action, actor: actor() };
             assert_eq!(target_of(&act), (Requester::Person(Right::Handle), incidents(all)), "{act:?}");
         }
+        let mark = Action::UnmarkSerious { reason: actor() };
+        let act = Command::Act { incident: IncidentId(3), action: mark, actor: actor() };
+        assert_eq!(target_of(&act), (Requester::Person(Right::Duty), incidents(&[3])), "not who repairs");
         let plan = Command::PlanWindow { window: window(Scope::default(), true), overrule: true, actor: actor() };
         let meant = Target::Window(Box::new(window(Scope::default(), true)));
         assert_eq!(target_of(&plan), (Requester::Person(Right::Plan), meant));

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::deadline::{LegalClock, UnitRequest};
 use ioc_judge::incident::IncidentRecord;
 use ioc_judge::{Action, Age, Authenticity, Fault, Incident, IncidentState, InformationSource, TimelineStep};
 
@@ -22,6 +23,8 @@ use crate::app::App;
 use crate::authenticity;
 use crate::device::name::{name_of, names_of};
 use crate::device::row::DeviceRow;
+use crate::incident::deadlines::{self, Law};
+use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
@@ -36,6 +39,7 @@ use ioc_store::{FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, Ticket
 const TICKETS: usize = 20;
 /// Faults of one incident that are shown.
 const FAULTS: usize = 200;
+const DAY_MS: i64 = 86_400_000;
 
 /// What is read for one incident.
 struct IncidentPageData {
@@ -67,6 +71,8 @@ struct IncidentPage {
     ticket_pages: Vec<String>,
     /// The rules that tell of a change that a person can accept.
     changes: Vec<String>,
+    /// What the law packs in force ask of a serious incident.
+    law: Law,
     tone: Tone,
     /// Why what was asked for was refused.
     error: Option<String>,
@@ -129,6 +135,35 @@ impl IncidentPage {
         self.data.incident.authenticity(device.is_none_or(|row| row.record.reports(self.page_context.now)))
     }
 
+    fn clock_state(&self, clock: &LegalClock) -> (&'static str, Tone) {
+        let state = clock.state(self.page_context.now);
+        (state.as_str(), deadlines::tone_of(state))
+    }
+
+    fn request_state(&self, request: &UnitRequest) -> (&'static str, Tone) {
+        let state = request.state(self.page_context.now);
+        (state.as_str(), deadlines::tone_of(state))
+    }
+
+    /// Which form of the page a refusal is about: by its action, and what it names.
+    fn is_again(&self, action: &str, of: &str) -> bool {
+        let named = ["clock", "number"].iter().filter_map(|field| self.form.get(*field)).any(|one| one == of);
+        self.form.get("action").is_some_and(|one| one == action) && (of.is_empty() || named)
+    }
+
+    /// What was typed into that form when it was refused.
+    fn typed(&self, action: &str, of: &str, field: &str) -> &str {
+        if self.is_again(action, of) { self.field_value(field) } else { "" }
+    }
+
+    /// Whoever waits a day for an answer most often gets it: what the form offers, as browsers write a time.
+    fn tomorrow(&self) -> String {
+        let zone = self.page_context.zone();
+        let zone = jiff::tz::TimeZone::get(&zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let moment = jiff::Timestamp::from_millisecond(self.page_context.now.plus_millis(DAY_MS).as_millis());
+        moment.map(|at| at.to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M").to_string()).unwrap_or_default()
+    }
+
     fn can_reopen(&self) -> bool {
         let over = matches!(self.incident().state, IncidentState::Resolved | IncidentState::Closed);
         over && self.record().merged_into.is_none()
@@ -152,7 +187,8 @@ async fn render(
             let ticket_pages = data.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
             let changes =
                 config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
-            Ok(show_again(&IncidentPage { page_context, data, ticket_pages, changes, tone, error, form }, again))
+            let law = Law::of(&config, now);
+            Ok(show_again(&IncidentPage { page_context, data, ticket_pages, changes, law, tone, error, form }, again))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
         Err(problem) => Err(Failure::new(page_context, problem)),
@@ -178,10 +214,19 @@ pub(crate) async fn act(
     Form(form): Form<HashMap<String, String>>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let value = Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
-    let action: Action = match serde_json::from_value::<api_types::action::Action>(value) {
-        Ok(action) => action.into(),
-        Err(error) => return render(&app, (page_context, &person), id, Some((error.to_string(), form))).await,
+    let config = app.config();
+    let value = || Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
+    let action = match deadlines::action_of(&form, &|field, text| parse_moment(field, text, &config)) {
+        Ok(Some(action)) => Ok(action),
+        Ok(None) => match serde_json::from_value::<api_types::action::Action>(value()) {
+            Ok(action) => Ok(action.into()),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(error) => Err(refusal_text(&page_context, &error)),
+    };
+    let action: Action = match action {
+        Ok(action) => action,
+        Err(why) => return render(&app, (page_context, &person), id, Some((why, form))).await,
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
     match app.carry_out(&person, command).await {

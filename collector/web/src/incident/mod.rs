@@ -3,6 +3,7 @@
 pub(crate) mod acknowledge;
 pub(crate) mod alerts;
 pub(crate) mod attachments;
+pub(crate) mod deadlines;
 pub(crate) mod details;
 pub(crate) mod faults;
 pub(crate) mod list;

@@ -57,6 +57,12 @@ pub(crate) struct TextsBody {
     pub(super) texts: BTreeMap<String, String>,
 }
 
+impl TextsBody {
+    pub(super) fn into_texts(self) -> BTreeMap<String, String> {
+        self.texts
+    }
+}
+
 pub(crate) async fn write(
     State(app): State<App>,
     person: Person,
@@ -87,6 +93,11 @@ impl IssueBody {
     pub(super) fn day(&self) -> Result<Option<Date>, Problem> {
         let date = self.date.as_ref().map(|text| text.parse::<Date>()).transpose();
         date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))
+    }
+
+    /// Who signs, and the day.
+    pub(super) fn read(&self) -> Result<(usize, Option<Date>), Problem> {
+        Ok((self.signer, self.day()?))
     }
 }
 

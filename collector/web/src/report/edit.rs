@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use super::file::{self, PartQuery};
 use super::gathering;
 use super::list::{row_of, texts_of};
-use super::{day_of, everywhere, key_of, regulation};
+use super::{day_of, everywhere, key_of, lines_of, regulation};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, report_text_name, show_again};
@@ -322,11 +322,6 @@ const SETTINGS: &str = "settings";
 const COPY: &str = "copy";
 /// Before the name of a text: as it stood when the form was shown.
 const WAS: &str = "was-";
-
-/// A text as forms send it, whichever way its lines end.
-fn lines_of(text: &str) -> Vec<&str> {
-    text.trim_end().lines().collect()
-}
 
 /// Writes texts, gathers anew, takes a text of the last report over, or issues: by the page.
 pub(crate) async fn act(

@@ -35,6 +35,15 @@ struct IssuedPage {
 }
 
 impl IssuedPage {
+    /// Where it is written: a report's page, or the form of an incident.
+    fn written_at(&self) -> String {
+        let form = self.issued.report.strip_prefix("incident.").and_then(|rest| rest.split_once('.'));
+        form.map_or_else(
+            || format!("/reports/{}", self.issued.report),
+            |(incident, clock)| format!("/incidents/{incident}/forms/{clock}"),
+        )
+    }
+
     /// The number as it is printed, and its day.
     fn registered(&self) -> Option<(String, String)> {
         let registration = self.issued.registration.as_ref()?;

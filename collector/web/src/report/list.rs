@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{day_of, everywhere, filing, filing_gathering};
 use crate::app::App;
+use crate::incident::deadlines::{self, DeadlineRow};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
@@ -26,6 +27,8 @@ use ioc_store::{Reader, StoreError};
 const QUARTERS: usize = 5;
 /// Issued versions on the page.
 const ISSUED_MAX: usize = 50;
+/// Incidents whose deadlines stand on the page.
+const DEADLINES_MAX: usize = 50;
 
 /// What is due by the law packs in force.
 pub(crate) fn calendar(app: &App, today: Date) -> Vec<DueReport> {
@@ -82,6 +85,8 @@ struct ReportsPage {
     /// Dossiers and yearly forms that the law asks for.
     filings: Vec<FilingStanding>,
     calendar: Vec<DueReport>,
+    /// What the law and units owe on incidents; what is met lately, too.
+    deadlines: Vec<DeadlineRow>,
     issued: Vec<IssuedReport>,
     /// Nobody has said what the centre is called in documents.
     unnamed: bool,
@@ -138,23 +143,25 @@ pub(crate) async fn page(
         }
     }
     let today = day_of(&app, page_context.now);
-    let with = app.clone();
+    let (with, now) = (app.clone(), page_context.now);
     let found = app
         .read(&page_context.scope, move |reader| {
+            let due = deadlines::items(reader.incidents_with_deadlines(false, None, DEADLINES_MAX)?, now);
             let unnamed = reader.document_settings()?.agency.is_empty();
             let since = reader.audit_since()?.map(|at| day_of(&with, at));
             let config = with.config();
             let asked = filings(filing_gathering::packs(&config, today), today, since);
             let filings: Vec<_> =
                 asked.iter().map(|one| filing::row_of(&with, reader, one, today)).collect::<Result<_, _>>()?;
-            Ok((quarters(&with, reader, today)?, filings, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed))
+            Ok((quarters(&with, reader, today)?, filings, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed, due))
         })
         .await;
     match found {
-        Ok((rows, filings, issued, unnamed)) => {
-            let calendar = calendar(&app, today);
+        Ok((rows, filings, issued, unnamed, due)) => {
+            let (calendar, deadlines) = (calendar(&app, today), deadlines::rows(due, &page_context));
             let refused = error.is_some();
-            Ok(show_again(&ReportsPage { page_context, rows, filings, calendar, issued, unnamed, asked, error }, refused))
+            let page = ReportsPage { page_context, rows, filings, calendar, deadlines, issued, unnamed, asked, error };
+            Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

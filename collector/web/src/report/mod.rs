@@ -10,6 +10,7 @@ mod filing_gathering;
 mod gathering;
 pub(crate) mod issued;
 pub(crate) mod list;
+pub(crate) mod notice;
 pub(crate) mod record;
 pub(crate) mod settings;
 
@@ -31,6 +32,11 @@ fn everywhere(person: &Person) -> Result<(), Problem> {
     }
     let english = "this is about the whole centre, and your account is limited to places";
     Err(Problem::explained(RefusalKind::Forbidden, RefusalReason::new("report-refused-everywhere", [], english)))
+}
+
+/// A text as forms send it, whichever way its lines end.
+fn lines_of(text: &str) -> Vec<&str> {
+    text.trim_end().lines().collect()
 }
 
 /// A moment as a day of the site.

@@ -6,6 +6,7 @@ use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
 use crate::api_types::action::Action;
 use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
+use crate::api_types::deadline::DeadlineItem;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
 use crate::api_types::filing::{Filing, FilingFacts};
@@ -254,6 +255,28 @@ fn entrance_api(all: &mut DescribedRouter) {
         .done(204);
 }
 
+fn deadlines_api(all: &mut DescribedRouter) {
+    all.get(
+        "/deadlines",
+        incident::deadlines::api,
+        "What is due on incidents: notices that the law asks for, answers of units",
+    )
+    .query::<incident::deadlines::DeadlinesQuery>()
+    .answers::<Page<DeadlineItem>>(200);
+    all.get("/incidents/{id}/forms/{clock}", report::notice::api, "The form of a deadline of a serious incident")
+        .answers::<report::notice::FormState>(200);
+    all.put(
+        "/incidents/{id}/forms/{clock}/texts",
+        report::notice::api_write,
+        "Writes texts into it: all of these, or none",
+    )
+    .body::<report::api::TextsBody>()
+    .done(204);
+    all.post("/incidents/{id}/forms/{clock}/issue", report::notice::api_issue, "Issues a version of it")
+        .body::<report::api::IssueBody>()
+        .answers::<Issued>(201);
+}
+
 fn incidents_api(all: &mut DescribedRouter) {
     all.get("/faults", incident::faults::api, "Faults, newest first").query::<ListQuery>().answers::<Page<Fault>>(200);
     all.get("/incidents", incident::list::api, "Incidents, newest first")
@@ -278,6 +301,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     .done(201);
     all.get("/incidents/{id}/files/{sha256}", incident::attachments::file, "Gives a file back")
         .file("application/octet-stream");
+    deadlines_api(all);
     all.post_large(
         "/alerts/{source}",
         incident::alerts::api,

@@ -109,6 +109,14 @@ fn reports() -> Router<App> {
         .route("/reports/filings/{filing}/print", get(report::filing::print))
         .route("/incidents/{id}/record", get(report::record::incident_print))
         .route("/incidents/{id}/record.docx", get(report::record::incident_docx))
+        .route(
+            "/incidents/{id}/forms/{clock}",
+            get(report::notice::page)
+                .post(report::notice::act)
+                .layer(DefaultBodyLimit::max(report::edit::TEXTS_MAX_BYTES)),
+        )
+        .route("/incidents/{id}/forms/{clock}/print", get(report::notice::print))
+        .route("/incidents/{id}/forms/{clock}/docx", get(report::notice::docx))
         .route("/duty/handover", get(report::record::shift_print))
         .route("/duty/handover.docx", get(report::record::shift_docx))
         .route("/maintenance/{id}/record", get(report::record::maintenance_print))
