@@ -21,11 +21,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
     OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    RecordKind, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
     TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
@@ -196,6 +196,21 @@ pub trait Reader: Send {
 
     /// One of them, with what it did.
     fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
+
+    /// A page of the register of accounts, with how many there are of each kind.
+    fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
+
+    /// Reviews of accounts, the newest first; they are of the whole centre, as the three below.
+    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError>;
+
+    /// One of them.
+    fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError>;
+
+    /// The one that was signed last.
+    fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError>;
+
+    /// The accounts of a review, with what is said of each.
+    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError>;
 
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Article, Clock, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term, Within,
+    Article, Clock, Measure, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term, Within,
 };
 
 /// The levels that there are.
@@ -139,6 +139,7 @@ struct RequirementForm {
     unit: RequirementUnit,
     levels: BTreeMap<String, u32>,
     measured_by: String,
+    measure: Option<Measure>,
     sure: Sure,
 }
 
@@ -263,7 +264,7 @@ fn step(form: StepForm) -> Result<Step, Wrong> {
 }
 
 fn requirement(form: RequirementForm) -> Result<Requirement, Wrong> {
-    let RequirementForm { id, what, unit, levels, measured_by, sure } = form;
+    let RequirementForm { id, what, unit, levels, measured_by, measure, sure } = form;
     let mut numbers = BTreeMap::new();
     for (level, number) in levels {
         let level: u8 = level.parse().ok().filter(|level| LEVELS.contains(level)).ok_or_else(|| {
@@ -274,5 +275,5 @@ fn requirement(form: RequirementForm) -> Result<Requirement, Wrong> {
         }
         numbers.insert(level, number);
     }
-    Ok(Requirement { id, what, unit, levels: numbers, measured_by, sure })
+    Ok(Requirement { id, what, unit, levels: numbers, measured_by, measure, sure })
 }

@@ -66,6 +66,19 @@ impl Engine {
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
             Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor, now),
             Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
+            Command::DescribeAccounts { keys, holder, note, actor } => {
+                self.describe_accounts(&keys, (holder.as_deref(), note.as_deref()), &actor, now)
+            }
+            Command::AttestAccount { device, attestation, actor } => {
+                self.attest_account(&device, attestation, &actor, now)
+            }
+            Command::OpenAccountReview { actor } => self.open_account_review(&actor, now),
+            Command::WriteAccountReview { review, lines, actor } => {
+                self.write_account_review(review, &lines, &actor, now)
+            }
+            Command::SignAccountReview { review, seen, content, source, actor } => {
+                self.sign_account_review(review, &seen, (content, source), &actor, now)
+            }
             Command::ChangeProducts { keys, fields, actor } => self.change_products(&keys, fields, &actor, now),
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
@@ -78,7 +91,10 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
-            Command::CheckReports => self.check_reports(now),
+            Command::CheckReports => {
+                self.check_account_register(now)?;
+                self.check_reports(now)
+            }
             Command::Account(intent) => self.person(*intent, now),
             Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {

@@ -45,6 +45,11 @@ macro_rules! of_other_records {
             | Change::AssetAttested { .. }
             | Change::AssetImport(_)
             | Change::AssetImportUndone { .. }
+            | Change::AccountWord { .. }
+            | Change::AccountAttested { .. }
+            | Change::AccountReviewOpened { .. }
+            | Change::AccountReviewLine { .. }
+            | Change::AccountReviewSigned { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::DocumentSettings(_)

@@ -60,7 +60,7 @@ fn quarterly(key: ReportKey, settings: &DocumentSettings, today: Date) -> Option
 }
 
 impl Engine {
-    fn today(&self, now: Timestamp) -> Option<Date> {
+    pub(super) fn today(&self, now: Timestamp) -> Option<Date> {
         let moment = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
         Some(moment.to_zoned_datetime(self.config.timezone.clone()).date())
     }

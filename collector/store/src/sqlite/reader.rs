@@ -12,7 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
+    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
     document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
     person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
 };
@@ -29,11 +29,11 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
     OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    Reader, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
+    Reader, RecordKind, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
     TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
@@ -244,6 +244,26 @@ impl Reader for SqliteReader {
 
     fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError> {
         asset::import(self, number)
+    }
+
+    fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError> {
+        account_register::list(self, query)
+    }
+
+    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
+        account_register::reviews(self, limit)
+    }
+
+    fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError> {
+        account_register::review(self, number)
+    }
+
+    fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError> {
+        account_register::last_signed(self)
+    }
+
+    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError> {
+        account_register::review_lines(self, number)
     }
 
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
