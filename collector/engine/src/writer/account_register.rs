@@ -6,6 +6,7 @@ use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_document::wording;
 use ioc_judge::{Input, NewIncident, Severity, Text};
+use ioc_report::calendar;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
     ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord, Change, ReviewLine,
@@ -372,7 +373,7 @@ impl Engine {
         Ok(Answer::Report(number))
     }
 
-    /// When the next review is due: so many months after the last was signed, or after the record began.
+    /// When the next review is due.
     fn next_review(&self, months: u32) -> Result<Option<Date>, CommandError> {
         let of_batch = self.batch.changes.iter().rev().find_map(|change| match change {
             Change::AccountReviewSigned { signature, .. } => Some(signature.at),
@@ -385,12 +386,8 @@ impl Engine {
                 signed.and_then(|review| review.signature).map(|signature| signature.at)
             }
         };
-        let since = match last {
-            Some(at) => Some(at),
-            None => self.reader.audit_since().map_err(|error| unread(&error))?,
-        };
-        let day = since.and_then(|at| self.today(at));
-        Ok(day.and_then(|day| day.checked_add(i64::from(months).months()).ok()))
+        let since = self.reader.audit_since().map_err(|error| unread(&error))?;
+        Ok(calendar::review_due(last, since, months, &self.config.timezone))
     }
 
     /// Looks whether a review is due, and whether the accounts of this collector are in order; has it told while they are not.

@@ -4,13 +4,12 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::DeviceKind;
 
-use super::file::Table;
+use super::file::{FILE_ROWS, Register, Table};
 use super::{FieldsBody, REGISTER, asset_text, fields_of, scope_of};
 use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::asset::{Asset as AssetItem, AssetCoverage as CoverageItem, AssetState as StateName};
@@ -24,8 +23,6 @@ use ioc_engine::command::{AssetChange, Command};
 use ioc_store::template::percent_encoded;
 use ioc_store::{Asset, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork};
 
-/// Most rows of one file.
-const FILE_ROWS: usize = 50_000;
 /// Longest search, characters.
 const SEARCH_MAX_CHARS: usize = 100;
 
@@ -202,22 +199,12 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Assets
     Ok(Table { name: page_context.t("register-assets"), headings, rows: assets.into_iter().map(row).collect() })
 }
 
-pub(crate) async fn csv(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<AssetsAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.csv("assets"))
-}
+impl Register for AssetsAddress {
+    const FILE: &'static str = "assets";
 
-pub(crate) async fn xlsx(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<AssetsAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.xlsx("assets"))
+    async fn table(&self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        table(app, person, headers, self).await
+    }
 }
 
 names! {

@@ -3,11 +3,15 @@
 
 use std::io::{Cursor, Write as _};
 
-use axum::http::header;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::de::DeserializeOwned;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use crate::app::App;
+use crate::person::Person;
 use crate::problem::Problem;
 use ioc_store::template::csv_field;
 
@@ -17,6 +21,41 @@ const CELL_MAX_CHARS: usize = 32_767;
 const COLUMNS_MAX: usize = 26 * 27;
 /// What a workbook is sent as.
 pub(crate) const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// Most rows of one file.
+pub(crate) const FILE_ROWS: usize = 50_000;
+
+/// What a register's list is asked for, as it stands in the address of its files: a register as a table.
+pub(crate) trait Register: DeserializeOwned + Send + Sync + 'static {
+    /// What its files are called.
+    const FILE: &'static str;
+
+    /// All that the address means, whatever its page.
+    fn table(
+        &self,
+        app: &App,
+        person: &Person,
+        headers: &HeaderMap,
+    ) -> impl Future<Output = Result<Table, Problem>> + Send;
+}
+
+pub(crate) async fn csv<R: Register>(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(address): Query<R>,
+) -> Result<Response, Problem> {
+    Ok(address.table(&app, &person, &headers).await?.csv(R::FILE))
+}
+
+pub(crate) async fn xlsx<R: Register>(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(address): Query<R>,
+) -> Result<Response, Problem> {
+    Ok(address.table(&app, &person, &headers).await?.xlsx(R::FILE))
+}
 
 /// A table with its headings.
 pub(crate) struct Table {

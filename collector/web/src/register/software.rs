@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::Deserialize;
 
-use super::file::Table;
+use super::file::{FILE_ROWS, Register, Table};
 use super::{product_address, product_text};
 use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::all;
@@ -24,8 +24,6 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_store::template::percent_encoded;
 use ioc_store::{ProductCoverage, ProductField, ProductQuery, ProductRow, ProductState};
 
-/// Most rows of one file.
-const FILE_ROWS: usize = 50_000;
 /// Most products that are changed at once, as the engine has it.
 const ALL_MAX: usize = 5000;
 /// Longest search, characters.
@@ -284,22 +282,12 @@ async fn table(app: &App, person: &Person, headers: &HeaderMap, address: &Softwa
     Ok(Table { name: page_context.t("register-software"), headings, rows: rows.into_iter().map(row).collect() })
 }
 
-pub(crate) async fn csv(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.csv("software"))
-}
+impl Register for SoftwareAddress {
+    const FILE: &'static str = "software";
 
-pub(crate) async fn xlsx(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(address): Query<SoftwareAddress>,
-) -> Result<Response, Problem> {
-    Ok(table(&app, &person, &headers, &address).await?.xlsx("software"))
+    async fn table(&self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        table(app, person, headers, self).await
+    }
 }
 
 /// Which products are asked for.

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use ioc_document::legal::{Pack, PackKind};
 
 /// A report is of the whole centre: out of reach for whoever is limited to places.
-fn everywhere(person: &Person) -> Result<(), Problem> {
+pub(crate) fn everywhere(person: &Person) -> Result<(), Problem> {
     if person.scope.is_everywhere() {
         return Ok(());
     }
@@ -27,7 +27,7 @@ fn everywhere(person: &Person) -> Result<(), Problem> {
 }
 
 /// A moment as a day of the site.
-fn day_of(app: &App, at: Timestamp) -> Date {
+pub(crate) fn day_of(app: &App, at: Timestamp) -> Date {
     let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
     moment.to_zoned_datetime(app.config().timezone.clone()).date()
 }

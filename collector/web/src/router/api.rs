@@ -3,6 +3,7 @@
 use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
 use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
+use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
 use crate::api_types::action::Action;
 use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
@@ -283,6 +284,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     system_backups_api(all);
     assets_api(all);
     software_api(all);
+    account_register_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
@@ -348,10 +350,10 @@ fn assets_api(all: &mut DescribedRouter) {
     )
     .body::<register::assets::ChangesBody>()
     .done(204);
-    all.get("/assets.csv", register::assets::csv, "The asset register as CSV")
+    all.get("/assets.csv", register::file::csv::<register::assets::AssetsAddress>, "The asset register as CSV")
         .query::<register::assets::AssetsAddress>()
         .file("text/csv");
-    all.get("/assets.xlsx", register::assets::xlsx, "The asset register as a workbook")
+    all.get("/assets.xlsx", register::file::xlsx::<register::assets::AssetsAddress>, "The asset register as a workbook")
         .query::<register::assets::AssetsAddress>()
         .file(register::file::WORKBOOK);
     all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
@@ -382,6 +384,66 @@ fn assets_api(all: &mut DescribedRouter) {
     .done(201);
 }
 
+fn account_register_api(all: &mut DescribedRouter) {
+    all.get("/account-register", register::accounts::api_list, "The register of accounts, by key")
+        .query::<register::accounts::AccountsQuery>()
+        .answers::<Page<RegisteredAccount>>(200);
+    all.patch(
+        "/account-register",
+        register::accounts::api_change,
+        "Says who holds accounts that are found by themselves: of all of these, or of none",
+    )
+    .body::<register::accounts::HoldersBody>()
+    .done(204);
+    all.get(
+        "/account-register.csv",
+        register::file::csv::<register::accounts::AccountsAddress>,
+        "The register of accounts as CSV",
+    )
+    .query::<register::accounts::AccountsAddress>()
+    .file("text/csv");
+    all.get(
+        "/account-register.xlsx",
+        register::file::xlsx::<register::accounts::AccountsAddress>,
+        "The register of accounts as a workbook",
+    )
+    .query::<register::accounts::AccountsAddress>()
+    .file(register::file::WORKBOOK);
+    all.get(
+        "/account-register/coverage",
+        register::accounts::api_coverage,
+        "How many accounts there are, and what is to be done about how many",
+    )
+    .answers::<AccountCoverage>(200);
+    all.post(
+        "/account-register/attestations",
+        register::accounts::api_attest,
+        "A person vouches for an account of an appliance that nothing can look at",
+    )
+    .body::<register::accounts::AttestationBody>()
+    .done(201);
+    all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
+        .answers::<Vec<AccountReview>>(200);
+    all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")
+        .answers::<register::account_review::OpenedReview>(201);
+    all.get("/account-reviews/{number}", register::account_review::api, "A review with its accounts")
+        .answers::<register::account_review::ReviewAnswer>(200);
+    all.put(
+        "/account-reviews/{number}/lines",
+        register::account_review::api_write,
+        "Says what becomes of accounts in a review that is open: of all of these, or of none",
+    )
+    .body::<register::account_review::LinesBody>()
+    .done(204);
+    all.post(
+        "/account-reviews/{number}/signature",
+        register::account_review::api_sign,
+        "A leader signs a review as they have seen it, and issues its document",
+    )
+    .body::<register::account_review::SignBody>()
+    .answers::<register::account_review::SignedReview>(201);
+}
+
 fn software_api(all: &mut DescribedRouter) {
     all.get("/software", register::software::api_list, "The software register: products across machines, by key")
         .query::<register::software::ProductsQuery>()
@@ -394,10 +456,10 @@ fn software_api(all: &mut DescribedRouter) {
     all.get("/software/product", register::product::api, "One product, with the machines that it is or was on")
         .query::<register::product::ProductAddress>()
         .answers::<register::product::ProductAnswer>(200);
-    all.get("/software.csv", register::software::csv, "The software register as CSV")
+    all.get("/software.csv", register::file::csv::<register::software::SoftwareAddress>, "The software register as CSV")
         .query::<register::software::SoftwareAddress>()
         .file("text/csv");
-    all.get("/software.xlsx", register::software::xlsx, "The software register as a workbook")
+    all.get("/software.xlsx", register::file::xlsx::<register::software::SoftwareAddress>, "The software register as a workbook")
         .query::<register::software::SoftwareAddress>()
         .file(register::file::WORKBOOK);
     all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
