@@ -1,11 +1,9 @@
 //! What is due when, by the law packs in force and by settings; and how one report stands.
 
-use ioc_common::clock::Timestamp;
 use ioc_document::legal::{Pack, Period};
 use ioc_store::report::{DocumentSettings, IssuedReport};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::ReportKey;
 use crate::draft::ReportState;
@@ -63,14 +61,6 @@ pub fn title(key: ReportKey) -> String {
 pub fn quarter_due(key: ReportKey, settings: &DocumentSettings) -> Option<Date> {
     let days = i64::from(settings.quarter_due_days);
     (days > 0 && key.as_quarter().is_some()).then(|| key.to().checked_add(days.days()).ok()).flatten()
-}
-
-/// When the next review of accounts is due: so many months after the last was signed, or after the record began.
-#[must_use]
-pub fn review_due(signed: Option<Timestamp>, since: Option<Timestamp>, months: u32, zone: &TimeZone) -> Option<Date> {
-    let from = jiff::Timestamp::from_millisecond(signed.or(since)?.as_millis()).ok()?;
-    let day = from.to_zoned_datetime(zone.clone()).date();
-    day.checked_add(i64::from(months).months()).ok()
 }
 
 /// A report that a law pack asks for.

@@ -9,5 +9,6 @@ pub mod draft;
 pub mod gather;
 mod key;
 pub mod record;
+pub mod review;
 
 pub use key::{KeyError, ReportKey};

@@ -6,7 +6,7 @@ use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_document::wording;
 use ioc_judge::{Input, NewIncident, Severity, Text};
-use ioc_report::calendar;
+use ioc_report::review;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
     ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord, Change, ReviewLine,
@@ -387,7 +387,7 @@ impl Engine {
             }
         };
         let since = self.reader.audit_since().map_err(|error| unread(&error))?;
-        Ok(calendar::review_due(last, since, months, &self.config.timezone))
+        Ok(review::review_due(last, since, months, &self.config.timezone))
     }
 
     /// Looks whether a review is due, and whether the accounts of this collector are in order; has it told while they are not.

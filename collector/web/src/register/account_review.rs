@@ -154,6 +154,18 @@ impl ReviewPage {
         (1..).zip(&self.lines).skip((self.page - 1) * ROWS).take(ROWS).collect()
     }
 
+    const fn has_previous(&self) -> bool {
+        self.page > 1
+    }
+
+    const fn previous(&self) -> usize {
+        self.page - 1
+    }
+
+    const fn next(&self) -> usize {
+        self.page + 1
+    }
+
     fn has_next(&self) -> bool {
         self.page * ROWS < self.lines.len()
     }

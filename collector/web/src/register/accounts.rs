@@ -26,7 +26,7 @@ use crate::problem::Problem;
 use crate::report::day_of;
 use ioc_document::wording;
 use ioc_engine::command::{Command, CommandError};
-use ioc_report::calendar;
+use ioc_report::review;
 use ioc_store::template::percent_encoded;
 use ioc_store::{
     AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview, AccountSource,
@@ -47,7 +47,7 @@ pub(super) fn limits_of(app: &App, now: Timestamp) -> AccountLimits {
 pub(super) fn review_due(app: &App, reader: &dyn Reader, limits: AccountLimits) -> Result<Option<Date>, StoreError> {
     let Some(months) = limits.review_months else { return Ok(None) };
     let signed = reader.signed_account_review()?.and_then(|review| review.signature).map(|signature| signature.at);
-    Ok(calendar::review_due(signed, reader.audit_since()?, months, &app.config().timezone))
+    Ok(review::review_due(signed, reader.audit_since()?, months, &app.config().timezone))
 }
 
 /// What the list is asked for, as it stands in the address of the page and of its files.

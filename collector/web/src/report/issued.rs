@@ -14,11 +14,13 @@ use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
 use ioc_document::model::Document;
 use ioc_document::wording;
 use ioc_engine::command::{Command, CommandError};
 use ioc_report::draft::IssuedSource;
+use ioc_store::ACCOUNT_REVIEW_REPORT;
 use ioc_store::report::{IssuedPart, IssuedReport};
 
 #[derive(Template)]
@@ -30,6 +32,23 @@ struct IssuedPage {
 }
 
 impl IssuedPage {
+    /// What it is a version of.
+    fn whole_text(&self) -> String {
+        if self.issued.report.starts_with(ACCOUNT_REVIEW_REPORT) {
+            self.page_context.t("register-accounts-review")
+        } else {
+            self.page_context.t("reports-this-period")
+        }
+    }
+
+    /// The page of what it is a version of.
+    fn whole_address(&self) -> String {
+        match self.issued.report.strip_prefix(ACCOUNT_REVIEW_REPORT) {
+            Some(number) => format!("/register/accounts/reviews/{number}"),
+            None => format!("/reports/{}", self.issued.report),
+        }
+    }
+
     /// The number as it is printed, and its day.
     fn registered(&self) -> Option<(String, String)> {
         let registration = self.issued.registration.as_ref()?;
@@ -42,7 +61,13 @@ impl IssuedPage {
 async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, Problem> {
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))
+    let found = found.ok_or_else(|| Problem::not_found(format!("there is no issued report {number}")))?;
+    // The document of a review names who holds which account: that it is seen is on record.
+    let of_people = found.report.starts_with(ACCOUNT_REVIEW_REPORT);
+    if of_people && !personal_data::record_list_access(app, person, &found.report).await {
+        return Err(Problem::unavailable("that you see it could not be recorded, so that it is not shown"));
+    }
+    Ok(found)
 }
 
 async fn source(app: &App, person: &Person, number: u64) -> Result<IssuedSource, Problem> {
