@@ -25,7 +25,7 @@ use crate::{
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
     OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    RecordKind, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
     TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
@@ -199,6 +199,9 @@ pub trait Reader: Send {
 
     /// A page of the register of accounts, with how many there are of each kind.
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
+
+    /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
+    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Result<Option<RegisteredAccount>, StoreError>;
 
     /// Reviews of accounts, the newest first; they are of the whole centre, as the three below.
     fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError>;

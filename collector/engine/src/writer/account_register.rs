@@ -140,29 +140,29 @@ impl Engine {
         }
         let holder = holder.map(|text| line_of("holder", text, NAME_MAX_CHARS)).transpose()?;
         let note = note.map(|text| line_of("note", text, NOTE_MAX_CHARS)).transpose()?;
-        let query = AccountQuery { collector: true, now, limit: usize::MAX, ..AccountQuery::default() };
-        let known = self.reader.registered_accounts(&query).map_err(|error| unread(&error))?;
         // All of them are looked at before anything is changed.
         let mut words = Vec::new();
         for key in keys {
-            let found = known.rows.iter().find(|(account, _)| account.key() == *key);
-            let Some((account, _)) = found else {
-                return Err(CommandError::NotFound(format!("keys: there is no account {key:?} in the register")));
-            };
+            let none = || CommandError::NotFound(format!("keys: there is no account {key:?} in the register"));
+            let (device, name) = account_of_key(key).ok_or_else(none)?;
+            let found = self.reader.registered_account(device.as_ref(), name).map_err(|error| unread(&error))?;
+            let account = found.ok_or_else(none)?;
             if account.valid_until.is_some() {
                 let why = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
                 return Err(CommandError::Conflict(why));
             }
-            words.push((key, account.holder.clone(), account.note.clone()));
+            words.push((key, device, name, account));
         }
-        for (key, was_holder, was_note) in words {
-            let Some((device, name)) = account_of_key(key) else { continue };
+        for (key, device, name, account) in words {
+            let (was_holder, was_note) = (account.holder, account.note);
             let is_holder = holder.clone().unwrap_or_else(|| was_holder.clone());
             let is_note = note.clone().unwrap_or_else(|| was_note.clone());
             if (&is_holder, &is_note) == (&was_holder, &was_note) {
                 continue;
             }
             let detail = format!("holder: {was_holder:?} -> {is_holder:?}; note: {was_note:?} -> {is_note:?}");
+            // The own name of an account here is not written down where nobody said so: it changes there.
+            let is_holder = if holder.is_none() && account.said_by.is_none() { String::new() } else { is_holder };
             let word = AccountWord { holder: is_holder, note: is_note, by: actor.to_owned(), at: now };
             self.record(now, actor, AuditLogAction::AccountsDescribed, key, &detail);
             self.batch.changes.push(Change::AccountWord { device, name: name.to_owned(), word });

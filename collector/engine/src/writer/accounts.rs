@@ -518,11 +518,6 @@ impl Engine {
         self.accounts.known.values().filter(|account| !account.disabled)
     }
 
-    /// Whether there is an account of this name.
-    pub(super) fn has_account(&self, name: &str) -> bool {
-        self.accounts.known.contains_key(name)
-    }
-
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
         let sessions = IntentSessions::of(&intent, self.reader.as_ref(), &self.batch.changes);

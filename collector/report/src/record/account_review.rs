@@ -13,8 +13,7 @@ use jiff::tz::TimeZone;
 use super::local;
 
 /// What is not in order, as documents say it.
-#[must_use]
-pub const fn finding_words(finding: AccountFinding) -> &'static str {
+const fn finding_words(finding: AccountFinding) -> &'static str {
     match finding {
         AccountFinding::Idle => "không đăng nhập quá hạn",
         AccountFinding::PasswordOverdue => "mật khẩu quá hạn đổi",
@@ -71,15 +70,12 @@ fn limits_words(limits: &AccountLimits) -> Vec<String> {
     all.into_iter().flatten().collect()
 }
 
-/// Who signs a review, when, and the digest of its lines.
-pub type Signing<'a> = (&'a str, Timestamp, &'a str);
-
-/// Makes the record. `names` are the own names of accounts of this collector, as far as whoever reads may see them; `next_due` is when the review after it
+/// Makes the record. `signing` is who signs it, when, and the digest of its lines; `names` are the own names of accounts of this collector, as far as whoever reads may see them; `next_due` is when the review after it
 /// is due.
 #[must_use]
 pub fn account_review(
     (review, lines): (&AccountReview, &[ReviewLine]),
-    signing: Option<Signing<'_>>,
+    signing: Option<(&str, Timestamp, &str)>,
     names: &BTreeMap<String, String>,
     (limits, next_due): (&AccountLimits, Option<Date>),
     office: Office,

@@ -6,7 +6,7 @@ mod maintenance;
 mod restore;
 mod shift;
 
-pub use account_review::{account_review, finding_words};
+pub use account_review::account_review;
 pub use incident::incident;
 pub use maintenance::maintenance;
 pub use restore::restore;

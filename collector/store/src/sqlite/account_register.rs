@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
@@ -84,12 +84,28 @@ pub(super) fn sign_review(commit: &Commit<'_>, review: u64, signature: &ReviewSi
     Ok(())
 }
 
+/// Which accounts are looked for.
+#[derive(Debug, Clone, Copy)]
+enum Within<'w> {
+    All,
+    Collector,
+    Device(&'w DeviceId),
+}
+
 /// What people said, by the number of the device and the name.
 type Words = HashMap<(i64, String), AccountWord>;
 
-fn words(reader: &SqliteReader) -> Result<Words, StoreError> {
-    let sql = "SELECT device, name, body FROM account_word";
-    Ok(reader.all(sql, &[], |row| Ok(((row.get(0)?, row.get(1)?), body(row, 2)?)))?.into_iter().collect())
+fn words(reader: &SqliteReader, within: Within<'_>) -> Result<Words, StoreError> {
+    let number = match within {
+        Within::All => -1,
+        Within::Collector => COLLECTOR,
+        Within::Device(device) => reader.number(device)?,
+    };
+    let sql = match within {
+        Within::All => "SELECT device, name, body FROM account_word WHERE device <> ?1",
+        Within::Collector | Within::Device(_) => "SELECT device, name, body FROM account_word WHERE device = ?1",
+    };
+    Ok(reader.all(sql, &[&number], |row| Ok(((row.get(0)?, row.get(1)?), body(row, 2)?)))?.into_iter().collect())
 }
 
 /// A row with what is said of it.
@@ -190,12 +206,28 @@ fn of_collector(account: AccountRecord, now: Timestamp) -> RegisteredAccount {
     }
 }
 
-/// All rows within reach, in no order, and hosts whose survey cannot be read.
-fn rows(reader: &SqliteReader, query: &AccountQuery) -> Result<(Vec<RegisteredAccount>, u64), StoreError> {
-    let said = words(reader)?;
-    let sql = "SELECT d.id, json_extract(d.info, '$.name'), d.place, d.number, o.at, o.body FROM document o JOIN device d ON d.number = o.device \
-               WHERE o.name = 'accounts' AND d.revoked_at IS NULL";
-    let surveys = reader.all(sql, &[], |row| {
+/// Rows within reach, in no order, and hosts whose survey cannot be read.
+fn rows(
+    reader: &SqliteReader,
+    within: Within<'_>,
+    now: Timestamp,
+) -> Result<(Vec<RegisteredAccount>, u64), StoreError> {
+    let said = words(reader, within)?;
+    let device = match within {
+        Within::Device(device) => Some(device.as_str()),
+        Within::All | Within::Collector => None,
+    };
+    let params: Vec<&dyn ToSql> = device.iter().map(|id| id as &dyn ToSql).collect();
+    let of = match within {
+        Within::All => "",
+        Within::Collector => " AND 0",
+        Within::Device(_) => " AND d.id = ?1",
+    };
+    let sql = format!(
+        "SELECT d.id, json_extract(d.info, '$.name'), d.place, d.number, o.at, o.body FROM document o JOIN device d ON d.number = o.device \
+         WHERE o.name = 'accounts' AND d.revoked_at IS NULL{of}"
+    );
+    let surveys = reader.all(&sql, &params, |row| {
         let text = row.get_ref(5)?.as_str()?;
         Ok((home(row)?, row.get::<_, i64>(3)?, required(row, 4)?, serde_json::from_str::<Accounts>(text).ok()))
     })?;
@@ -211,19 +243,31 @@ fn rows(reader: &SqliteReader, query: &AccountQuery) -> Result<(Vec<RegisteredAc
         }
     }
     // Where an agent tells of accounts itself nobody's word is taken.
-    let sql = "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
-               WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.device = t.device AND o.name = 'accounts') \
-               AND t.number = (SELECT max(o.number) FROM account_attestation o WHERE o.device = t.device AND o.name = t.name)";
-    let vouched = reader.all(sql, &[], |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?)))?;
+    let sql = format!(
+        "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
+         WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.device = t.device AND o.name = 'accounts') \
+         AND t.number = (SELECT max(o.number) FROM account_attestation o WHERE o.device = t.device AND o.name = t.name){of}"
+    );
+    let vouched = reader.all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?)))?;
     let there = vouched.into_iter().filter(|(_, word)| !word.gone);
     all.extend(there.map(|(home, word)| of_appliance(home, word)));
-    if query.collector && !reader.limited {
+    if device.is_none() && !reader.limited {
         for account in account::list(reader)? {
             let word = said.get(&(COLLECTOR, account.name.clone()));
-            all.push(with_word(of_collector(account, query.now), word));
+            all.push(with_word(of_collector(account, now), word));
         }
     }
     Ok((all, unread))
+}
+
+/// One account, for the engine.
+pub(super) fn find(
+    reader: &SqliteReader,
+    device: Option<&DeviceId>,
+    name: &str,
+) -> Result<Option<RegisteredAccount>, StoreError> {
+    let (all, _) = rows(reader, device.map_or(Within::Collector, Within::Device), Timestamp::MIN)?;
+    Ok(all.into_iter().find(|account| account.name == name))
 }
 
 fn means(query: &AccountQuery, account: &RegisteredAccount) -> bool {
@@ -240,7 +284,8 @@ fn means(query: &AccountQuery, account: &RegisteredAccount) -> bool {
 }
 
 pub(super) fn list(reader: &SqliteReader, query: &AccountQuery) -> Result<AccountPage, StoreError> {
-    let (mut all, unread) = rows(reader, query)?;
+    let (mut all, unread) = rows(reader, Within::All, query.now)?;
+    all.retain(|account| query.collector || account.source != AccountSource::Collector);
     all.sort_by_cached_key(|one| (one.device.is_some(), collation::key(&one.device_name), one.key()));
     if reader.hides_names {
         for (number, account) in (1..).zip(&mut all) {

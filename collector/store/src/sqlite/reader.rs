@@ -33,7 +33,7 @@ use crate::{
     BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
     OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    Reader, RecordKind, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
+    Reader, RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
     TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
@@ -248,6 +248,10 @@ impl Reader for SqliteReader {
 
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError> {
         account_register::list(self, query)
+    }
+
+    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Result<Option<RegisteredAccount>, StoreError> {
+        account_register::find(self, device, name)
     }
 
     fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -63,12 +63,9 @@ impl ReviewsPage {
     }
 }
 
-/// A refusal as a page says it, or the way to where somebody shows again who they are.
-fn refused(error: CommandError, page_context: &PageContext) -> Result<FormRefusal, axum::response::Response> {
-    match redirect_to_confirm(Problem::from(error), BACK) {
-        Ok(elsewhere) => Err(elsewhere),
-        Err(problem) => Ok(FormRefusal::of(&problem, page_context, BACK)),
-    }
+/// The way to where somebody shows again who they are; otherwise the refusal as a page says it.
+fn elsewhere(error: CommandError, page_context: &PageContext) -> Result<Response, FormRefusal> {
+    redirect_to_confirm(Problem::from(error), BACK).map_err(|problem| FormRefusal::of(&problem, page_context, BACK))
 }
 
 async fn render_list(
@@ -80,9 +77,10 @@ async fn render_list(
     if let Err(problem) = everywhere(person) {
         return Err(Failure::new(page_context, problem));
     }
-    let error = match error.map(|error| refused(error, &page_context)).transpose() {
-        Ok(error) => error,
-        Err(elsewhere) => return Ok(elsewhere),
+    let error = match error.map(|error| elsewhere(error, &page_context)) {
+        Some(Ok(elsewhere)) => return Ok(elsewhere),
+        Some(Err(refusal)) => Some(refusal),
+        None => None,
     };
     let (limits, today, with) = (limits_of(app, page_context.now), day_of(app, page_context.now), app.clone());
     let scope = scope_of(app, person, REVIEWS).await;
@@ -237,9 +235,10 @@ async fn render(
     typed: BTreeMap<u32, (AccountVerdict, String)>,
     error: Option<CommandError>,
 ) -> PageResult {
-    let error = match error.map(|error| refused(error, &page_context)).transpose() {
-        Ok(error) => error,
-        Err(elsewhere) => return Ok(elsewhere),
+    let error = match error.map(|error| elsewhere(error, &page_context)) {
+        Some(Ok(elsewhere)) => return Ok(elsewhere),
+        Some(Err(refusal)) => Some(refusal),
+        None => None,
     };
     match read(app, person, number).await {
         Ok((review, lines)) => {
