@@ -361,6 +361,15 @@ pub enum Command {
     },
     /// A person vouches for an account of an appliance that nothing can look at.
     AttestAccount { device: DeviceId, attestation: AccountAttestation, actor: String },
+    /// A file shows what was vouched for of an account last.
+    AddAccountEvidence {
+        device: DeviceId,
+        account: String,
+        /// The file's name.
+        name: String,
+        content: Vec<u8>,
+        actor: String,
+    },
     /// Open a review of all accounts, as they stand now.
     OpenAccountReview { actor: String },
     /// Say what becomes of accounts in a review that is open: of all of these, or of none.

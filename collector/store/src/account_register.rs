@@ -10,6 +10,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 
+use crate::BackupEvidence;
+
 /// A password is told of so many days before it is due, as the rule of hosts has it.
 const DUE_DAYS: i64 = 15;
 const DAY_MS: i64 = 86_400_000;
@@ -194,6 +196,9 @@ pub struct RegisteredAccount {
     pub second_factor: Option<bool>,
     /// Until when the word of whoever vouched for it holds.
     pub valid_until: Option<Timestamp>,
+    /// Files that show what was vouched for.
+    #[serde(default)]
+    pub evidence: Vec<BackupEvidence>,
     /// Who wrote down who holds it, or vouched for it, and when.
     pub said_by: Option<String>,
     pub said_at: Option<Timestamp>,
@@ -273,6 +278,7 @@ impl RegisteredAccount {
                 "…".clone_into(text);
             }
         }
+        self.evidence.clear();
         // Files and groups of sudo are often called as people are.
         if self.source == AccountSource::Agent {
             self.role.clear();
@@ -505,6 +511,7 @@ mod tests {
             expires_at: None,
             second_factor: None,
             valid_until: None,
+            evidence: Vec::new(),
             said_by: None,
             said_at: None,
         }

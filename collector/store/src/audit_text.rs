@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 94] = [
+const TEXTS: [(&str, &str, &str); 95] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -22,6 +22,7 @@ const TEXTS: [(&str, &str, &str); 94] = [
     ("account.token_created", "Tạo mã truy cập API", "API token created"),
     ("accounts.attested", "Xác nhận tài khoản của thiết bị không có agent", "Account of an appliance attested"),
     ("accounts.described", "Ghi người giữ tài khoản", "Holder of an account written down"),
+    ("accounts.evidence_added", "Thêm chứng cứ về tài khoản", "Evidence of an account added"),
     ("accounts.review_opened", "Mở đợt rà soát tài khoản", "Review of accounts opened"),
     ("accounts.review_signed", "Ký đợt rà soát tài khoản", "Review of accounts signed"),
     ("accounts.review_written", "Ghi vào đợt rà soát tài khoản", "Review of accounts written"),

@@ -167,6 +167,8 @@ pub enum Change {
     AccountWord { device: Option<DeviceId>, name: String, word: AccountWord },
     /// A person vouched for an account of an appliance.
     AccountAttested { device: DeviceId, attestation: AccountAttestation },
+    /// A file shows what was vouched for of an account last.
+    AccountEvidence { device: DeviceId, name: String, file: BackupEvidence, content: Vec<u8> },
     /// A review of all accounts was opened, with each as it stands.
     AccountReviewOpened { review: AccountReview, lines: Vec<ReviewLine> },
     /// What is said of an account in a review, from 1.

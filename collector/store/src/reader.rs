@@ -203,6 +203,14 @@ pub trait Reader: Send {
     /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
     fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Result<Option<RegisteredAccount>, StoreError>;
 
+    /// A file that shows what was vouched for of an account, with its content; for who may see people.
+    fn account_evidence(
+        &self,
+        device: &DeviceId,
+        name: &str,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
+
     /// Reviews of accounts, the newest first; they are of the whole centre, as the three below.
     fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError>;
 

@@ -72,6 +72,9 @@ impl Engine {
             Command::AttestAccount { device, attestation, actor } => {
                 self.attest_account(&device, attestation, &actor, now)
             }
+            Command::AddAccountEvidence { device, account, name, content, actor } => {
+                self.add_account_evidence((&device, &account), (&name, content), &actor, now)
+            }
             Command::OpenAccountReview { actor } => self.open_account_review(&actor, now),
             Command::WriteAccountReview { review, lines, actor } => {
                 self.write_account_review(review, &lines, &actor, now)

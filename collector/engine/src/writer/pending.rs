@@ -47,6 +47,7 @@ macro_rules! of_other_records {
             | Change::AssetImportUndone { .. }
             | Change::AccountWord { .. }
             | Change::AccountAttested { .. }
+            | Change::AccountEvidence { .. }
             | Change::AccountReviewOpened { .. }
             | Change::AccountReviewLine { .. }
             | Change::AccountReviewSigned { .. }

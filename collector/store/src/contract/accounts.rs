@@ -107,6 +107,32 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
     let held = reader.registered_accounts(&AccountQuery { holder: "Nguyễn An".into(), ..any.clone() }).expect("reads");
     let (account, _) = &held.rows[0];
     assert_eq!((account.name.as_str(), account.note.as_str(), account.said_by.as_deref()), ("an", "ca 1", Some("lan")));
+    // A file stays with the word that it shows, and whatever is said anew begins without.
+    let file = crate::BackupEvidence {
+        name: "biên bản 7.pdf".into(),
+        sha256: "ab".into(),
+        bytes: 3,
+        kind: crate::EvidenceKind::Pdf,
+        who: "lan".into(),
+        at: at(8),
+    };
+    let shown = Change::AccountEvidence { device: id(2), name: "admin".into(), file: file.clone(), content: b"PDF".to_vec() };
+    store.commit(&[shown]).expect("kept");
+    let of_switch = || {
+        let query = AccountQuery { device: Some(id(2)), ..any.clone() };
+        reader.registered_accounts(&query).expect("reads").rows[0].0.evidence.clone()
+    };
+    assert_eq!(of_switch(), [file.clone()]);
+    let found = reader.account_evidence(&id(2), "admin", "ab").expect("reads");
+    assert_eq!(found, Some((file, b"PDF".to_vec())));
+    store.commit(&[attested("admin", false, 300)]).expect("kept");
+    assert!(of_switch().is_empty());
+    let one = |device: Option<&DeviceId>, name: &str| {
+        reader.registered_account(device, name).expect("reads").map(|account| account.holder)
+    };
+    assert_eq!(one(Some(&id(1)), "an").as_deref(), Some("Nguyễn An"));
+    assert_eq!((one(Some(&id(2)), "admin").as_deref(), one(None, "boss").as_deref()), (Some("Trần Bình"), Some("Lê Thị Lan")));
+    assert_eq!((one(Some(&id(1)), "boss"), one(None, "an")), (None, None));
     // Where an agent tells of accounts itself nobody's word is taken; a survey that cannot be read is counted.
     let told = Change::Document { device: id(2), name: "accounts".into(), at: at(91), body: survey(&[]) };
     store.commit(&[told]).expect("kept");
@@ -123,6 +149,7 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         page.rows.into_iter().map(|(account, _)| (account.key(), account.holder)).collect();
     assert_eq!(shown, [("d-001/#1".to_owned(), "…".to_owned()), ("d-001/#2".to_owned(), String::new())]);
     assert!(page.holders.is_empty());
+    assert_eq!(reader.account_evidence(&id(2), "admin", "ab").expect("reads"), None);
 }
 
 /// A review is written until it is signed, and never from then on.

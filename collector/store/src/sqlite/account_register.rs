@@ -15,7 +15,7 @@ use super::reader_connection::SqliteReader;
 use super::value::{body, device_id, json, limit_of, moment, required, signed};
 use crate::{
     AccountAttestation, AccountPage, AccountQuery, AccountRecord, AccountReview, AccountSource, AccountTally,
-    AccountWord, RegisteredAccount, ReviewLine, ReviewSignature, Role, StoreError, collation,
+    AccountWord, BackupEvidence, RegisteredAccount, ReviewLine, ReviewSignature, Role, StoreError, collation,
 };
 
 /// Most holders to choose from.
@@ -52,6 +52,37 @@ pub(super) fn attest(
         params![commit.number(device)?, attestation.name, until, json(attestation)?],
     )?;
     Ok(())
+}
+
+/// Keeps a file with what was vouched for of an account last.
+pub(super) fn put_evidence(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    name: &str,
+    file: &BackupEvidence,
+    content: &[u8],
+) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT OR IGNORE INTO account_evidence (attestation, sha256, file, content) \
+         SELECT number, ?3, ?4, ?5 FROM account_attestation WHERE device = ?1 AND name = ?2 ORDER BY number DESC LIMIT 1",
+        params![commit.number(device)?, name, file.sha256, json(file)?, content],
+    )?;
+    Ok(())
+}
+
+/// The content of a file that shows what was vouched for.
+pub(super) fn evidence(
+    reader: &SqliteReader,
+    device: &DeviceId,
+    name: &str,
+    sha256: &str,
+) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+    if reader.hides_names {
+        return Ok(None);
+    }
+    let sql = "SELECT e.file, e.content FROM account_attestation a JOIN account_evidence e ON e.attestation = a.number \
+               WHERE a.device = ?1 AND a.name = ?2 AND e.sha256 = ?3 ORDER BY a.number DESC LIMIT 1";
+    reader.one(sql, &[&reader.number(device)?, &name, &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
 pub(super) fn open_review(commit: &Commit<'_>, review: &AccountReview, lines: &[ReviewLine]) -> rusqlite::Result<()> {
@@ -150,12 +181,17 @@ fn of_host((device, device_name, place): &Home, account: &Account, at: Timestamp
         expires_at: account.expires_at,
         second_factor: None,
         valid_until: None,
+        evidence: Vec::new(),
         said_by: None,
         said_at: None,
     }
 }
 
-fn of_appliance((device, device_name, place): Home, word: AccountAttestation) -> RegisteredAccount {
+fn of_appliance(
+    (device, device_name, place): Home,
+    word: AccountAttestation,
+    evidence: Vec<BackupEvidence>,
+) -> RegisteredAccount {
     RegisteredAccount {
         device: Some(device),
         device_name,
@@ -175,6 +211,7 @@ fn of_appliance((device, device_name, place): Home, word: AccountAttestation) ->
         expires_at: None,
         second_factor: None,
         valid_until: Some(word.valid_until),
+        evidence,
         said_by: Some(word.by),
         said_at: Some(word.at),
     }
@@ -201,6 +238,7 @@ fn of_collector(account: AccountRecord, now: Timestamp) -> RegisteredAccount {
         expires_at: None,
         second_factor,
         valid_until: None,
+        evidence: Vec::new(),
         said_by: None,
         said_at: None,
     }
@@ -244,13 +282,17 @@ fn rows(
     }
     // Where an agent tells of accounts itself nobody's word is taken.
     let sql = format!(
-        "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
+        "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body, t.number FROM account_attestation t JOIN device d ON d.number = t.device \
          WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.device = t.device AND o.name = 'accounts') \
          AND t.number = (SELECT max(o.number) FROM account_attestation o WHERE o.device = t.device AND o.name = t.name){of}"
     );
-    let vouched = reader.all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?)))?;
-    let there = vouched.into_iter().filter(|(_, word)| !word.gone);
-    all.extend(there.map(|(home, word)| of_appliance(home, word)));
+    let vouched =
+        reader.all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
+    for (home, word, number) in vouched.into_iter().filter(|(_, word, _)| !word.gone) {
+        let sql = "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+        let evidence = reader.all(sql, &[&number], |row| body(row, 0))?;
+        all.push(of_appliance(home, word, evidence));
+    }
     if device.is_none() && !reader.limited {
         for account in account::list(reader)? {
             let word = said.get(&(COLLECTOR, account.name.clone()));

@@ -64,6 +64,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
         Change::AccountWord { device, name, word } => account_register::put_word(commit, device.as_ref(), name, word),
         Change::AccountAttested { device, attestation } => account_register::attest(commit, device, attestation),
+        Change::AccountEvidence { device, name, file, content } => {
+            account_register::put_evidence(commit, device, name, file, content)
+        }
         Change::AccountReviewOpened { review, lines } => account_register::open_review(commit, review, lines),
         Change::AccountReviewLine { review, line, said } => account_register::put_line(commit, *review, *line, said),
         Change::AccountReviewSigned { review, signature } => account_register::sign_review(commit, *review, signature),

@@ -254,6 +254,15 @@ impl Reader for SqliteReader {
         account_register::find(self, device, name)
     }
 
+    fn account_evidence(
+        &self,
+        device: &DeviceId,
+        name: &str,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+        account_register::evidence(self, device, name, sha256)
+    }
+
     fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
         account_register::reviews(self, limit)
     }

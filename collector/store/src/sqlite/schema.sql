@@ -463,6 +463,14 @@ CREATE TABLE account_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX account_attestation_of ON account_attestation (device, name, number);
+-- Files that show it; kept as long as what was vouched for: for good.
+CREATE TABLE account_evidence (
+    attestation INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    file TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+) WITHOUT ROWID;
 -- Reviews of all accounts. Once a leader has signed one it is never changed.
 CREATE TABLE account_review (
     number INTEGER PRIMARY KEY,
