@@ -92,6 +92,14 @@ async fn with_switch(rig: &Rig) {
     let word = json!({ "device": "sw-1", "name": "admin", "role": "quản trị", "administrator": true, "holder": "Trần Bình",
         "password_at": clock::now().plus_millis(-100 * DAY_MS), "note": "biên bản 7, ảnh 2", "valid_until": until });
     rig.post("/api/v1/account-register/attestations", word.clone()).await.unwrap();
+    let files = "/api/v1/account-register/sw-1/admin/files";
+    let added = cli::send(&rig.runtime(), "POST", &format!("{files}?name=bien-ban.pdf"), "application/pdf", "%PDF-1".to_owned());
+    added.await.unwrap();
+    let listed = rig.get("/api/v1/account-register?device=sw-1").await.unwrap();
+    let file = &listed["items"][0]["files"][0];
+    assert_eq!((&file["name"], &file["kind"]), (&json!("bien-ban.pdf"), &json!("pdf")), "{listed}");
+    let kept = cli::bytes(&rig.runtime(), &format!("{files}/{}", file["sha256"].as_str().unwrap())).await.unwrap();
+    assert_eq!(&kept[..], b"%PDF-1");
     let own = json!({ "device": "srv-1", "name": "an", "note": "x", "valid_until": until });
     let refused = rig.post("/api/v1/account-register/attestations", own).await.unwrap_err().to_string();
     assert!(refused.contains("its accounts itself"), "{refused}");
@@ -136,6 +144,8 @@ async fn accounts_of_hosts_appliances_and_the_collector_stand_in_one_register_wi
         assert!(!seen.contains(name), "{name}: {seen}");
     }
     assert!(seen.contains("srv-1/#"), "{seen}");
+    let file = "/api/v1/account-register/sw-1/admin/files/0000";
+    assert_eq!(viewer.ask("GET", file, None).await.0, 403);
     assert_eq!(viewer.ask("GET", "/register/accounts/reviews", None).await.0, 403);
     // A sign-in here is on record.
     let listed = rig.get("/api/v1/account-register?search=khach").await.unwrap();

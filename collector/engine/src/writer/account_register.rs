@@ -1,6 +1,8 @@
 //! The register of accounts (article 13): who holds which account, what a person vouches for of an appliance, reviews that a leader signs; and faults of
 //! the centre where a review is overdue or accounts of this collector are not in order. Accounts of hosts are judged by rules, on what their agents find.
 
+use std::collections::BTreeSet;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
@@ -9,12 +11,13 @@ use ioc_judge::{Input, NewIncident, Severity, Text};
 use ioc_report::review;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
-    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord, Change, ReviewLine,
+    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord, BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind, ReviewLine,
     ReviewSignature, Role, account_of_key, review_digest,
 };
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
+use super::incidents::checked_file;
 use super::{CommandResult, Engine};
 use crate::account::intent::Actor;
 use crate::audit_action::AuditLogAction;
@@ -206,6 +209,49 @@ impl Engine {
         let said = serde_json::to_string(&attestation).unwrap_or_default();
         self.record(now, actor, AuditLogAction::AccountsAttested, device.as_str(), &said);
         self.batch.changes.push(Change::AccountAttested { device: device.clone(), attestation });
+        self.batch.visible = true;
+        Ok(Answer::Done)
+    }
+
+    /// A file shows what was vouched for of an account last.
+    pub(super) fn add_account_evidence(
+        &mut self,
+        (device, account): (&DeviceId, &str),
+        (name, content): (&str, Vec<u8>),
+        actor: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let name = checked_file(name, &content)?;
+        let found = self.reader.registered_account(Some(device), account).map_err(|error| unread(&error))?;
+        let vouched = found.filter(|found| found.valid_until.is_some()).ok_or_else(|| {
+            CommandError::NotFound(format!("nobody has vouched for an account {account:?} of {device}; do that first"))
+        })?;
+        // With those that are decided and not committed yet: vouched for anew since then, it has none.
+        let mut known: BTreeSet<String> = vouched.evidence.into_iter().map(|file| file.sha256).collect();
+        for change in &self.batch.changes {
+            match change {
+                Change::AccountAttested { device: of, attestation } if of == device && attestation.name == account => {
+                    known.clear();
+                }
+                Change::AccountEvidence { device: of, name, file, .. } if of == device && name == account => {
+                    known.insert(file.sha256.clone());
+                }
+                _ => {}
+            }
+        }
+        let sha256 = sha256_hex(&content);
+        if known.contains(&sha256) {
+            return Ok(Answer::Done);
+        }
+        if known.len() >= EVIDENCE_MAX {
+            return Err(CommandError::Conflict(format!("allowed are {EVIDENCE_MAX} files for what is vouched for")));
+        }
+        let detail = format!("{account}: {name} sha256 {sha256}");
+        let (bytes, kind, who) = (content.len() as u64, EvidenceKind::of(&content), actor.to_owned());
+        let file = BackupEvidence { name, sha256, bytes, kind, who, at: now };
+        self.record(now, actor, AuditLogAction::AccountsEvidenceAdded, device.as_str(), &detail);
+        let (device, name) = (device.clone(), account.to_owned());
+        self.batch.changes.push(Change::AccountEvidence { device, name, file, content });
         self.batch.visible = true;
         Ok(Answer::Done)
     }

@@ -7,6 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_store as inside;
 
 use super::names;
+use super::system_backup::Evidence;
 
 names! {
     /// Who tells of an account.
@@ -90,6 +91,8 @@ pub(crate) struct RegisteredAccount {
     second_factor: Option<bool>,
     /// Until when the word of whoever vouched for it holds; null where nobody has to.
     valid_until: Option<Timestamp>,
+    /// Files that show what was vouched for.
+    files: Vec<Evidence>,
     /// Who wrote down who holds it, or vouched for it.
     said_by: Option<String>,
     said_at: Option<Timestamp>,
@@ -118,6 +121,7 @@ impl From<(inside::RegisteredAccount, Vec<inside::AccountFinding>)> for Register
             expires_at: inside.expires_at,
             second_factor: inside.second_factor,
             valid_until: inside.valid_until,
+            files: super::all(inside.evidence),
             said_by: inside.said_by,
             said_at: inside.said_at,
             findings: super::all(findings),

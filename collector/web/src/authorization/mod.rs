@@ -79,6 +79,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::AttestBackup { device, .. }
         | Command::AddBackupEvidence { device, .. }
         | Command::AttestAccount { device, .. }
+        | Command::AddAccountEvidence { device, .. }
         | Command::AttestAsset { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::Open { manual, .. } => {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))

@@ -204,6 +204,12 @@ impl AccountsRegisterPage {
         findings_of(&self.page_context, findings)
     }
 
+    /// Where its files lie.
+    fn files_address(account: &RegisteredAccount) -> String {
+        let device = account.device.as_ref().map_or("", DeviceId::as_str);
+        format!("/api/v1/account-register/{device}/{}/files", percent_encoded(&account.name))
+    }
+
     fn days(&self, days: &Option<u32>) -> String {
         match days {
             Some(days) => self.page_context.count("register-accounts-days", u64::from(*days)),
@@ -554,55 +560,6 @@ pub(crate) async fn api_change(
     let HoldersBody { keys, holder, note } = body;
     app.carry_out(&person, Command::DescribeAccounts { keys, holder, note, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What a person vouches for of an account of an appliance.
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AttestationBody {
-    /// The appliance.
-    device: String,
-    /// The account; 1 to 100 characters.
-    name: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    administrator: bool,
-    #[serde(default)]
-    holder: String,
-    /// When its password was changed; null where that is not known.
-    #[serde(default)]
-    password_at: Option<Timestamp>,
-    /// It is not there any more.
-    #[serde(default)]
-    gone: bool,
-    /// What was looked at, and where the evidence lies; 1 to 500 characters.
-    note: String,
-    /// Until when this holds; a moment of the next 400 days.
-    valid_until: Timestamp,
-}
-
-pub(crate) async fn api_attest(
-    State(app): State<App>,
-    person: Person,
-    Json(body): Json<AttestationBody>,
-) -> Result<StatusCode, Problem> {
-    let AttestationBody { device, name, role, administrator, holder, password_at, gone, note, valid_until } = body;
-    let attestation = AccountAttestation {
-        name,
-        role,
-        administrator,
-        holder,
-        password_at,
-        gone,
-        note,
-        valid_until,
-        by: String::new(),
-        at: clock::now(),
-    };
-    let device = device_id(&device)?;
-    app.carry_out(&person, Command::AttestAccount { device, attestation, actor: person.name.clone() }).await?;
-    Ok(StatusCode::CREATED)
 }
 
 #[cfg(test)]

@@ -417,11 +417,26 @@ fn account_register_api(all: &mut DescribedRouter) {
     .answers::<AccountCoverage>(200);
     all.post(
         "/account-register/attestations",
-        register::accounts::api_attest,
+        register::account_attestation::api_attest,
         "A person vouches for an account of an appliance that nothing can look at",
     )
-    .body::<register::accounts::AttestationBody>()
+    .body::<register::account_attestation::AttestationBody>()
     .done(201);
+    all.post_large(
+        "/account-register/{device}/{account}/files",
+        register::account_attestation::api_add_file,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was vouched for last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get(
+        "/account-register/{device}/{account}/files/{sha256}",
+        register::account_attestation::api_file,
+        "Gives it back, to who may see people",
+    )
+    .file("application/octet-stream");
     all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
         .answers::<Vec<AccountReview>>(200);
     all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")

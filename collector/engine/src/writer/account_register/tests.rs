@@ -76,6 +76,17 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     let until = rig.now().plus_millis(30 * DAY_MS);
     attest(&mut rig, "sw-1", vouched("admin", until)).expect("kept");
     assert!(matches!(attest(&mut rig, "srv-1", vouched("an", until)), Err(CommandError::Conflict(_))), "its agent tells");
+    let add = |rig: &mut Rig, device: &str, content: &[u8]| {
+        let (device, account) = (DeviceId::new(device).expect("valid"), "admin".to_owned());
+        let (name, content, actor) = ("../biên bản.pdf".to_owned(), content.to_vec(), "binh".to_owned());
+        rig.command(Command::AddAccountEvidence { device, account, name, content, actor })
+    };
+    add(&mut rig, "sw-1", b"%PDF-1").expect("kept");
+    add(&mut rig, "sw-1", b"%PDF-1").expect("the same once more is no other");
+    assert!(matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::NotFound(_))), "nobody vouched for it");
+    let switch = DeviceId::new("sw-1").expect("valid");
+    let kept = rig.reader.registered_account(Some(&switch), "admin").expect("reads").expect("there").evidence;
+    assert_eq!((kept.len(), kept[0].name.as_str(), kept[0].bytes), (1, "biên bản.pdf", 6));
     let late = rig.now().plus_millis(500 * DAY_MS);
     assert!(matches!(attest(&mut rig, "sw-1", vouched("x", late)), Err(CommandError::Invalid(_))), "at most 400 days");
     assert!(matches!(attest(&mut rig, "sw-1", vouched(" ", until)), Err(CommandError::Invalid(_))));
