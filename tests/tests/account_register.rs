@@ -93,7 +93,13 @@ async fn with_switch(rig: &Rig) {
         "password_at": clock::now().plus_millis(-100 * DAY_MS), "note": "biên bản 7, ảnh 2", "valid_until": until });
     rig.post("/api/v1/account-register/attestations", word.clone()).await.unwrap();
     let files = "/api/v1/account-register/sw-1/admin/files";
-    let added = cli::send(&rig.runtime(), "POST", &format!("{files}?name=bien-ban.pdf"), "application/pdf", "%PDF-1".to_owned());
+    let added = cli::send(
+        &rig.runtime(),
+        "POST",
+        &format!("{files}?name=bien-ban.pdf"),
+        "application/pdf",
+        "%PDF-1".to_owned(),
+    );
     added.await.unwrap();
     let listed = rig.get("/api/v1/account-register?device=sw-1").await.unwrap();
     let file = &listed["items"][0]["files"][0];
@@ -118,7 +124,9 @@ async fn accounts_of_hosts_appliances_and_the_collector_stand_in_one_register_wi
     assert_eq!(keys(&rig, "holder=Tr%E1%BA%A7n%20B%C3%ACnh").await, ["sw-1/admin"]);
     assert_eq!(keys(&rig, "limit=1&cursor=srv-1/an").await, ["srv-1/binh"]);
     let counted = rig.get("/api/v1/account-register/coverage").await.unwrap();
-    for (field, value) in [("accounts", 4), ("idle", 1), ("sign_in_unknown", 3), ("idle_days", 45), ("review_months", 6)] {
+    for (field, value) in
+        [("accounts", 4), ("idle", 1), ("sign_in_unknown", 3), ("idle_days", 45), ("review_months", 6)]
+    {
         assert_eq!(counted[field], value, "{field}: {counted}");
     }
     // Who holds an account is said of all of these, or of none.
@@ -159,7 +167,8 @@ async fn accounts_of_hosts_appliances_and_the_collector_stand_in_one_register_wi
     let facts = rig.get(&format!("/api/v1/reports/{report}")).await.unwrap();
     let articles = facts["articles"].as_array().unwrap();
     let figures = articles.iter().find(|one| one["article"] == "13").unwrap()["figures"].to_string();
-    for text in ["Tài khoản bỏ không", "Rà soát tài khoản gần nhất", "chưa có đợt nào được lãnh đạo ký"] {
+    for text in ["Tài khoản bỏ không", "Rà soát tài khoản gần nhất", "chưa có đợt nào được lãnh đạo ký"]
+    {
         assert!(figures.contains(text), "{text}: {figures}");
     }
     rig.stop().await.unwrap();
@@ -222,7 +231,8 @@ async fn a_review_is_written_signed_by_a_leader_in_person_and_never_changed() {
     let content = cli::bytes(&rig.runtime(), "/reports/issued/1/docx").await.unwrap();
     assert_eq!(issued["sha256"], ioc_common::encoding::sha256_hex(&content), "{issued}");
     let printed = cli::text(&rig.runtime(), "/reports/issued/1/print").await.unwrap();
-    for text in ["Rà soát tài khoản, đợt 1", "Trần Thị Sếp (sep)", "Khóa: nghỉ việc", seen.as_str().unwrap()] {
+    for text in ["Rà soát tài khoản, đợt 1", "Trần Thị Sếp (sep)", "Khóa: nghỉ việc", seen.as_str().unwrap()]
+    {
         assert!(printed.contains(text), "{text}: {printed}");
     }
     let page = cli::text(&rig.runtime(), "/register/accounts/reviews").await.unwrap();

@@ -66,9 +66,10 @@ impl RecordForm {
 }
 
 /// Reads a record of lastlog in any form, for whoever tries it with any bytes.
+#[must_use]
 pub fn parse_lastlog_record(record: &[u8]) -> Option<i64> {
-    let fitting = RECORD_FORMS.into_iter().filter(|form| form.size() == record.len());
-    fitting.filter_map(|form| form.seconds(record)).next()
+    let mut fitting = RECORD_FORMS.into_iter().filter(|form| form.size() == record.len());
+    fitting.find_map(|form| form.seconds(record))
 }
 
 /// lastlog without where people came from.
@@ -162,8 +163,6 @@ impl SignIns {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt as _;
-
     use super::*;
     use crate::survey_context::testing::CapturedMachine;
 
@@ -217,7 +216,8 @@ mod tests {
         // 60,000,000 numbers make a file of 17 GB that takes two pages of a disk.
         let records = [(0, short(AT_S, "tty1", "")), (60_000_000, short(AT_S + 60, "pts/0", "10.0.0.9"))];
         let captured = with(&records, None);
-        let (signed, said) = read(&captured, &[("root", 0), ("an", 1000), ("minh", 60_000_000), ("last", u32::MAX - 1)]);
+        let (signed, said) =
+            read(&captured, &[("root", 0), ("an", 1000), ("minh", 60_000_000), ("last", u32::MAX - 1)]);
         assert!(said.is_empty(), "{said:?}");
         assert_eq!(seconds(&signed, "root"), Some(AT_S.into()));
         assert_eq!(seconds(&signed, "minh"), Some(i64::from(AT_S) + 60));
@@ -247,7 +247,7 @@ mod tests {
         let (signed, said) = read(&with(&[], Some(0)), &[("root", 0)]);
         assert_eq!((seconds(&signed, "root"), said.len()), (None, 0), "an empty file says nothing");
         let captured = CapturedMachine::new(&[]);
-        captured.write(LASTLOG, &[b'x'; 4096]);
+        captured.write(LASTLOG, &[1; 4096]);
         let (signed, said) = read(&captured, &[("root", 0), ("an", 1)]);
         assert_eq!(seconds(&signed, "root"), None);
         assert!(said.len() == 1 && said[0].contains("lastlog(5)"), "{said:?}");

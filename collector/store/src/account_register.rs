@@ -556,7 +556,8 @@ mod tests {
         assert_eq!(never.findings(&LIMITS, NOW), [Finding::NoSecondFactor]);
         let never = RegisteredAccount { password_at: ago(50), second_factor: Some(true), ..never };
         assert_eq!(never.findings(&LIMITS, NOW), [Finding::Idle, Finding::PasswordDue]);
-        let word = RegisteredAccount { valid_until: Some(NOW), holder: String::new(), ..account(AccountSource::Attested) };
+        let word =
+            RegisteredAccount { valid_until: Some(NOW), holder: String::new(), ..account(AccountSource::Attested) };
         assert_eq!(word.findings(&LIMITS, NOW), [Finding::HolderUnknown, Finding::AttestationEnded]);
     }
 

@@ -52,9 +52,9 @@ pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
-    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview, AccountSource,
-    AccountTally, AccountVerdict, AccountWord, RegisteredAccount, ReviewLine, ReviewSignature, account_key,
-    account_of_key, review_digest,
+    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
+    AccountSource, AccountTally, AccountVerdict, AccountWord, RegisteredAccount, ReviewLine, ReviewSignature,
+    account_key, account_of_key, review_digest,
 };
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, RemovedHistory, StoredChunk, StoredChunks,

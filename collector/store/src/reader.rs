@@ -21,12 +21,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
-    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
-    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductOnDevice, ProductQuery, ProductRow,
-    RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
+    ProductCoverage, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount, RequestRecord,
+    ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord,
+    TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -201,7 +202,11 @@ pub trait Reader: Send {
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
 
     /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
-    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Result<Option<RegisteredAccount>, StoreError>;
+    fn registered_account(
+        &self,
+        device: Option<&DeviceId>,
+        name: &str,
+    ) -> Result<Option<RegisteredAccount>, StoreError>;
 
     /// A file that shows what was vouched for of an account, with its content; for who may see people.
     fn account_evidence(

@@ -8,7 +8,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Article, Clock, Measure, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term, Within,
+    Article, Clock, Measure, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, Step, Sure, Term,
+    Within,
 };
 
 /// The levels that there are.

@@ -144,8 +144,12 @@ mod tests {
     #[test]
     fn what_is_asked_of_accounts_is_the_number_of_the_level() {
         let limits = |text: &str| parse(text).unwrap().account_limits(date(2026, 11, 28));
-        let asked =
-            |review| AccountLimits { idle_days: Some(45), administrator_days: Some(60), operator_days: Some(90), review_months: Some(review) };
+        let asked = |review| AccountLimits {
+            idle_days: Some(45),
+            administrator_days: Some(60),
+            operator_days: Some(90),
+            review_months: Some(review),
+        };
         assert_eq!((limits("level = 3\n"), limits("level = 2\n")), (asked(6), asked(12)));
         let none = limits("regime = \"nd-85-2016\"\n");
         assert_eq!((none.idle_days, none.administrator_days, none.review_months), (None, Some(90), None));

@@ -11,8 +11,9 @@ use ioc_judge::{Input, NewIncident, Severity, Text};
 use ioc_report::review;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
-    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord, BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind, ReviewLine,
-    ReviewSignature, Role, account_of_key, review_digest,
+    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord,
+    BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind, ReviewLine, ReviewSignature, Role, account_of_key,
+    review_digest,
 };
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -308,7 +309,9 @@ impl Engine {
     pub(super) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
         let newest = self.newest_review()?;
         if let Some((number, true)) = newest {
-            return Err(CommandError::Conflict(format!("the review of accounts {number} is open; have it signed first")));
+            return Err(CommandError::Conflict(format!(
+                "the review of accounts {number} is open; have it signed first"
+            )));
         }
         let limits = self.account_limits(now);
         let query = AccountQuery { collector: true, limits, now, limit: LINES_MAX + 1, ..AccountQuery::default() };
@@ -406,7 +409,7 @@ impl Engine {
             bytes: content.len() as u64,
             registration: None,
         };
-        let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
+        let count = |verdict: AccountVerdict| lines.iter().filter(|line| line.verdict == verdict).count();
         let verdicts = AccountVerdict::ALL.map(|verdict| format!("{} {}", verdict.as_str(), count(verdict)));
         let detail = format!("{}; list SHA-256 {sha256}; document SHA-256 {}", verdicts.join(", "), issued.sha256);
         self.record(now, &by, AuditLogAction::AccountsReviewSigned, &review.to_string(), &detail);

@@ -2,8 +2,8 @@
 
 use ioc_document::report::Value;
 use ioc_document::report::clause::percents;
-use ioc_store::{AccountFinding, AccountQuery, AccountTally, ProductState, StoreError};
 use ioc_store::coverage::{self, Coverage};
+use ioc_store::{AccountFinding, AccountQuery, AccountTally, ProductState, StoreError};
 
 use super::Gathering;
 use super::devices::DeviceFacts;
@@ -125,7 +125,8 @@ fn passwords(
     facts: &coverage::CoverageFacts,
     area: Option<&Coverage>,
 ) -> Result<(), StoreError> {
-    let query = AccountQuery { collector: true, limits: all.asked.accounts, now: all.asked.now, ..AccountQuery::default() };
+    let query =
+        AccountQuery { collector: true, limits: all.asked.accounts, now: all.asked.now, ..AccountQuery::default() };
     let tally = all.reader.registered_accounts(&query)?.tally;
     let surveyed = facts.documents.get("accounts").map_or(0, |devices| devices.len() as u64);
     // Of machines that told nothing there is no number; what is known of accounts here is said beside it.
@@ -163,8 +164,7 @@ fn accounts(all: &mut Gathering<'_>, tally: &AccountTally, (computers, surveyed)
         0 => Value::Unknown(none.to_owned()),
         whole => Value::Of { part, whole },
     };
-    let (idle, known) =
-        (tally.of(AccountFinding::Idle), tally.usable.saturating_sub(tally.sign_in_unknown));
+    let (idle, known) = (tally.of(AccountFinding::Idle), tally.usable.saturating_sub(tally.sign_in_unknown));
     let unused = match all.asked.accounts.idle_days {
         Some(_) => of(idle, known, "chưa rõ lần đăng nhập của tài khoản nào"),
         None => Value::Unknown("văn bản đang áp dụng không nêu số ngày".to_owned()),

@@ -6,7 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::account_review::{AccountReviewRecord, ElectronicSignature, ReviewedAccount, document};
-use ioc_store::{AccountFinding, AccountLimits, AccountReview, AccountSource, AccountVerdict, ReviewLine};
+use ioc_store::{AccountFinding, AccountLimits, AccountReview, AccountSource, AccountVerdict, ReviewLine, Role};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -36,20 +36,24 @@ const fn verdict_words(verdict: AccountVerdict) -> &'static str {
 }
 
 /// What a role of this collector is called in documents.
+fn collector_role(role: &str) -> &str {
+    match Role::parse(role) {
+        Some(Role::Viewer) => "người xem",
+        Some(Role::Technician) => "kỹ thuật viên",
+        Some(Role::DutyOfficer) => "trực ban",
+        Some(Role::Leader) => "lãnh đạo",
+        Some(Role::Auditor) => "kiểm tra viên",
+        Some(Role::Administrator) => "quản trị",
+        None => role,
+    }
+}
+
+/// What an account may do, as documents say it.
 fn role_words(line: &ReviewLine) -> String {
     let account = &line.account;
     let role = account.role.as_str();
     match account.source {
-        AccountSource::Collector => match role {
-            "viewer" => "người xem",
-            "technician" => "kỹ thuật viên",
-            "duty_officer" => "trực ban",
-            "leader" => "lãnh đạo",
-            "auditor" => "kiểm tra viên",
-            "administrator" => "quản trị",
-            other => other,
-        }
-        .to_owned(),
+        AccountSource::Collector => collector_role(role).to_owned(),
         AccountSource::Agent if account.administrator => format!("quản trị ({role})"),
         AccountSource::Agent => "người dùng".to_owned(),
         AccountSource::Attested if role.is_empty() && account.administrator => "quản trị".to_owned(),
@@ -70,8 +74,8 @@ fn limits_words(limits: &AccountLimits) -> Vec<String> {
     all.into_iter().flatten().collect()
 }
 
-/// Makes the record. `signing` is who signs it, when, and the digest of its lines; `names` are the own names of accounts of this collector, as far as whoever reads may see them; `next_due` is when the review after it
-/// is due.
+/// Makes the record. `signing` is who signs it, when, and the digest of its lines; `names` are the own names of accounts of this collector, as
+/// far as whoever reads may see them; `next_due` is when the review after it is due.
 #[must_use]
 pub fn account_review(
     (review, lines): (&AccountReview, &[ReviewLine]),
@@ -91,7 +95,10 @@ pub fn account_review(
         let account = &line.account;
         let at = |at: Option<Timestamp>| at.map(|at| local(at, zone));
         ReviewedAccount {
-            system: account.device.as_ref().map_or_else(|| "Hệ thống giám sát".to_owned(), |_| account.device_name.clone()),
+            system: account
+                .device
+                .as_ref()
+                .map_or_else(|| "Hệ thống giám sát".to_owned(), |_| account.device_name.clone()),
             name: account.name.clone(),
             role: role_words(line),
             holder: account.holder.clone(),

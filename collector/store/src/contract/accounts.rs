@@ -82,18 +82,31 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
     drop(store);
     let mut store = open(dir);
     let mut reader = store.reader().expect("reads");
-    let limits = AccountLimits { idle_days: Some(45), administrator_days: Some(60), operator_days: Some(90), review_months: Some(6) };
+    let limits = AccountLimits {
+        idle_days: Some(45),
+        administrator_days: Some(60),
+        operator_days: Some(90),
+        review_months: Some(6),
+    };
     let any = AccountQuery { collector: true, limits, now: at(100 * DAY_MS), limit: 9, ..AccountQuery::default() };
     let keys = |query: AccountQuery| {
         let page = reader.registered_accounts(&query).expect("reads");
         assert!(page.total >= page.rows.len() as u64);
         page.rows.into_iter().map(|(account, _)| account.key()).collect::<Vec<_>>()
     };
-    assert_eq!(keys(any.clone()), ["/boss", "d-001/an", "d-001/binh", "d-002/admin"], "by device, and what is gone is gone");
+    assert_eq!(
+        keys(any.clone()),
+        ["/boss", "d-001/an", "d-001/binh", "d-002/admin"],
+        "by device, and what is gone is gone"
+    );
     assert_eq!(keys(AccountQuery { collector: false, limit: 1, skip: 1, ..any.clone() }), ["d-001/binh"]);
     assert_eq!(keys(AccountQuery { search: "máy 2 bình".into(), ..any.clone() }), ["d-002/admin"]);
     assert_eq!(keys(AccountQuery { device: Some(id(1)), administrator: true, ..any.clone() }), ["d-001/an"]);
-    assert_eq!(keys(AccountQuery { finding: Some(AccountFinding::Idle), ..any.clone() }), ["d-001/an"], "what is unknown is not idle");
+    assert_eq!(
+        keys(AccountQuery { finding: Some(AccountFinding::Idle), ..any.clone() }),
+        ["d-001/an"],
+        "what is unknown is not idle"
+    );
     assert_eq!(keys(AccountQuery { after: Some("d-001/an".into()), ..any.clone() }), ["d-001/binh", "d-002/admin"]);
     let page = reader.registered_accounts(&any).expect("reads");
     assert_eq!((page.tally.accounts, page.tally.administrators, page.tally.usable), (4, 3, 4));
@@ -116,7 +129,8 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         who: "lan".into(),
         at: at(8),
     };
-    let shown = Change::AccountEvidence { device: id(2), name: "admin".into(), file: file.clone(), content: b"PDF".to_vec() };
+    let shown =
+        Change::AccountEvidence { device: id(2), name: "admin".into(), file: file.clone(), content: b"PDF".to_vec() };
     store.commit(&[shown]).expect("kept");
     let of_switch = || {
         let query = AccountQuery { device: Some(id(2)), ..any.clone() };
@@ -131,7 +145,10 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         reader.registered_account(device, name).expect("reads").map(|account| account.holder)
     };
     assert_eq!(one(Some(&id(1)), "an").as_deref(), Some("Nguyễn An"));
-    assert_eq!((one(Some(&id(2)), "admin").as_deref(), one(None, "boss").as_deref()), (Some("Trần Bình"), Some("Lê Thị Lan")));
+    assert_eq!(
+        (one(Some(&id(2)), "admin").as_deref(), one(None, "boss").as_deref()),
+        (Some("Trần Bình"), Some("Lê Thị Lan"))
+    );
     assert_eq!((one(Some(&id(1)), "boss"), one(None, "an")), (None, None));
     // Where an agent tells of accounts itself nobody's word is taken; a survey that cannot be read is counted.
     let told = Change::Document { device: id(2), name: "accounts".into(), at: at(91), body: survey(&[]) };
@@ -159,7 +176,8 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     let query = AccountQuery { now: at(100 * DAY_MS), limit: 9, ..AccountQuery::default() };
     let rows = reader.registered_accounts(&query).expect("reads").rows;
-    let mut lines: Vec<ReviewLine> = rows.into_iter().map(|(account, found)| ReviewLine::proposed(account, found)).collect();
+    let mut lines: Vec<ReviewLine> =
+        rows.into_iter().map(|(account, found)| ReviewLine::proposed(account, found)).collect();
     let review = AccountReview {
         number: 1,
         opened_at: at(3),
@@ -169,8 +187,12 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     };
     store.commit(&[Change::AccountReviewOpened { review: review.clone(), lines: lines.clone() }]).expect("kept");
     assert_eq!(reader.account_review_lines(1).expect("reads"), lines);
-    assert_eq!((reader.signed_account_review().expect("reads"), reader.account_review(2).expect("reads")), (None, None));
-    (lines[1].verdict, lines[1].reason, lines[1].said) = (AccountVerdict::Remove, "nghỉ".into(), Some(("lan".into(), at(4))));
+    assert_eq!(
+        (reader.signed_account_review().expect("reads"), reader.account_review(2).expect("reads")),
+        (None, None)
+    );
+    (lines[1].verdict, lines[1].reason, lines[1].said) =
+        (AccountVerdict::Remove, "nghỉ".into(), Some(("lan".into(), at(4))));
     let say = || Change::AccountReviewLine { review: 1, line: 2, said: Box::new(lines[1].clone()) };
     store.commit(&[say()]).expect("kept");
     let signature = ReviewSignature { at: at(9), by: "boss".into(), sha256: "ab".into(), issued: 4 };

@@ -41,11 +41,7 @@ pub(super) fn put_word(
     Ok(())
 }
 
-pub(super) fn attest(
-    commit: &Commit<'_>,
-    device: &DeviceId,
-    attestation: &AccountAttestation,
-) -> rusqlite::Result<()> {
+pub(super) fn attest(commit: &Commit<'_>, device: &DeviceId, attestation: &AccountAttestation) -> rusqlite::Result<()> {
     let until = attestation.valid_until.as_millis();
     commit.run(
         "INSERT INTO account_attestation (device, name, valid_until, body) VALUES (?1, ?2, ?3, ?4)",
@@ -286,10 +282,11 @@ fn rows(
          WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.device = t.device AND o.name = 'accounts') \
          AND t.number = (SELECT max(o.number) FROM account_attestation o WHERE o.device = t.device AND o.name = t.name){of}"
     );
-    let vouched =
-        reader.all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
+    let vouched = reader
+        .all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
     for (home, word, number) in vouched.into_iter().filter(|(_, word, _)| !word.gone) {
-        let sql = "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+        let sql =
+            "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
         let evidence = reader.all(sql, &[&number], |row| body(row, 0))?;
         all.push(of_appliance(home, word, evidence));
     }
@@ -345,8 +342,8 @@ pub(super) fn list(reader: &SqliteReader, query: &AccountQuery) -> Result<Accoun
         if let Some(device) = &account.device {
             devices.entry(device.clone()).or_insert_with(|| account.device_name.clone());
         }
-        let of_work = (!query.due || !findings.is_empty())
-            && query.finding.is_none_or(|finding| findings.contains(&finding));
+        let of_work =
+            (!query.due || !findings.is_empty()) && query.finding.is_none_or(|finding| findings.contains(&finding));
         if of_work && means(query, &account) {
             found.push((account, findings));
         }

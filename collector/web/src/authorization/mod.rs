@@ -364,7 +364,10 @@ mod tests {
             ),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Report, Command::SetDocumentSettings { settings: Box::default(), actor: actor() }),
-            (Right::Administer, Command::DescribeAccounts { keys: Vec::new(), holder: None, note: None, actor: actor() }),
+            (
+                Right::Administer,
+                Command::DescribeAccounts { keys: Vec::new(), holder: None, note: None, actor: actor() },
+            ),
             (Right::Report, Command::OpenAccountReview { actor: actor() }),
             (Right::Report, Command::WriteAccountReview { review: 1, lines: Vec::new(), actor: actor() }),
             (Right::Report, Command::WriteReport { report: actor(), texts: Vec::new(), actor: actor() }),

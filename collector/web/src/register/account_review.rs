@@ -16,7 +16,9 @@ use ioc_common::clock::{self, Timestamp};
 use super::accounts::{findings_of, limits_of, password_of, review_due, role_of, sign_in_of, system_of};
 use super::scope_of;
 use crate::api::ApiResult;
-use crate::api_types::account_register::{AccountReview as ReviewItem, AccountVerdict as VerdictName, ReviewLine as LineItem};
+use crate::api_types::account_register::{
+    AccountReview as ReviewItem, AccountVerdict as VerdictName, ReviewLine as LineItem,
+};
 use crate::api_types::all;
 use crate::app::App;
 use crate::page::context::PageContext;
@@ -68,12 +70,7 @@ fn elsewhere(error: CommandError, page_context: &PageContext) -> Result<Response
     redirect_to_confirm(Problem::from(error), BACK).map_err(|problem| FormRefusal::of(&problem, page_context, BACK))
 }
 
-async fn render_list(
-    app: &App,
-    person: &Person,
-    page_context: PageContext,
-    error: Option<CommandError>,
-) -> PageResult {
+async fn render_list(app: &App, person: &Person, page_context: PageContext, error: Option<CommandError>) -> PageResult {
     if let Err(problem) = everywhere(person) {
         return Err(Failure::new(page_context, problem));
     }
@@ -84,9 +81,8 @@ async fn render_list(
     };
     let (limits, today, with) = (limits_of(app, page_context.now), day_of(app, page_context.now), app.clone());
     let scope = scope_of(app, person, REVIEWS).await;
-    let found = app.read(&scope, move |reader| {
-        Ok((reader.account_reviews(REVIEWS_MAX)?, review_due(&with, reader, limits)?))
-    });
+    let found =
+        app.read(&scope, move |reader| Ok((reader.account_reviews(REVIEWS_MAX)?, review_due(&with, reader, limits)?)));
     match found.await {
         Ok((reviews, due)) => {
             let late = due.is_some_and(|due| due < today);
@@ -296,7 +292,7 @@ impl ReviewForm {
 
     /// What was typed over what was shown: what somebody else wrote meanwhile stays, where nothing else was typed over it.
     fn typed(&self) -> Result<BTreeMap<u32, (AccountVerdict, String)>, CommandError> {
-        let changed = self.is.iter().filter(|(line, said)| self.was.get(line) != Some(said));
+        let changed = self.is.iter().filter(|(line, said)| self.was.get(*line) != Some(*said));
         let read = |(line, (verdict, reason)): (&u32, &(String, String))| match AccountVerdict::parse(verdict) {
             Some(verdict) => Ok((*line, (verdict, reason.clone()))),
             None => {
@@ -349,7 +345,12 @@ async fn write(
 }
 
 /// The document of a review: signed by somebody now, as it was signed, or a draft.
-async fn document(app: &App, person: &Person, number: u64, signed_by: Option<&str>) -> Result<(Document, String), Problem> {
+async fn document(
+    app: &App,
+    person: &Person,
+    number: u64,
+    signed_by: Option<&str>,
+) -> Result<(Document, String), Problem> {
     let (review, lines) = read(app, person, number).await?;
     let now = clock::now();
     let (limits, zone) = (limits_of(app, now), app.config().timezone.clone());
@@ -458,7 +459,7 @@ pub(crate) struct ReviewAnswer {
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(number): Path<u64>) -> ApiResult<ReviewAnswer> {
     let (review, lines) = read(&app, &person, number).await?;
     let digest = review_digest(&lines);
-    let lines = (1..).zip(lines).map(LineItem::from).collect();
+    let lines = (1_u32..).zip(lines).map(LineItem::from).collect();
     Ok(Json(ReviewAnswer { review: review.into(), lines, digest }))
 }
 
@@ -524,7 +525,8 @@ mod tests {
 
     #[test]
     fn only_what_was_typed_over_what_was_shown_is_written() {
-        let pairs = |all: &[(&str, &str)]| all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let pairs =
+            |all: &[(&str, &str)]| all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let form = ReviewForm::of(pairs(&[
             ("do", "save"),
             ("seen", "ab"),

@@ -234,12 +234,16 @@ pub(super) fn system_of(page_context: &PageContext, account: &RegisteredAccount)
 pub(super) fn role_of(page_context: &PageContext, account: &RegisteredAccount) -> String {
     match account.source {
         AccountSource::Collector => page_context.name("role", &account.role),
-        AccountSource::Agent if account.administrator && account.role.is_empty() => page_context.t("register-accounts-administrator"),
+        AccountSource::Agent if account.administrator && account.role.is_empty() => {
+            page_context.t("register-accounts-administrator")
+        }
         AccountSource::Agent if account.administrator => {
             format!("{}: {}", page_context.t("register-accounts-administrator"), account.role)
         }
         AccountSource::Agent => page_context.t("register-accounts-user"),
-        AccountSource::Attested if account.role.is_empty() && account.administrator => page_context.t("register-accounts-administrator"),
+        AccountSource::Attested if account.role.is_empty() && account.administrator => {
+            page_context.t("register-accounts-administrator")
+        }
         AccountSource::Attested => account.role.clone(),
     }
 }
@@ -399,11 +403,8 @@ pub(crate) async fn attest(
         let config = app.config();
         let device = DeviceId::new(&form.device).map_err(|error| CommandError::Invalid(error.to_string()))?;
         let day = form.password_day.trim();
-        let password_at = if day.is_empty() {
-            None
-        } else {
-            Some(parse_moment("password_day", &format!("{day}T00:00"), &config)?)
-        };
+        let password_at =
+            if day.is_empty() { None } else { Some(parse_moment("password_day", &format!("{day}T00:00"), &config)?) };
         let attestation = AccountAttestation {
             name: form.name.clone(),
             role: form.role.clone(),
@@ -528,8 +529,7 @@ pub(crate) async fn api_list(
 pub(crate) async fn api_coverage(State(app): State<App>, person: Person) -> ApiResult<AccountCoverage> {
     let now = clock::now();
     let (limits, with) = (limits_of(&app, now), app.clone());
-    let query =
-        AccountQuery { collector: person.may(Right::Audit), limits, now, limit: 0, ..AccountQuery::default() };
+    let query = AccountQuery { collector: person.may(Right::Audit), limits, now, limit: 0, ..AccountQuery::default() };
     // How many there are says nobody's name.
     let scope = person.scope.clone().without_names();
     let (tally, due): (AccountTally, Option<Date>) = app

@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::report_drafts::{Draft, Kept, Progress};
 
-
 /// How a report's facts stand; they are gathered where there are none, or where they are to be gathered anew. Nobody waits for it here.
 pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
     let now = clock::now();

@@ -353,9 +353,13 @@ fn assets_api(all: &mut DescribedRouter) {
     all.get("/assets.csv", register::file::csv::<register::assets::AssetsAddress>, "The asset register as CSV")
         .query::<register::assets::AssetsAddress>()
         .file("text/csv");
-    all.get("/assets.xlsx", register::file::xlsx::<register::assets::AssetsAddress>, "The asset register as a workbook")
-        .query::<register::assets::AssetsAddress>()
-        .file(register::file::WORKBOOK);
+    all.get(
+        "/assets.xlsx",
+        register::file::xlsx::<register::assets::AssetsAddress>,
+        "The asset register as a workbook",
+    )
+    .query::<register::assets::AssetsAddress>()
+    .file(register::file::WORKBOOK);
     all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
         .answers::<AssetCoverage>(200);
     all.post_large(
@@ -471,12 +475,20 @@ fn software_api(all: &mut DescribedRouter) {
     all.get("/software/product", register::product::api, "One product, with the machines that it is or was on")
         .query::<register::product::ProductAddress>()
         .answers::<register::product::ProductAnswer>(200);
-    all.get("/software.csv", register::file::csv::<register::software::SoftwareAddress>, "The software register as CSV")
-        .query::<register::software::SoftwareAddress>()
-        .file("text/csv");
-    all.get("/software.xlsx", register::file::xlsx::<register::software::SoftwareAddress>, "The software register as a workbook")
-        .query::<register::software::SoftwareAddress>()
-        .file(register::file::WORKBOOK);
+    all.get(
+        "/software.csv",
+        register::file::csv::<register::software::SoftwareAddress>,
+        "The software register as CSV",
+    )
+    .query::<register::software::SoftwareAddress>()
+    .file("text/csv");
+    all.get(
+        "/software.xlsx",
+        register::file::xlsx::<register::software::SoftwareAddress>,
+        "The software register as a workbook",
+    )
+    .query::<register::software::SoftwareAddress>()
+    .file(register::file::WORKBOOK);
     all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
         .file(register::cyclonedx::CYCLONEDX);
     all.get(

@@ -17,7 +17,8 @@ fn rig(dir: &std::path::Path, machine: &Machine) -> Rig {
     ioc_store::open(dir).expect("opens").commit(&accounts).expect("kept");
     let mut rig = Rig::open(dir, machine);
     for device in ["srv-1", "sw-1"] {
-        let info = NewDevice { device: device.into(), kind: "server".into(), name: device.into(), ..NewDevice::default() };
+        let info =
+            NewDevice { device: device.into(), kind: "server".into(), name: device.into(), ..NewDevice::default() };
         rig.command(Command::Register { info, actor: "boss".into() }).expect("registered");
     }
     rig
@@ -75,7 +76,10 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     found(&mut rig);
     let until = rig.now().plus_millis(30 * DAY_MS);
     attest(&mut rig, "sw-1", vouched("admin", until)).expect("kept");
-    assert!(matches!(attest(&mut rig, "srv-1", vouched("an", until)), Err(CommandError::Conflict(_))), "its agent tells");
+    assert!(
+        matches!(attest(&mut rig, "srv-1", vouched("an", until)), Err(CommandError::Conflict(_))),
+        "its agent tells"
+    );
     let add = |rig: &mut Rig, device: &str, content: &[u8]| {
         let (device, account) = (DeviceId::new(device).expect("valid"), "admin".to_owned());
         let (name, content, actor) = ("../biên bản.pdf".to_owned(), content.to_vec(), "binh".to_owned());
@@ -98,7 +102,10 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     };
     assert!(matches!(rig.command(said(&["srv-1/an", "srv-1/nobody"])), Err(CommandError::NotFound(_))));
     assert!(matches!(rig.command(said(&["sw-1/admin"])), Err(CommandError::Conflict(_))), "vouch for it anew");
-    assert!(rows(&rig).iter().all(|(key, holder, _)| key != "srv-1/an" || holder.is_empty()), "none of them was changed");
+    assert!(
+        rows(&rig).iter().all(|(key, holder, _)| key != "srv-1/an" || holder.is_empty()),
+        "none of them was changed"
+    );
     rig.command(said(&["srv-1/an"])).expect("kept");
     let held: Vec<_> = rows(&rig).into_iter().map(|(key, holder, _)| (key, holder)).collect();
     assert!(held.contains(&("srv-1/an".into(), "Nguyễn An".into())), "{held:?}");
@@ -143,7 +150,8 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     let machine_actor = Actor::Machine("local:0".into());
     assert!(matches!(sign(&mut rig, &machine_actor, now.clone()), Err(CommandError::Forbidden(_))));
     assert!(matches!(sign(&mut rig, &leader, now.clone()), Ok(Answer::Report(1))));
-    let signed = rig.reader.signed_account_review().expect("reads").and_then(|review| review.signature).expect("signed");
+    let signed =
+        rig.reader.signed_account_review().expect("reads").and_then(|review| review.signature).expect("signed");
     assert_eq!((signed.by.as_str(), &signed.sha256, signed.issued), ("sep", &now, 1));
     assert_eq!(rig.reader.issued_report(1).expect("reads").map(|one| one.report).as_deref(), Some("account-review.1"));
     assert!(matches!(write(&mut rig, 1, AccountVerdict::Keep, ""), Err(CommandError::Conflict(_))), "it stays");
