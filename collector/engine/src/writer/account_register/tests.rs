@@ -149,7 +149,8 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     }
     let machine_actor = Actor::Machine("local:0".into());
     assert!(matches!(sign(&mut rig, &machine_actor, now.clone()), Err(CommandError::Forbidden(_))));
-    assert!(matches!(sign(&mut rig, &leader, now.clone()), Ok(Answer::Report(1))));
+    let signed = sign(&mut rig, &leader, now.clone());
+    assert!(matches!(signed, Ok(Answer::Report(1))), "{signed:?}");
     let signed =
         rig.reader.signed_account_review().expect("reads").and_then(|review| review.signature).expect("signed");
     assert_eq!((signed.by.as_str(), &signed.sha256, signed.issued), ("sep", &now, 1));
