@@ -33,7 +33,7 @@ use ioc_document::wording;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_report::draft::{self, IssuedSource};
 use ioc_report::record;
-use ioc_store::{AccountLimits, AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
+use ioc_store::{AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
 use jiff::ToSpan as _;
 
 /// What reviews are called in the record of who saw them.
@@ -48,7 +48,6 @@ const BACK: &str = "/register/accounts/reviews";
 struct ReviewsPage {
     page_context: PageContext,
     reviews: Vec<AccountReview>,
-    limits: AccountLimits,
     due: Option<Date>,
     late: bool,
     error: Option<FormRefusal>,
@@ -87,7 +86,7 @@ async fn render_list(app: &App, person: &Person, page_context: PageContext, erro
         Ok((reviews, due)) => {
             let late = due.is_some_and(|due| due < today);
             let again = error.is_some();
-            Ok(show_again(&ReviewsPage { page_context, reviews, limits, due, late, error }, again))
+            Ok(show_again(&ReviewsPage { page_context, reviews, due, late, error }, again))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
