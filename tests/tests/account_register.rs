@@ -86,21 +86,15 @@ async fn keys(rig: &Rig, query: &str) -> Vec<String> {
 }
 
 async fn with_switch(rig: &Rig) {
-    let switch = json!({ "device": "sw-1", "kind": "switch", "name": "Chuyển mạch lõi", "place": "Tầng 2" });
+    let switch = json!({ "device": "sw-1", "kind": "other", "name": "Chuyển mạch lõi", "place": "Tầng 2" });
     rig.post("/api/v1/devices", switch).await.unwrap();
     let until = clock::now().plus_millis(90 * DAY_MS);
     let word = json!({ "device": "sw-1", "name": "admin", "role": "quản trị", "administrator": true, "holder": "Trần Bình",
         "password_at": clock::now().plus_millis(-100 * DAY_MS), "note": "biên bản 7, ảnh 2", "valid_until": until });
     rig.post("/api/v1/account-register/attestations", word.clone()).await.unwrap();
     let files = "/api/v1/account-register/sw-1/admin/files";
-    let added = cli::send(
-        &rig.runtime(),
-        "POST",
-        &format!("{files}?name=bien-ban.pdf"),
-        "application/pdf",
-        "%PDF-1".to_owned(),
-    );
-    added.await.unwrap();
+    let path = format!("{files}?name=bien-ban.pdf");
+    cli::send(&rig.runtime(), "POST", &path, "application/pdf", "%PDF-1".to_owned()).await.unwrap();
     let listed = rig.get("/api/v1/account-register?device=sw-1").await.unwrap();
     let file = &listed["items"][0]["files"][0];
     assert_eq!((&file["name"], &file["kind"]), (&json!("bien-ban.pdf"), &json!("pdf")), "{listed}");
