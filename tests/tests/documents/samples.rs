@@ -196,6 +196,7 @@ pub(crate) fn account_review() -> Document {
         role: "quản trị (group sudo)".into(),
         holder: if number % 5 == 0 { String::new() } else { "Nguyễn Thị Ánh Nguyệt".into() },
         last_sign_in: (number % 3 != 0).then(|| datetime(2026, 9, 1, 8, 0, 0, 0)),
+        never_signed_in: number == 3,
         password_changed: Some(datetime(2026, 10, 5, 0, 0, 0, 0)),
         findings: if number % 4 == 0 { vec!["không đăng nhập quá hạn".into()] } else { Vec::new() },
         verdict: if number % 4 == 0 { "Khóa" } else { "Giữ" }.into(),

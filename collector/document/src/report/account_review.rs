@@ -48,6 +48,8 @@ pub struct ReviewedAccount {
     /// Empty where nobody knows.
     pub holder: String,
     pub last_sign_in: Option<DateTime>,
+    /// Every sign-in is on record, and there is none.
+    pub never_signed_in: bool,
     pub password_changed: Option<DateTime>,
     /// What was not in order.
     pub findings: Vec<String>,
@@ -112,7 +114,7 @@ pub fn document(input: &AccountReviewRecord) -> Document {
 
 fn list<'a>(rows: impl Iterator<Item = &'a ReviewedAccount>, empty: &str) -> Table {
     let columns = [
-        ("TT", 2, Align::Centre),
+        ("TT", 3, Align::Centre),
         ("Hệ thống", 7, Align::Left),
         ("Tài khoản, vai trò", 7, Align::Left),
         ("Người giữ", 6, Align::Left),
@@ -125,13 +127,14 @@ fn list<'a>(rows: impl Iterator<Item = &'a ReviewedAccount>, empty: &str) -> Tab
     for (place, row) in (1_usize..).zip(rows) {
         let role = if row.role.is_empty() { row.name.clone() } else { format!("{}, {}", row.name, row.role) };
         let holder = if row.holder.is_empty() { "chưa rõ" } else { row.holder.as_str() };
+        let signed_in = if row.never_signed_in { "chưa lần nào".to_owned() } else { day(row.last_sign_in) };
         let said = if row.reason.is_empty() { row.verdict.clone() } else { format!("{}: {}", row.verdict, row.reason) };
         table.push([
             place.to_string().into(),
             row.system.as_str().into(),
             role.into(),
             holder.into(),
-            format!("{}; {}", day(row.last_sign_in), day(row.password_changed)).into(),
+            format!("{signed_in}; {}", day(row.password_changed)).into(),
             row.findings.join("; ").into(),
             said.into(),
         ]);
@@ -153,6 +156,7 @@ mod tests {
             role: "quản trị".to_owned(),
             holder: String::new(),
             last_sign_in: (!kept).then(|| datetime(2026, 9, 1, 8, 0, 0, 0)),
+            never_signed_in: name == "sep",
             password_changed: None,
             findings: vec!["không đăng nhập quá 45 ngày".to_owned()],
             verdict: if kept { "Giữ" } else { "Khóa" }.to_owned(),
@@ -179,7 +183,7 @@ mod tests {
             opened: datetime(2026, 11, 20, 9, 0, 0, 0),
             reviewers: vec!["Lê Thị Lan".to_owned()],
             limits: Vec::new(),
-            rows: vec![row("an", false), row("binh", true)],
+            rows: vec![row("an", false), row("binh", true), row("sep", true)],
             next_due: None,
             signed: None,
         };
@@ -196,6 +200,7 @@ mod tests {
             "Khóa: nghỉ việc",
             "01/09/2026; chưa rõ",
             "chưa rõ; chưa rõ",
+            "chưa lần nào; chưa rõ",
             "08:05 29/11/2026",
             "văn bản đang áp dụng không nêu con số",
         ] {

@@ -103,6 +103,7 @@ pub fn account_review(
             role: role_words(line),
             holder: account.holder.clone(),
             last_sign_in: at(account.last_sign_in_at),
+            never_signed_in: account.source == AccountSource::Collector && account.last_sign_in_at.is_none(),
             password_changed: at(account.password_at),
             findings: line.findings.iter().map(|finding| finding_words(*finding).to_owned()).collect(),
             verdict: verdict_words(line.verdict).to_owned(),
