@@ -35,7 +35,10 @@ pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandErr
 }
 
 impl Engine {
-    #[allow(clippy::too_many_lines, reason = "a line or two for each command; splitting it would hide that the list is whole")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "a line or two for each command; splitting it would hide that the list is whole"
+    )]
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
         match command {
             Command::NewToken { info, life, actor } => self.new_token(info, life, &actor, now),
