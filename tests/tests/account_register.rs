@@ -157,7 +157,8 @@ async fn accounts_of_hosts_appliances_and_the_collector_stand_in_one_register_wi
         assert!(log.contains(action), "{action}: {log}");
     }
     // The clause report takes its figures from here.
-    let today: String = clock::now().to_string().chars().take(10).collect();
+    // The day at the site, which is seven hours ahead.
+    let today: String = clock::now().plus_millis(7 * 3_600_000).to_string().chars().take(10).collect();
     let report = format!("clause.{today}.{today}");
     let facts = rig.get(&format!("/api/v1/reports/{report}")).await.unwrap();
     let articles = facts["articles"].as_array().unwrap();
