@@ -94,6 +94,7 @@ macro_rules! catalogue {
 catalogue! {
     "account.administrators" "1" 0.0..1e5 "" "" "Số tài khoản quản trị" "Accounts that may act as administrator";
     "account.empty_passwords" "1" 0.0..1e5 "" "" "Số tài khoản không có mật khẩu" "Accounts without a password";
+    "account.idle" "d" 0.0..40000.0 "account" "" "Số ngày từ lần đăng nhập gần nhất" "Days since somebody last signed in with the account";
     "account.password_age" "d" 0.0..40000.0 "account" "" "Số ngày từ lần đổi mật khẩu gần nhất" "Days since the password was changed";
     "account.people" "1" 0.0..1e5 "" "" "Số tài khoản người dùng và quản trị" "Accounts of people and administrators";
     "agent.cpu_ms" "ms" 0.0..1e7 "" "process.cpu.time" "CPU mà agent đã dùng kể từ mẫu trước" "CPU the agent used since the last sample";

@@ -436,6 +436,8 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/register/software",
         "/reports",
         "/reports/filings/level-dossier",
+        "/register/accounts",
+        "/register/accounts/reviews",
         "/register/assets/import",
         "/register/assets/sim-00000",
         "/admin/records",

@@ -30,6 +30,11 @@ const DELETES: &[(&str, &str, Why)] = &[
         NoRecord("a key that is good for nothing any more; signing in is in the audit log"),
     ),
     ("sqlite/account.rs", "view", NoRecord("a list that a person keeps for themselves")),
+    (
+        "sqlite/account_register.rs",
+        "account_word",
+        IsNewest("who holds an account, as it was said last; each change is in the audit log"),
+    ),
     ("sqlite/archive.rs", "chunk", StandsElsewhere("the same chunk, with what came for it")),
     ("sqlite/archive.rs", "piece", StandsElsewhere("in the chunk that it was merged into")),
     ("sqlite/archive_deletion.rs", "chunk", AsksNumbersHolds),

@@ -288,6 +288,21 @@ fn names_from_anywhere_stay_names() {
     }
 }
 
+#[test]
+fn a_review_of_accounts_has_its_list_as_an_annex_on_its_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let papers = by_libreoffice(dir.path(), "review", &samples::account_review());
+    papers.iter().for_each(Paper::keeps_its_margins);
+    papers[0].find("BIÊN BẢN");
+    let annex = (0..papers.len()).find(|at| papers[*at].begins_an_annex()).expect("an annex");
+    near("on its side", papers[annex].width, layout::LONG_SIDE_MM);
+    let text: String = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
+    for words in ["08:05 29/11/2026", "29/05/2027", "Khóa: đã chuyển công tác", "nguoi.dung.60"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(text.replace(' ', "").contains(&samples::long_name()), "nothing of a long name is cut: {text}");
+}
+
 /// Sections, whether each one's first page has its own head, tables and rows, and what the document is called.
 const OPEN: &str = "
 import sys, docx
@@ -305,6 +320,7 @@ fn python_docx_opens_every_document() {
         ("empty", samples::empty_quarter()),
         ("incident", samples::incident()),
         ("shift", samples::shift()),
+        ("review", samples::account_review()),
         ("letter", samples::letter(10_000)),
     ];
     let files: Vec<String> =
@@ -317,5 +333,5 @@ fn python_docx_opens_every_document() {
         assert!(line.starts_with(&format!("{}|True|", 1 + document.annexes.len())), "{name}: {line}");
         assert!(line.contains(&document.summary), "{name}: {line}");
     }
-    assert!(lines[4].contains("|10001|"), "a head and ten thousand rows: {}", lines[4]);
+    assert!(lines[5].contains("|10001|"), "a head and ten thousand rows: {}", lines[5]);
 }

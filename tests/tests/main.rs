@@ -4,6 +4,7 @@
 //! scripts/test); all others share the processors.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod account_register;
 mod accounts;
 mod agent_cost;
 mod agent_settings;

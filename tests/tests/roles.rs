@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 31] = [
+const FORMS: [(&str, &[&str]); 35] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -414,6 +414,13 @@ const FORMS: [(&str, &[&str]); 31] = [
     ),
     ("/register/assets/import", &["table", "digest"]),
     ("/register/assets/import/9/undo", &["x"]),
+    ("/register/accounts", &["key", "holder", "note"]),
+    (
+        "/register/accounts/attestations",
+        &["device", "name", "role", "administrator", "holder", "password_day", "gone", "note", "valid_until"],
+    ),
+    ("/register/accounts/reviews", &["x"]),
+    ("/register/accounts/reviews/1", &["do", "seen", "verdict-1", "reason-1", "was-verdict-1", "was-reason-1"]),
     ("/register/software", &["key", "purpose", "scope", "owner", "licence", "state"]),
     ("/register/software/product", &["key", "purpose", "licence_count", "support_end", "state"]),
     ("/register/assets/srv-01", &["name", "mac", "bought", "state", "purpose", "importance", "take", "keep"]),
@@ -480,6 +487,9 @@ async fn no_form_falls_over_what_is_typed_into_it() {
         "/system-backups?view=all",
         "/register/assets",
         "/register/software",
+        "/register/accounts",
+        "/register/accounts/reviews",
+        "/register/accounts/reviews/1",
         "/register/assets/srv-01",
         "/accounts",
         "/enrolment",

@@ -1,4 +1,4 @@
-//! Accounts (article 13): who can sign in, who may act as administrator, and when each password was changed.
+//! Accounts (article 13): who can sign in, who may act as administrator, when each password was changed, and when each was signed in with last.
 //!
 //! The shadow file's hashes are looked at only for being there, locked or empty; they never leave [`parse_shadow`].
 
@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Account, Accounts, Findings};
 
+use super::sessions::redact_wtmp;
+use super::sign_ins::{self, LASTLOG, SignIns, WTMP};
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
 use crate::capture_rule::{CaptureRule, CapturedFiles, redact_fields};
@@ -34,13 +36,17 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     .in_part(&[
         CaptureRule::redacted("/etc/passwd", redact_passwd),
         CaptureRule::redacted("/etc/shadow", redact_shadow),
+        CaptureRule::redacted(LASTLOG, sign_ins::redact_lastlog),
+        CaptureRule::redacted(WTMP, redact_wtmp),
     ]),
     processes: &[],
     card: Card {
         article: "13.1, 13.2",
-        vi: "Tài khoản, quyền quản trị, ngày đổi mật khẩu",
-        en: "Accounts, administrators, dates of passwords",
-        reads: "`/etc/passwd`, `/etc/group`, `/etc/shadow` (dates and states, never a hash), `/etc/sudoers` and what it includes",
+        vi: "Tài khoản, quyền quản trị, ngày đổi mật khẩu, lần đăng nhập gần nhất",
+        en: "Accounts, administrators, dates of passwords, last sign-ins",
+        reads: "`/etc/passwd`, `/etc/group`, `/etc/shadow` (dates and states, never a hash), `/etc/sudoers` and what it includes; `/var/log/lastlog`, \
+                `/var/log/wtmp` and who is signed in now, as sessions reads it. What none of these says is unknown, not never: Debian 13 keeps neither \
+                file, and its databases (`lastlog2.db`, `wtmp.db`) are not read",
         cost: "0.5 ms",
     },
     read: survey,
@@ -112,7 +118,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     });
     let now: String = context.now.to_string().chars().filter(char::is_ascii_digit).take(14).chain(['Z']).collect();
     let users = parse_passwd(&passwd);
-    let mut all = Vec::new();
+    let (mut all, mut uids) = (Vec::new(), BTreeMap::new());
     for user in &users {
         let own = groups.iter().filter(|(_, (gid, members))| *gid == user.gid || members.contains(&user.name));
         let mut own: Vec<(u32, &str)> = own.map(|(name, (gid, _))| (*gid, *name)).collect();
@@ -145,8 +151,10 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
             continue;
         }
         let secret = user.secret.as_ref().or_else(|| shadow.as_ref()?.get(&user.name));
+        uids.insert(user.name.clone(), user.uid);
         all.push(account(user, by, secret));
     }
+    SignIns::read(context, &uids, &mut said).tell(&mut all);
     if let Some(sudoers) = &sudoers {
         said.extend(sudoers.notes.iter().cloned());
         said.extend(elsewhere(context, sudoers, &users, &groups));
@@ -192,6 +200,9 @@ fn account(user: &User, by: Vec<String>, secret: Option<&ShadowEntry>) -> Accoun
         changed_at: secret.and_then(|secret| secret.changed_at),
         max_age_days: secret.and_then(|secret| secret.max_age_days),
         expires_at: secret.and_then(|secret| secret.expires_at),
+        // When it was signed in with is read for all of them together.
+        last_sign_in_at: None,
+        signed_in: None,
     }
 }
 

@@ -45,6 +45,7 @@ mod sensors;
 pub mod services;
 pub mod sessions;
 pub mod settings;
+pub mod sign_ins;
 pub mod smart;
 pub mod software;
 pub mod sshd;

@@ -3,7 +3,7 @@
 //!
 //! The failures are a number and their sources; the names that were tried are not reported, since people type passwords there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Findings, Session, Sessions};
@@ -44,6 +44,8 @@ const WINDOW_MS: i64 = 3_600_000;
 const BURST: u32 = 20;
 /// Most records read from the end of the failures.
 const RECORDS_MAX: u64 = 5000;
+/// So much of the beginning of a file tells the form of its records, bytes: both sizes of records go into it.
+const FORM_BYTES: usize = 4 * 9600;
 /// Largest utmp, bytes.
 const UTMP_MAX_BYTES: usize = 1 << 20;
 /// Most sessions that are named.
@@ -295,6 +297,37 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Record>, String> {
     Ok(bytes.chunks_exact(form.size).map(|record| form.read(record)).collect())
 }
 
+/// Who signed in when, by the last records of wtmp, the oldest first; nothing where nobody keeps it.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn sign_ins(context: &SurveyContext<'_>, wtmp: &str) -> Result<Vec<(String, Timestamp)>, String> {
+    match last_records(context, wtmp) {
+        Ok(records) => {
+            let people = records.into_iter().flatten();
+            let people = people.filter(|record| record.kind == USER_PROCESS && !record.user.is_empty());
+            Ok(people.map(|record| (record.user, record.at)).collect())
+        }
+        Err(fault) if fault.absent => Ok(Vec::new()),
+        Err(fault) => Err(fault.why),
+    }
+}
+
+/// The accounts with which somebody is signed in now; none where that cannot be known.
+pub(crate) fn open_accounts(context: &SurveyContext<'_>) -> Option<BTreeSet<String>> {
+    open(context).ok().map(|open| open.into_iter().map(|session| session.account).collect())
+}
+
+/// wtmp without where people came from.
+pub(crate) fn redact_wtmp(bytes: &[u8]) -> Vec<u8> {
+    let Some(form) = RecordForm::of(&bytes[..bytes.len().min(FORM_BYTES)]) else { return Vec::new() };
+    let mut bytes = bytes[..bytes.len() - bytes.len() % form.size].to_vec();
+    for record in bytes.chunks_exact_mut(form.size) {
+        record[76..332].fill(0);
+    }
+    bytes
+}
+
 /// The last records of a file; none when it is empty.
 fn last_records(context: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Record>>, ReadFailure> {
     use std::io::{Read as _, Seek as _, SeekFrom};
@@ -306,7 +339,7 @@ fn last_records(context: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Re
     }
     // The first records tell the form, and so where the last ones begin.
     let mut first = Vec::new();
-    file.by_ref().take(4 * 9600).read_to_end(&mut first).map_err(failed)?;
+    file.by_ref().take(FORM_BYTES as u64).read_to_end(&mut first).map_err(failed)?;
     let form = RecordForm::of(&first)
         .ok_or_else(|| ReadFailure::unread(format!("{path}: holds no records of utmp(5) that make sense")))?;
     let size = form.size as u64;

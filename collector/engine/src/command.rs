@@ -10,7 +10,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use serde::{Deserialize, Serialize};
 
-use crate::account::intent::Intent;
+use crate::account::intent::{Actor, Intent};
 use crate::refusal_reason::{RefusalKind, RefusalReason};
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
@@ -20,8 +20,8 @@ use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation, BackupKind, Delivery, Handover,
-    NewDevice, ProductField, SavedView, TicketRecord,
+    AccountAttestation, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation,
+    BackupKind, Delivery, Handover, NewDevice, ProductField, SavedView, TicketRecord,
 };
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
@@ -362,6 +362,47 @@ pub enum Command {
         was: BTreeMap<String, String>,
         actor: String,
     },
+    /// Say who holds accounts that are found by themselves: of all of these, or of none; only what is given.
+    DescribeAccounts {
+        /// Each by its key ([`ioc_store::account_key`]).
+        keys: Vec<String>,
+        /// Who holds them; an empty one takes out what stands there.
+        holder: Option<String>,
+        /// What there is to say besides.
+        note: Option<String>,
+        actor: String,
+    },
+    /// A person vouches for an account of an appliance that nothing can look at.
+    AttestAccount { device: DeviceId, attestation: AccountAttestation, actor: String },
+    /// A file shows what was vouched for of an account last.
+    AddAccountEvidence {
+        device: DeviceId,
+        account: String,
+        /// The file's name.
+        name: String,
+        content: Vec<u8>,
+        actor: String,
+    },
+    /// Open a review of all accounts, as they stand now.
+    OpenAccountReview { actor: String },
+    /// Say what becomes of accounts in a review that is open: of all of these, or of none.
+    WriteAccountReview {
+        review: u64,
+        /// Each by its line, from 1, with the reason.
+        lines: Vec<(u32, AccountVerdict, String)>,
+        actor: String,
+    },
+    /// A leader signs a review, and issues its document.
+    SignAccountReview {
+        review: u64,
+        /// The digest of the lines that were seen ([`ioc_store::review_digest`]): what was written since is seen first.
+        seen: String,
+        /// The document, DOCX.
+        content: Vec<u8>,
+        /// What it was made of, JSON.
+        source: String,
+        actor: Actor,
+    },
     /// Issue a version of a report.
     IssueReport {
         /// The report, as its address has it.
@@ -484,6 +525,8 @@ pub enum Answer {
     Hold(u64),
     /// The number of the report that was issued.
     Report(u64),
+    /// The number of the review of accounts that was opened.
+    AccountReview(u64),
     /// What a password is compared with; for a name that does not exist one that nothing matches.
     Hash(String),
     /// The password is right; a code of the second factor is needed, too.

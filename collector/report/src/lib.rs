@@ -10,5 +10,6 @@ pub mod filing;
 pub mod gather;
 mod key;
 pub mod record;
+pub mod review;
 
 pub use key::{KeyError, ReportKey};

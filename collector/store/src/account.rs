@@ -33,6 +33,8 @@ pub struct AccountRecord {
     pub locked_until: Option<Timestamp>,
     /// What is asked for beside the password; none where it is not set up.
     pub second_factor: Option<SecondFactor>,
+    /// When somebody last signed in with it; none before the first time.
+    pub last_sign_in_at: Option<Timestamp>,
 }
 
 /// A signed-in session, or a token of the API.

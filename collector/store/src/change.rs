@@ -11,9 +11,10 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountRecord, Asset, AssetAttestation, AssetImport, BackupAttestation, BackupEvidence, BackupKind, ClockMark,
-    Delivery, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product, ProductUse, RequestRecord, SavedView,
-    SessionRecord, TicketRecord, TokenRecord,
+    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, AssetImport,
+    BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
+    OutboxEntry, Product, ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord,
+    TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -164,6 +165,18 @@ pub enum Change {
     AssetImportUndone { number: u64, at: Timestamp, by: String },
     /// So many assets of an import are still to be changed, or put back.
     AssetImportLeft { number: u64, left: u64 },
+    /// A person said who holds an account; no device stands for this collector.
+    AccountWord { device: Option<DeviceId>, name: String, word: AccountWord },
+    /// A person vouched for an account of an appliance.
+    AccountAttested { device: DeviceId, attestation: AccountAttestation },
+    /// A file shows what was vouched for of an account last.
+    AccountEvidence { device: DeviceId, name: String, file: BackupEvidence, content: Vec<u8> },
+    /// A review of all accounts was opened, with each as it stands.
+    AccountReviewOpened { review: AccountReview, lines: Vec<ReviewLine> },
+    /// What is said of an account in a review, from 1.
+    AccountReviewLine { review: u64, line: u32, said: Box<ReviewLine> },
+    /// A leader signed a review; one that is signed already stays as it is.
+    AccountReviewSigned { review: u64, signature: ReviewSignature },
     /// A product of the software register, as it now stands.
     Product(Box<Product>),
     /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.

@@ -3,6 +3,7 @@
 //! An implementation keeps the contract with one line among its own tests: [`check`], with how its store in a directory is opened. It is
 //! opened there again and again, each time after the one before was dropped, as after a kill; what was committed must be there.
 
+mod accounts;
 mod assets;
 mod audit_stamps;
 mod certificates;
@@ -92,6 +93,8 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         certificates::certificates,
         losses::losses,
         expected_backups::expected_backups,
+        accounts::accounts,
+        accounts::reviews,
         assets::assets,
         products::products,
         damaged_documents::damaged_documents_cost_their_device,
@@ -533,6 +536,7 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
         locked_until: Some(at(8)),
         places: vec!["Tầng 2".into()],
         second_factor: Some(SecondFactor::new().expect("random")),
+        last_sign_in_at: Some(at(6)),
     };
     let session = SessionRecord {
         digest: "s".into(),

@@ -4,6 +4,7 @@
 //! Everything that belongs together is one [`Store::commit`]: it is on disk when it returns, or it is not there at all.
 
 mod account;
+mod account_register;
 mod archive;
 mod asset;
 pub mod audit;
@@ -50,6 +51,11 @@ pub mod totp;
 pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
+pub use account_register::{
+    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
+    AccountSource, AccountTally, AccountVerdict, AccountWord, RegisteredAccount, ReviewLine, ReviewSignature,
+    account_key, account_of_key, review_digest,
+};
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, PartKind, RemovedHistory, StoredChunk,
     StoredChunks,

@@ -21,12 +21,7 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
-    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
-    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery,
-    ProductRow, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
-    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -223,6 +218,36 @@ pub trait Reader: Send {
 
     /// The import into the asset register, or its undoing, that is not done yet; with all of what it does.
     fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError>;
+
+    /// A page of the register of accounts, with how many there are of each kind.
+    fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
+
+    /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
+    fn registered_account(
+        &self,
+        device: Option<&DeviceId>,
+        name: &str,
+    ) -> Result<Option<RegisteredAccount>, StoreError>;
+
+    /// A file that shows what was vouched for of an account, with its content; for who may see people.
+    fn account_evidence(
+        &self,
+        device: &DeviceId,
+        name: &str,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
+
+    /// Reviews of accounts, the newest first; they are of the whole centre, as the three below.
+    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError>;
+
+    /// One of them.
+    fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError>;
+
+    /// The one that was signed last.
+    fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError>;
+
+    /// The accounts of a review, with what is said of each.
+    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError>;
 
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;

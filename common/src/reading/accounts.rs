@@ -42,12 +42,32 @@ pub struct Account {
     pub max_age_days: Option<u32>,
     /// When the account ends.
     pub expires_at: Option<Timestamp>,
+    /// When somebody last signed in with it, by lastlog and wtmp. None when no record says so, which is not *never*: records are cut, and not
+    /// every way in leaves one.
+    pub last_sign_in_at: Option<Timestamp>,
+    /// Somebody is signed in with it now; none when that cannot be known.
+    pub signed_in: Option<bool>,
+}
+
+impl Account {
+    /// For how many days nobody was signed in with it; none when no record says so, and of an account that is locked or has ended: nobody could be.
+    #[must_use]
+    pub fn idle_days(&self, now: Timestamp) -> Option<f64> {
+        if self.locked == Some(true) || self.expires_at.is_some_and(|ends| ends <= now) {
+            return None;
+        }
+        if self.signed_in == Some(true) {
+            return Some(0.0);
+        }
+        self.last_sign_in_at.map(|at| days(now, at).max(0.0))
+    }
 }
 
 impl Findings for Accounts {
     const PROBE: ProbeInfo = ProbeInfo::survey("accounts", 6 * HOUR_S, &["account."])
         .personal(&["/"], &["account."])
-        .members(&[("/accounts", &["name"])]);
+        .members(&[("/accounts", &["name"])])
+        .volatile(&["/accounts/*/last_sign_in_at", "/accounts/*/signed_in"]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let number = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
@@ -59,6 +79,10 @@ impl Findings for Accounts {
             if account.locked != Some(true) {
                 let age = account.changed_at.map_or(f64::NAN, |at| days(now, at).max(0.0));
                 sink.put("account.password_age", &account.name, age);
+            }
+            // Where no record says so there is no number: most accounts of services have never signed in, and nothing is to be measured of them.
+            if let Some(idle) = account.idle_days(now) {
+                sink.put("account.idle", &account.name, idle);
             }
         }
     }

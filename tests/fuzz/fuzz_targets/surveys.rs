@@ -2,12 +2,13 @@
 #![no_main]
 use ioc_probe::{
     accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, memory, mount, patches, ports, process, raid, rpmdb, services, sessions,
-    smart, software, time, time_zone, version,
+    sign_ins, smart, software, time, time_zone, version,
 };
 use ioc_agent::host::endpoint;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let _ = (antivirus::parse_header(data), certificates::validity(data), certificates::parse(data), displays::parse_edid(data), sessions::parse(data));
+    let _ = sign_ins::parse_lastlog_record(data.get(..292).unwrap_or(data));
     let _ = (rpmdb::packages(data), rpmdb::header_item(data), endpoint::answer_code(data, 7));
     if let Ok(json) = serde_json::from_slice(data) {
         let _ = (raid::parse_lvs(&json), smart::parse("sda", &json), smart::parse_scan(&json));

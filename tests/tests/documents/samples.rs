@@ -4,6 +4,7 @@ use ioc_document::legal::{PackKind, Packs};
 use ioc_document::model::{
     Align, Annex, Authority, Block, Document, Kind, Secrecy, Signature, Stamps, Table, Text, Urgency,
 };
+use ioc_document::report::account_review::{self, AccountReviewRecord, ElectronicSignature, ReviewedAccount};
 use ioc_document::report::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
 use ioc_document::report::handover::{self, Handover, OpenIncident};
 use ioc_document::report::incident::{self, CourseEntry, IncidentRecord};
@@ -185,6 +186,37 @@ pub(crate) fn shift() -> Document {
         tasks: vec!["Bảo trì UPS phòng hiển thị lúc 09:00".into(), "Gọi nhà cung cấp về đĩa thay thế".into()],
         condition: None,
         remarks: Some("Chìa khóa tủ R2 để tại phòng trực.".into()),
+    })
+}
+
+/// A review of sixty accounts, one of them with a name that no column has room for.
+pub(crate) fn account_review() -> Document {
+    let row = |number: usize| ReviewedAccount {
+        system: format!("Máy chủ dữ liệu {number}"),
+        name: if number == 7 { long_name() } else { format!("nguoi.dung.{number}") },
+        role: "quản trị (group sudo)".into(),
+        holder: if number % 5 == 0 { String::new() } else { "Nguyễn Thị Ánh Nguyệt".into() },
+        last_sign_in: (number % 3 != 0).then(|| datetime(2026, 9, 1, 8, 0, 0, 0)),
+        never_signed_in: number == 3,
+        password_changed: Some(datetime(2026, 10, 5, 0, 0, 0, 0)),
+        findings: if number % 4 == 0 { vec!["không đăng nhập quá hạn".into()] } else { Vec::new() },
+        verdict: if number % 4 == 0 { "Khóa" } else { "Giữ" }.into(),
+        reason: if number % 4 == 0 { "đã chuyển công tác".into() } else { String::new() },
+        kept: number % 4 != 0,
+    };
+    account_review::document(&AccountReviewRecord {
+        office: office(),
+        number: 2,
+        opened: datetime(2026, 11, 20, 9, 0, 0, 0),
+        reviewers: vec!["Lê Thị Hoa (hoa)".into()],
+        limits: vec!["tài khoản không đăng nhập quá 45 ngày".into(), "rà soát 6 tháng một lần".into()],
+        rows: (1..=60).map(row).collect(),
+        next_due: Some(date(2027, 5, 29)),
+        signed: Some(ElectronicSignature {
+            at: datetime(2026, 11, 29, 8, 5, 0, 0),
+            by: "Trần Văn Bình (binh)".into(),
+            sha256: "0123456789abcdef".repeat(4),
+        }),
     })
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 use super::filing::{KnownKind, KnownService};
 use super::filing_form::{self, DeviceKindForm, FilingForm, LevelForm, MeasureForm, ServiceForm, ZoneForm};
 use super::{
-    Article, AtLeast, Clock, LEVELS, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit, SeriousCriterion,
-    Starts, Step, Sure, Term, Within, Wrong,
+    Article, AtLeast, Clock, LEVELS, Measure, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit,
+    SeriousCriterion, Starts, Step, Sure, Term, Within, Wrong,
 };
 
 /// Most of one kind in a pack: it is read by people.
@@ -173,6 +173,7 @@ struct RequirementForm {
     unit: RequirementUnit,
     levels: BTreeMap<String, u32>,
     measured_by: String,
+    measure: Option<Measure>,
     sure: Sure,
 }
 
@@ -347,7 +348,7 @@ fn step(form: StepForm) -> Result<Step, Wrong> {
 }
 
 fn requirement(form: RequirementForm) -> Result<Requirement, Wrong> {
-    let RequirementForm { id, what, unit, levels, measured_by, sure } = form;
+    let RequirementForm { id, what, unit, levels, measured_by, measure, sure } = form;
     let mut numbers = BTreeMap::new();
     for (level, number) in levels {
         let level: u8 = level.parse().ok().filter(|level| LEVELS.contains(level)).ok_or_else(|| {
@@ -358,5 +359,5 @@ fn requirement(form: RequirementForm) -> Result<Requirement, Wrong> {
         }
         numbers.insert(level, number);
     }
-    Ok(Requirement { id, what, unit, levels: numbers, measured_by, sure })
+    Ok(Requirement { id, what, unit, levels: numbers, measured_by, measure, sure })
 }

@@ -264,6 +264,18 @@ pub enum RequirementUnit {
     Months,
 }
 
+/// What is judged by the number of a requirement: packs name their requirements as their texts do, and say by this which one it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// After how long without a sign-in an account is idle.
+    AccountIdle,
+    /// How old the password of an administrator may be.
+    AdministratorPassword,
+    /// How often accounts are reviewed.
+    AccountReview,
+}
+
 /// A number that security levels ask for.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,7 +287,18 @@ pub struct Requirement {
     pub levels: BTreeMap<u8, u32>,
     /// By what it is measured.
     pub measured_by: String,
+    /// What this program judges by it; none where only people do.
+    pub measure: Option<Measure>,
     pub sure: Sure,
+}
+
+impl Pack {
+    /// The number that a level asks for, with its unit; none where it asks for none.
+    #[must_use]
+    pub fn number(&self, measure: Measure, level: u8) -> Option<(u32, RequirementUnit)> {
+        let found = self.requirements.iter().find(|one| one.measure == Some(measure))?;
+        Some((*found.levels.get(&level)?, found.unit))
+    }
 }
 
 /// All packs that are known.

@@ -58,6 +58,7 @@ pub fn with_hash(name: &str, role: Role, hash: String, now: Timestamp) -> Accoun
         failures: 0,
         locked_until: None,
         second_factor: None,
+        last_sign_in_at: None,
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
-use ioc_document::legal::{Pack, PackKind, Packs};
+use ioc_document::legal::{Measure, Pack, PackKind, Packs, RequirementUnit};
+use ioc_store::{AccountLimits, AccountRecord};
 
 /// Most packs of the centre's own.
 const FILES_MAX: usize = 20;
@@ -21,7 +22,35 @@ pub struct LegalBasis {
     pub level: u8,
 }
 
+/// Days of a month, where a pack counts in months.
+const MONTH_DAYS: u32 = 30;
+
 impl LegalBasis {
+    /// What the laws in force on a day ask of accounts (article 13; the numbers of the level). The regulation itself asks for a new password at least
+    /// every three months, of everybody.
+    #[must_use]
+    pub fn account_limits(&self, today: jiff::civil::Date) -> AccountLimits {
+        let regime = self.in_force(PackKind::Regime, today);
+        let number = |measure| regime.and_then(|pack| pack.number(measure, self.level));
+        let days = |measure| {
+            number(measure).map(|(number, unit)| match unit {
+                RequirementUnit::Days => number,
+                RequirementUnit::Months => number.saturating_mul(MONTH_DAYS),
+            })
+        };
+        let three_months = u32::try_from(AccountRecord::PASSWORD_LIFE_MS / 86_400_000).ok();
+        let review = number(Measure::AccountReview).map(|(number, unit)| match unit {
+            RequirementUnit::Months => number,
+            RequirementUnit::Days => number.div_ceil(MONTH_DAYS),
+        });
+        AccountLimits {
+            idle_days: days(Measure::AccountIdle),
+            administrator_days: days(Measure::AdministratorPassword).into_iter().chain(three_months).min(),
+            operator_days: three_months,
+            review_months: review,
+        }
+    }
+
     /// All packs that are known.
     #[must_use]
     pub fn packs(&self) -> &Packs {
@@ -110,6 +139,29 @@ mod tests {
         let basis = parse("regime = \"nd-85-2016\"\nlevel = 2\n").unwrap();
         assert_eq!(in_force(&basis, PackKind::Regime).as_deref(), Some("nd-85-2016"));
         assert_eq!(basis.level, 2);
+    }
+
+    #[test]
+    fn what_is_asked_of_accounts_is_the_number_of_the_level() {
+        let limits = |text: &str| parse(text).unwrap().account_limits(date(2026, 11, 28));
+        let asked = |review| AccountLimits {
+            idle_days: Some(45),
+            administrator_days: Some(60),
+            operator_days: Some(90),
+            review_months: Some(review),
+        };
+        assert_eq!((limits("level = 3\n"), limits("level = 2\n")), (asked(6), asked(12)));
+        let none = limits("regime = \"nd-85-2016\"\n");
+        assert_eq!((none.idle_days, none.administrator_days, none.review_months), (None, Some(90), None));
+    }
+
+    /// The rule of hosts goes by a number of its own, which is the one of the law until a centre changes either.
+    #[test]
+    fn the_rule_of_idle_accounts_has_the_number_of_the_law() {
+        let rules = include_str!("../../../../config/rules.toml");
+        let rule = rules.split("id = \"account-idle\"").nth(1).and_then(|rest| rest.split("[[rule]]").next()).unwrap();
+        let days = parse("").unwrap().account_limits(date(2026, 11, 28)).idle_days.unwrap();
+        assert!(rule.contains(&format!("raise = {{ above = {days} }}")), "{rule}");
     }
 
     #[test]

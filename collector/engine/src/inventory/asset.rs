@@ -202,14 +202,20 @@ pub fn check_attestation(attestation: &AssetAttestation, now: Timestamp) -> Resu
         let args = [("found", Word::text(&attestation.area)), ("allowed", Word::all("coverage", names))];
         return Err(RefusalReason::new("register-refused-area", args, english));
     }
-    let note = &attestation.note;
+    check_word(&attestation.note, attestation.valid_until, now)
+}
+
+/// Checks what a person says of what they vouch for, and until when that holds.
+///
+/// # Errors
+/// Which field is not good, and what is allowed.
+pub fn check_word(note: &str, until: Timestamp, now: Timestamp) -> Result<(), String> {
     if note.trim().is_empty() || note.chars().count() > LONG_MAX_CHARS || note.chars().any(char::is_control) {
         let english = format!(
             "note: allowed are 1 to {LONG_MAX_CHARS} characters; say what was looked at, and where the evidence lies"
         );
         return Err(RefusalReason::new("register-refused-note", [("most", Word::count(LONG_MAX_CHARS))], english));
     }
-    let until = attestation.valid_until;
     if until <= now || until > now.plus_millis(VALID_MAX_MS) {
         let english = "valid_until: allowed is a moment of the next 400 days";
         return Err(RefusalReason::new("register-refused-valid-until", [], english));

@@ -316,6 +316,7 @@ impl AccountRegistry {
         changes.push(entry(at, name, AuditLogAction::AccountSignedIn, name, &by));
         let account = self.get(name)?;
         (account.failures, account.locked_until) = (0, None);
+        account.last_sign_in_at = Some(at.now);
         self.keep_same(name, changes);
         Ok(Answer::Secret(cookie))
     }
@@ -502,6 +503,19 @@ impl Engine {
         let found = authorization::session_now(self.reader.as_ref(), digest, &self.batch.changes);
         let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
         self.accounts.standing(found.as_ref(), (account, digest), now).map(drop)
+    }
+
+    /// Whether who asks may sign as a leader.
+    pub(super) fn check_signature(&self, actor: &Actor, now: Timestamp) -> Result<(), CommandError> {
+        let digest = actor.session().unwrap_or_default();
+        let found = authorization::session_now(self.reader.as_ref(), digest, &self.batch.changes);
+        let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        self.accounts.authorize_signature(actor, found.as_ref(), now)
+    }
+
+    /// Accounts that can be used, as they stand now.
+    pub(super) fn active_accounts(&self) -> impl Iterator<Item = &AccountRecord> {
+        self.accounts.known.values().filter(|account| !account.disabled)
     }
 
     /// Has the accounts decide, and keeps what follows.

@@ -35,6 +35,10 @@ pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandErr
 }
 
 impl Engine {
+    #[allow(
+        clippy::too_many_lines,
+        reason = "a line or two for each command; splitting it would hide that the list is whole"
+    )]
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
         match command {
             Command::NewToken { info, life, actor } => self.new_token(info, life, &actor, now),
@@ -69,6 +73,22 @@ impl Engine {
             Command::ChangeProducts { products, fields, was, keep, actor } => {
                 self.change_products(&products, fields, (&was, &keep), &actor, now)
             }
+            Command::DescribeAccounts { keys, holder, note, actor } => {
+                self.describe_accounts(&keys, (holder.as_deref(), note.as_deref()), &actor, now)
+            }
+            Command::AttestAccount { device, attestation, actor } => {
+                self.attest_account(&device, attestation, &actor, now)
+            }
+            Command::AddAccountEvidence { device, account, name, content, actor } => {
+                self.add_account_evidence((&device, &account), (&name, content), &actor, now)
+            }
+            Command::OpenAccountReview { actor } => self.open_account_review(&actor, now),
+            Command::WriteAccountReview { review, lines, actor } => {
+                self.write_account_review(review, &lines, &actor, now)
+            }
+            Command::SignAccountReview { review, seen, content, source, actor } => {
+                self.sign_account_review(review, &seen, (content, source), &actor, now)
+            }
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
             }
@@ -80,7 +100,10 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
-            Command::CheckReports => self.check_reports(now),
+            Command::CheckReports => {
+                self.check_account_register(now)?;
+                self.check_reports(now)
+            }
             Command::Account(intent) => self.person(*intent, now),
             Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {

@@ -4,6 +4,7 @@
 //! came before it; everything else waits a moment, so that many inputs share one commit (group commit). Only after the commit are reports
 //! acknowledged, commands answered, and notifier and pages woken. A commit that fails is tried again, and nothing is acknowledged meanwhile.
 
+mod account_register;
 mod accounts;
 mod admission;
 mod assets;

@@ -46,6 +46,12 @@ macro_rules! of_other_records {
             | Change::AssetImport(_)
             | Change::AssetImportUndone { .. }
             | Change::AssetImportLeft { .. }
+            | Change::AccountWord { .. }
+            | Change::AccountAttested { .. }
+            | Change::AccountEvidence { .. }
+            | Change::AccountReviewOpened { .. }
+            | Change::AccountReviewLine { .. }
+            | Change::AccountReviewSigned { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::DocumentSettings(_)

@@ -19,7 +19,7 @@ use ioc_document::wording;
 use ioc_judge::RuleSet;
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::RecordClass;
-use ioc_store::{Reader, StoreError};
+use ioc_store::{AccountLimits, Reader, StoreError};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -55,8 +55,8 @@ pub struct Question {
     pub settings: DocumentSettings,
     /// Jobs on other systems by title, each with whether it failed or is late.
     pub jobs: Vec<(String, bool)>,
-    /// How old a password of an account here may be, days.
-    pub password_days: u32,
+    /// What the laws in force ask of accounts.
+    pub accounts: AccountLimits,
     /// Figures of the report on the period before, as it was issued.
     pub earlier: Vec<ArticleState>,
     /// The security-level dossier (16.7); none where no law in force asks for one.

@@ -1,21 +1,18 @@
-//! What protects machines: anti-malware and certificates (8), the software register (9.1), patches (9.2), passwords (13).
+//! What protects machines: anti-malware and certificates (8), the software register (9.1), patches (9.2), accounts (13).
 
 use ioc_document::report::Value;
 use ioc_document::report::clause::percents;
-use ioc_store::ProductState;
-use ioc_store::StoreError;
 use ioc_store::coverage::{self, Coverage};
+use ioc_store::{AccountFinding, AccountQuery, AccountTally, ProductState, StoreError};
 
 use super::Gathering;
 use super::devices::DeviceFacts;
+use crate::review;
 
 /// Certificates of devices that are looked at.
 const CERTIFICATES_MAX: usize = 100_000;
 /// A certificate that ends within so many days is told, milliseconds.
 const ENDS_MS: i64 = 30 * 86_400_000;
-const DAY_MS: i64 = 86_400_000;
-/// Days before its end at which a password is due (article 13.2): as the rule of hosts has it.
-const DUE_DAYS: i64 = 15;
 
 pub(super) fn tell(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError> {
     let facts = all.reader.coverage()?;
@@ -128,27 +125,17 @@ fn passwords(
     facts: &coverage::CoverageFacts,
     area: Option<&Coverage>,
 ) -> Result<(), StoreError> {
-    let machines = |rule: &str| facts.faults.iter().filter(|(of, _)| of == rule).map(|(_, device)| *device).collect();
-    let (due, old): (std::collections::BTreeSet<u64>, std::collections::BTreeSet<u64>) =
-        (machines("password-due"), machines("password-old"));
-    // Accounts of this collector obey the same rule.
-    let (mut due, mut overdue) = (due.difference(&old).count() as u64, old.len() as u64);
-    let (most_ms, now) = (i64::from(all.asked.password_days) * DAY_MS, all.asked.now);
-    for account in all.reader.accounts()?.into_iter().filter(|one| !one.disabled && !one.password.is_empty()) {
-        let age = now.millis_since(account.password_at);
-        if age > most_ms {
-            overdue += 1;
-        } else if age > most_ms - DUE_DAYS * DAY_MS {
-            due += 1;
-        }
-    }
+    let query =
+        AccountQuery { collector: true, limits: all.asked.accounts, now: all.asked.now, ..AccountQuery::default() };
+    let tally = all.reader.registered_accounts(&query)?.tally;
     let surveyed = facts.documents.get("accounts").map_or(0, |devices| devices.len() as u64);
     // Of machines that told nothing there is no number; what is known of accounts here is said beside it.
     let counted = |count: u64| match (facts.computers, surveyed) {
-        (1.., 0) => Value::Unknown(format!("chưa có máy nào báo; tài khoản của hệ thống này: {count}")),
+        (1.., 0) => Value::Unknown(format!("chưa có máy nào báo; tài khoản đã biết: {count}")),
         _ => Value::Count(count),
     };
-    all.stands("13", "Sắp đến hạn", counted(due));
+    let overdue = tally.of(AccountFinding::PasswordOverdue) + tally.of(AccountFinding::PasswordEmpty);
+    all.stands("13", "Sắp đến hạn", counted(tally.of(AccountFinding::PasswordDue)));
     all.stands("13", "Quá hạn", counted(overdue));
     let silent = facts.computers.saturating_sub(surveyed);
     let unknown = area.map_or(0, |one| one.unknown).max(silent);
@@ -160,10 +147,52 @@ fn passwords(
     all.stands("13", "Không rõ ngày đổi", value);
     all.evidence(
         "13",
-        "Ngày đổi mật khẩu trên máy (không đọc mật khẩu), ngày đổi của tài khoản hệ thống này",
-        "Trang Độ phủ: mật khẩu",
+        "Tài khoản trên máy (không đọc mật khẩu), của thiết bị do cán bộ xác nhận, của hệ thống này",
+        "Trang Sổ tài khoản",
     );
-    all.gap("13", "overdue", overdue, |n| format!("{n} máy hoặc tài khoản có mật khẩu quá hạn đổi"));
+    all.gap("13", "overdue", overdue, |n| format!("{n} tài khoản có mật khẩu quá hạn đổi"));
     all.gap("13", "unknown", unknown, |n| format!("{n} máy không rõ ngày đổi mật khẩu"));
+    accounts(all, &tally, (facts.computers, surveyed));
+    reviews(all)
+}
+
+/// Who uses accounts and who holds them; how many that are known of is said only where machines told of theirs.
+fn accounts(all: &mut Gathering<'_>, tally: &AccountTally, (computers, surveyed): (u64, u64)) {
+    let told = computers == 0 || surveyed > 0;
+    let of = |part: u64, whole: u64, none: &str| match whole {
+        _ if !told => Value::Unknown("chưa có máy nào báo".to_owned()),
+        0 => Value::Unknown(none.to_owned()),
+        whole => Value::Of { part, whole },
+    };
+    let (idle, known) = (tally.of(AccountFinding::Idle), tally.usable.saturating_sub(tally.sign_in_unknown));
+    let unused = match all.asked.accounts.idle_days {
+        Some(_) => of(idle, known, "chưa rõ lần đăng nhập của tài khoản nào"),
+        None => Value::Unknown("văn bản đang áp dụng không nêu số ngày".to_owned()),
+    };
+    all.stands("13", "Tài khoản bỏ không", unused);
+    all.stands("13", "Chưa rõ lần đăng nhập", of(tally.sign_in_unknown, tally.usable, "chưa có tài khoản nào"));
+    let unheld = tally.of(AccountFinding::HolderUnknown);
+    all.stands("13", "Chưa rõ người giữ", of(unheld, tally.usable, "chưa có tài khoản nào"));
+    all.stands("14", "Tài khoản trong sổ", if told { Value::Count(tally.accounts) } else { of(0, 0, "") });
+    all.gap("13", "idle", idle, |n| format!("{n} tài khoản bỏ không quá thời gian cho phép"));
+    all.gap("13", "holder", unheld, |n| format!("{n} tài khoản chưa rõ người giữ"));
+}
+
+fn reviews(all: &mut Gathering<'_>) -> Result<(), StoreError> {
+    let signed = all.reader.signed_account_review()?.and_then(|review| Some((review.number, review.signature?)));
+    let value = match &signed {
+        Some((number, signature)) => Value::Word(format!("đợt {number}, ký ngày {}", all.day(signature.at))),
+        None => Value::Unknown("chưa có đợt nào được lãnh đạo ký".to_owned()),
+    };
+    all.stands("13", "Rà soát tài khoản gần nhất", value);
+    if let Some((number, signature)) = &signed {
+        let what = format!("Biên bản rà soát tài khoản, đợt {number}; SHA-256 danh sách {}", signature.sha256);
+        all.evidence("13", what, "Trang Rà soát tài khoản");
+    }
+    let Some(months) = all.asked.accounts.review_months else { return Ok(()) };
+    let at = signed.map(|(_, signature)| signature.at);
+    let due = review::review_due(at, all.since, months, &all.asked.zone);
+    let late = due.zip(all.date(all.asked.now)).is_some_and(|(due, today)| due < today);
+    all.gap("13", "review", u64::from(late), |_| "Rà soát tài khoản đã quá hạn".to_owned());
     Ok(())
 }

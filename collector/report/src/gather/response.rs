@@ -102,8 +102,18 @@ fn tell_clocks(all: &mut Gathering<'_>, incidents: &IncidentFacts) {
     };
     all.happened("10.1", "Báo cáo sự cố nghiêm trọng đúng hạn", &INCIDENTS, both(&met));
     let counted = |told: &Told, count: u64| if told.clocks == 0 { Value::Unknown(none()) } else { Value::Count(count) };
-    all.happened("10.1", "Báo cáo sự cố nghiêm trọng quá hạn", &INCIDENTS, both(&|told| counted(told, told.clocks_late)));
-    all.happened("10.1", "Báo cáo sự cố nghiêm trọng đang trong hạn", &INCIDENTS, both(&|told| counted(told, told.clocks_running)));
+    all.happened(
+        "10.1",
+        "Báo cáo sự cố nghiêm trọng quá hạn",
+        &INCIDENTS,
+        both(&|told| counted(told, told.clocks_late)),
+    );
+    all.happened(
+        "10.1",
+        "Báo cáo sự cố nghiêm trọng đang trong hạn",
+        &INCIDENTS,
+        both(&|told| counted(told, told.clocks_running)),
+    );
     if now.clocks > 0 {
         let text = format!(
             "{} sự cố được đánh dấu nghiêm trọng, {} hạn báo cáo theo văn bản đang áp dụng; tính theo lúc gửi",

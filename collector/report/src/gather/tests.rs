@@ -35,7 +35,12 @@ fn question(key: ReportKey, now: &str) -> Question {
         clock_doubted: false,
         settings: DocumentSettings { unit: "Tổ Vận hành".into(), mend_days: 15, ..DocumentSettings::default() },
         jobs: Vec::new(),
-        password_days: 90,
+        accounts: AccountLimits {
+            idle_days: Some(45),
+            administrator_days: Some(60),
+            operator_days: Some(90),
+            review_months: Some(6),
+        },
         earlier: Vec::new(),
         dossier: None,
     }

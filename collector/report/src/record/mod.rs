@@ -1,11 +1,13 @@
 //! Documents of one thing on record: an incident, a shift, a piece of maintenance, a drill. They are made when somebody asks, and are not kept.
 
+mod account_review;
 mod incident;
 mod maintenance;
 mod notice;
 mod restore;
 mod shift;
 
+pub use account_review::account_review;
 pub use incident::incident;
 pub use maintenance::maintenance;
 pub use notice::{NoticeFacts, notice, offered};

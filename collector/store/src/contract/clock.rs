@@ -129,6 +129,7 @@ fn an_account(now: i64) -> AccountRecord {
         failures: 5,
         locked_until: Some(at(now + 60_000)),
         second_factor: Some(second),
+        last_sign_in_at: None,
     }
 }
 

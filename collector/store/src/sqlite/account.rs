@@ -11,13 +11,13 @@ use super::value::{body, json, moment, required, word};
 use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
-                               locked_until, second_factor, places FROM account";
+                               locked_until, second_factor, places, last_sign_in_at FROM account";
 const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at, second_factor FROM session";
 
 pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Result<()> {
     commit.run(
         "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
-         failures, locked_until, second_factor, places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         failures, locked_until, second_factor, places, last_sign_in_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             account.name,
             account.full_name,
@@ -31,6 +31,7 @@ pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Res
             account.locked_until.map(Timestamp::as_millis),
             json(&account.second_factor)?,
             json(&account.places)?,
+            account.last_sign_in_at.map(Timestamp::as_millis),
         ],
     )?;
     Ok(())
@@ -108,6 +109,7 @@ fn account_record(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         locked_until: moment(row, 9)?,
         second_factor: body(row, 10)?,
         places: body(row, 11)?,
+        last_sign_in_at: moment(row, 12)?,
     })
 }
 

@@ -4,9 +4,7 @@
 
 use super::commit::Commit;
 use super::{
-    account, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, duty, enrolment,
-    event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report, retention,
-    sample, software, ticket,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report, retention, sample, software, ticket,
 };
 use crate::Change;
 
@@ -78,6 +76,14 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::AssetImport(import) => asset::put_import(commit, import),
         Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
         Change::AssetImportLeft { number, left } => asset::put_import_left(commit, *number, *left),
+        Change::AccountWord { device, name, word } => account_register::put_word(commit, device.as_ref(), name, word),
+        Change::AccountAttested { device, attestation } => account_register::attest(commit, device, attestation),
+        Change::AccountEvidence { device, name, file, content } => {
+            account_register::put_evidence(commit, device, name, file, content)
+        }
+        Change::AccountReviewOpened { review, lines } => account_register::open_review(commit, review, lines),
+        Change::AccountReviewLine { review, line, said } => account_register::put_line(commit, *review, *line, said),
+        Change::AccountReviewSigned { review, signature } => account_register::sign_review(commit, *review, signature),
         Change::Product(one) => product::put(commit, one),
         Change::ProductUses { device, list, catalogue, uses, at } => {
             product::put_uses(commit, device, (list, catalogue), uses, *at)

@@ -170,11 +170,13 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> r
     certificate::end_all(commit, number, at)?;
     commit.run("DELETE FROM comparison WHERE device = ?1", [number])?;
     // What people vouched for and what was installed was the old machine's.
-    commit.run(
-        "UPDATE asset_attestation SET valid_until = ?2, \
-         body = json_set(body, '$.valid_until', strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')) WHERE device = ?1 AND valid_until > ?2",
-        params![number, at.as_millis()],
-    )?;
+    for table in ["asset_attestation", "account_attestation"] {
+        let sql = format!(
+            "UPDATE {table} SET valid_until = ?2, \
+             body = json_set(body, '$.valid_until', strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')) WHERE device = ?1 AND valid_until > ?2"
+        );
+        commit.run(&sql, params![number, at.as_millis()])?;
+    }
     commit.run(
         "UPDATE software_use SET gone_at = ?2 WHERE device = ?1 AND gone_at IS NULL",
         params![number, at.as_millis()],

@@ -4,6 +4,7 @@
 //! The rest keeps the files: [`connection`], [`migration`], [`lock`], [`commit_mark`], [`examine`], [`recover`].
 
 mod account;
+mod account_register;
 mod apply;
 mod archive;
 mod archive_deletion;

@@ -12,9 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox,
-    pace, person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
+    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -29,12 +27,7 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountRecord, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence,
-    BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
-    EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation,
-    OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery,
-    ProductRow, Reader, RecordKind, RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
-    StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -275,6 +268,43 @@ impl Reader for SqliteReader {
 
     fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError> {
         asset::unfinished_import(self)
+    }
+
+    fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError> {
+        account_register::list(self, query)
+    }
+
+    fn registered_account(
+        &self,
+        device: Option<&DeviceId>,
+        name: &str,
+    ) -> Result<Option<RegisteredAccount>, StoreError> {
+        account_register::find(self, device, name)
+    }
+
+    fn account_evidence(
+        &self,
+        device: &DeviceId,
+        name: &str,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+        account_register::evidence(self, device, name, sha256)
+    }
+
+    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
+        account_register::reviews(self, limit)
+    }
+
+    fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError> {
+        account_register::review(self, number)
+    }
+
+    fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError> {
+        account_register::last_signed(self)
+    }
+
+    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError> {
+        account_register::review_lines(self, number)
     }
 
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {

@@ -324,7 +324,9 @@ CREATE TABLE account (
     failures INTEGER NOT NULL,
     locked_until INTEGER,
     -- The second factor, JSON.
-    second_factor TEXT NOT NULL
+    second_factor TEXT NOT NULL,
+    -- None before somebody signed in with it.
+    last_sign_in_at INTEGER
 );
 -- Lists of devices as people keep them for themselves: the query of the page's address.
 CREATE TABLE view (
@@ -466,6 +468,60 @@ CREATE TABLE software_grouped (
     device INTEGER PRIMARY KEY,
     mark TEXT NOT NULL
 );
+-- What people said of accounts that are found by themselves, JSON; 0 stands for this collector.
+CREATE TABLE account_word (
+    device INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (device, name)
+) WITHOUT ROWID;
+-- What people vouched for of accounts of appliances that nothing can look at, JSON; the newest of each counts.
+CREATE TABLE account_attestation (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    valid_until INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX account_attestation_of ON account_attestation (device, name, number);
+-- Files that show it; kept as long as what was vouched for: for good.
+CREATE TABLE account_evidence (
+    attestation INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    file TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+) WITHOUT ROWID;
+-- Reviews of all accounts. Once a leader has signed one it is never changed.
+CREATE TABLE account_review (
+    number INTEGER PRIMARY KEY,
+    opened_at INTEGER NOT NULL,
+    opened_by TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    signed_at INTEGER,
+    signed_by TEXT,
+    -- Over its lines, and the number of its document among the issued reports.
+    sha256 TEXT,
+    issued INTEGER
+);
+-- Its accounts as they stood, and what is said of each, JSON.
+CREATE TABLE account_review_line (
+    review INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (review, line)
+) WITHOUT ROWID;
+CREATE TRIGGER account_review_signed_once BEFORE UPDATE ON account_review WHEN OLD.signed_at IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'a review of accounts is signed once, and not changed from then on'); END;
+CREATE TRIGGER account_review_no_delete BEFORE DELETE ON account_review BEGIN SELECT RAISE(ABORT, 'reviews of accounts stay on record'); END;
+CREATE TRIGGER account_review_line_no_change BEFORE UPDATE ON account_review_line
+    WHEN (SELECT signed_at FROM account_review WHERE number = OLD.review) IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'a review of accounts that is signed is not changed'); END;
+-- Its lines come before the signature.
+CREATE TRIGGER account_review_line_in_order BEFORE INSERT ON account_review_line
+    WHEN (SELECT signed_at FROM account_review WHERE number = NEW.review) IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'a review of accounts that is signed is not changed'); END;
+CREATE TRIGGER account_review_line_no_delete BEFORE DELETE ON account_review_line BEGIN SELECT RAISE(ABORT, 'reviews of accounts stay on record'); END;
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -183,6 +183,7 @@ mod tests {
             failures: 0,
             locked_until: None,
             second_factor: None,
+            last_sign_in_at: None,
         };
         let notice = OutboxEntry::new("7/1/sms".into(), IncidentId(7), "sms", "{}", NOW);
         let changes = [

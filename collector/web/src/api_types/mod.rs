@@ -2,6 +2,7 @@
 //! these keep inside can change without the API noticing; what is not named here is not published.
 
 pub(crate) mod access;
+pub(crate) mod account_register;
 pub(crate) mod action;
 pub(crate) mod asset;
 pub(crate) mod authenticity;

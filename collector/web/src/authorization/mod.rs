@@ -69,6 +69,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ImportAssets { .. }
         | Command::UndoAssetImport { .. }
         | Command::ChangeProducts { .. }
+        | Command::DescribeAccounts { .. }
         | Command::ConfirmClock { .. }
         | Command::SetHold { .. }
         | Command::EndHold { .. }
@@ -77,6 +78,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::Remark { device, .. }
         | Command::AttestBackup { device, .. }
         | Command::AddBackupEvidence { device, .. }
+        | Command::AttestAccount { device, .. }
+        | Command::AddAccountEvidence { device, .. }
         | Command::AttestAsset { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::Open { manual, .. } => {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
@@ -97,6 +100,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::SetDocumentSettings { .. }
         | Command::WriteReport { .. }
         | Command::IssueReport { .. }
+        | Command::OpenAccountReview { .. }
+        | Command::WriteAccountReview { .. }
+        | Command::SignAccountReview { .. }
         | Command::RegisterReport { .. } => whole(Right::Report),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
@@ -399,6 +405,12 @@ mod tests {
                 Right::Report,
                 Command::WriteReport { report: actor(), texts: Vec::new(), was: Default::default(), actor: actor() },
             ),
+            (
+                Right::Administer,
+                Command::DescribeAccounts { keys: Vec::new(), holder: None, note: None, actor: actor() },
+            ),
+            (Right::Report, Command::OpenAccountReview { actor: actor() }),
+            (Right::Report, Command::WriteAccountReview { review: 1, lines: Vec::new(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
             (Right::Duty, Command::Uncover { id: 1, actor: actor() }),

@@ -1,6 +1,9 @@
-//! The registers that the regulation asks for: assets (article 6.1) and software (9.1). Each is a list with what is to be done in it, one row of it, an API and
+//! The registers that the regulation asks for: assets (article 6.1), software (9.1) and accounts (13). Each is a list with what is to be done in it, one row of it, an API and
 //! files for spreadsheets.
 
+pub(crate) mod account_attestation;
+pub(crate) mod account_review;
+pub(crate) mod accounts;
 pub(crate) mod asset;
 pub(crate) mod assets;
 pub(crate) mod cyclonedx;

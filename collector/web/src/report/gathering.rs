@@ -11,14 +11,12 @@ use ioc_report::draft::IssuedSource;
 use ioc_report::gather::{self, Facts, Question};
 use ioc_store::report::IssuedPart;
 use ioc_store::scope::AccessScope;
-use ioc_store::{AccountRecord, Reader, StoreError};
+use ioc_store::{Reader, StoreError};
 
 use super::{day_of, filing_gathering, regulation};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::report_drafts::{Draft, Kept, Progress};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// How a report's facts stand; they are gathered where there are none, or where they are to be gathered anew. Nobody waits for it here.
 pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
@@ -70,6 +68,7 @@ async fn facts_of(
     let config = app.config();
     let now = clock::now();
     let pack = regulation(app, day_of(app, now))?;
+    let accounts = config.legal.account_limits(day_of(app, now));
     let (doubted, started) = (app.is_clock_doubted(), app.health.engine_started_ms.load(Relaxed));
     let found = app
         .read(&AccessScope::EVERYWHERE, move |reader| {
@@ -82,7 +81,7 @@ async fn facts_of(
                 clock_doubted: doubted,
                 settings: reader.document_settings()?,
                 jobs: jobs(reader, &config, Timestamp::from_millis(started), now)?,
-                password_days: u32::try_from(AccountRecord::PASSWORD_LIFE_MS / DAY_MS).unwrap_or(u32::MAX),
+                accounts,
                 earlier: earlier(reader, key)?,
                 dossier: filing_gathering::dossier(reader, &config, now, doubted)?.map(Box::new),
             };

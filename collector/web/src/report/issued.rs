@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
 use ioc_document::model::Document;
 use ioc_document::wording;
@@ -22,6 +23,7 @@ use ioc_engine::refusal_reason::RefusalKind;
 use ioc_engine::writer::reports::{no_day, no_issued_report, no_registration_number};
 use ioc_report::draft::IssuedSource;
 use ioc_report::filing::FilingKey;
+use ioc_store::ACCOUNT_REVIEW_REPORT;
 use ioc_store::report::{IssuedPart, IssuedReport};
 
 #[derive(Template)]
@@ -35,11 +37,24 @@ struct IssuedPage {
 }
 
 impl IssuedPage {
-    /// Where it is written: a report's page, or the form of an incident.
-    fn written_at(&self) -> String {
-        let form = self.issued.report.strip_prefix("incident.").and_then(|rest| rest.split_once('.'));
+    /// What it is a version of.
+    fn whole_text(&self) -> String {
+        if self.issued.report.starts_with(ACCOUNT_REVIEW_REPORT) {
+            self.page_context.t("register-accounts-review")
+        } else {
+            self.page_context.t("reports-this-period")
+        }
+    }
+
+    /// The page of what it is a version of: a review of accounts, the form of an incident, or a report's.
+    fn whole_address(&self) -> String {
+        let report = &self.issued.report;
+        if let Some(number) = report.strip_prefix(ACCOUNT_REVIEW_REPORT) {
+            return format!("/register/accounts/reviews/{number}");
+        }
+        let form = report.strip_prefix("incident.").and_then(|rest| rest.split_once('.'));
         form.map_or_else(
-            || format!("/reports/{}", self.issued.report),
+            || format!("/reports/{report}"),
             |(incident, clock)| format!("/incidents/{incident}/forms/{clock}"),
         )
     }
@@ -61,7 +76,13 @@ pub(super) fn missing(number: u64) -> Problem {
 async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, Problem> {
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    found.ok_or_else(|| missing(number))
+    let found = found.ok_or_else(|| missing(number))?;
+    // The document of a review names who holds which account: that it is seen is on record.
+    let of_people = found.report.starts_with(ACCOUNT_REVIEW_REPORT);
+    if of_people && !personal_data::record_list_access(app, person, &found.report).await {
+        return Err(Problem::unavailable("that you see it could not be recorded, so that it is not shown"));
+    }
+    Ok(found)
 }
 
 /// A filing names people: that it is read is on record.

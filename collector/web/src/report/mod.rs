@@ -26,7 +26,7 @@ use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_report::ReportKey;
 
 /// A report is of the whole centre: out of reach for whoever is limited to places.
-fn everywhere(person: &Person) -> Result<(), Problem> {
+pub(crate) fn everywhere(person: &Person) -> Result<(), Problem> {
     if person.scope.is_everywhere() {
         return Ok(());
     }
@@ -40,7 +40,7 @@ fn lines_of(text: &str) -> Vec<&str> {
 }
 
 /// A moment as a day of the site.
-fn day_of(app: &App, at: Timestamp) -> Date {
+pub(crate) fn day_of(app: &App, at: Timestamp) -> Date {
     let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
     moment.to_zoned_datetime(app.config().timezone.clone()).date()
 }

@@ -3,6 +3,7 @@
 use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
 use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
+use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
 use crate::api_types::action::Action;
 use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
@@ -318,6 +319,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     system_backups_api(all);
     assets_api(all);
     software_api(all);
+    account_register_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
@@ -426,6 +428,81 @@ fn assets_api(all: &mut DescribedRouter) {
     )
     .body::<register::asset::AttestationBody>()
     .done(201);
+}
+
+fn account_register_api(all: &mut DescribedRouter) {
+    all.get("/account-register", register::accounts::api_list, "The register of accounts, by key")
+        .query::<register::accounts::AccountsQuery>()
+        .answers::<Page<RegisteredAccount>>(200);
+    all.patch(
+        "/account-register",
+        register::accounts::api_change,
+        "Says who holds accounts that are found by themselves: of all of these, or of none",
+    )
+    .body::<register::accounts::HoldersBody>()
+    .done(204);
+    all.get(
+        "/account-register.csv",
+        register::file::csv::<register::accounts::AccountsAddress>,
+        "The register of accounts as CSV",
+    )
+    .query::<register::accounts::AccountsAddress>()
+    .file("text/csv");
+    all.get(
+        "/account-register.xlsx",
+        register::file::xlsx::<register::accounts::AccountsAddress>,
+        "The register of accounts as a workbook",
+    )
+    .query::<register::accounts::AccountsAddress>()
+    .file(register::file::WORKBOOK);
+    all.get(
+        "/account-register/coverage",
+        register::accounts::api_coverage,
+        "How many accounts there are, and what is to be done about how many",
+    )
+    .answers::<AccountCoverage>(200);
+    all.post(
+        "/account-register/attestations",
+        register::account_attestation::api_attest,
+        "A person vouches for an account of an appliance that nothing can look at",
+    )
+    .body::<register::account_attestation::AttestationBody>()
+    .done(201);
+    all.post_large(
+        "/account-register/{device}/{account}/files",
+        register::account_attestation::api_add_file,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was vouched for last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get(
+        "/account-register/{device}/{account}/files/{sha256}",
+        register::account_attestation::api_file,
+        "Gives it back, to who may see people",
+    )
+    .file("application/octet-stream");
+    all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
+        .answers::<Vec<AccountReview>>(200);
+    all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")
+        .answers::<register::account_review::OpenedReview>(201);
+    all.get("/account-reviews/{number}", register::account_review::api, "A review with its accounts")
+        .answers::<register::account_review::ReviewAnswer>(200);
+    all.put(
+        "/account-reviews/{number}/lines",
+        register::account_review::api_write,
+        "Says what becomes of accounts in a review that is open: of all of these, or of none",
+    )
+    .body::<register::account_review::LinesBody>()
+    .done(204);
+    all.post(
+        "/account-reviews/{number}/signature",
+        register::account_review::api_sign,
+        "A leader signs a review as they have seen it, and issues its document",
+    )
+    .body::<register::account_review::SignBody>()
+    .answers::<register::account_review::SignedReview>(201);
 }
 
 fn software_api(all: &mut DescribedRouter) {

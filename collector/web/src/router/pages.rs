@@ -50,6 +50,15 @@ fn devices() -> Router<App> {
         .route("/labels", get(device::labels::sheet))
         .route("/register/assets", get(register::assets::page))
         .route("/register/software", get(register::software::page).post(register::software::change))
+        .route("/register/accounts", get(register::accounts::page).post(register::accounts::change))
+        .route("/register/accounts/attestations", post(register::accounts::attest))
+        .route("/register/accounts/reviews", get(register::account_review::list).post(register::account_review::open))
+        .route(
+            "/register/accounts/reviews/{number}",
+            get(register::account_review::page).post(register::account_review::act),
+        )
+        .route("/register/accounts/reviews/{number}/docx", get(register::account_review::docx))
+        .route("/register/accounts/reviews/{number}/print", get(register::account_review::print))
         .route("/register/software/product", get(register::product::page).post(register::product::change))
         .route(
             "/register/assets/import",

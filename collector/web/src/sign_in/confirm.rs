@@ -108,7 +108,10 @@ pub(crate) struct NextQuery {
 
 /// A page of ours, and nowhere else.
 pub(crate) fn allowed_next(text: &str) -> &'static str {
-    ["/accounts", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
+    ["/accounts", "/account", "/register/accounts/reviews"]
+        .into_iter()
+        .find(|allowed| *allowed == text)
+        .unwrap_or("/account")
 }
 
 async fn show(app: &App, person: &Person, page_context: PageContext, next: &str, error: Option<String>) -> PageResult {

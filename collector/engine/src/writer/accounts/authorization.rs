@@ -101,6 +101,28 @@ impl AccountRegistry {
         session.zip(account).ok_or_else(|| CommandError::Forbidden("this session has ended; sign in again".to_owned()))
     }
 
+    /// Whether who asks may sign as a leader: signed in here or at the identity provider, with a second factor that was shown lately. A token never
+    /// does, and neither does whoever sits at the machine: a signature is a person's own.
+    pub(super) fn authorize_signature(
+        &self,
+        actor: &Actor,
+        session: Option<&SessionRecord>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let forbidden = |why: &str| CommandError::Forbidden(why.to_owned());
+        let Actor::Session { account: name, digest } = actor else {
+            return Err(forbidden("a leader signs on the page, in person; the command line cannot"));
+        };
+        let (session, account) = self.standing(session, (name, digest), now)?;
+        if !session.label.is_empty() {
+            return Err(forbidden("a token cannot sign; a leader signs on the page, in person"));
+        }
+        if account.role != Role::Leader {
+            return Err(forbidden("a review of accounts is signed by a leader; your role is another one"));
+        }
+        Ok(showed_second(session, account, now)?)
+    }
+
     /// Whether who asks may have this done.
     pub(super) fn authorize(
         &self,

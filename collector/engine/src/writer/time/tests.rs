@@ -262,7 +262,7 @@ impl Rig {
         waiting.filter_map(|one| self.reader.outbox_entry(&one.key).expect("reads")).collect()
     }
 
-    fn now(&self) -> Timestamp {
+    pub(in crate::writer) fn now(&self) -> Timestamp {
         self.engine.time.now()
     }
 

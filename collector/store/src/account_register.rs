@@ -1,0 +1,586 @@
+//! The register of accounts (article 13): those that agents find on hosts, those of appliances that a person vouches for, and those of this
+//! collector; what people say of each, what is to be done about it, and the reviews that a leader signs.
+//!
+//! What is found stays where it is (documents, accounts): a row of the register is made of it when somebody asks
+//! ([`Reader::registered_accounts`](crate::Reader::registered_accounts)). Only what people say is kept here.
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::encoding::sha256_hex;
+use ioc_common::id::DeviceId;
+
+use crate::BackupEvidence;
+
+/// A password is told of so many days before it is due, as the rule of hosts has it.
+const DUE_DAYS: i64 = 15;
+const DAY_MS: i64 = 86_400_000;
+/// How the document of a signed review is called among reports: by this and the number of the review.
+pub const ACCOUNT_REVIEW_REPORT: &str = "account-review.";
+
+/// Who tells of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountSource {
+    /// It is one of this collector's own.
+    Collector,
+    /// The agent of its host.
+    Agent,
+    /// A person vouches for it: nothing can look at its appliance.
+    Attested,
+}
+
+impl AccountSource {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Collector, Self::Agent, Self::Attested];
+
+    /// Its name in the store, the API and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Collector => "collector",
+            Self::Agent => "agent",
+            Self::Attested => "attested",
+        }
+    }
+}
+
+/// What is to be done about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountFinding {
+    /// Nobody has signed in with it for longer than the level allows.
+    Idle,
+    /// Its password is older than is allowed.
+    PasswordOverdue,
+    /// Its password is due within 15 days.
+    PasswordDue,
+    /// Nobody knows when its password was changed.
+    PasswordUnknown,
+    /// Anyone may sign in with it: it has no password.
+    PasswordEmpty,
+    /// Nobody knows who holds it.
+    HolderUnknown,
+    /// An administrator of this collector without a second factor.
+    NoSecondFactor,
+    /// The word of whoever vouched for it holds no longer.
+    AttestationEnded,
+}
+
+impl AccountFinding {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::PasswordOverdue,
+        Self::PasswordDue,
+        Self::PasswordUnknown,
+        Self::PasswordEmpty,
+        Self::HolderUnknown,
+        Self::NoSecondFactor,
+        Self::AttestationEnded,
+    ];
+
+    /// Its name in the API, addresses and texts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::PasswordOverdue => "password_overdue",
+            Self::PasswordDue => "password_due",
+            Self::PasswordUnknown => "password_unknown",
+            Self::PasswordEmpty => "password_empty",
+            Self::HolderUnknown => "holder_unknown",
+            Self::NoSecondFactor => "no_second_factor",
+            Self::AttestationEnded => "attestation_ended",
+        }
+    }
+
+    /// The finding of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|finding| finding.as_str() == text)
+    }
+}
+
+/// What a review says of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountVerdict {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is locked.
+    Lock,
+    /// It is taken out.
+    Remove,
+    /// It stays, and something of it changes: its password, its holder, its rights.
+    Change,
+}
+
+impl AccountVerdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Keep, Self::Lock, Self::Remove, Self::Change];
+
+    /// Its name in the store, the API and texts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Lock => "lock",
+            Self::Remove => "remove",
+            Self::Change => "change",
+        }
+    }
+
+    /// The verdict of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text)
+    }
+
+    /// What is proposed for an account with these findings.
+    #[must_use]
+    pub fn proposed(findings: &[AccountFinding]) -> Self {
+        if findings.contains(&AccountFinding::Idle) || findings.contains(&AccountFinding::PasswordEmpty) {
+            Self::Lock
+        } else if findings.iter().any(|finding| *finding != AccountFinding::PasswordDue) {
+            Self::Change
+        } else {
+            Self::Keep
+        }
+    }
+}
+
+/// What the laws in force ask of accounts; none where they give no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountLimits {
+    /// After so many days without a sign-in an account is idle.
+    pub idle_days: Option<u32>,
+    /// The oldest password of an administrator, days.
+    pub administrator_days: Option<u32>,
+    /// The oldest password of anybody else, days.
+    pub operator_days: Option<u32>,
+    /// Accounts are reviewed every so many months.
+    pub review_months: Option<u32>,
+}
+
+/// An account of the register.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisteredAccount {
+    /// On which device; none for this collector.
+    pub device: Option<DeviceId>,
+    pub device_name: String,
+    pub place: String,
+    /// What one signs in with.
+    pub name: String,
+    pub source: AccountSource,
+    /// When it was told of last.
+    pub told_at: Timestamp,
+    pub administrator: bool,
+    /// Its role, or what makes it an administrator.
+    pub role: String,
+    /// Who holds it; empty where nobody has said it.
+    pub holder: String,
+    pub note: String,
+    /// Nobody can sign in with its password; none where that is not known.
+    pub locked: Option<bool>,
+    pub empty_password: bool,
+    pub signed_in: bool,
+    /// When somebody last signed in with it; none where no record says so.
+    pub last_sign_in_at: Option<Timestamp>,
+    pub password_at: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it has a second factor; none where that is not known here.
+    pub second_factor: Option<bool>,
+    /// Until when the word of whoever vouched for it holds.
+    pub valid_until: Option<Timestamp>,
+    /// Files that show what was vouched for.
+    #[serde(default)]
+    pub evidence: Vec<BackupEvidence>,
+    /// Who wrote down who holds it, or vouched for it, and when.
+    pub said_by: Option<String>,
+    pub said_at: Option<Timestamp>,
+}
+
+impl RegisteredAccount {
+    /// By what it is told from all others: its device and its name.
+    #[must_use]
+    pub fn key(&self) -> String {
+        account_key(self.device.as_ref(), &self.name)
+    }
+
+    /// Whether somebody may still sign in with it.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.locked != Some(true) && self.expires_at.is_none_or(|ends| ends > now)
+    }
+
+    /// For how many whole days nobody has signed in with it; none where no record says so. An account of this collector that was never signed in with
+    /// has been idle since its password was set: here every sign-in is on record.
+    #[must_use]
+    pub fn idle_days(&self, now: Timestamp) -> Option<i64> {
+        if self.signed_in {
+            return Some(0);
+        }
+        let since = match self.source {
+            AccountSource::Collector => self.last_sign_in_at.max(self.password_at),
+            AccountSource::Agent | AccountSource::Attested => self.last_sign_in_at,
+        };
+        since.map(|at| now.millis_since(at).max(0) / DAY_MS)
+    }
+
+    /// How many days ago its password was changed; none where nobody knows.
+    #[must_use]
+    pub fn password_days(&self, now: Timestamp) -> Option<i64> {
+        self.password_at.map(|at| now.millis_since(at).max(0) / DAY_MS)
+    }
+
+    /// What is to be done about it.
+    #[must_use]
+    pub fn findings(&self, limits: &AccountLimits, now: Timestamp) -> Vec<AccountFinding> {
+        let mut found = Vec::new();
+        if self.valid_until.is_some_and(|until| until <= now) {
+            found.push(AccountFinding::AttestationEnded);
+        }
+        if !self.is_usable(now) {
+            return found;
+        }
+        if let (Some(most), Some(days)) = (limits.idle_days, self.idle_days(now))
+            && days > i64::from(most)
+        {
+            found.push(AccountFinding::Idle);
+        }
+        let most = if self.administrator { limits.administrator_days } else { limits.operator_days };
+        match (self.empty_password, self.password_days(now), most.map(i64::from)) {
+            (true, ..) => found.push(AccountFinding::PasswordEmpty),
+            (false, None, _) => found.push(AccountFinding::PasswordUnknown),
+            (false, Some(days), Some(most)) if days > most => found.push(AccountFinding::PasswordOverdue),
+            (false, Some(days), Some(most)) if days > most - DUE_DAYS => found.push(AccountFinding::PasswordDue),
+            (false, Some(_), _) => {}
+        }
+        if self.holder.is_empty() {
+            found.push(AccountFinding::HolderUnknown);
+        }
+        if self.source == AccountSource::Collector && self.administrator && self.second_factor == Some(false) {
+            found.push(AccountFinding::NoSecondFactor);
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Leaves out who it is and who holds it, for whoever may not see people: which is which is told by a number.
+    pub(crate) fn hide_people(&mut self, number: usize) {
+        self.name = format!("#{number}");
+        for text in [&mut self.holder, &mut self.note].into_iter().chain(&mut self.said_by) {
+            if !text.is_empty() {
+                "…".clone_into(text);
+            }
+        }
+        self.evidence.clear();
+        // Files and groups of sudo are often called as people are.
+        if self.source == AccountSource::Agent {
+            self.role.clear();
+        }
+    }
+}
+
+/// By what an account is told from all others; one of this collector has no device.
+#[must_use]
+pub fn account_key(device: Option<&DeviceId>, name: &str) -> String {
+    format!("{}/{name}", device.map_or("", DeviceId::as_str))
+}
+
+/// The device and the name that a key says; nothing where it says none.
+#[must_use]
+pub fn account_of_key(key: &str) -> Option<(Option<DeviceId>, &str)> {
+    let (device, name) = key.split_once('/')?;
+    if name.is_empty() {
+        return None;
+    }
+    if device.is_empty() { Some((None, name)) } else { Some((Some(DeviceId::new(device).ok()?), name)) }
+}
+
+/// What a person says of an account that is found by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountWord {
+    /// Who holds it; empty where nobody says so.
+    pub holder: String,
+    /// What there is to say besides.
+    pub note: String,
+    /// Who wrote that down.
+    pub by: String,
+    /// When they wrote it down.
+    pub at: Timestamp,
+}
+
+/// What a person vouches for of an account of an appliance that nothing can look at.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountAttestation {
+    pub name: String,
+    pub role: String,
+    pub administrator: bool,
+    pub holder: String,
+    /// When its password was changed; none where that is not known.
+    pub password_at: Option<Timestamp>,
+    /// It is not there any more.
+    pub gone: bool,
+    /// What was looked at, and where the evidence lies.
+    pub note: String,
+    /// Until when this holds.
+    pub valid_until: Timestamp,
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// Which accounts to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountQuery {
+    /// Words to find in name, role, holder, device and place.
+    pub search: String,
+    /// Only those on this device.
+    pub device: Option<DeviceId>,
+    /// Only those of this holder.
+    pub holder: String,
+    /// Only administrators.
+    pub administrator: bool,
+    /// Only those with something to be done.
+    pub due: bool,
+    /// Only those of which this is to be done.
+    pub finding: Option<AccountFinding>,
+    /// Those of this collector, too.
+    pub collector: bool,
+    /// What the laws in force ask.
+    pub limits: AccountLimits,
+    /// What time it is.
+    pub now: Timestamp,
+    /// By key, behind this one, instead of by device and name: for programs.
+    pub after: Option<String>,
+    /// Pass over this many.
+    pub skip: usize,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// How many accounts there are within reach, whatever a list is asked for.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountTally {
+    pub accounts: u64,
+    pub administrators: u64,
+    /// How many are known by each finding, in the order of [`AccountFinding::ALL`].
+    pub findings: [u64; 8],
+    /// Of how many that may be used nobody knows when they were last signed in with.
+    pub sign_in_unknown: u64,
+    /// How many may still be used.
+    pub usable: u64,
+    /// Hosts whose survey of accounts could not be read.
+    pub unread: u64,
+}
+
+impl AccountTally {
+    /// Of how many this is to be done.
+    #[must_use]
+    pub fn of(&self, finding: AccountFinding) -> u64 {
+        let place = AccountFinding::ALL.iter().position(|one| *one == finding);
+        place.and_then(|place| self.findings.get(place)).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn count(&mut self, account: &RegisteredAccount, findings: &[AccountFinding], now: Timestamp) {
+        self.accounts += 1;
+        self.administrators += u64::from(account.administrator);
+        if account.is_usable(now) {
+            self.usable += 1;
+            self.sign_in_unknown += u64::from(account.idle_days(now).is_none());
+        }
+        for (one, count) in AccountFinding::ALL.iter().zip(&mut self.findings) {
+            *count += u64::from(findings.contains(one));
+        }
+    }
+}
+
+/// A page of the register.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountPage {
+    /// Each with what is to be done about it.
+    pub rows: Vec<(RegisteredAccount, Vec<AccountFinding>)>,
+    /// How many the query means in all.
+    pub total: u64,
+    /// All that are within reach.
+    pub tally: AccountTally,
+    /// Who holds accounts, as people read.
+    pub holders: Vec<String>,
+    /// Devices that have accounts, with their names, as people read.
+    pub devices: Vec<(DeviceId, String)>,
+}
+
+/// An account in a review: as it stood when the review was opened, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewLine {
+    /// The account as it stood.
+    pub account: RegisteredAccount,
+    /// What was to be done about it then.
+    pub findings: Vec<AccountFinding>,
+    /// What becomes of it.
+    pub verdict: AccountVerdict,
+    /// Why.
+    pub reason: String,
+    /// Who wrote that, and when; none where it is as it was proposed.
+    pub said: Option<(String, Timestamp)>,
+}
+
+impl ReviewLine {
+    /// A line with what is proposed.
+    #[must_use]
+    pub fn proposed(account: RegisteredAccount, findings: Vec<AccountFinding>) -> Self {
+        let verdict = AccountVerdict::proposed(&findings);
+        Self { account, findings, verdict, reason: String::new(), said: None }
+    }
+
+    /// Whether a reason must be given and is not: whatever is not kept has one.
+    #[must_use]
+    pub fn lacks_reason(&self) -> bool {
+        self.verdict != AccountVerdict::Keep && self.reason.trim().is_empty()
+    }
+}
+
+/// By what the lines of a review are known again: SHA-256 over them as JSON, hex.
+#[must_use]
+pub fn review_digest(lines: &[ReviewLine]) -> String {
+    // Nothing in them can fail to be written.
+    sha256_hex(&serde_json::to_vec(lines).unwrap_or_default())
+}
+
+/// A review of all accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountReview {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Who opened it.
+    pub opened_by: String,
+    /// How many accounts it is about.
+    pub count: u64,
+    /// How a leader signed it; none while it is open.
+    pub signature: Option<ReviewSignature>,
+}
+
+/// A leader's signature under a review, which is never changed from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewSignature {
+    /// When it was signed.
+    pub at: Timestamp,
+    /// Who signed it.
+    pub by: String,
+    /// SHA-256 over its lines as JSON, hex.
+    pub sha256: String,
+    /// The number of its document among all reports that were issued.
+    pub issued: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn ago(days: i64) -> Option<Timestamp> {
+        Some(NOW.plus_millis(-days * DAY_MS))
+    }
+
+    fn account(source: AccountSource) -> RegisteredAccount {
+        RegisteredAccount {
+            device: None,
+            device_name: String::new(),
+            place: String::new(),
+            name: "an".to_owned(),
+            source,
+            told_at: NOW,
+            administrator: false,
+            role: String::new(),
+            holder: "Nguyễn Văn An".to_owned(),
+            note: String::new(),
+            locked: Some(false),
+            empty_password: false,
+            signed_in: false,
+            last_sign_in_at: ago(1),
+            password_at: ago(1),
+            expires_at: None,
+            second_factor: None,
+            valid_until: None,
+            evidence: Vec::new(),
+            said_by: None,
+            said_at: None,
+        }
+    }
+
+    const LIMITS: AccountLimits = AccountLimits {
+        idle_days: Some(45),
+        administrator_days: Some(60),
+        operator_days: Some(90),
+        review_months: Some(6),
+    };
+
+    #[test]
+    fn what_is_not_known_is_no_finding_but_its_own() {
+        use AccountFinding as Finding;
+        let good = account(AccountSource::Agent);
+        assert!(good.findings(&LIMITS, NOW).is_empty());
+        let unknown = RegisteredAccount { last_sign_in_at: None, password_at: None, ..good.clone() };
+        assert_eq!(unknown.findings(&LIMITS, NOW), [Finding::PasswordUnknown], "never is not said where nobody knows");
+        let old = RegisteredAccount { last_sign_in_at: ago(46), password_at: ago(61), ..good.clone() };
+        assert_eq!(old.findings(&LIMITS, NOW), [Finding::Idle], "61 days are old for an administrator alone");
+        let administrator = RegisteredAccount { administrator: true, ..old.clone() };
+        assert_eq!(administrator.findings(&LIMITS, NOW), [Finding::Idle, Finding::PasswordOverdue]);
+        assert!(administrator.findings(&AccountLimits::default(), NOW).is_empty(), "no law gives a number");
+        let locked = RegisteredAccount { locked: Some(true), holder: String::new(), ..old.clone() };
+        assert!(locked.findings(&LIMITS, NOW).is_empty(), "what is locked is done");
+        let ended = RegisteredAccount { expires_at: Some(NOW), ..old };
+        assert!(ended.findings(&LIMITS, NOW).is_empty());
+        let here = RegisteredAccount { signed_in: true, last_sign_in_at: ago(90), ..good };
+        assert!(here.findings(&LIMITS, NOW).is_empty(), "a wall that is signed in for months is used");
+    }
+
+    #[test]
+    fn what_is_of_this_collector_is_on_record_whole() {
+        use AccountFinding as Finding;
+        let never = RegisteredAccount {
+            last_sign_in_at: None,
+            administrator: true,
+            second_factor: Some(false),
+            ..account(AccountSource::Collector)
+        };
+        assert_eq!(never.findings(&LIMITS, NOW), [Finding::NoSecondFactor]);
+        let never = RegisteredAccount { password_at: ago(50), second_factor: Some(true), ..never };
+        assert_eq!(never.findings(&LIMITS, NOW), [Finding::Idle, Finding::PasswordDue]);
+        let word =
+            RegisteredAccount { valid_until: Some(NOW), holder: String::new(), ..account(AccountSource::Attested) };
+        assert_eq!(word.findings(&LIMITS, NOW), [Finding::HolderUnknown, Finding::AttestationEnded]);
+    }
+
+    #[test]
+    fn what_is_proposed_follows_from_what_is_found() {
+        use AccountFinding as Finding;
+        let proposed = AccountVerdict::proposed;
+        assert_eq!(proposed(&[]), AccountVerdict::Keep);
+        assert_eq!(proposed(&[Finding::PasswordDue]), AccountVerdict::Keep);
+        assert_eq!(proposed(&[Finding::PasswordOverdue]), AccountVerdict::Change);
+        assert_eq!(proposed(&[Finding::HolderUnknown, Finding::Idle]), AccountVerdict::Lock);
+        let mut line = ReviewLine::proposed(account(AccountSource::Agent), vec![Finding::Idle]);
+        assert!(line.lacks_reason());
+        line.reason = "nghỉ việc".to_owned();
+        assert!(!line.lacks_reason());
+    }
+
+    #[test]
+    fn a_key_names_its_account() {
+        let device = DeviceId::new("srv-1").expect("valid");
+        assert_eq!(account_key(Some(&device), "an/b"), "srv-1/an/b");
+        assert_eq!(account_of_key("srv-1/an/b"), Some((Some(device), "an/b")));
+        assert_eq!(account_of_key("/lan"), Some((None, "lan")));
+        assert_eq!((account_of_key("lan"), account_of_key("srv-1/")), (None, None));
+    }
+}
