@@ -260,6 +260,8 @@ fn software(machines: &[DeviceId], now: Timestamp) -> Vec<Change> {
             said: std::collections::BTreeMap::new(),
             found: std::collections::BTreeMap::new(),
             blanks: Vec::new(),
+            packages: std::collections::BTreeSet::new(),
+            inherited: Vec::new(),
         };
         if named {
             product.found.insert(ProductField::Purpose, "Phục vụ vận hành".to_owned());

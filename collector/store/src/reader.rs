@@ -21,7 +21,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
+    ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
+    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 use super::filing::{KnownKind, KnownService};
 use super::filing_form::{self, DeviceKindForm, FilingForm, LevelForm, MeasureForm, ServiceForm, ZoneForm};
 use super::{
-    Article, AtLeast, Clock, LEVELS, Measure, MonthDay, Pack, PackKind, Period, Report, Requirement, RequirementUnit,
-    SeriousCriterion, Starts, Step, Sure, Term, Within, Wrong,
+    Article, AtLeast, Clock, JudgedNumber, LEVELS, MonthDay, Pack, PackKind, Period, Report, Requirement,
+    RequirementUnit, SeriousCriterion, Starts, Step, Sure, Term, Within, Wrong,
 };
 
 /// Most of one kind in a pack: it is read by people.
@@ -173,7 +173,7 @@ struct RequirementForm {
     unit: RequirementUnit,
     levels: BTreeMap<String, u32>,
     measured_by: String,
-    measure: Option<Measure>,
+    measure: Option<JudgedNumber>,
     sure: Sure,
 }
 

@@ -267,7 +267,7 @@ pub enum RequirementUnit {
 /// What is judged by the number of a requirement: packs name their requirements as their texts do, and say by this which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Measure {
+pub enum JudgedNumber {
     /// After how long without a sign-in an account is idle.
     AccountIdle,
     /// How old the password of an administrator may be.
@@ -288,14 +288,14 @@ pub struct Requirement {
     /// By what it is measured.
     pub measured_by: String,
     /// What this program judges by it; none where only people do.
-    pub measure: Option<Measure>,
+    pub measure: Option<JudgedNumber>,
     pub sure: Sure,
 }
 
 impl Pack {
     /// The number that a level asks for, with its unit; none where it asks for none.
     #[must_use]
-    pub fn number(&self, measure: Measure, level: u8) -> Option<(u32, RequirementUnit)> {
+    pub fn number(&self, measure: JudgedNumber, level: u8) -> Option<(u32, RequirementUnit)> {
         let found = self.requirements.iter().find(|one| one.measure == Some(measure))?;
         Some((*found.levels.get(&level)?, found.unit))
     }

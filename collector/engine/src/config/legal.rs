@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
-use ioc_document::legal::{Measure, Pack, PackKind, Packs, RequirementUnit};
+use ioc_document::legal::{JudgedNumber, Pack, PackKind, Packs, RequirementUnit};
 use ioc_store::{AccountLimits, AccountRecord};
 
 /// Most packs of the centre's own.
@@ -39,13 +39,13 @@ impl LegalBasis {
             })
         };
         let three_months = u32::try_from(AccountRecord::PASSWORD_LIFE_MS / 86_400_000).ok();
-        let review = number(Measure::AccountReview).map(|(number, unit)| match unit {
+        let review = number(JudgedNumber::AccountReview).map(|(number, unit)| match unit {
             RequirementUnit::Months => number,
             RequirementUnit::Days => number.div_ceil(MONTH_DAYS),
         });
         AccountLimits {
-            idle_days: days(Measure::AccountIdle),
-            administrator_days: days(Measure::AdministratorPassword).into_iter().chain(three_months).min(),
+            idle_days: days(JudgedNumber::AccountIdle),
+            administrator_days: days(JudgedNumber::AdministratorPassword).into_iter().chain(three_months).min(),
             operator_days: three_months,
             review_months: review,
         }

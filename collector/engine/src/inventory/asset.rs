@@ -209,7 +209,7 @@ pub fn check_attestation(attestation: &AssetAttestation, now: Timestamp) -> Resu
 ///
 /// # Errors
 /// Which field is not good, and what is allowed.
-pub fn check_word(note: &str, until: Timestamp, now: Timestamp) -> Result<(), String> {
+pub fn check_word(note: &str, until: Timestamp, now: Timestamp) -> Result<(), RefusalReason> {
     if note.trim().is_empty() || note.chars().count() > LONG_MAX_CHARS || note.chars().any(char::is_control) {
         let english = format!(
             "note: allowed are 1 to {LONG_MAX_CHARS} characters; say what was looked at, and where the evidence lies"

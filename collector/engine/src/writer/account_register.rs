@@ -24,6 +24,7 @@ use crate::account::intent::Actor;
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::inventory::asset::check_word;
+use crate::refusal_reason::RefusalReason;
 
 /// Most accounts in one change.
 const CHANGES_MAX: usize = 2000;
@@ -193,7 +194,7 @@ impl Engine {
         if attestation.password_at.is_some_and(|at| at > now) {
             return Err(invalid("password_at", "found a day that has not come"));
         }
-        check_word(&attestation.note, attestation.valid_until, now).map_err(CommandError::Invalid)?;
+        check_word(&attestation.note, attestation.valid_until, now).map_err(RefusalReason::invalid)?;
         let attestation = AccountAttestation {
             name,
             role: line_of("role", &attestation.role, NAME_MAX_CHARS)?,

@@ -4,7 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device, document, duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report, retention, sample, software, ticket,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device,
+    document, duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox,
+    product, report, retention, sample, software, ticket,
 };
 use crate::Change;
 

@@ -12,7 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqliteReader;
 use super::{
-    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job, maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket, value_marks,
+    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device,
+    document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job,
+    maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket,
+    value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -27,7 +30,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport, AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
+    ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RegisteredAccount,
+    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {

@@ -38,7 +38,7 @@ pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
 /// How a report's facts stand, and they stay as they are: whoever typed something looks at what they typed it to. They are gathered only where there
 /// are none.
 pub(crate) fn kept(app: &App, key: ReportKey) -> Draft {
-    app.drafts.facts(key).map_or_else(|| look(app, key, false), Draft::Done)
+    app.drafts.facts(&key).map_or_else(|| look(app, key, false), Draft::Done)
 }
 
 async fn gathered(app: &App, key: ReportKey, progress: Arc<Progress>) -> Result<Facts, Problem> {

@@ -278,7 +278,7 @@ async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, co
         return Ok(());
     }
     let texts = texts.into_iter().collect();
-    let command = Command::WriteReport { report: form.key, texts, actor: person.name.clone() };
+    let command = Command::WriteReport { report: form.key, texts, was: BTreeMap::new(), actor: person.name.clone() };
     app.carry_out(person, command).await.map(drop)
 }
 
