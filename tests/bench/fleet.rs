@@ -184,15 +184,7 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyho
         Figure::new(what("the simulator's CPU"), own / seconds * 100.0, "% of a core"),
     ])?;
     if let Some((with, made)) = with_backup {
-        let p99 = |of: &Distribution, name: &str| Figure::new(what(name), millis(of.percentile(0.99)), "ms");
-        figures.say([
-            Figure::new(what("backups made meanwhile"), made as f64, ""),
-            Figure::new(what("a commit, p99, without a backup"), after.commit_p99_ms(&before), "ms"),
-            Figure::new(what("a commit, p99, while backups are made"), with.commit_p99_ms(&after), "ms")
-                .most(BACKUP_MS),
-            p99(&acknowledged, "acknowledged, p99, without a backup"),
-            p99(&with.acknowledged.since(&after.acknowledged), "acknowledged, p99, while backups are made"),
-        ])?;
+        figures.say(backup_figures(devices, [&before, &after, &with], made))?;
     }
     println!(
         "  CPU: user and system of all threads, those that have ended too. Written: write_bytes of /proc/PID/io, pages made dirty in the {} s, \
@@ -212,6 +204,19 @@ const BACKUP_MS: f64 = 100.0;
 /// Backups in a directory, at the pace that is shipped.
 fn backup_table(to: &std::path::Path) -> String {
     format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\n")
+}
+
+/// What commits and acknowledgements waited without a backup, between the first two moments, and while so many were made, until the last one.
+fn backup_figures(devices: usize, [before, after, with]: [&Moment; 3], made: u64) -> [Figure; 5] {
+    let what = |what: &str| format!("{devices} devices: {what}");
+    let p99 = |from: &Moment, to: &Moment| millis(to.acknowledged.since(&from.acknowledged).percentile(0.99));
+    [
+        Figure::new(what("backups made meanwhile"), made as f64, ""),
+        Figure::new(what("a commit, p99, without a backup"), after.commit_p99_ms(before), "ms"),
+        Figure::new(what("a commit, p99, while backups are made"), with.commit_p99_ms(after), "ms").most(BACKUP_MS),
+        Figure::new(what("acknowledged, p99, without a backup"), p99(before, after), "ms"),
+        Figure::new(what("acknowledged, p99, while backups are made"), p99(after, with), "ms"),
+    ]
 }
 
 /// What had been counted once backups were made for a while, one after the other, and how many those were.
