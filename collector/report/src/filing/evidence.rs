@@ -280,7 +280,7 @@ fn people(of: &Gathering<'_>, facts: &Facts, key: EvidenceKey, limit_days: Optio
             let limit = i64::from(limit_days.unwrap_or(of.asked.password_days)) * DAY_MS;
             let young = |account: &&&ioc_store::AccountRecord| of.asked.now.millis_since(account.password_at) <= limit;
             let own: Vec<_> = active.iter().filter(|account| !account.password.is_empty()).collect();
-            let (fresh, whole) = (own.iter().filter(|one| young(*one)).count() as u64, own.len() as u64);
+            let (fresh, whole) = (own.iter().filter(|one| young(one)).count() as u64, own.len() as u64);
             let text = format!(
                 "{}; {}",
                 n_of(machines, total, "máy có mật khẩu trong hạn"),

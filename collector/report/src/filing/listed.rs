@@ -65,7 +65,7 @@ pub fn filings<'p>(packs: impl Iterator<Item = &'p Pack>, today: Date, since: Op
                 all.push(listed(None));
                 continue;
             };
-            let year = report.next_due(today).map_or_else(|| today.year(), |due| due.year());
+            let year = report.next_due(today).map_or_else(|| today.year(), Date::year);
             all.push(listed(Some(year)));
             let before = listed(Some(year - 1));
             if since.is_some_and(|since| before.cut_off().is_some_and(|last| since <= last)) {

@@ -121,7 +121,7 @@ pub(super) fn required<'a>(of: &Gathering<'a>) -> Vec<&'a RequiredZone> {
 }
 
 /// Zones of the register, each with its devices.
-pub(super) fn zones_of<'d>(devices: &'d [Device]) -> BTreeMap<String, Vec<&'d Device>> {
+pub(super) fn zones_of(devices: &[Device]) -> BTreeMap<String, Vec<&Device>> {
     let mut all: BTreeMap<String, Vec<&Device>> = BTreeMap::new();
     for device in devices.iter().filter(|device| !device.zone().is_empty()) {
         all.entry(device.zone().to_owned()).or_default().push(device);
