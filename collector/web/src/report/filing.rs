@@ -373,9 +373,12 @@ pub(crate) async fn act(
 /// Writes texts into a filing.
 pub(super) async fn write(app: &App, person: &Person, key: &FilingKey, texts: Texts) -> Result<(), CommandError> {
     let texts = texts.into_iter().collect();
-    app.carry_out(person, Command::WriteReport { report: key.to_string(), texts, was: BTreeMap::new(), actor: person.name.clone() })
-        .await
-        .map(drop)
+    app.carry_out(
+        person,
+        Command::WriteReport { report: key.to_string(), texts, was: BTreeMap::new(), actor: person.name.clone() },
+    )
+    .await
+    .map(drop)
 }
 
 /// Issues what whoever asks has seen: facts that were gathered since are seen first.
