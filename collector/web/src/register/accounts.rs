@@ -234,16 +234,13 @@ pub(super) fn system_of(page_context: &PageContext, account: &RegisteredAccount)
 pub(super) fn role_of(page_context: &PageContext, account: &RegisteredAccount) -> String {
     match account.source {
         AccountSource::Collector => page_context.name("role", &account.role),
-        AccountSource::Agent if account.administrator && account.role.is_empty() => {
+        AccountSource::Agent | AccountSource::Attested if account.administrator && account.role.is_empty() => {
             page_context.t("register-accounts-administrator")
         }
         AccountSource::Agent if account.administrator => {
             format!("{}: {}", page_context.t("register-accounts-administrator"), account.role)
         }
         AccountSource::Agent => page_context.t("register-accounts-user"),
-        AccountSource::Attested if account.role.is_empty() && account.administrator => {
-            page_context.t("register-accounts-administrator")
-        }
         AccountSource::Attested => account.role.clone(),
     }
 }
