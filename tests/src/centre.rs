@@ -34,8 +34,11 @@ const SERIES: [&str; 7] = [
     "protect.disk_encrypted",
 ];
 
+/// What a server is called, what it is for, and which ports its programs listen at.
+type ServerRole = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What a machine serves by its place in the list of servers.
-const ROLES: [(&str, &str, &[(&str, &str)]); 5] = [
+const ROLES: [ServerRole; 5] = [
     ("CSDL", "Cơ sở dữ liệu của các phân hệ", &[("tcp/5432", "postgres")]),
     ("Ứng dụng", "Chạy ứng dụng của Trung tâm", &[("tcp/8080", "java"), ("tcp/9999", "ioc-bus")]),
     ("Web", "", &[("tcp/80", "nginx"), ("tcp/443", "nginx")]),
@@ -101,7 +104,7 @@ fn info(n: usize, kind: DeviceKind) -> DeviceInfo {
     match kind {
         // Sensors and meters hang on a gateway and have nothing of their own on the network.
         DeviceKind::Sensor | DeviceKind::Meter | DeviceKind::Ups | DeviceKind::Cooling => {
-            info.parent = Some(id(n / 100 * 100))
+            info.parent = Some(id(n / 100 * 100));
         }
         DeviceKind::Other => {}
         _ => info.uplink = Some(id(n / 100 * 100 + 95)),

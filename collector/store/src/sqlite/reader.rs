@@ -39,102 +39,95 @@ use crate::{
     TicketRecord, TokenRecord, WholeIncident,
 };
 
+/// What a reader answers.
+type Answer<T> = Result<T, StoreError>;
+
 impl Reader for SqliteReader {
-    fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError> {
+    fn limit(&mut self, scope: &AccessScope) -> Answer<()> {
         (self.hides_names, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
-    fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
+    fn snapshot(&self, resolved_since: Timestamp) -> Answer<Snapshot> {
         snapshot::take(self, resolved_since)
     }
 
-    fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
+    fn devices(&self, query: &DeviceQuery) -> Answer<Vec<DeviceRecord>> {
         device::list(self, query)
     }
 
-    fn devices_count(&self, query: &DeviceQuery) -> Result<u64, StoreError> {
+    fn devices_count(&self, query: &DeviceQuery) -> Answer<u64> {
         device::count(self, query)
     }
 
-    fn places(&self) -> Result<Vec<String>, StoreError> {
+    fn places(&self) -> Answer<Vec<String>> {
         device::places(self)
     }
 
-    fn places_by_state(&self) -> Result<Vec<PlaceCount>, StoreError> {
+    fn places_by_state(&self) -> Answer<Vec<PlaceCount>> {
         device::places_by_state(self)
     }
 
-    fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    fn machines_by_place(&self) -> Answer<BTreeMap<String, u64>> {
         device::machines_by_place(self)
     }
 
-    fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError> {
+    fn views(&self, account: &str) -> Answer<Vec<SavedView>> {
         account::views(self, account)
     }
 
-    fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
+    fn device(&self, id: &DeviceId) -> Answer<Option<DeviceRecord>> {
         device::find(self, id)
     }
 
-    fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError> {
+    fn hello(&self, id: &DeviceId) -> Answer<Option<String>> {
         device::hello(self, id)
     }
 
-    fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
+    fn documents(&self, id: &DeviceId) -> Answer<Vec<DocumentRecord>> {
         document::list(self, id)
     }
 
-    fn documents_named(
-        &self,
-        name: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(DeviceId, DocumentRecord)>, StoreError> {
+    fn documents_named(&self, name: &str, after: &str, limit: usize) -> Answer<Vec<(DeviceId, DocumentRecord)>> {
         document::named(self, name, after, limit)
     }
 
-    fn documents_at(
-        &self,
-        id: &DeviceId,
-        name: Option<&str>,
-        moment: Timestamp,
-    ) -> Result<Vec<(String, PastState)>, StoreError> {
+    fn documents_at(&self, id: &DeviceId, name: Option<&str>, moment: Timestamp) -> Answer<Vec<(String, PastState)>> {
         document_change::at(self, id, name, moment)
     }
 
-    fn document_changes(&self, query: &ChangeQuery<'_>) -> Result<ChangePage, StoreError> {
+    fn document_changes(&self, query: &ChangeQuery<'_>) -> Answer<ChangePage> {
         document_change::list(self, query)
     }
 
-    fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {
+    fn document_sizes(&self, id: &DeviceId) -> Answer<BTreeMap<String, u32>> {
         document::sizes(self, id)
     }
 
-    fn records_count(&self, id: &DeviceId, kind: RecordKind, most: u64) -> Result<u64, StoreError> {
+    fn records_count(&self, id: &DeviceId, kind: RecordKind, most: u64) -> Answer<u64> {
         match kind {
             RecordKind::Events => self.count_of("event", id, most),
             RecordKind::Software => self.count_of("software", id, most),
         }
     }
 
-    fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
+    fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Answer<Vec<EventRecord>> {
         event::list(self, id, before, limit)
     }
 
-    fn software_list(&self, id: &DeviceId) -> Result<Option<(String, Timestamp)>, StoreError> {
+    fn software_list(&self, id: &DeviceId) -> Answer<Option<(String, Timestamp)>> {
         software::whole_list(self, id)
     }
 
-    fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Result<Vec<Item>, StoreError> {
+    fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Answer<Vec<Item>> {
         software::items(self, id, after, limit)
     }
 
-    fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError> {
+    fn layout(&self, id: LayoutId) -> Answer<Option<Layout>> {
         sample::layout(self, id)
     }
 
-    fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
+    fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Answer<Vec<Fault>> {
         fault::list(self, query, limit)
     }
 
@@ -144,89 +137,79 @@ impl Reader for SqliteReader {
         active: bool,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Incident>, StoreError> {
+    ) -> Answer<Vec<Incident>> {
         incident::list(self, device, active, before, limit)
     }
 
-    fn incidents_with_deadlines(
-        &self,
-        waiting: bool,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Incident>, StoreError> {
+    fn incidents_with_deadlines(&self, waiting: bool, before: Option<u64>, limit: usize) -> Answer<Vec<Incident>> {
         incident::with_deadlines(self, waiting, before, limit)
     }
 
-    fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
+    fn incident(&self, id: IncidentId) -> Answer<Option<WholeIncident>> {
         incident::find(self, id)
     }
 
-    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Answer<Vec<PendingDelivery>> {
         outbox::waiting(self, channel, limit)
     }
 
-    fn outbox_channels(&self) -> Result<Vec<String>, StoreError> {
+    fn outbox_channels(&self) -> Answer<Vec<String>> {
         outbox::channels(self)
     }
 
-    fn outbox_dead(&self, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
+    fn outbox_dead(&self, limit: usize) -> Answer<Vec<OutboxEntry>> {
         outbox::dead(self, limit)
     }
 
-    fn outbox_entry(&self, key: &str) -> Result<Option<OutboxEntry>, StoreError> {
+    fn outbox_entry(&self, key: &str) -> Answer<Option<OutboxEntry>> {
         outbox::find(self, key)
     }
 
-    fn contacts(&self) -> Result<Vec<OutboxEntry>, StoreError> {
+    fn contacts(&self) -> Answer<Vec<OutboxEntry>> {
         outbox::contacts(self)
     }
 
-    fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Result<Vec<TicketRecord>, StoreError> {
+    fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Answer<Vec<TicketRecord>> {
         ticket::list(self, query, limit)
     }
 
-    fn attachment(&self, incident: IncidentId, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    fn attachment(&self, incident: IncidentId, sha256: &str) -> Answer<Option<Vec<u8>>> {
         incident::attachment(self, incident, sha256)
     }
 
-    fn windows(&self) -> Result<Vec<Window>, StoreError> {
+    fn windows(&self) -> Answer<Vec<Window>> {
         maintenance::planned(self)
     }
 
-    fn windows_over(&self, since: Timestamp) -> Result<Vec<(Window, Timestamp)>, StoreError> {
+    fn windows_over(&self, since: Timestamp) -> Answer<Vec<(Window, Timestamp)>> {
         maintenance::over(self, since)
     }
 
-    fn covers(&self) -> Result<Vec<Cover>, StoreError> {
+    fn covers(&self) -> Answer<Vec<Cover>> {
         duty::covers(self)
     }
 
-    fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError> {
+    fn handovers(&self, limit: usize) -> Answer<Vec<Handover>> {
         duty::handovers(self, limit)
     }
 
-    fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+    fn jobs(&self) -> Answer<Vec<JobRecord>> {
         job::list(self)
     }
 
-    fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Result<Vec<ExpectedBackup>, StoreError> {
+    fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Answer<Vec<ExpectedBackup>> {
         expected_backup::list(self, query, limit)
     }
 
-    fn without_expected_backup(&self, after: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+    fn without_expected_backup(&self, after: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         expected_backup::unstated(self, after, limit)
     }
 
-    fn backup_coverage(&self) -> Result<BackupCoverage, StoreError> {
+    fn backup_coverage(&self) -> Answer<BackupCoverage> {
         expected_backup::coverage(self)
     }
 
-    fn backup_attestations(
-        &self,
-        device: &DeviceId,
-        kind: BackupKind,
-        limit: usize,
-    ) -> Result<Vec<KeptAttestation>, StoreError> {
+    fn backup_attestations(&self, device: &DeviceId, kind: BackupKind, limit: usize) -> Answer<Vec<KeptAttestation>> {
         expected_backup::attestations(self, device, kind, limit)
     }
 
@@ -235,34 +218,34 @@ impl Reader for SqliteReader {
         device: &DeviceId,
         kind: BackupKind,
         sha256: &str,
-    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+    ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
         expected_backup::evidence(self, device, kind, sha256)
     }
-    fn assets(&self, query: &AssetQuery) -> Result<Vec<Asset>, StoreError> {
+    fn assets(&self, query: &AssetQuery) -> Answer<Vec<Asset>> {
         asset::list(self, query)
     }
 
-    fn assets_count(&self, query: &AssetQuery) -> Result<u64, StoreError> {
+    fn assets_count(&self, query: &AssetQuery) -> Answer<u64> {
         asset::count(self, query)
     }
 
-    fn asset(&self, device: &DeviceId) -> Result<Option<Asset>, StoreError> {
+    fn asset(&self, device: &DeviceId) -> Answer<Option<Asset>> {
         asset::find(self, device)
     }
 
-    fn asset_coverage(&self) -> Result<AssetCoverage, StoreError> {
+    fn asset_coverage(&self) -> Answer<AssetCoverage> {
         asset::coverage(self)
     }
 
-    fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError> {
+    fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Answer<Vec<AssetAttestation>> {
         asset::attestations(self, device, limit)
     }
 
-    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
+    fn asset_imports(&self, limit: usize) -> Answer<Vec<AssetImport>> {
         asset::imports(self, limit)
     }
 
-    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError> {
+    fn asset_import(&self, number: u64) -> Answer<Option<AssetImport>> {
         asset::import(self, number)
     }
 
@@ -271,23 +254,19 @@ impl Reader for SqliteReader {
         device: Option<&DeviceId>,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError> {
+    ) -> Answer<Vec<(u64, DeviceId, AssetAttestation)>> {
         asset::attestations_before(self, device, before, limit)
     }
 
-    fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError> {
+    fn unfinished_asset_import(&self) -> Answer<Option<AssetImport>> {
         asset::unfinished_import(self)
     }
 
-    fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError> {
+    fn registered_accounts(&self, query: &AccountQuery) -> Answer<AccountPage> {
         account_register::list(self, query)
     }
 
-    fn registered_account(
-        &self,
-        device: Option<&DeviceId>,
-        name: &str,
-    ) -> Result<Option<RegisteredAccount>, StoreError> {
+    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Answer<Option<RegisteredAccount>> {
         account_register::find(self, device, name)
     }
 
@@ -296,71 +275,67 @@ impl Reader for SqliteReader {
         device: &DeviceId,
         name: &str,
         sha256: &str,
-    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
+    ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
         account_register::evidence(self, device, name, sha256)
     }
 
-    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
+    fn account_reviews(&self, limit: usize) -> Answer<Vec<AccountReview>> {
         account_register::reviews(self, limit)
     }
 
-    fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError> {
+    fn account_review(&self, number: u64) -> Answer<Option<AccountReview>> {
         account_register::review(self, number)
     }
 
-    fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError> {
+    fn signed_account_review(&self) -> Answer<Option<AccountReview>> {
         account_register::last_signed(self)
     }
 
-    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError> {
+    fn account_review_lines(&self, number: u64) -> Answer<Vec<ReviewLine>> {
         account_register::review_lines(self, number)
     }
 
-    fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError> {
+    fn products(&self, query: &ProductQuery) -> Answer<Vec<ProductRow>> {
         product::list(self, query)
     }
 
-    fn products_count(&self, query: &ProductQuery) -> Result<u64, StoreError> {
+    fn products_count(&self, query: &ProductQuery) -> Answer<u64> {
         product::count(self, query)
     }
 
-    fn product_marks(&self, query: &ProductQuery) -> Result<Vec<ProductMark>, StoreError> {
+    fn product_marks(&self, query: &ProductQuery) -> Answer<Vec<ProductMark>> {
         product::marks(self, query)
     }
 
-    fn product(&self, key: &str) -> Result<Option<ProductRow>, StoreError> {
+    fn product(&self, key: &str) -> Answer<Option<ProductRow>> {
         product::find(self, key)
     }
 
-    fn all_products(&self) -> Result<Vec<Product>, StoreError> {
+    fn all_products(&self) -> Answer<Vec<Product>> {
         product::all(self)
     }
 
-    fn product_uses(&self, key: &str, after: &str, limit: usize) -> Result<Vec<ProductOnDevice>, StoreError> {
+    fn product_uses(&self, key: &str, after: &str, limit: usize) -> Answer<Vec<ProductOnDevice>> {
         product::uses(self, key, after, limit)
     }
 
-    fn product_owners(&self, limit: usize) -> Result<Vec<String>, StoreError> {
+    fn product_owners(&self, limit: usize) -> Answer<Vec<String>> {
         product::owners(self, limit)
     }
 
-    fn product_coverage(&self) -> Result<ProductCoverage, StoreError> {
+    fn product_coverage(&self) -> Answer<ProductCoverage> {
         product::coverage(self)
     }
 
-    fn ungrouped_software(
-        &self,
-        catalogue: &str,
-        limit: usize,
-    ) -> Result<Vec<(DeviceId, String, Timestamp)>, StoreError> {
+    fn ungrouped_software(&self, catalogue: &str, limit: usize) -> Answer<Vec<(DeviceId, String, Timestamp)>> {
         product::ungrouped(self, catalogue, limit)
     }
 
-    fn counts(&self) -> Result<Counts, StoreError> {
+    fn counts(&self) -> Answer<Counts> {
         device::counts(self)
     }
 
-    fn coverage(&self) -> Result<CoverageFacts, StoreError> {
+    fn coverage(&self) -> Answer<CoverageFacts> {
         coverage::facts(self)
     }
 
@@ -369,195 +344,184 @@ impl Reader for SqliteReader {
         now: Timestamp,
         collector_clock_doubted: bool,
         most: usize,
-    ) -> Result<(ValueMarks, Vec<MarkedDevice>), StoreError> {
+    ) -> Answer<(ValueMarks, Vec<MarkedDevice>)> {
         value_marks::count(self, now, collector_clock_doubted, most)
     }
 
-    fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+    fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_of(self, numbers, limit)
     }
 
-    fn machines_without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+    fn machines_without(&self, document: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_without(self, document, limit)
     }
 
-    fn deliveries(&self) -> Result<Vec<ChannelTally>, StoreError> {
+    fn deliveries(&self) -> Answer<Vec<ChannelTally>> {
         outbox::tally(self)
     }
 
-    fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
+    fn certificates(&self, limit: usize) -> Answer<Vec<(DeviceId, Timestamp)>> {
         certificate::by_end(self, limit)
     }
 
-    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
+    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::before(self, before, search, limit)
     }
 
-    fn audit_tally(&self, from: Timestamp, until: Timestamp) -> Result<BTreeMap<String, u64>, StoreError> {
+    fn audit_tally(&self, from: Timestamp, until: Timestamp) -> Answer<BTreeMap<String, u64>> {
         audit::tally(self, from, until)
     }
 
-    fn audit_of(
-        &self,
-        action: &str,
-        from: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
+    fn audit_of(&self, action: &str, from: Timestamp, until: Timestamp, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::of(self, action, (from, until), limit)
     }
 
-    fn audit_since(&self) -> Result<Option<Timestamp>, StoreError> {
+    fn audit_since(&self) -> Answer<Option<Timestamp>> {
         audit::since(self)
     }
 
-    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Answer<()>) -> Answer<()> {
         self.in_transaction(|| read(self))
     }
 
-    fn document_settings(&self) -> Result<DocumentSettings, StoreError> {
+    fn document_settings(&self) -> Answer<DocumentSettings> {
         report::settings(self)
     }
 
-    fn report_texts(&self, report: &str) -> Result<Vec<ReportText>, StoreError> {
+    fn report_texts(&self, report: &str) -> Answer<Vec<ReportText>> {
         report::texts(self, report)
     }
 
-    fn issued_reports(
-        &self,
-        report: Option<&str>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<IssuedReport>, StoreError> {
+    fn issued_reports(&self, report: Option<&str>, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
         report::list(self, report, before, limit)
     }
 
-    fn issued_report(&self, number: u64) -> Result<Option<IssuedReport>, StoreError> {
+    fn issued_report(&self, number: u64) -> Answer<Option<IssuedReport>> {
         report::find(self, number)
     }
 
-    fn issued_content(&self, number: u64, part: IssuedPart) -> Result<Option<Vec<u8>>, StoreError> {
+    fn issued_content(&self, number: u64, part: IssuedPart) -> Answer<Option<Vec<u8>>> {
         report::content(self, number, part)
     }
 
-    fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
+    fn token(&self, digest: &str) -> Answer<Option<TokenRecord>> {
         enrolment::token(self, digest)
     }
 
-    fn tokens(&self, after: Option<&str>, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
+    fn tokens(&self, after: Option<&str>, limit: usize) -> Answer<Vec<TokenRecord>> {
         enrolment::tokens(self, after, limit)
     }
 
-    fn request(&self, id: &str) -> Result<Option<RequestRecord>, StoreError> {
+    fn request(&self, id: &str) -> Answer<Option<RequestRecord>> {
         enrolment::request(self, id)
     }
 
-    fn requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+    fn requests(&self) -> Answer<Vec<RequestRecord>> {
         enrolment::requests(self)
     }
 
-    fn requests_of(&self, device: &DeviceId) -> Result<Vec<RequestRecord>, StoreError> {
+    fn requests_of(&self, device: &DeviceId) -> Answer<Vec<RequestRecord>> {
         enrolment::requests_of(self, device)
     }
 
-    fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError> {
+    fn is_enrolled(&self, device: &DeviceId) -> Answer<bool> {
         certificate::is_enrolled(self, device)
     }
 
-    fn settings(&self) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError> {
+    fn settings(&self) -> Answer<Vec<(DeviceInfo, Option<String>)>> {
         document::settings(self)
     }
 
-    fn has_certificate(&self, serial: &str) -> Result<bool, StoreError> {
+    fn has_certificate(&self, serial: &str) -> Answer<bool> {
         certificate::has(self, serial)
     }
 
-    fn certified_since(&self, from: Timestamp) -> Result<Vec<DeviceId>, StoreError> {
+    fn certified_since(&self, from: Timestamp) -> Answer<Vec<DeviceId>> {
         certificate::certified_since(self, from)
     }
 
-    fn audit_subjects(&self, action: &str, from: Timestamp) -> Result<Vec<String>, StoreError> {
+    fn audit_subjects(&self, action: &str, from: Timestamp) -> Answer<Vec<String>> {
         let sql = "SELECT DISTINCT subject FROM audit WHERE action = ?1 AND at >= ?2 ORDER BY subject";
         self.all(sql, &[&action, &from.as_millis()], |row| row.get(0))
     }
 
-    fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    fn serials(&self) -> Answer<Vec<(DeviceId, String)>> {
         certificate::serials(self)
     }
 
-    fn person(&self, names: &[String], limit: usize) -> Result<PersonTraces, StoreError> {
+    fn person(&self, names: &[String], limit: usize) -> Answer<PersonTraces> {
         person::find(self, names, limit)
     }
 
-    fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {
+    fn account(&self, name: &str) -> Answer<Option<AccountRecord>> {
         account::find(self, name)
     }
 
-    fn accounts(&self) -> Result<Vec<AccountRecord>, StoreError> {
+    fn accounts(&self) -> Answer<Vec<AccountRecord>> {
         account::list(self)
     }
 
-    fn sessions(&self, account: &str) -> Result<Vec<SessionRecord>, StoreError> {
+    fn sessions(&self, account: &str) -> Answer<Vec<SessionRecord>> {
         account::sessions(self, account)
     }
 
-    fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError> {
+    fn session(&self, digest: &str) -> Answer<Option<SessionRecord>> {
         account::session(self, digest)
     }
 
-    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
+    fn audit(&self, after: u64, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::after(self, after, limit)
     }
 
-    fn audit_heads(&self, after: u64, limit: usize) -> Result<Vec<AuditHead>, StoreError> {
+    fn audit_heads(&self, after: u64, limit: usize) -> Answer<Vec<AuditHead>> {
         audit_head::after(self, after, limit)
     }
 
-    fn audit_head(&self, number: u64) -> Result<Option<AuditHead>, StoreError> {
+    fn audit_head(&self, number: u64) -> Answer<Option<AuditHead>> {
         audit_head::find(self, number)
     }
 
-    fn last_audit_head_in_log(&self) -> Result<Option<AuditHead>, StoreError> {
+    fn last_audit_head_in_log(&self) -> Answer<Option<AuditHead>> {
         audit_head::last_in_log(self)
     }
 
-    fn last_audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
+    fn last_audit_head(&self) -> Answer<Option<AuditHead>> {
         audit_head::last(self)
     }
 
-    fn audit_stamps(&self, after: u64, limit: usize) -> Result<Vec<AuditStamp>, StoreError> {
+    fn audit_stamps(&self, after: u64, limit: usize) -> Answer<Vec<AuditStamp>> {
         audit_stamp::after(self, after, limit)
     }
 
-    fn last_audit_stamp(&self) -> Result<Option<AuditStamp>, StoreError> {
+    fn last_audit_stamp(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last(self)
     }
 
-    fn last_audit_stamp_in_log(&self) -> Result<Option<AuditStamp>, StoreError> {
+    fn last_audit_stamp_in_log(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last_in_log(self)
     }
 
-    fn audit_keys(&self) -> Result<Vec<AuditKey>, StoreError> {
+    fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
         audit_head::all_keys(self)
     }
 
-    fn audit_restores(&self) -> Result<Vec<AuditRecord>, StoreError> {
+    fn audit_restores(&self) -> Answer<Vec<AuditRecord>> {
         audit_head::restores(self)
     }
 
-    fn audit_witnesses(&self, after: &str, limit: usize) -> Result<Vec<(DeviceId, Timestamp, String)>, StoreError> {
+    fn audit_witnesses(&self, after: &str, limit: usize) -> Answer<Vec<(DeviceId, Timestamp, String)>> {
         document::witnesses(self, after, limit)
     }
 
-    fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+    fn holds(&self) -> Answer<Vec<Hold>> {
         hold::list(self)
     }
 
-    fn numbers_holds(&self) -> Result<Vec<NumbersHold>, StoreError> {
+    fn numbers_holds(&self) -> Answer<Vec<NumbersHold>> {
         Ok(hold::on_numbers(self)?.into_iter().map(|(_, hold)| hold).collect())
     }
 
-    fn class_size(&self, class: RecordClass) -> Result<Option<ClassSize>, StoreError> {
+    fn class_size(&self, class: RecordClass) -> Answer<Option<ClassSize>> {
         retention::size(self, class)
     }
 
@@ -567,23 +531,23 @@ impl Reader for SqliteReader {
         before: Option<Timestamp>,
         after: i64,
         limit: usize,
-    ) -> Result<Option<CountedSlice>, StoreError> {
+    ) -> Answer<Option<CountedSlice>> {
         retention::count(self, (class, before), after, limit)
     }
 
-    fn last_deletion(&self, class: RecordClass) -> Result<Option<Deletion>, StoreError> {
+    fn last_deletion(&self, class: RecordClass) -> Answer<Option<Deletion>> {
         retention::last_deletion(self, class)
     }
 
-    fn deleted_through(&self, class: RecordClass) -> Result<Option<Timestamp>, StoreError> {
+    fn deleted_through(&self, class: RecordClass) -> Answer<Option<Timestamp>> {
         report::deleted_through(self, class)
     }
 
-    fn deletions(&self, before: Option<u64>, limit: usize) -> Result<Vec<Deletion>, StoreError> {
+    fn deletions(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Deletion>> {
         retention::deletions(self, before, limit)
     }
 
-    fn retention_rules(&self) -> Result<Vec<RetentionRule>, StoreError> {
+    fn retention_rules(&self) -> Answer<Vec<RetentionRule>> {
         retention::rules(self)
     }
 
@@ -593,51 +557,51 @@ impl Reader for SqliteReader {
         before: Timestamp,
         after: Cursor,
         limit: usize,
-    ) -> Result<Vec<PastRecord>, StoreError> {
+    ) -> Answer<Vec<PastRecord>> {
         retention::past_records(self, class, before, after, limit)
     }
 
-    fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+    fn search(&self, query: &SearchQuery) -> Answer<SearchPage> {
         search::search(self, query)
     }
 
-    fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
+    fn rows(&self, device: &DeviceId, after: u64) -> Answer<Vec<HistoryRow>> {
         self.newest_rows(device, after, u64::MAX)
     }
 
-    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError> {
+    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Answer<Vec<HistoryRow>> {
         sample::newest_rows(self, device, after, most_bytes)
     }
 
-    fn rows_to_fold(&self, after: u64, through: u64, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
+    fn rows_to_fold(&self, after: u64, through: u64, limit: usize) -> Answer<Vec<StoredRow>> {
         sample::rows_to_fold(self, after, through, limit)
     }
 
-    fn device_of(&self, number: u64) -> Result<Option<DeviceId>, StoreError> {
+    fn device_of(&self, number: u64) -> Answer<Option<DeviceId>> {
         sample::device_of(self, number)
     }
 
-    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
+    fn rows_after(&self, after: u64, limit: usize) -> Answer<Vec<DeviceHistoryRow>> {
         sample::rows_after(self, after, limit)
     }
 
-    fn clock(&self) -> Result<Option<ClockMark>, StoreError> {
+    fn clock(&self) -> Answer<Option<ClockMark>> {
         clock::believed(self)
     }
 
-    fn last_row(&self) -> Result<u64, StoreError> {
+    fn last_row(&self) -> Answer<u64> {
         sample::last(self)
     }
 
-    fn row_numbers(&self) -> Result<RowNumbers, StoreError> {
+    fn row_numbers(&self) -> Answer<RowNumbers> {
         sample::row_numbers(self)
     }
 
-    fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {
+    fn last_row_before(&self, received: Timestamp) -> Answer<u64> {
         sample::last_before(self, received)
     }
 
-    fn folded(&self, device: &DeviceId) -> Result<u64, StoreError> {
+    fn folded(&self, device: &DeviceId) -> Answer<u64> {
         archive::folded(self, device)
     }
 
@@ -649,7 +613,7 @@ impl Reader for SqliteReader {
         }
     }
 
-    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
+    fn chunks(&self, query: &ChunkQuery<'_>) -> Answer<StoredChunks> {
         archive::chunks(self, query)
     }
 }

@@ -18,6 +18,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::CommandError;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_store::template::percent_encoded;
 
 /// Rows on one page.
 pub(crate) const ROWS: usize = 100;
@@ -135,4 +136,9 @@ pub(crate) fn reason_text(page_context: &PageContext, reason: &RefusalReason) ->
     }
     let text = page_context.texts().with(page_context.language, reason.key, &args);
     if reason.place.is_empty() { text } else { format!("{}: {text}", reason.place) }
+}
+
+/// Where the page of a product of the software register is: its key may hold what cannot stand in a path.
+pub(crate) fn product_address(key: &str) -> String {
+    format!("/register/software/product?key={}", percent_encoded(key))
 }

@@ -20,7 +20,6 @@ use crate::person::Person;
 use crate::personal_data;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::AccessScope;
-use ioc_store::template::percent_encoded;
 use ioc_store::{AssetField, ProductField};
 
 /// What the asset register is called in the record of who saw it.
@@ -74,11 +73,6 @@ fn asset_text(page_context: &PageContext, field: AssetField, text: &str) -> Stri
         field if field.is_day() => day_text(text),
         _ => text.to_owned(),
     }
-}
-
-/// Where the page of a product is: its key may hold what cannot stand in a path.
-pub(crate) fn product_address(key: &str) -> String {
-    format!("/register/software/product?key={}", percent_encoded(key))
 }
 
 /// What a column of the software register holds, in words.

@@ -9,12 +9,13 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
-use super::{product_address, product_text};
+use super::product_text;
 use crate::api::ApiResult;
 use crate::api_types::all;
 use crate::api_types::product::{Product as ProductItem, ProductOnDevice as OnDeviceItem};
 use crate::app::App;
 use crate::page::context::PageContext;
+use crate::page::product_address;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;

@@ -11,12 +11,13 @@ use axum::{Form, Json};
 use serde::Deserialize;
 
 use super::file::{FILE_ROWS, Listed, Table, page_number, query_string};
-use super::{product_address, product_text};
+use super::product_text;
 use crate::api::{ApiResult, Page, page_limit};
 use crate::api_types::all;
 use crate::api_types::product::{Product as ProductItem, ProductCoverage as CoverageItem, ProductState as StateName};
 use crate::app::App;
 use crate::page::context::PageContext;
+use crate::page::product_address;
 use crate::page::{Failure, PageResult, ROWS, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;

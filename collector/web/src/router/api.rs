@@ -1,26 +1,23 @@
 //! The routes of the API, each with what it takes and gives.
 
+use super::api_registers;
 use crate::api::openapi::{self, DescribedRouter};
 use crate::api::{ListQuery, Page};
 use crate::api_types::access::{AuditHead, AuditKey, AuditRecord, AuditStamp};
-use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
 use crate::api_types::action::Action;
-use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::authenticity::ValueAuthenticity;
 use crate::api_types::deadline::DeadlineItem;
 use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use crate::api_types::enrolment::{RequestRecord, TokenRecord};
-use crate::api_types::filing::{Filing, FilingFacts};
 use crate::api_types::incident::{EventRecord, Fault, Incident};
 use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
-use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::replay::Replay;
-use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
+use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, register, report,
-    room, search, sign_in, system_backups,
+    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
+    sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -38,50 +35,8 @@ pub(super) fn routes() -> DescribedRouter {
     entrance_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
-    reports_api(&mut all);
+    api_registers::reports_api(&mut all);
     all
-}
-
-fn reports_api(all: &mut DescribedRouter) {
-    all.get("/reports", report::api::list, "Reports: how each stands, and what is due by the law in force")
-        .answers::<Reports>(200);
-    all.get("/reports/{report}", report::api::facts, "A report with its facts, gathered now")
-        .answers::<ReportFacts>(200);
-    all.put("/reports/{report}/texts", report::api::write, "Writes texts into a report: all of these, or none")
-        .body::<report::api::TextsBody>()
-        .done(204);
-    all.post("/reports/{report}/issue", report::api::issue, "Gathers a report's facts and issues a version of it")
-        .body::<report::api::IssueBody>()
-        .answers::<Issued>(201);
-    all.get("/filings", report::filing_api::list, "Filings that the law in force asks for, and how each stands")
-        .answers::<Vec<Filing>>(200);
-    all.get("/filings/{filing}", report::filing_api::facts, "A filing with its cells and their sources, gathered now")
-        .answers::<FilingFacts>(200);
-    all.put("/filings/{filing}/texts", report::filing_api::write, "Writes texts into a filing: all of these, or none")
-        .body::<report::api::TextsBody>()
-        .done(204);
-    all.post("/filings/{filing}/issue", report::filing_api::issue, "Gathers a filing anew and issues a version of it")
-        .body::<report::api::IssueBody>()
-        .answers::<Issued>(201);
-    all.get("/issued-reports", report::api::issued_list, "Versions of reports that were issued, newest first")
-        .query::<ListQuery>()
-        .answers::<Page<Issued>>(200);
-    all.get("/issued-reports/{number}", report::api::issued_one, "A version that was issued").answers::<Issued>(200);
-    all.get("/issued-reports/{number}/document", report::api::document, "Its document, DOCX")
-        .query::<report::issued::DocumentQuery>()
-        .file(report::file::DOCX);
-    all.put(
-        "/issued-reports/{number}/registration",
-        report::api::register,
-        "Writes down under which number and date it was registered, once",
-    )
-    .body::<report::api::RegistrationBody>()
-    .answers::<Issued>(200);
-    all.get("/report-settings", report::api::settings, "What the centre says of itself in documents")
-        .answers::<Settings>(200);
-    all.put("/report-settings", report::api::set_settings, "Changes that; what is not given is empty from then on")
-        .body::<Settings>()
-        .done(204);
 }
 
 fn devices_api(all: &mut DescribedRouter) {
@@ -317,9 +272,9 @@ fn incidents_api(all: &mut DescribedRouter) {
         .body::<jobs::HeartbeatBody>()
         .done(204);
     system_backups_api(all);
-    assets_api(all);
-    software_api(all);
-    account_register_api(all);
+    api_registers::assets_api(all);
+    api_registers::software_api(all);
+    api_registers::account_register_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
@@ -372,173 +327,6 @@ fn system_backups_api(all: &mut DescribedRouter) {
     .done(201);
     all.get("/system-backups/{device}/{kind}/files/{sha256}", system_backups::evidence::api_file, "Gives it back")
         .file("application/octet-stream");
-}
-
-fn assets_api(all: &mut DescribedRouter) {
-    all.get("/assets", register::assets::api_list, "The asset register, by identifier")
-        .query::<register::assets::AssetsQuery>()
-        .answers::<Page<Asset>>(200);
-    all.patch(
-        "/assets",
-        register::assets::api_change_many,
-        "Writes down what is so of several assets: all of it, or nothing",
-    )
-    .body::<register::assets::ChangesBody>()
-    .done(204);
-    all.get("/assets.csv", register::file::csv::<register::assets::AssetsAddress>, "The asset register as CSV")
-        .query::<register::assets::AssetsAddress>()
-        .file("text/csv");
-    all.get(
-        "/assets.xlsx",
-        register::file::xlsx::<register::assets::AssetsAddress>,
-        "The asset register as a workbook",
-    )
-    .query::<register::assets::AssetsAddress>()
-    .file(register::file::WORKBOOK);
-    all.get("/assets/coverage", register::assets::api_coverage, "How far the asset register is filled")
-        .answers::<AssetCoverage>(200);
-    all.post_large(
-        "/assets/import",
-        register::import::api,
-        register::import::TABLE_MAX_BYTES,
-        "Takes a table into the asset register: all of it, or nothing",
-    )
-    .query::<register::import::ImportQuery>()
-    .raw_body("text/csv")
-    .answers::<register::import::ImportAnswer>(200);
-    all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
-        .answers::<Vec<register::import::ImportItem>>(200);
-    all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
-    all.get(
-        "/assets/attestations",
-        register::asset::api_attested,
-        "What people attested of machines, the newest first",
-    )
-    .query::<register::asset::AttestedQuery>()
-    .answers::<Page<register::asset::AttestedItem>>(200);
-    all.get("/assets/{id}", register::asset::api, "One row of the asset register, with what people attested")
-        .answers::<register::asset::AssetAnswer>(200);
-    all.patch("/assets/{id}", register::asset::api_change, "Writes down what is so of an asset: only what is given")
-        .body::<register::asset::ChangeBody>()
-        .done(204);
-    all.post(
-        "/assets/{id}/attestations",
-        register::asset::api_attest,
-        "A person says how a machine is protected that no agent looks at",
-    )
-    .body::<register::asset::AttestationBody>()
-    .done(201);
-}
-
-fn account_register_api(all: &mut DescribedRouter) {
-    all.get("/account-register", register::accounts::api_list, "The register of accounts, by key")
-        .query::<register::accounts::AccountsQuery>()
-        .answers::<Page<RegisteredAccount>>(200);
-    all.patch(
-        "/account-register",
-        register::accounts::api_change,
-        "Says who holds accounts that are found by themselves: of all of these, or of none",
-    )
-    .body::<register::accounts::HoldersBody>()
-    .done(204);
-    all.get(
-        "/account-register.csv",
-        register::file::csv::<register::accounts::AccountsAddress>,
-        "The register of accounts as CSV",
-    )
-    .query::<register::accounts::AccountsAddress>()
-    .file("text/csv");
-    all.get(
-        "/account-register.xlsx",
-        register::file::xlsx::<register::accounts::AccountsAddress>,
-        "The register of accounts as a workbook",
-    )
-    .query::<register::accounts::AccountsAddress>()
-    .file(register::file::WORKBOOK);
-    all.get(
-        "/account-register/coverage",
-        register::accounts::api_coverage,
-        "How many accounts there are, and what is to be done about how many",
-    )
-    .answers::<AccountCoverage>(200);
-    all.post(
-        "/account-register/attestations",
-        register::account_attestation::api_attest,
-        "A person vouches for an account of an appliance that nothing can look at",
-    )
-    .body::<register::account_attestation::AttestationBody>()
-    .done(201);
-    all.post_large(
-        "/account-register/{device}/{account}/files",
-        register::account_attestation::api_add_file,
-        FILE_MAX_BYTES,
-        "Adds a file that shows what was vouched for last: the body is its content",
-    )
-    .query::<incident::attachments::FileQuery>()
-    .raw_body("application/octet-stream")
-    .done(201);
-    all.get(
-        "/account-register/{device}/{account}/files/{sha256}",
-        register::account_attestation::api_file,
-        "Gives it back, to who may see people",
-    )
-    .file("application/octet-stream");
-    all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
-        .answers::<Vec<AccountReview>>(200);
-    all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")
-        .answers::<register::account_review::OpenedReview>(201);
-    all.get("/account-reviews/{number}", register::account_review::api, "A review with its accounts")
-        .answers::<register::account_review::ReviewAnswer>(200);
-    all.put(
-        "/account-reviews/{number}/lines",
-        register::account_review::api_write,
-        "Says what becomes of accounts in a review that is open: of all of these, or of none",
-    )
-    .body::<register::account_review::LinesBody>()
-    .done(204);
-    all.post(
-        "/account-reviews/{number}/signature",
-        register::account_review::api_sign,
-        "A leader signs a review as they have seen it, and issues its document",
-    )
-    .body::<register::account_review::SignBody>()
-    .answers::<register::account_review::SignedReview>(201);
-}
-
-fn software_api(all: &mut DescribedRouter) {
-    all.get("/software", register::software::api_list, "The software register: products across machines, by key")
-        .query::<register::software::ProductsQuery>()
-        .answers::<Page<Product>>(200);
-    all.patch("/software", register::software::api_change, "Says what is so of products: of all of these, or of none")
-        .body::<register::software::ProductsBody>()
-        .done(204);
-    all.get("/software/coverage", register::software::api_coverage, "How far the software register is filled")
-        .answers::<ProductCoverage>(200);
-    all.get("/software/product", register::product::api, "One product, with the machines that it is or was on")
-        .query::<register::product::ProductAddress>()
-        .answers::<register::product::ProductAnswer>(200);
-    all.get(
-        "/software.csv",
-        register::file::csv::<register::software::SoftwareAddress>,
-        "The software register as CSV",
-    )
-    .query::<register::software::SoftwareAddress>()
-    .file("text/csv");
-    all.get(
-        "/software.xlsx",
-        register::file::xlsx::<register::software::SoftwareAddress>,
-        "The software register as a workbook",
-    )
-    .query::<register::software::SoftwareAddress>()
-    .file(register::file::WORKBOOK);
-    all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
-        .file(register::cyclonedx::CYCLONEDX);
-    all.get(
-        "/devices/{id}/software.cdx.json",
-        register::cyclonedx::device,
-        "The packages of a machine in CycloneDX 1.6",
-    )
-    .file(register::cyclonedx::CYCLONEDX);
 }
 
 fn audit_api(all: &mut DescribedRouter) {

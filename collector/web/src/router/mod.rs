@@ -1,6 +1,7 @@
 //! All that is answered, and what every answer says to the browser.
 
 mod api;
+mod api_registers;
 mod pages;
 
 use axum::Router;
