@@ -234,7 +234,8 @@ fn source(path: &str) -> String {
 
 /// Every route that reads.
 fn routes() -> BTreeSet<String> {
-    let (pages, api) = (source("web/src/router/pages.rs"), source("web/src/router/api.rs"));
+    let pages = source("web/src/router/pages.rs");
+    let api = ["api", "api_registers"].map(|file| source(&format!("web/src/router/{file}.rs"))).concat();
     let first = |part: &str| part.split('"').nth(1).unwrap_or_default().to_owned();
     let mut all: BTreeSet<String> =
         pages.split(".route(").skip(1).filter(|part| part.contains("get(")).map(first).collect();

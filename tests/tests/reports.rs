@@ -154,6 +154,16 @@ async fn is_on_record(rig: &Rig) {
     assert_eq!((of("report.issued").len(), of("report.registered").len()), (2, 1));
 }
 
+/// What is not known is no zero.
+fn what_is_not_known_says_so(facts: &Value) {
+    let of = [("18.2", "Lần mất điện"), ("9.1", "Phần mềm đủ thông tin"), ("7", "Kết quả diễn tập phục hồi")];
+    for (article, name) in of {
+        let figure = figure(facts, article, name);
+        let unknown = figure["now"].as_str().unwrap().starts_with("không có dữ liệu:");
+        assert!(figure["known"] == false && unknown, "{figure}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     let mut rig = with_record_since(40);
@@ -167,15 +177,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     assert!(figure(&facts, "5.1", "Mức sử dụng băng thông cao nhất")["known"].is_boolean());
     assert_eq!(figure(&facts, "10.1", "Sự cố trong kỳ")["known"], true);
     assert_eq!(figure(&facts, "15.3", "Đã trả lời")["now"], "0/1 (0,0%)");
-    for (article, name) in
-        [("18.2", "Lần mất điện"), ("9.1", "Phần mềm đủ thông tin"), ("7", "Kết quả diễn tập phục hồi")]
-    {
-        let figure = figure(&facts, article, name);
-        assert!(
-            figure["known"] == false && figure["now"].as_str().unwrap().starts_with("không có dữ liệu:"),
-            "{figure}"
-        );
-    }
+    what_is_not_known_says_so(&facts);
     let refused = rig.post(&format!("{today}/issue"), json!({ "signer": 0 })).await.unwrap_err().to_string();
     assert!(refused.contains("lasts to the end of"), "{refused}");
     let report = format!("clause.{}.{}", day(10), day(1));

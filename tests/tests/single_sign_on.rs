@@ -34,7 +34,10 @@ async fn people_come_in_by_the_organisation_and_only_those_who_have_an_account()
     let base = format!("https://localhost:{}", rig.web);
     let jar = |name: &str| dir.path().join(name);
     let (status, _, page) = curl(&jar("away"), &[&format!("{base}/login/oidc")]).await;
-    assert!(status == "503" && page.contains("identity provider"), "the provider is away: {status} {page}");
+    assert!(
+        status == "503" && page.contains("Không liên lạc được với nhà cung cấp danh tính"),
+        "the provider is away: {status} {page}"
+    );
     let mut provider = Command::new(peers().join("bin/oidc-provider-mock"));
     provider.args(["--port", &port.to_string()]);
     for (sub, name) in [("1", "lan"), ("2", "nobody")] {

@@ -1481,6 +1481,9 @@ refusal-second-there = There is a second factor already; end it first.
 refusal-second-unconfirmed = The second factor is not confirmed yet.
 refusal-second-missing = There is no second factor.
 refusal-sign-in-wrong = Name, password or code is wrong.
+refusal-provider-away = The identity provider cannot be reached: { $a }
+refusal-provider-answer = The identity provider's answer is not as it must be: { $a }
+refusal-provider-stale = The identity provider did not ask anew who you are: { $a }. Mend it there: asked with prompt=login and max_age=0, it must have people sign in again, and say when they did (the claim auth_time, seconds, a number).
 refusal-provider-again = The identity provider says who you are; sign in there again: { $a }
 refusal-provider-none = No identity provider is configured.
 refusal-provider-refused = The identity provider refused: { $a }

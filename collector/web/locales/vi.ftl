@@ -1457,6 +1457,9 @@ refusal-second-there = Đã có lớp xác thực thứ hai; hãy bỏ lớp cũ
 refusal-second-unconfirmed = Lớp xác thực thứ hai chưa được xác nhận.
 refusal-second-missing = Chưa có lớp xác thực thứ hai.
 refusal-sign-in-wrong = Tên, mật khẩu hoặc mã xác thực sai.
+refusal-provider-away = Không liên lạc được với nhà cung cấp danh tính: { $a }
+refusal-provider-answer = Trả lời của nhà cung cấp danh tính không đúng quy định: { $a }
+refusal-provider-stale = Nhà cung cấp danh tính không hỏi lại bạn là ai: { $a }. Sửa tại đó: khi được yêu cầu với prompt=login và max_age=0, phải bắt đăng nhập lại và cho biết thời điểm (claim auth_time, giây, dạng số).
 refusal-provider-again = Nhà cung cấp danh tính xác nhận bạn là ai; hãy đăng nhập lại ở đó: { $a }
 refusal-provider-none = Chưa cấu hình nhà cung cấp danh tính.
 refusal-provider-refused = Nhà cung cấp danh tính từ chối: { $a }

@@ -59,6 +59,13 @@ const SAID: &[(&str, &str)] = &[
     ("name, password or code is wrong", "refusal-sign-in-wrong"),
     ("the identity provider says who you are; sign in there again: {}", "refusal-provider-again"),
     ("no identity provider is configured", "refusal-provider-none"),
+    (
+        "the identity provider did not ask anew who you are: {}; mend it there: asked with prompt=login and max_age=0, it must have people \
+         sign in again, and say when they did (the claim auth_time, seconds, a number)",
+        "refusal-provider-stale",
+    ),
+    ("the identity provider's answer: {}", "refusal-provider-answer"),
+    ("the identity provider: {}", "refusal-provider-away"),
     ("the identity provider refused: {}", "refusal-provider-refused"),
     ("this sign-in was not begun here, or took too long; begin again", "refusal-sign-in-late"),
     ("this request comes from another site", "refusal-other-site"),

@@ -256,7 +256,7 @@ pub(crate) async fn act(
     }
 }
 
-fn refused(problem: Problem) -> CommandError {
+fn refused(problem: &Problem) -> CommandError {
     match problem.status() {
         StatusCode::NOT_FOUND => CommandError::NotFound(problem.detail().to_owned()),
         StatusCode::FORBIDDEN => CommandError::Forbidden(problem.detail().to_owned()),
@@ -266,7 +266,7 @@ fn refused(problem: Problem) -> CommandError {
 
 /// Writes texts; `copy` is the key of one that is taken over from what is offered.
 async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, copy: &str) -> Result<(), CommandError> {
-    let mut form = form_of(app, person, of).await.map_err(refused)?;
+    let mut form = form_of(app, person, of).await.map_err(|problem| refused(&problem))?;
     if let Some(text) = form.offered.remove(copy) {
         texts.insert(copy.to_owned(), text);
     }
@@ -307,7 +307,7 @@ async fn issue(
     of: (u64, &str),
     (signer, date, seen): (usize, Option<Date>, Option<&str>),
 ) -> Result<u64, CommandError> {
-    let form = form_of(app, person, of).await.map_err(refused)?;
+    let form = form_of(app, person, of).await.map_err(|problem| refused(&problem))?;
     if seen.is_some_and(|seen| seen != form.whole.0.steps.to_string()) {
         return Err(CommandError::Conflict("the incident went on since; look at the form, then issue".to_owned()));
     }
@@ -324,7 +324,7 @@ async fn issue(
         return Err(CommandError::Conflict(format!("{} texts are missing: {}", missing.len(), missing.join(", "))));
     }
     let document = form.document(app, signer, date);
-    let content = file::bytes(&document).map_err(refused)?;
+    let content = file::bytes(&document).map_err(|problem| refused(&problem))?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: form.now };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let title = format!("{} ({})", form.clock.term.what(), form.whole.0.id);
