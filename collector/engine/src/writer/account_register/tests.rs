@@ -5,6 +5,7 @@ use super::super::time::tests::{Machine, Rig};
 use super::*;
 use crate::account;
 use crate::command::{Command, MissingProof};
+use crate::refusal_reason::RefusalKind;
 
 /// A rig with a leader who has a second factor, and an administrator who has none.
 fn rig(dir: &std::path::Path, machine: &Machine) -> Rig {
@@ -92,7 +93,8 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     let kept = rig.reader.registered_account(Some(&switch), "admin").expect("reads").expect("there").evidence;
     assert_eq!((kept.len(), kept[0].name.as_str(), kept[0].bytes), (1, "biên bản.pdf", 6));
     let late = rig.now().plus_millis(500 * DAY_MS);
-    assert!(matches!(attest(&mut rig, "sw-1", vouched("x", late)), Err(CommandError::Invalid(_))), "at most 400 days");
+    let refused = attest(&mut rig, "sw-1", vouched("x", late));
+    assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Invalid, _))), "at most 400 days: {refused:?}");
     assert!(matches!(attest(&mut rig, "sw-1", vouched(" ", until)), Err(CommandError::Invalid(_))));
     let said = |keys: &[&str]| Command::DescribeAccounts {
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
