@@ -303,7 +303,8 @@ mod tests {
                 routes.push(path.to_owned());
             }
         }
-        for part in source("api.rs").split("all.get").skip(1) {
+        let api = ["api.rs", "api_registers.rs"].map(source).concat();
+        for part in api.split("all.get").skip(1) {
             routes.push(format!("/api/v1{}", part.split('"').nth(1).unwrap_or_default()));
         }
         assert!(routes.len() > 50, "{routes:?}");

@@ -31,6 +31,7 @@ use crate::sign_in::confirm::{FormRefusal, redirect_to_confirm};
 use ioc_document::model::Document;
 use ioc_document::wording;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_report::draft::{self, IssuedSource};
 use ioc_report::record;
 use ioc_store::{AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
@@ -296,7 +297,8 @@ impl ReviewForm {
             Some(verdict) => Ok((*line, (verdict, reason.clone()))),
             None => {
                 let names = AccountVerdict::ALL.map(AccountVerdict::as_str).join(", ");
-                Err(CommandError::Invalid(format!("verdict: found {verdict:?}; allowed are {names}")))
+                let english = format!("verdict: found {verdict:?}; allowed are {names}");
+                Err(RefusalReason::new("register-refused-verdict", [("found", Word::text(verdict))], english).invalid())
             }
         };
         changed.map(read).collect()
@@ -317,9 +319,12 @@ pub(crate) async fn act(
     let typed = form.typed();
     let done = match (&typed, form.wish.as_str()) {
         (Err(error), _) => Err(error.clone()),
-        (Ok(typed), "sign") if !typed.is_empty() => Err(CommandError::Conflict(
-            "what was typed is not saved yet, and would not be signed; mend: save it, then sign".to_owned(),
-        )),
+        (Ok(typed), "sign") if !typed.is_empty() => Err(RefusalReason::new(
+            "register-refused-unsaved",
+            [],
+            "what was typed is not saved yet, and would not be signed; mend: save it, then sign",
+        )
+        .conflict()),
         (Ok(_), "sign") => sign(&app, &person, number, &form.seen).await.map(Some),
         (Ok(typed), _) => write(&app, &person, number, typed.clone()).await.map(|()| None),
     };
@@ -380,16 +385,12 @@ async fn document(
 
 /// A leader signs what they have seen: the document is made of it, and issued.
 async fn sign(app: &App, person: &Person, review: u64, seen: &str) -> Result<u64, CommandError> {
-    let failed = |problem: Problem| match problem.status() {
-        StatusCode::NOT_FOUND => CommandError::NotFound(problem.detail().to_owned()),
-        StatusCode::FORBIDDEN => CommandError::Forbidden(problem.detail().to_owned()),
-        _ => CommandError::Unavailable(problem.detail().to_owned()),
-    };
-    let (document, digest) = document(app, person, review, Some(&person.name)).await.map_err(failed)?;
+    let (document, digest) = document(app, person, review, Some(&person.name)).await.map_err(Problem::refused)?;
     if digest != seen {
-        return Err(CommandError::Conflict("somebody wrote into it since; look at it again, then sign".to_owned()));
+        let english = "somebody wrote into it since; look at it again, then sign";
+        return Err(RefusalReason::new("register-refused-review-since", [], english).conflict());
     }
-    let content = file::bytes(&document).map_err(failed)?;
+    let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: clock::now() };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let (seen, actor) = (seen.to_owned(), person.actor());

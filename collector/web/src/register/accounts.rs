@@ -13,7 +13,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 
 use super::file::{FILE_ROWS, Listed, Table};
-use super::scope_of;
+use super::{no_such_device, scope_of};
 use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::account_register::{AccountCoverage, AccountFinding as FindingName, RegisteredAccount as Item};
 use crate::api_types::all;
@@ -398,7 +398,7 @@ pub(crate) async fn attest(
     let page_context = page_context(&app, &person, &headers);
     let done = async {
         let config = app.config();
-        let device = DeviceId::new(&form.device).map_err(|error| CommandError::Invalid(error.to_string()))?;
+        let device = DeviceId::new(&form.device).map_err(|_| no_such_device(&form.device).not_found())?;
         let day = form.password_day.trim();
         let password_at =
             if day.is_empty() { None } else { Some(parse_moment("password_day", &format!("{day}T00:00"), &config)?) };

@@ -439,7 +439,20 @@ async fn issue_seen(
     issue(app, person, key, &facts, (signer, date), Some(seen)).await
 }
 
-fn no_signer() -> CommandError {
+/// Texts without which nothing is issued.
+pub(super) fn texts_missing(blanks: Vec<String>) -> CommandError {
+    let (count, names) = (blanks.len(), blanks.join(", "));
+    let english = format!("{count} texts are missing: {names}");
+    let args = [("count", Word::count(count)), ("texts", Word::ReportTexts(blanks))];
+    RefusalReason::new("report-refused-missing", args, english).conflict()
+}
+
+pub(super) fn no_agency() -> CommandError {
+    let english = "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings";
+    RefusalReason::new("report-refused-agency", [], english).conflict()
+}
+
+pub(super) fn no_signer() -> CommandError {
     let english = "signer: there is no such signer in the settings";
     RefusalReason::new("report-refused-signer", [], english).invalid()
 }
@@ -491,8 +504,7 @@ pub(crate) async fn issue(
         return Err(RefusalReason::new("report-refused-written-since", args, english).conflict());
     }
     if settings.agency.is_empty() || settings.signers.is_empty() {
-        let english = "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings";
-        return Err(RefusalReason::new("report-refused-agency", [], english).conflict());
+        return Err(no_agency());
     }
     if signer >= settings.signers.len() {
         return Err(no_signer());
@@ -500,10 +512,7 @@ pub(crate) async fn issue(
     let document = draft::document(facts, &texts, &pack, draft::office(&settings, signer), date);
     let blanks: Vec<String> = document.blanks().iter().map(|blank| blank.key.clone()).collect();
     if !blanks.is_empty() {
-        let (count, names) = (blanks.len(), blanks.join(", "));
-        let english = format!("{count} texts are missing: {names}");
-        let args = [("count", Word::count(count)), ("texts", Word::ReportTexts(blanks))];
-        return Err(RefusalReason::new("report-refused-missing", args, english).conflict());
+        return Err(texts_missing(blanks));
     }
     let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: facts.articles.clone(), gathered_at: facts.at };

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 
+use super::edit::{no_agency, no_signer, texts_missing};
 use super::file::{self, PartQuery};
 use super::{day_of, everywhere, filing_gathering};
 use crate::app::App;
@@ -26,6 +27,8 @@ use ioc_document::model::Document;
 use ioc_document::report::filing::{self, Cell, ColumnRole, FillTally, Filled, FilledContent, FilledPart, Origin};
 use ioc_document::wording;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::writer::reports::no_day;
 use ioc_report::calendar::FilingStanding;
 use ioc_report::draft::{self, IssuedSource, Texts};
 use ioc_report::filing::{FilingFacts, FilingKey, Fill, ListedFiling, WorkGroup};
@@ -350,9 +353,12 @@ pub(crate) async fn act(
     let lines = |text: &str| text.trim_end().lines().map(str::to_owned).collect::<Vec<_>>();
     texts.retain(|name, text| was.get(&format!("{WAS}{name}")).map(|was| lines(was)) != Some(lines(text)));
     let done = match wish.as_str() {
-        "issue" if !texts.is_empty() => Err(CommandError::Conflict(
-            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue".to_owned(),
-        )),
+        "issue" if !texts.is_empty() => Err(RefusalReason::new(
+            "report-refused-unsaved",
+            [],
+            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue",
+        )
+        .conflict()),
         "issue" => issue_seen(&app, &person, &listed, &signer, &date, &gathered).await.map(Some),
         "gather" => {
             filing_gathering::look(&app, &listed, true);
@@ -390,18 +396,18 @@ async fn issue_seen(
     date: &str,
     gathered: &str,
 ) -> Result<u64, CommandError> {
-    let invalid = |what: &str| CommandError::Invalid(what.to_owned());
     let facts = app.filings.facts(&listed.key).filter(|facts| facts.at.as_millis().to_string() == gathered);
     let facts = facts.ok_or_else(|| {
-        CommandError::Conflict("the figures were gathered anew since; look at them, then issue".to_owned())
+        let english = "the figures were gathered anew since; look at them, then issue";
+        RefusalReason::new("report-refused-gathered-anew", [], english).conflict()
     })?;
     let signer = match signer {
         "" => 0,
-        text => text.parse().map_err(|_| invalid("signer: allowed is one of the list"))?,
+        text => text.parse().map_err(|_| no_signer())?,
     };
     let date = match date.trim() {
         "" => None,
-        text => Some(text.parse::<Date>().map_err(|_| invalid("date: allowed is a day as year-month-day"))?),
+        text => Some(text.parse::<Date>().map_err(|_| no_day(text))?),
     };
     issue(app, person, listed, &facts, signer, date).await
 }
@@ -418,23 +424,23 @@ pub(super) async fn issue(
     let unavailable = |problem: Problem| CommandError::Unavailable(problem.detail().to_owned());
     let today = day_of(app, clock::now());
     if let Some(last) = listed.cut_off().filter(|last| *last > today) {
-        return Err(CommandError::Conflict(format!("its year lasts until {last}; issue it on that day or later")));
+        let english = format!("its year lasts until {last}; issue it on that day or later");
+        let args = [("last", Word::text(last.to_string()))];
+        return Err(RefusalReason::new("report-refused-year-not-over", args, english).conflict());
     }
     let key = listed.key.clone();
     let read = app.read(&person.scope, move |reader| Ok((texts_of(reader, &key)?, reader.document_settings()?)));
     let (texts, settings) = read.await.map_err(unavailable)?;
     if settings.agency.is_empty() || (listed.filing.signed && settings.signers.is_empty()) {
-        return Err(CommandError::Conflict(
-            "nobody has said which agency issues documents, and who signs; mend: fill in /reports/settings".to_owned(),
-        ));
+        return Err(no_agency());
     }
     if signer > 0 && signer >= settings.signers.len() {
-        return Err(CommandError::Invalid("signer: there is no such signer in the settings".to_owned()));
+        return Err(no_signer());
     }
     let document = document(app, listed, facts, &texts, (&settings, signer), date);
     let blanks: Vec<&str> = document.blanks().iter().map(|blank| blank.key.as_str()).collect();
     if !blanks.is_empty() {
-        return Err(CommandError::Conflict(format!("{} texts are missing: {}", blanks.len(), blanks.join(", "))));
+        return Err(texts_missing(blanks.into_iter().map(str::to_owned).collect()));
     }
     let content = file::bytes(&document).map_err(unavailable)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: facts.at };

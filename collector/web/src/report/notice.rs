@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::api::{IssueBody, TextsBody};
+use super::edit::{no_agency, no_signer, texts_missing};
 use super::file::{self, PartQuery};
 use super::{everywhere, lines_of};
 use crate::api::ApiResult;
@@ -27,7 +28,9 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_document::model::Document;
 use ioc_document::report::notice::{NoticeText, TEXTS};
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_engine::writer::form_key;
+use ioc_engine::writer::reports::no_day;
 use ioc_judge::DeviceInfo;
 use ioc_judge::deadline::LegalClock;
 use ioc_report::draft::{self, IssuedSource, Texts};
@@ -240,9 +243,12 @@ pub(crate) async fn act(
     });
     let of = (id, clock.as_str());
     let done = match wish.as_str() {
-        "issue" if !texts.is_empty() => Err(CommandError::Conflict(
-            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue".to_owned(),
-        )),
+        "issue" if !texts.is_empty() => Err(RefusalReason::new(
+            "report-refused-unsaved",
+            [],
+            "what was typed is not saved yet, and would not be in the document; mend: save it, then issue",
+        )
+        .conflict()),
         "issue" => issue_seen(&app, &person, of, (&signer, &date, &seen)).await.map(Some),
         _ => write(&app, &person, of, texts.clone(), &copy).await.map(|()| None),
     };
@@ -256,23 +262,17 @@ pub(crate) async fn act(
     }
 }
 
-fn refused(problem: &Problem) -> CommandError {
-    match problem.status() {
-        StatusCode::NOT_FOUND => CommandError::NotFound(problem.detail().to_owned()),
-        StatusCode::FORBIDDEN => CommandError::Forbidden(problem.detail().to_owned()),
-        _ => CommandError::Unavailable(problem.detail().to_owned()),
-    }
-}
-
 /// Writes texts; `copy` is the key of one that is taken over from what is offered.
 async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, copy: &str) -> Result<(), CommandError> {
-    let mut form = form_of(app, person, of).await.map_err(|problem| refused(&problem))?;
+    let mut form = form_of(app, person, of).await.map_err(Problem::refused)?;
     if let Some(text) = form.offered.remove(copy) {
         texts.insert(copy.to_owned(), text);
     }
     if let Some(other) = texts.keys().find(|key| TEXTS.iter().all(|one| one.key != key.as_str())) {
         let allowed = TEXTS.map(|one| one.key).join(", ");
-        return Err(CommandError::Invalid(format!("texts: found {other:?}; allowed are {allowed}")));
+        let english = format!("texts: found {other:?}; allowed are {allowed}");
+        let args = [("found", Word::text(other)), ("allowed", Word::text(allowed))];
+        return Err(RefusalReason::new("report-refused-text-unknown", args, english).invalid());
     }
     if texts.is_empty() {
         return Ok(());
@@ -289,14 +289,13 @@ async fn issue_seen(
     of: (u64, &str),
     (signer, date, seen): (&str, &str, &str),
 ) -> Result<u64, CommandError> {
-    let invalid = |what: &str| CommandError::Invalid(what.to_owned());
     let signer = match signer.trim() {
         "" => 0,
-        text => text.parse().map_err(|_| invalid("signer: allowed is one of the list"))?,
+        text => text.parse().map_err(|_| no_signer())?,
     };
     let date = match date.trim() {
         "" => None,
-        text => Some(text.parse::<Date>().map_err(|_| invalid("date: allowed is a day as year-month-day"))?),
+        text => Some(text.parse::<Date>().map_err(|_| no_day(text))?),
     };
     issue(app, person, of, (signer, date, Some(seen))).await
 }
@@ -307,24 +306,23 @@ async fn issue(
     of: (u64, &str),
     (signer, date, seen): (usize, Option<Date>, Option<&str>),
 ) -> Result<u64, CommandError> {
-    let form = form_of(app, person, of).await.map_err(|problem| refused(&problem))?;
+    let form = form_of(app, person, of).await.map_err(Problem::refused)?;
     if seen.is_some_and(|seen| seen != form.whole.0.steps.to_string()) {
-        return Err(CommandError::Conflict("the incident went on since; look at the form, then issue".to_owned()));
+        let english = "the incident went on since; look at the form, then issue";
+        return Err(RefusalReason::new("report-refused-incident-since", [], english).conflict());
     }
     if form.settings.agency.is_empty() || form.settings.signers.is_empty() {
-        return Err(CommandError::Conflict(
-            "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings".to_owned(),
-        ));
+        return Err(no_agency());
     }
     if signer >= form.settings.signers.len() {
-        return Err(CommandError::Invalid("signer: there is no such signer in the settings".to_owned()));
+        return Err(no_signer());
     }
     let missing = form.missing(app);
     if !missing.is_empty() {
-        return Err(CommandError::Conflict(format!("{} texts are missing: {}", missing.len(), missing.join(", "))));
+        return Err(texts_missing(missing.iter().map(ToString::to_string).collect()));
     }
     let document = form.document(app, signer, date);
-    let content = file::bytes(&document).map_err(|problem| refused(&problem))?;
+    let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: form.now };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let title = format!("{} ({})", form.clock.term.what(), form.whole.0.id);
