@@ -136,7 +136,7 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         let query = AccountQuery { device: Some(id(2)), ..any.clone() };
         reader.registered_accounts(&query).expect("reads").rows[0].0.evidence.clone()
     };
-    assert_eq!(of_switch(), [file.clone()]);
+    assert_eq!(of_switch(), std::slice::from_ref(&file));
     let found = reader.account_evidence(&id(2), "admin", "ab").expect("reads");
     assert_eq!(found, Some((file, b"PDF".to_vec())));
     store.commit(&[attested("admin", false, 300)]).expect("kept");
@@ -205,6 +205,6 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     let signed = AccountReview { signature: Some(signature), ..review };
     assert_eq!(reader.account_review_lines(1).expect("reads"), lines);
-    assert_eq!(reader.account_reviews(9).expect("reads"), [signed.clone()]);
+    assert_eq!(reader.account_reviews(9).expect("reads"), std::slice::from_ref(&signed));
     assert_eq!(reader.signed_account_review().expect("reads"), Some(signed));
 }
