@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use super::file::{self, PartQuery};
 use super::gathering;
 use super::list::{row_of, texts_of};
+use super::refusals::{no_agency, no_signer, texts_missing};
 use super::{day_of, everywhere, key_of, lines_of, regulation};
 use crate::app::App;
 use crate::page::context::PageContext;
@@ -437,24 +438,6 @@ async fn issue_seen(
         text => Some(text.parse::<Date>().map_err(|_| no_day(text))?),
     };
     issue(app, person, key, &facts, (signer, date), Some(seen)).await
-}
-
-/// Texts without which nothing is issued.
-pub(super) fn texts_missing(blanks: Vec<String>) -> CommandError {
-    let (count, names) = (blanks.len(), blanks.join(", "));
-    let english = format!("{count} texts are missing: {names}");
-    let args = [("count", Word::count(count)), ("texts", Word::ReportTexts(blanks))];
-    RefusalReason::new("report-refused-missing", args, english).conflict()
-}
-
-pub(super) fn no_agency() -> CommandError {
-    let english = "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings";
-    RefusalReason::new("report-refused-agency", [], english).conflict()
-}
-
-pub(super) fn no_signer() -> CommandError {
-    let english = "signer: there is no such signer in the settings";
-    RefusalReason::new("report-refused-signer", [], english).invalid()
 }
 
 /// Texts that are others by now than whoever asks has seen.

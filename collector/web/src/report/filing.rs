@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 
-use super::edit::{no_agency, no_signer, texts_missing};
 use super::file::{self, PartQuery};
+use super::refusals::{no_agency, no_signer, texts_missing};
 use super::{day_of, everywhere, filing_gathering};
 use crate::app::App;
 use crate::page::context::PageContext;

@@ -12,6 +12,7 @@ pub(crate) mod issued;
 pub(crate) mod list;
 pub(crate) mod notice;
 pub(crate) mod record;
+mod refusals;
 pub(crate) mod settings;
 
 use ioc_common::clock::Timestamp;

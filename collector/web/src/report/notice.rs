@@ -12,8 +12,8 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::api::{IssueBody, TextsBody};
-use super::edit::{no_agency, no_signer, texts_missing};
 use super::file::{self, PartQuery};
+use super::refusals::{no_agency, no_signer, texts_missing};
 use super::{everywhere, lines_of};
 use crate::api::ApiResult;
 use crate::api_types::report::Issued;
