@@ -16,7 +16,7 @@ use ioc_store::{Asset, AssetField, AssetQuery, AssetState, DeviceQuery, Reader, 
 use jiff::ToSpan as _;
 
 use super::Gathering;
-use super::table::{TableMaker, some_of};
+use super::table::{TableMaker, blanks_of, some_of};
 use super::work::Fill;
 
 /// In one page.
@@ -268,12 +268,7 @@ pub(super) fn table(of: &mut Gathering<'_>, columns: &[CellColumn<DeviceCell>]) 
                 |column| if column.from == DeviceCell::Number { number.clone() } else { cell(of, device, column.from) },
             )
             .collect();
-        let blank: Vec<&str> = row
-            .iter()
-            .zip(columns)
-            .filter(|(cell, _)| cell.origin == Origin::Missing)
-            .map(|(_, column)| column.title.as_str())
-            .collect();
+        let blank = blanks_of(&row, columns);
         if !blank.is_empty() {
             let officer = device.asset.text(AssetField::Officer);
             let responsible = if officer.is_empty() { of.unit() } else { officer.to_owned() };

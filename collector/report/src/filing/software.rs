@@ -6,7 +6,7 @@ use ioc_document::wording;
 use ioc_store::{ProductField, ProductQuery, ProductRow, StoreError};
 
 use super::Gathering;
-use super::table::{TableMaker, some_of};
+use super::table::{TableMaker, blanks_of, some_of};
 use super::work::Fill;
 
 /// In one page.
@@ -48,12 +48,7 @@ pub(super) fn table(of: &mut Gathering<'_>, columns: &[CellColumn<SoftwareCell>]
                 continue;
             }
             let row: Vec<Cell> = columns.iter().map(|column| cell(&table, &unit, product, column.from)).collect();
-            let blank: Vec<&str> = row
-                .iter()
-                .zip(columns)
-                .filter(|(cell, _)| cell.origin == Origin::Missing)
-                .map(|(_, column)| column.title.as_str())
-                .collect();
+            let blank = blanks_of(&row, columns);
             if !blank.is_empty() {
                 let owner = product.product.text(ProductField::Owner);
                 let responsible = if owner.is_empty() { unit.as_str() } else { owner };

@@ -88,6 +88,12 @@ pub(super) fn slug(text: &str) -> String {
     out.trim_end_matches('-').to_owned()
 }
 
+/// The heads of the columns in which a row has nothing.
+pub(super) fn blanks_of<'c, C>(row: &[Cell], columns: &'c [CellColumn<C>]) -> Vec<&'c str> {
+    let missing = row.iter().zip(columns).filter(|(cell, _)| cell.origin == Origin::Missing);
+    missing.map(|(_, column)| column.title.as_str()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
