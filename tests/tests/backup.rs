@@ -183,7 +183,7 @@ async fn a_store_that_is_written_is_backed_up_and_restored_elsewhere_and_agents_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_is_refused_and_said_and_a_kill_leaves_the_last_good_one() {
     let dir = tempfile::tempdir().unwrap();
-    let mut rig = rig(dir.path(), "max_mib_per_s = 1\n");
+    let mut rig = rig(dir.path(), "max_mib_per_s = 1\npeak_mib_per_s = 1\n");
     rig.start().await.unwrap();
     rig.stop().await.unwrap();
     // Made while no collector runs, too.

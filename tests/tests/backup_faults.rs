@@ -30,7 +30,7 @@ fn rig(dir: &Path) -> Rig {
     let history = "[history]\nfold = \"1s\"\nfold_cpu_pct = 100\n";
     rig_with(
         dir,
-        &format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\nmax_mib_per_s = 4\n{history}"),
+        &format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\nmax_mib_per_s = 4\npeak_mib_per_s = 4\n{history}"),
     )
 }
 

@@ -75,7 +75,7 @@ use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use crate::audit::AuditTip;
 use crate::search::SearchIndex;
 use archive::SqliteArchive;
-pub(crate) use backup::{copy, id, mark_copy, settle_log, sums};
+pub(crate) use backup::{copy, id, mark_copy, prove, settle_log, sums};
 use commit::{Commit, WriterCache};
 use commit_mark::{CommitCounter, LockedStore};
 use connection::{open_for_reading, prepare};
@@ -156,14 +156,6 @@ impl SqliteStore {
     /// [`StoreError`] when it cannot be opened.
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
-    }
-
-    /// The same thorough look, giving way to whoever commits.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be opened.
-    pub(crate) fn examine_beside(dir: &Path) -> Result<Vec<String>, StoreError> {
-        Ok(examine::examine(&pace::giving_way(&dir.join(FILE))?, true))
     }
 }
 
