@@ -44,9 +44,9 @@ pub enum RecordClass {
     Notices,
     /// The audit log: what people did, signing in included.
     Audit,
-    /// Reports that were issued, and what people wrote into those that are not yet.
+    /// Reports, filings, forms and minutes that were issued, what people wrote into those that are not yet, and reviews of accounts.
     Reports,
-    /// What people attested, of backups and of machines without an agent, with the files that show it.
+    /// What people attested, of backups, of machines without an agent and of accounts, with the files that show it.
     Attestations,
     /// Tables that were taken into the asset register, and what each changed.
     AssetImports,

@@ -382,7 +382,7 @@ pub(super) fn size(reader: &SqliteReader, class: RecordClass) -> Result<Option<C
             ("audit".to_owned(), "SELECT at FROM audit ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Attestations => {
-            let tables = ["backup_attestation", "asset_attestation"];
+            let tables = ["backup_attestation", "asset_attestation", "account_attestation"];
             let all = tables.map(|table| format!("SELECT 1 FROM {table}")).join(" UNION ALL ");
             let first = tables.map(|table| format!("SELECT * FROM (SELECT body FROM {table} ORDER BY number LIMIT 1)"));
             let oldest = format!("SELECT min(unixepoch(body ->> 'at') * 1000) FROM ({})", first.join(" UNION ALL "));
@@ -392,7 +392,9 @@ pub(super) fn size(reader: &SqliteReader, class: RecordClass) -> Result<Option<C
             ("asset_import".to_owned(), "SELECT at FROM asset_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
-            ("issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
+            let from = "(SELECT 1 FROM issued_report UNION ALL SELECT 1 FROM account_review)";
+            let oldest = "SELECT min(at) FROM (SELECT min(at) AS at FROM issued_report UNION ALL SELECT min(opened_at) FROM account_review)";
+            (from.to_owned(), oldest.to_owned())
         }
         (None, None) => return Ok(None),
     };
