@@ -296,6 +296,11 @@ pub struct Expiry {
     pub records: Vec<(i64, String)>,
     /// The newest hold that whoever chose them had seen, before they looked: where one in force is newer, nothing of this is deleted.
     pub holds_seen: u64,
+    /// How many commits whoever chose them had seen, before they looked: a record that takes too long to read once more in a commit goes by what was
+    /// read then, if nothing was written to it since.
+    pub commits_seen: u64,
+    /// The digest of the evidence if the first of them goes alone, hex: the SHA-256 of its line with its line feed.
+    pub first_alone: String,
     /// When this is, for the evidence.
     pub at: Timestamp,
     /// The rule in force, in words, with who changed it last.

@@ -14,6 +14,7 @@ use super::audit_tree;
 use super::excess::Excess;
 use super::newest::{self, Lag, NewestByDevice, NewestChanges};
 use super::patience::Patience;
+use super::touched::Touched;
 use crate::audit::{AuditTip, GENESIS};
 use crate::merkle::Frontier;
 
@@ -37,12 +38,18 @@ pub(super) struct WriterCache {
     /// What is beyond its number and not gone yet.
     excess: VecDeque<Excess>,
     patience: Patience,
+    touched: Touched,
 }
 
 impl WriterCache {
-    /// Up to row `folded` all is folded; `keeps_all` while the clock is in doubt.
-    pub(super) fn read(connection: &mut Connection, folded: i64, keeps_all: bool) -> rusqlite::Result<Self> {
+    /// Up to row `folded` all is folded, and so many commits are made; `keeps_all` while the clock is in doubt.
+    pub(super) fn read(
+        connection: &mut Connection,
+        (folded, commits): (i64, u64),
+        keeps_all: bool,
+    ) -> rusqlite::Result<Self> {
         let patience = Patience::of(connection)?;
+        let touched = Touched::of(connection, commits)?;
         let mut numbers = HashMap::new();
         let mut statement = connection.prepare("SELECT id, number FROM device")?;
         for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
@@ -70,6 +77,7 @@ impl WriterCache {
             waits_for_disk: true,
             excess: VecDeque::new(),
             patience,
+            touched,
         })
     }
 
@@ -162,6 +170,7 @@ impl<'s> Commit<'s> {
         number: u64,
         write: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
+        self.cache.touched.begin(number);
         let mut result = write(&mut self);
         if result.is_ok() {
             let made = (self.first_row, self.received);
@@ -193,6 +202,11 @@ impl<'s> Commit<'s> {
     /// How long its queries may take.
     pub(super) fn patience(&self) -> &Patience {
         &self.cache.patience
+    }
+
+    /// Which incidents were written to.
+    pub(super) fn touched(&self) -> &Touched {
+        &self.cache.touched
     }
 
     /// Whether it may delete more: from the first time that it is asked it has so long.

@@ -63,6 +63,7 @@ mod search_record;
 mod snapshot;
 mod software;
 mod ticket;
+mod touched;
 mod value;
 mod value_marks;
 
@@ -125,7 +126,9 @@ impl SqliteStore {
         let folded = fold_mark::rows(&connection).map_err(|source| database(&path, source))?;
         let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
-        let cache = WriterCache::read(&mut connection, folded, keeps_all).map_err(|source| database(&path, source))?;
+        let made = counter.next() - 1;
+        let cache = WriterCache::read(&mut connection, (folded, made), keeps_all);
+        let cache = cache.map_err(|source| database(&path, source))?;
         let (search, hold_gate) = (Arc::default(), Arc::default());
         let mut store = Self { path, connection, cache, counter, lost, search, hold_gate };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.

@@ -10,9 +10,10 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use super::file::database;
 use super::reader_connection::SqliteReader;
 use super::{
-    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device,
+    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, coverage, device,
     document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job,
     maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket,
     value_marks,
@@ -549,6 +550,11 @@ impl Reader for SqliteReader {
 
     fn retention_rules(&self) -> Answer<Vec<RetentionRule>> {
         retention::rules(self)
+    }
+
+    fn commits(&self) -> Answer<u64> {
+        let held = commit_mark::held(&self.connection).map_err(|source| database(self.path(), source))?;
+        Ok(held.map_or(0, |(_, commits)| commits))
     }
 
     fn past_records(
