@@ -81,6 +81,8 @@ impl Search<'_> {
                  WHERE v.value ->> 'by' IN NAMES OR v.value ->> 'text' IN NAMES) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.kept') AS v WHERE v.value ->> 'by' IN NAMES) UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM asset_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM backup_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
+                 SELECT NULL, d.id, e.kind, '' FROM expected_backup e JOIN device d ON d.number = e.device \
+                 WHERE e.expected ->> 'by' IN NAMES OR e.seen ->> 'attested_by' IN NAMES UNION ALL \
                  SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT NULL, coalesce(d.id, ''), w.name || ': ' || (w.body ->> 'holder') || ' ' || (w.body ->> 'note'), '' FROM account_word w LEFT JOIN device d ON d.number = w.device \
@@ -91,6 +93,22 @@ impl Search<'_> {
                  (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND (l.body ->> '$.account.holder' IN NAMES OR l.body ->> '$.account.name' IN NAMES \
                  OR l.body ->> '$.said[0]' IN NAMES)) UNION ALL \
                  SELECT NULL, p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE v.value ->> 'by' IN NAMES)",
+            ),
+            Kind::File => self.plain(
+                kind,
+                "SELECT unixepoch(e.file ->> 'at') * 1000, d.id, e.file ->> 'name', '' FROM backup_evidence e JOIN backup_attestation a ON a.number = e.attestation \
+                 JOIN device d ON d.number = a.device WHERE e.file ->> 'who' IN NAMES UNION ALL \
+                 SELECT unixepoch(e.file ->> 'at') * 1000, d.id, e.file ->> 'name', '' FROM account_evidence e JOIN account_attestation a ON a.number = e.attestation \
+                 JOIN device d ON d.number = a.device WHERE e.file ->> 'who' IN NAMES",
+            ),
+            Kind::Hold => self.plain(
+                kind,
+                "SELECT at, CAST(number AS TEXT), kind || ' ' || subject || ': ' || reason, '' FROM hold \
+                 WHERE who IN NAMES OR ended_by IN NAMES OR (kind = 'person' AND subject IN NAMES) ORDER BY number DESC",
+            ),
+            Kind::Enrolment => self.plain(
+                kind,
+                "SELECT created_at, body ->> 'label', '', '' FROM token WHERE body ->> 'created_by' IN NAMES ORDER BY created_at DESC",
             ),
             Kind::Window => self.plain(
                 kind,
@@ -149,6 +167,9 @@ impl Search<'_> {
             | Kind::Handover
             | Kind::Report
             | Kind::Register
+            | Kind::File
+            | Kind::Hold
+            | Kind::Enrolment
             | Kind::Window
             | Kind::Device
             | Kind::Notice
