@@ -84,6 +84,10 @@ pub(super) fn list(
     if query.short_of_copies {
         sql += " AND e.short";
     }
+    if query.short_of_copies || !query.states.is_empty() {
+        // Of what is retired nothing is to be done.
+        sql += " AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired')";
+    }
     let (after, kind) = query.after.as_ref().map_or(("", ""), |(device, kind)| (device.as_str(), kind.as_str()));
     let limit = limit_of(limit);
     let mut given: Vec<&dyn ToSql> = vec![&after, &kind, &limit];
