@@ -6,6 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use ring::digest::{Context, SHA256};
@@ -25,6 +26,9 @@ const MANIFEST_MAX: u64 = 16 * 1024 * 1024;
 const SMALL_MAX: u64 = 1024 * 1024;
 /// Most files of an archive: the store, the keys, and what a configuration names.
 const FILES_MAX: usize = 500;
+/// Bytes that are opened ahead of what is unpacked: in blocks of this size, so many at most.
+const BLOCK_BYTES: usize = 1024 * 1024;
+const BLOCKS: usize = 4;
 /// Bytes of a file after which it is put on the disk.
 const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 /// The first bytes of what is packed and not sealed.
@@ -335,15 +339,60 @@ fn contents(
         _ if !age::MAGIC.starts_with(&magic) || magic.len() < LZ4.len() => Err(ReadError::Fault(ArchiveFault::NotOne)),
         None => Err(ReadError::Fault(ArchiveFault::Sealed)),
         Some(key) => {
-            let mut opened = AgeReader::new(whole, key)?;
-            let contents = unpack(&mut opened, into, terms)?;
-            // The last seal says that it is the last.
-            let mut rest = [0; 1];
-            match opened.read(&mut rest)? {
-                0 => Ok(contents),
-                _ => Err(ReadError::Fault(ArchiveFault::Content("something stands behind its end".to_owned()))),
-            }
+            let opened = AgeReader::new(whole, key)?;
+            let (to, from) = mpsc::sync_channel(BLOCKS);
+            // One thread opens what another unpacks: each takes about as long.
+            std::thread::scope(|scope| {
+                scope.spawn(move || read_ahead(opened, &to));
+                let mut opened = Ahead { from, block: Vec::new(), place: 0 };
+                let contents = unpack(&mut opened, into, terms)?;
+                // The last seal says that it is the last.
+                let mut rest = [0; 1];
+                match opened.read(&mut rest)? {
+                    0 => Ok(contents),
+                    _ => Err(ReadError::Fault(ArchiveFault::Content("something stands behind its end".to_owned()))),
+                }
+            })
         }
+    }
+}
+
+/// Reads to the end, or to the first error, or until nobody takes it any more.
+fn read_ahead(mut from: impl Read, to: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        let read = from.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block);
+        let is_end = block.is_empty();
+        // What came before an error is whole.
+        if (!is_end && to.send(Ok(block)).is_err()) || (is_end && read.is_ok()) {
+            return;
+        }
+        if let Err(error) = read {
+            let _ = to.send(Err(error));
+            return;
+        }
+    }
+}
+
+/// What another thread reads.
+struct Ahead {
+    from: Receiver<io::Result<Vec<u8>>>,
+    block: Vec<u8>,
+    place: usize,
+}
+
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.place == self.block.len() {
+            // Whoever reads has come to the end when it is gone.
+            let Ok(next) = self.from.recv() else { return Ok(0) };
+            (self.block, self.place) = (next?, 0);
+        }
+        let left = self.block.get(self.place..).unwrap_or_default();
+        let given = out.len().min(left.len());
+        out[..given].copy_from_slice(&left[..given]);
+        self.place += given;
+        Ok(given)
     }
 }
 
