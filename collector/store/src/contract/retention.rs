@@ -130,7 +130,7 @@ pub(super) fn a_large_incident_goes_by_what_was_read_of_it(open: Open<'_>, dir: 
         record: IncidentRecord { closing: Some(closing), ..IncidentRecord::default() },
         ..incident(1, IncidentState::Closed, Some(at(DAY)))
     }))];
-    changes.extend((1..=8000).map(|number| {
+    changes.extend((1..=3000).map(|number| {
         let (incident, series) = (Some(IncidentId(1)), "x".repeat(1000));
         Change::Fault(Fault { cleared_at: Some(at(DAY)), incident, series, ..fault(number, 1, FaultState::Cleared) })
     }));

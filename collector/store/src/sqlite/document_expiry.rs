@@ -219,7 +219,7 @@ mod tests {
             store.commit(&[Change::Device { info, at: at(1) }]).expect("commits");
             for ms in versions {
                 let (device, body) = (device.clone(), json!({ "n": ms }).to_string());
-                let document = Change::Document { device, name: "ports".to_owned(), at: at(ms), body };
+                let document = Change::Document { device, name: "a".to_owned(), at: at(ms), body };
                 store.commit(&[document]).expect("commits");
             }
         }
