@@ -75,6 +75,7 @@ const HARMLESS: [(&str, Shape); 49] = [
     ("backup.command_timeout", Shape::Span),
     ("backup.drill_every", Shape::Span),
     ("backup.max_mib_per_s", Shape::Number),
+    ("backup.peak_mib_per_s", Shape::Number),
     ("wall.columns", Shape::Number),
     ("collector_watchdog.after", Shape::Span),
     ("stop.return_within", Shape::Span),
