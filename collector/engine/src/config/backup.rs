@@ -112,7 +112,7 @@ impl Default for BackupForm {
             command_timeout: SpanWithin(Span::secs(3600)),
             drill_every: SpanWithin(Span::secs(7 * 86_400)),
             max_mib_per_s: Bounded(20),
-            peak_mib_per_s: Bounded(400),
+            peak_mib_per_s: Bounded(1000),
         }
     }
 }
