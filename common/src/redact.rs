@@ -28,7 +28,7 @@ enum Shape {
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
 /// Keys whose values are let out, tables joined by dots, arrays left out.
-const HARMLESS: [(&str, Shape); 49] = [
+const HARMLESS: [(&str, Shape); 50] = [
     ("site.language", Shape::Word(&["vi", "en"])),
     ("site.timezone", Shape::Zone),
     ("paths.data", Shape::Path),
