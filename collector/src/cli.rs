@@ -8,8 +8,10 @@ use serde_json::Value;
 use ioc_engine::http::{self, Bytes, Request};
 use ioc_web::server::CONTROL_SOCKET;
 
-/// How long an answer may take: a backup of the store, or a large import, takes a while.
+/// How long an answer may take: a large import takes a while.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long work may take that is answered when it is over: of a large store, a backup and a drill take hours.
+const WORK_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// Largest answer.
 const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -22,12 +24,21 @@ pub async fn ask(runtime: &Path, method: &str, path: &str, body: Option<Value>) 
     send(runtime, method, path, "application/json", body).await
 }
 
+/// Asks the running collector for work, and waits for its end.
+///
+/// # Errors
+/// [`CliError`] when none runs, or it refuses.
+pub async fn ask_for_work(runtime: &Path, path: &str, body: Value) -> Result<Value, CliError> {
+    let bytes = raw(runtime, ("POST", path), "application/json", body.to_string(), WORK_TIMEOUT).await?;
+    Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
 /// The same with a body of another kind.
 ///
 /// # Errors
 /// [`CliError`] when none runs, or it refuses.
 pub async fn send(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Value, CliError> {
-    Ok(serde_json::from_slice(&raw(runtime, method, path, kind, body).await?).unwrap_or(Value::Null))
+    Ok(serde_json::from_slice(&raw(runtime, (method, path), kind, body, ANSWER_TIMEOUT).await?).unwrap_or(Value::Null))
 }
 
 /// What is answered in plain text.
@@ -35,7 +46,7 @@ pub async fn send(runtime: &Path, method: &str, path: &str, kind: &str, body: St
 /// # Errors
 /// [`CliError`] when none runs, or it refuses.
 pub async fn text(runtime: &Path, path: &str) -> Result<String, CliError> {
-    let bytes = raw(runtime, "GET", path, "text/plain", String::new()).await?;
+    let bytes = raw(runtime, ("GET", path), "text/plain", String::new(), ANSWER_TIMEOUT).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -44,14 +55,20 @@ pub async fn text(runtime: &Path, path: &str) -> Result<String, CliError> {
 /// # Errors
 /// [`CliError`] when none runs, or it refuses.
 pub async fn bytes(runtime: &Path, path: &str) -> Result<Bytes, CliError> {
-    raw(runtime, "GET", path, "application/octet-stream", String::new()).await
+    raw(runtime, ("GET", path), "application/octet-stream", String::new(), ANSWER_TIMEOUT).await
 }
 
-async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Bytes, CliError> {
+async fn raw(
+    runtime: &Path,
+    (method, path): (&str, &str),
+    kind: &str,
+    body: String,
+    timeout: Duration,
+) -> Result<Bytes, CliError> {
     let socket = runtime.join(CONTROL_SOCKET);
     let body = body.into_bytes();
     let request = Request { method, url: path, content_type: kind, headers: Vec::new(), body };
-    let answer = http::send_to_socket(&socket, (ANSWER_TIMEOUT, ANSWER_MAX_BYTES), request).await;
+    let answer = http::send_to_socket(&socket, (timeout, ANSWER_MAX_BYTES), request).await;
     let (status, bytes) = answer
         .map_err(|error| CliError::Unreachable { socket: socket.display().to_string(), why: error.to_string() })?;
     if status.is_success() {

@@ -141,6 +141,7 @@ impl RetentionTask {
         let before = now.plus_millis(-keep.as_millis());
         // Before the records: what is held from then on is asked again by the commit.
         let holds_seen = self.reader.holds()?.iter().map(|hold| hold.number).max().unwrap_or(0);
+        let commits_seen = self.reader.commits()?;
         let seen = self.reader.past_records(class, before, after, *limit)?;
         let Some(first) = seen.iter().position(|one| !one.stays) else {
             // However many are held, what is behind them has its turn in this round.
@@ -163,7 +164,11 @@ impl RetentionTask {
             _ => String::new(),
         };
         let records = going.iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
-        self.runtime.block_on(self.engine.command(Command::Expire { class, records, holds_seen, exported }))?;
+        // Read once here, a large one need not be read in the commit.
+        let first_alone =
+            going.first().map_or_else(String::new, |one| sha256_hex(format!("{}\n", one.line).as_bytes()));
+        let expire = Command::Expire { class, records, holds_seen, commits_seen, first_alone, exported };
+        self.runtime.block_on(self.engine.command(expire))?;
         let left = self.reader.past_records(class, before, after, *limit)?;
         let left = left.iter().find(|one| !one.stays).map(|one| one.key);
         match left.and_then(|key| going.iter().position(|one| one.key == key)) {

@@ -28,7 +28,7 @@ enum Shape {
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
 /// Keys whose values are let out, tables joined by dots, arrays left out.
-const HARMLESS: [(&str, Shape); 49] = [
+const HARMLESS: [(&str, Shape); 50] = [
     ("site.language", Shape::Word(&["vi", "en"])),
     ("site.timezone", Shape::Zone),
     ("paths.data", Shape::Path),
@@ -75,6 +75,7 @@ const HARMLESS: [(&str, Shape); 49] = [
     ("backup.command_timeout", Shape::Span),
     ("backup.drill_every", Shape::Span),
     ("backup.max_mib_per_s", Shape::Number),
+    ("backup.peak_mib_per_s", Shape::Number),
     ("wall.columns", Shape::Number),
     ("collector_watchdog.after", Shape::Span),
     ("stop.return_within", Shape::Span),

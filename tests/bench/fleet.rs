@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,6 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ioc_common::clock;
 use ioc_common::config::Span;
+use ioc_common::id::DeviceId;
+use ioc_store::ArchiveChange;
+use ioc_store::history::Tier;
+use ioc_store::history::fold::PackedChunk;
 use ioc_tests::fleet::{self, Distribution, Plan, Totals};
 use ioc_tests::harness::{Rig, binary, eventually};
 use ioc_tests::identity::Identity;
@@ -74,6 +79,8 @@ const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 const SETTLE: Duration = Duration::from_secs(15);
 /// Fleets up to this size are compared with a broker.
 const COMPARED_MAX: usize = 1_000;
+/// From the first start to its end: signals are listened to a moment after it answers.
+const AFTER_START: Duration = Duration::from_secs(2);
 /// Between two looks at memory.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -91,8 +98,8 @@ pub(crate) struct Pace {
     pub(crate) time: Duration,
     /// `history.fold`, where it is not as shipped.
     pub(crate) fold: Option<Span>,
-    /// Measured once more while backups are made, one after the other.
-    pub(crate) backup: bool,
+    /// Measured once more while backups are made, one after the other, of a store with so much history besides, GiB.
+    pub(crate) backup: Option<u64>,
 }
 
 /// What a fleet of each of these sizes costs at the pace at which people run it.
@@ -115,7 +122,7 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyho
     let Pace { time, fold, backup } = pace;
     let history = fold.map_or(String::new(), |every| format!("[history]\nfold = \"{every}\"\n"));
     let archives = tempfile::tempdir()?;
-    let mut rig = Rig::new(&if backup { history + &backup_table(archives.path()) } else { history });
+    let mut rig = Rig::new(&if backup.is_some() { history + &backup_table(archives.path()) } else { history });
     // All of it comes from this machine at once, which a real fleet does not.
     let more = format!(
         "[ingest]\nconnections_max = {}\nnewcomers_per_address_max = 8192\nnewcomers_per_network_max = 8192\n",
@@ -123,6 +130,12 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyho
     );
     rig.configure(|config| config.replace("[ingest]\n", &more));
     rig.start().await?;
+    if let Some(gib) = backup {
+        tokio::time::sleep(AFTER_START).await;
+        rig.stop().await?;
+        ballast(&rig.data(), gib)?;
+        rig.start().await?;
+    }
     figures.measures(&binary("ioc-collector"));
     let begun = Instant::now();
     let mut identities = rig.enrol(devices).await?;
@@ -158,7 +171,7 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyho
     let folded = if fold.is_some() { ", folding included" } else { "" };
     let what = |what: &str| format!("{devices} devices: {what}");
     println!("  {}", totals.line());
-    let with_backup = if backup { Some(beside_backups(&rig, &totals, time).await?) } else { None };
+    let with_backup = if backup.is_some() { Some(beside_backups(&rig, &totals, time).await?) } else { None };
     // One after the other: two processors are not enough for both.
     stop.store(true, Relaxed);
     running.abort();
@@ -202,8 +215,42 @@ async fn whole_fleet(figures: &mut Figures, devices: usize, pace: Pace) -> anyho
 const BACKUP_MS: f64 = 100.0;
 
 /// Backups in a directory, at the pace that is shipped.
-fn backup_table(to: &std::path::Path) -> String {
+fn backup_table(to: &Path) -> String {
     format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\n")
+}
+
+/// Bytes of a chunk of history that is only there to be backed up, and chunks of a transaction.
+const BALLAST_BYTES: usize = 64 * 1024;
+const BALLAST_AT_ONCE: u64 = 200;
+
+/// Puts history of other devices into a store that nobody writes, which a backup has to copy.
+fn ballast(data: &Path, gib: u64) -> anyhow::Result<()> {
+    let mut store = ioc_store::open(data)?;
+    let mut archive = store.archive()?;
+    let newest = Tier::Raw.chunk_of(clock::now().as_millis()) - Tier::Raw.chunk_ms();
+    // As incompressible as what is there: xorshift.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let all = (gib << 30) / BALLAST_BYTES as u64;
+    for begin in (0..all).step_by(usize::try_from(BALLAST_AT_ONCE)?) {
+        let some = begin..all.min(begin + BALLAST_AT_ONCE);
+        let changes = some.map(|number| {
+            // A month of chunks of each.
+            let (device, place) = (number / 180, i64::try_from(number % 180)?);
+            let data = (0..BALLAST_BYTES / 8).flat_map(|_| next()).collect();
+            let chunk = PackedChunk { tier: Tier::Raw, chunk: newest - place * Tier::Raw.chunk_ms(), data };
+            Ok(ArchiveChange::Chunk { device: DeviceId::new(&format!("ballast-{device:05}"))?, chunk })
+        });
+        archive.write(&changes.collect::<anyhow::Result<Vec<_>>>()?)?;
+    }
+    archive.sync()?;
+    drop(archive);
+    Ok(store.close()?)
 }
 
 /// What commits and acknowledgements waited without a backup, between the first two moments, and while so many were made, until the last one.

@@ -4,6 +4,7 @@
 
 mod agent;
 mod backup;
+mod drill;
 mod entrance;
 mod figures;
 mod fleet;
@@ -74,9 +75,10 @@ enum Bench {
         /// Folds history so often (`history.fold`), such as 30s, so that folding is in what is measured; it takes at least 120 seconds.
         #[arg(long, value_name = "TIME")]
         fold: Option<Span>,
-        /// Measures once more while backups are made, one after the other, and says what commits and acknowledgements wait for them.
-        #[arg(long)]
-        backup: bool,
+        /// Measures once more while backups are made, one after the other, and says what commits and acknowledgements wait for them. The store has
+        /// so much history besides, GiB.
+        #[arg(long, value_name = "GIB", num_args = 0..=1, default_missing_value = "2")]
+        backup: Option<u64>,
     },
     /// From a sample that crosses a limit to the webhook received, while a fleet reports.
     Notice {
@@ -110,6 +112,23 @@ enum Bench {
         /// How long commits are measured without a backup.
         #[arg(long, default_value_t = 30)]
         seconds: u64,
+    },
+    /// How long a backup and a restore drill of a fleet's history take, and how large they are. The goal is of 10,000 devices with 30 days, which take
+    /// about 110 GB three times.
+    Drill {
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
+        #[arg(long, default_value_t = 30)]
+        days: usize,
+        /// As `[backup] max_mib_per_s`.
+        #[arg(long)]
+        max_mib_per_s: Option<u64>,
+        /// As `[backup] peak_mib_per_s`.
+        #[arg(long)]
+        peak_mib_per_s: Option<u64>,
+        /// An empty directory on the disk to be measured; a temporary one by default.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
     /// Search over what five years of a centre leave on record: size of the index, records taken in a second, how long answers take.
     Search {
@@ -202,6 +221,7 @@ impl Bench {
             Self::Judge { .. } => "judge",
             Self::History { .. } => "history",
             Self::Backup { .. } => "backup",
+            Self::Drill { .. } => "drill",
             Self::Search { .. } => "search",
             Self::Pages { .. } => "pages",
             Self::Agent { .. } => "agent",
@@ -238,6 +258,10 @@ async fn main() -> anyhow::Result<()> {
         Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
         Bench::Backup { mib, max_mib_per_s, seconds } => backup::run(&mut figures, mib, max_mib_per_s, seconds),
+        Bench::Drill { devices, days, max_mib_per_s, peak_mib_per_s, dir } => {
+            let pace = (max_mib_per_s, peak_mib_per_s);
+            drill::run(&mut figures, &drill::Plan { devices, days, pace, dir }).await
+        }
         Bench::Search { records, questions } => search::run(&mut figures, records, questions),
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await

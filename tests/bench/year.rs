@@ -98,7 +98,7 @@ pub(crate) async fn run(figures: &mut Figures, plan: &Plan) -> anyhow::Result<()
     rig.stop().await?;
     figures.measures(&binary("ioc-collector"));
     let begun = Instant::now();
-    let bytes = fill(&rig.data(), devices, days, plan.start_only)?;
+    let bytes = fill(&rig.data(), (devices, days), plan.start_only, 1.0)?;
     let fleet = format!("{devices} devices, {days} days");
     println!("a store of {fleet} at 10 s, made in {} s", number(begun.elapsed().as_secs_f64()));
     if !plan.start_only {
@@ -119,8 +119,14 @@ pub(crate) async fn run(figures: &mut Figures, plan: &Plan) -> anyhow::Result<()
     check(figures, &rig, &fleet).await
 }
 
+/// The same for somebody else, who needs room for it so many times; how many bytes of chunks there are.
+pub(crate) fn fill_for(data: &Path, devices: usize, days: usize, times: f64) -> anyhow::Result<u64> {
+    let bytes = fill(data, (devices.max(PROFILES), days.max(1)), false, times)?;
+    Ok(bytes.tiers.iter().sum())
+}
+
 /// Writes all of it.
-fn fill(data: &Path, devices: usize, days: usize, hours_only: bool) -> anyhow::Result<Bytes> {
+fn fill(data: &Path, (devices, days): (usize, usize), hours_only: bool, times: f64) -> anyhow::Result<Bytes> {
     let mut store = ioc_store::open(data)?;
     let (reader, mut archive) = (store.reader()?, store.archive()?);
     // Whole days, up to the last midnight.
@@ -131,7 +137,7 @@ fn fill(data: &Path, devices: usize, days: usize, hours_only: bool) -> anyhow::R
         profiles.iter().map(|one| spread(of(one))).sum::<f64>() / PROFILES as f64 * (kept * devices) as f64
     };
     let finer = if hours_only { 0.0 } else { all(|one| &one.raw, days.min(RAW_DAYS)) + all(|one| &one.five, days) };
-    room_for(data, (finer + all(|one| &one.hour, days)) * 1.2)?;
+    room_for(data, (finer + all(|one| &one.hour, days)) * 1.2 * times)?;
     enrol(store.as_mut(), &mut profiles, devices)?;
     let mut bytes = Bytes::default();
     let mut changes = Vec::with_capacity(AT_ONCE);

@@ -118,10 +118,15 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
-for said in lines("attestations.jsonl") if "attestations.jsonl" in names else []:
-    for file in said["files"]:
-        name = "files/evidence/%s" % file["sha256"]
-        expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")
+for kind in ("attestations.jsonl", "accounts.jsonl"):
+    for said in lines(kind) if kind in names else []:
+        for file in said["files"]:
+            name = "files/evidence/%s" % file["sha256"]
+            expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")
+for issued in lines("issued-reports.jsonl") if "issued-reports.jsonl" in names else []:
+    for digest in [issued["sha256"]] + ([issued["registration"]["sha256"]] if issued["registration"] else []):
+        name = "files/documents/%s" % digest
+        expect(name in names and hashlib.sha256(read(name)).hexdigest() == digest, name + " is not the document that was issued")
 for one in lines("stamps.jsonl") if "stamps.jsonl" in names else []:
     old, what = one["head"], "the log up to record %d" % one["head"]["number"]
     expect(signed(old["key"], head_text(old).encode(), old["signature"]), what + ": its head is not signed")

@@ -39,6 +39,15 @@ pub(crate) fn good(rig: &Rig, words: &[&str]) -> String {
     said(&output)
 }
 
+/// What somebody at a terminal sees, its bar included.
+fn seen_on_a_terminal(rig: &Rig, words: &str) -> String {
+    let (program, config) = (binary("ioc-collector"), rig.dir().join("collector.toml"));
+    let line = format!("{} --config {} {words}", program.display(), config.display());
+    let output = Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", said(&output));
+    said(&output)
+}
+
 /// What it says, where it fails.
 pub(crate) fn refused(rig: &Rig, words: &[&str]) -> String {
     let output = command(rig, words);
@@ -183,7 +192,7 @@ async fn a_store_that_is_written_is_backed_up_and_restored_elsewhere_and_agents_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_is_refused_and_said_and_a_kill_leaves_the_last_good_one() {
     let dir = tempfile::tempdir().unwrap();
-    let mut rig = rig(dir.path(), "max_mib_per_s = 1\n");
+    let mut rig = rig(dir.path(), "max_mib_per_s = 1\npeak_mib_per_s = 1\n");
     rig.start().await.unwrap();
     rig.stop().await.unwrap();
     // Made while no collector runs, too.
@@ -237,7 +246,8 @@ async fn what_is_damaged_is_refused_and_said_and_a_kill_leaves_the_last_good_one
     let ready = ioc_collector::cli::text(&rig.runtime(), "/readyz").await.unwrap();
     assert!(ready.contains("the last restore drill failed"), "{ready}");
     std::fs::write(&archive, &bytes).unwrap();
-    good(&rig, &["backup", "drill"]);
+    let seen = seen_on_a_terminal(&rig, "backup drill");
+    assert!(seen.contains("[#") && seen.contains(" %, about ") && seen.contains("\"failure\": null"), "{seen:?}");
     eventually("it is over", || async { !open(&rig).await }).await.unwrap();
 
     // Killed while the store is copied.
@@ -247,6 +257,8 @@ async fn what_is_damaged_is_refused_and_said_and_a_kill_leaves_the_last_good_one
         let asked =
             tokio::spawn(async move { ioc_collector::cli::ask(&runtime, "POST", "/api/v1/backups", Some(post)).await });
         eventually("it copies", || async { staging.join("ioc-watch.db").exists() }).await.unwrap();
+        let page = ioc_collector::cli::text(&rig.runtime(), "/admin").await.unwrap();
+        assert!(page.contains("<progress class=\"wide\""), "{page}");
         rig.kill().await.unwrap();
         assert!(asked.await.unwrap().is_err());
         assert_eq!(archives(&rig), std::slice::from_ref(&archive), "no half of one");

@@ -1,5 +1,5 @@
-//! Backups, drills, restores, folding and its deletion, broken off by kill -9 and by power cuts: the store opens whole, the last good backup
-//! stays good, and what is half made is gone after the next start.
+//! Backups, drills, restores, folding, and the deletion of records that are past their time, broken off by kill -9 and by power cuts: the store opens
+//! whole, the last good backup stays good, what is half made is gone after the next start, and each record that is gone has its evidence.
 //!
 //! `IOC_KILLS` and `IOC_CUTS` ask for longer runs. Power cuts need root and loop devices.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test; what was broken off is printed")]
@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use ioc_common::clock;
+use ioc_common::id::DeviceId;
+use ioc_engine::config::DEFAULT_RETENTION;
+use ioc_store::Change;
+use ioc_store::retention::RecordClass;
 use ioc_tests::harness::{Rig, binary, eventually};
 use ioc_tests::machine::Random;
 use ioc_tests::resender::Resender;
@@ -22,15 +27,24 @@ use crate::survive::{Disk, load, rig_with, seed, times};
 const KILLS: u64 = 6;
 const CUTS: u64 = 4;
 
-/// A rig whose collector is backed up beside it, slowly enough to be broken off, and folds all the time.
+/// Records that are past their time by years, added before each start: more than one turn of deletion takes.
+const OLD_EVENTS: usize = 600;
+
+/// A rig whose collector is backed up beside it, slowly enough to be broken off, folds all the time, and deletes what is old.
 fn rig(dir: &Path) -> Rig {
     let to = dir.join("backups");
     std::fs::create_dir_all(&to).unwrap();
     std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o700)).unwrap();
     let history = "[history]\nfold = \"1s\"\nfold_cpu_pct = 100\n";
+    let classes =
+        DEFAULT_RETENTION.replace("every = \"1h\"", "every = \"1s\"").replace("grace = \"7d\"", "grace = \"0s\"");
+    std::fs::write(dir.join("retention.toml"), classes).unwrap();
+    let retention = "[retention]\nfile = \"retention.toml\"\n";
     rig_with(
         dir,
-        &format!("[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\nmax_mib_per_s = 4\n{history}"),
+        &format!(
+            "[backup]\ndirectory = {to:?}\nunsealed_with_every_key_readable = true\nmax_mib_per_s = 4\npeak_mib_per_s = 4\n{history}{retention}"
+        ),
     )
 }
 
@@ -65,8 +79,20 @@ fn the_last_good_one_is_good(rig: &Rig, to: &Path) {
     std::fs::remove_dir_all(to).unwrap();
 }
 
+/// How many events of three years ago are there, and of how many there is evidence that they are gone.
+fn old_events(data: &Path, of: &DeviceId) -> (usize, u64) {
+    let reader = ioc_store::open(data).unwrap().reader().unwrap();
+    let events = reader.events(of, None, usize::MAX).unwrap();
+    let gone = reader.deletions(None, usize::MAX).unwrap();
+    let gone = gone.iter().filter(|one| one.class == RecordClass::Events).map(|one| one.count).sum();
+    (events.iter().filter(|one| one.name == "old").count(), gone)
+}
+
 struct Broken {
     rig: Rig,
+    /// The device that has old events, and how many it was given.
+    device: DeviceId,
+    old: u64,
     devices: Vec<Resender>,
     random: Random,
     scratch: PathBuf,
@@ -77,13 +103,31 @@ impl Broken {
     async fn new(dir: &Path) -> Self {
         let mut rig = rig(dir);
         rig.start().await.unwrap();
-        let devices = rig.enrol(2).await.unwrap().into_iter().map(Resender::new).collect();
+        let devices = rig.enrol(2).await.unwrap();
+        let device = devices[0].device.clone();
+        let devices = devices.into_iter().map(Resender::new).collect();
         let devices = load(devices, Duration::from_millis(500)).await;
         rig.post("/api/v1/backups", json!({ "what": "backup" })).await.unwrap();
         let scratch = dir.join("scratch");
         let good_before = archives(&rig).len();
         assert_eq!(good_before, 1);
-        Self { rig, devices, random: Random::new(seed()), scratch, good_before }
+        Self { rig, device, old: 0, devices, random: Random::new(seed()), scratch, good_before }
+    }
+
+    /// Gives a store that nobody writes more to delete.
+    fn add_old(&mut self) {
+        let mut store = ioc_store::open(&self.rig.data()).unwrap();
+        let at = clock::now().plus_millis(-3 * 366 * 86_400_000);
+        let event = |number: usize| Change::Event {
+            device: self.device.clone(),
+            at: at.plus_millis(i64::try_from(number).unwrap()),
+            name: "old".to_owned(),
+            text: format!("{number}"),
+            fields: "{}".to_owned(),
+        };
+        store.commit(&(0..OLD_EVENTS).map(event).collect::<Vec<_>>()).unwrap();
+        store.close().unwrap();
+        self.old += OLD_EVENTS as u64;
     }
 
     /// A restore of the newest backup by the command line, under way.
@@ -130,10 +174,13 @@ impl Broken {
         let data = self.rig.data();
         assert_eq!(ioc_store::examine(&data, false).unwrap(), Vec::<String>::new(), "round {round}");
         Resender::check(&self.devices, &data).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let (left, gone) = old_events(&data, &self.device);
+        assert_eq!(left as u64 + gone, self.old, "round {round}: {left} are left, and {gone} have evidence");
         is_whole_or_unproven(&self.scratch);
         let there = archives(&self.rig);
         assert!(there.len() >= self.good_before.min(2), "round {round}: a good one is gone: {there:?}");
         self.good_before = there.len();
+        self.add_old();
         good(&self.rig, &["backup", "check", there.last().unwrap().to_str().unwrap()]);
         self.rig.start().await.unwrap();
         let (staging, backups) = (data.join("backup.staging"), self.rig.dir().join("backups"));
@@ -142,12 +189,26 @@ impl Broken {
             .unwrap();
     }
 
+    /// Of how many events the running collector has evidence that they are gone.
+    async fn gone(&self) -> u64 {
+        let (mut gone, mut cursor) = (0, String::new());
+        loop {
+            let page = self.rig.get(&format!("/api/v1/records/deletions?limit=100{cursor}")).await.unwrap();
+            let events = page["items"].as_array().unwrap().iter().filter(|one| one["class"] == "events");
+            gone += events.map(|one| one["count"].as_u64().unwrap()).sum::<u64>();
+            let Some(next) = page["next_cursor"].as_str() else { return gone };
+            cursor = format!("&cursor={next}");
+        }
+    }
+
     async fn end(mut self) {
         for device in &mut self.devices {
             device.drain().await.unwrap();
         }
         self.rig.post("/api/v1/backups", json!({ "what": "drill" })).await.unwrap();
+        eventually("all that is old is gone", || async { self.gone().await == self.old }).await.unwrap();
         self.rig.stop().await.unwrap();
+        assert_eq!(old_events(&self.rig.data(), &self.device), (0, self.old));
         let rows = Resender::check(&self.devices, &self.rig.data()).unwrap();
         assert_eq!(rows as u64, self.devices.iter().map(|device| device.made).sum::<u64>(), "all of it, once");
         the_last_good_one_is_good(&self.rig, &self.scratch);

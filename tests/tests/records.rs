@@ -25,7 +25,7 @@ fn python(archive: &Path, authority: Option<&Path>) -> Output {
 }
 
 /// What both say of an archive; they agree whether it is whole.
-fn both(archive: &Path, authority: Option<&Path>) -> (bool, String) {
+pub(crate) fn both(archive: &Path, authority: Option<&Path>) -> (bool, String) {
     let (own, other) = (verify(archive, authority), python(archive, authority));
     let text = |output: &Output| {
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -35,7 +35,7 @@ fn both(archive: &Path, authority: Option<&Path>) -> (bool, String) {
     (own.status.success(), said)
 }
 
-fn export(rig: &Rig, name: &str, more: &[&str]) -> Output {
+pub(crate) fn export(rig: &Rig, name: &str, more: &[&str]) -> Output {
     let (config, to) = (rig.dir().join("collector.toml"), rig.dir().join(name));
     let mut command = Command::new(binary("ioc-collector"));
     command.arg("--config").arg(config).args(["records", "export"]).args(more).arg("--to-file").arg(to);
@@ -43,10 +43,16 @@ fn export(rig: &Rig, name: &str, more: &[&str]) -> Output {
 }
 
 /// The lines of a file of an archive.
-fn lines(archive: &Path, name: &str) -> Vec<Value> {
+pub(crate) fn lines(archive: &Path, name: &str) -> Vec<Value> {
     let output = Command::new("tar").arg("-xOf").arg(archive).arg(name).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The names of the files of an archive, a line each.
+pub(crate) fn names(archive: &Path) -> String {
+    let output = Command::new("tar").arg("-tf").arg(archive).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Somebody who has a device's key changes an archive and signs it with that.
@@ -94,9 +100,9 @@ async fn forged_with_the_key_of_a_device_is_found(rig: &Rig, archive: &Path, aut
     }
 }
 
-const ALWAYS: [&str; 4] = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+pub(crate) const ALWAYS: [&str; 4] = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
 
-/// Two devices with a remark each, an incident with a photograph, and a backup that somebody vouches for with a file.
+/// Two devices with a remark each, an incident with a photograph, a backup and an account that somebody vouches for with a file, a review.
 async fn filled(rig: &Rig) {
     for device in ["srv-1", "srv-2"] {
         rig.post("/api/v1/devices", json!({ "device": device, "kind": "server", "name": "=máy" })).await.unwrap();
@@ -118,6 +124,13 @@ async fn filled(rig: &Rig) {
     let evidence = "content of the minutes".to_owned();
     let path = format!("{backup}/files?name=minutes.txt");
     ioc_collector::cli::send(&rig.runtime(), "POST", &path, "application/octet-stream", evidence).await.unwrap();
+    let word = json!({ "device": "srv-2", "name": "admin", "role": "quản trị", "administrator": true, "holder": "Trần Bình",
+        "note": "biên bản 7", "valid_until": until });
+    rig.post("/api/v1/account-register/attestations", word).await.unwrap();
+    let (path, shown) =
+        ("/api/v1/account-register/srv-2/admin/files?name=u.txt", "a screenshot of its users".to_owned());
+    ioc_collector::cli::send(&rig.runtime(), "POST", path, "application/octet-stream", shown).await.unwrap();
+    rig.post("/api/v1/account-reviews", json!({})).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,8 +160,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     }
     assert_eq!(lines(&archive, "incidents.jsonl").len(), 1);
     assert_eq!(lines(&archive, "events.jsonl").len(), 2, "a remark on each device");
-    let names = Command::new("tar").arg("-tf").arg(&archive).output().unwrap();
-    let names = String::from_utf8(names.stdout).unwrap();
+    let names = names(&archive);
     for name in [
         "audit.csv",
         "incidents.csv",
@@ -160,9 +172,17 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         "attestations.csv",
         "asset-attestations.csv",
         "files/evidence/",
+        "accounts.csv",
+        "account-reviews.csv",
+        "issued-reports.csv",
+        "asset-imports.csv",
     ] {
         assert!(names.contains(name), "{name}: {names}");
     }
+    let accounts = lines(&archive, "accounts.jsonl");
+    assert!(accounts.len() == 1 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
+    let reviews = lines(&archive, "account-reviews.jsonl");
+    assert!(reviews.len() == 1 && !reviews[0]["lines"].as_array().unwrap().is_empty(), "{reviews:?}");
     // Who took it out is in the log.
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("records.exported"), "{log}");
@@ -174,6 +194,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     assert!(both(&one, None).0);
     assert!(lines(&one, "audit.jsonl").iter().all(|record| record["subject"] == "srv-1"));
     assert_eq!(lines(&one, "events.jsonl").len(), 1);
+    assert!(lines(&one, "accounts.jsonl").is_empty(), "the account is of the other one");
     let incident = export(&rig, "incident.tar", &[&ALWAYS[..], &["--incident", "INC-000001"]].concat());
     assert!(incident.status.success(), "{incident:?}");
     let incident = rig.dir().join("incident.tar");
@@ -189,6 +210,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         "device.registered",
         "content of a photograph",
         "content of the minutes",
+        "a screenshot of its users",
         "\"proof\":[\"",
         "\"root\": \"",
         "Khói",

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::documents::{Paper, converted, run};
+use crate::records;
 
 /// A name of 300 characters with what markup is made of.
 fn long_name() -> String {
@@ -260,7 +261,31 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     assert_eq!(bytes(&rig, "/reports/issued/1/docx").await, copy);
     let items = rig.get("/api/v1/issued-reports").await.unwrap();
     assert_eq!(items["items"].as_array().unwrap().len(), 2);
+    is_in_an_archive(&rig, &[&content, &copy]);
     rig.stop().await.unwrap();
+}
+
+/// What was issued goes out with the records of its time, as it was and with its number, and both verifiers hold it to its digest.
+fn is_in_an_archive(rig: &Rig, documents: &[&[u8]]) {
+    let made = records::export(rig, "issued.tar", &records::ALWAYS);
+    assert!(made.status.success(), "{made:?}");
+    let archive = rig.dir().join("issued.tar");
+    let (whole, said) = records::both(&archive, None);
+    assert!(whole, "{said}");
+    let issued = records::lines(&archive, "issued-reports.jsonl");
+    assert_eq!(issued.len(), 2, "{issued:?}");
+    let names = records::names(&archive);
+    for document in documents {
+        let name = format!("files/documents/{}", sha256_hex(document));
+        assert!(names.lines().any(|one| one == name), "{name}: {names}");
+    }
+    // A document that is another one, in the archive.
+    let mut bytes = std::fs::read(&archive).unwrap();
+    let place = bytes.windows(documents[0].len()).position(|part| part == documents[0]).unwrap();
+    bytes[place + 40] ^= 1;
+    std::fs::write(&archive, bytes).unwrap();
+    let (whole, said) = records::both(&archive, None);
+    assert!(!whole && said.contains("files/documents/"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

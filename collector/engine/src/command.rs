@@ -338,8 +338,11 @@ pub enum Command {
     Expire {
         class: RecordClass,
         records: Vec<(i64, String)>,
-        /// The newest hold that whoever chose them had seen.
+        /// The newest hold that whoever chose them had seen, and how many commits.
         holds_seen: u64,
+        commits_seen: u64,
+        /// The digest of the evidence if the first of them goes alone.
+        first_alone: String,
         /// The file that they were exported to; empty for none.
         exported: String,
     },

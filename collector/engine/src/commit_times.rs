@@ -26,6 +26,13 @@ impl CommitTimes {
         self.sum_us.fetch_add(took_us, Relaxed);
     }
 
+    /// How many took longer than so many milliseconds, which must be one of the bounds.
+    #[must_use]
+    pub fn slower_than(&self, bound_ms: u64) -> u64 {
+        let first = BOUNDS_MS.partition_point(|one| *one <= bound_ms);
+        self.counts.iter().skip(first).map(|count| count.load(Relaxed)).sum()
+    }
+
     /// As a histogram in the Prometheus text format.
     pub(crate) fn write(&self, text: &mut String) {
         let _ = write!(text, "# HELP {NAME} How long commits took.\n# TYPE {NAME} histogram\n");
@@ -49,6 +56,7 @@ mod tests {
         for took_us in [900, 1000, 1001, 99_000, 5_000_000] {
             times.count(took_us);
         }
+        assert_eq!([1, 30, 100, 1000].map(|bound_ms| times.slower_than(bound_ms)), [3, 2, 1, 1]);
         let mut text = String::new();
         times.write(&mut text);
         for line in [

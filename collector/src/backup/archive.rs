@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use ring::digest::{Context, SHA256};
@@ -24,6 +26,11 @@ const MANIFEST_MAX: u64 = 16 * 1024 * 1024;
 const SMALL_MAX: u64 = 1024 * 1024;
 /// Most files of an archive: the store, the keys, and what a configuration names.
 const FILES_MAX: usize = 500;
+/// Bytes that are opened ahead of what is unpacked: in blocks of this size, so many at most.
+const BLOCK_BYTES: usize = 1024 * 1024;
+const BLOCKS: usize = 4;
+/// Bytes of a file after which it is put on the disk.
+const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 /// The first bytes of what is packed and not sealed.
 const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
@@ -47,6 +54,34 @@ pub(super) struct Written {
     pub(super) bytes: u64,
     pub(super) sha256: String,
     pub(super) plain_bytes: u64,
+}
+
+/// A file whose content goes to the disk bit by bit: what is left to the system waits for half a minute, and a commit behind all of it then.
+struct Steady {
+    file: File,
+    since: u64,
+}
+
+impl Steady {
+    const fn new(file: File) -> Self {
+        Self { file, since: 0 }
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.since += written as u64;
+        if self.since >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.since = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Counts and digests what goes through it, at a pace.
@@ -142,7 +177,7 @@ pub(super) fn write(
         return Err(fault(io::Error::other(many)));
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(&fault)?;
-    let metered = Metered::new(BufWriter::with_capacity(256 * 1024, file), None);
+    let metered = Metered::new(BufWriter::with_capacity(256 * 1024, Steady::new(file)), None);
     let sealed = match key {
         Some(key) => Sealed::Age(Box::new(AgeWriter::new(metered, key).map_err(&fault)?)),
         None => Sealed::Open(metered),
@@ -178,7 +213,7 @@ pub(super) fn write(
     let packed = tar.finish().map_err(&fault)?;
     let sealed = packed.finish().map_err(|error| fault(io::Error::other(error)))?;
     let mut metered = sealed.finish().map_err(&fault)?;
-    metered.flush().and_then(|()| metered.inner.get_ref().sync_all()).map_err(&fault)?;
+    metered.flush().and_then(|()| metered.inner.get_ref().file.sync_all()).map_err(&fault)?;
     let bytes = metered.bytes;
     std::fs::rename(part, path).map_err(&fault)?;
     path.parent().map_or(Ok(()), sync_dir).map_err(&fault)?;
@@ -205,7 +240,7 @@ pub(super) struct Terms<'a> {
     pub(super) expected: Option<&'a str>,
     /// How many bytes are packed in it at most, where that is known. What is unpacked leaves room on the disk in any case.
     pub(super) most_bytes: Option<u64>,
-    pub(super) pace: &'a Pace,
+    pub(super) pace: &'a Arc<Pace>,
 }
 
 /// Reads an archive through, and unpacks it into the directory `into` where one is given. All of it is compared: every byte with what was
@@ -304,15 +339,60 @@ fn contents(
         _ if !age::MAGIC.starts_with(&magic) || magic.len() < LZ4.len() => Err(ReadError::Fault(ArchiveFault::NotOne)),
         None => Err(ReadError::Fault(ArchiveFault::Sealed)),
         Some(key) => {
-            let mut opened = AgeReader::new(whole, key)?;
-            let contents = unpack(&mut opened, into, terms)?;
-            // The last seal says that it is the last.
-            let mut rest = [0; 1];
-            match opened.read(&mut rest)? {
-                0 => Ok(contents),
-                _ => Err(ReadError::Fault(ArchiveFault::Content("something stands behind its end".to_owned()))),
-            }
+            let opened = AgeReader::new(whole, key)?;
+            let (to, from) = mpsc::sync_channel(BLOCKS);
+            // One thread opens what another unpacks: each takes about as long.
+            std::thread::scope(|scope| {
+                scope.spawn(move || read_ahead(opened, &to));
+                let mut opened = Ahead { from, block: Vec::new(), place: 0 };
+                let contents = unpack(&mut opened, into, terms)?;
+                // The last seal says that it is the last.
+                let mut rest = [0; 1];
+                match opened.read(&mut rest)? {
+                    0 => Ok(contents),
+                    _ => Err(ReadError::Fault(ArchiveFault::Content("something stands behind its end".to_owned()))),
+                }
+            })
         }
+    }
+}
+
+/// Reads to the end, or to the first error, or until nobody takes it any more.
+fn read_ahead(mut from: impl Read, to: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        let read = from.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block);
+        let is_end = block.is_empty();
+        // What came before an error is whole.
+        if (!is_end && to.send(Ok(block)).is_err()) || (is_end && read.is_ok()) {
+            return;
+        }
+        if let Err(error) = read {
+            let _ = to.send(Err(error));
+            return;
+        }
+    }
+}
+
+/// What another thread reads.
+struct Ahead {
+    from: Receiver<io::Result<Vec<u8>>>,
+    block: Vec<u8>,
+    place: usize,
+}
+
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.place == self.block.len() {
+            // Whoever reads has come to the end when it is gone.
+            let Ok(next) = self.from.recv() else { return Ok(0) };
+            (self.block, self.place) = (next?, 0);
+        }
+        let left = self.block.get(self.place..).unwrap_or_default();
+        let given = out.len().min(left.len());
+        out[..given].copy_from_slice(&left[..given]);
+        self.place += given;
+        Ok(given)
     }
 }
 
@@ -365,7 +445,7 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
         }
         read?;
         if let Some((mut target, to)) = target {
-            let synced = target.flush().and_then(|()| target.get_ref().sync_all());
+            let synced = target.flush().and_then(|()| target.get_ref().file.sync_all());
             synced.map_err(|source| ReadError::Target(BackupError::File { path: to, source }))?;
         }
         match path.as_str() {
@@ -386,12 +466,12 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
 }
 
 /// A new file, for its owner alone, with the directories on the way.
-fn create(path: &Path) -> Result<(BufWriter<File>, PathBuf), BackupError> {
+fn create(path: &Path) -> Result<(BufWriter<Steady>, PathBuf), BackupError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let fault = BackupError::file(path);
     if let Some(parent) = path.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(&fault)?;
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&fault)?;
-    Ok((BufWriter::with_capacity(256 * 1024, file), path.to_owned()))
+    Ok((BufWriter::with_capacity(256 * 1024, Steady::new(file)), path.to_owned()))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ use super::make::{self, Making};
 use super::manifest;
 use super::pace::Pace;
 use super::task::entry;
-use super::{certificate, drill, keys, restore};
+use super::{certificate, drill, keys, progress, restore};
 use crate::arguments::{BackupCommand, OpenedBy};
 use crate::cli::{self, CliError};
 
@@ -60,7 +61,11 @@ async fn asked(config: &Config, what: &str) -> anyhow::Result<Option<Value>> {
     if !is_listening(&config.runtime.join(CONTROL_SOCKET))? {
         return Ok(None);
     }
-    Ok(Some(cli::ask(&config.runtime, "POST", "/api/v1/backups", Some(json!({ "what": what }))).await?))
+    let asking = cli::ask_for_work(&config.runtime, "/api/v1/backups", json!({ "what": what }));
+    tokio::select! {
+        answer = asking => Ok(Some(answer?)),
+        never = progress::of_running(&config.runtime) => match never {},
+    }
 }
 
 /// Whether somebody listens on a socket.
@@ -116,7 +121,7 @@ fn back_up_stopped(
     let pace = Pace::unbounded();
     let making =
         Making { config, config_path, plan, authority: &authority, pace: &pace, sentinel: &sentinel, running: false };
-    let record = make::make(&making)?;
+    let record = progress::shown(&pace, || make::make(&making))?;
     let mut said =
         vec![Change::Audit(entry(who, AuditLogAction::BackupMade, &record.archive, &make::in_words(&record)))];
     for name in make::prune(&making, &record.store, false)? {
@@ -170,7 +175,7 @@ fn expected(config: &Config, by: &OpenedBy) -> Option<String> {
 }
 
 /// What an archive is taken by: where archives are sealed, one that is not comes from somebody else.
-fn terms<'a>(config: &Config, key: Option<&'a OpenKey>, expected: Option<&'a str>, pace: &'a Pace) -> Terms<'a> {
+fn terms<'a>(config: &Config, key: Option<&'a OpenKey>, expected: Option<&'a str>, pace: &'a Arc<Pace>) -> Terms<'a> {
     let must_be_sealed = config.backup.as_ref().is_some_and(|plan| plan.sealing != Sealing::Open);
     Terms { key, must_be_sealed, expected, most_bytes: None, pace }
 }
@@ -205,7 +210,8 @@ fn check(config: &Config, path: &Path, by: &OpenedBy) -> anyhow::Result<String> 
     let (key, expected) = (opening(config, by)?, expected(config, by));
     let pace = Pace::unbounded();
     let terms = Terms { most_bytes, ..terms(config, key.as_ref(), expected.as_deref(), &pace) };
-    let read = archive::read(file, &name_of(path), &terms, None)?;
+    pace.expect(most_bytes.unwrap_or(0));
+    let read = progress::shown(&pace, || archive::read(file, &name_of(path), &terms, None))?;
     let manifest = &read.manifest;
     let mut text = format!(
         "{}: whole\ncollector {} ({}), as of {}, made by version {}\nstore {}, {} commits, audit log up to record {}\n{} files, {} KiB; {} tables, {} rows\nsigned by the authority {}\n",
@@ -252,7 +258,8 @@ async fn hold_drill(config: &Config) -> anyhow::Result<String> {
 fn drill_stopped(config: &Config, plan: &BackupPlan) -> anyhow::Result<(Option<String>, String)> {
     let _held = ioc_store::hold(&config.data)?;
     let authority = manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY))?).ok();
-    let (_, drill) = drill::drill(config, plan, authority.as_deref(), &Pace::unbounded())?;
+    let pace = Pace::unbounded();
+    let (_, drill) = progress::shown(&pace, || drill::drill(config, plan, authority.as_deref(), &pace))?;
     Ok((drill.failure.clone(), certificate::to_text(&drill)))
 }
 
@@ -273,7 +280,10 @@ pub fn restore(config: &Config, path: &Path, to: &Path, by: &OpenedBy, reason: &
     let pace = Pace::unbounded();
     let terms = Terms { most_bytes, ..terms(config, key.as_ref(), expected.as_deref(), &pace) };
     let (name, who) = (name_of(path), actor());
-    let restored = as_owner(to, || restore::restore(file, &name, &terms, to, (&who, reason)))??;
+    // Each byte is unpacked, summed up in its table and looked at in its page.
+    pace.expect(3 * most_bytes.unwrap_or(0));
+    let restoring = || restore::restore(file, &name, &terms, to, (&who, reason));
+    let restored = as_owner(to, || progress::shown(&pace, restoring))??;
     let manifest = &restored.manifest;
     let (dir, made_at) = (to.display(), manifest.made_at);
     let mut text = format!(

@@ -2,6 +2,7 @@
 //! backed up. What came of it is a certificate.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use ioc_common::clock;
 use ioc_engine::audit_action::AuditLogAction;
@@ -26,7 +27,7 @@ pub(super) fn drill(
     config: &Config,
     plan: &BackupPlan,
     expected: Option<&str>,
-    pace: &Pace,
+    pace: &Arc<Pace>,
 ) -> Result<(String, DrillRecord), BackupError> {
     if !plan.sealing.opens_here() {
         return Err(BackupError::NothingOpens);
@@ -36,6 +37,8 @@ pub(super) fn drill(
     let Some(newest) = catalogue.own_archives(store.as_deref())?.into_iter().next() else {
         return Err(BackupError::NoArchive(plan.directory.clone()));
     };
+    // Each byte is unpacked, summed up in its table and looked at in its page.
+    pace.expect(3 * newest.plain_bytes);
     let at = clock::now();
     let mut drill = DrillRecord {
         archive: newest.archive.clone(),
@@ -68,7 +71,7 @@ fn hold(
     catalogue: &Catalogue,
     newest: &BackupRecord,
     expected: Option<&str>,
-    pace: &Pace,
+    pace: &Arc<Pace>,
     drill: &mut DrillRecord,
 ) -> Result<(), BackupError> {
     let path = catalogue.path(&newest.archive);

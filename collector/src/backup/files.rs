@@ -107,35 +107,78 @@ fn collect(value: &Value, key: &str, out: &mut Vec<(String, String)>) {
             }
         }
         Value::Array(all) => all.iter().for_each(|one| collect(one, key, out)),
-        Value::String(text) if key.ends_with("_file") || matches!(key, "file" | "certificate" | "key") => {
-            out.push((key.to_owned(), text.clone()));
-        }
+        Value::String(text) if names_file(key, text) => out.push((key.to_owned(), text.clone())),
         _ => {}
     }
+}
+
+/// Whether a key names a file that belongs to the configuration. A profile or a template is one where its name ends so, and comes with the program
+/// where it does not.
+fn names_file(key: &str, text: &str) -> bool {
+    let of_key = key.ends_with("_file") || matches!(key, "file" | "files" | "certificate" | "key" | "software");
+    of_key || text.ends_with(".toml")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Directories of the collector's own, and what is made of two keys.
+    const NO_FILES: [&str; 5] = ["data", "runtime", "directory", "export_to", "login"];
+
+    #[test]
+    fn every_key_that_is_a_path_names_a_file_that_is_taken_along_or_a_directory() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (mut dirs, mut keys) =
+            (["engine/src/config", "src/notify", "src/ticket"].map(|dir| root.join(dir)).to_vec(), BTreeSet::new());
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).expect("the sources") {
+                let path = entry.expect("a name").path();
+                if path.is_dir() {
+                    dirs.push(path);
+                    continue;
+                }
+                // Fields of forms, which are nobody else's.
+                for line in std::fs::read_to_string(&path).expect("a source").lines().map(str::trim) {
+                    let field =
+                        line.split_once(": ").filter(|(_, kind)| kind.contains("PathBuf") && kind.ends_with(','));
+                    let name = field.map(|(name, _)| name.to_owned());
+                    keys.extend(name.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+                }
+            }
+        }
+        assert!(keys.len() > 10, "{keys:?}");
+        let left: Vec<_> =
+            keys.iter().filter(|key| !names_file(key, "x") && !NO_FILES.contains(&key.as_str())).collect();
+        assert!(left.is_empty(), "a backup would be without these: {left:?}");
+    }
+
     #[test]
     fn the_configuration_takes_along_what_it_names_and_says_what_it_cannot() {
         let dir = tempfile::tempdir().expect("directory");
         let (path, other) = (dir.path().join("collector.toml"), dir.path().join("other"));
         std::fs::create_dir(&other).expect("made");
-        let text = "[rules]\nfile = \"rules.toml\"\n[oidc]\nsecret_file = \"other/rules.toml\"\nclient_id = \"x\"\n\
+        let text = "[rules]\nfile = \"rules.toml\"\n[legal]\nfiles = [\"law.toml\"]\n[register]\nsoftware = \"products\"\n\
+                    [[values]]\nprofile = \"own.toml\"\n[[values]]\nprofile = \"tasmota\"\n[oidc]\nsecret_file = \"other/rules.toml\"\nclient_id = \"x\"\n\
                     [[channel]]\npassword_file = \"gone\"\ntoken_file = \"credential:sms\"\n[backup]\npassphrase_file = \"secret\"\n";
         for (name, text) in
             [("collector.toml", text), ("rules.toml", "rules"), ("other/rules.toml", "secret"), ("secret", "x")]
         {
             std::fs::write(dir.path().join(name), text).expect("written");
         }
+        let more = ["law.toml", "products", "own.toml"];
+        more.iter().for_each(|name| std::fs::write(dir.path().join(name), name).expect("written"));
         let (files, left_out) = of_configuration(Some(&path)).expect("read");
         let names: Vec<&str> = files.iter().map(|one| one.path.as_str()).collect();
-        assert_eq!(names, ["configuration/collector.toml", "configuration/rules.toml", "configuration/3-rules.toml"]);
+        assert!(
+            names.contains(&"configuration/collector.toml") && names.contains(&"configuration/law.toml"),
+            "{names:?}"
+        );
+        assert_eq!(names.iter().filter(|name| name.ends_with("rules.toml")).count(), 2, "two of one name: {names:?}");
         let from: BTreeSet<&str> = files.iter().filter_map(|one| one.from.as_deref()).collect();
         let named = [path.clone(), dir.path().join("rules.toml"), other.join("rules.toml")];
-        assert_eq!(from, named.iter().map(|path| path.to_str().expect("UTF-8")).collect());
+        let named = named.into_iter().chain(more.map(|name| dir.path().join(name)));
+        assert_eq!(from, named.collect::<Vec<_>>().iter().map(|path| path.to_str().expect("UTF-8")).collect());
         assert!(
             left_out.len() == 2 && left_out[0].contains("gone") && left_out[1].contains("credential:sms"),
             "{left_out:?}"

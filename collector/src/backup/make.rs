@@ -102,6 +102,8 @@ pub(super) fn make(making: &Making<'_>) -> Result<BackupRecord, BackupError> {
     // What a killed one left takes the room that this one asks for.
     clear(&config.data, Some(&catalogue))?;
     let size = ioc_store::size(&config.data);
+    // Each byte is copied, summed up and packed.
+    pace.expect(3 * size);
     has_room(&config.data, size)?;
     has_room(&plan.directory, catalogue.archives()?.first().map_or(0, |last| last.bytes))?;
     let staging = Staging::new(&config.data)?;

@@ -17,6 +17,7 @@ mod keys;
 mod make;
 mod manifest;
 mod pace;
+mod progress;
 mod restore;
 mod room;
 mod schedule;

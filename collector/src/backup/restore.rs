@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use ioc_common::clock;
 use ioc_common::file::{replace_durably, sync_dir};
 use ioc_engine::command::{Command, RestoreDeclaration};
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle, RestoreSeam};
+use ioc_store::backup::ProofPace;
 
 use super::archive::{self, ReadArchive, Terms};
 use super::error::BackupError;
@@ -32,12 +34,12 @@ pub(super) fn unpack(
     whole: impl FnOnce(&ReadArchive) -> Result<(), BackupError>,
 ) -> Result<ReadArchive, BackupError> {
     let read = archive::read(file, name, terms, Some(to))?;
-    let tables = ioc_store::sums(to, &mut |bytes| terms.pace.pass(bytes)).map_err(of_store)?;
+    let pacing: Arc<dyn ProofPace> = terms.pace.clone();
+    // Every table, page and checksum, and the chain of the audit log from its first record.
+    let (tables, found) = ioc_store::prove(to, &pacing).map_err(of_store)?;
     if let Some(what) = different_tables(&read.manifest.tables, &tables) {
         return Err(BackupError::Differs(what));
     }
-    // Every page, every checksum, and the chain of the audit log from its first record.
-    let found = if terms.pace.is_bounded() { ioc_store::examine_beside(to)? } else { ioc_store::examine(to, true)? };
     if let Some(finding) = found.into_iter().next() {
         return Err(BackupError::Differs(finding));
     }

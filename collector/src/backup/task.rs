@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use super::catalogue::Catalogue;
 use super::drill;
 use super::error::BackupError;
 use super::make::{self, Making};
-use super::pace::Pace;
+use super::pace::{Pace, SLOW_COMMIT_MS};
 use super::schedule::{around, is_backup_due, is_drill_due, is_stale, next_drill};
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
@@ -212,20 +212,16 @@ impl BackupTask {
             BackupWork::Backup => &mut watches.backup,
             BackupWork::Drill => &mut watches.drill,
         };
-        let pace = Arc::new(Pace::new(plan.max_mib_per_s.0, stop));
-        let last = self.health.backups.status().archives.first().map_or(0, |last| last.plain_bytes);
-        // Each byte is read twice: copied or unpacked, and summed up; a backup packs it besides.
-        let (times, size) = match work {
-            BackupWork::Backup => (3, ioc_store::size(&config.data)),
-            BackupWork::Drill => (2, last),
-        };
+        let health = Arc::clone(&self.health);
+        let slow = move || health.commit_times.slower_than(SLOW_COMMIT_MS);
+        let pace = Arc::new(Pace::new((plan.max_mib_per_s.0, plan.peak_mib_per_s.0), slow, stop));
         let working = async {
             match work {
                 BackupWork::Backup => self.back_up(&config, &plan, actor, &pace).await.map(BackupOutcome::Made),
                 BackupWork::Drill => self.drill(&config, &plan, actor, &pace).await.map(BackupOutcome::Drilled),
             }
         };
-        let done = self.watched(work, working, (&pace.passed(), times * size), watch).await;
+        let done = self.watched(work, working, &pace, watch).await;
         match &done {
             // Nothing failed: it cannot be done, and whoever asked is told why.
             Err(BackupError::BrokenOff | BackupError::NothingOpens | BackupError::NoArchive(_)) => {}
@@ -254,7 +250,7 @@ impl BackupTask {
         &self,
         work: BackupWork,
         working: impl Future<Output = T>,
-        (passed, all): (&AtomicU64, u64),
+        pace: &Pace,
         watch: &mut TaskWatch,
     ) -> T {
         let board = &self.health.backups;
@@ -265,8 +261,8 @@ impl BackupTask {
             tokio::select! {
                 done = &mut working => break done,
                 _ = looks.tick() => {
-                    let passed = passed.load(Relaxed);
-                    board.update(|status| status.running = Some((work, passed.min(all), all)));
+                    let (done, all) = pace.progress();
+                    board.update(|status| status.running = Some((work, done, all)));
                     if clock::boottime_ms() - began_ms >= LONG_MS {
                         watch.failed(format!("it has not ended for {} h", LONG_MS / 3_600_000)).await;
                     }

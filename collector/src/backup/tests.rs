@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lz4_flex::frame::FrameEncoder;
 
@@ -88,7 +89,7 @@ impl Place {
 }
 
 /// What takes an archive that is not sealed, whoever signed it.
-fn terms(pace: &Pace) -> Terms<'_> {
+fn terms(pace: &Arc<Pace>) -> Terms<'_> {
     Terms { key: None, must_be_sealed: false, expected: None, most_bytes: None, pace }
 }
 

@@ -21,8 +21,8 @@ use ioc_store::template::percent_encoded;
 
 use super::parts::{Kind, Parts, Wanted, new_file, of_device};
 use super::{
-    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, attestations, key_file, stamps,
-    statement,
+    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, attestations, key_file, registers,
+    stamps, statement,
 };
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
@@ -61,6 +61,7 @@ pub async fn run(
     if incident.is_none() {
         attestations::put(runtime, &wanted, &parts).await?;
         attestations::put_of_assets(runtime, &wanted, &parts).await?;
+        registers::put(runtime, &wanted, &parts).await?;
     }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {

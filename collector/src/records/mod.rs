@@ -9,6 +9,7 @@ mod attestations;
 pub mod export;
 pub mod kept;
 mod parts;
+mod registers;
 pub mod stamps;
 pub mod verify;
 
@@ -26,6 +27,10 @@ const MANIFEST: &str = "manifest.json";
 const SIGNATURE: &str = "manifest.sig";
 /// What people attested of backups of other systems.
 const ATTESTATIONS: &str = "attestations.jsonl";
+/// What people said of accounts.
+const ACCOUNTS: &str = "accounts.jsonl";
+/// Documents that were issued.
+const ISSUED: &str = "issued-reports.jsonl";
 /// What people attested of machines without an agent.
 const ASSET_ATTESTATIONS: &str = "asset-attestations.jsonl";
 /// What a time stamping authority said of the manifest's bytes (RFC 3161), where one was asked.

@@ -18,8 +18,8 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::parts::digest;
 use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
-    ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
-    is_key, is_part, key_file, statement,
+    ACCOUNTS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED, MANIFEST, Manifest, SIGNATURE, STAMP,
+    STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
 
@@ -263,7 +263,7 @@ impl Archive {
         Ok(all)
     }
 
-    /// Every file of an incident or an attestation is the one that is named there. How many there are.
+    /// Every file of an incident, an attestation or an issued report is the one that is named there. How many there are.
     fn attachments(&mut self) -> anyhow::Result<usize> {
         let entry = self.entries.get(INCIDENTS).with_context(|| format!("{INCIDENTS} is missing"))?.clone();
         let mut named = Vec::new();
@@ -275,12 +275,17 @@ impl Archive {
                 named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
             }
         }
-        if let Some(entry) = self.entries.get(ATTESTATIONS).cloned() {
-            let mut lines = Lines::new(ATTESTATIONS, entry.read(&mut self.file)?);
+        for (name, below) in [(ATTESTATIONS, "evidence"), (ACCOUNTS, "evidence"), (ISSUED, "documents")] {
+            let Some(entry) = self.entries.get(name).cloned() else { continue };
+            let mut lines = Lines::new(name, entry.read(&mut self.file)?);
             while let Some((_, line)) = lines.next_one()? {
-                for file in line["files"].as_array().into_iter().flatten() {
-                    let sha256 = file["sha256"].as_str().unwrap_or_default();
-                    named.push((format!("files/evidence/{sha256}"), sha256.to_owned()));
+                let files = line["files"].as_array().into_iter().flatten().map(|file| &file["sha256"]);
+                // A document that was issued, and its copy with number and date.
+                let own = [&line["sha256"], &line["registration"]["sha256"]];
+                let own = own.into_iter().filter(|sha256| name == ISSUED && !sha256.is_null());
+                for sha256 in files.chain(own) {
+                    let sha256 = sha256.as_str().unwrap_or_default();
+                    named.push((format!("files/{below}/{sha256}"), sha256.to_owned()));
                 }
             }
         }

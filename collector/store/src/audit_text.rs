@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 102] = [
+const TEXTS: [(&str, &str, &str); 103] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -102,6 +102,11 @@ const TEXTS: [(&str, &str, &str); 102] = [
     ("store.loss_found", "Phát hiện mất dữ liệu", "Loss of the store found"),
     ("store.made_anew", "Tạo lại kho dữ liệu", "Store made anew"),
     ("store.restored", "Phục hồi kho dữ liệu từ bản sao lưu", "Store restored from a backup"),
+    (
+        "store.restored_lost",
+        "Nhật ký đã mất kể từ bản sao lưu, theo máy chứng kiến",
+        "What the log lost since the backup, by a witness",
+    ),
     ("token.created", "Tạo mã gia nhập", "Enrolment token created"),
     ("token.ended", "Hủy mã gia nhập", "Enrolment token ended"),
     ("window.ended", "Kết thúc cửa sổ bảo trì", "Maintenance window ended"),

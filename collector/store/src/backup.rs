@@ -32,3 +32,18 @@ pub struct TableSum {
 
 /// Is told how many bytes were read or written since it was told last, and may wait: commits come first. An error ends the work.
 pub type Pause<'p> = &'p mut dyn FnMut(u64) -> std::io::Result<()>;
+
+/// Who is told how far the proof of a restored store has come, from two threads, and may wait or end it.
+pub trait ProofPace: Send + Sync {
+    /// So many bytes of rows were summed up.
+    ///
+    /// # Errors
+    /// When the work is to end.
+    fn summed(&self, bytes: u64) -> std::io::Result<()>;
+
+    /// Some milliseconds were spent on so many bytes of pages.
+    ///
+    /// # Errors
+    /// When the work is to end.
+    fn looked(&self, bytes: u64) -> std::io::Result<()>;
+}

@@ -99,6 +99,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         products::products,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
+        retention::a_large_incident_goes_by_what_was_read_of_it,
         retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,
         legal_hold::each_kind_of_hold_keeps_what_it_is_about_of_each_class,
         legal_hold::what_was_joined_to_another_incident_is_held_with_it,

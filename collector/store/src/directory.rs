@@ -1,8 +1,9 @@
 //! The store that lies in a directory: opened, or looked after while no collector runs. Which one it is, is decided here.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::backup::{CopiedStore, Pause, TableSum};
+use crate::backup::{CopiedStore, Pause, ProofPace, TableSum};
 use crate::record::RecoveredTable;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Store, StoreError};
@@ -38,14 +39,6 @@ pub fn version(dir: &Path) -> Result<i64, StoreError> {
 /// [`StoreError`] when it is gone or not ours to read. What is damaged is a line.
 pub fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
     SqliteStore::examine(dir, deep)
-}
-
-/// The same thorough look, giving way to whoever commits on this machine: it takes about twice as long.
-///
-/// # Errors
-/// [`StoreError`] when it is gone or not ours to read. What is damaged is a line.
-pub fn examine_beside(dir: &Path) -> Result<Vec<String>, StoreError> {
-    SqliteStore::examine_beside(dir)
 }
 
 /// Makes a new store in a directory out of what can be read of a damaged one, which is kept beside it.
@@ -102,6 +95,15 @@ pub fn mark_copy(dir: &Path, copied: &CopiedStore) -> Result<(), StoreError> {
 /// [`StoreError`] when it cannot be read, was written by a newer version, or `pause` ends it.
 pub fn sums(dir: &Path, pause: Pause<'_>) -> Result<Vec<TableSum>, StoreError> {
     sqlite::sums(dir, pause)
+}
+
+/// Proves a store that was restored into a directory and that nobody writes: sums up every table, and looks at every page, checksum and text and
+/// at the chain of the audit log. Gives the sums and what is wrong, a line each.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read, was written by a newer version, or `pace` ends it.
+pub fn prove(dir: &Path, pace: &Arc<dyn ProofPace>) -> Result<(Vec<TableSum>, Vec<String>), StoreError> {
+    sqlite::prove(dir, pace)
 }
 
 /// Puts into its place what the log of an open store kept while it was copied, so that no commit has to.

@@ -69,8 +69,8 @@ pub use asset::{
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{
-    FILES, copy, examine, examine_beside, hold, id, is_there, mark_copy, missing_store, open, put_aside, recover,
-    settle_log, size, sums, version,
+    FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, settle_log,
+    size, sums, version,
 };
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;

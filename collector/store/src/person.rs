@@ -35,6 +35,12 @@ pub enum PersonTraceKind {
     Report,
     /// What they wrote or vouched for in a register, or a row that names them.
     Register,
+    /// A file that they added as evidence.
+    File,
+    /// A legal hold on them, or that they set or ended.
+    Hold,
+    /// A token of enrolment that they gave out.
+    Enrolment,
     /// A maintenance window that they planned.
     Window,
     /// A device that they look after or answer for.
@@ -61,7 +67,7 @@ pub enum PersonTraceKind {
 
 impl PersonTraceKind {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Account,
         Self::Session,
         Self::Token,
@@ -71,6 +77,9 @@ impl PersonTraceKind {
         Self::Handover,
         Self::Report,
         Self::Register,
+        Self::File,
+        Self::Hold,
+        Self::Enrolment,
         Self::Window,
         Self::Device,
         Self::Incident,
@@ -97,6 +106,9 @@ impl PersonTraceKind {
             Self::Handover => "handover",
             Self::Report => "report",
             Self::Register => "register",
+            Self::File => "file",
+            Self::Hold => "hold",
+            Self::Enrolment => "enrolment",
             Self::Window => "window",
             Self::Device => "device",
             Self::Incident => "incident",

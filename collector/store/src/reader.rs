@@ -474,6 +474,9 @@ pub trait Reader: Send {
     /// The rules as they were last told.
     fn retention_rules(&self) -> Result<Vec<RetentionRule>, StoreError>;
 
+    /// How many commits are made.
+    fn commits(&self) -> Result<u64, StoreError>;
+
     /// Records of a class that ended before a moment, in a fixed order behind a place, at most `limit`, those that stay included. None for
     /// classes that go in no such way.
     fn past_records(

@@ -44,9 +44,9 @@ pub enum RecordClass {
     Notices,
     /// The audit log: what people did, signing in included.
     Audit,
-    /// Reports that were issued, and what people wrote into those that are not yet.
+    /// Reports, filings, forms and minutes that were issued, what people wrote into those that are not yet, and reviews of accounts.
     Reports,
-    /// What people attested, of backups and of machines without an agent, with the files that show it.
+    /// What people attested, of backups, of machines without an agent and of accounts, with the files that show it.
     Attestations,
     /// Tables that were taken into the asset register, and what each changed.
     AssetImports,
@@ -296,6 +296,11 @@ pub struct Expiry {
     pub records: Vec<(i64, String)>,
     /// The newest hold that whoever chose them had seen, before they looked: where one in force is newer, nothing of this is deleted.
     pub holds_seen: u64,
+    /// How many commits whoever chose them had seen, before they looked: a record that takes too long to read once more in a commit goes by what was
+    /// read then, if nothing was written to it since.
+    pub commits_seen: u64,
+    /// The digest of the evidence if the first of them goes alone, hex: the SHA-256 of its line with its line feed.
+    pub first_alone: String,
     /// When this is, for the evidence.
     pub at: Timestamp,
     /// The rule in force, in words, with who changed it last.

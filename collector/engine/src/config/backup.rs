@@ -29,8 +29,10 @@ pub struct BackupPlan {
     pub command_timeout: SpanWithin<1_000, 86_400_000>,
     /// How often the newest one is restored for a trial.
     pub drill_every: SpanWithin<3_600_000, 31_622_400_000>,
-    /// How much is read and written a second at most, MiB.
+    /// How much is read and written a second at most, MiB, whatever commits take.
     pub max_mib_per_s: Bounded<1, 10_000>,
+    /// The same as long as commits are quick. Less than `max_mib_per_s` is as much as that.
+    pub peak_mib_per_s: Bounded<1, 10_000>,
 }
 
 /// How many backups are kept.
@@ -91,6 +93,7 @@ pub(super) struct BackupForm {
     command_timeout: SpanWithin<1_000, 86_400_000>,
     drill_every: SpanWithin<3_600_000, 31_622_400_000>,
     max_mib_per_s: Bounded<1, 10_000>,
+    peak_mib_per_s: Bounded<1, 10_000>,
 }
 
 impl Default for BackupForm {
@@ -109,6 +112,7 @@ impl Default for BackupForm {
             command_timeout: SpanWithin(Span::secs(3600)),
             drill_every: SpanWithin(Span::secs(7 * 86_400)),
             max_mib_per_s: Bounded(20),
+            peak_mib_per_s: Bounded(1000),
         }
     }
 }
@@ -180,6 +184,7 @@ impl BackupForm {
             command_timeout: self.command_timeout,
             drill_every: self.drill_every,
             max_mib_per_s: self.max_mib_per_s,
+            peak_mib_per_s: self.peak_mib_per_s,
         }))
     }
 }

@@ -9,7 +9,9 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Hello;
 use ioc_judge::{Alert, DeviceInfo, InformationSource, Input, Severity, Text};
 use ioc_store::coverage::AREAS;
-use ioc_store::{Asset, AssetAttestation, AssetField, AssetQuery, AssetValue, Change, NewDevice, Reader, StoreError};
+use ioc_store::{
+    Asset, AssetAttestation, AssetField, AssetQuery, AssetState, AssetValue, Change, NewDevice, Reader, StoreError,
+};
 
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
@@ -47,6 +49,11 @@ impl Assets {
         let all = all.into_iter().map(|one| (one.device.clone(), one)).collect();
         let job = reader.unfinished_asset_import()?.map(import::ImportJob::resumed);
         Ok(Self { all, last_import, job, next_at: None })
+    }
+
+    /// Whether an asset is not used any more.
+    pub(super) fn is_retired(&self, device: &DeviceId) -> bool {
+        self.all.get(device).is_some_and(|asset| asset.state() == AssetState::Retired)
     }
 }
 
@@ -311,6 +318,9 @@ impl Engine {
             let over = Text::new("Hồ sơ tài sản đã đủ.", "The asset's record is complete.");
             let alert = Alert { over, ..blank_alert(device, now) };
             self.judge(Input::Alert(alert), now);
+        }
+        if changed {
+            self.check_backups_of(device, now);
         }
     }
 

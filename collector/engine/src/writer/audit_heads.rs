@@ -44,6 +44,8 @@ pub(super) struct AuditHeads {
     failing_since_ms: Option<i64>,
     /// Devices that witnessed another log, and when that was last recorded, boot clock, milliseconds.
     disagreeing: HashMap<DeviceId, u64>,
+    /// Up to which record of a log that was replaced it is told what is lost of it; 0 before any is.
+    lost_told: u64,
 }
 
 impl AuditHeads {
@@ -189,6 +191,7 @@ impl Engine {
             WitnessVerdict::Agrees => {}
             WitnessVerdict::Restored { declared } => {
                 tracing::info!(%device, head = head.number, declared, "it witnessed a log that was replaced, as declared");
+                self.report_lost(device, &head, *declared, now);
             }
             WitnessVerdict::Forged => {
                 tracing::warn!(%device, head = head.number, "what it says to have witnessed was not signed by this collector");
@@ -201,6 +204,23 @@ impl Engine {
                 self.report_rewritten(device, &head, &verdict, now);
             }
         }
+    }
+
+    /// What a restore that was declared lost of the log, as a witness knows it. It is told again where another witness knows of more; each head is one
+    /// that this collector signed, at most one a minute.
+    fn report_lost(&mut self, device: &DeviceId, head: &AuditHead, declared: u64, now: Timestamp) {
+        let AuditHead { number, at, .. } = head;
+        // The declaration is the first record behind those of the copy.
+        let held = declared.saturating_sub(1);
+        let lost = number.saturating_sub(held);
+        if lost == 0 || *number <= self.audit_heads.lost_told {
+            return;
+        }
+        self.audit_heads.lost_told = *number;
+        let detail = format!(
+            "{device} witnessed record {number} of the log that was replaced, signed at {at}; the copy ended with record {held}: at least {lost} records are not here"
+        );
+        self.record(now, "", AuditLogAction::StoreRestoredLost, device.as_str(), &detail);
     }
 
     /// The log is not the one that a device witnessed. It is told once a day for each device, whatever that device says in between.

@@ -128,8 +128,8 @@ impl Engine {
                 self.begin_deletion(class, &reason, (&name, &actor), now)
             }
             Command::DeletionsAhead(all) => self.announce_deletions(&all, now),
-            Command::Expire { class, records, holds_seen, exported } => {
-                self.expire(class, records, (holds_seen, exported), now)
+            Command::Expire { class, records, holds_seen, commits_seen, first_alone, exported } => {
+                self.expire((class, records), (holds_seen, commits_seen), (first_alone, exported), now)
             }
             Command::NumbersDeleted(deleted) => self.numbers_deleted(deleted, now),
             Command::SetDocumentSettings { settings, seen, actor } => {

@@ -359,6 +359,13 @@ impl Engine {
         }
     }
 
+    /// Something about an asset has changed: what is retired needs no backup any more.
+    pub(super) fn check_backups_of(&mut self, device: &DeviceId, now: Timestamp) {
+        for kind in BackupKind::ALL {
+            self.check_expected_backup(&(device.clone(), kind), now);
+        }
+    }
+
     fn check_expected_backup(&mut self, key: &Key, now: Timestamp) {
         let started = Timestamp::from_millis(self.health.engine_started_ms.load(Relaxed));
         let Some(backup) = self.expected_backups.all.get_mut(key) else { return };
@@ -370,6 +377,13 @@ impl Engine {
         }
         let overdue_at = overdue_at(&backup.expected, &backup.seen, started);
         let backup = backup.clone();
+        if self.assets.is_retired(&key.0) {
+            if self.state.has_fault_of(&key.0, &fault_name(key.1), key.0.as_str()) {
+                let over = Text::new("Tài sản không dùng nữa.", "The asset is retired.");
+                self.clear_backup(key, over, now);
+            }
+            return;
+        }
         if backup.kind != BackupKind::Unneeded && overdue_at > now {
             let next = &mut self.expected_backups.next_at;
             *next = Some(next.map_or(overdue_at, |first| first.min(overdue_at)));

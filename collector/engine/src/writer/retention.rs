@@ -258,9 +258,9 @@ impl Engine {
     /// Has records deleted that are past their time by the rule that is in force now, whatever whoever asks went by.
     pub(super) fn expire(
         &mut self,
-        class: RecordClass,
-        records: Vec<(i64, String)>,
-        (holds_seen, exported): (u64, String),
+        (class, records): (RecordClass, Vec<(i64, String)>),
+        (holds_seen, commits_seen): (u64, u64),
+        (first_alone, exported): (String, String),
         now: Timestamp,
     ) -> CommandResult {
         let keep = self.config.retention.of(class).and_then(|rule| rule.keep);
@@ -278,7 +278,7 @@ impl Engine {
         }
         let before = now.plus_millis(-keep.as_millis());
         let rule = self.rule_text(class);
-        let expiry = Expiry { class, before, records, holds_seen, at: now, rule, exported };
+        let expiry = Expiry { class, before, records, holds_seen, commits_seen, first_alone, at: now, rule, exported };
         self.batch.changes.push(Change::Expired(expiry));
         Ok(Answer::Done)
     }

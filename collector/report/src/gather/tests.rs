@@ -397,7 +397,8 @@ fn expire(store: &mut Box<dyn Store>, class: RecordClass, before: &str) {
     let past = reader.past_records(class, at(before), Cursor::default(), 100).expect("reads");
     let records = past.iter().filter(|one| !one.stays).map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
     let (before, at, rule) = (at(before), at("2026-07-01T00:00:00Z"), "1 tháng".to_owned());
-    let expiry = Expiry { class, before, records, holds_seen: 0, at, rule, exported: String::new() };
+    let (first_alone, exported) = (String::new(), String::new());
+    let expiry = Expiry { class, before, records, holds_seen: 0, commits_seen: 0, first_alone, at, rule, exported };
     store.commit(&[Change::Expired(expiry)]).expect("commits");
 }
 

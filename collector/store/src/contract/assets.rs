@@ -77,6 +77,8 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     let counts = reader.counts().expect("reads");
     assert_eq!((facts.devices, facts.computers, counts.devices, counts.other), (2, 2, 2, 2));
     assert_eq!(reader.backup_coverage().expect("reads").devices, 2);
+    let unstated = reader.without_expected_backup("", 9).expect("reads");
+    assert_eq!(unstated.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["d-001", "d-002"]);
     let without = reader.machines_without("patches", 9).expect("reads");
     assert_eq!(without.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["d-001", "d-002"]);
     let words = reader.asset_attestations(&id(1), 1).expect("reads");

@@ -235,10 +235,10 @@ pub(super) fn what_is_forgotten_leaves_what_stood_then(open: Open<'_>, dir: &Pat
         }
         let records = seen.iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
         let (class, before, rule) = (RecordClass::Documents, at(1002), "kept 1d".to_owned());
-        let exported = String::new();
-        store
-            .commit(&[Change::Expired(Expiry { class, before, records, holds_seen: 0, at: before, rule, exported })])
-            .expect("commits");
+        let (first_alone, exported) = (String::new(), String::new());
+        let expiry =
+            Expiry { class, before, records, holds_seen: 0, commits_seen: 0, first_alone, at: before, rule, exported };
+        store.commit(&[Change::Expired(expiry)]).expect("commits");
     }
     let evidence = store.reader().expect("reads").deletions(None, 1000).expect("reads");
     assert_eq!(evidence.iter().map(|one| one.count).sum::<u64>(), 100 + 99);

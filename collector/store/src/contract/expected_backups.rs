@@ -123,4 +123,10 @@ fn evidence(store: &mut dyn Store) {
     assert_eq!(found, Some((one, b"abc".to_vec())));
     assert_eq!(reader.backup_evidence(&id(4), BackupKind::Files, "aa").expect("reads"), None);
     assert_eq!(reader.backup_evidence(&id(3), BackupKind::Image, "bb").expect("reads"), None);
+    // Whoever asks what is kept of a person is told of the files that they added.
+    let traces = reader.person(&["bình".to_owned()], 9).expect("reads").traces;
+    let files = traces.iter().filter(|one| one.kind == crate::person::PersonTraceKind::File);
+    let mut files: Vec<_> = files.map(|one| format!("{} {}", one.subject, one.text)).collect();
+    files.sort();
+    assert_eq!(files, ["d-004 biên bản.pdf", "d-004 ảnh.png"]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::person::PersonTraceKind as Kind;
+use crate::retention::{Hold, HoldTarget};
 
 /// Whoever is looked for is found wherever they stand, by each of their names, and nobody whose name only begins like theirs.
 pub(super) fn person(open: Open<'_>, dir: &Path) {
@@ -53,6 +54,9 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
             Change::Outbox(notice),
             event,
             Change::Handover(Handover { at: at(80), rota: "r".into(), who: "lan".into(), text: "yên".into() }),
+            Change::Hold(hold_of(1, "boss", HoldTarget::Person("lan".into()))),
+            Change::Hold(hold_of(2, "lan", HoldTarget::Period)),
+            Change::Hold(hold_of(3, "boss", HoldTarget::Person("lanh".into()))),
         ])
         .expect("commits");
     let entry = |actor: &str, subject: &str| {
@@ -82,6 +86,7 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     assert_eq!(of(Kind::Notice), ["1: waiting sms 0912"]);
     assert_eq!(of(Kind::Event), ["d-001: session.open lan from 10.0.0.1"]);
     assert_eq!(of(Kind::Handover), ["r:  yên"]);
+    assert_eq!(of(Kind::Hold), ["2:  period : vì", "1:  person lan: vì"]);
     assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
     assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
     assert_eq!(of(Kind::AuditAbout), ["2: account.changed boss"]);
@@ -94,6 +99,10 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     assert_eq!(cut.cut, [Kind::AuditBy], "no more than are asked for, and that is said");
     let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
     assert_eq!(nobody.traces, []);
+}
+
+fn hold_of(number: u64, by: &str, target: HoldTarget) -> Hold {
+    Hold { number, target, from: None, until: None, reason: "vì".into(), at: at(85), by: by.into(), ended: None }
 }
 
 /// What surveys found before is found, too, once it has gone; nobody's whose name only begins so.

@@ -111,8 +111,51 @@ pub(super) fn expired(class: RecordClass, records: Vec<(i64, String)>) -> Change
 
 /// Chosen by whoever knew so many holds.
 pub(super) fn chosen(class: RecordClass, records: Vec<(i64, String)>, holds_seen: u64) -> Change {
+    Change::Expired(expiry(class, records, holds_seen))
+}
+
+fn expiry(class: RecordClass, records: Vec<(i64, String)>, holds_seen: u64) -> Expiry {
     let (before, at, rule) = (later(), later(), "kept 1d, then delete; by An".to_owned());
-    Change::Expired(Expiry { class, before, records, holds_seen, at, rule, exported: String::new() })
+    let (commits_seen, first_alone, exported) = (0, String::new(), String::new());
+    Expiry { class, before, records, holds_seen, commits_seen, first_alone, at, rule, exported }
+}
+
+/// An incident with thousands of faults takes longer to be read than a commit may: it goes by what was read of it before, if nothing was written
+/// to it since.
+pub(super) fn a_large_incident_goes_by_what_was_read_of_it(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let closing = Closing { course: "c".into(), remedy: "r".into(), who: "an".into(), at: at(DAY) };
+    let mut changes = vec![Change::Incident(Box::new(Incident {
+        record: IncidentRecord { closing: Some(closing), ..IncidentRecord::default() },
+        ..incident(1, IncidentState::Closed, Some(at(DAY)))
+    }))];
+    changes.extend((1..=3000).map(|number| {
+        let (incident, series) = (Some(IncidentId(1)), "x".repeat(1000));
+        Change::Fault(Fault { cleared_at: Some(at(DAY)), incident, series, ..fault(number, 1, FaultState::Cleared) })
+    }));
+    changes.push(Change::Incident(Box::new(incident(99, IncidentState::Open, None))));
+    store.commit(&changes).expect("commits");
+    // Whoever chose it gives what the evidence will say: it is what stands there if the commit did not read it once more.
+    let by_what_was_read = |store: &dyn Store| {
+        let commits_seen = store.reader().expect("reads").commits().expect("reads");
+        let records = going(store, RecordClass::Incidents);
+        assert_eq!(records.len(), 1);
+        let first_alone = "as it was read".to_owned();
+        Change::Expired(Expiry { commits_seen, first_alone, ..expiry(RecordClass::Incidents, records, 0) })
+    };
+    let earlier = by_what_was_read(store.as_ref());
+    store
+        .commit(&[Change::Attachment { incident: IncidentId(1), sha256: "aa".into(), content: vec![1] }])
+        .expect("commits");
+    store.commit(&[earlier]).expect("commits");
+    let evidence = |store: &dyn Store| store.reader().expect("reads").deletions(None, 9).expect("reads");
+    assert!(evidence(store.as_ref()).is_empty(), "something was written to it since");
+    let now = by_what_was_read(store.as_ref());
+    store.commit(&[now]).expect("commits");
+    let left = evidence(store.as_ref());
+    assert_eq!(left.iter().map(|one| (one.count, one.digest.as_str())).collect::<Vec<_>>(), [(1, "as it was read")]);
+    assert!(going(store.as_ref(), RecordClass::Incidents).is_empty());
 }
 
 /// Every hold that a test sets.

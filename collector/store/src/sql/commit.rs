@@ -12,6 +12,7 @@ use super::excess::Excess;
 use super::newest::{self, Lag, NewestByDevice, NewestChanges};
 use super::patience::Patience;
 use super::postgres::SampleRows;
+use super::touched::Touched;
 use crate::audit::{AuditTip, GENESIS};
 use crate::merkle::Frontier;
 use crate::sql::{self, Connection, OptionalExtension as _, Params, Transaction, params};
@@ -36,13 +37,14 @@ pub(crate) struct WriterCache {
     /// What is beyond its number and not gone yet.
     excess: VecDeque<Excess>,
     patience: Patience,
+    touched: Touched,
 }
 
 impl WriterCache {
     /// Up to row `folded` all is folded; `keeps_all` while the clock is in doubt.
     pub(crate) fn read(
         connection: Connection<'_>,
-        patience: Patience,
+        (patience, touched): (Patience, Touched),
         folded: i64,
         keeps_all: bool,
     ) -> sql::Result<Self> {
@@ -73,6 +75,7 @@ impl WriterCache {
             waits_for_disk: true,
             excess: VecDeque::new(),
             patience,
+            touched,
         })
     }
 
@@ -136,6 +139,7 @@ impl<'s> Commit<'s> {
 
     /// Makes what `write` changes durable, as the commit of a number; all of it or nothing.
     pub(crate) fn make(mut self, number: u64, write: impl FnOnce(&mut Self) -> sql::Result<()>) -> sql::Result<()> {
+        self.cache.touched.begin(number);
         let mut result = write(&mut self).and_then(|()| self.send_samples());
         if result.is_ok() {
             let made = (self.first_row, self.received);
@@ -190,6 +194,11 @@ impl<'s> Commit<'s> {
     /// Asks for so long at most, microseconds: none when it was broken off.
     pub(super) fn ask<T>(&self, most_us: u64, ask: impl FnOnce() -> sql::Result<T>) -> sql::Result<Option<T>> {
         self.cache.patience.ask(*self.transaction, most_us, ask)
+    }
+
+    /// Which incidents were written to.
+    pub(super) fn touched(&self) -> &Touched {
+        &self.cache.touched
     }
 
     /// Whether it may delete more: from the first time that it is asked it has so long.

@@ -31,8 +31,20 @@ pub(crate) fn change_line(identifier: Option<&str>, place: RowPlace<'_>, data: &
     line.to_string()
 }
 
-/// Devices that are asked for their old changes at a time.
+/// Devices of which something goes that are gone through at a time.
 const DEVICES: usize = 500;
+/// Not the first change of its document. The last one that is old enough is where each document of each device begins, for years: it goes nowhere,
+/// and must cost nothing at thirty thousand of them.
+const BEHIND_ANOTHER: &str = "c.number > (SELECT b.number FROM document_change b WHERE b.device = c.device AND b.name = c.name ORDER BY b.number LIMIT 1)";
+
+/// The devices from a number on with a document that has two changes that are old enough, in one question for all of them.
+fn with_old(reader: &SqlReader, (from, before_ms): (i64, i64), limit: usize) -> Result<Vec<i64>, StoreError> {
+    let sql = format!(
+        "SELECT d.number FROM device d WHERE d.number >= ?1 AND EXISTS \
+         (SELECT 1 FROM document_change c WHERE c.device = d.number AND c.at < ?2 AND {BEHIND_ANOTHER}) ORDER BY d.number LIMIT ?3"
+    );
+    reader.all(&sql, &[&from, &before_ms, &limit_of(limit)], |row| row.get(0))
+}
 
 /// Changes of documents that are past their time, behind a place: device by device, document by document, and each in the order of its changes,
 /// whatever their times say. Whatever came before a change that is old enough stood no longer than until then.
@@ -49,11 +61,13 @@ pub(super) fn past_changes(
     let mut behind = reader.one(sql, &[&after.2, &after.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut found = Vec::new();
     loop {
-        let devices = "SELECT number FROM device WHERE number >= ?1 ORDER BY number LIMIT ?2";
-        let devices: Vec<i64> = reader.all(devices, &[&device, &limit_of(DEVICES)], |row| row.get(0))?;
+        let devices = with_old(reader, (device, before_ms), DEVICES)?;
         for one in &devices {
-            let sql = "SELECT name, max(number) FROM document_change WHERE device = ?1 AND at < ?2 GROUP BY name ORDER BY name";
-            let documents = reader.all(sql, &[one, &before_ms], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            let sql = format!(
+                "SELECT c.name, max(c.number) FROM document_change c WHERE c.device = ?1 AND c.at < ?2 AND {BEHIND_ANOTHER} \
+                 GROUP BY c.name ORDER BY c.name"
+            );
+            let documents = reader.all(&sql, &[one, &before_ms], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
             let place = behind.take().filter(|_| *one == after.0).unwrap_or_else(|| (String::new(), i64::MIN));
             for (name, last) in documents.into_iter().filter(|(name, _)| *name >= place.0) {
                 let number = if name == place.0 { place.1 } else { i64::MIN };
@@ -165,5 +179,45 @@ impl DocumentsLook {
             Some(row) if row.too_large.is_some() => true,
             Some(row) => serde_json::to_value(row).is_ok_and(|row| any(&row, &names)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::id::DeviceId;
+    use ioc_judge::{DeviceInfo, DeviceKind};
+
+    use super::*;
+    use crate::retention::RecordClass;
+    use crate::sql::record_class;
+    use crate::sqlite::SqliteStore;
+    use crate::{Change, Store as _};
+
+    #[test]
+    fn only_devices_of_which_something_goes_are_gone_through() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let at = Timestamp::from_millis;
+        for (device, versions) in [("d-1", [10, 20, 30]), ("d-2", [10, 12, 30]), ("d-3", [16, 17, 18])] {
+            let device = DeviceId::new(device).expect("valid");
+            let info = DeviceInfo::new(device.clone(), DeviceKind::Server, device.to_string());
+            store.commit(&[Change::Device { info, at: at(1) }]).expect("commits");
+            for ms in versions {
+                let (device, body) = (device.clone(), json!({ "n": ms }).to_string());
+                let document = Change::Document { device, name: "a".to_owned(), at: at(ms), body };
+                store.commit(&[document]).expect("commits");
+            }
+        }
+        let reader = store.new_reader().expect("reads");
+        assert_eq!(
+            with_old(&reader, (0, 15), 9).expect("asked"),
+            [2],
+            "of the first one, what is old still stood later"
+        );
+        assert_eq!(with_old(&reader, (0, 100), 9).expect("asked"), [1, 2, 3]);
+        assert_eq!(with_old(&reader, (2, 100), 1).expect("asked"), [2]);
+        let source = record_class::source(RecordClass::Documents).expect("a class");
+        let past = past_changes(&reader, &source, at(15), (Cursor::default(), 9)).expect("looked");
+        assert_eq!(past.iter().map(|one| one.cursor.0).collect::<Vec<_>>(), [2]);
     }
 }

@@ -82,6 +82,10 @@ pub(super) fn list(
     if query.short_of_copies {
         sql += " AND e.short";
     }
+    if query.short_of_copies || !query.states.is_empty() {
+        // Of what is retired nothing is to be done.
+        sql += " AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired')";
+    }
     let (after, kind) = query.after.as_ref().map_or(("", ""), |(device, kind)| (device.as_str(), kind.as_str()));
     let limit = limit_of(limit);
     let mut given: Vec<&dyn ToSql> = vec![&after, &kind, &limit];
@@ -151,9 +155,10 @@ pub(super) fn evidence(
     reader.one(sql, &[&reader.number(device)?, &kind.as_str(), &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
-/// Devices of which nobody has said which backup is expected, by identifier behind one.
+/// Devices of which nobody has said which backup is expected, by identifier behind one. Of what is retired nothing is asked.
 pub(super) fn unstated(reader: &SqlReader, after: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
     let sql = "SELECT info FROM device d WHERE revoked_at IS NULL AND id > ?1 \
+               AND d.number NOT IN (SELECT device FROM asset WHERE state = 'retired') \
                AND NOT EXISTS (SELECT 1 FROM expected_backup WHERE device = d.number) ORDER BY id LIMIT ?2";
     reader.all(sql, &[&after, &limit_of(limit)], |row| body(row, 0))
 }

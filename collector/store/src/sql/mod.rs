@@ -57,6 +57,7 @@ pub(crate) mod search_record;
 mod snapshot;
 mod software;
 mod ticket;
+pub(crate) mod touched;
 pub(crate) mod value;
 mod value_marks;
 

@@ -84,6 +84,8 @@ impl Search<'_> {
                  WHERE json_extract(b.body, '$.by') IN NAMES UNION ALL \
                  SELECT CAST(NULL AS BIGINT), d.id, json_extract(b.body, '$.note'), '' FROM backup_attestation b JOIN device d ON d.number = b.device \
                  WHERE json_extract(b.body, '$.by') IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), d.id, e.kind, '' FROM expected_backup e JOIN device d ON d.number = e.device \
+                 WHERE json_extract(e.expected, '$.by') IN NAMES OR json_extract(e.seen, '$.attested_by') IN NAMES UNION ALL \
                  SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), coalesce(d.id, ''), w.name || ': ' || (json_extract(w.body, '$.holder')) || ' ' || (json_extract(w.body, '$.note')), '' \
@@ -96,6 +98,22 @@ impl Search<'_> {
                  (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND (json_extract(l.body, '$.account.holder') IN NAMES OR json_extract(l.body, '$.account.name') IN NAMES \
                  OR json_extract(l.body, '$.said[0]') IN NAMES)) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE json_extract(v.value, '$.by') IN NAMES)",
+            ),
+            Kind::File => self.plain(
+                kind,
+                "SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM backup_evidence e JOIN backup_attestation a ON a.number = e.attestation \
+                 JOIN device d ON d.number = a.device WHERE json_extract(e.file, '$.who') IN NAMES UNION ALL \
+                 SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM account_evidence e JOIN account_attestation a ON a.number = e.attestation \
+                 JOIN device d ON d.number = a.device WHERE json_extract(e.file, '$.who') IN NAMES",
+            ),
+            Kind::Hold => self.plain(
+                kind,
+                "SELECT at, CAST(number AS TEXT), kind || ' ' || subject || ': ' || reason, '' FROM hold \
+                 WHERE who IN NAMES OR ended_by IN NAMES OR (kind = 'person' AND subject IN NAMES) ORDER BY number DESC",
+            ),
+            Kind::Enrolment => self.plain(
+                kind,
+                "SELECT created_at, json_extract(body, '$.label'), '', '' FROM token WHERE json_extract(body, '$.created_by') IN NAMES ORDER BY created_at DESC",
             ),
             Kind::Window => self.plain(
                 kind,
@@ -154,6 +172,9 @@ impl Search<'_> {
             | Kind::Handover
             | Kind::Report
             | Kind::Register
+            | Kind::File
+            | Kind::Hold
+            | Kind::Enrolment
             | Kind::Window
             | Kind::Device
             | Kind::Notice

@@ -552,6 +552,14 @@ impl Reader for SqlReader {
         retention::rules(self)
     }
 
+    fn commits(&self) -> Answer<u64> {
+        match self.connection() {
+            Connection::Sqlite(connection) => sqlite::commits(connection, self.path()),
+            // Nobody tells there which incidents were written to, so that none is taken for unchanged.
+            Connection::Postgres(_) => Ok(0),
+        }
+    }
+
     fn past_records(
         &self,
         class: RecordClass,

@@ -22,8 +22,8 @@ use crate::sql::{self, OptionalExtension as _, Row, Type, params};
 
 /// What the audit log calls a deletion. The engine has it among its actions, too.
 const ACTION: &str = "records.deleted";
-/// How long the holds on one record are asked in a commit, microseconds: of an incident with thousands of faults and notices they may take as
-/// long as a commit may not.
+/// How long the holds on one record are asked in a commit, and how long it is read, microseconds: of an incident with thousands of faults and notices
+/// either may take as long as a commit may not.
 const ASK_US: u64 = 2000;
 
 impl ClassSource {
@@ -126,12 +126,21 @@ struct Deleting<'c, 's> {
     last: i64,
     /// They ended before, milliseconds; the newest hold that whoever chose them had seen.
     bounds: (i64, i64),
+    /// How many commits they had seen, and the digest of the evidence if the first record goes alone; none where nobody chose them beside the commit.
+    chosen: Option<(u64, String)>,
+    /// The first record went by what was read of it beside the commit, and goes alone.
+    goes_alone: bool,
     /// The documents of which changes went.
     documents: BTreeSet<(i64, String)>,
 }
 
 impl<'c, 's> Deleting<'c, 's> {
-    fn of(commit: &'c mut Commit<'s>, source: ClassSource, (before_ms, holds_seen): (i64, i64)) -> Self {
+    fn of(
+        commit: &'c mut Commit<'s>,
+        source: ClassSource,
+        (before_ms, holds_seen): (i64, i64),
+        chosen: Option<(u64, String)>,
+    ) -> Self {
         let [key, line] = [source.key, source.line].map(|one| source.of(one, "r"));
         let [first, last] = [source.held.first, source.held.last].map(|one| source.of(one, "r"));
         let (held, belongs, table) = (source.is_held("r", "?2"), source.of(source.belongs, "r"), source.table);
@@ -150,6 +159,8 @@ impl<'c, 's> Deleting<'c, 's> {
             first: i64::MAX,
             last: i64::MIN,
             bounds: (before_ms, holds_seen),
+            chosen,
+            goes_alone: false,
             documents: BTreeSet::new(),
         }
     }
@@ -171,12 +182,11 @@ impl<'c, 's> Deleting<'c, 's> {
             return Ok(false);
         }
         let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-        let found = self
-            .commit
-            .transaction
-            .prepare_cached(&self.find)?
-            .query_row(params![key, self.bounds.0], read)
-            .optional()?;
+        let find = || {
+            let mut statement = self.commit.transaction.prepare_cached(&self.find)?;
+            statement.query_row(params![key, self.bounds.0], read).optional()
+        };
+        let Some(found) = self.commit.ask(ASK_US, find)? else { return self.delete_unread(key) };
         let Some((Some(text), first, last)) = found else { return Ok(false) };
         if sha256.is_some_and(|sha256| sha256 != sha256_hex(text.as_bytes())) {
             return Ok(false);
@@ -187,11 +197,36 @@ impl<'c, 's> Deleting<'c, 's> {
                 self.commit.transaction.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)));
             self.documents.insert(of?);
         }
+        self.lines += &text;
+        self.lines.push('\n');
+        self.take(key, (first, last))
+    }
+
+    /// Deletes an incident that takes longer to read than a commit may, by what was read of it beside the commit: alone, since its evidence was made
+    /// then, and if nothing was written to it since. Another one is chosen anew.
+    fn delete_unread(&mut self, key: i64) -> sql::Result<bool> {
+        let is_as_read = |seen: &u64| self.commit.touched().is_as_of(key, *seen);
+        let is_chosen = self.chosen.as_ref().is_some_and(|(seen, digest)| is_as_read(seen) && !digest.is_empty());
+        if self.source.class != RecordClass::Incidents || self.count > 0 || !is_chosen {
+            return Ok(false);
+        }
+        let found = self
+            .commit
+            .transaction
+            .prepare_cached(&self.find.replace(&self.source.of(self.source.line, "r"), "''"))?
+            .query_row(params![key, self.bounds.0], |row| {
+                Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let Some((Some(_), first, last)) = found else { return Ok(false) };
+        self.goes_alone = true;
+        self.take(key, (first, last))
+    }
+
+    fn take(&mut self, key: i64, (first, last): (i64, i64)) -> sql::Result<bool> {
         for sql in self.source.delete {
             self.commit.run(sql, [key])?;
         }
-        self.lines += &text;
-        self.lines.push('\n');
         self.count += 1;
         (self.first, self.last) = (self.first.min(first), self.last.max(last));
         Ok(true)
@@ -205,6 +240,7 @@ impl<'c, 's> Deleting<'c, 's> {
         if self.count == 0 {
             return Ok(());
         }
+        let alone = self.chosen.filter(|_| self.goes_alone).map(|(_, digest)| digest);
         let deletion = Deletion {
             number: 0,
             at,
@@ -212,7 +248,7 @@ impl<'c, 's> Deleting<'c, 's> {
             first: Timestamp::from_millis(self.first),
             last: Timestamp::from_millis(self.last),
             count: self.count,
-            digest: sha256_hex(self.lines.as_bytes()),
+            digest: alone.unwrap_or_else(|| sha256_hex(self.lines.as_bytes())),
             rule: rule.to_owned(),
             exported: exported.to_owned(),
         };
@@ -228,9 +264,10 @@ pub(super) fn expire(commit: &mut Commit<'_>, expiry: &Expiry) -> sql::Result<()
     if hold::is_newer_than(commit, holds_seen)? || !commit.has_time_to_delete() {
         return Ok(());
     }
-    let mut deleting = Deleting::of(commit, source, (expiry.before.as_millis(), holds_seen));
+    let chosen = Some((expiry.commits_seen, expiry.first_alone.clone()));
+    let mut deleting = Deleting::of(commit, source, (expiry.before.as_millis(), holds_seen), chosen);
     for (key, line) in &expiry.records {
-        if !deleting.delete(*key, Some(line))? || !deleting.commit.has_time_to_delete() {
+        if !deleting.delete(*key, Some(line))? || deleting.goes_alone || !deleting.commit.has_time_to_delete() {
             break;
         }
     }
@@ -247,7 +284,7 @@ pub(super) fn delete_all(
 ) -> sql::Result<(usize, usize)> {
     let Some(source) = source(class).filter(|_| !commit.keeps_all) else { return Ok((keys.len(), 0)) };
     let at = Timestamp::from_millis(commit.received);
-    let mut deleting = Deleting::of(commit, source, (i64::MAX, 0));
+    let mut deleting = Deleting::of(commit, source, (i64::MAX, 0), None);
     let (mut looked, mut deleted) = (0, 0);
     for key in keys {
         deleted += usize::from(deleting.delete(*key, None)?);
@@ -379,7 +416,7 @@ pub(super) fn size(reader: &SqlReader, class: RecordClass) -> Result<Option<Clas
             ("audit".to_owned(), "SELECT at FROM audit ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Attestations => {
-            let tables = ["backup_attestation", "asset_attestation"];
+            let tables = ["backup_attestation", "asset_attestation", "account_attestation"];
             let all = tables.map(|table| format!("SELECT 1 FROM {table}")).join(" UNION ALL ");
             let first = tables
                 .map(|table| format!("SELECT * FROM (SELECT body FROM {table} ORDER BY number LIMIT 1) AS of_{table}"));
@@ -393,7 +430,9 @@ pub(super) fn size(reader: &SqlReader, class: RecordClass) -> Result<Option<Clas
             ("asset_import".to_owned(), "SELECT at FROM asset_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
-            ("issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())
+            let from = "(SELECT 1 FROM issued_report UNION ALL SELECT 1 FROM account_review)";
+            let oldest = "SELECT min(at) FROM (SELECT min(at) AS at FROM issued_report UNION ALL SELECT min(opened_at) FROM account_review)";
+            (from.to_owned(), oldest.to_owned())
         }
         (None, None) => return Ok(None),
     };

@@ -1,4 +1,4 @@
-//! Copying the store and folded history while both are written, and summing up what a copy holds.
+//! Copying the store and folded history while both are written, summing up what a copy holds, and proving a restored one.
 //!
 //! Both are read as they were at one moment. Rows go from the store into history, and only then from the store: so the store is looked at
 //! first and history right behind it, which then holds all that the store does not hold any more. Where history went on to rows that the
@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
 use rusqlite::backup::{Backup, StepResult};
@@ -19,18 +20,24 @@ use ioc_common::file::sync_dir;
 
 use super::commit_mark;
 use super::connection::open_for_reading;
+use super::examine::{self, CHECKED};
 use super::file::{BUSY_MS, FILE, FILES, HISTORY, MARK_FILE, database};
 use super::fold_mark::{self, Mismatch};
 use super::migration;
-use crate::backup::{CopiedStore, Pause, TableSum};
-use crate::{StoreError, audit};
+use super::pace;
+use crate::backup::{CopiedStore, Pause, ProofPace, TableSum};
+use crate::{StoreError, audit, history};
 
 /// Pages that are copied between two pauses: a few hundred kilobytes.
 const PAGES: i32 = 64;
+/// A page of folded history, the larger file by far: by it is counted how far a look at the pages has come.
+const PAGE_BYTES: u64 = 8192;
 /// How often both are looked at anew.
 const TRIES: u32 = 200;
 /// Bytes of rows that are summed up between two pauses.
 const SUM_BYTES: u64 = 256 * 1024;
+/// Bytes of a copy after which it is put on the disk: what is left to the system waits for half a minute, and a commit behind all of it then.
+const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Copies the store in `dir`, whoever writes it, into the empty directory `to`.
 ///
@@ -125,14 +132,22 @@ fn copy_file(source: &Connection, schema: &str, to: &Path, pause: Pause<'_>) -> 
     let page_bytes: i64 =
         source.query_row(&format!("PRAGMA {schema}.page_size"), [], |row| row.get(0)).map_err(fault)?;
     let step_bytes = page_bytes.unsigned_abs() * PAGES.unsigned_abs() as u64;
+    let synced = |file: &File| file.sync_data().map_err(|source| StoreError::File { path: to.to_owned(), source });
     {
         let backup = Backup::new_with_names(source, schema, &mut target, "main").map_err(fault)?;
+        let file = File::open(to).map_err(|source| StoreError::File { path: to.to_owned(), source })?;
+        let mut since = 0;
         loop {
             match backup.step(PAGES).map_err(fault)? {
                 StepResult::Done => break,
                 StepResult::More => {}
                 // A source that is being read is never busy for long.
                 _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+            since += step_bytes;
+            if since >= SYNC_BYTES {
+                synced(&file)?;
+                since = 0;
             }
             pause(step_bytes).map_err(|source| StoreError::File { path: to.to_owned(), source })?;
         }
@@ -165,10 +180,47 @@ pub(crate) fn settle_log(dir: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`] when it cannot be read, or `pause` ends it.
 pub(crate) fn sums(dir: &Path, pause: Pause<'_>) -> Result<Vec<TableSum>, StoreError> {
+    all_sums(dir, false, pause).map(|(tables, _)| tables)
+}
+
+/// Looks over all of a store that was restored into `dir` and that nobody writes: the sums of its tables, and what is wrong with it, a line each.
+/// Two threads share the work. Each row is read once for its sum and its own checksum; every page, index, text and the chain of the audit log are
+/// looked at beside that.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read, or `pacing` ends it.
+pub(crate) fn prove(dir: &Path, pacing: &Arc<dyn ProofPace>) -> Result<(Vec<TableSum>, Vec<String>), StoreError> {
+    let path = dir.join(FILE);
+    // Both looks read both files; the one at the pages counts as much as they are large.
+    let mut left: u64 = FILES.iter().filter_map(|name| dir.join(name).metadata().ok()).map(|about| about.len()).sum();
+    let own = Arc::clone(pacing);
+    let looked_at = pace::asking(&path, move |pages| {
+        let bytes = (pages * PAGE_BYTES).min(left);
+        left -= bytes;
+        own.looked(bytes).is_ok()
+    })?;
+    let (summed, mut findings) = std::thread::scope(|scope| {
+        let looking = scope.spawn(move || {
+            let findings = examine::examine_but_checked(&looked_at);
+            drop(looked_at);
+            findings
+        });
+        let summed = all_sums(dir, true, &mut |bytes| pacing.summed(bytes));
+        (summed, looking.join().unwrap_or_else(|_| vec!["the look at its pages panicked".to_owned()]))
+    });
+    let (tables, unmatched) = summed?;
+    // What was broken off has found nothing.
+    pacing.summed(0).map_err(|source| StoreError::File { path, source })?;
+    findings.extend(unmatched);
+    Ok((tables, findings))
+}
+
+/// The sums of all tables; where it `checks`, what is said of rows that do not match their own checksums, too.
+fn all_sums(dir: &Path, checks: bool, pause: Pause<'_>) -> Result<(Vec<TableSum>, Vec<String>), StoreError> {
     migration::version(dir)?;
     let path = dir.join(FILE);
     let connection = open_for_reading(&path)?;
-    let mut all = Vec::new();
+    let (mut all, mut unmatched) = (Vec::new(), Vec::new());
     for (schema, file) in [("main", FILE), ("history", HISTORY)] {
         let path = dir.join(file);
         let fault = |source| database(&path, source);
@@ -180,14 +232,18 @@ pub(crate) fn sums(dir: &Path, pause: Pause<'_>) -> Result<Vec<TableSum>, StoreE
             names.collect::<rusqlite::Result<Vec<_>>>()
         });
         for table in tables.map_err(fault)? {
-            let (rows, sha256) = sum(&connection, schema, &table, pause).map_err(|error| match error {
+            let named = |one: &&(&str, &str, &str)| checks && (one.0, one.1) == (schema, table.as_str());
+            let checked = CHECKED.iter().find(named).map(|(.., name)| *name);
+            let summed = sum(&connection, (schema, &table), checked.is_some(), pause).map_err(|error| match error {
                 SumError::Database(source) => fault(source),
                 SumError::Ended(source) => StoreError::File { path: path.clone(), source },
             })?;
+            let Summed { rows, sha256, wrong } = summed;
+            unmatched.extend(checked.filter(|_| wrong > 0).map(|name| examine::unmatched(name, wrong)));
             all.push(TableSum { file: file.to_owned(), table, rows, sha256 });
         }
     }
-    Ok(all)
+    Ok((all, unmatched))
 }
 
 /// Why a table could not be summed up.
@@ -202,16 +258,33 @@ impl From<rusqlite::Error> for SumError {
     }
 }
 
-fn sum(connection: &Connection, schema: &str, table: &str, pause: Pause<'_>) -> Result<(u64, String), SumError> {
+/// What a table holds.
+struct Summed {
+    rows: u64,
+    sha256: String,
+    /// Rows that do not match their own checksum, where those are looked at.
+    wrong: u64,
+}
+
+fn sum(
+    connection: &Connection,
+    (schema, table): (&str, &str),
+    checks: bool,
+    pause: Pause<'_>,
+) -> Result<Summed, SumError> {
     // In the order of the table itself, whatever its indexes are.
     let mut statement = connection.prepare(&format!("SELECT * FROM {schema}.\"{table}\" NOT INDEXED"))?;
     let width = statement.column_count();
+    let data = if checks { Some(statement.column_index("data")?) } else { None };
     let mut context = Context::new(&SHA256);
-    let (mut count, mut since) = (0_u64, 0_u64);
+    let (mut count, mut since, mut wrong) = (0_u64, 0_u64, 0_u64);
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         for column in 0..width {
             since += absorb(&mut context, row.get_ref(column)?);
+        }
+        if let Some(data) = data {
+            wrong += u64::from(!history::is_whole(row.get_ref(data)?.as_blob().unwrap_or_default()));
         }
         count += 1;
         if since >= SUM_BYTES {
@@ -219,7 +292,7 @@ fn sum(connection: &Connection, schema: &str, table: &str, pause: Pause<'_>) -> 
         }
     }
     pause(since).map_err(SumError::Ended)?;
-    Ok((count, hex(context.finish().as_ref())))
+    Ok(Summed { rows: count, sha256: hex(context.finish().as_ref()), wrong })
 }
 
 /// Takes a value with its kind and its length, so that no two rows can read alike; how many bytes it has.
@@ -241,6 +314,8 @@ fn absorb(context: &mut Context, value: ValueRef<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
     use ioc_common::clock;
     use ioc_common::id::DeviceId;
     use ioc_common::layout::{Layout, Series};
@@ -249,7 +324,7 @@ mod tests {
 
     use super::*;
     use crate::sqlite::SqliteStore;
-    use crate::{Change, Store as _, compaction, history};
+    use crate::{Change, Store as _, compaction};
 
     fn device() -> DeviceId {
         DeviceId::new("srv-1").expect("valid")
@@ -350,6 +425,59 @@ mod tests {
             let folded = folded.all_folded().expect("read");
             assert!(made > 0 && rows.iter().all(|row| row.number > folded), "round {round}: rows of both");
         }
+    }
+
+    /// Counts what it is told, and ends the work when it is to.
+    #[derive(Default)]
+    struct Told {
+        summed: AtomicU64,
+        looked: AtomicU64,
+        ends: AtomicBool,
+    }
+
+    impl Told {
+        fn goes_on(&self) -> io::Result<()> {
+            if self.ends.load(Relaxed) { Err(io::Error::other("told to stop")) } else { Ok(()) }
+        }
+    }
+
+    impl ProofPace for Told {
+        fn summed(&self, bytes: u64) -> io::Result<()> {
+            self.summed.fetch_add(bytes, Relaxed);
+            self.goes_on()
+        }
+
+        fn looked(&self, bytes: u64) -> io::Result<()> {
+            self.looked.fetch_add(bytes, Relaxed);
+            self.goes_on()
+        }
+    }
+
+    #[test]
+    fn a_proof_is_the_sums_and_every_checksum_and_can_be_ended() {
+        let (dir, to) = (tempfile::tempdir().expect("directory"), tempfile::tempdir().expect("directory"));
+        let _store = filled(dir.path());
+        copy(dir.path(), to.path(), &mut no_pause).expect("copied");
+        let told = Arc::new(Told::default());
+        let pacing: Arc<dyn ProofPace> = told.clone();
+        let (tables, findings) = prove(to.path(), &pacing).expect("proven");
+        assert_eq!(tables, sums(to.path(), &mut no_pause).expect("summed"));
+        assert_eq!(findings, [""; 0]);
+        assert!(told.summed.load(Relaxed) > 1000, "rows were told of");
+        let files: u64 =
+            FILES.iter().filter_map(|name| to.path().join(name).metadata().ok()).map(|one| one.len()).sum();
+        assert!(told.looked.load(Relaxed) <= files, "no more pages than there are");
+        // The row's own checksum knows, whatever its table sums up to.
+        let connection = Connection::open(to.path().join(FILE)).expect("opens");
+        let sql = "UPDATE sample SET data = zeroblob(9) WHERE number = 7";
+        assert_eq!(connection.execute(sql, []).expect("changed"), 1);
+        drop(connection);
+        let (changed, findings) = prove(to.path(), &pacing).expect("proven");
+        assert_ne!(changed, tables);
+        assert_eq!(findings, ["rows of history: 1 do not match their checksums"]);
+        told.ends.store(true, Relaxed);
+        let ended = prove(to.path(), &pacing).expect_err("ended");
+        assert!(ended.to_string().contains("told to stop"), "{ended}");
     }
 
     #[test]

@@ -26,6 +26,24 @@ const TEXTS: [(&str, &str); 7] = [
 /// What is wrong with the store and with folded history; nothing when all is sound. A table that cannot be read is a finding, not an
 /// error. `deep` compares indexes with their tables and reads every checksum, which takes as long as reading everything does.
 pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
+    let mut findings = all_but_checksums(connection, deep);
+    if deep {
+        findings.extend(rows(connection));
+        findings.extend(document_changes(connection));
+    }
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+/// The same thorough look, but for the checksums of [`CHECKED`], which whoever sums up the tables looks at: so nothing is read once more for them.
+pub(super) fn examine_but_checked(connection: &Connection) -> Vec<String> {
+    let mut findings = all_but_checksums(connection, true);
+    findings.extend(document_changes(connection));
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+fn all_but_checksums(connection: &Connection, deep: bool) -> Vec<String> {
     let mut findings = Vec::new();
     for (schema, file) in [("main", FILES[0]), ("history", FILES[2])] {
         let pragma = if deep { "integrity_check" } else { "quick_check" };
@@ -47,10 +65,6 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
     }
     findings.extend(texts(connection));
     findings.extend(chain(connection));
-    if deep {
-        findings.extend(rows(connection));
-    }
-    findings.truncate(FINDINGS_MAX);
     findings
 }
 
@@ -96,6 +110,19 @@ fn chain(connection: &Connection) -> Vec<String> {
     told
 }
 
+/// Tables whose column `data` carries a checksum of its own: the schema, the table, and what people call its rows.
+pub(super) const CHECKED: [(&str, &str, &str); 4] = [
+    ("main", "sample", "rows of history"),
+    ("main", "watermark_log", "watermarks of commits"),
+    ("history", "chunk", "chunks of history"),
+    ("history", "piece", "pieces of history"),
+];
+
+/// What is said of rows that do not match their checksums.
+pub(super) fn unmatched(name: &str, wrong: u64) -> String {
+    format!("{name}: {wrong} do not match their checksums")
+}
+
 /// Checksums of rows and chunks.
 fn rows(connection: &Connection) -> Vec<String> {
     let count = |sql: &str| {
@@ -108,24 +135,22 @@ fn rows(connection: &Connection) -> Vec<String> {
         Ok::<u64, rusqlite::Error>(wrong)
     };
     let mut findings = Vec::new();
-    for (name, sql) in [
-        ("rows of history", "SELECT data FROM main.sample"),
-        ("watermarks of commits", "SELECT data FROM main.watermark_log"),
-        ("chunks of history", "SELECT data FROM history.chunk"),
-        ("pieces of history", "SELECT data FROM history.piece"),
-    ] {
-        match count(sql) {
+    for (schema, table, name) in CHECKED {
+        match count(&format!("SELECT data FROM {schema}.{table}")) {
             Ok(0) => {}
-            Ok(wrong) => findings.push(format!("{name}: {wrong} do not match their checksums")),
+            Ok(wrong) => findings.push(unmatched(name, wrong)),
             Err(error) => findings.push(format!("{name}: {error}")),
         }
     }
-    match document_change::damaged(connection.into()) {
-        Ok(0) => {}
-        Ok(wrong) => findings.push(format!("changes of documents: {wrong} do not match their checksums")),
-        Err(error) => findings.push(format!("changes of documents: {error}")),
-    }
     findings
+}
+
+fn document_changes(connection: &Connection) -> Option<String> {
+    match document_change::damaged(connection.into()) {
+        Ok(0) => None,
+        Ok(wrong) => Some(unmatched("changes of documents", wrong)),
+        Err(error) => Some(format!("changes of documents: {error}")),
+    }
 }
 
 #[cfg(test)]

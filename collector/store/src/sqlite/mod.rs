@@ -32,9 +32,10 @@ use crate::search::SearchIndex;
 use crate::sql::commit::{Commit, WriterCache};
 use crate::sql::patience::Patience;
 use crate::sql::reader_connection::{Database, SqlReader};
+use crate::sql::touched::Touched;
 use crate::sql::value::signed;
 use crate::sql::{self, apply_all, clock};
-pub(crate) use backup::{copy, id, mark_copy, settle_log, sums};
+pub(crate) use backup::{copy, id, mark_copy, prove, settle_log, sums};
 use commit_mark::{CommitCounter, LockedStore};
 pub(crate) use connection::give_back;
 use connection::{open_for_reading, prepare};
@@ -86,7 +87,8 @@ impl SqliteStore {
         let believed = clock::mark((&connection).into()).map_err(fault)?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
         let patience = Patience::of(&mut connection).map_err(|source| database(&path, source))?;
-        let cache = WriterCache::read((&connection).into(), patience, folded, keeps_all).map_err(fault)?;
+        let touched = Touched::of(&connection, counter.next() - 1).map_err(|source| database(&path, source))?;
+        let cache = WriterCache::read((&connection).into(), (patience, touched), folded, keeps_all).map_err(fault)?;
         let (search, hold_gate) = (Arc::default(), Arc::default());
         let mut store = Self { path, connection, cache, counter, lost, search, hold_gate };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
@@ -97,7 +99,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    fn new_reader(&self) -> Result<SqlReader, StoreError> {
+    pub(crate) fn new_reader(&self) -> Result<SqlReader, StoreError> {
         let newest = self.cache.newest.clone();
         let connection = open_for_reading(&self.path)?;
         let search = SearchFile::new(self.path.parent().unwrap_or(Path::new(".")), Arc::clone(&self.search));
@@ -118,14 +120,12 @@ impl SqliteStore {
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
     }
+}
 
-    /// The same thorough look, giving way to whoever commits.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be opened.
-    pub(crate) fn examine_beside(dir: &Path) -> Result<Vec<String>, StoreError> {
-        Ok(examine::examine(&pace::giving_way(&dir.join(FILE))?, true))
-    }
+/// How many commits the store whose file this is has behind it.
+pub(crate) fn commits(connection: &Connection, path: &Path) -> Result<u64, StoreError> {
+    let held = commit_mark::held(connection).map_err(|source| database(path, source))?;
+    Ok(held.map_or(0, |(_, commits)| commits))
 }
 
 /// Looks over the store whose file this is on a connection of its own, which gives way to whoever commits.

@@ -1,5 +1,5 @@
-//! A long look at the store in the background gives way: it works for a little while and rests for as long, so that whoever commits finds a core
-//! and the disk, whatever it reads.
+//! A long look at the store in the background gives way: it works for a little while and then asks how to go on, so that whoever commits finds a
+//! core and the disk, whatever it reads.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,27 +18,36 @@ const LOOK_EVERY: i32 = 100;
 const WORK_US: u64 = 2000;
 const REST: Duration = Duration::from_micros(WORK_US);
 
-/// A connection that only reads, and gives way in all that it does.
+/// A connection that only reads, and gives way in all that it does: it rests for as long as it works.
 pub(super) fn giving_way(path: &Path) -> Result<Connection, StoreError> {
+    asking(path, |_| {
+        std::thread::sleep(REST);
+        true
+    })
+}
+
+/// A connection that only reads, and asks after each little while of work, with the steps of it, whether to go on: whoever is asked may wait.
+pub(super) fn asking(path: &Path, goes_on: impl FnMut(u64) -> bool + Send + 'static) -> Result<Connection, StoreError> {
     let mut connection = open_for_reading(path)?;
-    rest_after(&mut connection, WORK_US, || std::thread::sleep(REST)).map_err(|source| database(path, source))?;
+    ask_after(&mut connection, WORK_US, goes_on).map_err(|source| database(path, source))?;
     Ok(connection)
 }
 
-/// Has it rest whenever it has worked for so long, microseconds.
-fn rest_after(
+/// Has it ask whenever it has worked for so long, microseconds.
+fn ask_after(
     connection: &mut Connection,
     work_us: u64,
-    mut rest: impl FnMut() + Send + 'static,
+    mut goes_on: impl FnMut(u64) -> bool + Send + 'static,
 ) -> rusqlite::Result<()> {
-    let mut since_us = clock::boottime_us();
+    let (mut since_us, mut steps) = (clock::boottime_us(), 0);
     let look = move || {
-        if clock::boottime_us().saturating_sub(since_us) >= work_us {
-            rest();
-            since_us = clock::boottime_us();
+        steps += LOOK_EVERY.unsigned_abs() as u64;
+        if clock::boottime_us().saturating_sub(since_us) < work_us {
+            return false;
         }
-        // It is never broken off.
-        false
+        let ends = !goes_on(std::mem::take(&mut steps));
+        since_us = clock::boottime_us();
+        ends
     };
     connection.progress_handler(LOOK_EVERY, Some(look))
 }
@@ -59,8 +68,10 @@ mod tests {
         connection.execute_batch(fill).expect("filled");
         let rests = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&rests);
-        rest_after(&mut connection, 0, move || {
+        ask_after(&mut connection, 0, move |steps| {
+            assert!(steps >= 100, "{steps}");
             counted.fetch_add(1, Relaxed);
+            true
         })
         .expect("set");
         for (pragma, least) in [("integrity_check", 100), ("quick_check", 10)] {
@@ -70,5 +81,8 @@ mod tests {
             assert_eq!(found, "ok");
             assert!(rests.load(Relaxed) >= least, "{pragma} rested {} times", rests.load(Relaxed));
         }
+        ask_after(&mut connection, 0, |_| false).expect("set");
+        let broken_off = connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+        assert!(broken_off.as_deref() != Ok("ok"), "it ends where it is told to: {broken_off:?}");
     }
 }

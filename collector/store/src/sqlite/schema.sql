@@ -514,6 +514,8 @@ CREATE TABLE account_review_line (
 CREATE TRIGGER account_review_signed_once BEFORE UPDATE ON account_review WHEN OLD.signed_at IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'a review of accounts is signed once, and not changed from then on'); END;
 CREATE TRIGGER account_review_no_delete BEFORE DELETE ON account_review BEGIN SELECT RAISE(ABORT, 'reviews of accounts stay on record'); END;
+CREATE TRIGGER account_review_in_order BEFORE INSERT ON account_review WHEN EXISTS (SELECT 1 FROM account_review WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'reviews of accounts stay on record'); END;
 CREATE TRIGGER account_review_line_no_change BEFORE UPDATE ON account_review_line
     WHEN (SELECT signed_at FROM account_review WHERE number = OLD.review) IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'a review of accounts that is signed is not changed'); END;
@@ -565,6 +567,9 @@ CREATE TRIGGER hold_ends_once BEFORE UPDATE ON hold WHEN OLD.ended_at IS NOT NUL
     OR NEW.until_at IS NOT OLD.until_at OR NEW.reason <> OLD.reason OR NEW.at <> OLD.at OR NEW.who <> OLD.who
     BEGIN SELECT RAISE(ABORT, 'a legal hold is ended once, and not changed otherwise'); END;
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'legal holds stay on record'); END;
+-- What takes a row's place (INSERT OR REPLACE) is told of to no trigger of deletion: it is refused by its number.
+CREATE TRIGGER hold_in_order BEFORE INSERT ON hold WHEN EXISTS (SELECT 1 FROM hold WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'legal holds stay on record'); END;
 -- What is left of records that were deleted. `source` identifies what came from history.db, so that it is kept once.
 CREATE TABLE deletion (
     number INTEGER PRIMARY KEY,
@@ -581,6 +586,11 @@ CREATE TABLE deletion (
 CREATE INDEX deletion_by_class ON deletion (class, number);
 CREATE TRIGGER deletion_no_update BEFORE UPDATE ON deletion BEGIN SELECT RAISE(ABORT, 'evidence of deletions is append-only'); END;
 CREATE TRIGGER deletion_no_delete BEFORE DELETE ON deletion BEGIN SELECT RAISE(ABORT, 'evidence of deletions is append-only'); END;
+CREATE TRIGGER deletion_in_order BEFORE INSERT ON deletion WHEN EXISTS (SELECT 1 FROM deletion WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'evidence of deletions is append-only'); END;
+-- Evidence of a source that is there already is let be.
+CREATE TRIGGER deletion_once_in_order BEFORE INSERT ON deletion WHEN NEW.source IS NOT NULL AND EXISTS (SELECT 1 FROM deletion WHERE source = NEW.source)
+    BEGIN SELECT RAISE(IGNORE); END;
 -- How long each class is kept, as it was last told, and who said so.
 CREATE TABLE retention_rule (
     class TEXT PRIMARY KEY,
@@ -633,6 +643,9 @@ CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report WHEN
     OR NEW.sha256 <> OLD.sha256 OR NEW.content <> OLD.content OR NEW.source <> OLD.source
     BEGIN SELECT RAISE(ABORT, 'an issued report is registered once, and not changed otherwise'); END;
 CREATE TRIGGER issued_report_no_delete BEFORE DELETE ON issued_report BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
+CREATE TRIGGER issued_report_in_order BEFORE INSERT ON issued_report
+    WHEN EXISTS (SELECT 1 FROM issued_report WHERE number = NEW.number OR (report = NEW.report AND version = NEW.version))
+    BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
 -- Signed heads of the log, each by its last record: its hash, and the Merkle root over the hashes up to it, hex; the signature in base64.
 CREATE TABLE audit_head (
     number INTEGER PRIMARY KEY,

@@ -215,6 +215,9 @@ fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) 
         | Kind::Handover
         | Kind::Report
         | Kind::Register
+        | Kind::File
+        | Kind::Hold
+        | Kind::Enrolment
         | Kind::Window
         | Kind::Incident
         | Kind::Step

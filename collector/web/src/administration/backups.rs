@@ -260,10 +260,28 @@ pub(crate) fn lines(app: &App, page_context: &PageContext) -> Vec<(&'static str,
         Some(at) => ("backups-next-drill", page_context.short(at), Tone::Good),
         None => ("backups-next-drill", page_context.t("backups-cannot-open"), Tone::Warning),
     });
-    if let Some((what, done, all)) = status.running {
-        let percent = (done * 100).checked_div(all).unwrap_or(0);
-        let text = format!("{} · {percent} %", page_context.word("backups-work", what.as_str()));
-        lines.push(("backups-running", text, Tone::Good));
-    }
     lines
+}
+
+/// What is being done, for a bar on the page.
+pub(crate) struct RunningWork {
+    /// In words, with how far it has come.
+    pub(crate) text: String,
+    /// Bytes that are done, of how many in all; neither is known at the beginning.
+    pub(crate) done: u64,
+    pub(crate) all: u64,
+}
+
+/// What is being done now, if anything is.
+pub(crate) fn running(app: &App, page_context: &PageContext) -> Option<RunningWork> {
+    let (what, done, all) = app.health.backups.status().running?;
+    let word = page_context.word("backups-work", what.as_str());
+    let text = match done.saturating_mul(100).checked_div(all) {
+        Some(percent) => {
+            let [done, all] = [done, all].map(|bytes| size_text(page_context, bytes));
+            format!("{word} · {percent} % · {done} / {all}")
+        }
+        None => word,
+    };
+    Some(RunningWork { text, done, all })
 }

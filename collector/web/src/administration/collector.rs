@@ -51,6 +51,8 @@ struct AdminPage {
     facts: Vec<StatusLine>,
     /// How the collector's own backups stand.
     backups: Vec<(&'static str, String, Tone)>,
+    /// The backup or the drill that is being made.
+    running: Option<backups::RunningWork>,
     /// What the store lost and nobody has confirmed.
     lost: Vec<Text>,
     refused: Vec<(&'static str, u64)>,
@@ -150,6 +152,7 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
     let page = AdminPage {
         facts: status_lines(&app, &page_context, &config),
         backups: backups::lines(&app, &page_context),
+        running: backups::running(&app, &page_context),
         lost: app.health.store_losses(),
         refused: app.health.refused_by_reason(),
         channels: channels.collect(),

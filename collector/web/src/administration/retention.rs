@@ -49,9 +49,9 @@ names! {
         Notices = "notices",
         /// The audit log, signing in included.
         Audit = "audit",
-        /// Reports that were issued, and what people wrote into those that are not yet.
+        /// Reports, filings, forms and minutes that were issued, what people wrote into those that are not yet, and reviews of accounts.
         Reports = "reports",
-        /// What people attested, of backups and of machines without an agent, with the files that show it.
+        /// What people attested, of backups, of machines without an agent and of accounts, with the files that show it.
         Attestations = "attestations",
         /// Tables that were taken into the asset register, and what each changed.
         AssetImports = "asset-imports",

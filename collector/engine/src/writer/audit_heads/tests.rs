@@ -239,9 +239,20 @@ fn a_restore_that_was_declared_is_no_incident() {
     }))
     .expect("kept");
     // Devices that were registered wrote no record; the declaration stands right behind the copy.
-    witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(lost) });
+    witness.report(&mut rig, 1, audit_document(), &Witnessed { head: Some(lost.clone()) });
     assert!(!rig.engine.state.has_self_fault(REWRITTEN_KEY));
     assert!(rig.audit("audit.witness_disagrees").is_empty());
+    // What is lost since is said, as far as a witness knows, and again only by one who knows of more.
+    let mut other = Witness::connect(&mut rig, "srv-2", 2);
+    other.report(&mut rig, 2, audit_document(), &Witnessed { head: Some(lost.clone()) });
+    let told = rig.audit("store.restored_lost");
+    let ends = format!("the copy ended with record {}: at least 5 records are not here", lost.number - 5);
+    assert!(told.len() == 1 && told[0].contains("srv-1") && told[0].contains(&ends), "{told:?}");
+    let more = rig.engine.audit_heads.key.as_ref().expect("made");
+    let more = more.sign(AuditHead { number: lost.number + 2, ..lost }).expect("signed");
+    other.report(&mut rig, 2, audit_document(), &Witnessed { head: Some(more) });
+    let told = rig.audit("store.restored_lost");
+    assert!(told.len() == 2 && told[1].contains("at least 7 records"), "{told:?}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+
 use ioc_common::config::{Span, SpanWithin};
 use ioc_judge::FaultState;
-use ioc_store::FaultQuery;
+use ioc_store::{AssetField, FaultQuery};
 
 use super::super::time::tests::{Machine, Rig, deps};
 use super::*;
-use crate::command::Command;
+use crate::command::{AssetChange, Command};
 use crate::config::Job;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -97,6 +99,33 @@ fn what_nobody_attests_in_time_is_a_fault_of_each_device_until_somebody_does() {
     rig.command(Command::Revoke { device: id("srv-1"), actor: "lan".into() }).expect("revoked");
     assert!(faults(&rig).iter().all(|fault| fault.0 != FaultState::Raised), "{:?}", faults(&rig));
     assert!(states(&rig).is_empty());
+}
+
+#[test]
+fn of_what_is_retired_no_backup_is_late_until_it_is_used_again() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.register("srv-1");
+    expect(&mut rig, &["srv-1"], BackupKind::Database, nightly(BackupSource::Attestation)).expect("stated");
+    attest(&mut rig, "srv-1", BackupKind::Database, true, None).expect("attested");
+    rig.pass(27 * HOUR_MS);
+    assert_eq!(faults(&rig)[0].0, FaultState::Raised);
+    let stands = |rig: &mut Rig, state: &str| {
+        let fields = BTreeMap::from([(AssetField::State, state.to_owned())]);
+        let change = AssetChange { device: id("srv-1"), fields, keep: Vec::new(), was: BTreeMap::new() };
+        rig.command(Command::ChangeAssets { changes: vec![change], actor: "lan".into() }).expect("written");
+    };
+    stands(&mut rig, "retired");
+    assert_eq!(faults(&rig)[0].0, FaultState::Cleared);
+    rig.pass(27 * HOUR_MS);
+    assert_eq!(faults(&rig).len(), 1, "it stays quiet");
+    let due = ExpectedBackupQuery { states: vec![BackupState::Overdue], ..ExpectedBackupQuery::default() };
+    assert!(
+        rig.reader.expected_backups(&due, 9).expect("reads").is_empty(),
+        "nor is it on the list of what is to be done"
+    );
+    stands(&mut rig, "in_use");
+    assert_eq!(faults(&rig).iter().filter(|fault| fault.0 == FaultState::Raised).count(), 1);
 }
 
 #[test]

@@ -34,7 +34,15 @@ fn events(rig: &Rig) -> usize {
 fn expire(rig: &mut Rig) -> CommandResult {
     let seen = rig.reader.past_records(RecordClass::Events, Timestamp::MAX, Cursor::default(), 99).expect("reads");
     let records = seen.into_iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
-    rig.command(Command::Expire { class: RecordClass::Events, records, holds_seen: 0, exported: String::new() })
+    let (first_alone, exported) = (String::new(), String::new());
+    rig.command(Command::Expire {
+        class: RecordClass::Events,
+        records,
+        holds_seen: 0,
+        commits_seen: 0,
+        first_alone,
+        exported,
+    })
 }
 
 fn waits(rig: &Rig) -> Option<Timestamp> {

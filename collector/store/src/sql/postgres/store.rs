@@ -16,6 +16,7 @@ use crate::sql::archive::SqlArchive;
 use crate::sql::commit::{Commit, WriterCache};
 use crate::sql::patience::Patience;
 use crate::sql::reader_connection::{Database, SqlReader};
+use crate::sql::touched::Touched;
 use crate::sql::value::signed;
 use crate::sql::{
     self, Connection, Error, OptionalExtension as _, Transaction, apply_all, clock, database, newest, sample,
@@ -135,7 +136,7 @@ fn cache_of(session: &Session) -> sql::Result<WriterCache> {
     let connection = Connection::from(session);
     let folded = connection.query_row("SELECT rows FROM fold_mark", [], |row| row.get(0)).optional()?.unwrap_or(0);
     let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
-    WriterCache::read(connection, Patience::Postgres, folded, keeps_all)
+    WriterCache::read(connection, (Patience::Postgres, Touched::unknown()), folded, keeps_all)
 }
 
 impl Store for PostgresStore {

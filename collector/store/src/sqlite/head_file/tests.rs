@@ -86,6 +86,57 @@ fn a_record_is_appended_and_nothing_else() {
 }
 
 #[test]
+fn what_stays_on_record_is_not_replaced_either() {
+    let dir = tempfile::tempdir().expect("directory");
+    drop(SqliteStore::open(dir.path()).expect("opens"));
+    let connection = Connection::open(dir.path().join(FILE)).expect("opens");
+    let once = "INSERT INTO hold (number, kind, subject, reason, at, who) VALUES (1, 'period', '', 'CV 12', 1, 'lan'); \
+                INSERT INTO deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (1, 1, 'events', 1, 1, 7, 'd', '', '', 's'); \
+                INSERT INTO issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'clause', 1, 't', 1, 'lan', 'd', x'00', ''); \
+                INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1)";
+    connection.execute_batch(once).expect("kept");
+    let kept = || {
+        [
+            "SELECT reason FROM hold",
+            "SELECT count FROM deletion",
+            "SELECT who FROM issued_report",
+            "SELECT signed_at FROM account_review",
+        ]
+        .map(|sql| {
+            let rows = connection.prepare(sql).and_then(|mut all| {
+                all.query_map([], |row| row.get::<_, rusqlite::types::Value>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+            });
+            format!("{rows:?}")
+        })
+    };
+    let before = kept();
+    for (replaced, refused) in [
+        ("hold (number, kind, subject, reason, at, who) VALUES (1, 'period', '', '', 1, 'x')", true),
+        (
+            "deletion (number, at, class, first, last, count, digest, rule, exported) VALUES (1, 1, 'events', 1, 1, 0, 'd', '', '')",
+            true,
+        ),
+        (
+            "deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (9, 1, 'events', 1, 1, 0, 'd', '', '', 's')",
+            false,
+        ),
+        (
+            "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'x', 1, 't', 1, 'x', 'd', x'00', '')",
+            true,
+        ),
+        (
+            "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (9, 'clause', 1, 't', 1, 'x', 'd', x'00', '')",
+            true,
+        ),
+        ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
+    ] {
+        let done = connection.execute(&format!("INSERT OR REPLACE INTO {replaced}"), []);
+        assert_eq!(done.is_err(), refused, "{replaced}: {done:?}");
+        assert_eq!(kept(), before, "{replaced}");
+    }
+}
+
+#[test]
 fn a_log_that_lost_its_end_is_stamped_from_where_it_goes_on() {
     let dir = tempfile::tempdir().expect("directory");
     let (signer, mut store) = (Signer::new(), SqliteStore::open(dir.path()).expect("opens"));
