@@ -494,6 +494,15 @@ impl Command {
     }
 }
 
+/// What is too much for one cycle of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piecework {
+    /// A table is taken into the asset register, or put back.
+    AssetImport,
+    /// A review of all accounts is opened.
+    AccountReview,
+}
+
 /// The answer to a command.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
@@ -515,8 +524,8 @@ pub enum Answer {
     },
     /// So many assets are new or said differently.
     Imported(usize),
-    /// It goes on in pieces, by the number of its import, and is answered once it is done; nobody outside sees this.
-    Begun(u64),
+    /// It goes on in pieces, and is answered once it is done; nobody outside sees this.
+    Begun(Piecework),
     /// The device's certificate, with its authorities and settings.
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.

@@ -10,13 +10,16 @@ use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 
-use crate::BackupEvidence;
+use crate::{AccountRecord, BackupEvidence, Role};
 
 /// A password is told of so many days before it is due, as the rule of hosts has it.
 const DUE_DAYS: i64 = 15;
 const DAY_MS: i64 = 86_400_000;
 /// How the document of a signed review is called among reports: by this and the number of the review.
 pub const ACCOUNT_REVIEW_REPORT: &str = "account-review.";
+
+/// Most accounts in one review: a list that a person reads and signs, in one document.
+pub const ACCOUNT_REVIEW_LINES_MAX: usize = 20_000;
 
 /// Who tells of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -205,6 +208,76 @@ pub struct RegisteredAccount {
 }
 
 impl RegisteredAccount {
+    /// One that a person vouches for, on a device with its name and place.
+    #[must_use]
+    pub fn attested(
+        (device, device_name, place): (DeviceId, String, String),
+        word: AccountAttestation,
+        evidence: Vec<BackupEvidence>,
+    ) -> Self {
+        Self {
+            device: Some(device),
+            device_name,
+            place,
+            name: word.name,
+            source: AccountSource::Attested,
+            told_at: word.at,
+            administrator: word.administrator,
+            role: word.role,
+            holder: word.holder,
+            note: word.note,
+            locked: None,
+            empty_password: false,
+            signed_in: false,
+            last_sign_in_at: None,
+            password_at: word.password_at,
+            expires_at: None,
+            second_factor: None,
+            valid_until: Some(word.valid_until),
+            evidence,
+            said_by: Some(word.by),
+            said_at: Some(word.at),
+        }
+    }
+
+    /// One of this collector.
+    #[must_use]
+    pub fn of_collector(account: AccountRecord, now: Timestamp) -> Self {
+        let second_factor = Some(account.asks_for_code());
+        Self {
+            device: None,
+            device_name: String::new(),
+            place: account.places.join("; "),
+            name: account.name,
+            source: AccountSource::Collector,
+            told_at: now,
+            administrator: account.role == Role::Administrator,
+            role: account.role.as_str().to_owned(),
+            holder: account.full_name,
+            note: String::new(),
+            locked: Some(account.disabled),
+            empty_password: false,
+            signed_in: false,
+            last_sign_in_at: account.last_sign_in_at,
+            password_at: Some(account.password_at),
+            expires_at: None,
+            second_factor,
+            valid_until: None,
+            evidence: Vec::new(),
+            said_by: None,
+            said_at: None,
+        }
+    }
+
+    /// Takes over what a person says of it; who holds it stays where they say nothing of that.
+    pub fn take_word(&mut self, word: &AccountWord) {
+        if !word.holder.is_empty() {
+            self.holder.clone_from(&word.holder);
+        }
+        self.note.clone_from(&word.note);
+        (self.said_by, self.said_at) = (Some(word.by.clone()), Some(word.at));
+    }
+
     /// By what it is told from all others: its device and its name.
     #[must_use]
     pub fn key(&self) -> String {

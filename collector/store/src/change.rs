@@ -171,8 +171,11 @@ pub enum Change {
     AccountAttested { device: DeviceId, attestation: AccountAttestation },
     /// A file shows what was vouched for of an account last.
     AccountEvidence { device: DeviceId, name: String, file: BackupEvidence, content: Vec<u8> },
-    /// A review of all accounts was opened, with each as it stands.
-    AccountReviewOpened { review: AccountReview, lines: Vec<ReviewLine> },
+    /// Accounts of a review that is not open yet, each as it stands, from the line of the first, which is 1 or more. What an opening that came to
+    /// nothing left there is written over.
+    AccountReviewLines { review: u64, first: u32, lines: Vec<ReviewLine> },
+    /// A review of all accounts is open: all of its lines are there.
+    AccountReviewOpened(AccountReview),
     /// What is said of an account in a review, from 1.
     AccountReviewLine { review: u64, line: u32, said: Box<ReviewLine> },
     /// A leader signed a review; one that is signed already stays as it is.

@@ -228,12 +228,8 @@ pub trait Reader: Send {
     /// A page of the register of accounts, with how many there are of each kind.
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
 
-    /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
-    fn registered_account(
-        &self,
-        device: Option<&DeviceId>,
-        name: &str,
-    ) -> Result<Option<RegisteredAccount>, StoreError>;
+    /// Accounts of it on a device, or of this collector, by their names; whoever asks says what time it is. The engine asks, a device at a time.
+    fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Result<Vec<RegisteredAccount>, StoreError>;
 
     /// A file that shows what was vouched for of an account, with its content; for who may see people.
     fn account_evidence(
@@ -252,8 +248,8 @@ pub trait Reader: Send {
     /// The one that was signed last.
     fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError>;
 
-    /// The accounts of a review, with what is said of each.
-    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError>;
+    /// Accounts of a review in the order of their lines, behind this one, with what is said of each; none while it is not open.
+    fn account_review_lines(&self, number: u64, after: u32, limit: usize) -> Result<Vec<ReviewLine>, StoreError>;
 
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;

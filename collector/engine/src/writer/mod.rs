@@ -224,6 +224,7 @@ pub struct Engine {
     jobs: jobs::Jobs,
     expected_backups: expected_backups::ExpectedBackups,
     assets: assets::Assets,
+    account_work: account_register::AccountWork,
     software_register: software_register::SoftwareRegister,
     /// The rules of retention as they were last told.
     retention_rules: Vec<ioc_store::retention::RetentionRule>,
@@ -329,6 +330,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         jobs,
         expected_backups,
         assets,
+        account_work: account_register::AccountWork::default(),
         software_register,
         retention_rules,
     };

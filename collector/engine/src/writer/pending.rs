@@ -49,7 +49,8 @@ macro_rules! of_other_records {
             | Change::AccountWord { .. }
             | Change::AccountAttested { .. }
             | Change::AccountEvidence { .. }
-            | Change::AccountReviewOpened { .. }
+            | Change::AccountReviewLines { .. }
+            | Change::AccountReviewOpened(_)
             | Change::AccountReviewLine { .. }
             | Change::AccountReviewSigned { .. }
             | Change::Product(_)

@@ -83,7 +83,10 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         Change::AccountEvidence { device, name, file, content } => {
             account_register::put_evidence(commit, device, name, file, content)
         }
-        Change::AccountReviewOpened { review, lines } => account_register::open_review(commit, review, lines),
+        Change::AccountReviewLines { review, first, lines } => {
+            account_register::put_lines(commit, *review, *first, lines)
+        }
+        Change::AccountReviewOpened(review) => account_register::open_review(commit, review),
         Change::AccountReviewLine { review, line, said } => account_register::put_line(commit, *review, *line, said),
         Change::AccountReviewSigned { review, signature } => account_register::sign_review(commit, *review, signature),
         Change::Product(one) => product::put(commit, one),

@@ -88,7 +88,7 @@ impl Search<'_> {
                  SELECT NULL, d.id, t.name || ': ' || (t.body ->> 'holder') || ' ' || (t.body ->> 'note'), '' FROM account_attestation t JOIN device d ON d.number = t.device \
                  WHERE t.body ->> 'by' IN NAMES OR t.body ->> 'holder' IN NAMES OR t.name IN NAMES UNION ALL \
                  SELECT v.opened_at, CAST(v.number AS TEXT), '', '' FROM account_review v WHERE v.opened_by IN NAMES OR v.signed_by IN NAMES OR EXISTS \
-                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND (l.body ->> '$.account.holder' IN NAMES OR l.body ->> '$.account.name' IN NAMES \
+                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND l.line <= v.count AND (l.body ->> '$.account.holder' IN NAMES OR l.body ->> '$.account.name' IN NAMES \
                  OR l.body ->> '$.said[0]' IN NAMES)) UNION ALL \
                  SELECT NULL, p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE v.value ->> 'by' IN NAMES)",
             ),

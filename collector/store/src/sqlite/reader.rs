@@ -266,8 +266,8 @@ impl Reader for SqliteReader {
         account_register::list(self, query)
     }
 
-    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Answer<Option<RegisteredAccount>> {
-        account_register::find(self, device, name)
+    fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Answer<Vec<RegisteredAccount>> {
+        account_register::on(self, device, now)
     }
 
     fn account_evidence(
@@ -291,8 +291,8 @@ impl Reader for SqliteReader {
         account_register::last_signed(self)
     }
 
-    fn account_review_lines(&self, number: u64) -> Answer<Vec<ReviewLine>> {
-        account_register::review_lines(self, number)
+    fn account_review_lines(&self, number: u64, after: u32, limit: usize) -> Answer<Vec<ReviewLine>> {
+        account_register::review_lines(self, number, after, limit)
     }
 
     fn products(&self, query: &ProductQuery) -> Answer<Vec<ProductRow>> {

@@ -218,7 +218,7 @@ async fn read(app: &App, person: &Person, number: u64) -> Result<(AccountReview,
     let scope = scope_of(app, person, REVIEWS).await;
     let found = app.read(&scope, move |reader| {
         let Some(review) = reader.account_review(number)? else { return Ok(None) };
-        Ok(Some((review, reader.account_review_lines(number)?)))
+        Ok(Some((review, reader.account_review_lines(number, 0, ACCOUNT_REVIEW_LINES_MAX)?)))
     });
     found.await?.ok_or_else(|| Problem::not_found(format!("there is no review of accounts {number}")))
 }

@@ -14,7 +14,7 @@ use ioc_store::{AssetField, AssetImport, AssetRow, Change, ExpectedBackupQuery, 
 use super::super::{CommandResult, Engine};
 use super::{Checked, of_device_refused, take_own};
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, AssetChange, CommandError};
+use crate::command::{Answer, AssetChange, CommandError, Piecework};
 use crate::inventory::asset_table::{CellFault, ROWS_MAX, plan};
 use crate::inventory::device::check_device;
 use crate::refusal_reason::{RefusalReason, Word};
@@ -103,7 +103,7 @@ impl Engine {
         }
         let number = self.assets.last_import + 1;
         self.assets.job = Some(ImportJob::new(number, actor, false, assets));
-        Ok(Answer::Begun(number))
+        Ok(Answer::Begun(Piecework::AssetImport))
     }
 
     /// Whether a row of a table can be written down as things stand.
@@ -151,11 +151,11 @@ impl Engine {
         self.record(now, actor, AuditLogAction::AssetImportUndone, &number.to_string(), &format!("of {count} assets"));
         self.batch.changes.push(Change::AssetImportUndone { number, at: now, by: actor.to_owned() });
         self.assets.job = Some(ImportJob::new(number, actor, true, import.assets));
-        Ok(Answer::Begun(number))
+        Ok(Answer::Begun(Piecework::AssetImport))
     }
 
     /// Whoever asked for what goes on in pieces is answered at its end.
-    pub(in crate::writer) fn answer_at_end(&mut self, reply: oneshot::Sender<CommandResult>) {
+    pub(in crate::writer) fn answer_import_at_end(&mut self, reply: oneshot::Sender<CommandResult>) {
         if let Some(job) = &mut self.assets.job {
             job.reply = Some(reply);
         }
