@@ -160,6 +160,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/reports/filings/{filing}/print", Kept::Revealed("report/filing.rs")),
     ("/api/v1/filings", Kept::Right("Audit")),
     ("/api/v1/filings/{filing}", Kept::Revealed("report/filing.rs")),
+    ("/api/v1/filings/{filing}/fill", Kept::Right("Audit")),
     ("/reports/issued/{number}", Kept::Right("Audit")),
     ("/reports/issued/{number}/docx", Kept::Right("Audit")),
     ("/reports/issued/{number}/print", Kept::Right("Audit")),

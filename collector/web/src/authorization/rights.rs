@@ -187,6 +187,7 @@ const READS: &[(&str, Right)] = &[
     ("/reports/filings/{filing}/print", Right::Audit),
     ("/api/v1/filings", Right::Audit),
     ("/api/v1/filings/{filing}", Right::Audit),
+    ("/api/v1/filings/{filing}/fill", Right::Audit),
     ("/reports/issued/{number}", Right::Audit),
     ("/reports/issued/{number}/docx", Right::Audit),
     ("/reports/issued/{number}/print", Right::Audit),

@@ -4,7 +4,7 @@ use crate::api::openapi::DescribedRouter;
 use crate::api::{ListQuery, Page};
 use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
 use crate::api_types::asset::{Asset, AssetCoverage};
-use crate::api_types::filing::{Filing, FilingFacts};
+use crate::api_types::filing::{FillRate, Filing, FilingFacts};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
 use crate::{incident, register, report};
@@ -25,6 +25,8 @@ pub(super) fn reports_api(all: &mut DescribedRouter) {
         .answers::<Vec<Filing>>(200);
     all.get("/filings/{filing}", report::filing_api::facts, "A filing with its cells and their sources, gathered now")
         .answers::<FilingFacts>(200);
+    all.get("/filings/{filing}/fill", report::filing_api::fill, "How much of a filing fills itself, part by part")
+        .answers::<FillRate>(200);
     all.put("/filings/{filing}/texts", report::filing_api::write, "Writes texts into a filing: all of these, or none")
         .body::<report::api::TextsBody>()
         .done(204);
