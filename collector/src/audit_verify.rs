@@ -327,11 +327,11 @@ fn disagrees(one: &Value) -> bool {
     one["verdict"].as_str().is_some_and(|verdict| !matches!(verdict, "agrees" | "restored" | "forged" | "unknown_key"))
 }
 
-/// All items of a list.
-pub(crate) async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Value>> {
-    let (mut found, mut cursor) = (Vec::new(), first.to_owned());
+/// All items of a list; each of its pages is asked for by these filters, as `&name=value`.
+pub(crate) async fn all(runtime: &Path, path: &str, filters: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = cli::ask(runtime, "GET", &format!("{path}limit={PAGE}{cursor}"), None).await?;
+        let page = cli::ask(runtime, "GET", &format!("{path}limit={PAGE}{filters}{cursor}"), None).await?;
         found.extend(items(&page).iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
         cursor = format!("&cursor={}", percent_encoded(next));

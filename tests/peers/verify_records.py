@@ -118,7 +118,8 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
-for said in lines("attestations.jsonl") if "attestations.jsonl" in names else []:
+attested = [name for name in ("attestations.jsonl", "account-attestations.jsonl") if name in names]
+for said in [one for name in attested for one in lines(name)]:
     for file in said["files"]:
         name = "files/evidence/%s" % file["sha256"]
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")

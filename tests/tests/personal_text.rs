@@ -53,6 +53,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/api/v1/account-register", Kept::Revealed("register/mod.rs")),
     ("/api/v1/account-register.csv", Kept::Revealed("register/mod.rs")),
     ("/api/v1/account-register.xlsx", Kept::Revealed("register/mod.rs")),
+    ("/api/v1/account-register/attestations", Kept::Revealed("register/mod.rs")),
     ("/api/v1/account-register/coverage", Kept::Reader),
     ("/api/v1/account-register/{device}/{account}/files/{sha256}", Kept::Right("Personal")),
     ("/api/v1/account-reviews", Kept::Right("Audit")),

@@ -18,7 +18,7 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::parts::digest;
 use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
-    ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
+    ACCOUNT_ATTESTATIONS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS,
     is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
@@ -275,8 +275,10 @@ impl Archive {
                 named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
             }
         }
-        if let Some(entry) = self.entries.get(ATTESTATIONS).cloned() {
-            let mut lines = Lines::new(ATTESTATIONS, entry.read(&mut self.file)?);
+        for said in [ATTESTATIONS, ACCOUNT_ATTESTATIONS] {
+            // An archive of an earlier version has none of accounts.
+            let Some(entry) = self.entries.get(said).cloned() else { continue };
+            let mut lines = Lines::new(said, entry.read(&mut self.file)?);
             while let Some((_, line)) = lines.next_one()? {
                 for file in line["files"].as_array().into_iter().flatten() {
                     let sha256 = file["sha256"].as_str().unwrap_or_default();

@@ -408,6 +408,30 @@ pub struct AccountAttestation {
     pub at: Timestamp,
 }
 
+/// What a person vouched for of an account, at some time, with the files that show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestedAccount {
+    /// Its number among all of them: what was vouched for later has a larger one.
+    pub number: u64,
+    /// The appliance.
+    pub device: DeviceId,
+    /// What was said.
+    pub attestation: AccountAttestation,
+    /// Files that show it.
+    pub files: Vec<BackupEvidence>,
+}
+
+impl AttestedAccount {
+    /// Leaves out who it is, who holds it and who said so, for whoever may not see people.
+    pub(crate) fn hide_people(&mut self) {
+        self.attestation.name = format!("#{}", self.number);
+        for text in [&mut self.attestation.holder, &mut self.attestation.note, &mut self.attestation.by] {
+            text.clear();
+        }
+        self.files.clear();
+    }
+}
+
 /// Which accounts to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountQuery {

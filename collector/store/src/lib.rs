@@ -53,7 +53,7 @@ pub mod witness;
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
     ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
-    AccountSource, AccountTally, AccountVerdict, AccountWord, RegisteredAccount, ReviewLine, ReviewSignature,
+    AccountSource, AccountTally, AccountVerdict, AccountWord, AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature,
     account_key, account_of_key, review_digest,
 };
 pub use archive::{

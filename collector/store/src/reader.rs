@@ -21,7 +21,7 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage, AssetImport,
     AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
@@ -230,6 +230,14 @@ pub trait Reader: Send {
 
     /// Accounts of it on a device, or of this collector, by their names; whoever asks says what time it is. The engine asks, a device at a time.
     fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Result<Vec<RegisteredAccount>, StoreError>;
+
+    /// What people vouched for of accounts of appliances, of one or of all, the newest first, before a number.
+    fn account_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AttestedAccount>, StoreError>;
 
     /// A file that shows what was vouched for of an account, with its content; for who may see people.
     fn account_evidence(

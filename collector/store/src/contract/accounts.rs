@@ -141,6 +141,14 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
     assert_eq!(found, Some((file, b"PDF".to_vec())));
     store.commit(&[attested("admin", false, 300)]).expect("kept");
     assert!(of_switch().is_empty());
+    // What was vouched for earlier stays with its files, the newest first.
+    let said = reader.account_attestations_before(None, None, 9).expect("reads");
+    let listed: Vec<(u64, &str, usize)> =
+        said.iter().map(|one| (one.number, one.attestation.name.as_str(), one.files.len())).collect();
+    assert_eq!(listed, [(4, "admin", 0), (3, "guest", 0), (2, "guest", 0), (1, "admin", 1)]);
+    let older = reader.account_attestations_before(Some(&id(2)), Some(3), 1).expect("reads");
+    assert_eq!((older.len(), older[0].number), (1, 2));
+    assert!(reader.account_attestations_before(Some(&id(1)), None, 9).expect("reads").is_empty());
     let one = |device: Option<&DeviceId>, name: &str| {
         let all = reader.accounts_on(device, at(0)).expect("reads");
         all.into_iter().find(|account| account.name == name).map(|account| account.holder)
@@ -167,6 +175,12 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         page.rows.into_iter().map(|(account, _)| (account.key(), account.holder)).collect();
     assert_eq!(shown, [("d-001/#1".to_owned(), "…".to_owned()), ("d-001/#2".to_owned(), String::new())]);
     assert!(page.holders.is_empty());
+    assert!(reader.account_attestations_before(None, None, 9).expect("reads").is_empty(), "the switch is elsewhere");
+    let mut reader = store.reader().expect("reads");
+    reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
+    let said = reader.account_attestations_before(None, None, 9).expect("reads");
+    assert!(said.len() == 4 && said.iter().all(|one| one.files.is_empty()), "{said:?}");
+    assert!(!format!("{said:?}").contains("admin\"") && !format!("{said:?}").contains("Bình"), "{said:?}");
     assert_eq!(reader.account_evidence(&id(2), "admin", "ab").expect("reads"), None);
 }
 

@@ -12,10 +12,10 @@ use ioc_common::reading::{Account, Accounts};
 use super::account;
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{body, device_id, json, limit_of, moment, required, signed};
+use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::{
     AccountAttestation, AccountPage, AccountQuery, AccountReview, AccountSource, AccountTally, AccountWord,
-    BackupEvidence, RegisteredAccount, ReviewLine, ReviewSignature, StoreError, collation,
+    AttestedAccount, BackupEvidence, RegisteredAccount, ReviewLine, ReviewSignature, StoreError, collation,
 };
 
 /// Most holders to choose from.
@@ -64,6 +64,37 @@ pub(super) fn put_evidence(
         params![commit.number(device)?, name, file.sha256, json(file)?, content],
     )?;
     Ok(())
+}
+
+/// The files that show what was vouched for.
+fn files_of(reader: &SqliteReader, attestation: i64) -> Result<Vec<BackupEvidence>, StoreError> {
+    let sql = "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+    reader.all(sql, &[&attestation], |row| body(row, 0))
+}
+
+pub(super) fn attestations_before(
+    reader: &SqliteReader,
+    device: Option<&DeviceId>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AttestedAccount>, StoreError> {
+    let sql = "SELECT t.number, d.id, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
+               WHERE t.number < ?1 AND (?2 IS NULL OR d.id = ?2) ORDER BY t.number DESC LIMIT ?3";
+    let device = device.map(DeviceId::as_str);
+    let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
+        let of = device_id(row, 1, || "an attestation".to_owned())?;
+        Ok((row.get::<_, i64>(0)?, of, body::<AccountAttestation>(row, 2)?))
+    })?;
+    let mut all = Vec::with_capacity(found.len());
+    for (number, device, attestation) in found {
+        let files = files_of(reader, number)?;
+        let mut one = AttestedAccount { number: number.unsigned_abs(), device, attestation, files };
+        if reader.hides_names {
+            one.hide_people();
+        }
+        all.push(one);
+    }
+    Ok(all)
 }
 
 /// The content of a file that shows what was vouched for.
@@ -234,10 +265,7 @@ fn rows(
     let vouched = reader
         .all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
     for (home, word, number) in vouched.into_iter().filter(|(_, word, _)| !word.gone) {
-        let sql =
-            "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
-        let evidence = reader.all(sql, &[&number], |row| body(row, 0))?;
-        all.push(RegisteredAccount::attested(home, word, evidence));
+        all.push(RegisteredAccount::attested(home, word, files_of(reader, number)?));
     }
     if device.is_none() && !reader.limited {
         for account in account::list(reader)? {

@@ -30,7 +30,7 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage, AssetImport,
     AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
@@ -268,6 +268,15 @@ impl Reader for SqliteReader {
 
     fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Answer<Vec<RegisteredAccount>> {
         account_register::on(self, device, now)
+    }
+
+    fn account_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<Vec<AttestedAccount>> {
+        account_register::attestations_before(self, device, before, limit)
     }
 
     fn account_evidence(

@@ -132,6 +132,7 @@ const VIEWS: &[&str] = &[
     "/api/v1/account-register",
     "/api/v1/account-register.csv",
     "/api/v1/account-register.xlsx",
+    "/api/v1/account-register/attestations",
     "/api/v1/account-register/coverage",
     "/api/v1/assets",
     "/api/v1/assets.csv",

@@ -2,7 +2,7 @@
 
 use crate::api::openapi::DescribedRouter;
 use crate::api::{ListQuery, Page};
-use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
+use crate::api_types::account_register::{AccountCoverage, AccountReview, AttestedAccount, RegisteredAccount};
 use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::filing::{FillRate, Filing, FilingFacts};
 use crate::api_types::product::{Product, ProductCoverage};
@@ -141,6 +141,13 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "How many accounts there are, and what is to be done about how many",
     )
     .answers::<AccountCoverage>(200);
+    all.get(
+        "/account-register/attestations",
+        register::account_attestation::api_attested,
+        "What people vouched for of accounts of appliances, the newest first",
+    )
+    .query::<register::account_attestation::AttestedQuery>()
+    .answers::<Page<AttestedAccount>>(200);
     all.post(
         "/account-register/attestations",
         register::account_attestation::api_attest,
