@@ -977,6 +977,7 @@ search-refused-article = Article: “{ $found }” is no number of an article. W
 search-refused-cursor = Where it was to go on cannot be read. Search again.
 search-cut = That is too long: only the beginning of it is looked for.
 search-nothing = Nothing was found.
+search-in-registers = Look for these words in the registers:
 search-try = Take words or conditions away, type without marks, try the beginning of a word (word*), or a longer period.
 search-more-than = More than { $count } records, the newest first
 search-count = { $count ->

@@ -959,6 +959,7 @@ search-refused-article = Điều: «{ $found }» không phải số điều. Hã
 search-refused-cursor = Không đọc được chỗ xem tiếp. Hãy tìm lại từ đầu.
 search-cut = Nội dung tìm quá dài: chỉ tìm theo phần đầu.
 search-nothing = Không tìm thấy bản ghi nào.
+search-in-registers = Tìm các từ này trong danh mục:
 search-try = Hãy bỏ bớt từ hoặc điều kiện, gõ không dấu, thử phần đầu của từ (từ*), hoặc mở rộng khoảng ngày.
 search-more-than = Hơn { $count } bản ghi, mới nhất trước
 search-count = { $count } bản ghi, mới nhất trước
