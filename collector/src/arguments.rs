@@ -100,6 +100,15 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: RecordsCommand,
     },
+    /// How much of the security-level dossier or of a yearly form fills itself: so many of so many cells, part by part.
+    FillRate {
+        /// The filing: level-dossier, or a form with its year, such as form-08.2026.
+        #[arg(default_value = "level-dossier")]
+        filing: String,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The machine's clock.
     Clock {
         /// The command.

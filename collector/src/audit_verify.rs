@@ -327,15 +327,21 @@ fn disagrees(one: &Value) -> bool {
     one["verdict"].as_str().is_some_and(|verdict| !matches!(verdict, "agrees" | "restored" | "forged" | "unknown_key"))
 }
 
-/// All items of a list.
-pub(crate) async fn all(runtime: &Path, path: &str, first: &str) -> anyhow::Result<Vec<Value>> {
-    let (mut found, mut cursor) = (Vec::new(), first.to_owned());
+/// All items of a list; each of its pages is asked for by these filters, as `&name=value`.
+pub(crate) async fn all(runtime: &Path, path: &str, filters: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut found, mut cursor) = (Vec::new(), None);
     loop {
-        let page = cli::ask(runtime, "GET", &format!("{path}limit={PAGE}{cursor}"), None).await?;
+        let page = cli::ask(runtime, "GET", &page_address(path, filters, cursor.as_deref()), None).await?;
         found.extend(items(&page).iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
-        cursor = format!("&cursor={}", percent_encoded(next));
+        cursor = Some(next.to_owned());
     }
+}
+
+/// The address of a page of a list: the cursor says where it goes on, and nothing of what is asked for.
+fn page_address(path: &str, filters: &str, cursor: Option<&str>) -> String {
+    let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", percent_encoded(cursor)));
+    format!("{path}limit={PAGE}{filters}{cursor}")
 }
 
 pub(crate) fn items(page: &Value) -> &[Value] {
@@ -372,6 +378,14 @@ mod tests {
 
     fn head(number: u64, at: Timestamp) -> AuditHead {
         AuditHead::unsigned(number, "a".repeat(64), "b".repeat(64), at, "0".repeat(16))
+    }
+
+    #[test]
+    fn every_page_of_a_list_is_asked_for_by_the_same_filters() {
+        let first = page_address("/api/v1/faults?", "&device=srv-1", None);
+        assert_eq!(first, "/api/v1/faults?limit=500&device=srv-1");
+        let next = page_address("/api/v1/faults?", "&device=srv-1", Some("a b"));
+        assert_eq!(next, "/api/v1/faults?limit=500&device=srv-1&cursor=a%20b", "or others' come with it");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod compaction;
 pub mod config;
 pub mod doctor;
+pub mod fill_rate;
 pub mod first_start;
 pub mod host_probe;
 pub mod integrity_check;

@@ -14,7 +14,7 @@ use ioc_collector::arguments::{
     RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, backup, cli, config, doctor, first_start, records, serve, xlsx};
+use ioc_collector::{audit_verify, backup, cli, config, doctor, fill_rate, first_start, records, serve, xlsx};
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
@@ -130,6 +130,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         CliCommand::Records { command: RecordsCommand::Hold { command } } => {
             say(&records::kept::hold(&runtime, command).await?)
         }
+        CliCommand::FillRate { filing, json } => say(&fill_rate::run(&runtime, &filing, json).await?),
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_)
         | CliCommand::Docs { .. }

@@ -309,7 +309,7 @@ async fn mosquitto_at_the_pace(rig: &Rig, identities: &[Identity], time: Duratio
 }
 
 /// What had been counted at some moment.
-struct Moment {
+pub(crate) struct Moment {
     at: Instant,
     cpu: f64,
     own_cpu: f64,
@@ -318,12 +318,12 @@ struct Moment {
     commits: f64,
     /// How many commits took no longer than so many milliseconds, by these.
     commit_times: Vec<(f64, f64)>,
-    acknowledged: Distribution,
+    pub(crate) acknowledged: Distribution,
     broken: u64,
 }
 
 impl Moment {
-    async fn of(rig: &Rig, totals: &Totals) -> anyhow::Result<Self> {
+    pub(crate) async fn of(rig: &Rig, totals: &Totals) -> anyhow::Result<Self> {
         let metrics = measure::metrics(rig).await?;
         let of = |name: &str| metrics.get(name).copied().with_context(|| format!("/metrics has no {name}"));
         Ok(Self {
@@ -342,7 +342,7 @@ impl Moment {
 
 impl Moment {
     /// The bound below which 99 of 100 commits since an earlier moment were, milliseconds.
-    fn commit_p99_ms(&self, earlier: &Self) -> f64 {
+    pub(crate) fn commit_p99_ms(&self, earlier: &Self) -> f64 {
         let since = self.commit_times.iter().zip(&earlier.commit_times).map(|(now, then)| (now.0, now.1 - then.1));
         let since: Vec<(f64, f64)> = since.collect();
         let wanted = since.last().map_or(0.0, |(_, all)| all * 0.99);

@@ -14,6 +14,7 @@ mod judge;
 mod measure;
 mod mosquitto;
 mod pages;
+mod registers;
 mod search;
 mod sensors;
 mod start;
@@ -137,6 +138,18 @@ enum Bench {
         #[arg(long, default_value_t = 2000)]
         questions: usize,
     },
+    /// How long the quarter's report takes to be gathered, and what that costs the commits of a fleet that reports meanwhile.
+    Quarter {
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
+    /// The register of accounts of many hosts: its page, and opening a review of all of it.
+    Accounts {
+        #[arg(long, default_value_t = 10_000)]
+        hosts: usize,
+    },
     /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
     Pages {
         #[arg(long, default_value_t = 10_000)]
@@ -223,6 +236,8 @@ impl Bench {
             Self::Backup { .. } => "backup",
             Self::Drill { .. } => "drill",
             Self::Search { .. } => "search",
+            Self::Quarter { .. } => "quarter",
+            Self::Accounts { .. } => "accounts",
             Self::Pages { .. } => "pages",
             Self::Agent { .. } => "agent",
             Self::Surveys => "surveys",
@@ -263,6 +278,10 @@ async fn main() -> anyhow::Result<()> {
             drill::run(&mut figures, &drill::Plan { devices, days, pace, dir }).await
         }
         Bench::Search { records, questions } => search::run(&mut figures, records, questions),
+        Bench::Quarter { devices, seconds } => {
+            registers::report(&mut figures, devices, Duration::from_secs(seconds)).await
+        }
+        Bench::Accounts { hosts } => registers::accounts(&mut figures, hosts).await,
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
         }

@@ -118,7 +118,7 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
-for kind in ("attestations.jsonl", "accounts.jsonl"):
+for kind in ("attestations.jsonl", "account-attestations.jsonl", "accounts.jsonl"):
     for said in lines(kind) if kind in names else []:
         for file in said["files"]:
             name = "files/evidence/%s" % file["sha256"]

@@ -303,13 +303,38 @@ fn a_review_of_accounts_has_its_list_as_an_annex_on_its_side() {
     assert!(text.replace(' ', "").contains(&samples::long_name()), "nothing of a long name is cut: {text}");
 }
 
-/// Sections, whether each one's first page has its own head, tables and rows, and what the document is called.
+#[test]
+fn bars_are_drawn_with_their_names_and_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let papers = by_libreoffice(dir.path(), "quarter", &samples::quarter());
+    let drawn = papers.iter().find(|paper| paper.text().contains("Tháng 10: 99,92%")).expect("a chart");
+    // Names stand below each other at the left, the scale below them; nothing of it leaves the text.
+    let (first, last) = (drawn.find("Tháng 10: 99,92%"), drawn.find("Tháng 12: không có dữ liệu"));
+    assert!(
+        first.top < last.top && last.right < MIDDLE_MM && first.left > layout::LEFT_MM - NEAR_MM,
+        "{first:?} {last:?}"
+    );
+    let end = drawn.words.iter().find(|word| word.text == "100" && word.top > last.top).expect("the end of the scale");
+    assert!(end.centre() > MIDDLE_MM && end.right < layout::SHORT_SIDE_MM - layout::RIGHT_MM + NEAR_MM, "{end:?}");
+    // It is what the print view shows.
+    let printed = by_chromium(dir.path(), &samples::quarter(), Part::Main);
+    let text: String = printed.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
+    for words in ["Tháng 10 99,92%", "Tháng 12 không có dữ liệu"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+/// Sections, whether each one's first page has its own head, tables and rows, charts with their words, and what the document is called.
 const OPEN: &str = "
-import sys, docx
+import sys, docx, docx.enum.shape
 for path in sys.argv[1:]:
     d = docx.Document(path)
     heads = all(s.different_first_page_header_footer and not s.first_page_header.paragraphs[0].text for s in d.sections)
-    print(len(d.sections), heads, len(d.tables), max(len(t._tbl.tr_lst) for t in d.tables), d.core_properties.title, sep='|')
+    charts = [s for s in d.inline_shapes if s.type == docx.enum.shape.WD_INLINE_SHAPE.CHART and s._inline.docPr.get('descr')]
+    parts = [r.target_part for r in d.part.rels.values() if r.reltype.endswith('/chart')]
+    numbers = [r.target_part.blob[:2] for p in parts for r in p.rels.values()]
+    assert len(charts) == len(parts) == len(numbers) and all(n == b'PK' for n in numbers)
+    print(len(d.sections), heads, len(d.tables), max(len(t._tbl.tr_lst) for t in d.tables), len(charts), d.core_properties.title, sep='|')
 ";
 
 #[test]
@@ -334,4 +359,5 @@ fn python_docx_opens_every_document() {
         assert!(line.contains(&document.summary), "{name}: {line}");
     }
     assert!(lines[5].contains("|10001|"), "a head and ten thousand rows: {}", lines[5]);
+    assert!(lines[0].contains("|1|Báo cáo"), "a chart: {}", lines[0]);
 }

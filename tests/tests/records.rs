@@ -121,6 +121,12 @@ async fn filled(rig: &Rig) {
     let until = ioc_common::clock::now().plus_millis(86_400_000);
     let word = json!({ "area": "patches", "good": true, "note": "ảnh màn hình 7", "valid_until": until });
     rig.post("/api/v1/assets/srv-1/attestations", word).await.unwrap();
+    // An account of an appliance, whose name is no plain path.
+    let word = json!({ "device": "srv-2", "name": "quản trị/1", "note": "biên bản 9", "valid_until": until });
+    rig.post("/api/v1/account-register/attestations", word).await.unwrap();
+    let path = "/api/v1/account-register/srv-2/qu%E1%BA%A3n%20tr%E1%BB%8B%2F1/files?name=list.txt";
+    let list = "content of the list of accounts".to_owned();
+    ioc_collector::cli::send(&rig.runtime(), "POST", path, "application/octet-stream", list).await.unwrap();
     let evidence = "content of the minutes".to_owned();
     let path = format!("{backup}/files?name=minutes.txt");
     ioc_collector::cli::send(&rig.runtime(), "POST", &path, "application/octet-stream", evidence).await.unwrap();
@@ -171,6 +177,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         "files/INC-000001/",
         "attestations.csv",
         "asset-attestations.csv",
+        "account-attestations.csv",
         "files/evidence/",
         "accounts.csv",
         "account-reviews.csv",
@@ -211,6 +218,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         "content of a photograph",
         "content of the minutes",
         "a screenshot of its users",
+        "content of the list of accounts",
         "\"proof\":[\"",
         "\"root\": \"",
         "Khói",

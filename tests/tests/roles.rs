@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 35] = [
+const FORMS: [(&str, &[&str]); 37] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -413,6 +413,8 @@ const FORMS: [(&str, &[&str]); 35] = [
         &["device", "devices", "kind", "source", "every", "keep_days", "place", "copies", "media", "note"],
     ),
     ("/register/assets/import", &["table", "digest"]),
+    ("/register/accounts/import", &["table", "digest"]),
+    ("/register/accounts/import/9/undo", &["x"]),
     ("/register/assets/import/9/undo", &["x"]),
     ("/register/accounts", &["key", "holder", "note"]),
     (

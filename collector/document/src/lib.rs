@@ -12,4 +12,5 @@ pub mod print;
 pub mod report;
 pub mod typeface;
 pub mod wording;
+pub mod workbook;
 mod xml;

@@ -9,6 +9,7 @@ pub mod draft;
 pub mod filing;
 pub mod gather;
 mod key;
+mod moment;
 pub mod record;
 pub mod review;
 

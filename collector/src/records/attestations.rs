@@ -1,14 +1,15 @@
-//! What people attested, in an archive: of backups of other systems, with the files that show it, and of machines without an agent.
+//! What people attested, in an archive: of backups of other systems and of accounts of appliances, with the files that show it, and of machines without
+//! an agent.
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use ioc_store::merkle::parse;
 use ioc_store::template::percent_encoded;
 
 use super::parts::{Kind, Parts, Wanted, of_device};
-use super::{ASSET_ATTESTATIONS, ATTESTATIONS};
+use super::{ACCOUNT_ATTESTATIONS, ASSET_ATTESTATIONS, ATTESTATIONS};
 use crate::audit_verify::{all, text};
 use crate::cli;
 
@@ -27,13 +28,47 @@ pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyho
         let of = format!("/api/v1/system-backups/{}/{}", percent_encoded(&device), percent_encoded(&kind));
         let said = cli::ask(runtime, "GET", &format!("{of}/attestations"), None).await?;
         for one in said.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
-            for file in one["files"].as_array().into_iter().flatten() {
-                let sha256 = text(&file["sha256"])?;
-                let content = cli::bytes(runtime, &format!("{of}/files/{}", percent_encoded(&sha256))).await?;
-                parts.write(&evidence_file(&sha256)?, &content)?;
-            }
+            put_files(runtime, &of, one, parts).await?;
             let mut one = one.clone();
             (one["device"], one["kind"]) = (json!(device), json!(kind));
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}
+
+/// Puts the files that show what somebody said into an archive; they are had below an address.
+async fn put_files(runtime: &Path, of: &str, said: &Value, parts: &Parts) -> anyhow::Result<()> {
+    for file in said["files"].as_array().into_iter().flatten() {
+        let sha256 = text(&file["sha256"])?;
+        let content = cli::bytes(runtime, &format!("{of}/files/{}", percent_encoded(&sha256))).await?;
+        parts.write(&evidence_file(&sha256)?, &content)?;
+    }
+    Ok(())
+}
+
+/// Puts into an archive what people vouched for in a period of accounts of appliances, with the files that show it.
+pub(super) async fn put_of_accounts(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
+    let columns = &[
+        "number",
+        "device",
+        "name",
+        "role",
+        "administrator",
+        "holder",
+        "password_at",
+        "gone",
+        "at",
+        "by",
+        "valid_until",
+        "note",
+    ];
+    let mut out = Kind::begin(parts, ACCOUNT_ATTESTATIONS, columns)?;
+    for one in all(runtime, "/api/v1/account-register/attestations?", &of_device(wanted)).await? {
+        if wanted.holds(&one["at"]) {
+            let (device, name) = (text(&one["device"])?, text(&one["name"])?);
+            let of = format!("/api/v1/account-register/{}/{}", percent_encoded(&device), percent_encoded(&name));
+            put_files(runtime, &of, &one, parts).await?;
             out.put(&one)?;
         }
     }

@@ -61,6 +61,7 @@ pub async fn run(
     if incident.is_none() {
         attestations::put(runtime, &wanted, &parts).await?;
         attestations::put_of_assets(runtime, &wanted, &parts).await?;
+        attestations::put_of_accounts(runtime, &wanted, &parts).await?;
         registers::put(runtime, &wanted, &parts).await?;
     }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;

@@ -33,6 +33,8 @@ const ACCOUNTS: &str = "accounts.jsonl";
 const ISSUED: &str = "issued-reports.jsonl";
 /// What people attested of machines without an agent.
 const ASSET_ATTESTATIONS: &str = "asset-attestations.jsonl";
+/// What people vouched for of accounts of appliances.
+const ACCOUNT_ATTESTATIONS: &str = "account-attestations.jsonl";
 /// What a time stamping authority said of the manifest's bytes (RFC 3161), where one was asked.
 const STAMP: &str = "manifest.tsr";
 /// What it said of heads of the log, a line each; its answers lie in `stamps/`.

@@ -6,9 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use ioc_store::merkle::parse;
-use ioc_store::template::percent_encoded;
 
-use super::attestations::evidence_file;
 use super::parts::{Kind, Parts, Wanted, of_device};
 use super::{ACCOUNTS, ISSUED};
 use crate::audit_verify::{all, text};
@@ -41,7 +39,8 @@ pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyho
     Ok(())
 }
 
-/// Who holds accounts, and what was vouched for of those that nothing can look at: the newest word of each.
+/// Who holds accounts, and what was vouched for of those that nothing can look at: the newest word of each. Its files lie
+/// beside all that was vouched for in the period.
 async fn accounts(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     let columns =
         &["device", "name", "source", "administrator", "role", "holder", "said_by", "said_at", "valid_until", "note"];
@@ -49,12 +48,6 @@ async fn accounts(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Res
     for one in all(runtime, "/api/v1/account-register?", &of_device(wanted)).await? {
         if !wanted.holds(&one["said_at"]) {
             continue;
-        }
-        for file in one["files"].as_array().into_iter().flatten() {
-            let (sha256, device, name) = (text(&file["sha256"])?, text(&one["device"])?, text(&one["name"])?);
-            let [device, name] = [&device, &name].map(|part| percent_encoded(part));
-            let path = format!("/api/v1/account-register/{device}/{name}/files/{}", percent_encoded(&sha256));
-            parts.write(&evidence_file(&sha256)?, &cli::bytes(runtime, &path).await?)?;
         }
         out.put(&one)?;
     }
@@ -89,14 +82,20 @@ async fn issued(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Resul
     out.end()
 }
 
-/// Tables that were taken into the asset register.
+/// Tables that were taken into the registers of assets and of accounts.
 async fn imports(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
-    let mut out = Kind::begin(parts, "asset-imports.jsonl", &["number", "at", "by", "assets", "undone_at"])?;
-    let found = cli::ask(runtime, "GET", "/api/v1/assets/imports", None).await?;
-    for one in found.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
-        out.put(one)?;
+    for (name, path) in [
+        ("asset-imports.jsonl", "/api/v1/assets/imports"),
+        ("account-imports.jsonl", "/api/v1/account-register/imports"),
+    ] {
+        let mut out = Kind::begin(parts, name, &["number", "at", "by", "rows", "undone_at"])?;
+        let found = cli::ask(runtime, "GET", path, None).await?;
+        for one in found.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
+            out.put(one)?;
+        }
+        out.end()?;
     }
-    out.end()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::parts::digest;
 use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
-    ACCOUNTS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED, MANIFEST, Manifest, SIGNATURE, STAMP,
-    STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
+    ACCOUNT_ATTESTATIONS, ACCOUNTS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED, MANIFEST, Manifest,
+    SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
 
@@ -275,7 +275,13 @@ impl Archive {
                 named.push((format!("files/{incident}/{sha256}"), sha256.to_owned()));
             }
         }
-        for (name, below) in [(ATTESTATIONS, "evidence"), (ACCOUNTS, "evidence"), (ISSUED, "documents")] {
+        for (name, below) in [
+            (ATTESTATIONS, "evidence"),
+            (ACCOUNT_ATTESTATIONS, "evidence"),
+            (ACCOUNTS, "evidence"),
+            (ISSUED, "documents"),
+        ] {
+            // An archive of an earlier version has not all of them.
             let Some(entry) = self.entries.get(name).cloned() else { continue };
             let mut lines = Lines::new(name, entry.read(&mut self.file)?);
             while let Some((_, line)) = lines.next_one()? {

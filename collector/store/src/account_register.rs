@@ -4,19 +4,24 @@
 //! What is found stays where it is (documents, accounts): a row of the register is made of it when somebody asks
 //! ([`Reader::registered_accounts`](crate::Reader::registered_accounts)). Only what people say is kept here.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 
-use crate::BackupEvidence;
+use crate::{AccountRecord, BackupEvidence, Role};
 
 /// A password is told of so many days before it is due, as the rule of hosts has it.
 const DUE_DAYS: i64 = 15;
 const DAY_MS: i64 = 86_400_000;
 /// How the document of a signed review is called among reports: by this and the number of the review.
 pub const ACCOUNT_REVIEW_REPORT: &str = "account-review.";
+
+/// Most accounts in one review: a list that a person reads and signs, in one document.
+pub const ACCOUNT_REVIEW_LINES_MAX: usize = 20_000;
 
 /// Who tells of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -205,6 +210,76 @@ pub struct RegisteredAccount {
 }
 
 impl RegisteredAccount {
+    /// One that a person vouches for, on a device with its name and place.
+    #[must_use]
+    pub fn attested(
+        (device, device_name, place): (DeviceId, String, String),
+        word: AccountAttestation,
+        evidence: Vec<BackupEvidence>,
+    ) -> Self {
+        Self {
+            device: Some(device),
+            device_name,
+            place,
+            name: word.name,
+            source: AccountSource::Attested,
+            told_at: word.at,
+            administrator: word.administrator,
+            role: word.role,
+            holder: word.holder,
+            note: word.note,
+            locked: None,
+            empty_password: false,
+            signed_in: false,
+            last_sign_in_at: None,
+            password_at: word.password_at,
+            expires_at: None,
+            second_factor: None,
+            valid_until: Some(word.valid_until),
+            evidence,
+            said_by: Some(word.by),
+            said_at: Some(word.at),
+        }
+    }
+
+    /// One of this collector.
+    #[must_use]
+    pub fn of_collector(account: AccountRecord, now: Timestamp) -> Self {
+        let second_factor = Some(account.asks_for_code());
+        Self {
+            device: None,
+            device_name: String::new(),
+            place: account.places.join("; "),
+            name: account.name,
+            source: AccountSource::Collector,
+            told_at: now,
+            administrator: account.role == Role::Administrator,
+            role: account.role.as_str().to_owned(),
+            holder: account.full_name,
+            note: String::new(),
+            locked: Some(account.disabled),
+            empty_password: false,
+            signed_in: false,
+            last_sign_in_at: account.last_sign_in_at,
+            password_at: Some(account.password_at),
+            expires_at: None,
+            second_factor,
+            valid_until: None,
+            evidence: Vec::new(),
+            said_by: None,
+            said_at: None,
+        }
+    }
+
+    /// Takes over what a person says of it; who holds it stays where they say nothing of that.
+    pub fn take_word(&mut self, word: &AccountWord) {
+        if !word.holder.is_empty() {
+            self.holder.clone_from(&word.holder);
+        }
+        self.note.clone_from(&word.note);
+        (self.said_by, self.said_at) = (Some(word.by.clone()), Some(word.at));
+    }
+
     /// By what it is told from all others: its device and its name.
     #[must_use]
     pub fn key(&self) -> String {
@@ -302,6 +377,56 @@ pub fn account_of_key(key: &str) -> Option<(Option<DeviceId>, &str)> {
     if device.is_empty() { Some((None, name)) } else { Some((Some(DeviceId::new(device).ok()?), name)) }
 }
 
+/// What people write down of an account that is found by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountField {
+    /// Who holds it.
+    Holder,
+    /// What there is to say besides.
+    Note,
+}
+
+impl AccountField {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 2] = [Self::Holder, Self::Note];
+
+    /// Its name in the store, the API and texts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holder => "holder",
+            Self::Note => "note",
+        }
+    }
+
+    /// The field of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == text)
+    }
+
+    /// What stands in it.
+    #[must_use]
+    pub fn of(self, account: &RegisteredAccount) -> &str {
+        match self {
+            Self::Holder => &account.holder,
+            Self::Note => &account.note,
+        }
+    }
+}
+
+/// A row of a table that people bring: what it says of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Row of the table, from 1; the headings are the first.
+    pub row: u64,
+    /// Which account ([`account_key`]).
+    pub key: String,
+    /// What it says, checked.
+    pub fields: BTreeMap<AccountField, String>,
+}
+
 /// What a person says of an account that is found by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AccountWord {
@@ -333,6 +458,30 @@ pub struct AccountAttestation {
     pub valid_until: Timestamp,
     pub by: String,
     pub at: Timestamp,
+}
+
+/// What a person vouched for of an account, at some time, with the files that show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestedAccount {
+    /// Its number among all of them: what was vouched for later has a larger one.
+    pub number: u64,
+    /// The appliance.
+    pub device: DeviceId,
+    /// What was said.
+    pub attestation: AccountAttestation,
+    /// Files that show it.
+    pub files: Vec<BackupEvidence>,
+}
+
+impl AttestedAccount {
+    /// Leaves out who it is, who holds it and who said so, for whoever may not see people.
+    pub(crate) fn hide_people(&mut self) {
+        self.attestation.name = format!("#{}", self.number);
+        for text in [&mut self.attestation.holder, &mut self.attestation.note, &mut self.attestation.by] {
+            text.clear();
+        }
+        self.files.clear();
+    }
 }
 
 /// Which accounts to list.
@@ -482,105 +631,4 @@ pub struct ReviewSignature {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-    fn ago(days: i64) -> Option<Timestamp> {
-        Some(NOW.plus_millis(-days * DAY_MS))
-    }
-
-    fn account(source: AccountSource) -> RegisteredAccount {
-        RegisteredAccount {
-            device: None,
-            device_name: String::new(),
-            place: String::new(),
-            name: "an".to_owned(),
-            source,
-            told_at: NOW,
-            administrator: false,
-            role: String::new(),
-            holder: "Nguyễn Văn An".to_owned(),
-            note: String::new(),
-            locked: Some(false),
-            empty_password: false,
-            signed_in: false,
-            last_sign_in_at: ago(1),
-            password_at: ago(1),
-            expires_at: None,
-            second_factor: None,
-            valid_until: None,
-            evidence: Vec::new(),
-            said_by: None,
-            said_at: None,
-        }
-    }
-
-    const LIMITS: AccountLimits = AccountLimits {
-        idle_days: Some(45),
-        administrator_days: Some(60),
-        operator_days: Some(90),
-        review_months: Some(6),
-    };
-
-    #[test]
-    fn what_is_not_known_is_no_finding_but_its_own() {
-        use AccountFinding as Finding;
-        let good = account(AccountSource::Agent);
-        assert!(good.findings(&LIMITS, NOW).is_empty());
-        let unknown = RegisteredAccount { last_sign_in_at: None, password_at: None, ..good.clone() };
-        assert_eq!(unknown.findings(&LIMITS, NOW), [Finding::PasswordUnknown], "never is not said where nobody knows");
-        let old = RegisteredAccount { last_sign_in_at: ago(46), password_at: ago(61), ..good.clone() };
-        assert_eq!(old.findings(&LIMITS, NOW), [Finding::Idle], "61 days are old for an administrator alone");
-        let administrator = RegisteredAccount { administrator: true, ..old.clone() };
-        assert_eq!(administrator.findings(&LIMITS, NOW), [Finding::Idle, Finding::PasswordOverdue]);
-        assert!(administrator.findings(&AccountLimits::default(), NOW).is_empty(), "no law gives a number");
-        let locked = RegisteredAccount { locked: Some(true), holder: String::new(), ..old.clone() };
-        assert!(locked.findings(&LIMITS, NOW).is_empty(), "what is locked is done");
-        let ended = RegisteredAccount { expires_at: Some(NOW), ..old };
-        assert!(ended.findings(&LIMITS, NOW).is_empty());
-        let here = RegisteredAccount { signed_in: true, last_sign_in_at: ago(90), ..good };
-        assert!(here.findings(&LIMITS, NOW).is_empty(), "a wall that is signed in for months is used");
-    }
-
-    #[test]
-    fn what_is_of_this_collector_is_on_record_whole() {
-        use AccountFinding as Finding;
-        let never = RegisteredAccount {
-            last_sign_in_at: None,
-            administrator: true,
-            second_factor: Some(false),
-            ..account(AccountSource::Collector)
-        };
-        assert_eq!(never.findings(&LIMITS, NOW), [Finding::NoSecondFactor]);
-        let never = RegisteredAccount { password_at: ago(50), second_factor: Some(true), ..never };
-        assert_eq!(never.findings(&LIMITS, NOW), [Finding::Idle, Finding::PasswordDue]);
-        let word =
-            RegisteredAccount { valid_until: Some(NOW), holder: String::new(), ..account(AccountSource::Attested) };
-        assert_eq!(word.findings(&LIMITS, NOW), [Finding::HolderUnknown, Finding::AttestationEnded]);
-    }
-
-    #[test]
-    fn what_is_proposed_follows_from_what_is_found() {
-        use AccountFinding as Finding;
-        let proposed = AccountVerdict::proposed;
-        assert_eq!(proposed(&[]), AccountVerdict::Keep);
-        assert_eq!(proposed(&[Finding::PasswordDue]), AccountVerdict::Keep);
-        assert_eq!(proposed(&[Finding::PasswordOverdue]), AccountVerdict::Change);
-        assert_eq!(proposed(&[Finding::HolderUnknown, Finding::Idle]), AccountVerdict::Lock);
-        let mut line = ReviewLine::proposed(account(AccountSource::Agent), vec![Finding::Idle]);
-        assert!(line.lacks_reason());
-        line.reason = "nghỉ việc".to_owned();
-        assert!(!line.lacks_reason());
-    }
-
-    #[test]
-    fn a_key_names_its_account() {
-        let device = DeviceId::new("srv-1").expect("valid");
-        assert_eq!(account_key(Some(&device), "an/b"), "srv-1/an/b");
-        assert_eq!(account_of_key("srv-1/an/b"), Some((Some(device), "an/b")));
-        assert_eq!(account_of_key("/lan"), Some((None, "lan")));
-        assert_eq!((account_of_key("lan"), account_of_key("srv-1/")), (None, None));
-    }
-}
+mod tests;

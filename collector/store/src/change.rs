@@ -11,10 +11,10 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, AssetImport,
-    BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
-    OutboxEntry, Product, ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord,
-    TicketRecord, TokenRecord,
+    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, BackupAttestation,
+    BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
+    ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord, TableImport, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -159,20 +159,23 @@ pub enum Change {
     Asset(Box<Asset>),
     /// A person said how a machine without an agent is protected.
     AssetAttested { device: DeviceId, attestation: AssetAttestation },
-    /// A table is taken into the asset register.
-    AssetImport(Box<AssetImport>),
-    /// An import is undone: what it did is put back of all of its assets.
-    AssetImportUndone { number: u64, at: Timestamp, by: String },
-    /// So many assets of an import are still to be changed, or put back.
-    AssetImportLeft { number: u64, left: u64 },
+    /// A table is taken into a register.
+    TableImport(Box<TableImport>),
+    /// An import is undone: what it did is put back of all of its rows.
+    TableImportUndone { number: u64, at: Timestamp, by: String },
+    /// So many rows of an import are still to be changed, or put back.
+    TableImportLeft { number: u64, left: u64 },
     /// A person said who holds an account; no device stands for this collector.
     AccountWord { device: Option<DeviceId>, name: String, word: AccountWord },
     /// A person vouched for an account of an appliance.
     AccountAttested { device: DeviceId, attestation: AccountAttestation },
     /// A file shows what was vouched for of an account last.
     AccountEvidence { device: DeviceId, name: String, file: BackupEvidence, content: Vec<u8> },
-    /// A review of all accounts was opened, with each as it stands.
-    AccountReviewOpened { review: AccountReview, lines: Vec<ReviewLine> },
+    /// Accounts of a review that is not open yet, each as it stands, from the line of the first, which is 1 or more. What an opening that came to
+    /// nothing left there is written over.
+    AccountReviewLines { review: u64, first: u32, lines: Vec<ReviewLine> },
+    /// A review of all accounts is open: all of its lines are there.
+    AccountReviewOpened(AccountReview),
     /// What is said of an account in a review, from 1.
     AccountReviewLine { review: u64, line: u32, said: Box<ReviewLine> },
     /// A leader signed a review; one that is signed already stays as it is.

@@ -47,6 +47,7 @@ pub mod secret;
 mod sql;
 mod sqlite;
 mod store;
+mod table_import;
 pub mod template;
 mod ticket;
 pub mod totp;
@@ -54,17 +55,16 @@ pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
-    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
-    AccountSource, AccountTally, AccountVerdict, AccountWord, RegisteredAccount, ReviewLine, ReviewSignature,
-    account_key, account_of_key, review_digest,
+    ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountField, AccountFinding, AccountLimits,
+    AccountPage, AccountQuery, AccountReview, AccountRow, AccountSource, AccountTally, AccountVerdict, AccountWord,
+    AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature, account_key, account_of_key, review_digest,
 };
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, PartKind, RemovedHistory, StoredChunk,
     StoredChunks,
 };
 pub use asset::{
-    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetRow, AssetState, AssetValue,
-    AssetWork, ImportedAsset,
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetRow, AssetState, AssetValue, AssetWork,
 };
 pub use change::Change;
 pub use clock::ClockMark;
@@ -93,4 +93,5 @@ pub use record::{
 };
 pub use role::{Right, Role};
 pub use store::Store;
+pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedRow, TableImport};
 pub use ticket::{TicketQuery, TicketRecord};

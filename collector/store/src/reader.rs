@@ -21,13 +21,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
-    AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
+    AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
-    ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
-    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
+    Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
+    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
+    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -208,11 +208,14 @@ pub trait Reader: Send {
     /// What people attested of a machine, the newest first.
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
 
-    /// Tables that were taken into the asset register, the newest first, without what they did; for who reaches everywhere.
-    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError>;
+    /// Tables that were taken into a register, the newest first, without what they did; for who reaches everywhere.
+    fn table_imports(&self, register: ImportRegister, limit: usize) -> Result<Vec<TableImport>, StoreError>;
 
-    /// One of them, with what it did.
-    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
+    /// One of those of all registers, with what it did.
+    fn table_import(&self, number: u64) -> Result<Option<TableImport>, StoreError>;
+
+    /// The number of the last of them; 0 before the first.
+    fn last_table_import(&self) -> Result<u64, StoreError>;
 
     /// What people attested of machines without an agent, of one or of all, the newest first, before a number: each with its number.
     fn asset_attestations_before(
@@ -222,18 +225,22 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError>;
 
-    /// The import into the asset register, or its undoing, that is not done yet; with all of what it does.
-    fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError>;
+    /// The import, or its undoing, that is not done yet; with all of what it does.
+    fn unfinished_table_import(&self) -> Result<Option<TableImport>, StoreError>;
 
     /// A page of the register of accounts, with how many there are of each kind.
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;
 
-    /// One account of it as it is kept, by its device (none for this collector) and its name; the engine asks.
-    fn registered_account(
+    /// Accounts of it on a device, or of this collector, by their names; whoever asks says what time it is. The engine asks, a device at a time.
+    fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Result<Vec<RegisteredAccount>, StoreError>;
+
+    /// What people vouched for of accounts of appliances, of one or of all, the newest first, before a number.
+    fn account_attestations_before(
         &self,
         device: Option<&DeviceId>,
-        name: &str,
-    ) -> Result<Option<RegisteredAccount>, StoreError>;
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AttestedAccount>, StoreError>;
 
     /// A file that shows what was vouched for of an account, with its content; for who may see people.
     fn account_evidence(
@@ -252,8 +259,8 @@ pub trait Reader: Send {
     /// The one that was signed last.
     fn signed_account_review(&self) -> Result<Option<AccountReview>, StoreError>;
 
-    /// The accounts of a review, with what is said of each.
-    fn account_review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, StoreError>;
+    /// Accounts of a review in the order of their lines, behind this one, with what is said of each; none while it is not open.
+    fn account_review_lines(&self, number: u64, after: u32, limit: usize) -> Result<Vec<ReviewLine>, StoreError>;
 
     /// Products of the software register, with where they are.
     fn products(&self, query: &ProductQuery) -> Result<Vec<ProductRow>, StoreError>;

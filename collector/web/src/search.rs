@@ -17,7 +17,7 @@ use ioc_judge::Text;
 use ioc_store::Right;
 use ioc_store::audit_text;
 use ioc_store::search::{FoundRecord, SearchHit, SearchKind, SearchPage, SearchQuery, WordsQuery};
-use ioc_store::template::csv_field;
+use ioc_store::template::{csv_field, percent_encoded};
 use serde::Serialize;
 
 use crate::api::ApiResult;
@@ -288,6 +288,27 @@ impl FoundPage {
     fn file(&self) -> String {
         format!("/api/v1/search.csv?{}", self.form.address())
     }
+
+    /// Registers in which the same is looked for: what stands in them is no record, and each is searched on its own page. Each by the key of its name.
+    fn registers(&self) -> Vec<(&'static str, String)> {
+        let words = plain_words(&self.form.q);
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let all = [
+            ("register-assets", "/register/assets"),
+            ("register-software", "/register/software"),
+            ("register-accounts", "/register/accounts"),
+        ];
+        all.map(|(name, page)| (name, format!("{page}?search={}", percent_encoded(&words)))).into()
+    }
+}
+
+/// What registers are asked for of what was typed here: they know words alone, no phrases, beginnings or words that must not be there.
+fn plain_words(typed: &str) -> String {
+    let typed = typed.replace('"', " ");
+    let words = typed.split_whitespace().filter(|word| !word.starts_with('-'));
+    words.map(|word| word.trim_end_matches('*')).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The page.
@@ -410,6 +431,12 @@ mod tests {
         let shown = marked("đĩa", &long);
         assert!(shown.starts_with("… ") && shown.contains("[đĩa]") && shown.ends_with(" …"), "{shown}");
         assert!(shown.chars().count() < SHOWN_MAX_CHARS + 20);
+    }
+
+    #[test]
+    fn registers_are_asked_for_words_alone() {
+        assert_eq!(plain_words("\"nguyễn an\" -usb may*"), "nguyễn an may");
+        assert_eq!(plain_words(" -a \" "), "");
     }
 
     #[test]

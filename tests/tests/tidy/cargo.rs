@@ -19,7 +19,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("qrcode", &["ioc-web"]),
     ("lettre", &["ioc-collector"]),
     ("calamine", &["ioc-collector"]),
-    ("zip", &["ioc-document", "ioc-web"]),
+    ("zip", &["ioc-document"]),
     ("scrypt", &["ioc-collector"]),
     ("x25519-dalek", &["ioc-collector"]),
     ("rmqtt-codec", &["ioc-ingest", "ioc-tests"]),

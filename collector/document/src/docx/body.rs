@@ -1,14 +1,12 @@
 //! The text of a document: its blocks, its annexes, and the sections that give each its paper and its numbers of pages.
 
-use super::head;
 use super::markup::{
     APART, CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
 };
-use crate::layout::{self, Page, Style};
+use super::{chart, head};
+use crate::layout::{self, Page};
 use crate::model::{Bars, Block, Document, Run, Table, Text};
 
-/// The parts that a full bar is divided into.
-const BAR_STEPS: u32 = 40;
 /// Room between a cell's line and its text, mm.
 const CELL_ROOM_MM: f64 = 1.5;
 
@@ -22,14 +20,15 @@ fn runs(text: &Text) -> String {
     text.runs().iter().map(piece).collect()
 }
 
-/// The whole body, with its sections: the document's own, and one for each annex.
-pub(super) fn whole(document: &Document) -> String {
+/// The whole body, with its sections: the document's own, and one for each annex; and the charts in it, which the text names by their order.
+pub(super) fn whole(document: &Document) -> (String, Vec<Bars>) {
+    let mut charts = Vec::new();
     let page = Page { landscape: false };
     let mut out = head::head(document);
     for basis in &document.bases {
         out.push_str(&paragraph("Basis", "", &run("", basis)));
     }
-    blocks(&mut out, &document.closed_body(), page);
+    blocks(&mut out, &document.closed_body(), page, &mut charts);
     keep_last(&mut out);
     out.push_str(&head::end(document));
     let mut last = section(page, if document.head.contact.is_some() { CONTACT_FOOTER } else { EMPTY_FOOTER });
@@ -43,12 +42,12 @@ pub(super) fn whole(document: &Document) -> String {
         out.push_str(&paragraph("AnnexLabel", "", &run("", &label)));
         out.push_str(&paragraph("AnnexTitle", "", &run("", &annex.title.to_uppercase())));
         out.push_str(&paragraph("AnnexReference", "", &run("", &reference)));
-        blocks(&mut out, &annex.body, page);
+        blocks(&mut out, &annex.body, page, &mut charts);
         last = section(page, EMPTY_FOOTER);
     }
     // What follows a table is a paragraph, or Word mends the file.
     out.push_str(APART);
-    out + &last
+    (out + &last, charts)
 }
 
 /// The last sentence stays with the signature: a page with a signature and nothing else says nothing of what was signed.
@@ -79,7 +78,7 @@ fn section(page: Page, first_footer: &str) -> String {
     )
 }
 
-fn blocks(out: &mut String, all: &[Block], page: Page) {
+fn blocks(out: &mut String, all: &[Block], page: Page, charts: &mut Vec<Bars>) {
     for (sign, block) in layout::numbered(all) {
         match block {
             Block::Heading { level, text } => {
@@ -92,21 +91,23 @@ fn blocks(out: &mut String, all: &[Block], page: Page) {
             }
             Block::Note(text) => out.push_str(&paragraph("Note", "", &runs(text))),
             Block::Table(one) => table(out, one, page),
-            Block::Bars(one) => bars(out, one, page),
+            Block::Bars(one) => {
+                out.push_str(&paragraph("TableTitle", "", &run("", &one.title)));
+                if !one.items.is_empty() {
+                    charts.push(one.clone());
+                    out.push_str(&chart::place(one, charts.len(), page));
+                }
+            }
         }
     }
 }
 
-/// The begin of a table that fills the page, with lines or without.
-fn open_table(out: &mut String, widths: &[u32], lines: bool) {
+/// The begin of a table that fills the page.
+fn open_table(out: &mut String, widths: &[u32]) {
     let whole: u32 = widths.iter().sum();
     let line = |name: &str| format!("<w:{name} w:val=\"single\" w:sz=\"4\" w:space=\"0\" w:color=\"000000\"/>");
-    let borders: String = if lines {
-        let all: String = ["top", "left", "bottom", "right", "insideH", "insideV"].into_iter().map(line).collect();
-        format!("<w:tblBorders>{all}</w:tblBorders>")
-    } else {
-        String::new()
-    };
+    let all: String = ["top", "left", "bottom", "right", "insideH", "insideV"].into_iter().map(line).collect();
+    let borders = format!("<w:tblBorders>{all}</w:tblBorders>");
     let room = twips(CELL_ROOM_MM);
     out.push_str(&format!(
         "<w:tbl><w:tblPr><w:tblW w:w=\"{whole}\" w:type=\"dxa\"/>{borders}<w:tblLayout w:type=\"fixed\"/>\
@@ -116,10 +117,10 @@ fn open_table(out: &mut String, widths: &[u32], lines: bool) {
     out.push_str("</w:tblGrid>");
 }
 
-fn cell(out: &mut String, width: u32, span: u32, more: &str, inside: &str) {
+fn cell(out: &mut String, width: u32, span: u32, inside: &str) {
     let span = if span > 1 { format!("<w:gridSpan w:val=\"{span}\"/>") } else { String::new() };
     out.push_str(&format!(
-        "<w:tc><w:tcPr><w:tcW w:w=\"{width}\" w:type=\"dxa\"/>{span}{more}<w:vAlign w:val=\"center\"/></w:tcPr>{inside}</w:tc>"
+        "<w:tc><w:tcPr><w:tcW w:w=\"{width}\" w:type=\"dxa\"/>{span}<w:vAlign w:val=\"center\"/></w:tcPr>{inside}</w:tc>"
     ));
 }
 
@@ -131,17 +132,17 @@ fn table(out: &mut String, table: &Table, page: Page) {
     }
     let widths = table.widths(twips(page.text_mm()));
     let (head, body) = layout::table_styles(table.columns().len());
-    open_table(out, &widths, true);
+    open_table(out, &widths);
     out.push_str("<w:tr><w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>");
     for (column, width) in table.columns().iter().zip(&widths) {
-        cell(out, *width, 1, "", &paragraph(head.id, "", &run("", &column.title)));
+        cell(out, *width, 1, &paragraph(head.id, "", &run("", &column.title)));
     }
     out.push_str("</w:tr>");
     if table.rows().is_empty() {
         out.push_str("<w:tr>");
         let whole = widths.iter().sum();
         let inside = paragraph(body.id, "<w:jc w:val=\"center\"/>", &run("<w:i/><w:iCs/>", table.empty()));
-        cell(out, whole, widths.len() as u32, "", &inside);
+        cell(out, whole, widths.len() as u32, &inside);
         out.push_str("</w:tr>");
     }
     for row in table.rows() {
@@ -152,40 +153,8 @@ fn table(out: &mut String, table: &Table, page: Page) {
             } else {
                 format!("<w:jc w:val=\"{}\"/>", justification(column.align))
             };
-            cell(out, *width, 1, "", &paragraph(body.id, &own, &runs(text)));
+            cell(out, *width, 1, &paragraph(body.id, &own, &runs(text)));
         }
-        out.push_str("</w:tr>");
-    }
-    out.push_str("</w:tbl>");
-    out.push_str(APART);
-}
-
-/// Bars as cells that are filled: they can be edited like any table, and print everywhere.
-fn bars(out: &mut String, bars: &Bars, page: Page) {
-    out.push_str(&paragraph("TableTitle", "", &run("", &bars.title)));
-    let style: &Style = layout::style_of("Cell");
-    let whole = twips(page.text_mm());
-    let (name, number) = (whole * 3 / 10, whole / 5);
-    let step = (whole - name - number) / BAR_STEPS;
-    let mut widths = vec![name];
-    widths.extend(vec![step; BAR_STEPS as usize]);
-    widths.push(whole - name - step * BAR_STEPS);
-    open_table(out, &widths, false);
-    let text = |text: &str| paragraph(style.id, "", &run("", text));
-    for bar in &bars.items {
-        out.push_str("<w:tr><w:trPr><w:cantSplit/></w:trPr>");
-        cell(out, name, 1, "", &text(&bar.name));
-        let length = bars.length(bar, BAR_STEPS);
-        let shades =
-            [(length, "<w:shd w:val=\"clear\" w:color=\"auto\" w:fill=\"7F7F7F\"/>"), (BAR_STEPS - length, "")];
-        for (steps, shade) in shades {
-            if steps > 0 {
-                let line = "<w:tcBorders><w:top w:val=\"single\" w:sz=\"24\" w:space=\"0\" w:color=\"FFFFFF\"/>\
-                            <w:bottom w:val=\"single\" w:sz=\"24\" w:space=\"0\" w:color=\"FFFFFF\"/></w:tcBorders>";
-                cell(out, step * steps, steps, &format!("{line}{shade}"), &text(""));
-            }
-        }
-        cell(out, number, 1, "", &text(&bar.written));
         out.push_str("</w:tr>");
     }
     out.push_str("</w:tbl>");

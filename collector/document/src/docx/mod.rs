@@ -2,6 +2,7 @@
 //! borders of paragraphs or heads of tables that repeat. The same document gives the same bytes, so that a digest stands for it.
 
 mod body;
+mod chart;
 mod head;
 mod markup;
 mod parts;
@@ -22,6 +23,9 @@ pub enum DocxError {
     /// The archive took no more.
     #[error("cannot pack the document: {0}")]
     Io(#[from] std::io::Error),
+    /// The numbers of a chart could not be packed.
+    #[error("cannot pack the numbers of a chart: {0}")]
+    Chart(#[from] crate::workbook::WorkbookError),
 }
 
 /// Writes `document` as DOCX.
@@ -34,9 +38,9 @@ pub fn write(document: &Document) -> Result<Vec<u8>, DocxError> {
         .compression_method(CompressionMethod::Deflated)
         // The day on which the calendar of such archives begins, whatever day it is: no clock is asked.
         .last_modified_time(DateTime::default());
-    for (name, text) in parts::all(document) {
+    for (name, content) in parts::all(document)? {
         zip.start_file(name, options)?;
-        zip.write_all(text.as_bytes())?;
+        zip.write_all(&content)?;
     }
     Ok(zip.finish()?.into_inner())
 }

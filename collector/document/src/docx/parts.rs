@@ -1,9 +1,9 @@
 //! The files that a DOCX is made of.
 
-use super::body;
 use super::markup::{
     CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
 };
+use super::{DocxError, body, chart};
 use crate::layout::{STYLES, Style};
 use crate::model::Document;
 use crate::wording;
@@ -16,8 +16,15 @@ const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/rela
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
 const WORD: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml";
 
-/// Names and texts of all files, in the order in which readers want them.
-pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
+/// A file of the archive.
+pub(super) type Part = (String, Vec<u8>);
+
+/// Names and contents of all files, in the order in which readers want them.
+///
+/// # Errors
+/// [`DocxError`] when the numbers of a chart cannot be packed.
+pub(super) fn all(document: &Document) -> Result<Vec<Part>, DocxError> {
+    let (text, charts) = body::whole(document);
     let relation =
         |id: &str, kind: &str, target: &str| format!("<Relationship Id=\"{id}\" Type=\"{kind}\" Target=\"{target}\"/>");
     let relations = |all: &[String]| {
@@ -28,7 +35,7 @@ pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
         own("rId1", "officeDocument", "word/document.xml"),
         relation("rId2", &format!("{PACKAGE}/relationships/metadata/core-properties"), "docProps/core.xml"),
     ];
-    let word = [
+    let mut word = vec![
         own("rId1", "styles", "styles.xml"),
         own("rId2", "settings", "settings.xml"),
         own(NUMBERED_HEADER, "header", "header1.xml"),
@@ -36,6 +43,7 @@ pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
         own(CONTACT_FOOTER, "footer", "footer1.xml"),
         own(EMPTY_FOOTER, "footer", "footer2.xml"),
     ];
+    word.extend((1..=charts.len()).map(|n| own(&chart::relation(n), "chart", &format!("charts/chart{n}.xml"))));
     let number = "<w:r><w:fldChar w:fldCharType=\"begin\"/></w:r><w:r><w:instrText xml:space=\"preserve\"> PAGE </w:instrText></w:r>\
                   <w:r><w:fldChar w:fldCharType=\"separate\"/></w:r><w:r><w:t>2</w:t></w:r><w:r><w:fldChar w:fldCharType=\"end\"/></w:r>";
     let part = |kind: &str, inside: &str| format!("{XML}<w:{kind} {W}>{inside}</w:{kind}>");
@@ -46,24 +54,35 @@ pub(super) fn all(document: &Document) -> Vec<(&'static str, String)> {
             paragraph("Contact", rule, &run("", text))
         },
     );
-    vec![
-        ("[Content_Types].xml", content_types()),
+    let texts = [
+        ("[Content_Types].xml", content_types(charts.len())),
         ("_rels/.rels", relations(&top)),
         ("docProps/core.xml", core(document)),
         ("word/_rels/document.xml.rels", relations(&word)),
-        ("word/document.xml", part("document", &format!("<w:body>{}</w:body>", body::whole(document)))),
+        ("word/document.xml", part("document", &format!("<w:body>{text}</w:body>"))),
         ("word/styles.xml", styles()),
         ("word/settings.xml", settings()),
         ("word/header1.xml", part("hdr", &paragraph("PageNumber", "", number))),
         ("word/header2.xml", part("hdr", &paragraph("PageNumber", "", ""))),
         ("word/footer1.xml", part("ftr", &contact)),
         ("word/footer2.xml", part("ftr", &paragraph("Contact", "", ""))),
-    ]
+    ];
+    let mut out: Vec<Part> = texts.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect();
+    for (n, bars) in (1..).zip(&charts) {
+        let workbook = own("rId1", "package", &format!("../embeddings/chart{n}.xlsx"));
+        out.push((format!("word/charts/chart{n}.xml"), chart::part(bars).into_bytes()));
+        out.push((format!("word/charts/_rels/chart{n}.xml.rels"), relations(&[workbook]).into_bytes()));
+        out.push((format!("word/embeddings/chart{n}.xlsx"), chart::numbers(bars)?));
+    }
+    Ok(out)
 }
 
-fn content_types() -> String {
+fn content_types(charts: usize) -> String {
     let part = |name: &str, kind: &str| format!("<Override PartName=\"/{name}\" ContentType=\"{kind}+xml\"/>");
     let word = |name: &str, kind: &str| part(&format!("word/{name}.xml"), &format!("{WORD}.{kind}"));
+    let chart = |n: usize| {
+        part(&format!("word/charts/chart{n}.xml"), "application/vnd.openxmlformats-officedocument.drawingml.chart")
+    };
     let parts = [
         part("docProps/core.xml", "application/vnd.openxmlformats-package.core-properties"),
         word("document", "document.main"),
@@ -74,11 +93,17 @@ fn content_types() -> String {
         word("footer1", "footer"),
         word("footer2", "footer"),
     ];
+    let workbooks = if charts > 0 {
+        format!("<Default Extension=\"xlsx\" ContentType=\"{}\"/>", crate::workbook::CONTENT_TYPE)
+    } else {
+        String::new()
+    };
     format!(
         "{XML}<Types xmlns=\"{PACKAGE}/content-types\">\
          <Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/>\
-         <Default Extension=\"xml\" ContentType=\"application/xml\"/>{}</Types>",
-        parts.concat()
+         <Default Extension=\"xml\" ContentType=\"application/xml\"/>{workbooks}{}{}</Types>",
+        parts.concat(),
+        (1..=charts).map(chart).collect::<String>()
     )
 }
 

@@ -486,6 +486,10 @@ pub enum EvidenceKey {
     SecondFactor,
     /// Wrong passwords lock the way in.
     SignInLock,
+    /// Accounts that nobody signs in with, of the register of accounts, against the number of the level.
+    IdleAccounts,
+    /// The last review of accounts that a leader signed, against the number of the level.
+    AccountReview,
     /// Roles of accounts here.
     Roles,
     /// Machines that let root in over the network.

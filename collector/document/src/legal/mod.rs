@@ -264,6 +264,20 @@ pub enum RequirementUnit {
     Months,
 }
 
+/// Days of a month, where a pack counts in months.
+const MONTH_DAYS: u32 = 30;
+
+impl RequirementUnit {
+    /// So many of it, in days.
+    #[must_use]
+    pub const fn days(self, number: u32) -> u32 {
+        match self {
+            Self::Days => number,
+            Self::Months => number.saturating_mul(MONTH_DAYS),
+        }
+    }
+}
+
 /// What is judged by the number of a requirement: packs name their requirements as their texts do, and say by this which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -298,6 +312,22 @@ impl Pack {
     pub fn number(&self, measure: JudgedNumber, level: u8) -> Option<(u32, RequirementUnit)> {
         let found = self.requirements.iter().find(|one| one.measure == Some(measure))?;
         Some((*found.levels.get(&level)?, found.unit))
+    }
+
+    /// The same in days.
+    #[must_use]
+    pub fn days(&self, measure: JudgedNumber, level: u8) -> Option<u32> {
+        self.number(measure, level).map(|(number, unit)| unit.days(number))
+    }
+
+    /// The same in months; days that fill none count as one.
+    #[must_use]
+    pub fn months(&self, measure: JudgedNumber, level: u8) -> Option<u32> {
+        let (number, unit) = self.number(measure, level)?;
+        Some(match unit {
+            RequirementUnit::Months => number,
+            RequirementUnit::Days => number.div_ceil(MONTH_DAYS),
+        })
     }
 }
 

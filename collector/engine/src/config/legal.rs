@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
-use ioc_document::legal::{JudgedNumber, Pack, PackKind, Packs, RequirementUnit};
+use ioc_document::legal::{JudgedNumber, Pack, PackKind, Packs};
 use ioc_store::{AccountLimits, AccountRecord};
 
 /// Most packs of the centre's own.
@@ -22,32 +22,19 @@ pub struct LegalBasis {
     pub level: u8,
 }
 
-/// Days of a month, where a pack counts in months.
-const MONTH_DAYS: u32 = 30;
-
 impl LegalBasis {
     /// What the laws in force on a day ask of accounts (article 13; the numbers of the level). The regulation itself asks for a new password at least
     /// every three months, of everybody.
     #[must_use]
     pub fn account_limits(&self, today: jiff::civil::Date) -> AccountLimits {
         let regime = self.in_force(PackKind::Regime, today);
-        let number = |measure| regime.and_then(|pack| pack.number(measure, self.level));
-        let days = |measure| {
-            number(measure).map(|(number, unit)| match unit {
-                RequirementUnit::Days => number,
-                RequirementUnit::Months => number.saturating_mul(MONTH_DAYS),
-            })
-        };
+        let days = |measure| regime.and_then(|pack| pack.days(measure, self.level));
         let three_months = u32::try_from(AccountRecord::PASSWORD_LIFE_MS / 86_400_000).ok();
-        let review = number(JudgedNumber::AccountReview).map(|(number, unit)| match unit {
-            RequirementUnit::Months => number,
-            RequirementUnit::Days => number.div_ceil(MONTH_DAYS),
-        });
         AccountLimits {
             idle_days: days(JudgedNumber::AccountIdle),
             administrator_days: days(JudgedNumber::AdministratorPassword).into_iter().chain(three_months).min(),
             operator_days: three_months,
-            review_months: review,
+            review_months: regime.and_then(|pack| pack.months(JudgedNumber::AccountReview, self.level)),
         }
     }
 

@@ -1,39 +1,36 @@
 //! The register of accounts (article 13): who holds which account, what a person vouches for of an appliance, reviews that a leader signs; and faults of
 //! the centre where a review is overdue or accounts of this collector are not in order. Accounts of hosts are judged by rules, on what their agents find.
 
-use std::collections::BTreeSet;
+mod import;
+pub(super) mod review;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_document::wording;
 use ioc_judge::{Input, NewIncident, Severity, Text};
-use ioc_report::review;
-use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
-    ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord,
-    BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind, ReviewLine, ReviewSignature, Role, account_of_key,
-    review_digest,
+    AccountAttestation, AccountLimits, AccountWord, BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind,
+    RegisteredAccount, Role, account_of_key,
 };
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::incidents::checked_file;
 use super::{CommandResult, Engine};
-use crate::account::intent::Actor;
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::inventory::account_table::{NAME_MAX_CHARS, NOTE_MAX_CHARS};
 use crate::inventory::asset::check_word;
 use crate::refusal_reason::RefusalReason;
 
-/// Most accounts in one change.
+/// Most accounts in one change; a table may have more ([`import`]).
 const CHANGES_MAX: usize = 2000;
-/// Most accounts in one review: a list that a person reads and signs.
-const LINES_MAX: usize = 20_000;
-/// Longest name of an account, and of a role or a holder, characters.
-const NAME_MAX_CHARS: usize = 100;
-/// Longest note and reason, characters.
-const NOTE_MAX_CHARS: usize = 500;
+/// Accounts of a table that are looked at, or changed, in one cycle of the engine: of each the account is read.
+pub(super) const PIECE: usize = 100;
 /// A review is reminded of so many days before it is due.
 const REVIEW_DAYS: i64 = 14;
 /// An administrator has so long after the password was set to set up a second factor, milliseconds.
@@ -127,7 +124,62 @@ fn without_second(count: usize) -> Option<Trouble> {
     })
 }
 
+/// Accounts that were read already, by their device.
+type Known = BTreeMap<Option<DeviceId>, Vec<RegisteredAccount>>;
+
+/// What a change that is not committed yet does to the accounts of a device, or of this collector.
+fn take_undecided(all: &mut Vec<RegisteredAccount>, device: Option<&DeviceId>, change: &Change) {
+    match change {
+        Change::AccountWord { device: of, name, word } if of.as_ref() == device => {
+            if let Some(account) = all.iter_mut().find(|account| account.name == *name) {
+                account.take_word(word);
+            }
+        }
+        Change::AccountAttested { device: of, attestation } if Some(of) == device => {
+            let name_and_place = all.first().map(|one| (one.device_name.clone(), one.place.clone()));
+            all.retain(|account| account.name != attestation.name);
+            if !attestation.gone {
+                let (device_name, place) = name_and_place.unwrap_or_default();
+                let home = (of.clone(), device_name, place);
+                all.push(RegisteredAccount::attested(home, attestation.clone(), Vec::new()));
+            }
+        }
+        Change::Account(account) if device.is_none() => {
+            let word = all.iter().find(|one| one.name == account.name).cloned();
+            all.retain(|one| one.name != account.name);
+            let mut account = RegisteredAccount::of_collector(account.clone(), Timestamp::MIN);
+            if let Some(said) = word.filter(|one| one.said_by.is_some()) {
+                (account.holder, account.note) = (said.holder, said.note);
+                (account.said_by, account.said_at) = (said.said_by, said.said_at);
+            }
+            all.push(account);
+        }
+        _ => {}
+    }
+}
+
 impl Engine {
+    /// An account as it will be once what is decided and not committed yet is committed. Of each device it is read once.
+    fn account_now(
+        &self,
+        known: &mut Known,
+        device: Option<&DeviceId>,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<RegisteredAccount>, CommandError> {
+        let of_device = match known.entry(device.cloned()) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread_yet) => {
+                let mut all = self.reader.accounts_on(device, now).map_err(|error| unread(&error))?;
+                for change in &self.batch.changes {
+                    take_undecided(&mut all, device, change);
+                }
+                unread_yet.insert(all)
+            }
+        };
+        Ok(of_device.iter().find(|account| account.name == name).cloned())
+    }
+
     pub(super) fn account_limits(&self, now: Timestamp) -> AccountLimits {
         self.today(now).map_or_else(AccountLimits::default, |today| self.config.legal.account_limits(today))
     }
@@ -146,34 +198,47 @@ impl Engine {
         let holder = holder.map(|text| line_of("holder", text, NAME_MAX_CHARS)).transpose()?;
         let note = note.map(|text| line_of("note", text, NOTE_MAX_CHARS)).transpose()?;
         // All of them are looked at before anything is changed.
+        let mut known = Known::default();
         let mut words = Vec::new();
         for key in keys {
             let none = || CommandError::NotFound(format!("keys: there is no account {key:?} in the register"));
             let (device, name) = account_of_key(key).ok_or_else(none)?;
-            let found = self.reader.registered_account(device.as_ref(), name).map_err(|error| unread(&error))?;
-            let account = found.ok_or_else(none)?;
+            let account = self.account_now(&mut known, device.as_ref(), name, now)?.ok_or_else(none)?;
             if account.valid_until.is_some() {
                 let why = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
                 return Err(CommandError::Conflict(why));
             }
-            words.push((key, device, name, account));
+            words.push((device, account));
         }
-        for (key, device, name, account) in words {
-            let (was_holder, was_note) = (account.holder, account.note);
-            let is_holder = holder.clone().unwrap_or_else(|| was_holder.clone());
-            let is_note = note.clone().unwrap_or_else(|| was_note.clone());
-            if (&is_holder, &is_note) == (&was_holder, &was_note) {
-                continue;
-            }
-            let detail = format!("holder: {was_holder:?} -> {is_holder:?}; note: {was_note:?} -> {is_note:?}");
-            // The own name of an account here is not written down where nobody said so: it changes there.
-            let is_holder = if holder.is_none() && account.said_by.is_none() { String::new() } else { is_holder };
-            let word = AccountWord { holder: is_holder, note: is_note, by: actor.to_owned(), at: now };
-            self.record(now, actor, AuditLogAction::AccountsDescribed, key, &detail);
-            self.batch.changes.push(Change::AccountWord { device, name: name.to_owned(), word });
+        for (device, account) in words {
+            self.write_account(device, &account, (holder.as_deref(), note.as_deref()), actor, now);
         }
         self.batch.visible = true;
         Ok(Answer::Done)
+    }
+
+    /// Writes down who holds an account, and what there is to say besides, where that is something else than it is known by. Whether it is.
+    fn write_account(
+        &mut self,
+        device: Option<DeviceId>,
+        account: &RegisteredAccount,
+        (holder, note): (Option<&str>, Option<&str>),
+        actor: &str,
+        now: Timestamp,
+    ) -> bool {
+        let (was_holder, was_note) = (account.holder.as_str(), account.note.as_str());
+        let (is_holder, is_note) = (holder.unwrap_or(was_holder), note.unwrap_or(was_note));
+        if (is_holder, is_note) == (was_holder, was_note) {
+            return false;
+        }
+        let detail = format!("holder: {was_holder:?} -> {is_holder:?}; note: {was_note:?} -> {is_note:?}");
+        // The own name of an account here is not written down where nobody said so: it changes there.
+        let is_holder = if holder.is_none() && account.said_by.is_none() { "" } else { is_holder };
+        let (holder, note, by) = (is_holder.to_owned(), is_note.to_owned(), actor.to_owned());
+        let word = AccountWord { holder, note, by, at: now };
+        self.record(now, actor, AuditLogAction::AccountsDescribed, &account.key(), &detail);
+        self.batch.changes.push(Change::AccountWord { device, name: account.name.clone(), word });
+        true
     }
 
     /// A person vouches for an account of an appliance.
@@ -224,7 +289,7 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         let name = checked_file(name, &content)?;
-        let found = self.reader.registered_account(Some(device), account).map_err(|error| unread(&error))?;
+        let found = self.account_now(&mut Known::default(), Some(device), account, now)?;
         let vouched = found.filter(|found| found.valid_until.is_some()).ok_or_else(|| {
             CommandError::NotFound(format!("nobody has vouched for an account {account:?} of {device}; do that first"))
         })?;
@@ -258,171 +323,6 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    /// A review as it stands, with what is decided and not committed yet.
-    fn review_now(&self, number: u64) -> Result<(AccountReview, Vec<ReviewLine>), CommandError> {
-        let mut found = self.reader.account_review(number).map_err(|error| unread(&error))?;
-        let mut lines = self.reader.account_review_lines(number).map_err(|error| unread(&error))?;
-        for change in &self.batch.changes {
-            match change {
-                Change::AccountReviewOpened { review, lines: all } if review.number == number => {
-                    (found, lines) = (Some(review.clone()), all.clone());
-                }
-                Change::AccountReviewLine { review, line, said } if *review == number => {
-                    let place = usize::try_from(*line).ok().and_then(|line| line.checked_sub(1));
-                    if let Some(kept) = place.and_then(|place| lines.get_mut(place)) {
-                        kept.clone_from(said);
-                    }
-                }
-                Change::AccountReviewSigned { review, signature } if *review == number => {
-                    if let Some(review) = &mut found {
-                        review.signature = Some(signature.clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-        let found = found.ok_or_else(|| CommandError::NotFound(format!("there is no review of accounts {number}")))?;
-        Ok((found, lines))
-    }
-
-    /// The same while it is open.
-    fn open_review(&self, number: u64) -> Result<Vec<ReviewLine>, CommandError> {
-        let (review, lines) = self.review_now(number)?;
-        if review.signature.is_some() {
-            let why = format!("the review of accounts {number} is signed, and not changed from then on; open another");
-            return Err(CommandError::Conflict(why));
-        }
-        Ok(lines)
-    }
-
-    /// The number of the newest review, and whether it is open.
-    fn newest_review(&self) -> Result<Option<(u64, bool)>, CommandError> {
-        let stored = self.reader.account_reviews(1).map_err(|error| unread(&error))?;
-        let of_batch = self.batch.changes.iter().filter_map(|change| match change {
-            Change::AccountReviewOpened { review, .. } => Some(review.number),
-            _ => None,
-        });
-        let newest = stored.first().map(|review| review.number).into_iter().chain(of_batch).max();
-        newest.map(|number| Ok((number, self.review_now(number)?.0.signature.is_none()))).transpose()
-    }
-
-    /// Opens a review of all accounts, each as it stands, with what is proposed.
-    pub(super) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
-        let newest = self.newest_review()?;
-        if let Some((number, true)) = newest {
-            return Err(CommandError::Conflict(format!(
-                "the review of accounts {number} is open; have it signed first"
-            )));
-        }
-        let limits = self.account_limits(now);
-        let query = AccountQuery { collector: true, limits, now, limit: LINES_MAX + 1, ..AccountQuery::default() };
-        let page = self.reader.registered_accounts(&query).map_err(|error| unread(&error))?;
-        if page.rows.is_empty() || page.rows.len() > LINES_MAX {
-            let why = format!("the register has {} accounts; a review has 1 to {LINES_MAX}", page.total);
-            return Err(CommandError::Conflict(why));
-        }
-        let lines = page.rows.into_iter().map(|(account, findings)| ReviewLine::proposed(account, findings));
-        let lines: Vec<ReviewLine> = lines.collect();
-        let review = AccountReview {
-            number: newest.map_or(0, |(number, _)| number) + 1,
-            opened_at: now,
-            opened_by: actor.to_owned(),
-            count: lines.len() as u64,
-            signature: None,
-        };
-        let (number, detail) = (review.number, format!("{} accounts", review.count));
-        self.record(now, actor, AuditLogAction::AccountsReviewOpened, &number.to_string(), &detail);
-        self.batch.changes.push(Change::AccountReviewOpened { review, lines });
-        self.batch.visible = true;
-        Ok(Answer::AccountReview(number))
-    }
-
-    /// People say what becomes of accounts in a review that is open.
-    pub(super) fn write_account_review(
-        &mut self,
-        review: u64,
-        said: &[(u32, AccountVerdict, String)],
-        actor: &str,
-        now: Timestamp,
-    ) -> CommandResult {
-        let lines = self.open_review(review)?;
-        let mut changed = Vec::new();
-        for (line, verdict, reason) in said {
-            let place = usize::try_from(*line).ok().and_then(|line| line.checked_sub(1));
-            let Some(was) = place.and_then(|place| lines.get(place)) else {
-                return Err(invalid("lines", format_args!("found {line}; allowed are 1 to {}", lines.len())));
-            };
-            let reason = line_of("reason", reason, NOTE_MAX_CHARS)?;
-            if (was.verdict, &was.reason) != (*verdict, &reason) {
-                let is = ReviewLine { verdict: *verdict, reason, said: Some((actor.to_owned(), now)), ..was.clone() };
-                let shown = |line: &ReviewLine| format!("{} {:?}", line.verdict.as_str(), line.reason);
-                changed.push((*line, format!("{}: {} -> {}", was.account.key(), shown(was), shown(&is)), is));
-            }
-        }
-        for (line, detail, said) in changed {
-            self.record(now, actor, AuditLogAction::AccountsReviewWritten, &review.to_string(), &detail);
-            self.batch.changes.push(Change::AccountReviewLine { review, line, said: Box::new(said) });
-            self.batch.visible = true;
-        }
-        Ok(Answer::Done)
-    }
-
-    /// A leader signs a review as they have seen it: its document is issued, and neither is ever changed from then on.
-    pub(super) fn sign_account_review(
-        &mut self,
-        review: u64,
-        seen: &str,
-        (content, source): (Vec<u8>, String),
-        actor: &Actor,
-        now: Timestamp,
-    ) -> CommandResult {
-        self.check_signature(actor, now)?;
-        let lines = self.open_review(review)?;
-        let lacking = lines.iter().filter(|line| line.lacks_reason()).count();
-        if lacking > 0 {
-            return Err(CommandError::Conflict(format!(
-                "{lacking} accounts that are not kept have no reason; mend: write one for each, then sign"
-            )));
-        }
-        let sha256 = review_digest(&lines);
-        if sha256 != seen {
-            return Err(CommandError::Conflict("somebody wrote into it since; look at it again, then sign".to_owned()));
-        }
-        if content.is_empty() || content.len() > CONTENT_MAX_BYTES || source.len() > CONTENT_MAX_BYTES {
-            let why = format!("a document has {} bytes; allowed are 1 to {CONTENT_MAX_BYTES}", content.len());
-            return Err(CommandError::Invalid(why));
-        }
-        let newest = self.reader.issued_reports(None, None, 1).map_err(|error| unread(&error))?;
-        let of_batch = self.batch.changes.iter().filter_map(|change| match change {
-            Change::ReportIssued { issued, .. } => Some(issued.number),
-            _ => None,
-        });
-        let number = newest.first().map(|one| one.number).into_iter().chain(of_batch).max().unwrap_or(0) + 1;
-        let by = actor.name().to_owned();
-        let issued = IssuedReport {
-            number,
-            report: format!("{ACCOUNT_REVIEW_REPORT}{review}"),
-            version: 1,
-            title: format!("Biên bản rà soát tài khoản, đợt {review}"),
-            at: now,
-            by: by.clone(),
-            sha256: sha256_hex(&content),
-            bytes: content.len() as u64,
-            registration: None,
-        };
-        let count = |verdict: AccountVerdict| lines.iter().filter(|line| line.verdict == verdict).count();
-        let verdicts = AccountVerdict::ALL.map(|verdict| format!("{} {}", verdict.as_str(), count(verdict)));
-        let detail = format!("{}; list SHA-256 {sha256}; document SHA-256 {}", verdicts.join(", "), issued.sha256);
-        self.record(now, &by, AuditLogAction::AccountsReviewSigned, &review.to_string(), &detail);
-        self.batch.changes.push(Change::ReportIssued { issued, content, source });
-        let signature = ReviewSignature { at: now, by, sha256, issued: number };
-        self.batch.changes.push(Change::AccountReviewSigned { review, signature });
-        self.batch.visible = true;
-        // It is due no more.
-        self.check_account_register(now)?;
-        Ok(Answer::Report(number))
-    }
-
     /// When the next review is due.
     fn next_review(&self, months: u32) -> Result<Option<Date>, CommandError> {
         let of_batch = self.batch.changes.iter().rev().find_map(|change| match change {
@@ -437,7 +337,7 @@ impl Engine {
             }
         };
         let since = self.reader.audit_since().map_err(|error| unread(&error))?;
-        Ok(review::review_due(last, since, months, &self.config.timezone))
+        Ok(ioc_report::review::review_due(last, since, months, &self.config.timezone))
     }
 
     /// Looks whether a review is due, and whether the accounts of this collector are in order; has it told while they are not.

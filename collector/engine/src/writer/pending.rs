@@ -43,13 +43,14 @@ macro_rules! of_other_records {
             | Change::BackupEvidence { .. }
             | Change::Asset(_)
             | Change::AssetAttested { .. }
-            | Change::AssetImport(_)
-            | Change::AssetImportUndone { .. }
-            | Change::AssetImportLeft { .. }
+            | Change::TableImport(_)
+            | Change::TableImportUndone { .. }
+            | Change::TableImportLeft { .. }
             | Change::AccountWord { .. }
             | Change::AccountAttested { .. }
             | Change::AccountEvidence { .. }
-            | Change::AccountReviewOpened { .. }
+            | Change::AccountReviewLines { .. }
+            | Change::AccountReviewOpened(_)
             | Change::AccountReviewLine { .. }
             | Change::AccountReviewSigned { .. }
             | Change::Product(_)

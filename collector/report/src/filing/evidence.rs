@@ -2,17 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ioc_common::clock::Timestamp;
+use ioc_document::legal::JudgedNumber;
 use ioc_document::legal::filing::EvidenceKey;
 use ioc_document::report::filing::Origin;
 use ioc_document::wording;
 use ioc_store::authenticity::ValueMarks;
 use ioc_store::coverage::{self, Coverage, CoverageFacts};
-use ioc_store::{AssetCoverage, BackupCoverage, ProductCoverage, ProductState, Reader, StoreError};
+use ioc_store::{
+    AccountFinding, AccountLimits, AccountQuery, AccountReview, AccountTally, AssetCoverage, BackupCoverage,
+    ProductCoverage, ProductState, Reader, StoreError,
+};
 
 use super::inventory::Device;
 use super::network::{known_as, required};
 use super::work::Fill;
 use super::{Gathering, Question};
+use crate::review;
 
 const DAY_MS: i64 = 86_400_000;
 /// Drills, windows and readings of the last year are shown.
@@ -98,6 +104,19 @@ pub(super) struct Facts {
     marks: ValueMarks,
     tally: BTreeMap<String, u64>,
     drills: (u64, u64),
+    limits: AccountLimits,
+    accounts: AccountTally,
+    /// The last review of accounts that a leader signed, and since when there is a record.
+    review: (Option<AccountReview>, Option<Timestamp>),
+}
+
+/// What the pack asks of accounts at the level: how long one may be idle, and how often all are reviewed.
+fn account_limits(Question { pack, level, .. }: &Question) -> AccountLimits {
+    AccountLimits {
+        idle_days: pack.days(JudgedNumber::AccountIdle, *level),
+        review_months: pack.months(JudgedNumber::AccountReview, *level),
+        ..AccountLimits::default()
+    }
 }
 
 impl Facts {
@@ -106,6 +125,8 @@ impl Facts {
         let from = asked.now.plus_millis(-YEAR_MS);
         let drills = reader.audit_of(DRILLED, from, asked.now, COUNT_MAX)?;
         let passed = drills.iter().filter(|record| record.detail.starts_with(PASSED)).count() as u64;
+        let limits = account_limits(asked);
+        let accounts = AccountQuery { collector: true, limits, now: asked.now, ..AccountQuery::default() };
         Ok(Self {
             coverage: coverage::compute(&facts, &asked.rules, asked.now),
             facts,
@@ -115,6 +136,9 @@ impl Facts {
             marks: reader.value_marks(asked.now, asked.clock_doubted, 0)?.0,
             tally: reader.audit_tally(from, asked.now)?,
             drills: (passed, drills.len() as u64),
+            limits,
+            accounts: reader.registered_accounts(&accounts)?.tally,
+            review: (reader.signed_account_review()?, reader.audit_since()?),
         })
     }
 
@@ -143,6 +167,8 @@ pub(super) fn find(of: &Gathering<'_>, key: EvidenceKey, limit_days: Option<u32>
         | EvidenceKey::SignInLock
         | EvidenceKey::Roles
         | EvidenceKey::PersonalData => people(of, facts, key, limit_days),
+        EvidenceKey::IdleAccounts => idle_accounts(facts),
+        EvidenceKey::AccountReview => account_review(of, facts),
         EvidenceKey::TimeSync
         | EvidenceKey::RemoteRoot
         | EvidenceKey::Firewall
@@ -290,6 +316,44 @@ fn people(of: &Gathering<'_>, facts: &Facts, key: EvidenceKey, limit_days: Optio
             Finding::new(status, text, "Trang Độ phủ: mật khẩu", Fill::Page("/coverage/passwords"))
         }
     }
+}
+
+/// Of accounts of which nobody knows when they were last signed in with it is not known whether they are idle: they are not met.
+fn idle_accounts(facts: &Facts) -> Finding {
+    let (tally, place, fill) = (&facts.accounts, "Sổ tài khoản", Fill::Page("/register/accounts?work=idle"));
+    let Some(days) = facts.limits.idle_days else {
+        return Finding::new(Status::Unknown, "văn bản đang áp dụng không nêu số ngày", place, fill);
+    };
+    let (idle, unknown) = (tally.of(AccountFinding::Idle), tally.sign_in_unknown);
+    let known = tally.usable.saturating_sub(unknown);
+    if known == 0 {
+        return Finding::new(Status::Unknown, "chưa rõ lần đăng nhập của tài khoản nào", place, fill);
+    }
+    let used = known.saturating_sub(idle);
+    let mut text = n_of(used, tally.usable, "tài khoản đang mở có người đăng nhập");
+    text.push_str(&format!(" trong {days} ngày; {} bỏ không", wording::count(idle)));
+    if unknown > 0 {
+        text.push_str(&format!("; {} chưa rõ lần đăng nhập", wording::count(unknown)));
+    }
+    Finding::new(Status::of(used, tally.usable), text, place, fill).told_by(Origin::Agent)
+}
+
+/// A review that a leader signed and that is not overdue.
+fn account_review(of: &Gathering<'_>, facts: &Facts) -> Finding {
+    let (place, fill) = ("Rà soát tài khoản", Fill::Page("/register/accounts/reviews"));
+    let (review, since) = &facts.review;
+    let signed = review.as_ref().and_then(|review| Some((review.number, review.signature.as_ref()?.at)));
+    let due = facts
+        .limits
+        .review_months
+        .and_then(|months| review::review_due(signed.map(|(_, at)| at), *since, months, &of.asked.zone));
+    let until = due.map_or_else(String::new, |due| format!("; đợt sau trước ngày {}", wording::short_date(due)));
+    let Some((number, at)) = signed else {
+        return Finding::new(Status::NotMet, format!("chưa có đợt nào được lãnh đạo ký{until}"), place, fill);
+    };
+    let late = due.zip(of.asked.date(of.asked.now)).is_some_and(|(due, today)| today > due);
+    let text = format!("đợt {number} được lãnh đạo ký ngày {}{until}", of.asked.day(at));
+    Finding::new(if late { Status::NotMet } else { Status::Met }, text, place, fill)
 }
 
 fn machines(of: &Gathering<'_>, key: EvidenceKey) -> Finding {

@@ -30,16 +30,12 @@ fn of_level<'a>(of: &Gathering<'a>) -> impl Iterator<Item = &'a Measure> + use<'
     of.asked.pack.measures.iter().filter(move |measure| measure.levels.contains(&level))
 }
 
-/// The number of the level that a measure is held against, and its unit in days.
+/// The number of the level that a measure is held against, in days.
 fn limit_days(of: &Gathering<'_>, measure: &Measure) -> Option<u32> {
-    use ioc_document::legal::RequirementUnit::{Days, Months};
     let id = measure.requirement.as_ref()?;
     let requirement = of.asked.pack.requirements.iter().find(|one| one.id == *id)?;
     let number = *requirement.levels.get(&of.asked.level)?;
-    Some(match requirement.unit {
-        Days => number,
-        Months => number.saturating_mul(30),
-    })
+    Some(requirement.unit.days(number))
 }
 
 /// Where texts of people on a measure are kept in the dossier, whichever table it stands in.

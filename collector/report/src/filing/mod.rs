@@ -32,6 +32,7 @@ pub use listed::{ListedFiling, filings, find};
 pub use systems::DECISION as DECISION_TEXT;
 pub use work::{Fill, WorkGroup, WorkItem, WorkList};
 
+use crate::moment::as_of_one_moment;
 use inventory::Inventory;
 use measures::MeasureCounts;
 
@@ -121,12 +122,7 @@ pub fn gather(
     asked: &Question,
     progress: &dyn Fn(u32, u32) -> bool,
 ) -> Result<Option<FilingFacts>, StoreError> {
-    let mut facts = None;
-    reader.at_one_moment(&mut |reader| {
-        facts = gather_now(reader, asked, progress)?;
-        Ok(())
-    })?;
-    Ok(facts)
+    as_of_one_moment(reader, |reader| gather_now(reader, asked, progress))
 }
 
 /// The same within a moment that is held already.

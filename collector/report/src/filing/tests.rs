@@ -6,7 +6,7 @@ use ioc_common::reading::{Account, Accounts, Port, Protection};
 use ioc_document::legal::Packs;
 use ioc_document::report::filing::FilledTable;
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::{Asset, AssetField, AssetValue, Change, Store};
+use ioc_store::{AccountReview, Asset, AssetField, AssetValue, Change, ReviewSignature, Store};
 
 use super::*;
 
@@ -226,6 +226,51 @@ fn a_level_asks_for_what_its_pack_says() {
     };
     assert_eq!(of(&facts), "chưa đáp ứng");
     assert_eq!(of(&gathered(store.as_ref(), &question("nd-331-2026", "level-dossier", 3))), "đáp ứng");
+}
+
+#[test]
+fn idle_accounts_and_their_review_are_shown_by_the_register_of_accounts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let asked = question("nd-331-2026", "level-dossier", 3);
+    let said_of = |store: &dyn Store, id: &str| {
+        let facts = gathered(store, &asked);
+        let table = table(&facts, "plan", "server").clone();
+        let row = table.rows.into_iter().find(|row| row[0].text == id).expect("asked for");
+        (row[4].text.clone(), row[5].text.clone())
+    };
+    assert_eq!(said_of(store.as_ref(), "x.6.2.3").0, "chưa rõ", "of an account nobody knows when it was used");
+    assert_eq!(said_of(store.as_ref(), "x.6.2.1d").0, "chưa đáp ứng", "no leader has signed a review");
+    let day_ms = 86_400_000;
+    let account = |name: &str, days: i64| Account {
+        name: name.to_owned(),
+        locked: Some(false),
+        last_sign_in_at: Some(now().plus_millis(-days * day_ms)),
+        ..Account::default()
+    };
+    let told = |accounts: Vec<Account>| {
+        let body = serde_json::to_string(&Accounts { accounts, ..Accounts::default() }).expect("writes");
+        let device = DeviceId::new("srv-1").expect("good");
+        Change::Document { device, name: "accounts".into(), at: now(), body }
+    };
+    store.commit(&[told(vec![account("an", 3), account("binh", 46)])]).expect("commits");
+    let (status, evidence) = said_of(store.as_ref(), "x.6.2.3");
+    assert_eq!(status, "đáp ứng một phần");
+    assert!(evidence.contains("1/2 (50,0%)") && evidence.contains("1 bỏ không"), "{evidence}");
+    store.commit(&[told(vec![account("an", 3)])]).expect("commits");
+    assert_eq!(said_of(store.as_ref(), "x.6.2.3").0, "đáp ứng");
+    // A review counts once a leader has signed it, and until the next one is due.
+    let review = |number, days: i64| {
+        let at = now().plus_millis(-days * day_ms);
+        let review = AccountReview { number, opened_at: at, opened_by: "lan".into(), count: 0, signature: None };
+        let signature = ReviewSignature { at, by: "boss".into(), sha256: "ab".into(), issued: 1 };
+        [Change::AccountReviewOpened(review), Change::AccountReviewSigned { review: number, signature }]
+    };
+    store.commit(&review(1, 200)).expect("commits");
+    assert_eq!(said_of(store.as_ref(), "x.6.2.1d").0, "chưa đáp ứng", "it was due after six months");
+    store.commit(&review(2, 30)).expect("commits");
+    let (status, evidence) = said_of(store.as_ref(), "x.6.2.1d");
+    assert!(status == "đáp ứng" && evidence.contains("đợt 2"), "{status}: {evidence}");
 }
 
 #[test]

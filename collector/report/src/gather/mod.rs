@@ -25,6 +25,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::ReportKey;
+use crate::moment::as_of_one_moment;
 use devices::DeviceFacts;
 use faults::FaultFacts;
 use incidents::IncidentFacts;
@@ -122,12 +123,7 @@ pub fn gather(
     asked: &Question,
     progress: &dyn Fn(u32, u32) -> bool,
 ) -> Result<Option<Facts>, StoreError> {
-    let mut facts = None;
-    reader.at_one_moment(&mut |reader| {
-        facts = gather_now(reader, asked, progress)?;
-        Ok(())
-    })?;
-    Ok(facts)
+    as_of_one_moment(reader, |reader| gather_now(reader, asked, progress))
 }
 
 fn gather_now(

@@ -141,8 +141,17 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
     assert_eq!(found, Some((file, b"PDF".to_vec())));
     store.commit(&[attested("admin", false, 300)]).expect("kept");
     assert!(of_switch().is_empty());
+    // What was vouched for earlier stays with its files, the newest first.
+    let said = reader.account_attestations_before(None, None, 9).expect("reads");
+    let listed: Vec<(u64, &str, usize)> =
+        said.iter().map(|one| (one.number, one.attestation.name.as_str(), one.files.len())).collect();
+    assert_eq!(listed, [(4, "admin", 0), (3, "guest", 0), (2, "guest", 0), (1, "admin", 1)]);
+    let older = reader.account_attestations_before(Some(&id(2)), Some(3), 1).expect("reads");
+    assert_eq!((older.len(), older[0].number), (1, 2));
+    assert!(reader.account_attestations_before(Some(&id(1)), None, 9).expect("reads").is_empty());
     let one = |device: Option<&DeviceId>, name: &str| {
-        reader.registered_account(device, name).expect("reads").map(|account| account.holder)
+        let all = reader.accounts_on(device, at(0)).expect("reads");
+        all.into_iter().find(|account| account.name == name).map(|account| account.holder)
     };
     assert_eq!(one(Some(&id(1)), "an").as_deref(), Some("Nguyễn An"));
     assert_eq!(
@@ -166,6 +175,12 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         page.rows.into_iter().map(|(account, _)| (account.key(), account.holder)).collect();
     assert_eq!(shown, [("d-001/#1".to_owned(), "…".to_owned()), ("d-001/#2".to_owned(), String::new())]);
     assert!(page.holders.is_empty());
+    assert!(reader.account_attestations_before(None, None, 9).expect("reads").is_empty(), "the switch is elsewhere");
+    let mut reader = store.reader().expect("reads");
+    reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
+    let said = reader.account_attestations_before(None, None, 9).expect("reads");
+    assert!(said.len() == 4 && said.iter().all(|one| one.files.is_empty()), "{said:?}");
+    assert!(!format!("{said:?}").contains("admin\"") && !format!("{said:?}").contains("Bình"), "{said:?}");
     assert_eq!(reader.account_evidence(&id(2), "admin", "ab").expect("reads"), None);
 }
 
@@ -185,8 +200,15 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
         count: lines.len() as u64,
         signature: None,
     };
-    store.commit(&[Change::AccountReviewOpened { review: review.clone(), lines: lines.clone() }]).expect("kept");
-    assert_eq!(reader.account_review_lines(1).expect("reads"), lines);
+    // Lines come in pieces before it is open; those of an opening that came to nothing are written over, and what lies behind is none of it.
+    let piece =
+        |first: u32, lines: &[ReviewLine]| Change::AccountReviewLines { review: 1, first, lines: lines.to_vec() };
+    store.commit(&[piece(1, &lines[1..]), piece(9, &lines)]).expect("kept");
+    assert!(reader.account_review_lines(1, 0, 99).expect("reads").is_empty(), "it is not open yet");
+    store.commit(&[piece(1, &lines[..1]), piece(2, &lines[1..])]).expect("kept");
+    store.commit(&[Change::AccountReviewOpened(review.clone())]).expect("kept");
+    let of_review = |after, limit| reader.account_review_lines(1, after, limit).expect("reads");
+    assert_eq!((of_review(0, 99), of_review(1, 1)), (lines.clone(), lines[1..2].to_vec()));
     assert_eq!(
         (reader.signed_account_review().expect("reads"), reader.account_review(2).expect("reads")),
         (None, None)
@@ -204,7 +226,7 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     let store = open(dir);
     let reader = store.reader().expect("reads");
     let signed = AccountReview { signature: Some(signature), ..review };
-    assert_eq!(reader.account_review_lines(1).expect("reads"), lines);
+    assert_eq!(reader.account_review_lines(1, 0, 99).expect("reads"), lines);
     assert_eq!(reader.account_reviews(9).expect("reads"), std::slice::from_ref(&signed));
     assert_eq!(reader.signed_account_review().expect("reads"), Some(signed));
 }

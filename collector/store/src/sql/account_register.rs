@@ -10,11 +10,11 @@ use ioc_common::reading::{Account, Accounts};
 use super::account;
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{body, device_id, json, limit_of, moment, required, signed};
+use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::sql::{self, Row, ToSql, params};
 use crate::{
-    AccountAttestation, AccountPage, AccountQuery, AccountRecord, AccountReview, AccountSource, AccountTally,
-    AccountWord, BackupEvidence, RegisteredAccount, ReviewLine, ReviewSignature, Role, StoreError, collation,
+    AccountAttestation, AccountPage, AccountQuery, AccountReview, AccountSource, AccountTally, AccountWord,
+    AttestedAccount, BackupEvidence, RegisteredAccount, ReviewLine, ReviewSignature, StoreError, collation,
 };
 
 /// Most holders to choose from.
@@ -65,6 +65,37 @@ pub(super) fn put_evidence(
     Ok(())
 }
 
+/// The files that show what was vouched for.
+fn files_of(reader: &SqlReader, attestation: i64) -> Result<Vec<BackupEvidence>, StoreError> {
+    let sql = "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+    reader.all(sql, &[&attestation], |row| body(row, 0))
+}
+
+pub(super) fn attestations_before(
+    reader: &SqlReader,
+    device: Option<&DeviceId>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AttestedAccount>, StoreError> {
+    let sql = "SELECT t.number, d.id, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
+               WHERE t.number < ?1 AND (?2 IS NULL OR d.id = ?2) ORDER BY t.number DESC LIMIT ?3";
+    let device = device.map(DeviceId::as_str);
+    let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
+        let of = device_id(row, 1, || "an attestation".to_owned())?;
+        Ok((row.get::<_, i64>(0)?, of, body::<AccountAttestation>(row, 2)?))
+    })?;
+    let mut all = Vec::with_capacity(found.len());
+    for (number, device, attestation) in found {
+        let files = files_of(reader, number)?;
+        let mut one = AttestedAccount { number: number.unsigned_abs(), device, attestation, files };
+        if reader.hides_names {
+            one.hide_people();
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
 /// The content of a file that shows what was vouched for.
 pub(super) fn evidence(
     reader: &SqlReader,
@@ -80,18 +111,23 @@ pub(super) fn evidence(
     reader.one(sql, &[&reader.number(device)?, &name, &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
-pub(super) fn open_review(commit: &Commit<'_>, review: &AccountReview, lines: &[ReviewLine]) -> sql::Result<()> {
+pub(super) fn put_lines(commit: &Commit<'_>, review: u64, first: u32, lines: &[ReviewLine]) -> sql::Result<()> {
+    for (place, line) in (i64::from(first)..).zip(lines) {
+        commit.run(
+            "INSERT INTO account_review_line (review, line, body) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (review, line) DO UPDATE SET body = excluded.body",
+            params![signed(review), place, json(line)?],
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn open_review(commit: &Commit<'_>, review: &AccountReview) -> sql::Result<()> {
     let AccountReview { number, opened_at, opened_by, count, signature: _ } = review;
     commit.run(
         "INSERT INTO account_review (number, opened_at, opened_by, count) VALUES (?1, ?2, ?3, ?4)",
         params![signed(*number), opened_at.as_millis(), opened_by, signed(*count)],
     )?;
-    for (place, line) in (1_i64..).zip(lines) {
-        commit.run(
-            "INSERT INTO account_review_line (review, line, body) VALUES (?1, ?2, ?3)",
-            params![signed(*number), place, json(line)?],
-        )?;
-    }
     Ok(())
 }
 
@@ -137,11 +173,7 @@ fn words(reader: &SqlReader, within: Within<'_>) -> Result<Words, StoreError> {
 /// A row with what is said of it.
 fn with_word(mut account: RegisteredAccount, word: Option<&AccountWord>) -> RegisteredAccount {
     if let Some(word) = word {
-        if !word.holder.is_empty() {
-            account.holder.clone_from(&word.holder);
-        }
-        account.note.clone_from(&word.note);
-        (account.said_by, account.said_at) = (Some(word.by.clone()), Some(word.at));
+        account.take_word(word);
     }
     account
 }
@@ -175,63 +207,6 @@ fn of_host((device, device_name, place): &Home, account: &Account, at: Timestamp
         password_at: account.changed_at,
         expires_at: account.expires_at,
         second_factor: None,
-        valid_until: None,
-        evidence: Vec::new(),
-        said_by: None,
-        said_at: None,
-    }
-}
-
-fn of_appliance(
-    (device, device_name, place): Home,
-    word: AccountAttestation,
-    evidence: Vec<BackupEvidence>,
-) -> RegisteredAccount {
-    RegisteredAccount {
-        device: Some(device),
-        device_name,
-        place,
-        name: word.name,
-        source: AccountSource::Attested,
-        told_at: word.at,
-        administrator: word.administrator,
-        role: word.role,
-        holder: word.holder,
-        note: word.note,
-        locked: None,
-        empty_password: false,
-        signed_in: false,
-        last_sign_in_at: None,
-        password_at: word.password_at,
-        expires_at: None,
-        second_factor: None,
-        valid_until: Some(word.valid_until),
-        evidence,
-        said_by: Some(word.by),
-        said_at: Some(word.at),
-    }
-}
-
-fn of_collector(account: AccountRecord, now: Timestamp) -> RegisteredAccount {
-    let second_factor = Some(account.asks_for_code());
-    RegisteredAccount {
-        device: None,
-        device_name: String::new(),
-        place: account.places.join("; "),
-        name: account.name,
-        source: AccountSource::Collector,
-        told_at: now,
-        administrator: account.role == Role::Administrator,
-        role: account.role.as_str().to_owned(),
-        holder: account.full_name,
-        note: String::new(),
-        locked: Some(account.disabled),
-        empty_password: false,
-        signed_in: false,
-        last_sign_in_at: account.last_sign_in_at,
-        password_at: Some(account.password_at),
-        expires_at: None,
-        second_factor,
         valid_until: None,
         evidence: Vec::new(),
         said_by: None,
@@ -280,28 +255,31 @@ fn rows(reader: &SqlReader, within: Within<'_>, now: Timestamp) -> Result<(Vec<R
     let vouched = reader
         .all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
     for (home, word, number) in vouched.into_iter().filter(|(_, word, _)| !word.gone) {
-        let sql =
-            "SELECT file FROM account_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
-        let evidence = reader.all(sql, &[&number], |row| body(row, 0))?;
-        all.push(of_appliance(home, word, evidence));
+        all.push(RegisteredAccount::attested(home, word, files_of(reader, number)?));
     }
     if device.is_none() && !reader.limited {
         for account in account::list(reader)? {
             let word = said.get(&(COLLECTOR, account.name.clone()));
-            all.push(with_word(of_collector(account, now), word));
+            all.push(with_word(RegisteredAccount::of_collector(account, now), word));
         }
     }
     Ok((all, unread))
 }
 
-/// One account, for the engine.
-pub(super) fn find(
+/// Accounts on a device, or of this collector, by their names.
+pub(super) fn on(
     reader: &SqlReader,
     device: Option<&DeviceId>,
-    name: &str,
-) -> Result<Option<RegisteredAccount>, StoreError> {
-    let (all, _) = rows(reader, device.map_or(Within::Collector, Within::Device), Timestamp::MIN)?;
-    Ok(all.into_iter().find(|account| account.name == name))
+    now: Timestamp,
+) -> Result<Vec<RegisteredAccount>, StoreError> {
+    let (mut all, _) = rows(reader, device.map_or(Within::Collector, Within::Device), now)?;
+    all.sort_by_cached_key(RegisteredAccount::key);
+    if reader.hides_names {
+        for (number, account) in (1..).zip(&mut all) {
+            account.hide_people(number);
+        }
+    }
+    Ok(all)
 }
 
 fn means(query: &AccountQuery, account: &RegisteredAccount) -> bool {
@@ -401,11 +379,20 @@ pub(super) fn last_signed(reader: &SqlReader) -> Result<Option<AccountReview>, S
     Ok(found.map(|review| review_as_shown(reader, review)))
 }
 
-pub(super) fn review_lines(reader: &SqlReader, number: u64) -> Result<Vec<ReviewLine>, StoreError> {
-    let sql = "SELECT body FROM account_review_line WHERE review = ?1 ORDER BY line";
-    let mut lines: Vec<ReviewLine> = reader.all(sql, &[&signed(number)], |row| body(row, 0))?;
+pub(super) fn review_lines(
+    reader: &SqlReader,
+    number: u64,
+    after: u32,
+    limit: usize,
+) -> Result<Vec<ReviewLine>, StoreError> {
+    // What lies behind its count was left by an opening that came to nothing.
+    let sql = "SELECT body FROM account_review_line WHERE review = ?1 AND line > ?2 \
+               AND line <= (SELECT count FROM account_review WHERE number = ?1) ORDER BY line LIMIT ?3";
+    let mut lines: Vec<ReviewLine> =
+        reader.all(sql, &[&signed(number), &after, &limit_of(limit)], |row| body(row, 0))?;
     if reader.hides_names {
-        for (number, line) in (1..).zip(&mut lines) {
+        let first = usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1);
+        for (number, line) in (first..).zip(&mut lines) {
             line.account.hide_people(number);
             line.reason.clear();
             line.said = None;

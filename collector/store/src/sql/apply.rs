@@ -6,7 +6,7 @@ use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, device, document, duty,
     enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report,
-    retention, sample, software, ticket,
+    retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;
@@ -76,15 +76,18 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         }
         Change::Asset(row) => asset::put(commit, row),
         Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
-        Change::AssetImport(import) => asset::put_import(commit, import),
-        Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
-        Change::AssetImportLeft { number, left } => asset::put_import_left(commit, *number, *left),
+        Change::TableImport(import) => table_import::put(commit, import),
+        Change::TableImportUndone { number, at, by } => table_import::undo(commit, *number, *at, by),
+        Change::TableImportLeft { number, left } => table_import::put_left(commit, *number, *left),
         Change::AccountWord { device, name, word } => account_register::put_word(commit, device.as_ref(), name, word),
         Change::AccountAttested { device, attestation } => account_register::attest(commit, device, attestation),
         Change::AccountEvidence { device, name, file, content } => {
             account_register::put_evidence(commit, device, name, file, content)
         }
-        Change::AccountReviewOpened { review, lines } => account_register::open_review(commit, review, lines),
+        Change::AccountReviewLines { review, first, lines } => {
+            account_register::put_lines(commit, *review, *first, lines)
+        }
+        Change::AccountReviewOpened(review) => account_register::open_review(commit, review),
         Change::AccountReviewLine { review, line, said } => account_register::put_line(commit, *review, *line, said),
         Change::AccountReviewSigned { review, signature } => account_register::sign_review(commit, *review, signature),
         Change::Product(one) => product::put(commit, one),

@@ -56,6 +56,7 @@ mod scope;
 pub(crate) mod search_record;
 mod snapshot;
 mod software;
+mod table_import;
 mod ticket;
 pub(crate) mod touched;
 pub(crate) mod value;

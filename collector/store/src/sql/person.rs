@@ -86,7 +86,7 @@ impl Search<'_> {
                  WHERE json_extract(b.body, '$.by') IN NAMES UNION ALL \
                  SELECT CAST(NULL AS BIGINT), d.id, e.kind, '' FROM expected_backup e JOIN device d ON d.number = e.device \
                  WHERE json_extract(e.expected, '$.by') IN NAMES OR json_extract(e.seen, '$.attested_by') IN NAMES UNION ALL \
-                 SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
+                 SELECT i.at, CAST(i.number AS TEXT), '', '' FROM table_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), coalesce(d.id, ''), w.name || ': ' || (json_extract(w.body, '$.holder')) || ' ' || (json_extract(w.body, '$.note')), '' \
                  FROM account_word w LEFT JOIN device d ON d.number = w.device \
@@ -95,7 +95,7 @@ impl Search<'_> {
                  FROM account_attestation t JOIN device d ON d.number = t.device \
                  WHERE json_extract(t.body, '$.by') IN NAMES OR json_extract(t.body, '$.holder') IN NAMES OR t.name IN NAMES UNION ALL \
                  SELECT v.opened_at, CAST(v.number AS TEXT), '', '' FROM account_review v WHERE v.opened_by IN NAMES OR v.signed_by IN NAMES OR EXISTS \
-                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND (json_extract(l.body, '$.account.holder') IN NAMES OR json_extract(l.body, '$.account.name') IN NAMES \
+                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND l.line <= v.count AND (json_extract(l.body, '$.account.holder') IN NAMES OR json_extract(l.body, '$.account.name') IN NAMES \
                  OR json_extract(l.body, '$.said[0]') IN NAMES)) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE json_extract(v.value, '$.by') IN NAMES)",
             ),

@@ -14,7 +14,7 @@ use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
     document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, job, maintenance,
-    outbox, person, product, report, retention, sample, snapshot, software, ticket, value_marks,
+    outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -31,13 +31,13 @@ use crate::search::{SearchPage, SearchQuery};
 use crate::sql::Connection;
 use crate::sqlite;
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetImport,
-    AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
+    AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
-    ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RegisteredAccount,
-    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident,
+    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
+    Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind,
+    RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
+    StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 /// What a reader answers.
@@ -242,12 +242,16 @@ impl Reader for SqlReader {
         asset::attestations(self, device, limit)
     }
 
-    fn asset_imports(&self, limit: usize) -> Answer<Vec<AssetImport>> {
-        asset::imports(self, limit)
+    fn table_imports(&self, register: ImportRegister, limit: usize) -> Answer<Vec<TableImport>> {
+        table_import::list(self, register, limit)
     }
 
-    fn asset_import(&self, number: u64) -> Answer<Option<AssetImport>> {
-        asset::import(self, number)
+    fn table_import(&self, number: u64) -> Answer<Option<TableImport>> {
+        table_import::one(self, number)
+    }
+
+    fn last_table_import(&self) -> Answer<u64> {
+        table_import::last(self)
     }
 
     fn asset_attestations_before(
@@ -259,16 +263,25 @@ impl Reader for SqlReader {
         asset::attestations_before(self, device, before, limit)
     }
 
-    fn unfinished_asset_import(&self) -> Answer<Option<AssetImport>> {
-        asset::unfinished_import(self)
+    fn unfinished_table_import(&self) -> Answer<Option<TableImport>> {
+        table_import::unfinished(self)
     }
 
     fn registered_accounts(&self, query: &AccountQuery) -> Answer<AccountPage> {
         account_register::list(self, query)
     }
 
-    fn registered_account(&self, device: Option<&DeviceId>, name: &str) -> Answer<Option<RegisteredAccount>> {
-        account_register::find(self, device, name)
+    fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Answer<Vec<RegisteredAccount>> {
+        account_register::on(self, device, now)
+    }
+
+    fn account_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<Vec<AttestedAccount>> {
+        account_register::attestations_before(self, device, before, limit)
     }
 
     fn account_evidence(
@@ -292,8 +305,8 @@ impl Reader for SqlReader {
         account_register::last_signed(self)
     }
 
-    fn account_review_lines(&self, number: u64) -> Answer<Vec<ReviewLine>> {
-        account_register::review_lines(self, number)
+    fn account_review_lines(&self, number: u64, after: u32, limit: usize) -> Answer<Vec<ReviewLine>> {
+        account_register::review_lines(self, number, after, limit)
     }
 
     fn products(&self, query: &ProductQuery) -> Answer<Vec<ProductRow>> {

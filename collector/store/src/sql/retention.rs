@@ -427,7 +427,7 @@ pub(super) fn size(reader: &SqlReader, class: RecordClass) -> Result<Option<Clas
             (format!("({all}) AS records"), oldest)
         }
         (None, None) if class == RecordClass::AssetImports => {
-            ("asset_import".to_owned(), "SELECT at FROM asset_import ORDER BY number LIMIT 1".to_owned())
+            ("table_import".to_owned(), "SELECT at FROM table_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
             let from = "(SELECT 1 FROM issued_report UNION ALL SELECT 1 FROM account_review)";

@@ -129,6 +129,50 @@ impl From<(inside::RegisteredAccount, Vec<inside::AccountFinding>)> for Register
     }
 }
 
+/// What a person vouched for of an account of an appliance, at some time.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AttestedAccount {
+    /// Its number among all of them; the cursor of the next page.
+    number: u64,
+    /// The appliance.
+    device: DeviceId,
+    /// The account.
+    name: String,
+    role: String,
+    administrator: bool,
+    holder: String,
+    /// When its password was changed; null where that was not known.
+    password_at: Option<Timestamp>,
+    /// It was not there any more.
+    gone: bool,
+    note: String,
+    valid_until: Timestamp,
+    by: String,
+    at: Timestamp,
+    /// Files that show it.
+    files: Vec<Evidence>,
+}
+
+impl From<inside::AttestedAccount> for AttestedAccount {
+    fn from(inside: inside::AttestedAccount) -> Self {
+        let inside::AttestedAccount { number, device, attestation, files } = inside;
+        let inside::AccountAttestation {
+            name,
+            role,
+            administrator,
+            holder,
+            password_at,
+            gone,
+            note,
+            valid_until,
+            by,
+            at,
+        } = attestation;
+        let files = super::all(files);
+        Self { number, device, name, role, administrator, holder, password_at, gone, note, valid_until, by, at, files }
+    }
+}
+
 /// How many accounts there are within reach, and what is to be done about how many.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct AccountCoverage {

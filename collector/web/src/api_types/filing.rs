@@ -135,6 +135,54 @@ pub(crate) struct FilingFacts {
     missing_texts: Vec<MissingText>,
 }
 
+/// A part of a filing.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct FilledPart {
+    part: String,
+    title: String,
+    fills: Fills,
+}
+
+/// How much of a filing fills itself.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct FillRate {
+    /// As its address has it.
+    filing: String,
+    title: String,
+    /// When the facts were gathered.
+    gathered_at: Timestamp,
+    fills: Fills,
+    /// Measures of the level that are met, of all.
+    measures_met: u64,
+    measures: u64,
+    /// Part by part, in its order.
+    parts: Vec<FilledPart>,
+}
+
+impl FillRate {
+    pub(crate) fn of(
+        (filing, title): (String, String),
+        facts: &ioc_report::filing::FilingFacts,
+        texts: &Texts,
+    ) -> Self {
+        let filled = facts.filled.clone().with_texts(texts);
+        let part = |part: &filing::FilledPart| {
+            let mut tally = FillTally::default();
+            part.items.iter().for_each(|item| tally.merge(&item.tally()));
+            FilledPart { part: part.id.clone(), title: part.title.clone(), fills: (&tally).into() }
+        };
+        Self {
+            filing,
+            title,
+            gathered_at: facts.at,
+            fills: (&filled.tally()).into(),
+            measures_met: facts.measures[0],
+            measures: facts.measures[1],
+            parts: filled.parts.iter().map(part).collect(),
+        }
+    }
+}
+
 impl FilingFacts {
     pub(crate) fn of(filing: Filing, facts: &ioc_report::filing::FilingFacts, texts: Texts) -> Self {
         let filled = facts.filled.clone().with_texts(&texts);

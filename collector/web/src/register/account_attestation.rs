@@ -11,13 +11,15 @@ use ioc_common::clock::{self, Timestamp};
 
 use super::accounts::REGISTER;
 use super::scope_of;
-use crate::api::device_id;
+use crate::api::{ApiResult, Page, device_id, page_limit};
+use crate::api_types::account_register::AttestedAccount;
+use crate::api_types::all;
 use crate::app::App;
 use crate::incident::attachments::{FileQuery, as_download};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
-use ioc_store::AccountAttestation;
+use ioc_store::{AccountAttestation, Reader};
 
 /// What a person vouches for of an account of an appliance.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -80,6 +82,31 @@ pub(crate) async fn api_add_file(
     let (name, content, actor) = (query.name, content.to_vec(), person.name.clone());
     app.carry_out(&person, Command::AddAccountEvidence { device, account, name, content, actor }).await?;
     Ok(StatusCode::CREATED)
+}
+
+/// Of which appliance, and which page.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct AttestedQuery {
+    /// Only of this one.
+    device: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(crate) async fn api_attested(
+    State(app): State<App>,
+    person: Person,
+    Query(asked): Query<AttestedQuery>,
+) -> ApiResult<Page<AttestedAccount>> {
+    let before = asked.cursor.map(|text| text.parse::<u64>()).transpose();
+    let before = before.map_err(|_| Problem::invalid("cursor: allowed is that of the page before"))?;
+    let (device, limit) = (asked.device.as_deref().map(device_id).transpose()?, page_limit(asked.limit));
+    let scope = scope_of(&app, &person, REGISTER).await;
+    let read = move |reader: &dyn Reader| reader.account_attestations_before(device.as_ref(), before, limit);
+    let found = app.read(&scope, read).await?;
+    let next_cursor = found.last().filter(|_| found.len() >= limit).map(|one| one.number.to_string());
+    Ok(Json(Page { items: all(found), next_cursor }))
 }
 
 /// Gives a file back: always saved, never shown.

@@ -34,7 +34,7 @@ use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_report::draft::{self, IssuedSource};
 use ioc_report::record;
-use ioc_store::{AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
+use ioc_store::{ACCOUNT_REVIEW_LINES_MAX, AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
 use jiff::ToSpan as _;
 
 /// What reviews are called in the record of who saw them.
@@ -218,7 +218,7 @@ async fn read(app: &App, person: &Person, number: u64) -> Result<(AccountReview,
     let scope = scope_of(app, person, REVIEWS).await;
     let found = app.read(&scope, move |reader| {
         let Some(review) = reader.account_review(number)? else { return Ok(None) };
-        Ok(Some((review, reader.account_review_lines(number)?)))
+        Ok(Some((review, reader.account_review_lines(number, 0, ACCOUNT_REVIEW_LINES_MAX)?)))
     });
     found.await?.ok_or_else(|| Problem::not_found(format!("there is no review of accounts {number}")))
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use super::api::{IssueBody, TextsBody};
 use super::{day_of, everywhere, filing, filing_gathering};
 use crate::api::ApiResult;
-use crate::api_types::filing::{Filing, FilingFacts};
+use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::report::Issued;
 use crate::app::App;
 use crate::person::Person;
@@ -42,6 +42,17 @@ pub(crate) async fn facts(
     });
     let (row, texts) = read.await?;
     Ok(Json(FilingFacts::of(row.into(), &facts, texts)))
+}
+
+/// How much of a filing fills itself: figures alone, and no name of anybody.
+pub(crate) async fn fill(State(app): State<App>, person: Person, Path(address): Path<String>) -> ApiResult<FillRate> {
+    everywhere(&person)?;
+    let listed = filing_gathering::find(&app, &address)?;
+    let named = (listed.key.address(), listed.filing.title.clone());
+    let key = listed.key.clone();
+    let facts = filing_gathering::facts_now(&app, listed).await?;
+    let texts = app.read(&person.scope, move |reader| filing::texts_of(reader, &key)).await?;
+    Ok(Json(FillRate::of(named, &facts, &texts)))
 }
 
 pub(crate) async fn write(

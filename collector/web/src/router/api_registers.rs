@@ -2,11 +2,12 @@
 
 use crate::api::openapi::DescribedRouter;
 use crate::api::{ListQuery, Page};
-use crate::api_types::account_register::{AccountCoverage, AccountReview, RegisteredAccount};
+use crate::api_types::account_register::{AccountCoverage, AccountReview, AttestedAccount, RegisteredAccount};
 use crate::api_types::asset::{Asset, AssetCoverage};
-use crate::api_types::filing::{Filing, FilingFacts};
+use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
+use crate::register::import::{AccountTable, AssetTable};
 use crate::{incident, register, report};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -25,6 +26,8 @@ pub(super) fn reports_api(all: &mut DescribedRouter) {
         .answers::<Vec<Filing>>(200);
     all.get("/filings/{filing}", report::filing_api::facts, "A filing with its cells and their sources, gathered now")
         .answers::<FilingFacts>(200);
+    all.get("/filings/{filing}/fill", report::filing_api::fill, "How much of a filing fills itself, part by part")
+        .answers::<FillRate>(200);
     all.put("/filings/{filing}/texts", report::filing_api::write, "Writes texts into a filing: all of these, or none")
         .body::<report::api::TextsBody>()
         .done(204);
@@ -84,9 +87,14 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
     .query::<register::import::ImportQuery>()
     .raw_body("text/csv")
     .answers::<register::import::ImportAnswer>(200);
-    all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
+    all.get("/assets/imports", register::import::api_list::<AssetTable>, "Tables that were taken in, the newest first")
         .answers::<Vec<register::import::ImportItem>>(200);
-    all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
+    all.post(
+        "/assets/imports/{number}/undo",
+        register::import::api_undo::<AssetTable>,
+        "Puts back what an import changed",
+    )
+    .done(204);
     all.get(
         "/assets/attestations",
         register::asset::api_attested,
@@ -139,6 +147,34 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "How many accounts there are, and what is to be done about how many",
     )
     .answers::<AccountCoverage>(200);
+    all.post_large(
+        "/account-register/import",
+        register::import::api_accounts,
+        register::import::TABLE_MAX_BYTES,
+        "Takes a table of holders into the register of accounts: all of it, or nothing",
+    )
+    .query::<register::import::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<register::import::AccountImportAnswer>(200);
+    all.get(
+        "/account-register/imports",
+        register::import::api_list::<AccountTable>,
+        "Tables of holders that were taken in, the newest first",
+    )
+    .answers::<Vec<register::import::ImportItem>>(200);
+    all.post(
+        "/account-register/imports/{number}/undo",
+        register::import::api_undo::<AccountTable>,
+        "Puts back what an import changed",
+    )
+    .done(204);
+    all.get(
+        "/account-register/attestations",
+        register::account_attestation::api_attested,
+        "What people vouched for of accounts of appliances, the newest first",
+    )
+    .query::<register::account_attestation::AttestedQuery>()
+    .answers::<Page<AttestedAccount>>(200);
     all.post(
         "/account-register/attestations",
         register::account_attestation::api_attest,

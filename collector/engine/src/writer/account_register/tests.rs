@@ -1,9 +1,12 @@
 use ioc_common::reading::{Account, Accounts};
-use ioc_store::{AccountFinding, AccountRecord, NewDevice};
+use ioc_store::{
+    AccountFinding, AccountQuery, AccountRecord, AccountVerdict, ImportRegister, NewDevice, review_digest,
+};
 
 use super::super::time::tests::{Machine, Rig};
 use super::*;
 use crate::account;
+use crate::account::intent::Actor;
 use crate::command::{Command, MissingProof};
 use crate::refusal_reason::RefusalKind;
 
@@ -90,7 +93,8 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     add(&mut rig, "sw-1", b"%PDF-1").expect("the same once more is no other");
     assert!(matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::NotFound(_))), "nobody vouched for it");
     let switch = DeviceId::new("sw-1").expect("valid");
-    let kept = rig.reader.registered_account(Some(&switch), "admin").expect("reads").expect("there").evidence;
+    let now = rig.now();
+    let kept = rig.reader.accounts_on(Some(&switch), now).expect("reads").remove(0).evidence;
     assert_eq!((kept.len(), kept[0].name.as_str(), kept[0].bytes), (1, "biên bản.pdf", 6));
     let late = rig.now().plus_millis(500 * DAY_MS);
     let refused = attest(&mut rig, "sw-1", vouched("x", late));
@@ -115,6 +119,141 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
 }
 
 #[test]
+fn what_is_decided_and_not_committed_yet_is_described_too() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = rig(dir.path(), &machine);
+    found(&mut rig);
+    let now = rig.now();
+    let described = |rig: &mut Rig, holder: Option<&str>, note: Option<&str>| {
+        rig.engine.describe_accounts(&["srv-1/an".to_owned()], (holder, note), "boss", now)
+    };
+    // Both are of one batch: the second keeps what the first one said.
+    described(&mut rig, Some("Nguyễn An"), None).expect("kept");
+    described(&mut rig, None, Some("ca 1")).expect("kept");
+    let vouch = vouched("guest", now.plus_millis(DAY_MS));
+    let switch = DeviceId::new("sw-1").expect("valid");
+    rig.engine.attest_account(&switch, vouch, "binh", now).expect("kept");
+    let alone = rig.engine.describe_accounts(&["sw-1/guest".to_owned()], (Some("x"), None), "boss", now);
+    assert!(matches!(alone, Err(CommandError::Conflict(_))), "it is vouched for a moment ago: {alone:?}");
+    rig.engine.add_account_evidence((&switch, "guest"), ("a.pdf", b"%PDF-1".to_vec()), "binh", now).expect("kept");
+    rig.command(Command::AwaitCommit).expect("kept");
+    let kept = |rig: &Rig, device: &str| {
+        let device = DeviceId::new(device).expect("valid");
+        rig.reader.accounts_on(Some(&device), now).expect("reads").remove(0)
+    };
+    let an = kept(&rig, "srv-1");
+    assert_eq!((an.holder.as_str(), an.note.as_str()), ("Nguyễn An", "ca 1"));
+    assert_eq!(kept(&rig, "sw-1").evidence.len(), 1);
+    let details = rig.audit("accounts.described");
+    assert!(details[1].contains("holder: \"Nguyễn An\" -> \"Nguyễn An\""), "{details:?}");
+}
+
+#[test]
+fn a_review_is_opened_in_pieces_and_is_there_once_it_is_whole() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = rig(dir.path(), &machine);
+    let count = review::PIECE * 2;
+    for n in 0..count {
+        let (device, name) = (format!("z-{n:04}"), format!("Máy {n:04}"));
+        let info = NewDevice { device, kind: "server".into(), name, ..NewDevice::default() };
+        rig.command(Command::Register { info, actor: "boss".into() }).expect("registered");
+    }
+    let body = |names: &[&str]| {
+        let account = |name: &&str| Account { name: (*name).into(), ..Account::default() };
+        let accounts = Accounts { accounts: names.iter().map(account).collect(), ..Accounts::default() };
+        serde_json::to_string(&accounts).expect("writes")
+    };
+    let now = rig.now();
+    let told = |n: usize| {
+        let device = DeviceId::new(&format!("z-{n:04}")).expect("valid");
+        Change::Document { device, name: "accounts".into(), at: now, body: body(&["binh", "an"]) }
+    };
+    rig.engine.batch.changes.extend((0..count).map(told));
+    rig.command(Command::AwaitCommit).expect("kept");
+    let (sender, mut receiver) = tokio::sync::oneshot::channel();
+    let open = || Box::new(Command::OpenAccountReview { actor: "boss".into() });
+    let message = super::super::EngineMessage::Command(open(), sender);
+    rig.engine.run_once(&mut vec![message]);
+    let refused = rig.command(Command::WriteAccountReview { review: 1, lines: Vec::new(), actor: "boss".into() });
+    assert!(matches!(refused, Err(CommandError::NotFound(_))), "it is not open yet: {refused:?}");
+    let refused = rig.command(*open());
+    assert!(matches!(refused, Err(CommandError::Conflict(_))), "one at a time: {refused:?}");
+    assert!(receiver.try_recv().is_err() && rig.reader.account_reviews(1).expect("reads").is_empty());
+    // What is broken off leaves nothing that anybody sees, and the next opening writes over it.
+    drop(rig);
+    let mut rig = Rig::open(dir.path(), &machine);
+    assert!(!rig.engine.has_more() && rig.reader.account_review_lines(1, 0, 9).expect("reads").is_empty());
+    let mut cycles = 0;
+    let (sender, mut receiver) = tokio::sync::oneshot::channel();
+    rig.engine.run_once(&mut vec![super::super::EngineMessage::Command(open(), sender)]);
+    while rig.engine.has_more() {
+        rig.engine.run_once(&mut Vec::new());
+        cycles += 1;
+    }
+    assert!(matches!(receiver.try_recv().expect("answered"), Ok(Answer::AccountReview(1))));
+    assert!(cycles >= 3, "no commit waits for all of it: {cycles}");
+    let lines = rig.reader.account_review_lines(1, 0, 9999).expect("reads");
+    assert_eq!(lines.len(), 2 + 2 * count, "this collector's own, and two of each machine");
+    let keys: Vec<String> = lines.iter().map(|line| line.account.key()).collect();
+    assert_eq!(keys[..4], ["/boss", "/sep", "z-0000/an", "z-0000/binh"], "by device and name");
+    // What is said of a line is read and kept alone.
+    let last = u32::try_from(lines.len()).expect("few");
+    let said = vec![(last, AccountVerdict::Lock, "nghỉ".to_owned())];
+    rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
+    let kept = rig.reader.account_review_lines(1, last - 1, 9).expect("reads");
+    assert_eq!((kept.len(), kept[0].reason.as_str()), (1, "nghỉ"));
+}
+
+#[test]
+fn a_table_of_holders_is_written_whole_or_not_at_all_and_undone_as_one() {
+    use crate::inventory::account_table::read;
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = rig(dir.path(), &machine);
+    let count = PIECE + 20;
+    let now = rig.now();
+    let name = |n: usize| format!("u{n:03}");
+    let account = |n: usize| Account { name: name(n), ..Account::default() };
+    let survey = Accounts { accounts: (0..count).map(account).collect(), ..Accounts::default() };
+    let device = DeviceId::new("srv-1").expect("valid");
+    let body = serde_json::to_string(&survey).expect("writes");
+    rig.engine.batch.changes.push(Change::Document { device, name: "accounts".into(), at: now, body });
+    rig.command(Command::AwaitCommit).expect("kept");
+    attest(&mut rig, "sw-1", vouched("admin", now.plus_millis(DAY_MS))).expect("kept");
+    let import = |rig: &mut Rig, table: &str| {
+        rig.command(Command::ImportAccounts { rows: read(table).expect("reads"), actor: "boss".into() })
+    };
+    let held = |rig: &Rig, by: &str| rows(rig).into_iter().filter(|(_, holder, _)| holder == by).count();
+    // One row that cannot be written down, and nothing is.
+    let wrong = import(&mut rig, "key,holder\nsrv-1/u001,An\nsrv-1/nobody,An\n").expect_err("no such account");
+    assert!(wrong.to_string().contains("srv-1/nobody") && held(&rig, "An") == 0, "{wrong}");
+    assert!(import(&mut rig, "key,holder\nsw-1/admin,An\n").is_err(), "it is vouched for anew");
+    assert!(rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads").is_empty());
+    let lines = (0..count).map(|n| format!("srv-1,{},An\n", name(n)));
+    let table: String = std::iter::once("device,name,holder\n".to_owned()).chain(lines).collect();
+    let limit = AccountQuery { collector: true, limit: 999, now, ..AccountQuery::default() };
+    let of_all = |rig: &Rig, by: &str| {
+        let page = rig.reader.registered_accounts(&limit).expect("reads");
+        page.rows.into_iter().filter(|(account, _)| account.holder == by).count()
+    };
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(written)) if written == count));
+    assert_eq!((of_all(&rig, "An"), rig.audit("accounts.described").len()), (count, count));
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(0))), "it is so already");
+    // What somebody wrote since stays as they wrote it.
+    let keys = vec!["srv-1/u007".to_owned()];
+    let described = Command::DescribeAccounts { keys, holder: Some("Bình".into()), note: None, actor: "lan".into() };
+    rig.command(described).expect("kept");
+    let undo = |rig: &mut Rig, register| rig.command(Command::UndoImport { register, number: 1, actor: "lan".into() });
+    assert!(undo(&mut rig, ImportRegister::Assets).is_err(), "of another register");
+    assert!(matches!(undo(&mut rig, ImportRegister::Accounts), Ok(Answer::Imported(back)) if back == count - 1));
+    assert_eq!((of_all(&rig, "An"), of_all(&rig, "Bình")), (0, 1));
+    assert!(undo(&mut rig, ImportRegister::Accounts).is_err(), "once");
+    let kept = rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
+    assert_eq!((kept.len(), kept[0].count, kept[0].left), (1, count as u64, 0));
+    assert_eq!((rig.audit("accounts.imported").len(), rig.audit("accounts.import_undone").len()), (1, 1));
+}
+
+#[test]
 fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_stays() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = rig(dir.path(), &machine);
@@ -126,13 +265,13 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
         let lines = vec![(line, verdict, reason.to_owned())];
         rig.command(Command::WriteAccountReview { review: 1, lines, actor: "boss".into() })
     };
-    let seen = |rig: &Rig| review_digest(&rig.reader.account_review_lines(1).expect("reads"));
+    let seen = |rig: &Rig| review_digest(&rig.reader.account_review_lines(1, 0, 99).expect("reads"));
     let sign = |rig: &mut Rig, actor: &Actor, seen: String| {
         let (content, source, actor) = (b"PK".to_vec(), "{}".to_owned(), actor.clone());
         rig.command(Command::SignAccountReview { review: 1, seen, content, source, actor })
     };
     let leader = session(&mut rig, "sep", true);
-    let count = u32::try_from(rig.reader.account_review_lines(1).expect("reads").len()).expect("few");
+    let count = u32::try_from(rig.reader.account_review_lines(1, 0, 99).expect("reads").len()).expect("few");
     let refused = sign(&mut rig, &leader, String::new()).expect_err("reasons are missing").to_string();
     assert!(refused.contains("no reason"), "{refused}");
     for line in 1..=count {
@@ -185,12 +324,12 @@ fn what_is_due_or_not_in_order_is_a_fault_until_it_is() {
     machine.pass(140 * DAY_MS);
     assert_eq!(faults(&mut rig), [true, true, true], "at level 3 accounts are reviewed every six months");
     rig.command(Command::OpenAccountReview { actor: "boss".into() }).expect("opened");
-    let lines = rig.reader.account_review_lines(1).expect("reads");
+    let lines = rig.reader.account_review_lines(1, 0, 99).expect("reads");
     let count = u32::try_from(lines.len()).expect("few");
     let said = (1..=count).map(|line| (line, AccountVerdict::Lock, "nghỉ".to_owned())).collect();
     rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
     let actor = session(&mut rig, "sep", true);
-    let seen = review_digest(&rig.reader.account_review_lines(1).expect("reads"));
+    let seen = review_digest(&rig.reader.account_review_lines(1, 0, 99).expect("reads"));
     let (content, source) = (b"PK".to_vec(), "{}".to_owned());
     rig.command(Command::SignAccountReview { review: 1, seen, content, source, actor }).expect("signed");
     assert!(!rig.engine.state.has_self_fault(REVIEW_DUE), "it is signed: nothing is due");

@@ -198,7 +198,13 @@ impl Rig {
     pub(in crate::writer) fn command(&mut self, command: Command) -> Result<Answer, CommandError> {
         let (sender, mut receiver) = oneshot::channel();
         self.run_once(Some(EngineMessage::Command(Box::new(command), sender)));
-        receiver.try_recv().expect("answered")
+        loop {
+            match receiver.try_recv() {
+                Ok(answer) => return answer,
+                Err(error) => assert!(self.engine.has_more(), "answered: {error}"),
+            }
+            self.run_once(None);
+        }
     }
 
     fn confirm(&mut self, step_s: i64) -> Result<Answer, CommandError> {
