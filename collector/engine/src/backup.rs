@@ -56,6 +56,9 @@ pub struct DrillRecord {
     pub store: String,
     /// The moment that the store in it is as of.
     pub backup_made_at: Timestamp,
+    /// Which drill of this store it was: the one with the largest number is the last one, whatever clocks say. 0 in certificates of earlier versions.
+    #[serde(default)]
+    pub number: u64,
     /// When the drill began.
     pub at: Timestamp,
     /// How long it took, milliseconds.
@@ -87,6 +90,8 @@ pub struct BackupStatus {
     pub next_at: Option<Timestamp>,
     /// Why the last one failed, and when.
     pub failed: Option<(Timestamp, String)>,
+    /// The newest archive, where the program that is started after each has not taken it yet.
+    pub waiting: Option<String>,
     /// The last drill.
     pub drill: Option<DrillRecord>,
     /// When the next drill is due; nothing where archives cannot be opened here.

@@ -245,9 +245,15 @@ impl Health {
     /// before it has compared its clocks, and while they are in doubt: nobody knows then how old anything is.
     #[must_use]
     pub fn judged_now(&self) -> Option<Timestamp> {
+        self.engine_now().filter(|_| self.clock().unconfirmed_ms().is_none())
+    }
+
+    /// The time by which the engine judges, for whoever shows what is late; none before it has compared its clocks.
+    #[must_use]
+    pub fn engine_now(&self) -> Option<Timestamp> {
         let (at, boot_ms) = *self.judged.lock().ok()?.as_ref()?;
         let passed_ms = i64::try_from(clock::boottime_ms().saturating_sub(boot_ms)).ok()?;
-        self.clock().unconfirmed_ms().is_none().then(|| at.plus_millis(passed_ms))
+        Some(at.plus_millis(passed_ms))
     }
 
     /// What is wrong with the machine's clock.

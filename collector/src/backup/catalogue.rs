@@ -20,7 +20,11 @@ const PREFIX: &str = "ioc-watch-";
 /// Ends of names.
 const PACKED: &str = ".tar.lz4";
 const SEALED: &str = ".tar.lz4.age";
-/// Certificates of drills that are kept, the newest: four years of weeks.
+/// What stands before the moment in the name of a drill's certificate.
+const DRILL: &str = "drill-";
+/// What stands behind an archive's name in that of the file that says that it waits.
+const WAITING: &str = ".waiting";
+/// Certificates of drills of a store that are kept, the newest: four years of weeks.
 const DRILLS_MAX: usize = 208;
 /// Longest name of a collector within a file's name.
 const NAME_MAX: usize = 40;
@@ -45,6 +49,13 @@ fn stamp(at: Timestamp) -> String {
         .trim_end_matches('Z')
         .to_owned()
         + "Z"
+}
+
+/// Whether a text begins with such a moment.
+fn begins_with_stamp(text: &str) -> bool {
+    let shape = "00000000T000000Z";
+    text.len() >= shape.len()
+        && text.bytes().zip(shape.bytes()).all(|(one, of)| if of == b'0' { one.is_ascii_digit() } else { one == of })
 }
 
 /// What a collector is called in names of files: the first name that it has for others.
@@ -82,14 +93,18 @@ impl Catalogue {
         self.dir.join(format!(".{}part", self.prefix))
     }
 
+    /// Whether a file's name is one of this collector's, and not of one whose name goes on where this one's ends.
+    fn is_ours(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.prefix).map(|rest| rest.strip_prefix(DRILL).unwrap_or(rest));
+        rest.is_some_and(begins_with_stamp)
+    }
+
     fn names(&self) -> Result<Vec<String>, BackupError> {
         let fault = BackupError::file(&self.dir);
         let entries = std::fs::read_dir(&self.dir).map_err(&fault)?;
         let mut names = Vec::new();
         for entry in entries {
-            names.extend(
-                entry.map_err(&fault)?.file_name().into_string().ok().filter(|name| name.starts_with(&self.prefix)),
-            );
+            names.extend(entry.map_err(&fault)?.file_name().into_string().ok().filter(|name| self.is_ours(name)));
         }
         Ok(names)
     }
@@ -143,7 +158,7 @@ impl Catalogue {
 
     /// The number of the next archive.
     pub(super) fn next_number(&self) -> Result<u64, BackupError> {
-        let is_note = |name: &str| name.ends_with(".json") && !name.contains("-drill-");
+        let is_note = |name: &str| name.ends_with(".json") && !name.starts_with(&format!("{}{DRILL}", self.prefix));
         let numbers = self.notes::<BackupRecord>(is_note)?.into_iter().map(|(_, record)| record.number);
         // What somebody else wrote into a note must not begin it anew.
         numbers.max().unwrap_or(0).checked_add(1).ok_or_else(|| BackupError::Key {
@@ -157,19 +172,45 @@ impl Catalogue {
         self.write(&format!("{}.json", record.archive), &pretty(record))
     }
 
-    /// Certificates of drills with their file names, the newest first.
+    /// Notes whether the program that is started after each archive has still to take this one, so that a failure outlives a restart.
+    pub(super) fn set_waiting(&self, archive: &str, waits: bool) -> Result<(), BackupError> {
+        let name = format!("{archive}{WAITING}");
+        if waits {
+            return self.write(&name, "");
+        }
+        match std::fs::remove_file(self.path(&name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(BackupError::file(&self.path(&name))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an archive still waits for that program.
+    pub(super) fn is_waiting(&self, archive: &str) -> bool {
+        self.path(&format!("{archive}{WAITING}")).exists()
+    }
+
+    /// Certificates of drills with their file names, the last one first: by their numbers, since a clock may have been wrong meanwhile.
     pub(super) fn drills(&self) -> Result<Vec<(String, DrillRecord)>, BackupError> {
-        let mut all = self.notes::<DrillRecord>(|name| name.contains("-drill-") && name.ends_with(".json"))?;
-        all.sort_by_key(|(_, drill)| std::cmp::Reverse(drill.at));
+        let begin = format!("{}{DRILL}", self.prefix);
+        let mut all = self.notes::<DrillRecord>(|name| name.starts_with(&begin) && name.ends_with(".json"))?;
+        all.sort_by_key(|(_, drill)| std::cmp::Reverse((drill.number, drill.at)));
         Ok(all)
+    }
+
+    /// The number of the next drill of a store.
+    pub(super) fn next_drill(&self, store: &str) -> Result<u64, BackupError> {
+        let last = self.own_drills(Some(store))?.into_iter().map(|(_, drill)| drill.number).max();
+        Ok(last.unwrap_or(0).saturating_add(1))
     }
 
     /// Keeps the certificate of a drill, as JSON and as a text; gives the JSON file's name.
     pub(super) fn certify(&self, drill: &DrillRecord) -> Result<String, BackupError> {
-        let stem = format!("{}drill-{}", self.prefix, stamp(drill.at));
+        let stem = format!("{}{DRILL}{}", self.prefix, stamp(drill.at));
         self.write(&format!("{stem}.txt"), &certificate::to_text(drill))?;
         self.write(&format!("{stem}.json"), &pretty(drill))?;
-        for (name, _) in self.drills()?.into_iter().skip(DRILLS_MAX) {
+        for (name, _) in self.own_drills(Some(&drill.store))?.into_iter().skip(DRILLS_MAX) {
             let _ = std::fs::remove_file(self.path(&name));
             let _ = std::fs::remove_file(self.path(&name.replace(".json", ".txt")));
         }
@@ -206,7 +247,9 @@ impl Catalogue {
             let path = self.path(name);
             std::fs::remove_file(&path).map_err(BackupError::file(&path))?;
             // Without its archive a note says nothing.
-            let _ = std::fs::remove_file(self.path(&format!("{name}.json")));
+            for beside in [".json", WAITING] {
+                let _ = std::fs::remove_file(self.path(&format!("{name}{beside}")));
+            }
         }
         if !gone.is_empty() {
             sync_dir(&self.dir).map_err(BackupError::file(&self.dir))?;
@@ -304,6 +347,7 @@ mod tests {
                 sha256: format!("sum-{number}"),
                 store: store.to_owned(),
                 backup_made_at: at,
+                number: catalogue.next_drill(store).expect("numbered"),
                 at,
                 took_ms: 1,
                 failure: failure.map(str::to_owned),
@@ -330,5 +374,61 @@ mod tests {
         catalogue.prune("own", keep, &config.timezone).expect("pruned");
         let left: Vec<u64> = catalogue.archives().expect("listed").into_iter().map(|one| one.number).collect();
         assert_eq!(left, [20, 19, 5]);
+    }
+
+    #[test]
+    fn drills_go_by_their_numbers_whatever_a_clock_said_and_only_own_ones_are_let_go() {
+        let dir = tempfile::tempdir().expect("directory");
+        let named =
+            |name: &str| crate::config::tests::parse(&format!("[web]\nnames = [\"{name}\"]\n")).expect("parses");
+        let (ours, theirs) = (Catalogue::new(dir.path(), &named("ioc")), Catalogue::new(dir.path(), &named("ioc-2")));
+        let start: Timestamp = "2026-01-01T19:30:00Z".parse().expect("time");
+        let drill = |catalogue: &Catalogue, store: &str, at: Timestamp| {
+            let drill = DrillRecord {
+                archive: String::new(),
+                sha256: String::new(),
+                store: store.to_owned(),
+                backup_made_at: at,
+                number: catalogue.next_drill(store).expect("numbered"),
+                at,
+                took_ms: 1,
+                failure: None,
+                checks: Vec::new(),
+                tables: 1,
+                rows: 1,
+                files: 1,
+                plain_bytes: 3,
+                product: "0".to_owned(),
+            };
+            catalogue.certify(&drill).expect("certified");
+        };
+        drill(&theirs, "their own", start);
+        // The clock was a year ahead for one of them.
+        drill(&ours, "own", start.plus_secs(365 * 86_400));
+        let weeks = u64::try_from(DRILLS_MAX).expect("few");
+        for week in 0..weeks {
+            drill(&ours, "own", start.plus_secs((week + 1) * 7 * 3_600));
+        }
+        let own = ours.own_drills(Some("own")).expect("listed");
+        assert_eq!(own.len(), DRILLS_MAX);
+        assert_eq!(own[0].1.at, start.plus_secs(weeks * 7 * 3_600), "the last one that was held");
+        assert!(own.iter().all(|(_, drill)| drill.number > 1), "the oldest went, which is the one of the wrong clock");
+        assert_eq!(theirs.drills().expect("listed").len(), 1, "another's stay");
+        assert_eq!(ours.drills().expect("listed").len(), DRILLS_MAX, "and are not seen");
+    }
+
+    #[test]
+    fn what_waits_to_be_handed_on_is_known_until_it_was() {
+        let dir = tempfile::tempdir().expect("directory");
+        let config = crate::config::tests::parse("[web]\nnames = [\"a\"]\n").expect("parses");
+        let catalogue = Catalogue::new(dir.path(), &config);
+        let one = record(&catalogue, 1, "2026-01-01T19:30:00Z".parse().expect("time"));
+        assert!(!catalogue.is_waiting(&one.archive));
+        catalogue.set_waiting(&one.archive, true).expect("noted");
+        assert!(Catalogue::new(dir.path(), &config).is_waiting(&one.archive), "over a restart, too");
+        for _ in 0..2 {
+            catalogue.set_waiting(&one.archive, false).expect("noted");
+            assert!(!catalogue.is_waiting(&one.archive));
+        }
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn drill(
         sha256: newest.sha256.clone(),
         store: newest.store.clone(),
         backup_made_at: newest.made_at,
+        number: catalogue.next_drill(&newest.store)?,
         at,
         took_ms: 0,
         failure: None,

@@ -64,7 +64,11 @@ pub(super) fn of_configuration(path: Option<&Path>) -> Result<Found, BackupError
     let mut named = Vec::new();
     collect(&value, "", &mut named);
     let dir = from.parent().unwrap_or(Path::new("/"));
-    for (key, text) in named.into_iter().take(FILES_MAX) {
+    let beyond = named.split_off(FILES_MAX.min(named.len()));
+    found
+        .1
+        .extend(beyond.into_iter().map(|(key, text)| format!("{key} = {text}: more than {FILES_MAX} files are named")));
+    for (key, text) in named {
         let file = dir.join(&text);
         if text.starts_with("credential:") {
             found.1.push(format!("{key} = {text}: systemd keeps it"));

@@ -36,7 +36,12 @@ pub(super) fn is_backup_due(
 ) -> bool {
     // Whatever a clock that was ahead wrote keeps no backup away.
     let made = last.is_some_and(|last| last >= since && last.millis_since(now) <= AHEAD_MAX_MS);
-    !made && !is_recent(now, failed, RETRY_MS)
+    !made && is_retry_due(now, failed)
+}
+
+/// Whether what failed then is tried again now.
+pub(super) fn is_retry_due(now: Timestamp, failed: Option<Timestamp>) -> bool {
+    !is_recent(now, failed, RETRY_MS)
 }
 
 /// Whether the newest good backup is older than it may be, though no attempt at another one was seen to fail. Where there is none at all an

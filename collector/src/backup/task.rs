@@ -24,7 +24,7 @@ use super::drill;
 use super::error::BackupError;
 use super::make::{self, Making};
 use super::pace::{Pace, SLOW_COMMIT_MS};
-use super::schedule::{around, is_backup_due, is_drill_due, is_stale, next_drill};
+use super::schedule::{around, is_backup_due, is_drill_due, is_retry_due, is_stale, next_drill};
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
 
@@ -96,6 +96,8 @@ impl BackupTask {
                 () = tokio::time::sleep(LOOK) => {
                     if is_up && let Some(work) = self.due() {
                         let _ = self.work(work, "", &mut watches, &stop).await;
+                    } else if is_up {
+                        self.hand_on_again(&mut watches).await;
                     }
                 }
             }
@@ -168,7 +170,10 @@ impl BackupTask {
                 let catalogue = Catalogue::new(&plan.directory, &config);
                 let store = ioc_store::id(&config.data);
                 let store = store.as_deref();
-                Ok::<_, BackupError>((catalogue.own_archives(store)?, catalogue.own_drills(store)?))
+                let (archives, drills) = (catalogue.own_archives(store)?, catalogue.own_drills(store)?);
+                let newest = archives.first().map(|one| one.archive.clone());
+                let waiting = newest.filter(|archive| !plan.command.is_empty() && catalogue.is_waiting(archive));
+                Ok::<_, BackupError>((archives, drills, waiting))
             };
             tokio::task::spawn_blocking(read).await
         };
@@ -178,8 +183,8 @@ impl BackupTask {
             status.place = Some((plan.directory.clone(), plan.sealing.as_str()));
             status.next_at = Some(next_at);
             match read {
-                Ok(Ok((archives, drills))) => {
-                    status.archives = archives;
+                Ok(Ok((archives, drills, waiting))) => {
+                    (status.archives, status.waiting) = (archives, waiting);
                     status.drill = drills.into_iter().next().map(|(_, drill)| drill);
                 }
                 // A disk that is not there now says nothing of what is on it.
@@ -290,8 +295,7 @@ impl BackupTask {
         let in_doubt = self.health.clock().unconfirmed_ms().is_some();
         let (config, plan, pace) = (Arc::clone(config), plan.clone(), Arc::clone(pace));
         let (config_path, authority) = (self.config_path.clone(), Arc::clone(&self.authority));
-        let path = plan.directory.clone();
-        let for_command = plan.clone();
+        let (for_command, catalogue) = (plan.clone(), Catalogue::new(&plan.directory, &config));
         let made = blocking(move || {
             let making = Making {
                 config: &config,
@@ -317,8 +321,40 @@ impl BackupTask {
             self.record("", AuditLogAction::BackupRemoved, &name, "past its time by [backup] daily, weekly, monthly")
                 .await;
         }
-        make::run_command(&for_command, &path.join(&record.archive)).await?;
+        self.hand_on(&for_command, &catalogue, &record.archive).await?;
         Ok(record)
+    }
+
+    /// Has the program that is started after each archive take this one.
+    async fn hand_on(&self, plan: &BackupPlan, catalogue: &Catalogue, archive: &str) -> Result<(), BackupError> {
+        if plan.command.is_empty() {
+            return Ok(());
+        }
+        catalogue.set_waiting(archive, true)?;
+        make::run_command(plan, &catalogue.path(archive)).await?;
+        catalogue.set_waiting(archive, false)
+    }
+
+    /// Tries once more what that program could not do, a while later, and makes no backup anew for it.
+    async fn hand_on_again(&self, watches: &mut Watches) {
+        let ((config, plan), status) = (self.plan(), self.health.backups.status());
+        let (Some(plan), Some(archive)) = (plan, status.waiting) else { return };
+        if !is_retry_due(clock::now(), status.failed.map(|(at, _)| at)) {
+            return;
+        }
+        match self.hand_on(&plan, &Catalogue::new(&plan.directory, &config), &archive).await {
+            Ok(()) => {
+                tracing::info!(archive, "handed on");
+                self.health.backups.update(|status| status.failed = None);
+                watches.backup.succeeded().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, archive, "it could not be handed on");
+                self.health.backups.update(|status| status.failed = Some((clock::now(), error.to_string())));
+                self.record("", AuditLogAction::BackupFailed, &archive, &error.to_string()).await;
+                watches.backup.failed(&error).await;
+            }
+        }
     }
 
     async fn drill(

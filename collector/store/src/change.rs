@@ -122,6 +122,8 @@ pub enum Change {
     Delivery(Delivery),
     /// An incident has something that a ticket system is to be told.
     TicketDue { system: String, incident: IncidentId },
+    /// The ticket systems that there are: what others were to be told waits no more, and keeps no incident.
+    TicketSystems(Vec<String>),
     /// What a ticket system knows of an incident now.
     Ticket(TicketRecord),
     /// A file of an incident. Its name and size are in the incident.

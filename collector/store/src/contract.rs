@@ -502,6 +502,11 @@ fn tickets(open: Open<'_>, dir: &Path) {
     (record.error, record.next_at) = (Some("refused".to_owned()), at(500));
     store.commit(&[Change::Ticket(record.clone())]).expect("commits");
     assert!(due(store.as_ref(), 400).is_empty() && due(store.as_ref(), 500).len() == 1);
+    // A system that is configured no more is told nothing, and keeps no incident from going; one that is stays as it was.
+    store.commit(&[Change::TicketSystems(vec!["other".to_owned(), system.to_owned()])]).expect("commits");
+    assert!(due(store.as_ref(), 500).len() == 1 && open_ones(store.as_ref()).len() == 1);
+    store.commit(&[Change::TicketSystems(vec!["other".to_owned()])]).expect("commits");
+    assert!(due(store.as_ref(), 500).is_empty() && open_ones(store.as_ref()).is_empty());
     let closed = Incident { state: IncidentState::Closed, ..incident };
     record.error = None;
     store.commit(&[Change::Incident(Box::new(closed)), Change::Ticket(record.clone())]).expect("commits");

@@ -124,6 +124,12 @@ impl App {
         self.health.clock().unconfirmed_ms().is_some()
     }
 
+    /// The time by which the engine judges, for whatever shows what is late or old: a machine's clock that nobody believes decides nothing. Its
+    /// own clock before the engine has looked at it.
+    pub(crate) fn judged_now(&self) -> Timestamp {
+        self.health.engine_now().unwrap_or_else(clock::now)
+    }
+
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.borrow())
     }

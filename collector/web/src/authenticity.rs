@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::State;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::{Authenticity, Incident};
 
@@ -54,7 +54,8 @@ pub(crate) async fn page(app: &App, person: &Person, page_context: PageContext) 
 /// The same for programs.
 pub(crate) async fn api(State(app): State<App>, person: Person) -> ApiResult<ValueAuthenticity> {
     let doubted = app.is_clock_doubted();
-    let found = app.read(&person.scope, move |reader| reader.value_marks(clock::now(), doubted, DEVICES)).await?;
+    let now = app.judged_now();
+    let found = app.read(&person.scope, move |reader| reader.value_marks(now, doubted, DEVICES)).await?;
     Ok(Json(found.into()))
 }
 

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_judge::{Age, InformationSource};
 
 use crate::api::ApiResult;
@@ -164,7 +164,8 @@ fn visible_jobs(
 async fn read(app: &App, person: &Person) -> Result<Vec<Job>, Problem> {
     let (config, access) = (app.config(), person.scope.clone());
     let started = Timestamp::from_millis(app.health.engine_started_ms.load(Relaxed));
-    app.read(&person.scope, move |reader| visible_jobs(reader, (&config, started), &access, clock::now())).await
+    let now = app.judged_now();
+    app.read(&person.scope, move |reader| visible_jobs(reader, (&config, started), &access, now)).await
 }
 
 pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<Job>> {

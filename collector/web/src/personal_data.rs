@@ -99,7 +99,7 @@ pub(crate) async fn reveal_incident(
 
 async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool {
     let at = clock::now();
-    if !app.accesses.needs_record(&person.name, subject, at) {
+    if !app.accesses.needs_record(&person.name, subject, clock::boottime_ms()) {
         return true;
     }
     let (actor, action) = (person.name.clone(), AuditLogAction::PersonalRead.as_str().to_owned());

@@ -273,6 +273,7 @@ impl Engine {
         self.send_all_settings(now);
         self.watch_jobs(now);
         self.watch_retention(now);
+        self.watch_tickets();
         self.check_assets(now);
         self.take_effects(out, now);
         self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");

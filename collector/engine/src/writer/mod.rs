@@ -346,6 +346,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.watch_assets(now);
     engine.watch_software();
     engine.watch_retention(now);
+    engine.watch_tickets();
     Ok(engine)
 }
 

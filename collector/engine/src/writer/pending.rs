@@ -27,6 +27,7 @@ macro_rules! of_other_records {
             | Change::Outbox(_)
             | Change::Delivery(_)
             | Change::TicketDue { .. }
+            | Change::TicketSystems(_)
             | Change::Ticket(_)
             | Change::Attachment { .. }
             | Change::Comparison { .. }

@@ -58,6 +58,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::Outbox(entry) => outbox::put(commit, entry),
         Change::Delivery(delivery) => outbox::record_delivery(commit, delivery),
         Change::TicketDue { system, incident } => ticket::mark_due(commit, system, *incident),
+        Change::TicketSystems(systems) => ticket::end_others(commit, systems),
         Change::Ticket(record) => ticket::update(commit, record),
         Change::Window(window) => maintenance::put(commit, window),
         Change::WindowGone { id, at } => maintenance::end(commit, *id, *at),

@@ -175,10 +175,30 @@ impl<'c, 's> Deleting<'c, 's> {
         Ok(self.commit.ask(ASK_US, ask)?.map(|held| held.unwrap_or(false)))
     }
 
+    /// Whether nothing was written to the incident that a record belongs to since it was chosen, as far as that is known. An incident's own line has
+    /// all that is in it.
+    fn is_as_chosen(&self, key: i64) -> sql::Result<bool> {
+        let Some((seen, _)) = &self.chosen else { return Ok(true) };
+        if self.source.class == RecordClass::Incidents || !self.commit.touched().is_told() {
+            return Ok(true);
+        }
+        let sql = format!(
+            "SELECT {} FROM {} r WHERE {} = ?1",
+            self.source.of(self.source.held.incident, "r"),
+            self.source.table,
+            self.source.of(self.source.key, "r")
+        );
+        let mut statement = self.commit.transaction.prepare_cached(&sql)?;
+        let incident: Option<Option<i64>> = statement.query_row([key], |row| row.get(0)).optional()?;
+        Ok(incident.flatten().is_none_or(|incident| self.commit.touched().is_as_of(incident, *seen)))
+    }
+
     /// Deletes a record, unless it stays, is gone, or its line is not the one of this digest. Whoever gives one has asked the holds that are in
     /// force: where asking them again takes too long, that counts, since the record is the same and no hold is newer.
     fn delete(&mut self, key: i64, sha256: Option<&str>) -> sql::Result<bool> {
-        if self.is_held(key)?.unwrap_or(sha256.is_none()) {
+        // Where asking takes too long, what whoever chose it found counts, if nothing was written since to the incident that it belongs to: a hold on
+        // a person may have come to cover it by a step.
+        if self.is_held(key)?.unwrap_or(sha256.is_none() || !self.is_as_chosen(key)?) {
             return Ok(false);
         }
         let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));

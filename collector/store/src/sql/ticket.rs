@@ -18,6 +18,19 @@ pub(super) fn mark_due(commit: &Commit<'_>, system: &str, incident: IncidentId) 
     Ok(())
 }
 
+/// Tickets of systems that are no longer there are left as they are: nothing is to be told any more, and nothing is heard.
+pub(super) fn end_others(commit: &Commit<'_>, systems: &[String]) -> sql::Result<()> {
+    let waiting: Vec<String> = {
+        let mut statement =
+            commit.transaction.prepare_cached("SELECT DISTINCT system FROM ticket WHERE due OR open")?;
+        statement.query_map([], |row| row.get(0))?.collect::<sql::Result<_>>()?
+    };
+    for system in waiting.iter().filter(|system| !systems.contains(system)) {
+        commit.run("UPDATE ticket SET due = FALSE, open = FALSE WHERE system = ?1", params![system])?;
+    }
+    Ok(())
+}
+
 pub(super) fn update(commit: &Commit<'_>, record: &TicketRecord) -> sql::Result<()> {
     commit.run(
         "UPDATE ticket SET ticket = ?3, step = ?4, pushed = ?5, seen = ?6, attempts = ?7, next_at = ?8, error = ?9, \

@@ -64,6 +64,11 @@ impl Touched {
         Self(Arc::new(Mutex::new(State { since: u64::MAX, ..State::default() })))
     }
 
+    /// Whether anybody tells of what is written.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).since != u64::MAX
+    }
+
     /// What is written from now on is written by this commit.
     pub(super) fn begin(&self, commit: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).now = commit;

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::language::Language;
 use ioc_common::layout::Layout;
@@ -247,12 +247,12 @@ pub(crate) struct DeviceDetails {
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<String>) -> ApiResult<DeviceDetails> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
-    let doubted = app.is_clock_doubted();
+    let (doubted, now) = (app.is_clock_doubted(), app.judged_now());
     let config = app.config();
     let found = app
         .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
-            let unjudged = unjudged::of_device(&record, &config.rules, reader, clock::now())?;
+            let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
             let item = item_of(record, reader, doubted)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };

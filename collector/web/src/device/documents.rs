@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use ioc_common::audit_head;
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::settings::DOCUMENT;
 use ioc_judge::Authenticity;
 
@@ -178,7 +178,7 @@ pub(crate) async fn api(
     let asked = id.clone();
     let found = app.read(&person.scope, move |reader| Ok((reader.device(&asked)?, reader.documents(&asked)?))).await?;
     let (Some(device), mut found) = found else { return Ok(Json(Vec::new())) };
-    let (now, doubted) = (clock::now(), app.is_clock_doubted());
+    let (now, doubted) = (app.judged_now(), app.is_clock_doubted());
     personal_data::retain_allowed(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();

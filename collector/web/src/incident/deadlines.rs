@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_document::legal::{Clock, PackKind, Starts};
 use ioc_judge::deadline::DeadlineState;
 use ioc_judge::{Action, Incident};
@@ -207,7 +207,7 @@ pub(crate) async fn api(
     person: Person,
     Query(query): Query<DeadlinesQuery>,
 ) -> ApiResult<Page<DeadlineItem>> {
-    let (now, all, before) = (clock::now(), query.all, query.cursor);
+    let (now, all, before) = (app.judged_now(), query.all, query.cursor);
     let found =
         app.read(&person.scope, move |reader| reader.incidents_with_deadlines(!all, before, INCIDENTS_MAX)).await?;
     let last = found.last().filter(|_| found.len() == INCIDENTS_MAX);

@@ -10,7 +10,7 @@ use axum::{Form, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::deadline::{LegalClock, UnitRequest};
 use ioc_judge::incident::IncidentRecord;
@@ -276,12 +276,12 @@ pub(crate) struct TicketItem {
 }
 
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u64>) -> ApiResult<IncidentDetails> {
-    let id_of = IncidentId(id);
+    let (id_of, now) = (IncidentId(id), app.judged_now());
     let found = app
         .read(&person.scope, move |reader| {
             let whole = reader.incident(id_of)?;
             let one = whole.as_ref().map(|(incident, ..)| std::slice::from_ref(incident)).unwrap_or_default();
-            let reporting = authenticity::reporting_of(one, reader, clock::now())?;
+            let reporting = authenticity::reporting_of(one, reader, now)?;
             Ok((whole, reporting, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
         })
         .await?;

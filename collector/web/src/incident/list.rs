@@ -8,7 +8,6 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
-use ioc_common::clock;
 use ioc_common::id::DeviceId;
 use ioc_judge::{Authenticity, Incident};
 
@@ -87,10 +86,11 @@ pub(crate) async fn api(
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Page<api_types::incident::Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
+    let now = app.judged_now();
     let found = app
         .read(&person.scope, move |reader| {
             let items = reader.incidents(device.as_ref(), active, before, limit)?;
-            let reporting = authenticity::reporting_of(&items, reader, clock::now())?;
+            let reporting = authenticity::reporting_of(&items, reader, now)?;
             Ok((items, reporting))
         })
         .await?;

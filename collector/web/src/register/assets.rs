@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_judge::DeviceKind;
 
 use super::file::{FILE_ROWS, Listed, Table, page_number, query_string};
@@ -235,7 +235,7 @@ pub(crate) async fn api_list(
         None => AssetWork::Any,
         Some(WorkName::Blank) => AssetWork::Blank,
         Some(WorkName::Contradiction) => AssetWork::Contradiction,
-        Some(WorkName::Unattested) => AssetWork::Unattested(clock::now()),
+        Some(WorkName::Unattested) => AssetWork::Unattested(app.judged_now()),
     };
     let query = AssetQuery {
         search: asked.search.chars().take(SEARCH_MAX_CHARS).collect(),

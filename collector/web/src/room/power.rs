@@ -87,5 +87,6 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
 
 /// The same as JSON.
 pub(crate) async fn api(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::power::Room>> {
-    Ok(Json(all(app.read(&person.scope, move |reader| all_rooms(reader, clock::now())).await?)))
+    let now = app.judged_now();
+    Ok(Json(all(app.read(&person.scope, move |reader| all_rooms(reader, now)).await?)))
 }
