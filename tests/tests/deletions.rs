@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// Why a statement that deletes may do so.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Why {
-    /// It is carried out by `Deleting` of sqlite/retention.rs alone, which asks all holds, and leaves evidence.
+    /// It is carried out by `Deleting` of sql/retention.rs alone, which asks all holds, and leaves evidence.
     AsksHolds,
-    /// It asks what holds say of numbers, and leaves evidence (sqlite/archive_deletion.rs).
+    /// It asks what holds say of numbers, and leaves evidence (sql/archive_deletion.rs).
     AsksNumbersHolds,
     /// What it takes stands elsewhere, from that commit on.
     StandsElsewhere(&'static str),
@@ -23,74 +23,73 @@ use Why::{AsksHolds, AsksNumbersHolds, IsNewest, NoRecord, StandsElsewhere};
 
 /// Every statement of the store that takes a row away: the file, the table, and why.
 const DELETES: &[(&str, &str, Why)] = &[
-    ("sqlite/account.rs", "account", IsNewest("an account as it is; who changed it is in the audit log")),
+    ("sql/account.rs", "account", IsNewest("an account as it is; who changed it is in the audit log")),
     (
-        "sqlite/account.rs",
+        "sql/account.rs",
         "session",
         NoRecord("a key that is good for nothing any more; signing in is in the audit log"),
     ),
-    ("sqlite/account.rs", "view", NoRecord("a list that a person keeps for themselves")),
+    ("sql/account.rs", "view", NoRecord("a list that a person keeps for themselves")),
     (
-        "sqlite/account_register.rs",
+        "sql/account_register.rs",
         "account_word",
         IsNewest("who holds an account, as it was said last; each change is in the audit log"),
     ),
-    ("sqlite/archive.rs", "chunk", StandsElsewhere("the same chunk, with what came for it")),
-    ("sqlite/archive.rs", "piece", StandsElsewhere("in the chunk that it was merged into")),
-    ("sqlite/archive_deletion.rs", "chunk", AsksNumbersHolds),
-    ("sqlite/archive_deletion.rs", "damaged", AsksNumbersHolds),
-    ("sqlite/archive_deletion.rs", "deletion", StandsElsewhere("in the store, as evidence")),
-    ("sqlite/asset.rs", "asset", IsNewest("an asset as it is; who changed what is in the audit log")),
-    ("sqlite/audit_head.rs", "audit_tree", NoRecord("made of the log")),
-    ("sqlite/clock.rs", "clock", NoRecord("what is believed of the time now")),
+    ("sql/archive.rs", "chunk", StandsElsewhere("the same chunk, with what came for it")),
+    ("sql/archive.rs", "piece", StandsElsewhere("in the chunk that it was merged into")),
+    ("sql/archive.rs", "secured", NoRecord("tokens of what was made safe before")),
+    ("sql/archive_deletion.rs", "chunk", AsksNumbersHolds),
+    ("sql/archive_deletion.rs", "damaged", AsksNumbersHolds),
+    ("sql/archive_deletion.rs", "deletion", StandsElsewhere("in the store, as evidence")),
+    ("sql/asset.rs", "asset", IsNewest("an asset as it is; who changed what is in the audit log")),
+    ("sql/audit_head.rs", "audit_tree", NoRecord("made of the log")),
+    ("sql/clock.rs", "clock", NoRecord("what is believed of the time now")),
     (
-        "sqlite/device.rs",
+        "sql/device.rs",
         "comparison",
         NoRecord("what rules compare with, of a device that was removed; its documents stay"),
     ),
-    ("sqlite/device.rs", "hello", IsNewest("what an agent says of itself")),
-    ("sqlite/device.rs", "losses", IsNewest("how many reports are missing; each loss is an event")),
-    ("sqlite/document.rs", "comparison", NoRecord("what rules compare with")),
-    ("sqlite/document.rs", "document", StandsElsewhere("in the history of documents")),
-    ("sqlite/duty.rs", "cover", IsNewest("the same cover; what is gone stays")),
-    ("sqlite/enrolment.rs", "request", StandsElsewhere("the same request, under its own name once it has come in")),
+    ("sql/device.rs", "hello", IsNewest("what an agent says of itself")),
+    ("sql/device.rs", "losses", IsNewest("how many reports are missing; each loss is an event")),
+    ("sql/document.rs", "comparison", NoRecord("what rules compare with")),
+    ("sql/document.rs", "document", StandsElsewhere("in the history of documents")),
+    ("sql/duty.rs", "cover", IsNewest("the same cover; what is gone stays")),
+    ("sql/enrolment.rs", "request", StandsElsewhere("the same request, under its own name once it has come in")),
     (
-        "sqlite/expected_backup.rs",
+        "sql/expected_backup.rs",
         "expected_backup",
         NoRecord("what is expected of a device; who said so is in the audit log"),
     ),
-    ("sqlite/fold_mark.rs", "sample", StandsElsewhere("in chunks of history, before it goes")),
-    ("sqlite/fold_mark.rs", "secured", NoRecord("tokens of what was made safe before")),
-    ("sqlite/job.rs", "job", NoRecord("a job that is not watched any more")),
-    ("sqlite/maintenance.rs", "window", IsNewest("the same window; what is gone stays")),
-    ("sqlite/newest.rs", "live", IsNewest("what is newest of a device")),
-    ("sqlite/newest.rs", "watermark_log", StandsElsewhere("in the table that it leads to")),
-    ("sqlite/product.rs", "software_grouped", NoRecord("which list of packages was grouped last")),
-    ("sqlite/record_class.rs", "attachment", AsksHolds),
-    ("sqlite/record_class.rs", "document_change", AsksHolds),
-    ("sqlite/record_class.rs", "event", AsksHolds),
-    ("sqlite/record_class.rs", "fault", AsksHolds),
-    ("sqlite/record_class.rs", "incident", AsksHolds),
-    ("sqlite/record_class.rs", "incident_device", AsksHolds),
-    ("sqlite/record_class.rs", "outbox", AsksHolds),
-    ("sqlite/record_class.rs", "request", AsksHolds),
-    ("sqlite/record_class.rs", "step", AsksHolds),
-    ("sqlite/record_class.rs", "ticket", AsksHolds),
+    ("sql/job.rs", "job", NoRecord("a job that is not watched any more")),
+    ("sql/newest.rs", "live", IsNewest("what is newest of a device")),
+    ("sql/newest.rs", "watermark_log", StandsElsewhere("in the table that it leads to")),
+    ("sql/product.rs", "software_grouped", NoRecord("which list of packages was grouped last")),
+    ("sql/record_class.rs", "attachment", AsksHolds),
+    ("sql/record_class.rs", "document_change", AsksHolds),
+    ("sql/record_class.rs", "event", AsksHolds),
+    ("sql/record_class.rs", "fault", AsksHolds),
+    ("sql/record_class.rs", "incident", AsksHolds),
+    ("sql/record_class.rs", "incident_device", AsksHolds),
+    ("sql/record_class.rs", "outbox", AsksHolds),
+    ("sql/record_class.rs", "request", AsksHolds),
+    ("sql/record_class.rs", "step", AsksHolds),
+    ("sql/record_class.rs", "ticket", AsksHolds),
     ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
     (
-        "sqlite/report.rs",
+        "sql/report.rs",
         "document_settings",
         IsNewest("what the centre says of itself; each change is in the audit log"),
     ),
-    ("sqlite/report.rs", "report_text", IsNewest("a draft's text; what was issued is kept whole")),
-    ("sqlite/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),
+    ("sql/report.rs", "report_text", IsNewest("a draft's text; what was issued is kept whole")),
+    ("sql/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),
     ("sqlite/schema.sql", "search_log", NoRecord("what the search index has to look at again")),
-    ("sqlite/scope.rs", "temp.reached", NoRecord("a reader's own")),
+    ("sql/sample.rs", "sample", StandsElsewhere("in chunks of history, before it goes")),
+    ("sql/scope.rs", "temp.reached", NoRecord("a reader's own")),
     ("sqlite/search_index.rs", "item", NoRecord("the search index, made of the store")),
     ("sqlite/search_index.rs", "words_{part}", NoRecord("the search index, made of the store")),
-    ("sqlite/software.rs", "software", StandsElsewhere("in the history of documents")),
-    ("sqlite/software.rs", "software_list", StandsElsewhere("in the history of documents")),
+    ("sql/software.rs", "software", StandsElsewhere("in the history of documents")),
+    ("sql/software.rs", "software_list", StandsElsewhere("in the history of documents")),
 ];
 
 /// What takes rows away.
@@ -142,13 +141,13 @@ fn what_deletes_asks_holds_or_says_why_not() {
     assert!(gone.is_empty(), "these stand in DELETES and delete nothing: {gone:?}");
     // What asks holds does so in one place: its statements are lists of a class, and nobody else carries them out.
     for (file, table, why) in DELETES {
-        assert_eq!(*why == AsksHolds, *file == "sqlite/record_class.rs", "{file} {table}");
+        assert_eq!(*why == AsksHolds, *file == "sql/record_class.rs", "{file} {table}");
         assert_eq!(
             *why == AsksNumbersHolds,
-            *file == "sqlite/archive_deletion.rs" && *table != "deletion",
+            *file == "sql/archive_deletion.rs" && *table != "deletion",
             "{file} {table}"
         );
     }
-    let retention = std::fs::read_to_string(root.join("sqlite/retention.rs")).unwrap();
+    let retention = std::fs::read_to_string(root.join("sql/retention.rs")).unwrap();
     assert_eq!(retention.matches("source.delete").count(), 1, "statements of a class are carried out in one place");
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 enum Kept {
     /// There is none in it.
     None,
-    /// The reader of whoever asks leaves it out of what it reads (`collector/store/src/sqlite/redaction.rs`).
+    /// The reader of whoever asks leaves it out of what it reads (`collector/store/src/sql/redaction.rs`).
     Reader,
     /// It is put in for who may see it, once that is on record (`collector/web/src/personal_data.rs`); the file that does it.
     Revealed(&'static str),
@@ -287,7 +287,7 @@ fn every_room_says_what_leaves_through_it() {
     for (file, does) in [
         ("src/remote_write/mod.rs", "without_names()"),
         ("engine/src/writer/deliveries.rs", "without_names()"),
-        ("store/src/sqlite/redaction.rs", "notice_as_shown"),
+        ("store/src/sql/redaction.rs", "notice_as_shown"),
     ] {
         assert!(source(file).contains(does), "{file}: {does}");
     }

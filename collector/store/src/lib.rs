@@ -1,5 +1,6 @@
 //! The store: what is known, on disk. One interface in the domain's words ([`Store`], [`Reader`], [`Archive`]), one contract suite, and
-//! SQLite behind it, which nothing outside of this crate names; PostgreSQL comes beside it. [`open`] gives the one of a directory.
+//! SQLite behind it, which nothing outside of this crate names; PostgreSQL comes beside it: what is asked of either is one text (`sql`). [`open`]
+//! gives the one of a directory.
 //!
 //! Everything that belongs together is one [`Store::commit`]: it is on disk when it returns, or it is not there at all.
 
@@ -45,6 +46,7 @@ mod role;
 pub mod scope;
 pub mod search;
 pub mod secret;
+mod sql;
 mod sqlite;
 mod store;
 pub mod template;

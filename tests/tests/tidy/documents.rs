@@ -63,7 +63,7 @@ fn part_is(part: &str, written: &str) -> bool {
 }
 
 /// Whether a word of a document is a path of this repository that leads nowhere. One that begins with a name at the top is read from there;
-/// any other, if it ends as our sources do, is the end of a path (`sqlite/commit.rs`, `text.rs`).
+/// any other, if it ends as our sources do, is the end of a path (`sql/commit.rs`, `text.rs`).
 fn leads_nowhere(word: &str, files: &BTreeSet<String>) -> bool {
     let is_path = word.chars().all(|one| one.is_ascii_alphanumeric() || "_./*{},<>-".contains(one));
     let first = word.split('/').next().unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! A document is brought into a stable form first ([`stable`]): what changes though the machine does not is left out, and lists whose members
 //! have keys are in the order of these. Two stable forms give a list of [`Difference`]s, which leads from one to the other both ways. The
-//! store writes one row for each change (`sqlite/document_change.rs`, in the form of `row`); what the software list says goes the same way,
+//! store writes one row for each change (`sql/document_change.rs`, in the form of `row`); what the software list says goes the same way,
 //! as the document [`SOFTWARE`]. What is deliberately absent: texts for people, which the pages make of a difference.
 
 mod difference;

@@ -17,11 +17,9 @@ use ioc_common::encoding::hex;
 use ioc_common::file::sync_dir;
 use ioc_judge::Text;
 
-use super::audit_head;
-use super::commit::Commit;
 use super::file::{FILES, MARK_FILE, SHARED_MEMORY, aside_stamp, database};
-use super::fold_mark;
 use super::lock::lock;
+use super::{fold_mark, head_file};
 use crate::{StoreError, StoreLosses};
 
 /// Room that is left when damaged files are copied aside, bytes.
@@ -188,7 +186,7 @@ impl LockedStore {
         if self.history {
             lost.extend(fold_mark::compare(connection, &self.dir)?.map(fold_mark::Mismatch::text));
         }
-        lost.extend(audit_head::compare(connection, &self.dir).map_err(fault)?);
+        lost.extend(head_file::compare(connection, &self.dir).map_err(fault)?);
         if !lost.is_empty() {
             lost.extend(self.copy_aside());
         }
@@ -314,12 +312,6 @@ fn keeps_history(connection: &Connection) -> rusqlite::Result<bool> {
 fn standing(connection: &Connection) -> rusqlite::Result<Vec<Text>> {
     let text: String = connection.query_row("SELECT lost FROM state", [], |row| row.get(0))?;
     Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-/// A person knows of what was found to be lost.
-pub(super) fn confirm_loss(commit: &Commit<'_>) -> rusqlite::Result<()> {
-    commit.run("UPDATE state SET lost = ''", [])?;
-    Ok(())
 }
 
 impl CommitCounter {

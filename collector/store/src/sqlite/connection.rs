@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{BUSY_MS, HISTORY, database};
-use super::{document_expiry, named};
+use super::function;
 use crate::StoreError;
 
 /// Page cache of the writer, KiB: rows are appended, and what is read for it lies in the system's cache.
@@ -28,7 +28,7 @@ fn has_spare_room(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Gives back some pages where there is room to spare; whether there is more.
-pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<bool> {
+pub(crate) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<bool> {
     if !has_spare_room(connection)? {
         return Ok(false);
     }
@@ -55,13 +55,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(64);
-    register(connection)
-}
-
-/// What queries of ours ask of a connection.
-fn register(connection: &Connection) -> rusqlite::Result<()> {
-    named::register(connection)?;
-    document_expiry::register(connection)
+    function::register(connection)
 }
 
 /// A connection that only reads, with folded history beside the store.
@@ -76,7 +70,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     connection
         .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
         .map_err(|source| database(&history, source))?;
-    register(&connection).map_err(fault)?;
+    function::register(&connection).map_err(fault)?;
     for schema in ["main", "history"] {
         connection.pragma_update(Some(schema), "cache_size", -READER_CACHE_KIB).map_err(fault)?;
     }

@@ -4,19 +4,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::audit::{COLUMNS, record};
-use super::audit_head;
-use super::document_change;
 use super::file::FILES;
-use super::fold_mark;
-use super::value::{limit_of, signed};
-use crate::audit_check::{AuditCheck, AuditFinding};
+use super::{fold_mark, head_file};
 use crate::history;
+use crate::sql::document_change;
+use crate::sql::examine::check_log;
 
 /// Most findings that are told.
 const FINDINGS_MAX: usize = 20;
-/// Audit records that are read at a time.
-const RECORDS: usize = 1000;
 /// Texts that are JSON, by table, beside every column that is named `body`.
 const TEXTS: [(&str, &str); 7] = [
     ("device", "info"),
@@ -85,7 +80,7 @@ fn texts(connection: &Connection) -> Vec<String> {
 /// The audit log: its chain from its first record, and its signed heads.
 fn chain(connection: &Connection) -> Vec<String> {
     let named = |what: &dyn std::fmt::Display| format!("audit: {what}");
-    let mut told = match check_log(connection) {
+    let mut told = match check_log(connection.into()) {
         Ok(findings) => findings.iter().map(|finding| named(finding)).collect(),
         Err(error) => vec![named(&error)],
     };
@@ -93,37 +88,12 @@ fn chain(connection: &Connection) -> Vec<String> {
     if told.is_empty()
         && let Some(dir) = connection.path().and_then(|path| Path::new(path).parent())
     {
-        match audit_head::compare(connection, dir) {
+        match head_file::compare(connection, dir) {
             Ok(found) => told.extend(found.map(|text| named(&text.en))),
             Err(error) => told.push(named(&error)),
         }
     }
     told
-}
-
-fn check_log(connection: &Connection) -> rusqlite::Result<Vec<AuditFinding>> {
-    let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
-    let keys = audit_head::keys(connection)?.into_iter().map(|key| (key.id, key.public)).collect();
-    // The newest head before the first record: what is written meanwhile is behind it.
-    let through = audit_head::newest(connection)?.map_or(0, |head| head.number);
-    let (mut check, mut head) = (AuditCheck::new(keys), 0);
-    loop {
-        let after = check.number();
-        let mut statement = connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(rusqlite::params![signed(after), limit_of(RECORDS)], record)?;
-        let page = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        let last = page.last().map_or(u64::MAX, |record| record.number);
-        while head < last.min(through) {
-            let heads = audit_head::between(connection, head, through, RECORDS)?;
-            let Some(newest) = heads.last() else { break };
-            head = newest.number;
-            heads.into_iter().for_each(|head| check.head(head));
-        }
-        if page.is_empty() {
-            return Ok(check.finish());
-        }
-        page.iter().for_each(|record| check.record(record));
-    }
 }
 
 /// Checksums of rows and chunks.
@@ -150,7 +120,7 @@ fn rows(connection: &Connection) -> Vec<String> {
             Err(error) => findings.push(format!("{name}: {error}")),
         }
     }
-    match document_change::damaged(connection) {
+    match document_change::damaged(connection.into()) {
         Ok(0) => {}
         Ok(wrong) => findings.push(format!("changes of documents: {wrong} do not match their checksums")),
         Err(error) => findings.push(format!("changes of documents: {error}")),
@@ -282,7 +252,7 @@ mod tests {
                 .expect("commits");
         }
         let sql = "UPDATE layout SET series = '[\"load.5' WHERE id = ?1";
-        store.connection.execute(sql, [crate::sqlite::value::signed(damaged.0)]).expect("damaged");
+        store.connection.execute(sql, [crate::sql::value::signed(damaged.0)]).expect("damaged");
         let found = SqliteStore::examine(dir.path(), false).expect("read").concat();
         assert!(found.contains("layout"), "{found}");
         let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));

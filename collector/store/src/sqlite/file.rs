@@ -5,7 +5,7 @@ use std::path::Path;
 use ioc_common::clock;
 use ioc_common::file::sync_dir;
 
-use crate::StoreError;
+use crate::{StoreError, sql};
 
 /// How long a lock that another process holds (a backup) is waited for.
 pub(super) const BUSY_MS: u64 = 10_000;
@@ -51,9 +51,7 @@ pub(super) fn aside_stamp() -> i64 {
 
 /// What the database said of a file.
 pub(super) fn database(path: &Path, source: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
-    let no_room = source.sqlite_error_code().is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure));
-    StoreError::Database { path: path.to_owned(), source: Box::new(source), no_room }
+    sql::database(path, source.into())
 }
 
 #[cfg(test)]

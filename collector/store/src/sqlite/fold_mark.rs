@@ -5,22 +5,20 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
-use super::commit::WriterCache;
+use super::connection as connections;
 use super::file::{BUSY_MS, FILES, HISTORY, SHARED_MEMORY, aside_stamp, database, rename_synced};
-use super::{connection as connections, newest};
 use crate::StoreError;
+use crate::sql::commit::WriterCache;
+use crate::sql::{self, newest, sample};
 
 /// Devices whose newest numbers are written elsewhere in one go, before rows are deleted.
 const FREED_AT_ONCE: usize = 256;
 /// Pages that are given back to the file system with each piece of rows that is deleted: what that takes is less than for the rows.
 const GIVE_BACK_PAGES: u32 = 32;
-/// How many tokens a history remembers: months of them where much comes in, else years.
-const TOKENS_MAX: i64 = 65_536;
 
 /// Why a history is not the one of its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,15 +118,6 @@ pub(super) fn rows(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(connection.query_row("SELECT rows FROM fold_mark", [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Gives a history that is made safe its next token.
-pub(super) fn secure(history: &Connection) -> rusqlite::Result<()> {
-    let random: [u8; 8] = ioc_common::random::secret()
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.to_string().into()))?;
-    history.execute("INSERT INTO secured (token) VALUES (?1)", [hex(&random)])?;
-    let sql = "DELETE FROM secured WHERE number <= (SELECT max(number) FROM secured) - ?1";
-    history.execute(sql, [TOKENS_MAX]).map(drop)
-}
-
 /// The token of the history in `dir` up to which it is safe.
 fn newest_token(dir: &Path) -> Result<Option<String>, StoreError> {
     let path = dir.join(HISTORY);
@@ -155,9 +144,10 @@ pub(super) fn forget_rows(
     let mut forget = || {
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
-        let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
+        let rows = sql::Connection::from(&*transaction);
+        let freed = newest::free_rows(rows, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
         let gone = if freed.all {
-            delete(&transaction, through, limit, token.as_deref())?
+            sample::forget(rows, through, limit, token.as_deref())?
         } else {
             usize::try_from(limit).unwrap_or(0)
         };
@@ -170,20 +160,6 @@ pub(super) fn forget_rows(
     connections::wait_for_disk(connection, true).map_err(|source| database(store, source))?;
     cache.waits_for_disk = true;
     gone.map_err(|source| database(store, source))
-}
-
-fn delete(store: &Connection, through: i64, limit: i64, token: Option<&str>) -> rusqlite::Result<usize> {
-    let largest = "SELECT max(number) FROM sample WHERE number <= ?1";
-    let largest: Option<i64> = store.query_row(largest, [through], |row| row.get(0))?;
-    let sql =
-        "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
-    let gone = store.execute(sql, params![through, limit])?;
-    // Once all rows are deleted nothing else says how many were numbered.
-    let sql = "UPDATE fold_mark SET token = coalesce(?1, token), rows = max(rows, ?2) WHERE token <> ?1 OR rows < ?2";
-    if gone > 0 {
-        store.execute(sql, params![token, largest.unwrap_or(0)])?;
-    }
-    Ok(gone)
 }
 
 fn with_history<T>(

@@ -1,70 +1,25 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 //!
-//! [`apply`] says which noun writes a change, [`reader`] which noun answers a question; the SQL of a noun, both ways, is in its own file.
-//! The rest keeps the files: [`connection`], [`migration`], [`lock`], [`commit_mark`], [`examine`], [`recover`].
+//! What it writes and answers is in [`crate::sql`], which PostgreSQL shares. Here is what is SQLite's alone: its files ([`connection`],
+//! [`migration`], [`lock`], [`commit_mark`], [`examine`], [`recover`]), folded history beside it, and the index of words, which is a file whatever
+//! database the record is in.
 
-mod account;
-mod account_register;
-mod apply;
-mod archive;
-mod archive_deletion;
-mod asset;
-mod audit;
-mod audit_head;
-mod audit_stamp;
-mod audit_tree;
 mod backup;
-mod certificate;
-mod clock;
-mod commit;
 mod commit_mark;
 mod connection;
-mod coverage;
-mod device;
-mod document;
-mod document_change;
-mod document_expiry;
-mod duty;
-mod enrolment;
-mod event;
 mod examine;
-mod excess;
-mod expected_backup;
-mod fault;
 mod file;
 mod fold_mark;
-mod hold;
-mod incident;
-mod job;
+mod function;
+mod head_file;
+mod history_file;
 mod lock;
-mod maintenance;
 mod migration;
-mod named;
-mod newest;
-mod number_limit;
-mod outbox;
 mod pace;
-mod patience;
-mod person;
-mod product;
-mod reader;
-mod reader_connection;
-mod record_class;
 mod recover;
-mod redaction;
-mod report;
-mod retention;
-mod sample;
-mod scope;
 mod search;
 mod search_file;
 mod search_index;
-mod search_record;
-mod snapshot;
-mod software;
-mod ticket;
-mod value;
-mod value_marks;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,27 +29,31 @@ use rusqlite::Connection;
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use crate::audit::AuditTip;
 use crate::search::SearchIndex;
-use archive::SqliteArchive;
+use crate::sql::commit::{Commit, WriterCache};
+use crate::sql::patience::Patience;
+use crate::sql::reader_connection::{Database, SqlReader};
+use crate::sql::value::signed;
+use crate::sql::{self, apply_all, clock};
 pub(crate) use backup::{copy, id, mark_copy, settle_log, sums};
-use commit::{Commit, WriterCache};
 use commit_mark::{CommitCounter, LockedStore};
+pub(crate) use connection::give_back;
 use connection::{open_for_reading, prepare};
 pub(crate) use file::FILES;
 use file::{FILE, database};
+pub(crate) use history_file::{open_archive, sync_history};
 pub(crate) use lock::{lock as hold, put_aside};
 pub(crate) use migration::version;
-use reader_connection::SqliteReader;
 pub(crate) use recover::recover;
-use search_file::{SearchFile, SearchShared};
-use search_index::SqliteSearchIndex;
-use value::signed;
+pub(crate) use search::search;
+pub(crate) use search_file::{SearchFile, SearchShared, of_step, step_record};
+pub(crate) use search_index::SqliteSearchIndex;
 
 /// The embedded store.
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     path: PathBuf,
-    connection: Connection,
-    cache: WriterCache,
+    pub(crate) connection: Connection,
+    pub(crate) cache: WriterCache,
     counter: CommitCounter,
     lost: StoreLosses,
     search: Arc<SearchShared>,
@@ -118,14 +77,16 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (counter, lost) = locked.finish(&connection, &lost)?;
-        audit_head::settle(dir, &connection).map_err(|source| database(&path, source))?;
+        let fault = |source| sql::database(&path, source);
+        head_file::settle(dir, &connection).map_err(fault)?;
         // Made here, so that readers find it.
-        SqliteArchive::open(dir)?;
+        open_archive(dir)?;
         fold_mark::settle(&connection, dir, counter.id())?;
         let folded = fold_mark::rows(&connection).map_err(|source| database(&path, source))?;
-        let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
+        let believed = clock::mark((&connection).into()).map_err(fault)?;
         let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
-        let cache = WriterCache::read(&mut connection, folded, keeps_all).map_err(|source| database(&path, source))?;
+        let patience = Patience::of(&mut connection).map_err(|source| database(&path, source))?;
+        let cache = WriterCache::read((&connection).into(), patience, folded, keeps_all).map_err(fault)?;
         let (search, hold_gate) = (Arc::default(), Arc::default());
         let mut store = Self { path, connection, cache, counter, lost, search, hold_gate };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
@@ -136,12 +97,12 @@ impl SqliteStore {
         Ok(store)
     }
 
-    fn new_reader(&self) -> Result<SqliteReader, StoreError> {
+    fn new_reader(&self) -> Result<SqlReader, StoreError> {
         let newest = self.cache.newest.clone();
         let connection = open_for_reading(&self.path)?;
         let search = SearchFile::new(self.path.parent().unwrap_or(Path::new(".")), Arc::clone(&self.search));
-        let reader = SqliteReader::new(self.path.clone(), connection, newest, search);
-        reader.map_err(|source| database(&self.path, source))
+        function::register_last_heard(&connection, newest.clone()).map_err(|source| database(&self.path, source))?;
+        Ok(SqlReader::new(self.path.clone(), Database::Sqlite(connection), newest, search))
     }
 
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
@@ -167,6 +128,14 @@ impl SqliteStore {
     }
 }
 
+/// Looks over the store whose file this is on a connection of its own, which gives way to whoever commits.
+pub(crate) fn examine_path(path: &Path, deep: bool) -> Vec<String> {
+    match pace::giving_way(path) {
+        Ok(connection) => examine::examine(&connection, deep),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
 impl Store for SqliteStore {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         // Deleting rows does not wait for the disk; where it could not be told to wait again, nothing is acknowledged.
@@ -177,12 +146,11 @@ impl Store for SqliteStore {
         let gate = Arc::clone(&self.hold_gate);
         let sets_hold = changes.iter().any(|change| matches!(change, Change::Hold(_)));
         let _no_numbers_go = sets_hold.then(|| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let commit = Commit::begin(&mut self.connection, &mut self.cache);
-        let made =
-            commit.and_then(|commit| commit.make(self.counter.next(), |commit| apply::apply_all(commit, changes)));
-        made.map_err(|source| database(&self.path, source))?;
+        let commit = Commit::begin((&self.connection).into(), &mut self.cache);
+        let made = commit.and_then(|commit| commit.make(self.counter.next(), |commit| apply_all(commit, changes)));
+        made.map_err(|source| sql::database(&self.path, source))?;
         self.counter.committed();
-        audit_head::write_newest(self.path.parent().unwrap_or(Path::new(".")), changes);
+        head_file::write_newest(self.path.parent().unwrap_or(Path::new(".")), changes);
         Ok(())
     }
 
@@ -208,7 +176,7 @@ impl Store for SqliteStore {
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        Ok(Box::new(SqliteArchive::open(dir)?.behind(Arc::clone(&self.hold_gate))))
+        Ok(Box::new(open_archive(dir)?.behind(Arc::clone(&self.hold_gate))))
     }
 
     fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError> {

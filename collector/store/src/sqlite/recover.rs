@@ -11,7 +11,7 @@ use super::commit_mark::marked;
 use super::file::{FILES, SHARED_MEMORY, aside_stamp, database, rename_synced};
 use super::lock::lock;
 use super::search_file;
-use super::value::signed;
+use crate::sql::value::signed;
 use crate::{RecoveredTable, StoreError};
 
 /// Rows of one transaction.

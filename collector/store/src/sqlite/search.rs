@@ -7,16 +7,16 @@ use rusqlite::{Connection, Statement};
 
 use ioc_common::clock::{self, Timestamp};
 
-use super::reader_connection::SqliteReader;
 use super::search_file::{
     IndexState, SearchFileError, clamped, first_place, free_place, is_broken_off, of_source, part_begin, part_of,
     place_of, second_of, second_of_place, source_of, state,
 };
-use super::search_record::{after, changes, find, last, log_span};
 use crate::StoreError;
 use crate::search::{
     FoundRecord, PAGE_MAX, SearchHit, SearchKind, SearchPage, SearchQuery, expression, names_article, words,
 };
+use crate::sql::reader_connection::SqlReader;
+use crate::sql::search_record::{after, changes, find, last, log_span};
 
 /// How long an answer may look, microseconds; then it says how far it came. Of this, what the index does not hold yet may take so much.
 const LOOK_US: u64 = 150_000;
@@ -31,12 +31,12 @@ const TAIL_MAX: usize = 500;
 /// Devices that are named one by one where not all may be seen; where there are more, each record says whether it may.
 const DEVICES_MAX: usize = 300;
 
-pub(super) fn search(reader: &SqliteReader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+pub(crate) fn search(reader: &SqlReader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
     search_until(reader, query, clock::boottime_us() + LOOK_US)
 }
 
 /// Looks until then, boot clock, microseconds.
-fn search_until(reader: &SqliteReader, query: &SearchQuery, ends_us: u64) -> Result<SearchPage, StoreError> {
+fn search_until(reader: &SqlReader, query: &SearchQuery, ends_us: u64) -> Result<SearchPage, StoreError> {
     let answer = reader.search.ask(|index| {
         let search = Search::new(reader, query, index, ends_us)?;
         search.run()
@@ -70,7 +70,7 @@ struct Look<'l> {
 
 /// A search under way.
 struct Search<'s> {
-    reader: &'s SqliteReader,
+    reader: &'s SqlReader,
     query: &'s SearchQuery,
     index: Option<&'s Connection>,
     state: IndexState,
@@ -84,7 +84,7 @@ struct Search<'s> {
 
 impl<'s> Search<'s> {
     fn new(
-        reader: &'s SqliteReader,
+        reader: &'s SqlReader,
         query: &'s SearchQuery,
         index: Option<&'s Connection>,
         ends_us: u64,

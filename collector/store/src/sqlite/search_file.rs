@@ -51,7 +51,7 @@ CREATE TABLE part (number INTEGER PRIMARY KEY, came INTEGER NOT NULL, gone INTEG
 
 /// What the index's writer and readers tell each other.
 #[derive(Debug, Default)]
-pub(super) struct SearchShared {
+pub(crate) struct SearchShared {
     /// Counted up each time that the file is made anew.
     generation: AtomicU64,
     /// A reader found it damaged.
@@ -74,7 +74,7 @@ impl SearchShared {
 
 /// A reader's way to the index.
 #[derive(Debug)]
-pub(super) struct SearchFile {
+pub(crate) struct SearchFile {
     path: PathBuf,
     shared: Arc<SearchShared>,
     open: RefCell<Option<(u64, Connection)>>,
@@ -83,7 +83,7 @@ pub(super) struct SearchFile {
 }
 
 impl SearchFile {
-    pub(super) fn new(dir: &Path, shared: Arc<SearchShared>) -> Self {
+    pub(crate) fn new(dir: &Path, shared: Arc<SearchShared>) -> Self {
         let ends_us = Arc::new(AtomicU64::new(u64::MAX));
         Self { path: dir.join(SEARCH_FILES[0]), shared, open: RefCell::new(None), ends_us }
     }
@@ -284,11 +284,11 @@ pub(super) const fn of_source(source: i64) -> (i64, i64) {
 }
 
 /// A step by its incident and its number within that.
-pub(super) const fn step_record(incident: i64, number: i64) -> i64 {
+pub(crate) const fn step_record(incident: i64, number: i64) -> i64 {
     incident << STEP_BITS | number
 }
 
-pub(super) const fn of_step(record: i64) -> (i64, i64) {
+pub(crate) const fn of_step(record: i64) -> (i64, i64) {
     (record >> STEP_BITS, record & ((1 << STEP_BITS) - 1))
 }
 

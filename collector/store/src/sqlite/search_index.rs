@@ -12,14 +12,14 @@ use rusqlite::{Connection, Transaction, params};
 use ioc_common::clock;
 
 use super::file::database;
-use super::reader_connection::SqliteReader;
 use super::search_file::{
     IndexState, SCHEMA_VERSION, SEARCH_FILES, SearchShared, clamped, free_place, is_damage, make_part,
     open_for_writing, part_of, place_of, remove, second_of, second_of_place, source_of, state,
 };
-use super::search_record::{after, audit_hash, changes, find, last, log_span, store_id};
 use crate::StoreError;
 use crate::search::{SearchIndex, SearchKind, SearchProgress, terms_of};
+use crate::sql::reader_connection::SqlReader;
+use crate::sql::search_record::{after, audit_hash, changes, find, last, log_span, store_id};
 
 /// A part of which records went is put in order after so long, milliseconds: until then their words may lie in the file, and are not
 /// found.
@@ -33,9 +33,9 @@ const HASH_BYTES: i64 = 8 * 1024 * 1024;
 
 /// The writer of the index.
 #[derive(Debug)]
-pub(super) struct SqliteSearchIndex {
+pub(crate) struct SqliteSearchIndex {
     dir: PathBuf,
-    reader: SqliteReader,
+    reader: SqlReader,
     shared: Arc<SearchShared>,
     /// None before the first turn, and after the file was found damaged.
     open: Option<Connection>,
@@ -61,7 +61,7 @@ struct Turn {
 }
 
 impl SqliteSearchIndex {
-    pub(super) fn new(dir: &Path, reader: SqliteReader, shared: Arc<SearchShared>) -> Self {
+    pub(crate) fn new(dir: &Path, reader: SqlReader, shared: Arc<SearchShared>) -> Self {
         Self { dir: dir.to_owned(), reader, shared, open: None }
     }
 
