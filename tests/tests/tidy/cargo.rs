@@ -10,6 +10,7 @@ use super::ROOT;
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ioc-store"]),
     ("pco", &["ioc-store"]),
+    ("tokio-postgres", &["ioc-store"]),
     ("argon2", &["ioc-engine"]),
     ("axum", &["ioc-web"]),
     ("tower", &["ioc-web"]),
@@ -50,7 +51,7 @@ const NEVER: &[(&str, &[&str])] = &[
             "ioc-collector",
         ],
     ),
-    ("ioc-report", &["tokio", "hyper", "rustls", "axum", "ioc-engine", "ioc-web", "ioc-collector", "ioc-agent"]),
+    ("ioc-report", &["hyper", "axum", "ioc-engine", "ioc-web", "ioc-collector", "ioc-agent"]),
     ("ioc-probe", &["tokio", "mio", "hyper", "rustls", "rumqttc", "sled", "rusqlite", "ioc-judge", "ioc-agent"]),
     (
         "ioc-agent",
@@ -59,9 +60,7 @@ const NEVER: &[(&str, &[&str])] = &[
     (
         "ioc-store",
         &[
-            "tokio",
             "hyper",
-            "rustls",
             "axum",
             "lettre",
             "rmqtt-codec",

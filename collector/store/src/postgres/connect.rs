@@ -69,7 +69,11 @@ impl Purpose {
 /// # Errors
 /// [`StoreError`] that names the place and the mend, when no address takes writes, the server does not keep what it acknowledges, or a file that the
 /// configuration names cannot be read.
-pub(crate) fn connect(settings: &PostgresSettings, purpose: Purpose, driver: &Arc<Driver>) -> Result<Client, StoreError> {
+pub(crate) fn connect(
+    settings: &PostgresSettings,
+    purpose: Purpose,
+    driver: &Arc<Driver>,
+) -> Result<Client, StoreError> {
     let place = settings.place();
     let config = config(settings, purpose)?;
     let client = match &settings.tls {
@@ -140,7 +144,8 @@ fn prepare(client: &Client, settings: &PostgresSettings, purpose: Purpose) -> Re
     }
     for (column, name) in [(3, "fsync"), (4, "full_page_writes")] {
         if text(column) != "on" {
-            let found = format!("the server runs with {name} = {}: a power cut would take what it acknowledged", text(column));
+            let found =
+                format!("the server runs with {name} = {}: a power cut would take what it acknowledged", text(column));
             return Err(Fault::new(found, "set it on in postgresql.conf and start the server anew").at(&place));
         }
     }
@@ -167,7 +172,11 @@ pub(crate) struct Link {
 impl Link {
     /// # Errors
     /// As [`connect`].
-    pub(crate) fn open(settings: &PostgresSettings, purpose: Purpose, driver: &Arc<Driver>) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        settings: &PostgresSettings,
+        purpose: Purpose,
+        driver: &Arc<Driver>,
+    ) -> Result<Self, StoreError> {
         Ok(Self { client: connect(settings, purpose, driver)?, place: settings.place() })
     }
 
@@ -202,7 +211,11 @@ impl Link {
     }
 
     /// A column of a row.
-    pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, column: usize) -> Result<T, StoreError> {
+    pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
+        &self,
+        row: &'r Row,
+        column: usize,
+    ) -> Result<T, StoreError> {
         row.try_get(column).map_err(|error| fault(&self.place, &error))
     }
 }

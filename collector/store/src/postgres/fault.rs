@@ -57,8 +57,12 @@ fn meaning(error: &tokio_postgres::Error) -> Fault {
         what += more;
     }
     match code.code() {
-        FENCED => Fault::new(what, "none is needed: another collector holds the lease of this site, and this one stands by"),
-        _ if *code == SqlState::DISK_FULL => Fault::passing(what, "make room on the disk of the database; nothing is acknowledged until then"),
+        FENCED => {
+            Fault::new(what, "none is needed: another collector holds the lease of this site, and this one stands by")
+        }
+        _ if *code == SqlState::DISK_FULL => {
+            Fault::passing(what, "make room on the disk of the database; nothing is acknowledged until then")
+        }
         _ if *code == SqlState::TOO_MANY_CONNECTIONS => {
             Fault::passing(what, "raise max_connections, or end sessions that nobody needs (pg_stat_activity)")
         }
@@ -68,9 +72,10 @@ fn meaning(error: &tokio_postgres::Error) -> Fault {
         _ if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             Fault::new(what, "check [store] user and password_file against pg_hba.conf and the role's password")
         }
-        _ if *code == SqlState::INVALID_CATALOG_NAME => {
-            Fault::new(what, "make the database (docs/scale.md, PostgreSQL), or name the one that is there ([store] database)")
-        }
+        _ if *code == SqlState::INVALID_CATALOG_NAME => Fault::new(
+            what,
+            "make the database (docs/scale.md, PostgreSQL), or name the one that is there ([store] database)",
+        ),
         _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
             Fault::new(what, "give the role what docs/scale.md lists under PostgreSQL, Privileges")
         }
@@ -78,7 +83,11 @@ fn meaning(error: &tokio_postgres::Error) -> Fault {
             Fault::passing(what, "look for what keeps the server busy or holds the lock (pg_stat_activity, pg_locks)")
         }
         // Shutting down, starting up, recovering, a session that was ended; disks that fail; too little memory.
-        code if code.starts_with("57P") || code.starts_with("53") || code.starts_with("58") || code.starts_with("08") => {
+        code if code.starts_with("57P")
+            || code.starts_with("53")
+            || code.starts_with("58")
+            || code.starts_with("08") =>
+        {
             Fault::passing(what, "look at the server's log; the collector tries again by itself")
         }
         _ => Fault::new(what, "look at the server's log, and report it with this text"),

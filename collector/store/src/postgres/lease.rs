@@ -188,9 +188,13 @@ pub(crate) fn faults_of(given: &[FenceGiven]) -> Vec<String> {
             faults.push(format!("fence {} stands where {} should", one.fence, place + 1));
         }
         if one.early_us > 0 && !one.previous_unmoved {
-            faults.push(format!("fence {} was given to {} {} µs before the one before it was over", one.fence, one.holder, one.early_us));
+            faults.push(format!(
+                "fence {} was given to {} {} µs before the one before it was over",
+                one.fence, one.holder, one.early_us
+            ));
         }
-        if place.checked_sub(1).and_then(|before| given.get(before)).is_some_and(|before| before.commits > one.commits) {
+        if place.checked_sub(1).and_then(|before| given.get(before)).is_some_and(|before| before.commits > one.commits)
+        {
             faults.push(format!("the store held fewer commits when fence {} was given than before", one.fence));
         }
     }

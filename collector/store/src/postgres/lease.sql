@@ -55,9 +55,9 @@ BEGIN
             RETURN NULL;
         END IF;
     END LOOP;
-    SELECT greatest(s.commits, (SELECT coalesce(max(number), 0) FROM watermark_log)) INTO held_commits FROM state s;
+    held_commits := greatest((SELECT commits FROM state), (SELECT max(number) FROM watermark_log), 0);
     INSERT INTO lease_history (fence, holder, taken_at, previous_until, previous_unmoved, commits)
-        VALUES (held.fence + 1, who, clock_timestamp(), held.until, coalesce(unmoved, false), coalesce(held_commits, 0));
+        VALUES (held.fence + 1, who, clock_timestamp(), held.until, coalesce(unmoved, false), held_commits);
     UPDATE lease SET fence = held.fence + 1, holder = who, until = clock_timestamp() + lasts, renewed = 0 WHERE one = 1;
     RETURN held.fence + 1;
 END $$;

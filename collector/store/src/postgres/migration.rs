@@ -203,7 +203,8 @@ fn make_schemas(link: &Link, schema: &SchemaName) -> Result<(), StoreError> {
 
 /// What was begun before, in order, once it is compared with what this program has.
 fn begun(link: &Link, all: &[Migration]) -> Result<Vec<Begun>, StoreError> {
-    let rows = link.rows("SELECT number, checksum, parts_done, done_at IS NOT NULL FROM migration ORDER BY number", &[])?;
+    let rows =
+        link.rows("SELECT number, checksum, parts_done, done_at IS NOT NULL FROM migration ORDER BY number", &[])?;
     let known = number(all.len());
     let mut begun = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -212,7 +213,10 @@ fn begun(link: &Link, all: &[Migration]) -> Result<Vec<Begun>, StoreError> {
             return Err(StoreError::Newer { path: link.place().into(), found, known });
         };
         if link.get::<String>(row, 1)? != checksum(migration) {
-            let what = format!("version {found} of its schema was made by another text than this program has ({})", migration.name);
+            let what = format!(
+                "version {found} of its schema was made by another text than this program has ({})",
+                migration.name
+            );
             let mend = "install the program that made it again; a store that only served for trying one out is dropped (DROP SCHEMA … CASCADE)";
             return Err(Fault::new(what, mend).at(link.place()));
         }
@@ -239,7 +243,10 @@ fn copy_of(link: &Link, schema: &SchemaName, version: usize) -> Result<String, S
              INSERT INTO \"{copy}\".\"{table}\" OVERRIDING SYSTEM VALUE SELECT * FROM \"{name}\".\"{table}\";"
         );
     }
-    let _ = write!(made, "COMMENT ON SCHEMA \"{copy}\" IS 'The site {name} before it was brought up from version {version}; drop it when it is not needed'");
+    let _ = write!(
+        made,
+        "COMMENT ON SCHEMA \"{copy}\" IS 'The site {name} before it was brought up from version {version}; drop it when it is not needed'"
+    );
     link.batch(&made)?;
     Ok(copy)
 }
@@ -283,9 +290,13 @@ mod tests {
 
     const SECOND: Migration = Migration {
         name: "who signed",
-        parts: &[of_site("ALTER TABLE handover ADD COLUMN signed boolean NOT NULL DEFAULT false"), of_site("CREATE nonsense")],
+        parts: &[
+            of_site("ALTER TABLE handover ADD COLUMN signed boolean NOT NULL DEFAULT false"),
+            of_site("CREATE nonsense"),
+        ],
     };
-    const MENDED: Migration = Migration { parts: &[SECOND.parts[0], of_site("CREATE TABLE later (one bigint)")], ..SECOND };
+    const MENDED: Migration =
+        Migration { parts: &[SECOND.parts[0], of_site("CREATE TABLE later (one bigint)")], ..SECOND };
 
     #[test]
     fn an_older_site_is_copied_and_brought_up_and_a_newer_one_is_left_alone() {
@@ -297,7 +308,9 @@ mod tests {
         let copy = done.copy.expect("copied");
         assert_eq!(text(&link, "SELECT text FROM handover WHERE NOT signed"), "yên");
         assert_eq!(text(&link, &format!("SELECT text FROM \"{copy}\".handover")), "yên");
-        let columns = format!("SELECT count(*)::text FROM information_schema.columns WHERE table_schema = '{copy}' AND column_name = 'signed'");
+        let columns = format!(
+            "SELECT count(*)::text FROM information_schema.columns WHERE table_schema = '{copy}' AND column_name = 'signed'"
+        );
         assert_eq!(text(&link, &columns), "0", "the copy is from before");
         // This version again.
         let refused = bring_up(&link, &settings.schema, MIGRATIONS).expect_err("newer").to_string();

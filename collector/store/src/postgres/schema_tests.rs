@@ -35,7 +35,9 @@ fn sqlite_rows<const N: usize>(connection: &rusqlite::Connection, sql: &str) -> 
 }
 
 fn rows<const N: usize>(link: &Link, sql: &str) -> Vec<[String; N]> {
-    let texts = |row: &tokio_postgres::Row| std::array::from_fn(|column| row.get::<_, Option<String>>(column).unwrap_or_default());
+    let texts = |row: &tokio_postgres::Row| {
+        std::array::from_fn(|column| row.get::<_, Option<String>>(column).unwrap_or_default())
+    };
     link.rows(sql, &[]).expect("asked").iter().map(texts).collect()
 }
 
@@ -245,7 +247,10 @@ fn what_stays_on_record_cannot_be_changed_put_in_anothers_place_or_taken_away() 
     }
     assert_eq!(last("SELECT string_agg(a::text, ' ' ORDER BY number) FROM audit a"), before);
     // What may happen once happens once.
-    for sql in ["UPDATE hold SET ended_at = 5, ended_by = 'lan', end_reason = 'xong'", "UPDATE issued_report SET registered_number = 7"] {
+    for sql in [
+        "UPDATE hold SET ended_at = 5, ended_by = 'lan', end_reason = 'xong'",
+        "UPDATE issued_report SET registered_number = 7",
+    ] {
         link.batch(sql).expect(sql);
         link.batch(sql).expect_err("a second time");
     }
@@ -254,11 +259,16 @@ fn what_stays_on_record_cannot_be_changed_put_in_anothers_place_or_taken_away() 
 #[test]
 fn numbers_follow_each_other_without_a_gap_and_some_are_never_given_twice() {
     let (link, _) = scratch::site();
-    let given = |table: &str| rows::<1>(&link, &format!("SELECT string_agg(number::text, ' ' ORDER BY number) FROM {table}")).concat().concat();
+    let given = |table: &str| {
+        rows::<1>(&link, &format!("SELECT string_agg(number::text, ' ' ORDER BY number) FROM {table}"))
+            .concat()
+            .concat()
+    };
     let handover = "INSERT INTO handover (at, rota, who, text) VALUES (1, 'r', 'lan', 'yên')";
     link.batch(handover).expect("written");
     link.batch(&format!("BEGIN; {handover}; ROLLBACK")).expect("taken back");
-    link.batch("INSERT INTO handover (number, at, rota, who, text) VALUES (7, 1, 'r', 'lan', 'yên')").expect("by its number");
+    link.batch("INSERT INTO handover (number, at, rota, who, text) VALUES (7, 1, 'r', 'lan', 'yên')")
+        .expect("by its number");
     link.batch(handover).expect("written");
     assert_eq!(given("handover"), "1 7 8");
     // As in SQLite: the newest that went gives its number back.
@@ -284,7 +294,8 @@ fn what_the_search_index_has_to_look_at_again_is_logged_as_in_sqlite() {
     assert_eq!(found, sqlite_rows::<4>(&connection, sql));
     assert_eq!(found.len(), 6);
     // A body that is damaged keeps nothing from being deleted.
-    link.batch("INSERT INTO step (incident, number, body) VALUES (7, 3, 'no JSON'); DELETE FROM step").expect("deleted");
+    link.batch("INSERT INTO step (incident, number, body) VALUES (7, 3, 'no JSON'); DELETE FROM step")
+        .expect("deleted");
 }
 
 #[test]

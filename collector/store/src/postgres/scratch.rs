@@ -99,7 +99,9 @@ fn unprivileged(program: &Path) -> Command {
 fn number_of_user() -> u32 {
     let output = command(Path::new("id")).args(["-u", USER]).output().expect("id runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().unwrap_or_else(|_| panic!("there is no user {USER}; mend: apt-get install postgresql-{VERSION}"))
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("there is no user {USER}; mend: apt-get install postgresql-{VERSION}"))
 }
 
 impl Cluster {
@@ -120,7 +122,18 @@ impl Cluster {
             chown(&dir, Some(user), Some(user)).expect("given to the server's user");
         }
         let made = unprivileged(&programs().join("initdb"))
-            .args(["-U", "ioc", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "-D"])
+            .args([
+                "-U",
+                "ioc",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "--no-instructions",
+                "-D",
+            ])
             .arg(dir.join("data"))
             .current_dir("/")
             .output()
@@ -137,7 +150,11 @@ impl Cluster {
     /// Starts it again after [`Self::kill`].
     pub(crate) fn start_again(&mut self) {
         let mut keeper = unprivileged(Path::new("/bin/sh"));
-        keeper.args(["-c", KEEPER, "sh"]).arg(programs()).arg(&self.dir).arg(if self.is_shared { "remove" } else { "keep" });
+        keeper.args(["-c", KEEPER, "sh"]).arg(programs()).arg(&self.dir).arg(if self.is_shared {
+            "remove"
+        } else {
+            "keep"
+        });
         let keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").spawn();
         self.keeper = Some(keeper.expect("sh runs"));
         let settings = self.settings("postgres_is_there");

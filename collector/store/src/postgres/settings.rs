@@ -90,7 +90,9 @@ impl PostgresForm {
             let found = self.addresses.len();
             return wrong(
                 "addresses",
-                format!("found {found} addresses; allowed are 1 to {ADDRESSES_MAX}; mend: name the primary and its standbys"),
+                format!(
+                    "found {found} addresses; allowed are 1 to {ADDRESSES_MAX}; mend: name the primary and its standbys"
+                ),
             );
         }
         for (key, value) in [("database", &self.database), ("user", &self.user)] {
@@ -101,9 +103,14 @@ impl PostgresForm {
         let own = match (self.tls_certificate, self.tls_key) {
             (Some(certificate), Some(key)) => Some(OwnCertificate { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return wrong("tls_key", "it is missing beside tls_certificate; mend: name the key's file".to_owned()),
+            (Some(_), None) => {
+                return wrong("tls_key", "it is missing beside tls_certificate; mend: name the key's file".to_owned());
+            }
             (None, Some(_)) => {
-                return wrong("tls_certificate", "it is missing beside tls_key; mend: name the certificate's file".to_owned());
+                return wrong(
+                    "tls_certificate",
+                    "it is missing beside tls_key; mend: name the certificate's file".to_owned(),
+                );
             }
         };
         let far = self.addresses.iter().find(|address| !address.is_here());
@@ -119,7 +126,10 @@ impl PostgresForm {
                 );
             }
             (None, None) if own.is_some() => {
-                return wrong("tls_authority", "it is missing beside tls_certificate; mend: name the authority's file".to_owned());
+                return wrong(
+                    "tls_authority",
+                    "it is missing beside tls_certificate; mend: name the authority's file".to_owned(),
+                );
             }
             (None, None) => None,
         };
@@ -133,13 +143,13 @@ impl PostgresSettings {
     #[must_use]
     pub(crate) fn place(&self) -> String {
         let addresses: Vec<String> = self.addresses.iter().map(Address::to_string).collect();
-        format!("postgresql://{}@{}/{} (schema {})", self.user, addresses.join(","), self.database, self.schema.as_str())
-    }
-
-    /// The site's schema.
-    #[must_use]
-    pub(crate) fn schema(&self) -> &SchemaName {
-        &self.schema
+        format!(
+            "postgresql://{}@{}/{} (schema {})",
+            self.user,
+            addresses.join(","),
+            self.database,
+            self.schema.as_str()
+        )
     }
 }
 
@@ -240,7 +250,9 @@ mod tests {
     use super::*;
 
     fn form(more: &str) -> Result<PostgresForm, String> {
-        let text = format!(r#"{{"addresses": ["db1:5433", "db2"], "database": "ioc", "schema": "hanoi", "user": "ioc"{more}}}"#);
+        let text = format!(
+            r#"{{"addresses": ["db1:5433", "db2"], "database": "ioc", "schema": "hanoi", "user": "ioc"{more}}}"#
+        );
         serde_json::from_str(&text).map_err(|error| error.to_string())
     }
 
@@ -267,7 +279,19 @@ mod tests {
         for right in ["hanoi", "ioc_2", "a"] {
             assert_eq!(SchemaName::new(right).map(|name| name.history()), Some(format!("{right}_history")));
         }
-        for wrong in ["", "Hanoi", "2x", "pg_x", "hà_nội", "a b", "a\"b", "a-b", "x_history", "information_schema", &"a".repeat(33)] {
+        for wrong in [
+            "",
+            "Hanoi",
+            "2x",
+            "pg_x",
+            "hà_nội",
+            "a b",
+            "a\"b",
+            "a-b",
+            "x_history",
+            "information_schema",
+            &"a".repeat(33),
+        ] {
             assert_eq!(SchemaName::new(wrong), None, "{wrong}");
         }
     }
@@ -286,9 +310,11 @@ mod tests {
 
     #[test]
     fn an_error_names_the_key_and_the_mend() {
-        let without = form(r#", "tls_authority": "/ca", "tls_certificate": "/c""#).expect("read").check().expect_err("no key");
+        let without =
+            form(r#", "tls_authority": "/ca", "tls_certificate": "/c""#).expect("read").check().expect_err("no key");
         assert_eq!((without.key, without.message.contains("mend")), ("tls_key", true));
-        let without = form(r#", "tls_authority": "/ca", "tls_key": "/k""#).expect("read").check().expect_err("no certificate");
+        let without =
+            form(r#", "tls_authority": "/ca", "tls_key": "/k""#).expect("read").check().expect_err("no certificate");
         assert_eq!(without.key, "tls_certificate");
         let mut none = form(r#", "tls_authority": "/ca""#).expect("read");
         none.addresses.clear();

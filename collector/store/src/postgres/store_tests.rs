@@ -118,7 +118,8 @@ fn what_became_of_a_commit_whose_answer_was_lost_is_found_out_and_nothing_is_the
     store.commit(&entry("ba")).expect("commits");
     store.commit(&entry("bốn")).expect("commits");
     assert_eq!(book(&link), "một hai ba bốn");
-    let numbers = link.row("SELECT string_agg(number::text, ' ' ORDER BY number) FROM watermark_log", &[]).expect("asked");
+    let numbers =
+        link.row("SELECT string_agg(number::text, ' ' ORDER BY number) FROM watermark_log", &[]).expect("asked");
     assert_eq!(link.get::<String>(&numbers, 0).expect("read"), "1 2 3 4");
 }
 

@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use super::super::lease::{Taken, Taker};
+use super::super::migration;
 use super::super::scratch::{self, Cluster};
 use super::super::settings::{Address, OwnCertificate, PostgresForm, SchemaName, Tls};
-use super::super::migration;
 use super::*;
 
 fn refused(settings: &PostgresSettings) -> String {
@@ -57,12 +57,20 @@ fn whichever_address_takes_writes_is_taken_and_what_is_wrong_is_said_with_its_me
     assert!(said.contains("28000") && said.contains("pg_hba.conf"), "{said}");
 
     // A standby takes no writes.
-    admin.batch(&format!("CREATE ROLE {name}_reads LOGIN; ALTER ROLE {name}_reads SET default_transaction_read_only = on")).expect("made");
+    admin
+        .batch(&format!(
+            "CREATE ROLE {name}_reads LOGIN; ALTER ROLE {name}_reads SET default_transaction_read_only = on"
+        ))
+        .expect("made");
     other.user = format!("{name}_reads");
     let said = refused(&other);
     assert!(said.contains("promote a standby"), "{said}");
 
-    admin.batch(&format!("CREATE DATABASE {name}_latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")).expect("made");
+    admin
+        .batch(&format!(
+            "CREATE DATABASE {name}_latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        ))
+        .expect("made");
     other = settings;
     other.database = format!("{name}_latin");
     let said = refused(&other);
@@ -75,7 +83,9 @@ fn what_the_docs_say_is_all_that_the_role_needs() {
     let (admin, name) = (scratch::link_of(&settings), settings.schema.as_str().to_owned());
     // As docs/scale.md has it: a role that is no superuser, and a database of its own.
     admin.batch(&format!("CREATE ROLE {name}_ioc LOGIN")).expect("made");
-    admin.batch(&format!("CREATE DATABASE {name}_ioc OWNER {name}_ioc ENCODING 'UTF8' TEMPLATE template0")).expect("made");
+    admin
+        .batch(&format!("CREATE DATABASE {name}_ioc OWNER {name}_ioc ENCODING 'UTF8' TEMPLATE template0"))
+        .expect("made");
     let mut own = settings.clone();
     (own.database, own.user) = (format!("{name}_ioc"), format!("{name}_ioc"));
     // And where it may make no schema: an administrator made both.
@@ -103,11 +113,17 @@ fn what_the_docs_say_is_all_that_the_role_needs() {
 fn certificate(dir: &Path, name: &str, alternative: &str) {
     let openssl = |line: &str| drop(scratch::run("openssl", &line.split_whitespace().collect::<Vec<_>>(), dir));
     if !dir.join("ca.pem").exists() {
-        openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca");
+        openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca",
+        );
     }
-    openssl(&format!("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+    openssl(&format!(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
+    ));
     std::fs::write(dir.join("extensions"), format!("subjectAltName={alternative}\n")).expect("written");
-    openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile extensions"));
+    openssl(&format!(
+        "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile extensions"
+    ));
 }
 
 #[test]

@@ -40,7 +40,9 @@ impl Collector {
 
     /// Begins what a commit of this number would be.
     fn write(&self, number: i64) {
-        self.link.batch(&format!("BEGIN; INSERT INTO watermark_log (number, data) VALUES ({number}, '')")).expect("written");
+        self.link
+            .batch(&format!("BEGIN; INSERT INTO watermark_log (number, data) VALUES ({number}, '')"))
+            .expect("written");
     }
 }
 
@@ -238,14 +240,23 @@ fn the_history_of_fences_cannot_be_changed() {
         "TRUNCATE lease",
     ] {
         let refused = link.batch(sql).expect_err(sql).to_string();
-        assert!(refused.contains("append-only") || refused.contains("one after the other") || refused.contains("stays"), "{sql}: {refused}");
+        assert!(
+            refused.contains("append-only") || refused.contains("one after the other") || refused.contains("stays"),
+            "{sql}: {refused}"
+        );
     }
     assert_eq!(history(&link).expect("read").len() as u64, lease.fence());
 }
 
 #[test]
 fn fences_that_cannot_be_are_said() {
-    let one = |fence, early_us, commits| FenceGiven { fence, holder: "một".into(), early_us, previous_unmoved: false, commits };
+    let one = |fence, early_us, commits| FenceGiven {
+        fence,
+        holder: "một".into(),
+        early_us,
+        previous_unmoved: false,
+        commits,
+    };
     assert_eq!(faults_of(&[one(1, 0, 0), one(2, -5, 7), one(3, 0, 7)]), [""; 0]);
     let faults = faults_of(&[one(1, 0, 9), one(3, 40, 7)]);
     assert_eq!(faults.len(), 3, "{faults:?}");
