@@ -317,7 +317,7 @@ pub(super) fn losses(reader: &SqlReader) -> Result<HashMap<DeviceId, LossLedger>
 }
 
 pub(super) fn places(reader: &SqlReader) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT DISTINCT place FROM device WHERE revoked_at IS NULL AND place <> '' ORDER BY place_key";
+    let sql = "SELECT place FROM device WHERE revoked_at IS NULL AND place <> '' GROUP BY place, place_key ORDER BY place_key";
     reader.all(sql, &[], |row| row.get(0))
 }
 

@@ -27,7 +27,7 @@ const WHOLE_MIN_BYTES: usize = 512;
 const READ_AT_ONCE: usize = 256;
 /// The items of the last whole list of software, whatever has come of a new one (software.rs).
 pub(super) const LAST_WHOLE: &str =
-    "SELECT coalesce(before, item) FROM software WHERE device = ?1 AND before IS NOT ''";
+    "SELECT coalesce(before, item) FROM software WHERE device = ?1 AND before IS DISTINCT FROM ''";
 /// Rows of one page, packed, bytes: the first comes whatever it has, and what does not fit is on the next page. Of those that have a version
 /// whole, each is compared with the one after it, which takes a walk through its history: so many at most.
 const PAGE_BYTES: i64 = 1 << 20;

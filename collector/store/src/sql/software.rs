@@ -73,7 +73,7 @@ fn put_item(commit: &Commit<'_>, device: i64, list: &str, item: &Item, over_whol
 
 fn name(commit: &Commit<'_>, device: i64, list: &str, at: Timestamp, whole: bool) -> sql::Result<()> {
     commit.run(
-        "INSERT INTO software_list (device, list, at, whole, known) VALUES (?1, ?2, ?3, ?4, CASE WHEN ?4 THEN ?3 END) \
+        "INSERT INTO software_list (device, list, at, whole, known) VALUES (?1, ?2, ?3, ?4, CASE WHEN ?4 THEN CAST(?3 AS BIGINT) END) \
          ON CONFLICT (device) DO UPDATE SET list = excluded.list, at = excluded.at, whole = excluded.whole, \
          known = coalesce(excluded.known, software_list.known)",
         params![device, list, at.as_millis(), whole],
