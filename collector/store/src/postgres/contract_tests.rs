@@ -19,7 +19,7 @@ fn postgresql_keeps_the_contract_but_for_what_is_listed() {
     let known: Mutex<BTreeMap<PathBuf, PostgresSettings>> = Mutex::default();
     let open = |dir: &Path| -> Box<dyn Store> {
         let settings = known.lock().expect("whole").entry(dir.to_owned()).or_insert_with(scratch::settings).clone();
-        super::open(&settings, dir, &scratch::driver()).expect("opens")
+        super::open(&settings, dir, &scratch::driver(), None).expect("opens")
     };
     let wanted = std::env::var("IOC_CONTRACT").unwrap_or_default();
     let mut failed = Vec::new();

@@ -123,9 +123,9 @@ impl Lease {
         link.row("SELECT lease_release($1, $2)", &[&self.holder, &self.fence]).map(drop)
     }
 
-    /// What is said in place of `COMMIT`: the check raises an error when the lease is not held, and nothing behind it is carried out.
-    pub(crate) fn commit_sql(&self) -> String {
-        format!("SELECT fence_check('{}', {}); COMMIT", self.holder.replace('\'', "''"), self.fence)
+    /// What is said before each `COMMIT`, in one message with it: it raises an error when the lease is not held, and nothing behind it is carried out.
+    pub(crate) fn check_sql(&self) -> String {
+        format!("SELECT fence_check('{}', {})", self.holder.replace('\'', "''"), self.fence)
     }
 }
 
@@ -139,7 +139,7 @@ impl Link {
             self.batch("ROLLBACK")?;
             return Ok(false);
         }
-        let committed = self.batch_unless_fenced(&lease.commit_sql());
+        let committed = self.batch_unless_fenced(&format!("{}; COMMIT", lease.check_sql()));
         if !matches!(committed, Ok(true)) {
             // What failed is not committed, but stays open until it is said; where there is no session any more, nothing is open.
             let _ = self.batch("ROLLBACK");

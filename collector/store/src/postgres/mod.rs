@@ -29,9 +29,11 @@ use crate::sql::postgres::store::{Connect, PostgresStore, Use};
 use crate::sql::postgres::{Driver, Schema, Session};
 use crate::{Store, StoreError};
 use connect::{Link, Purpose, connect};
+use lease::Lease;
 use settings::PostgresSettings;
 
-/// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words.
+/// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words. With a lease every commit
+/// proves it, that of folded history, too; without one nothing keeps another collector from writing.
 ///
 /// # Errors
 /// [`StoreError`] that names the place and the mend, when the server cannot be reached, refuses, or was brought up by a newer program.
@@ -39,15 +41,22 @@ pub(crate) fn open(
     settings: &PostgresSettings,
     dir: &Path,
     driver: &Arc<Driver>,
+    lease: Option<&Lease>,
 ) -> Result<Box<dyn Store>, StoreError> {
     migration::migrate(&Link::open(settings, Purpose::Migration, driver)?, &settings.schema)?;
     let place = settings.place();
-    let (known, driver) = (settings.clone(), Arc::clone(driver));
+    let (known, driver, check) = (settings.clone(), Arc::clone(driver), lease.map(Lease::check_sql));
     let connect: Connect = Arc::new(move |used| {
         let purpose = match used {
             Use::Writer => {
+                let link = Link::open(&known, Purpose::Lease, &driver)?;
+                // Who does not hold the lease any more neither ends sessions of who does, nor takes their commits for its own: by their numbers alone
+                // they could be.
+                if let Some(check) = &check {
+                    link.batch(check)?;
+                }
                 // What a session before this one has under way is over before it is asked what came of it.
-                lease::end_sessions(&Link::open(&known, Purpose::Lease, &driver)?, &known.schema, &["writer"])?;
+                lease::end_sessions(&link, &known.schema, &["writer"])?;
                 Purpose::Writer
             }
             Use::Reader => Purpose::Reader,
@@ -55,7 +64,11 @@ pub(crate) fn open(
         };
         let client = connect(&known, purpose, &driver)?;
         let session = Session::new(client, Arc::clone(&driver), Schema::new(known.schema.as_str()));
-        session.map_err(|source| database(Path::new(&known.place()), source))
+        let session = session.map_err(|source| database(Path::new(&known.place()), source))?;
+        if let Some(check) = check.as_ref().filter(|_| used != Use::Reader) {
+            session.say_before_commits(check);
+        }
+        Ok(session)
     });
     Ok(Box::new(PostgresStore::open(place.into(), dir.to_owned(), connect)?))
 }

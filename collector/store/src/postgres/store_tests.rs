@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 
 use super::connect::Link;
+use super::lease::{self, Taken, Taker};
 use super::scratch;
 use super::settings::{Address, PostgresSettings};
-use crate::{Change, Handover, Store};
+use crate::{ArchiveChange, Change, Handover, Store};
 
 /// What a proxy does with the next end of a transaction.
 const PASS: u8 = 0;
@@ -88,7 +89,7 @@ fn carry(mut client: UnixStream, mut server: UnixStream, does: &AtomicU8) {
 }
 
 fn open(settings: &PostgresSettings, dir: &Path) -> Box<dyn Store> {
-    super::open(settings, dir, &scratch::driver()).expect("opens")
+    super::open(settings, dir, &scratch::driver(), None).expect("opens")
 }
 
 fn entry(text: &str) -> [Change; 1] {
@@ -121,6 +122,48 @@ fn what_became_of_a_commit_whose_answer_was_lost_is_found_out_and_nothing_is_the
     let numbers =
         link.row("SELECT string_agg(number::text, ' ' ORDER BY number) FROM watermark_log", &[]).expect("asked");
     assert_eq!(link.get::<String>(&numbers, 0).expect("read"), "1 2 3 4");
+}
+
+#[test]
+fn a_store_whose_lease_another_has_taken_writes_nothing_any_more() {
+    let (link, settings) = scratch::site();
+    let take = |name: &str| match Taker::new(name).try_take(&link, &settings.schema, clock::boottime_ms()) {
+        Ok(Taken::Ours(lease)) => lease,
+        other => panic!("{other:?}"),
+    };
+    let (dir, other_dir) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let lease = take("một");
+    let mut store = super::open(&settings, dir.path(), &scratch::driver(), Some(&lease)).expect("opens");
+    let mut archive = store.archive().expect("opens");
+    let folded = [ArchiveChange::AllFolded { row: 7 }];
+    store.commit(&entry("một")).expect("while it is held");
+    archive.write(&folded).expect("while it is held");
+    // The first is paused for so long that its time passes.
+    link.batch("UPDATE lease SET until = clock_timestamp() - interval '1 ms'").expect("passed");
+    let next = take("hai");
+    let mut other = super::open(&settings, other_dir.path(), &scratch::driver(), Some(&next)).expect("opens");
+    other.commit(&entry("hai")).expect("commits");
+    // Its sessions were ended; with new ones, and whatever it tries, it writes nothing.
+    for _ in 0..3 {
+        store.commit(&entry("một nữa")).expect_err("fenced");
+    }
+    let said = store.commit(&entry("một nữa")).expect_err("fenced").to_string();
+    assert!(said.contains("the lease of this site is not held by một with fence 1"), "{said}");
+    archive.write(&[ArchiveChange::AllFolded { row: 9 }]).expect_err("fenced");
+    let mut archive = store.archive().expect("opens");
+    let said = archive.write(&[ArchiveChange::AllFolded { row: 9 }]).expect_err("fenced").to_string();
+    assert!(said.contains("is not held"), "{said}");
+    store.forget_rows(1, 10).expect_err("fenced");
+    other.commit(&entry("hai nữa")).expect("it goes on");
+    assert_eq!(book(&link), "một hai hai nữa");
+    let folded: i64 = link
+        .get(
+            &link.row(&format!("SELECT folded FROM {}_history.state", settings.schema.as_str()), &[]).expect("asked"),
+            0,
+        )
+        .expect("read");
+    assert_eq!(folded, 7);
+    assert_eq!(lease::faults_of(&lease::history(&link).expect("read")), [""; 0]);
 }
 
 #[test]

@@ -189,13 +189,13 @@ impl<'s> Commit<'s> {
 
     /// Asks for so long at most, microseconds: none when it was broken off.
     pub(super) fn ask<T>(&self, most_us: u64, ask: impl FnOnce() -> sql::Result<T>) -> sql::Result<Option<T>> {
-        self.cache.patience.ask(*self.transaction, most_us, ask)
+        self.cache.patience.ask(*self.transaction, self.cache.patience.span_us(most_us), ask)
     }
 
     /// Whether it may delete more: from the first time that it is asked it has so long.
     pub(super) fn has_time_to_delete(&mut self) -> bool {
         let now_us = time::boottime_us();
-        now_us < *self.deletes_until_us.get_or_insert(now_us + DELETE_US)
+        now_us < *self.deletes_until_us.get_or_insert(now_us + self.cache.patience.span_us(DELETE_US))
     }
 
     /// The number that stands for a device.

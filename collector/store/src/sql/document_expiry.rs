@@ -83,7 +83,7 @@ fn changes_of(
     let sql = format!(
         "WITH r AS MATERIALIZED (SELECT r.*, r.rowid AS own_key, {} AS stays FROM document_change r \
          WHERE r.device = ?1 AND r.name = ?2 AND r.number > ?3 AND r.number < ?4 ORDER BY r.number LIMIT ?5) \
-         SELECT own_key, CASE WHEN stays THEN '' ELSE CAST({} AS TEXT) END, stays, number FROM r ORDER BY number",
+         SELECT own_key, CASE WHEN stays THEN '' ELSE CAST(json({}) AS TEXT) END, stays, number FROM r ORDER BY number",
         source.is_held("r", ALL_SEEN),
         source.line.replace('@', "r")
     );

@@ -11,6 +11,8 @@ use super::{Connection, Result};
 const LOOK_EVERY: i32 = 2000;
 /// A query may take as long as it does.
 const NO_END: u64 = u64::MAX;
+/// How many times longer something may take where a server does it: a statement of a page or two is planned in some milliseconds there.
+const SERVER_TIMES: u64 = 20;
 /// Where PostgreSQL goes on behind a query that was broken off.
 const BEFORE: &str = "before_question";
 
@@ -34,6 +36,14 @@ impl Patience {
         };
         connection.progress_handler(LOOK_EVERY, Some(is_over))?;
         Ok(Self::Sqlite(until_us))
+    }
+
+    /// How long what may take so long in this process may take, microseconds: behind a way to a server, and planned by it, it takes more.
+    pub(crate) const fn span_us(&self, us: u64) -> u64 {
+        match self {
+            Self::Sqlite(_) => us,
+            Self::Postgres => us.saturating_mul(SERVER_TIMES),
+        }
     }
 
     /// Asks for so long at most, microseconds: none when it was broken off. Only for what reads, in a transaction: a statement that writes would

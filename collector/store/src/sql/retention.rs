@@ -88,7 +88,7 @@ impl ClassSource {
         };
         // What stays costs no more than a look.
         format!(
-            "WITH r AS MATERIALIZED ({from}) SELECT own_key, CASE WHEN stays THEN '' ELSE CAST({line} AS TEXT) END, stays, one, two, three \
+            "WITH r AS MATERIALIZED ({from}) SELECT own_key, CASE WHEN stays THEN '' ELSE CAST(json({line}) AS TEXT) END, stays, one, two, three \
              FROM r ORDER BY one, two, three"
         )
     }
@@ -137,7 +137,7 @@ impl<'c, 's> Deleting<'c, 's> {
         let (held, belongs, table) = (source.is_held("r", "?2"), source.of(source.belongs, "r"), source.table);
         let held = format!("SELECT {held} FROM {table} r WHERE {key} = ?1 AND CAST(?2 AS BIGINT) IS NOT NULL");
         let find = format!(
-            "SELECT CASE WHEN {belongs} THEN NULL ELSE CAST({line} AS TEXT) END, {first}, {last} FROM {table} r WHERE {key} = ?1 AND {}",
+            "SELECT CASE WHEN {belongs} THEN NULL ELSE CAST(json({line}) AS TEXT) END, {first}, {last} FROM {table} r WHERE {key} = ?1 AND {}",
             source.is_past("r", "?2")
         );
         Self {

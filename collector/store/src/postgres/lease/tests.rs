@@ -134,7 +134,7 @@ fn a_commit_that_passed_the_check_is_waited_for_and_renewing_waits_for_none() {
     let (link, settings) = scratch::site();
     let (mut one, mut other) = two(&settings);
     let mut lease = one.take();
-    let check = lease.commit_sql().replace("; COMMIT", "");
+    let check = lease.check_sql();
     one.write(1);
     one.link.batch(&check).expect("held");
     let renewer = scratch::link_of(&settings);

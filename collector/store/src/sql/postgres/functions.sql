@@ -21,8 +21,28 @@ BEGIN
 EXCEPTION WHEN others THEN
     RETURN false;
 END $$;
-CREATE OR REPLACE FUNCTION json(said text) RETURNS json LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN said::json;
+-- JSON as SQLite writes it, without spaces; everything else in it as it stands.
+CREATE OR REPLACE FUNCTION json_compact(said json) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    CASE json_typeof(said)
+    WHEN 'object' THEN
+        RETURN (SELECT '{' || coalesce(string_agg(to_json(field.key)::text || ':' || json_compact(field.value), ',' ORDER BY field.place), '') || '}'
+            FROM json_each(said) WITH ORDINALITY AS field (key, value, place));
+    WHEN 'array' THEN
+        RETURN (SELECT '[' || coalesce(string_agg(json_compact(element.value), ',' ORDER BY element.place), '') || ']'
+            FROM json_array_elements(said) WITH ORDINALITY AS element (value, place));
+    ELSE
+        RETURN btrim(said::text, E' \t\n\r');
+    END CASE;
+END $$;
+CREATE OR REPLACE FUNCTION json(said json) RETURNS json LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN json_compact(said)::json;
+END $$;
+CREATE OR REPLACE FUNCTION json(said text) RETURNS json LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN json_compact(said::json)::json;
+END $$;
 CREATE OR REPLACE FUNCTION json_quote(said text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN to_json(said)::text;
 -- A place such as '$.info.id' or '$.said[0]' as PostgreSQL has it.
