@@ -249,7 +249,7 @@ fn rows(reader: &SqlReader, within: Within<'_>, now: Timestamp) -> Result<(Vec<R
     let params: Vec<&dyn ToSql> = device.iter().map(|id| id as &dyn ToSql).collect();
     let of = match within {
         Within::All => "",
-        Within::Collector => " AND 0",
+        Within::Collector => " AND FALSE",
         Within::Device(_) => " AND d.id = ?1",
     };
     let sql = format!(

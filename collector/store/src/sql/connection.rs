@@ -72,6 +72,17 @@ impl<'c> Connection<'c> {
         }
     }
 
+    /// Statements without parameters, which PostgreSQL is not waited for.
+    pub(super) fn write_batch(self, sql: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            Self::Postgres(session) => {
+                session.send_batch(sql);
+                Ok(())
+            }
+        }
+    }
+
     /// The one of two texts that the database behind it understands, where there is none for both.
     pub(super) fn text<'t>(self, sqlite: &'t str, postgres: &'t str) -> &'t str {
         match self {

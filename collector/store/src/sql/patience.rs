@@ -64,10 +64,10 @@ impl Patience {
             Self::Postgres => {
                 // The server counts milliseconds, and none of them for ever.
                 let most_ms = most_us.div_ceil(1000).clamp(1, 1 << 31);
-                connection.execute_batch(&format!("SAVEPOINT {BEFORE}; SET LOCAL statement_timeout = {most_ms}"))?;
+                connection.write_batch(&format!("SAVEPOINT {BEFORE}; SET LOCAL statement_timeout = {most_ms}"))?;
                 let asked = unless_broken_off(ask())?;
-                let then = if asked.is_some() { "RELEASE" } else { "ROLLBACK TO" };
-                connection.execute_batch(&format!("{then} SAVEPOINT {BEFORE}; SET LOCAL statement_timeout = 0"))?;
+                // It only read: what was set within goes with it, whatever came of it.
+                connection.write_batch(&format!("ROLLBACK TO SAVEPOINT {BEFORE}; RELEASE SAVEPOINT {BEFORE}"))?;
                 Ok(asked)
             }
         }

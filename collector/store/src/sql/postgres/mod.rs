@@ -116,7 +116,16 @@ impl Session {
 
     fn send(&self, statement: Statement, params: Vec<impl BorrowToSql + Send + 'static>) {
         let client = Arc::clone(&self.client);
-        let mut answer: Answer = Box::pin(async move { client.execute_raw(&statement, params).await });
+        self.push(Box::pin(async move { client.execute_raw(&statement, params).await }));
+    }
+
+    /// Sends statements without parameters and does not wait for what comes of them.
+    pub(super) fn send_batch(&self, sql: &str) {
+        let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
+        self.push(Box::pin(async move { client.batch_execute(&sql).await.map(|()| 0) }));
+    }
+
+    fn push(&self, mut answer: Answer) {
         // The first look sends it; what comes is looked at again by whoever waits.
         let ready = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let answer: Answer = match ready {
