@@ -24,11 +24,7 @@ use Why::{AsksHolds, AsksNumbersHolds, IsNewest, NoRecord, StandsElsewhere};
 /// Every statement of the store that takes a row away: the file, the table, and why.
 const DELETES: &[(&str, &str, Why)] = &[
     ("sql/account.rs", "account", IsNewest("an account as it is; who changed it is in the audit log")),
-    (
-        "sql/account.rs",
-        "session",
-        NoRecord("a key that is good for nothing any more; signing in is in the audit log"),
-    ),
+    ("sql/account.rs", "session", NoRecord("a key that is good for nothing any more; signing in is in the audit log")),
     ("sql/account.rs", "view", NoRecord("a list that a person keeps for themselves")),
     (
         "sql/account_register.rs",
@@ -76,11 +72,7 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/record_class.rs", "ticket", AsksHolds),
     ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
-    (
-        "sql/report.rs",
-        "document_settings",
-        IsNewest("what the centre says of itself; each change is in the audit log"),
-    ),
+    ("sql/report.rs", "document_settings", IsNewest("what the centre says of itself; each change is in the audit log")),
     ("sql/report.rs", "report_text", IsNewest("a draft's text; what was issued is kept whole")),
     ("sql/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),
     ("sqlite/schema.sql", "search_log", NoRecord("what the search index has to look at again")),

@@ -27,6 +27,9 @@ pub(crate) enum Error {
     /// SQLite says no; or a value of either is not of the type that was asked for.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
+    /// No session with PostgreSQL can be had.
+    #[error(transparent)]
+    Unreachable(Box<StoreError>),
     /// PostgreSQL says no, or is not there: with what it says beside its first words, which its library leaves out.
     #[error("{}", postgres_text(.0))]
     Postgres(#[source] Box<tokio_postgres::Error>),
@@ -51,7 +54,10 @@ impl Error {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted),
             Self::Postgres(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
-            Self::QueryReturnedNoRows | Self::FromSqlConversionFailure(..) | Self::ToSqlConversionFailure(_) => false,
+            Self::QueryReturnedNoRows
+            | Self::FromSqlConversionFailure(..)
+            | Self::ToSqlConversionFailure(_)
+            | Self::Unreachable(_) => false,
         }
     }
 
@@ -64,6 +70,7 @@ impl Error {
             Self::Postgres(error) => error.code().is_some_and(|code| {
                 [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::IO_ERROR].contains(code)
             }),
+            Self::Unreachable(error) => error.is_no_room(),
             Self::QueryReturnedNoRows | Self::FromSqlConversionFailure(..) | Self::ToSqlConversionFailure(_) => false,
         }
     }
@@ -103,6 +110,7 @@ impl From<Error> for rusqlite::Error {
             Error::ToSqlConversionFailure(why) => Self::ToSqlConversionFailure(why),
             Error::Sqlite(error) => error,
             Error::Postgres(error) => Self::ToSqlConversionFailure(error),
+            Error::Unreachable(error) => Self::ToSqlConversionFailure(error),
         }
     }
 }
@@ -110,6 +118,10 @@ impl From<Error> for rusqlite::Error {
 /// What the database said, of the file or the server at a place.
 pub(crate) fn database(place: &Path, source: Error) -> StoreError {
     let no_room = source.is_no_room();
+    // It names its place itself.
+    if let Error::Unreachable(error) = source {
+        return *error;
+    }
     let source: Box<dyn StdError + Send + Sync> = match source {
         Error::Sqlite(error) => Box::new(error),
         other => Box::new(other),

@@ -6,7 +6,7 @@
 use super::reader_connection::SqlReader;
 use crate::StoreError;
 use crate::scope::AccessScope;
-use crate::sql::Connection;
+use crate::sql::{Connection, database};
 
 const VIEWS: &str = "
 CREATE TEMP TABLE IF NOT EXISTS reached (place TEXT PRIMARY KEY);
@@ -29,13 +29,24 @@ impl SqlReader {
             Connection::Sqlite(_) => self.batch(VIEWS)?,
             Connection::Postgres(session) => {
                 let views = VIEWS.replace("TEMP VIEW IF NOT EXISTS", "OR REPLACE TEMP VIEW");
-                self.batch(&views.replace("place TEXT PRIMARY KEY", "place text COLLATE \"C\" PRIMARY KEY"))?;
-                session.forget_statements();
+                let views = views.replace("place TEXT PRIMARY KEY", "place text COLLATE \"C\" PRIMARY KEY");
+                session.forget_told();
+                session.tell(&views).map_err(|source| database(self.path(), source))?;
             }
         }
         let all = "SELECT DISTINCT place FROM main.device";
         for place in self.all(all, &[], |row| row.get::<_, String>(0))?.iter().filter(|place| scope.holds(place)) {
-            self.run("INSERT OR IGNORE INTO temp.reached (place) VALUES (?1)", &[place])?;
+            match self.connection() {
+                Connection::Sqlite(_) => {
+                    self.run("INSERT OR IGNORE INTO temp.reached (place) VALUES (?1)", &[place])?;
+                }
+                // A session that is made anew reaches no further.
+                Connection::Postgres(session) => {
+                    let place = place.replace('\'', "''");
+                    let sql = format!("INSERT OR IGNORE INTO temp.reached (place) VALUES ('{place}')");
+                    session.tell(&sql).map_err(|source| database(self.path(), source))?;
+                }
+            }
         }
         Ok(())
     }

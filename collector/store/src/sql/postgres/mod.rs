@@ -28,6 +28,7 @@ pub(super) use value::value;
 
 pub(crate) use super::dialect::Schema;
 use super::{Error, Result, dialect};
+use crate::StoreError;
 
 /// Most statements that a session keeps prepared; then it begins anew.
 const STATEMENTS_MAX: usize = 512;
@@ -37,9 +38,16 @@ const QUEUE_MAX: usize = 4096;
 /// An answer that is under way: how many rows were changed.
 type Answer = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
 
+/// Makes a session of the same kind.
+pub(crate) type Renew = Box<dyn Fn() -> std::result::Result<Session, StoreError> + Send>;
+
 /// A session with PostgreSQL. One thread uses it at a time.
 pub(crate) struct Session {
-    client: Arc<Client>,
+    client: RefCell<Arc<Client>>,
+    /// Makes another one where this one is over and nothing is under way in it: for whoever only reads, or writes what is written again.
+    renew: Option<Renew>,
+    /// What a new one is told before it is asked anything.
+    told: RefCell<Vec<String>>,
     /// Drives the connection.
     _driver: Arc<Driver>,
     /// Where the tables are.
@@ -67,7 +75,9 @@ impl Session {
     /// [`Error`] when the server does not take the path to the schema.
     pub(crate) fn new(client: Client, driver: Arc<Driver>, schema: Schema) -> Result<Self> {
         let session = Self {
-            client: Arc::new(client),
+            client: RefCell::new(Arc::new(client)),
+            renew: None,
+            told: RefCell::default(),
             _driver: driver,
             schema,
             statements: RefCell::default(),
@@ -80,27 +90,63 @@ impl Session {
         Ok(session)
     }
 
+    /// The same, which is made anew by itself when the server or the way to it failed.
+    pub(crate) fn renewed_by(self, renew: Renew) -> Self {
+        Self { renew: Some(renew), ..self }
+    }
+
+    fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client.borrow())
+    }
+
+    /// Makes a session that is over anew, with all that it was told, or says why not: nothing is asked of one that was told less.
+    fn renew_if_over(&self) -> Result<()> {
+        let Some(renew) = self.renew.as_ref().filter(|_| self.is_closed()) else { return Ok(()) };
+        if self.in_transaction.get() || self.moments.get() > 0 {
+            return Ok(());
+        }
+        let client = renew().map_err(|error| Error::Unreachable(Box::new(error)))?.client();
+        for sql in self.told.borrow().iter() {
+            wait(client.batch_execute(sql))?;
+        }
+        self.statements.borrow_mut().clear();
+        self.queue.borrow_mut().clear();
+        *self.client.borrow_mut() = client;
+        Ok(())
+    }
+
+    /// Statements that belong to the session, which are said again whenever it is made anew.
+    pub(super) fn tell(&self, sql: &str) -> Result<()> {
+        self.renew_if_over()?;
+        let sql = dialect::translated(sql, &self.schema);
+        wait(self.client().batch_execute(&sql))?;
+        self.told.borrow_mut().push(sql);
+        Ok(())
+    }
+
+    /// What it was told so far is not said again.
+    pub(super) fn forget_told(&self) {
+        self.told.borrow_mut().clear();
+        self.statements.borrow_mut().clear();
+    }
+
     /// A statement that is prepared.
     pub(super) fn prepare(&self, sql: &str) -> Result<Prepared<'_>> {
         Ok(Prepared { session: self, statement: self.statement(sql)? })
     }
 
     fn statement(&self, sql: &str) -> Result<Statement> {
+        self.renew_if_over()?;
         if let Some(known) = self.statements.borrow().get(sql) {
             return Ok(known.clone());
         }
-        let prepared = wait(self.client.prepare(&dialect::translated(sql, &self.schema)))?;
+        let prepared = wait(self.client().prepare(&dialect::translated(sql, &self.schema)))?;
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
             statements.clear();
         }
         statements.insert(sql.to_owned(), prepared.clone());
         Ok(prepared)
-    }
-
-    /// Forgets what was prepared: names mean something else from now on.
-    pub(crate) fn forget_statements(&self) {
-        self.statements.borrow_mut().clear();
     }
 
     /// Sends a statement and does not wait for what comes of it. Outside of a transaction it is waited for.
@@ -115,13 +161,13 @@ impl Session {
     }
 
     fn send(&self, statement: Statement, params: Vec<impl BorrowToSql + Send + 'static>) {
-        let client = Arc::clone(&self.client);
+        let client = self.client();
         self.push(Box::pin(async move { client.execute_raw(&statement, params).await }));
     }
 
     /// Sends statements without parameters and does not wait for what comes of them.
     pub(super) fn send_batch(&self, sql: &str) {
-        let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
+        let (client, sql) = (self.client(), sql.to_owned());
         self.push(Box::pin(async move { client.batch_execute(&sql).await.map(|()| 0) }));
     }
 
@@ -151,7 +197,7 @@ impl Session {
     fn execute(&self, statement: &Statement, params: &[&dyn ToSql]) -> Result<usize> {
         let params = value::borrowed(params)?;
         let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = params.iter().map(|one| one as _).collect();
-        let done = wait(self.client.execute(statement, &params));
+        let done = wait(self.client().execute(statement, &params));
         self.settle()?;
         Ok(usize::try_from(done?).unwrap_or(usize::MAX))
     }
@@ -159,14 +205,15 @@ impl Session {
     fn query(&self, statement: &Statement, params: &[&dyn ToSql]) -> Result<Vec<Row>> {
         let params = value::borrowed(params)?;
         let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = params.iter().map(|one| one as _).collect();
-        let rows = wait(self.client.query(statement, &params));
+        let rows = wait(self.client().query(statement, &params));
         self.settle()?;
         Ok(rows?)
     }
 
     /// Statements without parameters, translated like the others.
     pub(super) fn batch(&self, sql: &str) -> Result<()> {
-        let done = wait(self.client.batch_execute(&dialect::translated(sql, &self.schema)));
+        self.renew_if_over()?;
+        let done = wait(self.client().batch_execute(&dialect::translated(sql, &self.schema)));
         let settled = self.settle();
         if sql == "ROLLBACK" {
             self.in_transaction.set(false);
@@ -177,12 +224,12 @@ impl Session {
 
     /// Statements of PostgreSQL's own, as they stand.
     fn batch_as_it_is(&self, sql: &str) -> Result<()> {
-        Ok(wait(self.client.batch_execute(sql))?)
+        Ok(wait(self.client().batch_execute(sql))?)
     }
 
     /// From now on tables are looked for in folded history first.
     fn look_into_history(&self) -> Result<()> {
-        self.batch_as_it_is(&format!("SET search_path TO {}", self.schema.history_path()))
+        self.tell(&format!("SET search_path TO {}", self.schema.history_path()))
     }
 
     /// From now on a statement is said in one message with each `COMMIT`, before it: where it fails nothing is committed. It proves the lease.
@@ -192,11 +239,12 @@ impl Session {
 
     /// Whether it is over.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.borrow().is_closed()
     }
 
     pub(super) fn begin(&self) -> Result<()> {
-        let begun = wait(self.client.batch_execute("BEGIN"));
+        self.renew_if_over()?;
+        let begun = wait(self.client().batch_execute("BEGIN"));
         self.in_transaction.set(begun.is_ok());
         Ok(begun?)
     }
@@ -204,7 +252,7 @@ impl Session {
     /// Ends the transaction in one go with everything that was sent. Where one of the statements failed nothing is committed, and that is what is
     /// said.
     pub(super) fn commit(&self) -> Result<()> {
-        let (client, end) = (Arc::clone(&self.client), self.end.borrow().clone());
+        let (client, end) = (self.client(), self.end.borrow().clone());
         let mut done = Box::pin(async move { client.batch_execute(&end).await });
         // Sent behind the rest at the first look.
         let early = done.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -217,7 +265,7 @@ impl Session {
         let made = settled.and(done.map_err(Error::from));
         if made.is_err() {
             // What is not committed is still open, unless the server has ended it.
-            let _ = wait(self.client.batch_execute("ROLLBACK"));
+            let _ = wait(self.client().batch_execute("ROLLBACK"));
         }
         made
     }
@@ -225,7 +273,8 @@ impl Session {
     /// From here on all is read as it is at this moment.
     pub(super) fn begin_moment(&self) -> Result<()> {
         if self.moments.get() == 0 {
-            wait(self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))?;
+            self.renew_if_over()?;
+            wait(self.client().batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))?;
         }
         self.moments.set(self.moments.get() + 1);
         Ok(())
@@ -235,7 +284,7 @@ impl Session {
         self.moments.set(self.moments.get().saturating_sub(1));
         // What failed within it ends as well.
         if self.moments.get() == 0 {
-            wait(self.client.batch_execute("COMMIT"))?;
+            wait(self.client().batch_execute("COMMIT"))?;
         }
         Ok(())
     }

@@ -75,8 +75,15 @@ impl PostgresStore {
         Ok(Self { place, dir, connect, session, cache, commits, room: 0, lost, search, hold_gate })
     }
 
+    /// A session that is made anew by itself.
+    fn session_that_lasts(&self, used: Use) -> Result<Session, StoreError> {
+        let connect = Arc::clone(&self.connect);
+        Ok((self.connect)(used)?.renewed_by(Box::new(move || connect(used))))
+    }
+
     fn new_reader(&self) -> Result<SqlReader, StoreError> {
-        let database = Database::Postgres(Box::new((self.connect)(Use::Reader)?));
+        let session = self.session_that_lasts(Use::Reader)?;
+        let database = Database::Postgres(Box::new(session));
         let search = SearchFile::new(&self.dir, Arc::clone(&self.search));
         Ok(SqlReader::new(self.place.clone(), database, self.cache.newest.clone(), search))
     }
@@ -188,7 +195,7 @@ impl Store for PostgresStore {
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
-        let session = (self.connect)(Use::History)?;
+        let session = self.session_that_lasts(Use::History)?;
         session.look_into_history().map_err(|source| self.fault(source))?;
         let archive = SqlArchive::new(self.place.clone(), Database::Postgres(Box::new(session)));
         Ok(Box::new(archive.behind(Arc::clone(&self.hold_gate))))
