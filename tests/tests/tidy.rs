@@ -44,6 +44,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("collector/store/src/sql", "rusqlite"),
     ("collector/store/src/sql", "crate::sqlite"),
     ("collector/store/src/sql/postgres", "tokio"),
+    ("collector/store/src/postgres", "tokio"),
     ("collector/store/src/sqlite", "rusqlite"),
     ("collector/store/src/sqlite", "crate::sqlite"),
     ("collector/store/src/directory", "crate::sqlite"),

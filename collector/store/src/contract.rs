@@ -56,9 +56,15 @@ use crate::{
 /// Opens the store that belongs to a directory, or makes it.
 type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
-/// Runs every check, each with a directory of its own.
-pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
-    let checks: &[fn(Open<'_>, &Path)] = &[
+/// A check with its name.
+pub(crate) type Check = (&'static str, fn(Open<'_>, &Path));
+macro_rules! named {
+    ($($check:path,)*) => { &[$((stringify!($check), $check)),*] };
+}
+
+/// All of them.
+pub(crate) fn checks() -> &'static [Check] {
+    named![
         devices_and_samples,
         value_marks::value_marks,
         person::person,
@@ -120,8 +126,12 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         search::what_changes_and_goes_is_followed,
         search::pages_have_each_record_once,
         search::whatever_is_typed_is_answered,
-    ];
-    for one in checks {
+    ]
+}
+
+/// Runs every check, each with a directory of its own.
+pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
+    for (_, one) in checks() {
         let dir = tempfile::tempdir().expect("temporary directory");
         one(&open, dir.path());
     }

@@ -1,0 +1,74 @@
+//! PostgreSQL as a site's store: what stands around the nouns, whose SQL is in [`crate::sql`]. Where the server is ([`settings`]) and how it is reached
+//! ([`connect`], [`tls`]), how the schema is made and brought up ([`migration`]), and who may write ([`lease`]).
+//!
+//! The tables are those of the embedded store, by the same names and with the same meaning (`schema.sql`, `history.sql`); a test compares both from what the
+//! databases themselves say of them. Two sites share a database, never a schema.
+//!
+//! No configuration can name a store here until the whole contract holds (docs/scale.md).
+
+mod connect;
+#[cfg(test)]
+mod contract_tests;
+mod fault;
+mod lease;
+mod migration;
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
+mod scratch;
+mod settings;
+#[cfg(test)]
+mod store_tests;
+mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::sql::database;
+use crate::sql::postgres::store::{Connect, PostgresStore, Use};
+use crate::sql::postgres::{Driver, Schema, Session};
+use crate::{Store, StoreError};
+use connect::{Link, Purpose, connect};
+use lease::Lease;
+use settings::PostgresSettings;
+
+/// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words. With a lease every commit
+/// proves it, that of folded history, too; without one nothing keeps another collector from writing.
+///
+/// # Errors
+/// [`StoreError`] that names the place and the mend, when the server cannot be reached, refuses, or was brought up by a newer program.
+pub(crate) fn open(
+    settings: &PostgresSettings,
+    dir: &Path,
+    driver: &Arc<Driver>,
+    lease: Option<&Lease>,
+) -> Result<Box<dyn Store>, StoreError> {
+    migration::migrate(&Link::open(settings, Purpose::Migration, driver)?, &settings.schema)?;
+    let place = settings.place();
+    let (known, driver, check) = (settings.clone(), Arc::clone(driver), lease.map(Lease::check_sql));
+    let connect: Connect = Arc::new(move |used| {
+        let purpose = match used {
+            Use::Writer => {
+                let link = Link::open(&known, Purpose::Lease, &driver)?;
+                // Who does not hold the lease any more neither ends sessions of who does, nor takes their commits for its own: by their numbers alone
+                // they could be.
+                if let Some(check) = &check {
+                    link.batch(check)?;
+                }
+                // What a session before this one has under way is over before it is asked what came of it.
+                lease::end_sessions(&link, &known.schema, &["writer"])?;
+                Purpose::Writer
+            }
+            Use::Reader => Purpose::Reader,
+            Use::History => Purpose::History,
+        };
+        let client = connect(&known, purpose, &driver)?;
+        let session = Session::new(client, Arc::clone(&driver), Schema::new(known.schema.as_str()));
+        let session = session.map_err(|source| database(Path::new(&known.place()), source))?;
+        if let Some(check) = check.as_ref().filter(|_| used != Use::Reader) {
+            session.say_before_commits(check);
+        }
+        Ok(session)
+    });
+    Ok(Box::new(PostgresStore::open(place.into(), dir.to_owned(), connect)?))
+}
