@@ -165,7 +165,8 @@ impl RetentionTask {
         };
         let records = going.iter().map(|one| (one.key, sha256_hex(one.line.as_bytes()))).collect();
         // Read once here, a large one need not be read in the commit.
-        let first_alone = going.first().map_or_else(String::new, |one| sha256_hex(format!("{}\n", one.line).as_bytes()));
+        let first_alone =
+            going.first().map_or_else(String::new, |one| sha256_hex(format!("{}\n", one.line).as_bytes()));
         let expire = Command::Expire { class, records, holds_seen, commits_seen, first_alone, exported };
         self.runtime.block_on(self.engine.command(expire))?;
         let left = self.reader.past_records(class, before, after, *limit)?;

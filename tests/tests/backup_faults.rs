@@ -36,7 +36,8 @@ fn rig(dir: &Path) -> Rig {
     std::fs::create_dir_all(&to).unwrap();
     std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o700)).unwrap();
     let history = "[history]\nfold = \"1s\"\nfold_cpu_pct = 100\n";
-    let classes = DEFAULT_RETENTION.replace("every = \"1h\"", "every = \"1s\"").replace("grace = \"7d\"", "grace = \"0s\"");
+    let classes =
+        DEFAULT_RETENTION.replace("every = \"1h\"", "every = \"1s\"").replace("grace = \"7d\"", "grace = \"0s\"");
     std::fs::write(dir.join("retention.toml"), classes).unwrap();
     let retention = "[retention]\nfile = \"retention.toml\"\n";
     rig_with(

@@ -127,7 +127,8 @@ async fn filled(rig: &Rig) {
     let word = json!({ "device": "srv-2", "name": "admin", "role": "quản trị", "administrator": true, "holder": "Trần Bình",
         "note": "biên bản 7", "valid_until": until });
     rig.post("/api/v1/account-register/attestations", word).await.unwrap();
-    let (path, shown) = ("/api/v1/account-register/srv-2/admin/files?name=u.txt", "a screenshot of its users".to_owned());
+    let (path, shown) =
+        ("/api/v1/account-register/srv-2/admin/files?name=u.txt", "a screenshot of its users".to_owned());
     ioc_collector::cli::send(&rig.runtime(), "POST", path, "application/octet-stream", shown).await.unwrap();
     rig.post("/api/v1/account-reviews", json!({})).await.unwrap();
 }

@@ -175,12 +175,7 @@ fn expected(config: &Config, by: &OpenedBy) -> Option<String> {
 }
 
 /// What an archive is taken by: where archives are sealed, one that is not comes from somebody else.
-fn terms<'a>(
-    config: &Config,
-    key: Option<&'a OpenKey>,
-    expected: Option<&'a str>,
-    pace: &'a Arc<Pace>,
-) -> Terms<'a> {
+fn terms<'a>(config: &Config, key: Option<&'a OpenKey>, expected: Option<&'a str>, pace: &'a Arc<Pace>) -> Terms<'a> {
     let must_be_sealed = config.backup.as_ref().is_some_and(|plan| plan.sealing != Sealing::Open);
     Terms { key, must_be_sealed, expected, most_bytes: None, pace }
 }

@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn every_key_that_is_a_path_names_a_file_that_is_taken_along_or_a_directory() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let (mut dirs, mut keys) = (["engine/src/config", "src/notify", "src/ticket"].map(|dir| root.join(dir)).to_vec(), BTreeSet::new());
+        let (mut dirs, mut keys) =
+            (["engine/src/config", "src/notify", "src/ticket"].map(|dir| root.join(dir)).to_vec(), BTreeSet::new());
         while let Some(dir) = dirs.pop() {
             for entry in std::fs::read_dir(dir).expect("the sources") {
                 let path = entry.expect("a name").path();
@@ -139,7 +140,8 @@ mod tests {
                 }
                 // Fields of forms, which are nobody else's.
                 for line in std::fs::read_to_string(&path).expect("a source").lines().map(str::trim) {
-                    let field = line.split_once(": ").filter(|(_, kind)| kind.contains("PathBuf") && kind.ends_with(','));
+                    let field =
+                        line.split_once(": ").filter(|(_, kind)| kind.contains("PathBuf") && kind.ends_with(','));
                     let name = field.map(|(name, _)| name.to_owned());
                     keys.extend(name.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
                 }
@@ -168,7 +170,10 @@ mod tests {
         more.iter().for_each(|name| std::fs::write(dir.path().join(name), name).expect("written"));
         let (files, left_out) = of_configuration(Some(&path)).expect("read");
         let names: Vec<&str> = files.iter().map(|one| one.path.as_str()).collect();
-        assert!(names.contains(&"configuration/collector.toml") && names.contains(&"configuration/law.toml"), "{names:?}");
+        assert!(
+            names.contains(&"configuration/collector.toml") && names.contains(&"configuration/law.toml"),
+            "{names:?}"
+        );
         assert_eq!(names.iter().filter(|name| name.ends_with("rules.toml")).count(), 2, "two of one name: {names:?}");
         let from: BTreeSet<&str> = files.iter().filter_map(|one| one.from.as_deref()).collect();
         let named = [path.clone(), dir.path().join("rules.toml"), other.join("rules.toml")];

@@ -102,7 +102,11 @@ const TEXTS: [(&str, &str, &str); 102] = [
     ("store.loss_found", "Phát hiện mất dữ liệu", "Loss of the store found"),
     ("store.made_anew", "Tạo lại kho dữ liệu", "Store made anew"),
     ("store.restored", "Phục hồi kho dữ liệu từ bản sao lưu", "Store restored from a backup"),
-    ("store.restored_lost", "Nhật ký đã mất kể từ bản sao lưu, theo máy chứng kiến", "What the log lost since the backup, by a witness"),
+    (
+        "store.restored_lost",
+        "Nhật ký đã mất kể từ bản sao lưu, theo máy chứng kiến",
+        "What the log lost since the backup, by a witness",
+    ),
     ("token.created", "Tạo mã gia nhập", "Enrolment token created"),
     ("token.ended", "Hủy mã gia nhập", "Enrolment token ended"),
     ("window.ended", "Kết thúc cửa sổ bảo trì", "Maintenance window ended"),

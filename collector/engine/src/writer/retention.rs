@@ -278,8 +278,7 @@ impl Engine {
         }
         let before = now.plus_millis(-keep.as_millis());
         let rule = self.rule_text(class);
-        let expiry =
-            Expiry { class, before, records, holds_seen, commits_seen, first_alone, at: now, rule, exported };
+        let expiry = Expiry { class, before, records, holds_seen, commits_seen, first_alone, at: now, rule, exported };
         self.batch.changes.push(Change::Expired(expiry));
         Ok(Answer::Done)
     }

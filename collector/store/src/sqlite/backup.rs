@@ -464,7 +464,8 @@ mod tests {
         assert_eq!(tables, sums(to.path(), &mut no_pause).expect("summed"));
         assert_eq!(findings, [""; 0]);
         assert!(told.summed.load(Relaxed) > 1000, "rows were told of");
-        let files: u64 = FILES.iter().filter_map(|name| to.path().join(name).metadata().ok()).map(|one| one.len()).sum();
+        let files: u64 =
+            FILES.iter().filter_map(|name| to.path().join(name).metadata().ok()).map(|one| one.len()).sum();
         assert!(told.looked.load(Relaxed) <= files, "no more pages than there are");
         // The row's own checksum knows, whatever its table sums up to.
         let connection = Connection::open(to.path().join(FILE)).expect("opens");

@@ -204,8 +204,8 @@ mod tests {
     use ioc_judge::{DeviceInfo, DeviceKind};
 
     use super::*;
-    use crate::sqlite::{SqliteStore, record_class};
     use crate::retention::RecordClass;
+    use crate::sqlite::{SqliteStore, record_class};
     use crate::{Change, Store as _};
 
     #[test]
@@ -224,7 +224,11 @@ mod tests {
             }
         }
         let reader = store.new_reader().expect("reads");
-        assert_eq!(with_old(&reader, (0, 15), 9).expect("asked"), [2], "of the first one, what is old still stood later");
+        assert_eq!(
+            with_old(&reader, (0, 15), 9).expect("asked"),
+            [2],
+            "of the first one, what is old still stood later"
+        );
         assert_eq!(with_old(&reader, (0, 100), 9).expect("asked"), [1, 2, 3]);
         assert_eq!(with_old(&reader, (2, 100), 1).expect("asked"), [2]);
         let source = record_class::source(RecordClass::Documents).expect("a class");

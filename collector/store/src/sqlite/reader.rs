@@ -13,10 +13,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::file::database;
 use super::reader_connection::SqliteReader;
 use super::{
-    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, coverage, device,
-    document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job,
-    maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket,
-    value_marks,
+    account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark,
+    coverage, device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold,
+    incident, job, maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software,
+    ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};

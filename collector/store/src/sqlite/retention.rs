@@ -215,7 +215,9 @@ impl<'c, 's> Deleting<'c, 's> {
             .commit
             .transaction
             .prepare_cached(&self.find.replace(&self.source.of(self.source.line, "r"), "''"))?
-            .query_row(params![key, self.bounds.0], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(params![key, self.bounds.0], |row| {
+                Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         let Some((Some(_), first, last)) = found else { return Ok(false) };
         self.goes_alone = true;

@@ -120,7 +120,10 @@ fn of_what_is_retired_no_backup_is_late_until_it_is_used_again() {
     rig.pass(27 * HOUR_MS);
     assert_eq!(faults(&rig).len(), 1, "it stays quiet");
     let due = ExpectedBackupQuery { states: vec![BackupState::Overdue], ..ExpectedBackupQuery::default() };
-    assert!(rig.reader.expected_backups(&due, 9).expect("reads").is_empty(), "nor is it on the list of what is to be done");
+    assert!(
+        rig.reader.expected_backups(&due, 9).expect("reads").is_empty(),
+        "nor is it on the list of what is to be done"
+    );
     stands(&mut rig, "in_use");
     assert_eq!(faults(&rig).iter().filter(|fault| fault.0 == FaultState::Raised).count(), 1);
 }

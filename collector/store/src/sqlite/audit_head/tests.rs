@@ -96,7 +96,13 @@ fn what_stays_on_record_is_not_replaced_either() {
                 INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1)";
     connection.execute_batch(once).expect("kept");
     let kept = || {
-        ["SELECT reason FROM hold", "SELECT count FROM deletion", "SELECT who FROM issued_report", "SELECT signed_at FROM account_review"].map(|sql| {
+        [
+            "SELECT reason FROM hold",
+            "SELECT count FROM deletion",
+            "SELECT who FROM issued_report",
+            "SELECT signed_at FROM account_review",
+        ]
+        .map(|sql| {
             let rows = connection.prepare(sql).and_then(|mut all| {
                 all.query_map([], |row| row.get::<_, rusqlite::types::Value>(0))?.collect::<rusqlite::Result<Vec<_>>>()
             });
@@ -106,10 +112,22 @@ fn what_stays_on_record_is_not_replaced_either() {
     let before = kept();
     for (replaced, refused) in [
         ("hold (number, kind, subject, reason, at, who) VALUES (1, 'period', '', '', 1, 'x')", true),
-        ("deletion (number, at, class, first, last, count, digest, rule, exported) VALUES (1, 1, 'events', 1, 1, 0, 'd', '', '')", true),
-        ("deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (9, 1, 'events', 1, 1, 0, 'd', '', '', 's')", false),
-        ("issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'x', 1, 't', 1, 'x', 'd', x'00', '')", true),
-        ("issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (9, 'clause', 1, 't', 1, 'x', 'd', x'00', '')", true),
+        (
+            "deletion (number, at, class, first, last, count, digest, rule, exported) VALUES (1, 1, 'events', 1, 1, 0, 'd', '', '')",
+            true,
+        ),
+        (
+            "deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (9, 1, 'events', 1, 1, 0, 'd', '', '', 's')",
+            false,
+        ),
+        (
+            "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'x', 1, 't', 1, 'x', 'd', x'00', '')",
+            true,
+        ),
+        (
+            "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (9, 'clause', 1, 't', 1, 'x', 'd', x'00', '')",
+            true,
+        ),
         ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
     ] {
         let done = connection.execute(&format!("INSERT OR REPLACE INTO {replaced}"), []);
