@@ -100,6 +100,12 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: RecordsCommand,
     },
+    /// A broker through which devices come.
+    Broker {
+        /// What to do.
+        #[command(subcommand)]
+        command: BrokerCommand,
+    },
     /// The machine's clock.
     Clock {
         /// The command.
@@ -110,6 +116,21 @@ pub enum CliCommand {
     Docs {
         /// The page: metrics.
         page: String,
+    },
+}
+
+/// A broker through which devices come.
+#[derive(Subcommand)]
+pub enum BrokerCommand {
+    /// Make a certificate by which agents know a broker: they trust the collector's own authority alone. It lasts a year; make it anew
+    /// before that. Writes broker.pem, broker.key.pem and ca.pem.
+    Certificate {
+        /// Names and addresses by which agents reach it.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The directory to write into.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
 }
 

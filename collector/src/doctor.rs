@@ -86,6 +86,11 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         let mend = "make room, or mount the file system for writing; it goes on by itself";
         all.push(Finding::broken(error.to_string(), mend).about("readiness"));
     }
+    if config.broker.is_some()
+        && let Ok(ready) = cli::text(&config.runtime, "/readyz").await
+    {
+        all.extend(broker(&ready).map(|one| one.about("the broker")));
+    }
     if let Ok(ready) = cli::text(&config.runtime, "/readyz").await
         && let Some((what, mend)) =
             ready.lines().filter(|line| line.contains(FEW_FILES)).find_map(|l| l.split_once("; mend: "))
@@ -118,6 +123,18 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     }
     all.push(duty_plan(config).about("the duty plan"));
     all
+}
+
+/// How the link to the broker stands, by what the running collector says of it.
+fn broker(ready: &str) -> Option<Finding> {
+    let line = ready.lines().find(|line| line.starts_with("broker: "))?;
+    Some(match line.split_once("; mend: ") {
+        Some((what, mend)) => Finding::broken(what, mend),
+        None if line.contains("not connected") => {
+            Finding::broken(line, "see whether it runs, the network, and [ingest.broker]; docs/scale.md")
+        }
+        None => Finding::good(line),
+    })
 }
 
 fn data_directory(config: &Config) -> Finding {

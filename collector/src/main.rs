@@ -10,7 +10,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions,
+    AccountCommand, AuditCommand, BrokerCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions,
     RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
@@ -19,6 +19,7 @@ use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
+use ioc_engine::pki::Authority;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
@@ -129,6 +130,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         CliCommand::Records { command: RecordsCommand::Hold { command } } => {
             say(&records::kept::hold(&runtime, command).await?)
+        }
+        CliCommand::Broker { command: BrokerCommand::Certificate { names, to } } => {
+            let authority = Authority::open(&config.data.join("pki"), &config.site_name, clock::now());
+            authority.context("no authority")?.broker_server(&names, &to, clock::now())?;
+            say(&format!("written to {}: broker.pem, broker.key.pem, ca.pem\n", to.display()))
         }
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_)

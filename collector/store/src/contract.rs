@@ -92,6 +92,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         clock::clock,
         certificates::certificates,
         losses::losses,
+        losses::entrances,
         expected_backups::expected_backups,
         accounts::accounts,
         accounts::reviews,

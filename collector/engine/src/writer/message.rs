@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use ioc_common::codec::RefusedReport;
 use ioc_common::id::DeviceId;
-use ioc_common::report::Report;
+use ioc_common::report::{RenewProof, Report};
 use ioc_judge::HostAnswer;
 
 use super::{ConnectionId, DownSender};
@@ -17,18 +17,7 @@ use crate::command::{Answer, Command, CommandError};
 #[derive(Debug)]
 pub enum EngineMessage {
     /// A device's connection is open.
-    Opened {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// By which certificate: its serial number, hex.
-        serial: String,
-        /// The keep-alive that it promises, seconds.
-        keep_alive_s: u16,
-        /// The address that it comes from.
-        peer: SocketAddr,
-        /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
-        sender: DownSender,
-    },
+    Opened(NewConnection),
     /// The device has subscribed and can be told its watermark.
     Subscribed { connection: ConnectionId, device: DeviceId },
     /// A device's connection is closed.
@@ -74,6 +63,8 @@ pub enum EngineMessage {
         packet: Option<u16>,
         /// PKCS #10, PEM.
         csr: String,
+        /// That the holder of the present key asks.
+        proof: Option<RenewProof>,
     },
     /// The second probe has an answer.
     HostProbed { device: DeviceId, answer: HostAnswer },
@@ -84,6 +75,32 @@ pub enum EngineMessage {
     SessionCommand(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     /// Commit what is there, and end.
     Stop,
+}
+
+/// A connection of a device that is open: of its own, or what comes of it through a broker.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub device: DeviceId,
+    /// By which way it came.
+    pub entrance: Entrance,
+    /// The keep-alive that it promises, seconds; 0 where nobody has said it here, and what is known of the device stays.
+    pub keep_alive_s: u16,
+    /// The address that it comes from; none where a broker stands between.
+    pub peer: Option<SocketAddr>,
+    /// What is sent down.
+    pub sender: DownSender,
+}
+
+/// By which way a device came, and what vouches for its being that device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entrance {
+    /// To our own endpoint, by the certificate of this serial number, hex.
+    Certificate(String),
+    /// Through a broker, which alone has seen its certificate.
+    Broker,
 }
 
 /// A session or a token, and whose it is.
