@@ -178,6 +178,10 @@ impl CollectorForm {
             let Some(user) = &self.proxy_user else { return Ok(()) };
             return Err(source.fault(user.span(), "found proxy_user without proxy", "add proxy = \"host:port\""));
         };
+        if proxy.get_ref().contains('@') {
+            let mend = "write it like \"proxy.example:3128\", the user into proxy_user, and the password into a file";
+            return Err(source.fault(proxy.span(), "found a user in proxy; allowed is host:port", mend));
+        }
         if let Err(why) = split_address(proxy.get_ref()) {
             return Err(source.fault(proxy.span(), &why, "write it like \"proxy.example:3128\", without http://"));
         }
@@ -422,6 +426,7 @@ mod tests {
             ("mqtt = [\"a:1\", \"b\"]", 2, "host:port"),
             ("mqtt = 8883", 2, "or a list of them"),
             ("proxy = \"http://proxy:3128\"", 2, "host:port"),
+            ("proxy = \"me:s3cret@proxy:3128\"", 2, "a user in proxy"),
             ("proxy_user = \"x\"", 2, "without proxy"),
             ("proxy = \"p:1\"\nproxy_user = \"x\"", 3, "proxy_password_file"),
             ("proxy = \"p:1\"\nproxy_password_file = \"/x\"", 2, "without proxy_user"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
@@ -16,10 +16,15 @@ use crate::identity::Identity;
 use crate::link::{Heard, Link};
 use crate::machine::Machine;
 
+/// How long it may be silent on a link. An agent waits for half a minute, a test for less.
+const STALL: Duration = Duration::from_secs(5);
+
 /// A device that never gives up.
 pub struct Resender {
     identity: Identity,
     machine: Option<Machine>,
+    /// A broker stands between.
+    through_broker: bool,
     waiting: VecDeque<(Position, UpKind, Vec<u8>)>,
     /// Samples that were acknowledged.
     pub acknowledged: Vec<Position>,
@@ -31,7 +36,16 @@ impl Resender {
     /// A device that has sent nothing yet.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        Self { identity, machine: None, waiting: VecDeque::new(), acknowledged: Vec::new(), made: 0 }
+        let (waiting, acknowledged) = (VecDeque::new(), Vec::new());
+        Self { identity, machine: None, through_broker: false, waiting, acknowledged, made: 0 }
+    }
+
+    /// The same through a broker, which its identity names.
+    #[must_use]
+    pub const fn through_broker(identity: Identity) -> Self {
+        let mut device = Self::new(identity);
+        device.through_broker = true;
+        device
     }
 
     /// Sends for `time`, connecting again whenever the link breaks. The disk fills and clears as it goes, for incidents.
@@ -64,7 +78,11 @@ impl Resender {
     }
 
     async fn exchange(&mut self, make: bool) -> anyhow::Result<()> {
-        let (mut link, known) = Link::open(&self.identity, 30).await?;
+        let (mut link, known) = if self.through_broker {
+            (Link::open_at_broker(&self.identity, 30).await?, Position::default())
+        } else {
+            Link::open(&self.identity, 30).await?
+        };
         self.settle(known);
         if self.machine.is_none() {
             let machine = Machine::new(self.identity.device.clone(), "server", 3, known, clock::now());
@@ -87,8 +105,13 @@ impl Resender {
                 self.make_sample();
                 continue;
             }
-            if let Heard::Committed(committed) = link.hear().await? {
+            // An agent gives a link up on which nothing is committed.
+            let heard = tokio::time::timeout(STALL, link.hear()).await.context("nothing is committed")??;
+            if let Heard::Committed(committed) = heard {
                 sent -= self.settle(committed.position).min(sent);
+                if committed.resend {
+                    sent = 0;
+                }
             }
         }
     }
