@@ -407,7 +407,9 @@ mod tests {
 
     #[test]
     fn what_is_handed_to_the_agent_is_what_was_read() {
-        let text = "[collector]\nmqtt = [\"a:8883\", \"b:1\"]\nproxy = \"p:1\"\nproxy_user = \"x\"\nproxy_password_file = \"/x\"\n[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
+        let proxy = "proxy = \"p:1\"\nproxy_user = \"x\"\nproxy_password_file = \"/x\"\n";
+        let rest = "[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
+        let text = &format!("[collector]\nmqtt = [\"a:8883\", \"b:1\"]\n{proxy}{rest}");
         let read = Config::parse(&Source::built_in("agent.toml", text)).unwrap_or_else(|e| panic!("{e}"));
         let handed: Config = serde_json::from_str(&serde_json::to_string(&read).expect("writes")).expect("reads");
         let read = Config { survey_settings: SurveySettings::default(), ..read };

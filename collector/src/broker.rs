@@ -1,6 +1,6 @@
 //! Ingest from a broker, as this program runs it: its TLS, who is asked whom to let in, and the incident when it stays away.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::pki::{Authority, broker_certificate};
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 use ioc_ingest::broker::BrokerIngest;
+use ioc_store::Reader;
 use ioc_web::broker_authorization::BrokerAuthorization;
 use ioc_web::server;
 
@@ -40,11 +41,20 @@ pub(crate) struct BrokerDeps {
 pub(crate) fn begin(
     plan: &BrokerPlan,
     deps: BrokerDeps,
-    acceptor: Option<Acceptor<TcpListener>>,
+    (acceptor, reader): (Option<Acceptor<TcpListener>>, Box<dyn Reader>),
     stop: &watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
     let BrokerDeps { engine, authority, access, health, log_limit } = deps;
     if let Some(acceptor) = acceptor {
+        let (issuer, reader) = (Arc::clone(&authority), Mutex::new(reader));
+        let revoked = move || {
+            let now = clock::now();
+            let ended = {
+                let reader = reader.lock().map_err(|error| error.to_string())?;
+                reader.ended_certificates(now).map_err(|error| error.to_string())?
+            };
+            issuer.revocation_list(&ended, now).map_err(|error| error.to_string())
+        };
         let own = plan.certificate.as_ref().and_then(|(certificate, _)| broker_certificate::user_of(certificate));
         let asked = BrokerAuthorization {
             access: Arc::clone(&access),
@@ -52,6 +62,7 @@ pub(crate) fn begin(
             log_limit: Arc::clone(&log_limit),
             collector: own.unwrap_or_else(|| BROKER_USER.to_owned()),
             client_id: plan.client_id.clone(),
+            revoked: Box::new(revoked),
         };
         tokio::spawn(server::serve_loopback(acceptor, asked.router(), stop.clone()));
     }

@@ -78,7 +78,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
     let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
-    let (stamp_reader, software_reader) = (store.reader()?, store.reader()?);
+    let (stamp_reader, software_reader, broker_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -126,7 +126,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
-    let broker = acceptors.broker(&config, authorization, (&engine, &authority, &access), &stopping);
+    let broker =
+        acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
     tokio::spawn(log_left_out(app.log_limit()));
@@ -244,7 +245,7 @@ impl Acceptors {
     fn broker(
         &self,
         config: &Config,
-        authorization: Option<TcpListener>,
+        (authorization, reader): (Option<TcpListener>, Box<dyn Reader>),
         (engine, authority, access): (&EngineHandle, &Arc<Authority>, &Arc<CertificateAllowlist>),
         stop: &watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<()> {
@@ -257,7 +258,7 @@ impl Acceptors {
             health: Arc::clone(&self.health),
             log_limit: Arc::clone(&self.log_limit),
         };
-        broker::begin(plan, deps, acceptor, stop)
+        broker::begin(plan, deps, (acceptor, reader), stop)
     }
 
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::harness::{Rig, binary, free_port, within};
+use crate::harness::{Rig, binary, free_port, send_signal, within};
 use crate::identity::Identity;
 
 const MOSQUITTO: &str = include_str!("../../config/brokers/mosquitto.conf");
@@ -75,6 +75,18 @@ impl BrokerPlace {
         Ok(())
     }
 
+    /// Fetches the list of revoked certificates, as `ioc-revoked.service` does.
+    ///
+    /// # Errors
+    /// When the collector has none to give.
+    pub async fn fetch_revoked(&self) -> anyhow::Result<()> {
+        let url = format!("http://127.0.0.1:{}/revoked.pem", self.authorization);
+        std::fs::create_dir_all(&self.dir)?;
+        let status = Command::new("curl").args(["-fsS", "-o"]).arg(self.dir.join("revoked.pem")).arg(url).status().await?;
+        anyhow::ensure!(status.success(), "curl ended with {status}");
+        Ok(())
+    }
+
     async fn answers(&self) -> bool {
         TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
     }
@@ -105,6 +117,7 @@ impl Mosquitto {
         let config = MOSQUITTO
             .replace("/etc/mosquitto/ioc", &here)
             .replace("listener 8883", &format!("listener {port} 127.0.0.1"))
+            .replace("# crlfile ", if dir.join("revoked.pem").exists() { "crlfile " } else { "# crlfile " })
             .replace("/var/lib/mosquitto/", &format!("{}/", kept.display()));
         // As a service it gives its rights up by itself, and could not read a test's files then.
         std::fs::write(dir.join("mosquitto.conf"), format!("{config}\nuser root\n"))?;
@@ -123,6 +136,15 @@ impl Mosquitto {
         let place = self.place.clone();
         let started = within(START_TIMEOUT, "Mosquitto answers", || async { place.answers().await }).await;
         started.with_context(|| std::fs::read_to_string(dir.join("mosquitto.log")).unwrap_or_default())
+    }
+
+    /// Has it read its certificates anew.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let pid = self.child.as_ref().and_then(Child::id).context("it does not run")?;
+        send_signal(pid, "HUP").await
     }
 
     /// Kills it as a crash would.

@@ -79,6 +79,7 @@ async fn what_comes_through_mosquitto_is_marked_and_who_was_revoked_is_not_heard
     let place = BrokerPlace::new(&dir.path().join("mosquitto"));
     let mut rig = collector(dir.path(), &place).await;
     assert!(ready(&rig).await.contains("broker: not connected"), "{}", ready(&rig).await);
+    place.fetch_revoked().await.unwrap();
     let mut broker = Mosquitto::new(place.clone());
     broker.start().await.unwrap();
     linked(&rig, &place).await;
@@ -140,6 +141,15 @@ async fn what_comes_through_mosquitto_is_marked_and_who_was_revoked_is_not_heard
     rig.post("/api/v1/devices/srv-behind/revoke", json!({})).await.unwrap();
     let refused = "ioc_refused_total{reason=\"revoked\"}";
     eventually("it is not heard any more", || async { metric(&rig, refused).await > 0 }).await.unwrap();
+    // With the collector's list, the broker does not let it in either.
+    drop(link);
+    rig.post("/api/v1/devices/srv-other/revoke", json!({})).await.unwrap();
+    drop(Link::open_at_broker(&stranger, 30).await.unwrap());
+    place.fetch_revoked().await.unwrap();
+    broker.reload().await.unwrap();
+    eventually("the broker refuses it", || async { Link::open_at_broker(&stranger, 30).await.is_err() }).await.unwrap();
+    let other = enrolled(&rig, &place, "srv-good").await;
+    Link::open_at_broker(&other, 30).await.unwrap();
     behind.stop().await.unwrap();
     direct.stop().await.unwrap();
     rig.stop().await.unwrap();

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Form, State};
-use axum::routing::post;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 
 use ioc_common::clock;
@@ -24,8 +25,10 @@ const QUESTION_MAX_BYTES: usize = 8192;
 const EXCHANGE: &str = "amq.topic";
 const QUEUE: &str = "mqtt-subscription-";
 
+/// Makes the list of certificates that are good no more, PEM; or says why it cannot.
+pub type RevocationList = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
 /// Who may do what at the broker.
-#[derive(Debug)]
 pub struct BrokerAuthorization {
     /// The devices that may come.
     pub access: Arc<CertificateAllowlist>,
@@ -37,6 +40,14 @@ pub struct BrokerAuthorization {
     pub collector: String,
     /// Its client identifier.
     pub client_id: String,
+    /// For brokers that take a list of revoked certificates.
+    pub revoked: RevocationList,
+}
+
+impl std::fmt::Debug for BrokerAuthorization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BrokerAuthorization").field("collector", &self.collector).finish_non_exhaustive()
+    }
 }
 
 /// What a broker asks about.
@@ -59,6 +70,7 @@ impl BrokerAuthorization {
             .route("/vhost", ask(Question::VirtualHost))
             .route("/resource", ask(Question::Resource))
             .route("/topic", ask(Question::Topic))
+            .route("/revoked.pem", get(revoked))
             .layer(DefaultBodyLimit::max(QUESTION_MAX_BYTES))
             .with_state(Arc::new(self))
     }
@@ -151,6 +163,13 @@ impl Who {
     }
 }
 
+/// The list of certificates that are good no more.
+async fn revoked(State(asked): State<Arc<BrokerAuthorization>>) -> Result<String, (StatusCode, String)> {
+    let unavailable = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why);
+    let made = tokio::task::spawn_blocking(move || (asked.revoked)()).await;
+    made.map_err(|error| unavailable(error.to_string()))?.map_err(unavailable)
+}
+
 async fn answer(
     State(asked): State<Arc<BrokerAuthorization>>,
     Extension(question): Extension<Question>,
@@ -184,6 +203,7 @@ mod tests {
             log_limit: Arc::default(),
             collector: "collector@ioc".to_owned(),
             client_id: "ioc-hanoi".to_owned(),
+            revoked: Box::new(|| Ok(String::new())),
         }
     }
 

@@ -5,16 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::{CertificateRevocationListParams, ExtendedKeyUsagePurpose, KeyIdMethod, RevokedCertParams, SerialNumber};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::unhex;
 
 use super::{Authority, PkiError, SERVER_LIFE_MS, file, write_private};
 use crate::broker::BROKER_USER;
 use crate::config::BrokerPlan;
+
+/// For how long a list of revoked certificates holds.
+const LIST_LIFE_MS: i64 = 30 * 86_400_000;
 
 impl Authority {
     /// Certificate and key, in files, by which the collector signs in at a broker: what lies in the directory until two thirds of its life are
@@ -44,6 +48,37 @@ impl Authority {
         write_private(&dir.join("broker.key.pem"), key.as_bytes(), 0o600)?;
         write_private(&dir.join("broker.pem"), chain.as_bytes(), 0o644)?;
         write_private(&dir.join("ca.pem"), self.pem.as_bytes(), 0o644)
+    }
+
+    /// The list of certificates that are good no more, PEM, for brokers that take one: serial numbers, hex, and since when. It holds for
+    /// 30 days, since a broker that has an older one lets nobody in.
+    ///
+    /// # Errors
+    /// [`PkiError::Make`] when it cannot be signed.
+    pub fn revocation_list(&self, ended: &[(String, Timestamp)], now: Timestamp) -> Result<String, PkiError> {
+        let made = |error: &dyn std::fmt::Display| PkiError::Make(error.to_string());
+        let (this_update, next_update) = super::validity(now, LIST_LIFE_MS)?;
+        let mut revoked_certs = Vec::with_capacity(ended.len());
+        for (serial, since) in ended {
+            let bytes = unhex(serial).ok_or_else(|| made(&format!("serial number {serial:?}")))?;
+            revoked_certs.push(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&bytes),
+                revocation_time: super::validity(*since, 0)?.1,
+                reason_code: None,
+                invalidity_date: None,
+            });
+        }
+        let number = u64::try_from(now.as_millis()).unwrap_or(0);
+        let list = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let signed = list.signed_by(&self.issuer).map_err(|error| made(&error))?;
+        signed.pem().map_err(|error| made(&error))
     }
 
     /// TLS 1.3 to the broker, with our certificate. It is read anew for each connection, so that a renewed one is taken.
@@ -115,6 +150,12 @@ mod tests {
         assert_eq!(user_of(&out.join("broker.pem")).as_deref(), Some("broker-1.example"));
         let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(out.join("broker.key.pem")).expect("there"));
         assert_eq!(mode & 0o777, 0o600);
+        let list = authority.revocation_list(&[("4a01".to_owned(), now)], now).expect("made");
+        let (_, pem) = x509_parser::pem::parse_x509_pem(list.as_bytes()).expect("PEM");
+        let (_, parsed) = x509_parser::parse_x509_crl(&pem.contents).expect("a list");
+        let serials: Vec<_> = parsed.iter_revoked_certificates().map(|one| one.raw_serial().to_vec()).collect();
+        assert_eq!(serials, [vec![0x4a, 1]]);
+        assert!(authority.revocation_list(&[("x".to_owned(), now)], now).is_err());
         let names = ["a b".to_owned() + "\u{e9}"];
         assert!(matches!(authority.broker_server(&names, &out, now), Err(PkiError::Name(_))));
     }

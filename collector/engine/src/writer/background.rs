@@ -169,8 +169,10 @@ const fn words_of(task: BackgroundTask) -> Words {
                 "The broker through which devices report cannot be reached",
             ),
             advice: (
-                "Thiết bị đi qua broker hiện không được theo dõi; agent giữ báo cáo lại và gửi sau, không mất gì. Xem lý do ở trên: broker có chạy không, đường mạng và                  tường lửa, «addresses» trong «[ingest.broker]», chứng thư hai phía còn hạn không. Kiểm tra bằng: ioc-collector doctor.",
-                "Devices behind the broker are not watched now; their agents keep what they have and send it later, and nothing is lost. See the reason above: whether the broker                  runs, network and firewall, addresses in [ingest.broker], whether the certificates of both sides have ended. Check with: ioc-collector doctor.",
+                "Thiết bị đi qua broker hiện không được theo dõi; agent giữ báo cáo lại và gửi sau, không mất gì. Xem lý do ở trên: broker có chạy không, đường mạng và \
+                 tường lửa, «addresses» trong «[ingest.broker]», chứng thư hai phía còn hạn không. Kiểm tra bằng: ioc-collector doctor.",
+                "Devices behind the broker are not watched now; their agents keep what they have and send it later, and nothing is lost. See the reason above: whether the broker \
+                 runs, network and firewall, addresses in [ingest.broker], whether the certificates of both sides have ended. Check with: ioc-collector doctor.",
             ),
             fails: (
                 "Mất kết nối với broker, hoặc bị broker từ chối",
