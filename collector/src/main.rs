@@ -132,8 +132,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say(&records::kept::hold(&runtime, command).await?)
         }
         CliCommand::Broker { command: BrokerCommand::Certificate { names, to } } => {
-            let authority = Authority::open(&config.data.join("pki"), &config.site_name, clock::now());
-            authority.context("no authority")?.broker_server(&names, &to, clock::now())?;
+            let pki = config.data.join("pki");
+            anyhow::ensure!(
+                Authority::is_there(&pki),
+                "there is no authority in {}; mend: start the service once, or name its configuration with --config",
+                pki.display()
+            );
+            Authority::open(&pki, &config.site_name, clock::now())?.broker_server(&names, &to, clock::now())?;
             say(&format!("written to {}: broker.pem, broker.key.pem, ca.pem\n", to.display()))
         }
         CliCommand::Clock { command } => clock(&runtime, command).await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use ioc_common::clock;
+use ioc_common::report::Position;
 use ioc_common::topic::{Topic, UpKind};
 use ioc_tests::broker::{BrokerPlace, Mosquitto, RabbitMq};
 use ioc_tests::harness::{Rig, eventually};
@@ -129,8 +130,9 @@ async fn what_comes_through_mosquitto_is_marked_and_who_was_revoked_is_not_heard
     let of_behind = Topic::up("srv-behind".parse().unwrap(), UpKind::Values).to_string();
     let packet = link.publish_on(&of_behind, br#"{"t":1}"#.to_vec(), QoS::AtLeastOnce);
     link.send(packet).await.unwrap();
-    let mut machine = Machine::new("srv-behind".parse().unwrap(), "server", 1, Default::default(), clock::now());
-    let (_, kind, foreign) = machine.seal(&machine.hello(10, 30), clock::now(), 0);
+    let mut machine = Machine::new("srv-behind".parse().unwrap(), "server", 1, Position::default(), clock::now());
+    let hello = machine.hello(10, 30);
+    let (_, kind, foreign) = machine.seal(&hello, clock::now(), 0);
     let packet = link.publish(kind, foreign);
     link.send(packet).await.unwrap();
     eventually("it is refused", || async { metric(&rig, "ioc_refused_total{reason=\"device\"}").await == 1 })

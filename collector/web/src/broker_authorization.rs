@@ -142,7 +142,7 @@ impl Who {
         match self {
             Self::Collector => {
                 let levels: Vec<&str> = key.split('.').collect();
-                matches!(levels[..], [ROOT, MAJOR, _, _, "down", kind] if DownKind::parse(kind).is_some())
+                matches!(levels.as_slice(), &[ROOT, MAJOR, _, _, "down", kind] if DownKind::parse(kind).is_some())
             }
             Self::Device(device) => {
                 let kind = key.strip_prefix(&format!("{ROOT}.{MAJOR}.{}.{device}.up.", device.shard()));

@@ -253,7 +253,13 @@ impl Ingest {
         let (id, is_new) = self.sessions.of(&device, now_ms);
         let (message, run) = match message_of(id, &device, kind, publish) {
             Ok(message) => message,
-            Err((reason, why)) => return self.refused(link, publish, reason, &why),
+            Err((reason, why)) => {
+                if is_new {
+                    // The engine was not told of it.
+                    let _ = self.sessions.gone(&device, now_ms);
+                }
+                return self.refused(link, publish, reason, &why);
+            }
         };
         if is_new && !self.begin(id, &device).await {
             return false;

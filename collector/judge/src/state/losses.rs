@@ -34,13 +34,11 @@ impl State {
     /// as far as anybody knows. Where a broker stands between, that is how its losses show.
     #[must_use]
     pub fn skips(&self, report: &Report) -> bool {
-        let (envelope, hello) = (
-            &report.envelope,
-            match &report.body {
-                Body::Hello(hello) if hello.sensor.is_none() => Some(hello.as_ref()),
-                _ => None,
-            },
-        );
+        let envelope = &report.envelope;
+        let hello = match &report.body {
+            Body::Hello(hello) if hello.sensor.is_none() => Some(hello.as_ref()),
+            _ => None,
+        };
         let Some(device) = self.devices.get(&envelope.device) else { return false };
         envelope.position > device.watermark
             && envelope.lost.is_none()
