@@ -149,9 +149,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     // While the store cannot be written, the engine ends by itself after a while.
     running.health.stop();
     let _ = stop.send(true);
-    let _ = endpoint.await;
-    let _ = broker.await;
-    let _ = web.await;
+    let _ = tokio::join!(endpoint, broker, web);
     // Notices under way may still arrive and be recorded as delivered, so that a restart does not send them twice.
     let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
     end(&running.engine, engine_thread).await;

@@ -117,10 +117,11 @@ impl Mosquitto {
         let config = MOSQUITTO
             .replace("/etc/mosquitto/ioc", &here)
             .replace("listener 8883", &format!("listener {port} 127.0.0.1"))
-            .replace("# crlfile ", if dir.join("revoked.pem").exists() { "crlfile " } else { "# crlfile " })
-            .replace("/var/lib/mosquitto/", &format!("{}/", kept.display()));
-        // As a service it gives its rights up by itself, and could not read a test's files then.
-        std::fs::write(dir.join("mosquitto.conf"), format!("{config}\nuser root\n"))?;
+            .replace("# crlfile ", if dir.join("revoked.pem").exists() { "crlfile " } else { "# crlfile " });
+        // Where it keeps its sessions stands in Debian's own file, once. As a service it gives its rights up by itself, and could not read a
+        // test's files then.
+        let own = format!("persistence_location {}/\nuser root\n", kept.display());
+        std::fs::write(dir.join("mosquitto.conf"), format!("{config}\n{own}"))?;
         std::fs::write(dir.join("mosquitto.acl"), MOSQUITTO_ACL)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("mosquitto.log"))?;
         let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
