@@ -68,7 +68,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     if outcome == ProbeOutcome::Read && root == Path::new("/") {
         // A rate is the difference of two readings, so that the probe is read twice. Probes that are not read at every sample show the
         // first reading.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }

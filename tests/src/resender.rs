@@ -12,11 +12,12 @@ use ioc_common::topic::UpKind;
 use ioc_store::FaultQuery;
 use tokio::time::Instant;
 
+use crate::harness::PATIENCE;
 use crate::identity::Identity;
 use crate::link::{Heard, Link};
 use crate::machine::Machine;
 
-/// How long it may be silent on a link. An agent waits for half a minute, a test for less.
+/// How long nothing may come through a broker. An agent waits for half a minute, a test for less.
 const STALL: Duration = Duration::from_secs(5);
 
 /// A device that never gives up.
@@ -106,7 +107,8 @@ impl Resender {
                 continue;
             }
             // An agent gives a link up on which nothing is committed.
-            let heard = tokio::time::timeout(STALL, link.hear()).await.context("nothing is committed")??;
+            let stall = if self.through_broker { STALL } else { PATIENCE };
+            let heard = tokio::time::timeout(stall, link.hear()).await.context("nothing is committed")??;
             if let Heard::Committed(committed) = heard {
                 sent -= self.settle(committed.position).min(sent);
                 if committed.resend {

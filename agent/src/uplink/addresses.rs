@@ -36,7 +36,7 @@ impl Addresses {
     }
 
     /// The link is closed: one that worked is tried once more, since it may only have been restarted; else the next one's turn has come.
-    pub const fn closed(&mut self) {
+    pub fn closed(&mut self) {
         if !std::mem::take(&mut self.worked) {
             self.at = if self.at + 1 < self.all.len() { self.at + 1 } else { 0 };
         }

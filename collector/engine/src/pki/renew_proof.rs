@@ -8,7 +8,6 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier as _;
 
 use ioc_common::encoding::unhex;
 use ioc_common::id::DeviceId;

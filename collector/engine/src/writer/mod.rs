@@ -491,7 +491,7 @@ impl Engine {
         self.take_effects(out, now);
         match verdict {
             ReportVerdict::New { at, kept_at } => {
-                self.note_entrance(connection, device, now);
+                self.note_entrance(connection, &report, now);
                 self.record_clock_witness(&report);
                 self.persist(*report, packed, (at, kept_at), now);
             }

@@ -116,7 +116,7 @@ impl BrokerIngest {
             quick_ends = if stood && !was_good { quick_ends + 1 } else { 0 };
             let mut why = format!("{address}: {why}");
             if quick_ends >= QUICK_ENDS {
-                why += "; it broke soon after it stood, several times: whoever else connects with our client_id takes the session";
+                why += "; it broke soon after it stood, several times: another collector with our client_id would take the session like that";
             }
             ingest.shared.health.broker.lost(why);
             if was_good {
