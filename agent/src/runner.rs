@@ -536,7 +536,8 @@ impl Runner {
         if !self.session.is_open() {
             return;
         }
-        if let (Some(payload), Some(link)) = (self.renewal.ask(&self.store, &self.identity, clock::now(), now_ms), &self.link)
+        if let (Some(payload), Some(link)) =
+            (self.renewal.ask(&self.store, &self.identity, clock::now(), now_ms), &self.link)
             && !link.publish(UpKind::Renew, payload)
         {
             tracing::warn!("the request for a renewed certificate could not be sent");

@@ -10,8 +10,8 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, BrokerCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions,
-    RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
+    AccountCommand, AuditCommand, BrokerCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand,
+    InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{audit_verify, backup, cli, config, doctor, first_start, records, serve, xlsx};

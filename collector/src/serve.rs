@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 
 use ioc_common::clock;
 
+use crate::broker::{AUTHORIZATION_MAX, BrokerDeps};
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::remote_write::StoreRows;
 use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
-use crate::broker::{AUTHORIZATION_MAX, BrokerDeps};
 use crate::{backup, broker, config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
@@ -126,8 +126,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
-    let broker =
-        acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
+    let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
     tokio::spawn(log_left_out(app.log_limit()));

@@ -82,7 +82,8 @@ impl BrokerPlace {
     pub async fn fetch_revoked(&self) -> anyhow::Result<()> {
         let url = format!("http://127.0.0.1:{}/revoked.pem", self.authorization);
         std::fs::create_dir_all(&self.dir)?;
-        let status = Command::new("curl").args(["-fsS", "-o"]).arg(self.dir.join("revoked.pem")).arg(url).status().await?;
+        let status =
+            Command::new("curl").args(["-fsS", "-o"]).arg(self.dir.join("revoked.pem")).arg(url).status().await?;
         anyhow::ensure!(status.success(), "curl ended with {status}");
         Ok(())
     }
@@ -222,6 +223,8 @@ impl RabbitMq {
             .stdin(Stdio::null())
             .stdout(log()?)
             .stderr(log()?)
+            // The script stays, with Erlang below it: both are killed as one.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .context("rabbitmq-server is not installed; scripts/test does it")?;
@@ -231,14 +234,33 @@ impl RabbitMq {
         started.with_context(|| std::fs::read_to_string(dir.join("rabbitmq.log")).unwrap_or_default())
     }
 
-    /// Kills it as a crash would: the script has become Erlang's process.
+    /// Kills it as a crash would.
     ///
     /// # Errors
     /// When it cannot be killed.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut child) = self.child.take() {
-            child.kill().await?;
+            kill_group(&child)?;
+            child.wait().await?;
         }
         Ok(())
+    }
+}
+
+/// Kills a process with all that it has started.
+fn kill_group(leader: &Child) -> anyhow::Result<()> {
+    let group = leader.id().context("no process")?;
+    // Not waited for by the runtime: a test that failed ends in a drop.
+    #[allow(clippy::disallowed_methods, reason = "a test ends a process of its own")]
+    let status = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status()?;
+    anyhow::ensure!(status.success(), "kill -KILL -{group} failed");
+    Ok(())
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        if let Some(child) = &self.child {
+            let _ = kill_group(child);
+        }
     }
 }

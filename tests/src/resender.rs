@@ -37,8 +37,14 @@ impl Resender {
     /// A device that has sent nothing yet.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        let (waiting, acknowledged) = (VecDeque::new(), Vec::new());
-        Self { identity, machine: None, through_broker: false, waiting, acknowledged, made: 0 }
+        Self {
+            identity,
+            machine: None,
+            through_broker: false,
+            waiting: VecDeque::new(),
+            acknowledged: Vec::new(),
+            made: 0,
+        }
     }
 
     /// The same through a broker, which its identity names.

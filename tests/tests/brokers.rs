@@ -87,7 +87,8 @@ async fn what_comes_through_mosquitto_is_marked_and_who_was_revoked_is_not_heard
     assert_eq!(metric(&rig, "ioc_broker_connected").await, 1);
 
     // An agent that knows a dead address first, and one that comes to our own endpoint meanwhile.
-    let at_broker = format!("[collector]\nmqtt = [\"localhost:9\", \"{}\"]\n[report]\ninterval = \"1s\"\n", place.address());
+    let at_broker =
+        format!("[collector]\nmqtt = [\"localhost:9\", \"{}\"]\n[report]\ninterval = \"1s\"\n", place.address());
     let mut behind = rig.agent("srv-behind", &at_broker).await.unwrap();
     let mut direct = rig.agent("srv-direct", "[report]\ninterval = \"1s\"\n").await.unwrap();
     behind.start().unwrap();
@@ -226,6 +227,18 @@ async fn rabbitmq_asks_the_collector_and_loses_and_doubles_nothing_when_it_is_ki
     link.send(packet).await.unwrap();
     assert!(link.is_closed().await, "it publishes in another's name");
 
+    let identities = rig.enrol(3).await.unwrap();
+    let devices: Vec<Resender> =
+        identities.into_iter().map(|one| Resender::through_broker(place.identity(one))).collect();
+    let sending = tokio::spawn(load(devices, Duration::from_secs(3)));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    broker.kill().await.unwrap();
+    broker.start().await.unwrap();
+    let mut devices = sending.await.unwrap();
+    for device in &mut devices {
+        device.drain().await.unwrap();
+    }
+
     // An agent, and what is sent down to it.
     let at_broker = format!("[collector]\nmqtt = \"{}\"\n[report]\ninterval = \"1s\"\n", place.address());
     let mut agent = rig.agent("srv-behind", &at_broker).await.unwrap();
@@ -237,15 +250,6 @@ async fn rabbitmq_asks_the_collector_and_loses_and_doubles_nothing_when_it_is_ki
     .unwrap_or_else(|error| panic!("{error}\n{}\n{}", agent.log(), rig.log()));
     assert!(mark(&rig, "srv-behind").await.1.contains("through a broker"));
     agent.stop().await.unwrap();
-
-    let identities = rig.enrol(3).await.unwrap();
-    let devices: Vec<Resender> =
-        identities.into_iter().map(|one| Resender::through_broker(place.identity(one))).collect();
-    let sending = tokio::spawn(load(devices, Duration::from_secs(3)));
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    broker.kill().await.unwrap();
-    broker.start().await.unwrap();
-    let devices = sending.await.unwrap();
     let rows = drained(devices, rig).await;
     assert!(rows > 50, "{rows} rows: the load was real");
 }

@@ -45,7 +45,9 @@ fn password(file: &Path) -> Result<String, String> {
     let place = file.display();
     let size = std::fs::metadata(file).map_err(|error| format!("{place}: {error}"))?.len();
     if size > PASSWORD_MAX_BYTES {
-        return Err(format!("{place} has {size} bytes; allowed are {PASSWORD_MAX_BYTES}; mend: write the password alone into it"));
+        return Err(format!(
+            "{place} has {size} bytes; allowed are {PASSWORD_MAX_BYTES}; mend: write the password alone into it"
+        ));
     }
     let text = std::fs::read_to_string(file).map_err(|error| format!("{place}: {error}"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())

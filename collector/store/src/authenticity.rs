@@ -111,7 +111,8 @@ impl DeviceRecord {
         let mut doubts = match self.source() {
             InformationSource::Agent => {
                 let lost = self.last_loss.is_some_and(|at| now.millis_since(at) < LOSS_WINDOW_MS);
-                Transport { clock_error_ms: self.clock_error_ms, lost, collector_clock_doubted, through_broker }.doubts()
+                Transport { clock_error_ms: self.clock_error_ms, lost, collector_clock_doubted, through_broker }
+                    .doubts()
             }
             // What speaks against these by themselves is more than their order and clock could say.
             InformationSource::PlainMqtt if through_broker => vec![Doubt::ThroughBroker],

@@ -80,12 +80,12 @@ impl BrokerAuthorization {
         let field = |name: &str| fields.get(name).map_or("", String::as_str);
         let user = field("username");
         let who = self.who(user)?;
+        // RabbitMQ 3.10 says it with every question but the first. Whoever takes another's ends its connection, and has its session.
+        if !["", who.client_id(self)].contains(&field("client_id")) {
+            return Err("its client identifier is not its own");
+        }
         match question {
-            Question::User => match fields.get("client_id").map(String::as_str) {
-                None | Some("") => Ok(()),
-                Some(id) if id == who.client_id(self) => Ok(()),
-                Some(_) => Err("its client identifier is not its own"),
-            },
+            Question::User => Ok(()),
             Question::VirtualHost if field("vhost") == "/" => Ok(()),
             Question::VirtualHost => Err("only the virtual host / is for devices"),
             Question::Resource => match (field("resource"), field("name"), field("permission")) {
@@ -113,7 +113,9 @@ impl BrokerAuthorization {
         let device = DeviceId::new(user).map_err(|_| "the name is no device identifier")?;
         // RabbitMQ takes "/" and "." for one: what such a device publishes would be under other topics, and nobody would hear it.
         if user.contains('.') {
-            return Err("an identifier with a dot cannot come through RabbitMQ; enrol it under another one, or let it come to our own endpoint");
+            return Err(
+                "an identifier with a dot cannot come through RabbitMQ; enrol it under another one, or let it come to our own endpoint",
+            );
         }
         if self.access.knows(&device) { Ok(Who::Device(device)) } else { Err("not enrolled, revoked or kept out") }
     }
@@ -221,6 +223,8 @@ mod tests {
             assert!(!user(name, id), "{name} {id}");
         }
         assert!(!user("collector@ioc", "srv-1"));
+        let there = [("username", "srv-1"), ("vhost", "/"), ("client_id", "ioc-hanoi")];
+        assert!(!allowed(Question::VirtualHost, &there), "the collector's session");
         assert!(allowed(Question::VirtualHost, &[("username", "srv-1"), ("vhost", "/")]));
         assert!(!allowed(Question::VirtualHost, &[("username", "srv-1"), ("vhost", "other")]));
     }

@@ -54,9 +54,8 @@ mod tests {
         let device = DeviceId::new("srv-1").expect("valid");
         let key = KeyPair::generate().expect("key");
         let request = CertificateParams::default().serialize_request(&key).expect("csr").pem().expect("pem");
-        let certified = |authority: &Authority, life_ms| {
-            authority.issue_device(&request, &device, now, life_ms).expect("issued")
-        };
+        let certified =
+            |authority: &Authority, life_ms| authority.issue_device(&request, &device, now, life_ms).expect("issued");
         let sign = |key: &KeyPair, text: &str| hex(&key.sign(text.as_bytes()).expect("signs"));
         let present = certified(&ours, 90_000_000);
         let proof = RenewProof { certificate: present.certificate.clone(), signature: sign(&key, "request") };

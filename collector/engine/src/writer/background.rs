@@ -174,10 +174,7 @@ const fn words_of(task: BackgroundTask) -> Words {
                 "Devices behind the broker are not watched now; their agents keep what they have and send it later, and nothing is lost. See the reason above: whether the broker \
                  runs, network and firewall, addresses in [ingest.broker], whether the certificates of both sides have ended. Check with: ioc-collector doctor.",
             ),
-            fails: (
-                "Mất kết nối với broker, hoặc bị broker từ chối",
-                "The broker is away, or refuses the collector",
-            ),
+            fails: ("Mất kết nối với broker, hoặc bị broker từ chối", "The broker is away, or refuses the collector"),
             works: ("Broker lại được kết nối.", "The broker is connected again."),
         },
         BackgroundTask::SoftwareRegister => Words {

@@ -10,7 +10,6 @@ use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
 
 use super::down_dispatch::{CloseCause, Delivery, DownDispatch, DownMessage, DownSender};
-use super::message::{Entrance, NewConnection};
 
 /// So many messages of one connection in one commit are a backlog, or a device that sends without a pause: it waits for the commit.
 const STREAMING_MIN: usize = 8;
@@ -19,6 +18,32 @@ const HEAD_EVERY_MS: u64 = 60_000;
 
 /// Number of a connection, unique while the collector runs.
 pub type ConnectionId = u64;
+
+/// A connection of a device that is open: of its own, or what comes of it through a broker.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub device: DeviceId,
+    /// By which way it came.
+    pub entrance: Entrance,
+    /// The keep-alive that it promises, seconds; 0 where nobody has said it here, and what is known of the device stays.
+    pub keep_alive_s: u16,
+    /// The address that it comes from; none where a broker stands between.
+    pub peer: Option<SocketAddr>,
+    /// What is sent down.
+    pub sender: DownSender,
+}
+
+/// By which way a device came, and what vouches for its being that device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entrance {
+    /// To our own endpoint, by the certificate of this serial number, hex.
+    Certificate(String),
+    /// Through a broker, which alone has seen its certificate.
+    Broker,
+}
 
 /// The open connections.
 #[derive(Debug, Default)]
@@ -256,8 +281,7 @@ impl Connections {
             if std::mem::take(&mut connection.watermark_due) {
                 let head = head.and_then(|(head, boot_ms)| connection.head_due(head, boot_ms));
                 let resend = std::mem::take(&mut connection.resend);
-                let payload =
-                    codec::committed(watermark(&connection.device), connection.refused.take(), head, resend);
+                let payload = codec::committed(watermark(&connection.device), connection.refused.take(), head, resend);
                 let packets = std::mem::take(&mut connection.packets);
                 let (settled, pause_ms) =
                     (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));

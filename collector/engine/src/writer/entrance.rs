@@ -10,8 +10,8 @@ use ioc_common::report::{Body, RenewProof, Report};
 use ioc_judge::Input;
 
 use super::budget::BudgetKind;
+use super::connections::{Entrance, NewConnection};
 use super::down_dispatch::CloseCause;
-use super::message::{Entrance, NewConnection};
 use super::{ConnectionId, Engine};
 use ioc_store::Change;
 
@@ -50,7 +50,8 @@ impl Engine {
 
     fn set_pace(&self, connection: ConnectionId, device: &DeviceId) {
         if let Some(known) = self.state.device(device) {
-            let silent_ms = (u64::from(known.interval_s) * 3000 + PACE_SLACK_MS).max(u64::from(known.keep_alive_s) * 1500);
+            let silent_ms =
+                (u64::from(known.interval_s) * 3000 + PACE_SLACK_MS).max(u64::from(known.keep_alive_s) * 1500);
             self.connections.set_pace(connection, silent_ms);
         }
     }
@@ -114,7 +115,10 @@ impl Engine {
         }
         let refused = if through_broker && !self.is_proven(device, csr, proof) {
             self.health.count_refused("renewal");
-            Some("through a broker a certificate is renewed only for whoever signs the request by its present key".to_owned())
+            Some(
+                "through a broker a certificate is renewed only for whoever signs the request by its present key"
+                    .to_owned(),
+            )
         } else {
             self.may_renew(device, csr.len(), now).err()
         };

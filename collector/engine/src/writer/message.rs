@@ -1,7 +1,5 @@
 //! What goes into the engine, by whomever it comes.
 
-use std::net::SocketAddr;
-
 use tokio::sync::oneshot;
 
 use ioc_common::codec::RefusedReport;
@@ -9,7 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::{RenewProof, Report};
 use ioc_judge::HostAnswer;
 
-use super::{ConnectionId, DownSender};
+use super::connections::{ConnectionId, NewConnection};
 use crate::command::{Answer, Command, CommandError};
 
 /// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
@@ -75,32 +73,6 @@ pub enum EngineMessage {
     SessionCommand(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     /// Commit what is there, and end.
     Stop,
-}
-
-/// A connection of a device that is open: of its own, or what comes of it through a broker.
-#[derive(Debug)]
-pub struct NewConnection {
-    /// Its number.
-    pub id: ConnectionId,
-    /// Whose it is.
-    pub device: DeviceId,
-    /// By which way it came.
-    pub entrance: Entrance,
-    /// The keep-alive that it promises, seconds; 0 where nobody has said it here, and what is known of the device stays.
-    pub keep_alive_s: u16,
-    /// The address that it comes from; none where a broker stands between.
-    pub peer: Option<SocketAddr>,
-    /// What is sent down.
-    pub sender: DownSender,
-}
-
-/// By which way a device came, and what vouches for its being that device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entrance {
-    /// To our own endpoint, by the certificate of this serial number, hex.
-    Certificate(String),
-    /// Through a broker, which alone has seen its certificate.
-    Broker,
 }
 
 /// A session or a token, and whose it is.

@@ -69,8 +69,8 @@ use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
-pub use connections::ConnectionId;
 use connections::Connections;
+pub use connections::{ConnectionId, Entrance, NewConnection};
 use down_dispatch::DownDispatch;
 pub use down_dispatch::{CloseCause, DownMessage, DownReceiver, DownSender, down_channel};
 use executor::Executor;
@@ -79,7 +79,7 @@ pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, Reader, Store, StoreError};
-pub use message::{EngineMessage, Entrance, NewConnection, SessionRef};
+pub use message::{EngineMessage, SessionRef};
 use time::EngineTime;
 
 /// Most inputs that wait; then connections are no longer read.

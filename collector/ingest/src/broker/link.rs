@@ -176,7 +176,9 @@ fn why(error: &ConnectionError) -> String {
             "the broker let a packet of more than 8 MiB through; limit packets there to 300 kB (message_size_limit of Mosquitto, \
              max_message_size of RabbitMQ), and end our session there once (see docs/scale.md)"
         }
-        ConnectionError::Tls(_) => "see whether the authorities of both sides know each other: authority_file in [ingest.broker]",
+        ConnectionError::Tls(_) => {
+            "see whether the authorities of both sides know each other: authority_file in [ingest.broker]"
+        }
         _ => return error.to_string(),
     };
     format!("{error}; mend: {mend}")

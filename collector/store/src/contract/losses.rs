@@ -17,7 +17,8 @@ pub(super) fn entrances(open: Open<'_>, dir: &Path) {
     let until = |n: u32| reader.device(&id(n)).expect("reads").expect("there").broker_until;
     assert_eq!([until(1), until(2), until(3)], [None, Some(Timestamp::MAX), Some(at(9))]);
     let snapshot = reader.snapshot(at(0)).expect("reads");
-    let mut kept: Vec<_> = snapshot.devices.iter().map(|device| (device.info.id.clone(), device.broker_until)).collect();
+    let mut kept: Vec<_> =
+        snapshot.devices.iter().map(|device| (device.info.id.clone(), device.broker_until)).collect();
     kept.sort();
     assert_eq!(kept, [(id(1), None), (id(2), Some(Timestamp::MAX)), (id(3), Some(at(9)))]);
 }
