@@ -129,7 +129,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 fn broker(ready: &str) -> Option<Finding> {
     let line = ready.lines().find(|line| line.starts_with("broker: "))?;
     Some(match line.split_once("; mend: ") {
-        Some((what, mend)) => Finding::broken(what, mend),
+        Some((what, mend)) if line.contains("not connected") => Finding::broken(what, mend),
+        Some((what, mend)) => Finding::look(what, mend),
         None if line.contains("not connected") => {
             Finding::broken(line, "see whether it runs, the network, and [ingest.broker]; docs/scale.md")
         }
@@ -389,6 +390,17 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broker_that_is_away_is_broken_and_one_that_holds_back_is_looked_at() {
+        let verdict = |line: &str| broker(&format!("ready\n{line}\n")).map(|one| one.verdict);
+        assert_eq!(broker("ready\n"), None);
+        assert_eq!(verdict("broker: connected to a:1 for 5 s"), Some(Verdict::Good));
+        assert_eq!(verdict("broker: connected to a:1 for 5 s, but it is slow; mend: raise it"), Some(Verdict::Look));
+        for line in ["broker: not connected for 9 s: a:1: refused", "broker: not connected for 9 s: no; mend: yes"] {
+            assert_eq!(verdict(line), Some(Verdict::Broken), "{line}");
+        }
+    }
 
     #[test]
     fn that_openssl_is_missing_is_said_and_is_a_fault_where_stamps_are_wanted() {
