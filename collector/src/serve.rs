@@ -67,8 +67,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
     let web_tls = pki::web_config(&web_certificate)?;
 
-    let mqtt_listener = bind(config.mqtt_listen).await?;
-    let web_listener = bind(config.web_listen).await?;
+    let (mqtt_listener, web_listener) = (bind(config.mqtt_listen).await?, bind(config.web_listen).await?);
     let authorization = bind_authorization(&config).await?;
     let control = server::control_socket(&config.runtime)
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
