@@ -30,8 +30,12 @@ const SURVEYOR_WITHIN: Duration = Duration::from_secs(30);
 /// `agent.toml` with all values checked and defaults filled in, and the collector's settings on top.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Config {
-    /// Host and port of the MQTT endpoint, when it is not the one learnt at enrolment.
-    pub mqtt: Option<String>,
+    /// Host and port of the MQTT endpoint or broker, each in its turn; none where it is the one learnt at enrolment.
+    pub mqtt: Vec<String>,
+    /// Host and port of the HTTP proxy through which it is reached.
+    pub proxy: Option<String>,
+    /// The user there, and the file that holds the password.
+    pub proxy_login: Option<(String, PathBuf)>,
     /// The longest time without a packet from the agent; the collector counts one and a half of it as silence (MQTT's keep-alive).
     pub keep_alive: SpanWithin<5_000, 600_000>,
     /// Settings from the collector are taken.
@@ -99,14 +103,101 @@ struct ConfigForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct CollectorForm {
-    mqtt: Option<Spanned<String>>,
+    mqtt: Option<Spanned<AddressList>>,
+    proxy: Option<Spanned<String>>,
+    proxy_user: Option<Spanned<String>>,
+    #[serde(deserialize_with = "ioc_common::config::secret_file_if")]
+    proxy_password_file: Option<PathBuf>,
     keep_alive: SpanWithin<5_000, 600_000>,
     settings: bool,
 }
 
 impl Default for CollectorForm {
     fn default() -> Self {
-        Self { mqtt: None, keep_alive: SpanWithin(Span::secs(30)), settings: true }
+        Self {
+            mqtt: None,
+            proxy: None,
+            proxy_user: None,
+            proxy_password_file: None,
+            keep_alive: SpanWithin(Span::secs(30)),
+            settings: true,
+        }
+    }
+}
+
+/// Most addresses that are tried.
+const ADDRESSES_MAX: usize = 16;
+
+/// One address, or several.
+#[derive(Debug)]
+struct AddressList(Vec<String>);
+
+impl<'de> Deserialize<'de> for AddressList {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+        impl<'de> serde::de::Visitor<'de> for OneOrMore {
+            type Value = AddressList;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an address like \"collector.example:8883\", or a list of them")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, one: &str) -> Result<AddressList, E> {
+                Ok(AddressList(vec![one.to_owned()]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<AddressList, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(AddressList(all))
+            }
+        }
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+impl CollectorForm {
+    /// Checks where the collector is, and the proxy before it.
+    fn check(&self, source: &Source) -> Result<(), ConfigError> {
+        let mut has_v6 = false;
+        if let Some(mqtt) = &self.mqtt {
+            let AddressList(all) = mqtt.get_ref();
+            let mend = "write it like \"collector.example:8883\" or \"[2001:db8::1]:8883\"";
+            if all.is_empty() || all.len() > ADDRESSES_MAX {
+                let message = format!("found {} addresses; allowed are 1 to {ADDRESSES_MAX}", all.len());
+                return Err(source.fault(mqtt.span(), &message, mend));
+            }
+            for one in all {
+                let (host, _) = split_address(one).map_err(|why| source.fault(mqtt.span(), &why, mend))?;
+                has_v6 |= host.contains(':');
+            }
+        }
+        let Some(proxy) = &self.proxy else {
+            let Some(user) = &self.proxy_user else { return Ok(()) };
+            return Err(source.fault(user.span(), "found proxy_user without proxy", "add proxy = \"host:port\""));
+        };
+        if proxy.get_ref().contains('@') {
+            let mend = "write it like \"proxy.example:3128\", the user into proxy_user, and the password into a file";
+            return Err(source.fault(proxy.span(), "found a user in proxy; allowed is host:port", mend));
+        }
+        if let Err(why) = split_address(proxy.get_ref()) {
+            return Err(source.fault(proxy.span(), &why, "write it like \"proxy.example:3128\", without http://"));
+        }
+        if has_v6 {
+            let message = "found an IPv6 address behind a proxy; allowed are names and IPv4 addresses";
+            return Err(source.fault(proxy.span(), message, "name the collector by its name in mqtt"));
+        }
+        match (&self.proxy_user, &self.proxy_password_file) {
+            (Some(user), None) => {
+                Err(source.fault(user.span(), "found proxy_user without proxy_password_file", "name the file"))
+            }
+            (None, Some(_)) => {
+                Err(source.fault(proxy.span(), "found proxy_password_file without proxy_user", "add proxy_user"))
+            }
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
     }
 }
 
@@ -201,12 +292,7 @@ impl Config {
         {
             return Err(fault);
         }
-        if let Some(mqtt) = &form.collector.mqtt
-            && let Err(why) = split_address(mqtt.get_ref())
-        {
-            let mend = "write it like \"collector.example:8883\" or \"[2001:db8::1]:8883\"";
-            return Err(source.fault(mqtt.span(), &why, mend));
-        }
+        form.collector.check(source)?;
         let allowed = |url: &str| url.starts_with("http://") || url.starts_with("https://");
         if let Some(url) = form.collector_watchdog.url.as_ref().filter(|url| !allowed(url.get_ref())) {
             let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
@@ -231,7 +317,9 @@ impl Config {
             sensors,
             survey_settings: survey_forms.check(source)?,
             every: form.probes.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
-            mqtt: form.collector.mqtt.map(Spanned::into_inner),
+            mqtt: form.collector.mqtt.map_or_else(Vec::new, |mqtt| mqtt.into_inner().0),
+            proxy: form.collector.proxy.map(Spanned::into_inner),
+            proxy_login: form.collector.proxy_user.map(Spanned::into_inner).zip(form.collector.proxy_password_file),
             keep_alive: form.collector.keep_alive,
             takes_settings: form.collector.settings,
             remote_settings: SettingsOutcome::default(),
@@ -319,7 +407,9 @@ mod tests {
 
     #[test]
     fn what_is_handed_to_the_agent_is_what_was_read() {
-        let text = "[collector]\nmqtt = \"[::1]:8883\"\n[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
+        let proxy = "proxy = \"p:1\"\nproxy_user = \"x\"\nproxy_password_file = \"/x\"\n";
+        let rest = "[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
+        let text = &format!("[collector]\nmqtt = [\"a:8883\", \"b:1\"]\n{proxy}{rest}");
         let read = Config::parse(&Source::built_in("agent.toml", text)).unwrap_or_else(|e| panic!("{e}"));
         let handed: Config = serde_json::from_str(&serde_json::to_string(&read).expect("writes")).expect("reads");
         let read = Config { survey_settings: SurveySettings::default(), ..read };
@@ -333,6 +423,20 @@ mod tests {
         assert!(probe.line == 2 && probe.message.contains("cpuu") && probe.message.contains("pressure"), "{probe}");
         let address = fault("[collector]\nmqtt = \"collector\"\n");
         assert!(address.line == 2 && address.mend.contains("8883"), "{address}");
+        for (keys, line, said) in [
+            ("mqtt = []", 2, "allowed are 1 to 16"),
+            ("mqtt = [\"a:1\", \"b\"]", 2, "host:port"),
+            ("mqtt = 8883", 2, "or a list of them"),
+            ("proxy = \"http://proxy:3128\"", 2, "host:port"),
+            ("proxy = \"me:s3cret@proxy:3128\"", 2, "a user in proxy"),
+            ("proxy_user = \"x\"", 2, "without proxy"),
+            ("proxy = \"p:1\"\nproxy_user = \"x\"", 3, "proxy_password_file"),
+            ("proxy = \"p:1\"\nproxy_password_file = \"/x\"", 2, "without proxy_user"),
+            ("mqtt = \"[::1]:1\"\nproxy = \"p:1\"", 3, "IPv6"),
+        ] {
+            let found = fault(&format!("[collector]\n{keys}\n"));
+            assert!(found.line == line && found.message.contains(said) && !found.mend.is_empty(), "{keys}: {found}");
+        }
         let key = fault("[report]\nintervall = \"10s\"\n");
         assert!(key.line == 2 && key.message.contains("interval"), "{key}");
     }

@@ -1,10 +1,13 @@
 //! `ioc-agent doctor`: what each probe can read on this machine, what it lacks, and how to mend that. `ioc-agent probe`: the same for one probe.
 
 use std::fmt::Write as _;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use ioc_common::address::split_address;
 use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_common::redact;
@@ -13,6 +16,7 @@ use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
 use crate::host::LiveHost;
+use crate::identity::IdentityStore;
 use crate::spool::DamagedParts;
 use crate::status::Status;
 use crate::surveyor::{self, ProbeResult};
@@ -22,6 +26,8 @@ const LOG: [&str; 9] =
     ["-u", "ioc-agent*", "-n", "300", "-o", "json", "--output-fields", redact::LOG_FIELDS, "--no-pager"];
 /// How long journalctl may take to print it, seconds.
 const LOG_WITHIN_S: u64 = 20;
+/// How long the collector may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One probe, read once.
 #[derive(Debug, Serialize)]
@@ -62,7 +68,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     if outcome == ProbeOutcome::Read && root == Path::new("/") {
         // A rate is the difference of two readings, so that the probe is read twice. Probes that are not read at every sample show the
         // first reading.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
@@ -174,6 +180,7 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
         let shown =
             if helper { "listens" } else { "is not installed; mend: systemctl enable --now ioc-agent-helper.socket" };
         let _ = writeln!(text, "helper unit   {shown}");
+        bad |= write_addresses(config, &mut text);
         if let Some(why) = spool_damage(&config.state) {
             bad = true;
             let _ = writeln!(text, "SPOOL         {why}");
@@ -189,6 +196,43 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
         }
     }
     (text, bad)
+}
+
+/// Which addresses of the collector answer, or the proxy before them. True when none of them does.
+fn write_addresses(config: &Config, text: &mut String) -> bool {
+    let learnt = IdentityStore::new(config.state.clone()).identity().ok().map(|identity| identity.mqtt);
+    let addresses: Vec<&str> = match &config.proxy {
+        Some(proxy) => vec![proxy],
+        None if config.mqtt.is_empty() => learnt.as_deref().into_iter().collect(),
+        None => config.mqtt.iter().map(String::as_str).collect(),
+    };
+    let mut answers = addresses.is_empty();
+    let what = if config.proxy.is_some() { "proxy" } else { "collector" };
+    for address in addresses {
+        match reach(address) {
+            Ok(()) => {
+                answers = true;
+                let _ = writeln!(text, "{what:<13} {address} answers");
+            }
+            Err(why) => {
+                let _ = writeln!(text, "{:<13} {address}: {why}", what.to_uppercase());
+            }
+        }
+    }
+    !answers
+}
+
+fn reach(address: &str) -> Result<(), String> {
+    let (host, port) = split_address(address)?;
+    let found = (host.as_str(), port).to_socket_addrs().map_err(|error| error.to_string())?;
+    let mut why = "the name has no address".to_owned();
+    for one in found {
+        match TcpStream::connect_timeout(&one, CONNECT_TIMEOUT) {
+            Ok(_) => return Ok(()),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
 }
 
 /// A report for whoever helps: the findings, the status of the running agent, its configuration and the end of its log. It shows only what

@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/identity.json      device, collector, dates
 //! <state>/epoch              raised at every start
+//! <state>/address            by which something was committed last
 //! <state>/tls/current        link to the directory in use
 //! <state>/tls/<n>/           key.pem (0600), cert.pem, ca.pem: promoted by moving the link, which is atomic
 //! ```
@@ -13,14 +14,17 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::hex;
 use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::id::DeviceId;
+use ioc_common::report::RenewProof;
 
 /// Who this agent is. Kept as `identity.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +148,47 @@ impl IdentityStore {
             }
         }
         Ok(())
+    }
+
+    /// Shows that this agent has the key of its certificate, by a signature over `text`. None where the key is of another kind than ours.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn prove(&self, text: &str) -> Result<Option<RenewProof>, IdentityError> {
+        let dir = self.current();
+        let path = dir.join("cert.pem");
+        let certificate = fs::read_to_string(&path).map_err(|source| IdentityError::File { path, source })?;
+        let path = dir.join("key.pem");
+        let key = PrivateKeyDer::from_pem_file(&path)
+            .map_err(|error| IdentityError::File { path, source: io::Error::other(error.to_string()) })?;
+        let random = ring::rand::SystemRandom::new();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.secret_der(), &random);
+        let signature = pair.ok().and_then(|pair| pair.sign(&random, text.as_bytes()).ok());
+        Ok(signature.map(|signature| RenewProof { certificate, signature: hex(signature.as_ref()) }))
+    }
+
+    /// The address by which something was committed last, where that was kept.
+    #[must_use]
+    pub fn last_address(&self) -> Option<String> {
+        fs::read_to_string(self.address_file()).ok().map(|text| text.trim().to_owned())
+    }
+
+    /// Keeps the address by which something was committed. One that cannot be kept is found again.
+    pub fn keep_address(&self, address: &str) {
+        if self.last_address().as_deref() != Some(address) {
+            let _ = replace_durably(&self.address_file(), 0o644, |out| writeln!(out, "{address}"));
+        }
+    }
+
+    fn address_file(&self) -> PathBuf {
+        self.dir.join("address")
+    }
+
+    /// Whether these are the authorities that are trusted now.
+    #[must_use]
+    pub fn trusts(&self, authorities: &str) -> bool {
+        let known = fs::read_to_string(self.current().join("ca.pem"));
+        known.is_ok_and(|known| known.split_whitespace().eq(authorities.split_whitespace()))
     }
 
     /// Puts the reports aside that wait under the name of another device.
@@ -291,6 +336,10 @@ mod tests {
         assert_eq!(fs::read_to_string(store.current().join("key.pem")).expect("read"), "key 1");
         store.promote(&second).expect("promoted");
         assert_eq!(fs::read_to_string(store.current().join("key.pem")).expect("read"), "key 2");
+        assert!(store.trusts(" 2\n") && !store.trusts("1") && !store.trusts("2 3"));
+        assert_eq!(store.last_address(), None);
+        store.keep_address("a:1");
+        assert_eq!(store.last_address().as_deref(), Some("a:1"));
         assert!(!first.exists());
         let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(second.join("key.pem")).expect("there"));
         assert_eq!(mode & 0o777, 0o600);

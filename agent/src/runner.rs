@@ -7,6 +7,7 @@ mod collector_watchdog;
 mod config_reload;
 mod file_watch;
 mod goodbye;
+mod link;
 mod renewal;
 mod sample_thread;
 mod sensor_reader;
@@ -20,7 +21,6 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use ioc_common::address::split_address;
 use ioc_common::audit_head;
 use ioc_common::clock;
 use ioc_common::codec::{self, EncodedBody, Head};
@@ -39,7 +39,8 @@ use crate::schedule::Schedule;
 use crate::sensor::{Announcement, SensorChange};
 use crate::spool::{Backlog, BacklogLimits, SpooledReport};
 use crate::status::{self, Status};
-use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
+use crate::uplink::addresses::Addresses;
+use crate::uplink::mqtt::{LinkEvent, MqttLink};
 use crate::uplink::session::UplinkSession;
 use alarm::Alarm;
 use collector_watchdog::{CollectorState, CollectorWatchdog};
@@ -128,6 +129,7 @@ struct Runner {
     audit_witness: AuditWitness,
     backlog: Backlog,
     session: UplinkSession,
+    addresses: Addresses,
     link: Option<MqttLink>,
     schedule: Schedule,
     sample_thread: SampleThread,
@@ -167,6 +169,7 @@ impl Runner {
         let state_dir = StateDir::new(kept, now_ms);
         backlog.begin(identity.device.as_str(), epoch);
         let schedule = schedule(&config, &identity, now_ms);
+        let addresses = link::addresses(&config, &identity, store.last_address().as_deref());
         Ok(Self {
             facts: facts::read(root),
             boot: boot_id.chars().take(8).collect(),
@@ -178,7 +181,8 @@ impl Runner {
             state_dir,
             audit_witness: AuditWitness::open(&config.state, authorities, now_ms),
             backlog,
-            session: UplinkSession::new(now_ms),
+            session: link::session(&addresses, now_ms),
+            addresses,
             link: None,
             schedule,
             sample_thread: SampleThread::new(root, &config.forbid, schedule),
@@ -201,8 +205,9 @@ impl Runner {
         })
     }
 
+    /// Where the collector is, or a broker before it: the address in use, or tried next.
     fn mqtt(&self) -> &str {
-        self.config.mqtt.as_deref().unwrap_or(&self.identity.mqtt)
+        self.addresses.current()
     }
 
     /// Takes the first sample, so that the first hello carries a layout.
@@ -459,64 +464,6 @@ impl Runner {
         Some(silent_since + u64::try_from(self.config.spill_after.as_millis()).unwrap_or(30_000))
     }
 
-    fn connect(&mut self) {
-        let dir = self.renewal.trial().map_or_else(|| self.store.current(), Path::to_owned);
-        let now_ms = clock::boottime_ms();
-        let options = client_config(&dir).map_err(|error| error.to_string()).and_then(|tls| {
-            let (host, port) = split_address(self.mqtt())?;
-            let keep_alive = self.config.keep_alive.get();
-            Ok(LinkOptions { device: self.identity.device.clone(), host, port, keep_alive, tls })
-        });
-        match options {
-            Ok(options) => {
-                self.link = Some(MqttLink::open(&options));
-                self.update_ping_suppression();
-            }
-            Err(error) => {
-                tracing::error!(error, "cannot connect");
-                self.last_error = Some(error);
-                self.session.on_close(now_ms, entropy());
-            }
-        }
-    }
-
-    fn close_link(&mut self, why: &str) {
-        if let Some(link) = self.link.take() {
-            tokio::spawn(link.close());
-        }
-        self.link_closed(why);
-    }
-
-    fn link_closed(&mut self, why: &str) {
-        let now_ms = clock::boottime_ms();
-        if self.session.is_open() || self.last_error.as_deref() != Some(why) {
-            tracing::warn!(why, "no link to the collector");
-        }
-        self.link = None;
-        self.last_error = Some(why.to_owned());
-        self.session.on_close(now_ms, entropy());
-        if self.renewal.abandon_trial(why, now_ms) {
-            self.session.retry_now(now_ms);
-        }
-    }
-
-    fn link_event(&mut self, event: LinkEvent) {
-        let now_ms = clock::boottime_ms();
-        match event {
-            LinkEvent::Opened => {
-                tracing::info!(collector = self.mqtt(), "linked to the collector");
-                self.session.on_open(now_ms);
-                self.last_error = None;
-                self.report_witnessed();
-                if let Some(identity) = self.renewal.promote_trial(&self.store, &self.identity, now_ms) {
-                    self.identity = identity;
-                }
-            }
-            LinkEvent::Closed(why) => self.link_closed(&why),
-            LinkEvent::Down(kind, payload) => self.message_received(kind, &payload, now_ms),
-        }
-    }
-
     fn message_received(&mut self, kind: DownKind, payload: &[u8], now_ms: u64) {
         let understood = match kind {
             DownKind::Committed => codec::read_message(payload).map(|message| self.committed(message, now_ms)),
@@ -566,6 +513,12 @@ impl Runner {
         self.hello_wanted |= message.position.epoch < self.session.watermark().epoch;
         let watermark = self.session.on_commit(message.position, now_ms);
         self.backlog.free_through(watermark);
+        if message.resend {
+            self.session.resend(now_ms);
+        }
+        if self.addresses.commits() {
+            self.store.keep_address(self.addresses.current());
+        }
         // The same epoch with more than was made in it is an earlier run's, whose number could not be kept.
         if watermark > (Position { epoch: self.epoch, seq: self.seq }) {
             // The state was lost while the clock was behind: what was taken since has places that are used up.
@@ -583,7 +536,8 @@ impl Runner {
         if !self.session.is_open() {
             return;
         }
-        if let (Some(payload), Some(link)) = (self.renewal.ask(&self.identity, clock::now(), now_ms), &self.link)
+        if let (Some(payload), Some(link)) =
+            (self.renewal.ask(&self.store, &self.identity, clock::now(), now_ms), &self.link)
             && !link.publish(UpKind::Renew, payload)
         {
             tracing::warn!("the request for a renewed certificate could not be sent");

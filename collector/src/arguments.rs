@@ -109,6 +109,12 @@ pub enum CliCommand {
         #[arg(long)]
         json: bool,
     },
+    /// A broker through which devices come.
+    Broker {
+        /// What to do.
+        #[command(subcommand)]
+        command: BrokerCommand,
+    },
     /// The machine's clock.
     Clock {
         /// The command.
@@ -119,6 +125,21 @@ pub enum CliCommand {
     Docs {
         /// The page: metrics.
         page: String,
+    },
+}
+
+/// A broker through which devices come.
+#[derive(Subcommand)]
+pub enum BrokerCommand {
+    /// Make a certificate by which agents know a broker: they trust the collector's own authority alone. It lasts a year; make it anew
+    /// before that. Writes broker.pem, broker.key.pem and ca.pem.
+    Certificate {
+        /// Names and addresses by which agents reach it.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The directory to write into.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
 }
 

@@ -86,6 +86,11 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         let mend = "make room, or mount the file system for writing; it goes on by itself";
         all.push(Finding::broken(error.to_string(), mend).about("readiness"));
     }
+    if config.broker.is_some()
+        && let Ok(ready) = cli::text(&config.runtime, "/readyz").await
+    {
+        all.extend(broker(&ready).map(|one| one.about("the broker")));
+    }
     if let Ok(ready) = cli::text(&config.runtime, "/readyz").await
         && let Some((what, mend)) =
             ready.lines().filter(|line| line.contains(FEW_FILES)).find_map(|l| l.split_once("; mend: "))
@@ -118,6 +123,19 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     }
     all.push(duty_plan(config).about("the duty plan"));
     all
+}
+
+/// How the link to the broker stands, by what the running collector says of it.
+fn broker(ready: &str) -> Option<Finding> {
+    let line = ready.lines().find(|line| line.starts_with("broker: "))?;
+    Some(match line.split_once("; mend: ") {
+        Some((what, mend)) if line.contains("not connected") => Finding::broken(what, mend),
+        Some((what, mend)) => Finding::look(what, mend),
+        None if line.contains("not connected") => {
+            Finding::broken(line, "see whether it runs, the network, and [ingest.broker]; docs/scale.md")
+        }
+        None => Finding::good(line),
+    })
 }
 
 fn data_directory(config: &Config) -> Finding {
@@ -372,6 +390,17 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broker_that_is_away_is_broken_and_one_that_holds_back_is_looked_at() {
+        let verdict = |line: &str| broker(&format!("ready\n{line}\n")).map(|one| one.verdict);
+        assert_eq!(broker("ready\n"), None);
+        assert_eq!(verdict("broker: connected to a:1 for 5 s"), Some(Verdict::Good));
+        assert_eq!(verdict("broker: connected to a:1 for 5 s, but it is slow; mend: raise it"), Some(Verdict::Look));
+        for line in ["broker: not connected for 9 s: a:1: refused", "broker: not connected for 9 s: no; mend: yes"] {
+            assert_eq!(verdict(line), Some(Verdict::Broken), "{line}");
+        }
+    }
 
     #[test]
     fn that_openssl_is_missing_is_said_and_is_a_fault_where_stamps_are_wanted() {

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod audit_verify;
 pub mod backup;
+mod broker;
 pub mod cli;
 pub mod compaction;
 pub mod config;

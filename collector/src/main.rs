@@ -10,8 +10,8 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, InitOptions,
-    RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
+    AccountCommand, AuditCommand, BrokerCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand,
+    InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{audit_verify, backup, cli, config, doctor, fill_rate, first_start, records, serve, xlsx};
@@ -19,6 +19,7 @@ use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
+use ioc_engine::pki::Authority;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
@@ -131,6 +132,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say(&records::kept::hold(&runtime, command).await?)
         }
         CliCommand::FillRate { filing, json } => say(&fill_rate::run(&runtime, &filing, json).await?),
+        CliCommand::Broker { command: BrokerCommand::Certificate { names, to } } => {
+            let pki = config.data.join("pki");
+            anyhow::ensure!(
+                Authority::is_there(&pki),
+                "there is no authority in {}; mend: start the service once, or name its configuration with --config",
+                pki.display()
+            );
+            Authority::open(&pki, &config.site_name, clock::now())?.broker_server(&names, &to, clock::now())?;
+            say(&format!("written to {}: broker.pem, broker.key.pem, ca.pem\n", to.display()))
+        }
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_)
         | CliCommand::Docs { .. }

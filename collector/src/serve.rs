@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, watch};
 
 use ioc_common::clock;
 
+use crate::broker::{AUTHORIZATION_MAX, BrokerDeps};
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::remote_write::StoreRows;
 use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
-use crate::{backup, config, notify, watchdog};
+use crate::{backup, broker, config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::{BackgroundTask, Command};
@@ -66,8 +67,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
     let web_tls = pki::web_config(&web_certificate)?;
 
-    let mqtt_listener = bind(config.mqtt_listen).await?;
-    let web_listener = bind(config.web_listen).await?;
+    let (mqtt_listener, web_listener) = (bind(config.mqtt_listen).await?, bind(config.web_listen).await?);
+    let authorization = bind_authorization(&config).await?;
     let control = server::control_socket(&config.runtime)
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
 
@@ -76,7 +77,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
     let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
-    let (stamp_reader, software_reader) = (store.reader()?, store.reader()?);
+    let (stamp_reader, software_reader, broker_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (archive, search_index) = (store.archive()?, store.search_index()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
@@ -124,6 +125,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
+    let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
     tokio::spawn(log_left_out(app.log_limit()));
@@ -145,8 +147,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     // While the store cannot be written, the engine ends by itself after a while.
     running.health.stop();
     let _ = stop.send(true);
-    let _ = endpoint.await;
-    let _ = web.await;
+    let _ = tokio::join!(endpoint, broker, web);
     // Notices under way may still arrive and be recorded as delivered, so that a restart does not send them twice.
     let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
     end(&running.engine, engine_thread).await;
@@ -236,6 +237,26 @@ impl Acceptors {
         MqttEndpoint { tls, engine, access, health, connections_max, newcomers, log_limit }
     }
 
+    /// Begins to take reports from a broker, where one is configured; gives what ends when `stop` says so.
+    fn broker(
+        &self,
+        config: &Config,
+        (authorization, reader): (Option<TcpListener>, Box<dyn Reader>),
+        (engine, authority, access): (&EngineHandle, &Arc<Authority>, &Arc<CertificateAllowlist>),
+        stop: &watch::Receiver<bool>,
+    ) -> tokio::task::JoinHandle<()> {
+        let Some(plan) = &config.broker else { return tokio::spawn(async {}) };
+        let acceptor = authorization.map(|one| self.acceptor(one, AUTHORIZATION_MAX, "authorization_connections"));
+        let deps = BrokerDeps {
+            engine: engine.clone(),
+            authority: Arc::clone(authority),
+            access: Arc::clone(access),
+            health: Arc::clone(&self.health),
+            log_limit: Arc::clone(&self.log_limit),
+        };
+        broker::begin(plan, deps, (acceptor, reader), stop)
+    }
+
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
         self.acceptor(listener, self.places.devices + self.places.newcomers.all + REFUSED_MAX, "sockets")
     }
@@ -251,6 +272,14 @@ impl Acceptors {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// The address on which a broker asks who may do what, where there is one.
+async fn bind_authorization(config: &Config) -> Result<Option<TcpListener>, ServeError> {
+    match config.broker.as_ref().and_then(|plan| plan.authorization_listen) {
+        Some(address) => Ok(Some(bind(address).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The signals that the collector listens to.
@@ -414,7 +443,8 @@ fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Pl
         signed_in: config.web_known_max,
         probes: crate::host_probe::sockets(&config.host_probe_ports),
     };
-    let (open, connectors) = (open_files::count(), config.channels.len() + config.tickets.len());
+    let asking = config.broker.as_ref().and_then(|plan| plan.authorization_listen).map_or(0, |_| AUTHORIZATION_MAX);
+    let (open, connectors) = (open_files::count(), config.channels.len() + config.tickets.len() + asking);
     let files = OpenFiles::divide(files_max, open, connectors, wanted)
         .ok_or(ServeError::FewFiles { files_max, least: OpenFiles::least(open, connectors) })?;
     if let Some(shortage) = files.shortage() {

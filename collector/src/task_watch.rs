@@ -7,7 +7,8 @@ use ioc_common::clock;
 use ioc_engine::command::{BackgroundTask, Command};
 use ioc_engine::writer::EngineHandle;
 
-const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 /// How long a task may fail without succeeding in between, milliseconds.
 const fn patience_ms(task: BackgroundTask) -> u64 {
@@ -19,6 +20,8 @@ const fn patience_ms(task: BackgroundTask) -> u64 {
         | BackgroundTask::SearchIndex
         | BackgroundTask::SoftwareRegister => 3 * HOUR_MS,
         BackgroundTask::Certificates | BackgroundTask::SignedHeads | BackgroundTask::TimeStamps => HOUR_MS,
+        // It may be restarted; whoever is behind it is not heard meanwhile.
+        BackgroundTask::Broker => MINUTE_MS,
         // Whoever changed the configuration is still there to mend it; a backup or drill that failed is one that is missing.
         BackgroundTask::Configuration | BackgroundTask::Backup | BackgroundTask::RestoreDrill => 0,
     }

@@ -328,8 +328,8 @@ pub fn read_message<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Code
 
 /// Encodes a watermark; infallible, since it is built from numbers and texts.
 #[must_use]
-pub fn committed(position: Position, refused: Option<String>, head: Option<AuditHead>) -> Vec<u8> {
-    serde_json::to_vec(&Committed { position, refused, head }).unwrap_or_default()
+pub fn committed(position: Position, refused: Option<String>, head: Option<AuditHead>, resend: bool) -> Vec<u8> {
+    serde_json::to_vec(&Committed { position, refused, head, resend }).unwrap_or_default()
 }
 
 /// A report that was refused.

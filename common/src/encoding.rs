@@ -12,6 +12,14 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes that hex digits of either case stand for, two each; none where it is anything else.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| if let [high, low] = pair { Some(digit(*high)? << 4 | digit(*low)?) } else { None }).collect()
+}
+
 /// SHA-256 over bytes, as [`hex`]: 64 digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -26,6 +34,8 @@ mod tests {
     fn every_byte_has_two_digits() {
         assert_eq!(hex(&[0, 9, 0xab, 0xff]), "0009abff");
         assert_eq!(hex(&[]), "");
+        assert_eq!(unhex("0009abFF"), Some(vec![0, 9, 0xab, 0xff]));
+        assert_eq!((unhex(""), unhex("0"), unhex("0g"), unhex("+1")), (Some(vec![]), None, None, None));
     }
 
     #[test]

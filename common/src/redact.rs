@@ -85,7 +85,7 @@ const HARMLESS: [(&str, Shape); 50] = [
 ];
 
 /// Names of other keys: they are ours and say nothing, but what stands behind them might.
-const KEYS: [&str; 59] = [
+const KEYS: [&str; 67] = [
     "directory",
     "at",
     "passphrase_file",
@@ -145,6 +145,14 @@ const KEYS: [&str; 59] = [
     "target",
     "smart",
     "raid",
+    "broker",
+    "addresses",
+    "authority_file",
+    "unacknowledged_min",
+    "authorization_listen",
+    "proxy",
+    "proxy_user",
+    "proxy_password_file",
 ];
 
 /// Writes what is handed on, for its owner alone to read.

@@ -503,6 +503,10 @@ pub struct Committed {
     /// The newest signed head of the audit log, for a device that said which it witnessed last; at most once a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<AuditHead>,
+    /// Reports behind the watermark did not come, though the device did not say that it lost any: a broker lost them, and everything behind
+    /// the watermark is to be sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resend: bool,
 }
 
 /// `down/ask`: a wish of the collector. Unknown wishes are ignored.
@@ -523,6 +527,18 @@ pub enum Ask {
 pub struct Renew {
     /// PKCS #10 request, PEM. The key never leaves the host.
     pub csr: String,
+    /// That whoever holds the present key asks. Our own endpoint has seen that by the connection's certificate; through a broker nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<RenewProof>,
+}
+
+/// That a request for a renewed certificate was made by whoever holds the key of the present one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewProof {
+    /// The present certificate, PEM.
+    pub certificate: String,
+    /// Signature by its key over the request's PEM text: ECDSA P-256 with SHA-256 in ASN.1, hex.
+    pub signature: String,
 }
 
 /// `down/certificate`: the answer to `up/renew`.

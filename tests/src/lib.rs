@@ -3,6 +3,7 @@
 //! [`fleet`] is three things at once: the demo's neighbours, the load generator and the fault driver.
 #![allow(clippy::unwrap_used, reason = "this package only tests")]
 
+pub mod broker;
 pub mod centre;
 pub mod fleet;
 pub mod harness;

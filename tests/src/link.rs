@@ -79,6 +79,30 @@ impl Link {
     /// # Errors
     /// When TCP, TLS or the CONNECT fails or takes too long, with what the collector answered.
     pub async fn open(identity: &Identity, keep_alive_s: u16) -> anyhow::Result<(Self, Position)> {
+        let mut link = Self::subscribed(identity, keep_alive_s).await?;
+        let mut subscribed = false;
+        loop {
+            match link.hear().await? {
+                Heard::Packet(Packet::SubscribeAck { .. }) => subscribed = true,
+                Heard::Committed(Committed { position, .. }) if subscribed => return Ok((link, position)),
+                other => bail!("no watermark but {other:?}"),
+            }
+        }
+    }
+
+    /// The same at a broker, which has no watermark to tell.
+    ///
+    /// # Errors
+    /// When TCP, TLS or the CONNECT fails or takes too long, with what the broker answered.
+    pub async fn open_at_broker(identity: &Identity, keep_alive_s: u16) -> anyhow::Result<Self> {
+        let mut link = Self::subscribed(identity, keep_alive_s).await?;
+        match link.hear().await? {
+            Heard::Packet(Packet::SubscribeAck { .. }) => Ok(link),
+            other => bail!("no SUBACK but {other:?}"),
+        }
+    }
+
+    async fn subscribed(identity: &Identity, keep_alive_s: u16) -> anyhow::Result<Self> {
         let mut link = Self::tls(identity).await?;
         let gone = Topic::up(identity.device.clone(), UpKind::Gone).to_string();
         let connect = Connect {
@@ -101,14 +125,7 @@ impl Link {
         let filter = Topic::down_filter(&identity.device);
         let packet_id = NonZeroU16::MIN;
         link.send(Packet::Subscribe { packet_id, topic_filters: vec![(filter.into(), QoS::AtLeastOnce)] }).await?;
-        let mut subscribed = false;
-        loop {
-            match link.hear().await? {
-                Heard::Packet(Packet::SubscribeAck { .. }) => subscribed = true,
-                Heard::Committed(Committed { position, .. }) if subscribed => return Ok((link, position)),
-                other => bail!("no watermark but {other:?}"),
-            }
-        }
+        Ok(link)
     }
 
     /// Sends a packet.

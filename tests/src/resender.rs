@@ -5,21 +5,27 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
 use ioc_store::FaultQuery;
 use tokio::time::Instant;
 
+use crate::harness::PATIENCE;
 use crate::identity::Identity;
 use crate::link::{Heard, Link};
 use crate::machine::Machine;
+
+/// How long nothing may come through a broker. An agent waits for half a minute, a test for less.
+const STALL: Duration = Duration::from_secs(5);
 
 /// A device that never gives up.
 pub struct Resender {
     identity: Identity,
     machine: Option<Machine>,
+    /// A broker stands between.
+    through_broker: bool,
     waiting: VecDeque<(Position, UpKind, Vec<u8>)>,
     /// Samples that were acknowledged.
     pub acknowledged: Vec<Position>,
@@ -31,7 +37,22 @@ impl Resender {
     /// A device that has sent nothing yet.
     #[must_use]
     pub const fn new(identity: Identity) -> Self {
-        Self { identity, machine: None, waiting: VecDeque::new(), acknowledged: Vec::new(), made: 0 }
+        Self {
+            identity,
+            machine: None,
+            through_broker: false,
+            waiting: VecDeque::new(),
+            acknowledged: Vec::new(),
+            made: 0,
+        }
+    }
+
+    /// The same through a broker, which its identity names.
+    #[must_use]
+    pub const fn through_broker(identity: Identity) -> Self {
+        let mut device = Self::new(identity);
+        device.through_broker = true;
+        device
     }
 
     /// Sends for `time`, connecting again whenever the link breaks. The disk fills and clears as it goes, for incidents.
@@ -64,7 +85,11 @@ impl Resender {
     }
 
     async fn exchange(&mut self, make: bool) -> anyhow::Result<()> {
-        let (mut link, known) = Link::open(&self.identity, 30).await?;
+        let (mut link, known) = if self.through_broker {
+            (Link::open_at_broker(&self.identity, 30).await?, Position::default())
+        } else {
+            Link::open(&self.identity, 30).await?
+        };
         self.settle(known);
         if self.machine.is_none() {
             let machine = Machine::new(self.identity.device.clone(), "server", 3, known, clock::now());
@@ -87,8 +112,14 @@ impl Resender {
                 self.make_sample();
                 continue;
             }
-            if let Heard::Committed(committed) = link.hear().await? {
+            // An agent gives a link up on which nothing is committed.
+            let stall = if self.through_broker { STALL } else { PATIENCE };
+            let heard = tokio::time::timeout(stall, link.hear()).await.context("nothing is committed")??;
+            if let Heard::Committed(committed) = heard {
                 sent -= self.settle(committed.position).min(sent);
+                if committed.resend {
+                    sent = 0;
+                }
             }
         }
     }

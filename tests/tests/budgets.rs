@@ -274,7 +274,7 @@ async fn a_device_that_turned_bad_costs_the_others_memory_and_disk_nothing() {
         everything(&mut bad).await;
         // Certificates.
         let csr = ioc_agent::enrol::request().unwrap().csr;
-        let payload = ioc_common::codec::write_message(&Renew { csr }).unwrap();
+        let payload = ioc_common::codec::write_message(&Renew { csr, proof: None }).unwrap();
         let mut given = 0;
         for _ in 0..300 {
             let packet = bad.link.publish(UpKind::Renew, payload.clone());

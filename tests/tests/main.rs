@@ -12,6 +12,7 @@ mod api;
 mod authenticity;
 mod backup;
 mod backup_faults;
+mod brokers;
 mod browser;
 mod budgets;
 mod clock;

@@ -26,6 +26,7 @@ impl Runner {
                 self.take(fresh);
                 self.report_settings();
                 self.close_link("configuration and certificates are read anew");
+                self.renew_addresses();
                 self.session.retry_now(clock::boottime_ms());
                 tracing::info!("configuration reloaded");
             }

@@ -36,12 +36,20 @@ struct Trial {
 
 impl Renewal {
     /// The request to send now, when it is time.
-    pub(super) fn ask(&mut self, identity: &Identity, now: Timestamp, now_ms: u64) -> Option<Vec<u8>> {
+    pub(super) fn ask(
+        &mut self,
+        store: &IdentityStore,
+        identity: &Identity,
+        now: Timestamp,
+        now_ms: u64,
+    ) -> Option<Vec<u8>> {
         if !self.is_due(identity, now, now_ms) {
             return None;
         }
         let request = enrol::request().map_err(|error| tracing::error!(%error, "cannot renew the certificate")).ok()?;
-        let payload = codec::write_message(&Renew { csr: request.csr.clone() }).ok()?;
+        // Our own endpoint sees the certificate; through a broker only this says who asks.
+        let proof = store.prove(&request.csr).inspect_err(|error| tracing::error!(%error, "no proof for the renewal"));
+        let payload = codec::write_message(&Renew { csr: request.csr.clone(), proof: proof.ok().flatten() }).ok()?;
         self.pending = Some(request);
         Some(payload)
     }
@@ -67,6 +75,12 @@ impl Renewal {
             return false;
         };
         let Certificate { certificate, authorities, renew_at, expires_at } = message;
+        // Whom an agent trusts is decided at its enrolment: whoever stands between could else put in another authority.
+        if !store.trusts(&authorities) {
+            tracing::error!("a certificate came with other authorities than those that are trusted; the old one stays");
+            self.next_ask_ms = now_ms + RETRY_MAX_MS.unsigned_abs();
+            return false;
+        }
         let staged = store.stage(&Material { key, certificate, authorities });
         // Key and certificate must belong together before a link is risked on them.
         match staged.and_then(|dir| client_config(&dir).map(|_| dir)) {

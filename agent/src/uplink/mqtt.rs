@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, QoS, Transport};
+use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, Proxy, ProxyAuth, ProxyType, QoS, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -39,6 +39,25 @@ pub struct LinkOptions {
     pub keep_alive: Duration,
     /// The agent's certificate, and the authorities that may have issued the collector's.
     pub tls: Arc<rustls::ClientConfig>,
+    /// The HTTP proxy through which it is reached (CONNECT); TLS goes through it whole.
+    pub proxy: Option<HttpProxy>,
+}
+
+/// An HTTP proxy that passes connections on.
+#[derive(Clone)]
+pub struct HttpProxy {
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// User and password, where it asks for them (basic).
+    pub login: Option<(String, String)>,
+}
+
+impl std::fmt::Debug for HttpProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpProxy").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 /// What happened on the link.
@@ -69,6 +88,13 @@ impl MqttLink {
     pub fn open(options: &LinkOptions) -> Self {
         let mut mqtt = MqttOptions::new(options.device.as_str(), &options.host, options.port);
         mqtt.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(&options.tls))));
+        if let Some(HttpProxy { host, port, login }) = options.proxy.clone() {
+            let auth = match login {
+                Some((username, password)) => ProxyAuth::Basic { username, password },
+                None => ProxyAuth::None,
+            };
+            mqtt.set_proxy(Proxy { ty: ProxyType::Http, auth, addr: host, port });
+        }
         mqtt.set_clean_session(true);
         mqtt.set_keep_alive(options.keep_alive);
         mqtt.set_max_packet_size(DOWN_MAX_BYTES + 1024, PAYLOAD_MAX_BYTES + 1024);

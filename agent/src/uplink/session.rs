@@ -15,6 +15,8 @@ pub const GREETING_MS: u64 = 5000;
 /// Back-off between connections: doubled from the first, with jitter, up to the last.
 const BACKOFF_FIRST_MS: u64 = 1000;
 const BACKOFF_LAST_MS: u64 = 60_000;
+/// What the collector misses is sent again at most this often: several of its messages ask for the same.
+const RESEND_EVERY_MS: u64 = 5000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -38,6 +40,9 @@ pub struct UplinkSession {
     in_flight: VecDeque<Position>,
     last_progress_ms: u64,
     last_commit_ms: Option<u64>,
+    last_resend_ms: Option<u64>,
+    /// How many addresses are tried in turn.
+    addresses: u32,
 }
 
 impl UplinkSession {
@@ -52,7 +57,14 @@ impl UplinkSession {
             in_flight: VecDeque::new(),
             last_progress_ms: now_ms,
             last_commit_ms: None,
+            last_resend_ms: None,
+            addresses: 1,
         }
+    }
+
+    /// So many addresses are tried in turn, at least one: each round of them counts as one try.
+    pub const fn set_addresses(&mut self, count: u32) {
+        self.addresses = if count == 0 { 1 } else { count };
     }
 
     /// Whether the driver must connect now. When true, the session counts as connecting, and does not ask again.
@@ -79,7 +91,8 @@ impl UplinkSession {
         // A link that committed something was a good one, so the back-off begins anew with the shortest wait.
         let good = matches!(self.phase, Phase::Up | Phase::Greeting { .. }) && self.failures == 0;
         self.failures = if good { 1 } else { self.failures.saturating_add(1) };
-        let wait = retry_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
+        let rounds = 1 + (self.failures - 1) / self.addresses;
+        let wait = retry_ms(rounds, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
         self.phase = Phase::Down { retry_at_ms: now_ms + wait };
         self.in_flight.clear();
     }
@@ -107,10 +120,22 @@ impl UplinkSession {
         self.watermark
     }
 
+    /// The collector misses reports behind the watermark that a broker lost: all of them are sent again.
+    pub fn resend(&mut self, now_ms: u64) {
+        let asked = self.last_resend_ms.is_some_and(|last| now_ms.saturating_sub(last) < RESEND_EVERY_MS);
+        if !asked && self.is_open() {
+            self.last_resend_ms = Some(now_ms);
+            self.in_flight.clear();
+            self.cursor = self.watermark;
+        }
+    }
+
     /// After which position the next report may be sent now, if any may.
     #[must_use]
     pub fn may_send(&self) -> Option<Position> {
-        (self.phase == Phase::Up && self.in_flight.len() < WINDOW).then_some(self.cursor)
+        // Where nothing was committed by the last links either, a broker may take for ever what nobody reads: one report finds that out.
+        let most = if self.failures > 1 { 1 } else { WINDOW };
+        (self.phase == Phase::Up && self.in_flight.len() < most).then_some(self.cursor)
     }
 
     /// A report was handed to the driver.
@@ -219,6 +244,62 @@ mod tests {
         }
         assert!(waits[0] >= 500 && waits[0] <= 2000 && waits.iter().all(|wait| *wait <= BACKOFF_LAST_MS));
         assert!(waits[11] >= BACKOFF_LAST_MS / 2);
+    }
+
+    #[test]
+    fn several_addresses_are_tried_soon_one_after_the_other() {
+        let mut session = UplinkSession::new(0);
+        session.set_addresses(3);
+        let mut now = 0;
+        let waits: Vec<u64> = (0..9)
+            .map(|_| {
+                assert!(session.start_connecting(now));
+                session.on_close(now, u64::MAX);
+                let retry = session.next_wake_ms().expect("down");
+                let wait = retry - now;
+                now = retry;
+                wait
+            })
+            .collect();
+        assert!(waits[..3].iter().all(|wait| *wait <= 2000), "{waits:?}");
+        assert!(waits[6..].iter().all(|wait| (4000..=8000).contains(wait)), "{waits:?}");
+    }
+
+    #[test]
+    fn what_is_missed_is_sent_again_and_not_for_every_word_of_it() {
+        let mut session = UplinkSession::new(0);
+        assert!(session.start_connecting(0));
+        session.on_open(0);
+        session.on_commit(at(5), 0);
+        for seq in 6..9 {
+            session.on_send(at(seq), 0);
+        }
+        session.resend(10);
+        assert_eq!(session.may_send(), Some(at(5)));
+        session.on_send(at(6), 10);
+        session.resend(11);
+        assert_eq!(session.may_send(), Some(at(6)), "asked for a moment ago");
+        session.resend(10 + RESEND_EVERY_MS);
+        assert_eq!(session.may_send(), Some(at(5)));
+    }
+
+    #[test]
+    fn a_broker_that_nobody_reads_is_not_filled() {
+        let mut session = UplinkSession::new(0);
+        for _ in 0..2 {
+            session.retry_now(0);
+            assert!(session.start_connecting(0));
+            session.on_close(0, 0);
+        }
+        session.retry_now(0);
+        assert!(session.start_connecting(0));
+        session.on_open(0);
+        assert!(!session.tick(GREETING_MS));
+        session.on_send(at(1), GREETING_MS);
+        assert_eq!(session.may_send(), None);
+        session.on_commit(at(1), GREETING_MS);
+        session.on_send(at(2), GREETING_MS);
+        assert_eq!(session.may_send(), Some(at(2)), "somebody reads");
     }
 
     proptest! {

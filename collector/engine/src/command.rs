@@ -50,6 +50,8 @@ pub enum BackgroundTask {
     TimeStamps,
     /// Packages of machines are grouped into products.
     SoftwareRegister,
+    /// Reports of devices are taken from a broker.
+    Broker,
 }
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.

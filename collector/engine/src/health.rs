@@ -10,6 +10,7 @@ use ioc_common::report::LossReason;
 use ioc_judge::Text;
 
 use crate::backup::BackupBoard;
+use crate::broker::BrokerBoard;
 use crate::commit_times::CommitTimes;
 use crate::open_files::{self, OpenFiles};
 use crate::records_count::RecordsBoard;
@@ -90,6 +91,8 @@ pub struct Health {
     pub backups: BackupBoard,
     /// How many records there are, as it was counted last.
     pub records: RecordsBoard,
+    /// How ingest from a broker stands.
+    pub broker: BrokerBoard,
 }
 
 /// What the last integrity check of the store found.
@@ -361,6 +364,7 @@ impl Health {
                 put("ioc_open_files", "gauge", "Files that are open.", open as f64);
             }
         }
+        self.broker.write(&mut text);
         self.commit_times.write(&mut text);
         self.write_by_reason(&mut text);
         text

@@ -9,6 +9,7 @@ pub mod account;
 pub mod alert;
 pub mod audit_action;
 pub mod backup;
+pub mod broker;
 pub mod command;
 pub mod commit_times;
 pub mod config;

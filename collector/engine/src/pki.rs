@@ -2,7 +2,9 @@
 //!
 //! Keys lie in `<data>/pki` with mode 0600. A device's key is made on the device and never seen here.
 
+pub mod broker_certificate;
 pub mod record_key;
+mod renew_proof;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -161,29 +163,40 @@ impl Authority {
             of == names.join("\n") && renew_at.parse::<Timestamp>().is_ok_and(|renew_at| now < renew_at)
         });
         if !fits || !key_path.exists() || !cert_path.exists() {
-            let key = KeyPair::generate().map_err(|error| PkiError::Make(error.to_string()))?;
-            let mut params = CertificateParams::default();
-            params.distinguished_name = name(names.first().map_or("ioc-collector", String::as_str));
-            for one in names {
-                params.subject_alt_names.push(match one.parse::<IpAddr>() {
-                    Ok(address) => SanType::IpAddress(address),
-                    Err(_) => SanType::DnsName(one.clone().try_into().map_err(|_| PkiError::Name(one.clone()))?),
-                });
-            }
-            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-            params.use_authority_key_identifier_extension = true;
-            (params.not_before, params.not_after) = validity(now, SERVER_LIFE_MS)?;
-            params.serial_number = Some(serial()?);
-            let certificate =
-                params.signed_by(&key, &self.issuer).map_err(|error| PkiError::Make(error.to_string()))?;
-            let chain = format!("{}{}", certificate.pem(), self.pem);
-            write_private(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
+            let common_name = names.first().map_or("ioc-collector", String::as_str);
+            let (chain, key) = self.leaf(common_name, names, ExtendedKeyUsagePurpose::ServerAuth, now)?;
+            write_private(&key_path, key.as_bytes(), 0o600)?;
             write_private(&cert_path, chain.as_bytes(), 0o644)?;
             let renew_at = now.plus_millis(SERVER_LIFE_MS / 3 * 2);
             write_private(&about_path, format!("{renew_at}\n{}", names.join("\n")).as_bytes(), 0o644)?;
         }
         certified(&cert_path, &key_path)
+    }
+
+    /// A new key, and a certificate for it with the authority's behind it, PEM both.
+    fn leaf(
+        &self,
+        common_name: &str,
+        names: &[String],
+        usage: ExtendedKeyUsagePurpose,
+        now: Timestamp,
+    ) -> Result<(String, String), PkiError> {
+        let key = KeyPair::generate().map_err(|error| PkiError::Make(error.to_string()))?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name(common_name);
+        for one in names {
+            params.subject_alt_names.push(match one.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(one.clone().try_into().map_err(|_| PkiError::Name(one.clone()))?),
+            });
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        (params.not_before, params.not_after) = validity(now, SERVER_LIFE_MS)?;
+        params.serial_number = Some(serial()?);
+        let certificate = params.signed_by(&key, &self.issuer).map_err(|error| PkiError::Make(error.to_string()))?;
+        Ok((format!("{}{}", certificate.pem(), self.pem), key.serialize_pem()))
     }
 
     /// TLS 1.3 for the MQTT endpoint: clients must show a certificate of this authority.

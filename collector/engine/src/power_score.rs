@@ -224,6 +224,7 @@ mod tests {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
+            broker_until: None,
             reports_lost: 0,
             last_loss: None,
             plain: false,

@@ -31,7 +31,8 @@ use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
 use ioc_engine::writer::{
-    ConnectionId, DownMessage, DownReceiver, EngineHandle, EngineMessage, down_channel, quiet_after_ms,
+    ConnectionId, DownMessage, DownReceiver, EngineHandle, EngineMessage, Entrance, NewConnection, down_channel,
+    quiet_after_ms,
 };
 use ioc_store::history;
 
@@ -144,8 +145,9 @@ pub(super) async fn connect(
     };
     let (sender, down) = down_channel();
     let serial = validity.serial.clone();
-    let opened = EngineMessage::Opened { connection: id, device: device.clone(), serial, keep_alive_s, peer, sender };
-    if !shared.engine.send(opened).await {
+    let (entrance, peer_of) = (Entrance::Certificate(serial), Some(peer));
+    let opened = NewConnection { id, device: device.clone(), entrance, keep_alive_s, peer: peer_of, sender };
+    if !shared.engine.send(EngineMessage::Opened(opened)).await {
         return Err((EndCause::Stopping, String::new()));
     }
     shared.health.connections.fetch_add(1, Relaxed);
@@ -427,7 +429,8 @@ impl Connection {
         let message = if kind == UpKind::Renew {
             let renew = codec::read_message::<Renew>(&publish.payload)
                 .map_err(|error| (EndCause::Payload, error.to_string()))?;
-            EngineMessage::Renew { connection: self.id, device: self.device.clone(), packet, csr: renew.csr }
+            let Renew { csr, proof } = renew;
+            EngineMessage::Renew { connection: self.id, device: self.device.clone(), packet, csr, proof }
         } else if kind == UpKind::Values {
             let values = payload_profile::flatten(&publish.payload).map_err(|error| (EndCause::Payload, error))?;
             EngineMessage::Values { connection: self.id, device: self.device.clone(), packet, values }
@@ -483,6 +486,8 @@ impl Connection {
                 Ok(())
             }
             DownMessage::Close(cause) => Err((EndCause::ByEngine(cause), String::new())),
+            // Signs of life are seen here.
+            DownMessage::Pace(_) => Ok(()),
         }
     }
 

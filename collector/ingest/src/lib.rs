@@ -1,6 +1,7 @@
-//! Taking reports in. [`endpoint`] is our own MQTT listener, the default; a client of an existing broker comes beside it and
+//! Taking reports in. [`endpoint`] is our own MQTT listener, the default; [`broker`], a client of an existing broker, comes beside it and
 //! feeds the same engine.
 
+pub mod broker;
 mod certificate_validity;
 mod check;
 mod connection;

@@ -1,7 +1,8 @@
 //! How far a piece of information can be believed (article 17.3): where it came from, what speaks against it, and how old it is. Pure.
 //!
 //! *Verified* is what came to our own MQTT endpoint under the device's certificate, in its order without a gap, by a clock that agrees with
-//! ours; what the collector saw itself; and what a person reported and another one checked. What came any other way is *unverified*, what is
+//! ours; what the collector saw itself; and what a person reported and another one checked. What came any other way is *unverified*, so what
+//! came through a broker, which alone can say which device it is from; what is
 //! older than it should be *stale*, and of what never came nothing is *known*. A mark says nothing of whether a value is good or bad.
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,8 @@ pub enum Doubt {
     CollectorClock,
     /// Reports of the device were lost, or taken twice, within [`LOSS_WINDOW_MS`].
     ReportsLost,
+    /// It came through a broker, which alone vouches for the device.
+    ThroughBroker,
     /// Part of it could not be read.
     Incomplete,
     /// The device does not report now.
@@ -154,6 +157,10 @@ impl Doubt {
             Self::ReportsLost => Text::new(
                 "Trong 24 giờ qua có báo cáo của thiết bị bị mất.",
                 "Reports of the device were lost within the last 24 hours.",
+            ),
+            Self::ThroughBroker => Text::new(
+                "Đến qua máy chủ trung chuyển MQTT (broker): chỉ máy chủ đó xác nhận thiết bị nào đã gửi.",
+                "It came through a broker: that broker alone vouches for which device sent it.",
             ),
             Self::Incomplete => Text::new("Có phần không đọc được.", "Part of it could not be read."),
             Self::NotReporting => Text::new("Thiết bị hiện không báo cáo.", "The device does not report now."),
@@ -244,6 +251,8 @@ pub struct Transport {
     pub lost: bool,
     /// The collector's own clock is in doubt.
     pub collector_clock_doubted: bool,
+    /// It came through a broker, not to our own endpoint.
+    pub through_broker: bool,
 }
 
 impl Transport {
@@ -256,7 +265,8 @@ impl Transport {
             Some(error) if error.unsigned_abs() > CLOCK_ERROR_MAX_MS => Some(Doubt::ClockWrong(error)),
             Some(_) => None,
         };
-        clock.into_iter().chain(self.lost.then_some(Doubt::ReportsLost)).collect()
+        let broker = self.through_broker.then_some(Doubt::ThroughBroker);
+        broker.into_iter().chain(clock).chain(self.lost.then_some(Doubt::ReportsLost)).collect()
     }
 }
 
@@ -307,12 +317,18 @@ mod tests {
 
     #[test]
     fn a_wrong_clock_a_loss_and_our_own_clock_speak_against_an_agent() {
-        let good = Transport { clock_error_ms: Some(60_000), lost: false, collector_clock_doubted: false };
+        let good = Transport {
+            clock_error_ms: Some(60_000),
+            lost: false,
+            collector_clock_doubted: false,
+            through_broker: false,
+        };
         assert_eq!(good.doubts(), []);
         assert_eq!(Transport { clock_error_ms: Some(-60_001), ..good }.doubts(), [Doubt::ClockWrong(-60_001)]);
         assert_eq!(Transport { clock_error_ms: None, ..good }.doubts(), [Doubt::ClockUnchecked]);
         assert_eq!(Transport { lost: true, ..good }.doubts(), [Doubt::ReportsLost]);
-        let ours = Transport { clock_error_ms: Some(i64::MIN), lost: true, collector_clock_doubted: true };
+        assert_eq!(Transport { through_broker: true, ..good }.doubts(), [Doubt::ThroughBroker]);
+        let ours = Transport { clock_error_ms: Some(i64::MIN), lost: true, collector_clock_doubted: true, ..good };
         assert_eq!(ours.doubts(), [Doubt::CollectorClock, Doubt::ReportsLost]);
         assert_eq!(Doubt::ClockWrong(-61_500).text().vi, "Đồng hồ của thiết bị chậm 61 giây.");
         assert_eq!(Doubt::ClockWrong(61_500).text().en, "The device's clock is 61 seconds ahead.");

@@ -136,6 +136,25 @@ impl LossLedger {
         position.seq.saturating_sub(1)
     }
 
+    /// Whether places between the watermark and this one are missing for which there is no reason yet: none was refused there, and the device
+    /// has not said that it lost so many. At the beginning of an epoch it is what the hello says of the one before, where that ended well.
+    pub(crate) fn unexplained(&self, position: Position, was: Position, hello: Option<&Hello>) -> bool {
+        // Before anything was ever heard nothing is known of what there was.
+        if was.epoch == 0 {
+            return position.seq > 1;
+        }
+        let before = if position.epoch == was.epoch { was.seq } else { 0 };
+        let mut missing = position.seq.saturating_sub(before.saturating_add(1));
+        if position.epoch != was.epoch
+            && let Some(hello) = hello
+        {
+            let ended = hello.former.iter().find(|former| former.epoch == was.epoch && former.clean);
+            missing = missing.saturating_add(ended.map_or(0, |former| former.seq.saturating_sub(was.seq)));
+        }
+        let refused = self.refused.iter().filter(|one| **one > was && **one < position).count() as u64;
+        missing > refused.saturating_add(self.balance.max(0).unsigned_abs())
+    }
+
     /// What is missing at the ends of earlier epochs, by the hello of this one; and whether one of them was cut off.
     pub(crate) fn missing_at_ends(&mut self, hello: &Hello, epoch: u64, was: Position) -> (u64, bool) {
         let ends = std::mem::take(&mut self.ends);

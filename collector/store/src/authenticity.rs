@@ -77,7 +77,8 @@ impl DeviceRecord {
     pub fn authenticity(&self, now: Timestamp, collector_clock_doubted: bool) -> Authenticity {
         let age =
             self.last_sample.map_or(Age::Never, |at| Age::Ms { age: now.millis_since(at), most: self.stale_ms() });
-        Authenticity::judge(self.source(), age, self.doubts(now, collector_clock_doubted, false))
+        let through_broker = self.last_sample.is_some_and(|at| self.came_through_broker(at));
+        Authenticity::judge(self.source(), age, self.doubts(now, collector_clock_doubted, false, through_broker))
     }
 
     /// How far what a survey found on it can be believed.
@@ -90,16 +91,31 @@ impl DeviceRecord {
     ) -> Authenticity {
         let age = Age::Ms { age: now.millis_since(document.at), most: expected_ms(&document.name) };
         let incomplete = !is_whole(&document.body);
-        Authenticity::judge(self.source(), age, self.doubts(now, collector_clock_doubted, incomplete))
+        let through_broker = self.came_through_broker(document.at);
+        Authenticity::judge(self.source(), age, self.doubts(now, collector_clock_doubted, incomplete, through_broker))
     }
 
-    fn doubts(&self, now: Timestamp, collector_clock_doubted: bool, incomplete: bool) -> Vec<Doubt> {
+    /// Whether what was taken at this moment came through a broker, as far as is known.
+    #[must_use]
+    pub fn came_through_broker(&self, at: Timestamp) -> bool {
+        self.broker_until.is_some_and(|until| at <= until)
+    }
+
+    fn doubts(
+        &self,
+        now: Timestamp,
+        collector_clock_doubted: bool,
+        incomplete: bool,
+        through_broker: bool,
+    ) -> Vec<Doubt> {
         let mut doubts = match self.source() {
             InformationSource::Agent => {
                 let lost = self.last_loss.is_some_and(|at| now.millis_since(at) < LOSS_WINDOW_MS);
-                Transport { clock_error_ms: self.clock_error_ms, lost, collector_clock_doubted }.doubts()
+                Transport { clock_error_ms: self.clock_error_ms, lost, collector_clock_doubted, through_broker }
+                    .doubts()
             }
             // What speaks against these by themselves is more than their order and clock could say.
+            InformationSource::PlainMqtt if through_broker => vec![Doubt::ThroughBroker],
             InformationSource::Sensor
             | InformationSource::PlainMqtt
             | InformationSource::Alert
@@ -165,6 +181,7 @@ mod tests {
             reports_lost: 7,
             last_loss: None,
             plain: false,
+            broker_until: None,
         }
     }
 
@@ -194,6 +211,11 @@ mod tests {
         sensor.info.parent = DeviceId::new("srv-02").ok();
         assert_eq!(marks(&sensor), (Unverified, Sensor, vec![Doubt::SensorProtocol]));
         assert_eq!(good.authenticity(NOW, true).doubts, [Doubt::CollectorClock]);
+        // Its newest sample is 30 s old: it came through the broker unless that was over before.
+        let until = |at| DeviceRecord { broker_until: Some(at), ..good.clone() };
+        assert_eq!(marks(&until(Timestamp::MAX)), (Unverified, Agent, vec![Doubt::ThroughBroker]));
+        assert_eq!(marks(&until(NOW.plus_millis(-30_000))).0, Unverified);
+        assert_eq!(marks(&until(NOW.plus_millis(-30_001))).0, Verified);
     }
 
     #[test]

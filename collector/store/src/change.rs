@@ -50,6 +50,12 @@ pub enum Change {
         /// Clock error, milliseconds with sign.
         clock_error_ms: Option<i64>,
     },
+    /// By which way a device's reports come from now on.
+    Entrance {
+        device: DeviceId,
+        /// Until when they came through a broker: [`Timestamp::MAX`] while they do, none when none did.
+        broker_until: Option<Timestamp>,
+    },
     /// A layout that may be new.
     Layout(Layout),
     /// A device was enrolled, or what people say of it changed.

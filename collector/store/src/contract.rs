@@ -98,6 +98,7 @@ pub(crate) fn checks() -> &'static [Check] {
         clock::clock,
         certificates::certificates,
         losses::losses,
+        losses::entrances,
         expected_backups::expected_backups,
         accounts::accounts,
         accounts::reviews,

@@ -49,6 +49,9 @@ pub struct DeviceRecord {
     pub last_loss: Option<Timestamp>,
     /// Its hello is one of a sensor: it speaks without an agent of its own.
     pub plain: bool,
+    /// Until when its reports came through a broker: [`Timestamp::MAX`] while they do, none when none did.
+    #[serde(skip)]
+    pub broker_until: Option<Timestamp>,
 }
 
 impl DeviceRecord {

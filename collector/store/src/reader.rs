@@ -396,6 +396,9 @@ pub trait Reader: Send {
     /// What audit records of this action were about, at or after this moment: each once. It reads the whole log.
     fn audit_subjects(&self, action: &str, from: Timestamp) -> Result<Vec<String>, StoreError>;
 
+    /// The certificates by which nobody may connect any more though they have not ended by this moment: serial numbers, hex, and since when.
+    fn ended_certificates(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError>;
+
     /// The certificates by which devices may connect: whose, and their serial numbers, hex.
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
 

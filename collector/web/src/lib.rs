@@ -10,6 +10,7 @@ mod api_types;
 mod app;
 mod authenticity;
 mod authorization;
+pub mod broker_authorization;
 mod cookie;
 mod coverage;
 mod device;

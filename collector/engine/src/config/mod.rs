@@ -2,6 +2,7 @@
 
 mod agent_settings;
 mod backup;
+mod broker;
 mod channel;
 mod history;
 mod job;
@@ -28,6 +29,8 @@ use agent_settings::GroupForm;
 pub use agent_settings::{AssignedSettings, Group, SettingsState};
 use backup::BackupForm;
 pub use backup::{BackupPlan, KeptBackups, Sealing};
+use broker::BrokerForm;
+pub use broker::BrokerPlan;
 pub use channel::{AlertSource, Channel, Heartbeat};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
 use ioc_store::Role;
@@ -66,6 +69,8 @@ pub struct Config {
     pub mqtt_listen: SocketAddr,
     /// The address that agents are given to connect to.
     pub mqtt_advertise: String,
+    /// The broker through which devices come, too.
+    pub broker: Option<BrokerPlan>,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
     /// Between two commits: so long reports wait at most, for others that come into the same one.
@@ -310,6 +315,7 @@ struct PathsForm {
 struct IngestForm {
     listen: SocketAddr,
     advertise: Option<String>,
+    broker: BrokerForm,
     connections_max: Bounded<1, 1_000_000>,
     gather: SpanWithin<0, 1_000>,
     newcomers_max: Bounded<16, 1_000_000>,
@@ -390,6 +396,7 @@ impl Default for IngestForm {
         Self {
             listen: ([127, 0, 0, 1], 8883).into(),
             advertise: None,
+            broker: BrokerForm::default(),
             connections_max: Bounded(20_000),
             gather: SpanWithin(Span(std::time::Duration::from_millis(200))),
             newcomers_max: Bounded(8192),
@@ -506,6 +513,7 @@ impl Config {
             runtime: form.paths.runtime,
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
+            broker: form.ingest.broker.check(source)?,
             connections_max: form.ingest.connections_max,
             gather: form.ingest.gather,
             newcomers: crate::connection_limit::Bounds {

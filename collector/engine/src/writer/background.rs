@@ -161,6 +161,22 @@ const fn words_of(task: BackgroundTask) -> Words {
             ),
             works: ("Nhật ký kiểm toán lại được đóng dấu thời gian.", "The audit log is time-stamped again."),
         },
+        BackgroundTask::Broker => Words {
+            key: "broker-away",
+            severity: Severity::Critical,
+            title: (
+                "Không kết nối được với máy chủ trung chuyển MQTT (broker)",
+                "The broker through which devices report cannot be reached",
+            ),
+            advice: (
+                "Thiết bị đi qua broker hiện không được theo dõi; agent giữ báo cáo lại và gửi sau, không mất gì. Xem lý do ở trên: broker có chạy không, đường mạng và \
+                 tường lửa, «addresses» trong «[ingest.broker]», chứng thư hai phía còn hạn không. Kiểm tra bằng: ioc-collector doctor.",
+                "Devices behind the broker are not watched now; their agents keep what they have and send it later, and nothing is lost. See the reason above: whether the broker \
+                 runs, network and firewall, addresses in [ingest.broker], whether the certificates of both sides have ended. Check with: ioc-collector doctor.",
+            ),
+            fails: ("Mất kết nối với broker, hoặc bị broker từ chối", "The broker is away, or refuses the collector"),
+            works: ("Broker lại được kết nối.", "The broker is connected again."),
+        },
         BackgroundTask::SoftwareRegister => Words {
             key: "software-register-failing",
             severity: Severity::Warning,
@@ -220,6 +236,7 @@ mod tests {
             BackgroundTask::SearchIndex,
             BackgroundTask::SoftwareRegister,
             BackgroundTask::TimeStamps,
+            BackgroundTask::Broker,
         ] {
             let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
             let mut rig = Rig::open(dir.path(), &machine);

@@ -75,7 +75,9 @@ mod tests {
     use ioc_common::report::{Body, Envelope, Event, Position, Report};
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{DownMessage, DownReceiver, EngineHandle, EngineMessage, down_channel, start};
+    use super::super::{
+        DownMessage, DownReceiver, EngineHandle, EngineMessage, Entrance, NewConnection, down_channel, start,
+    };
     use super::*;
     use crate::command::Command;
 
@@ -103,7 +105,7 @@ mod tests {
         loop {
             match *tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
                 DownMessage::Committed { packets, .. } if !packets.is_empty() => return packets,
-                DownMessage::Committed { .. } | DownMessage::Message(..) => {}
+                DownMessage::Committed { .. } | DownMessage::Message(..) | DownMessage::Pace(_) => {}
                 DownMessage::Close(cause) => panic!("closed: {}", cause.as_str()),
             }
         }
@@ -119,9 +121,9 @@ mod tests {
         deps.allowlist.admit(device.clone(), "aa".to_owned());
         let (engine, thread) = start(deps).expect("starts");
         let (sender, mut down) = down_channel();
-        let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
-        let opened =
-            EngineMessage::Opened { connection: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
+        let (peer, entrance) = (Some(([127, 0, 0, 1], 1).into()), Entrance::Certificate("aa".to_owned()));
+        let opened = NewConnection { id: 1, device: device.clone(), entrance, keep_alive_s: 60, peer, sender };
+        let opened = EngineMessage::Opened(opened);
         assert!(engine.send(opened).await);
         // From here on the next beat is an hour away.
         engine.command(Command::CheckDuty).await.expect("carried out");

@@ -76,6 +76,12 @@ impl CertificateAllowlist {
         self.0.read().is_ok_and(|known| known.allows(device, serial))
     }
 
+    /// Whether this device may come by any certificate: what can be asked where a broker has seen which one.
+    #[must_use]
+    pub fn knows(&self, device: &DeviceId) -> bool {
+        self.0.read().is_ok_and(|known| known.devices.get(device).is_some_and(|serials| !serials.is_empty()))
+    }
+
     /// Lets a device connect with this certificate, too.
     pub fn admit(&self, device: DeviceId, serial: String) {
         if let Ok(mut known) = self.0.write() {
@@ -187,7 +193,9 @@ mod tests {
         let adopted = access.take_adopted();
         assert!(adopted.len() == 1 && adopted[0].serial == "bb" && access.take_adopted().is_empty(), "{adopted:?}");
         assert!(!access.adopts(&known, "cc", at(16), at(99)) && !access.allows(&known, "cc"), "a second one");
+        assert!(access.knows(&known) && !access.knows(&stranger));
         access.expel(&known);
+        assert!(!access.knows(&known));
         assert!(!access.adopts(&known, "bb", at(15), at(99)) && !access.allows(&known, "bb"), "revoked since");
     }
 

@@ -25,6 +25,8 @@ pub enum DownMessage {
     },
     /// A message below `down/`, with its payload.
     Message(DownKind, Vec<u8>),
+    /// How long nothing may come through a broker from this device before it is missed, milliseconds: there, nobody sees its signs of life.
+    Pace(u64),
     /// Close the connection, and why.
     Close(CloseCause),
 }

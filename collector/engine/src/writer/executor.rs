@@ -246,7 +246,7 @@ mod tests {
     use ioc_common::report::{Envelope, Position, Report, Sample};
 
     use super::super::time::tests::{Machine, Rig, deps};
-    use super::super::{DownMessage, down_channel, start};
+    use super::super::{DownMessage, Entrance, NewConnection, down_channel, start};
     use super::*;
     use crate::command::Command;
 
@@ -360,11 +360,11 @@ mod tests {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
                     runtime.expect("runtime").block_on(async {
                         let (sender, mut down) = down_channel();
-                        let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
+                        let (peer, entrance) =
+                            (Some(([127, 0, 0, 1], 1).into()), Entrance::Certificate("aa".to_owned()));
                         let device = DeviceId::new(&format!("srv-{connection}")).expect("valid");
-                        let opened =
-                            EngineMessage::Opened { connection, device, serial, keep_alive_s: 60, peer, sender };
-                        assert!(engine.send(opened).await);
+                        let opened = NewConnection { id: connection, device, entrance, keep_alive_s: 60, peer, sender };
+                        assert!(engine.send(EngineMessage::Opened(opened)).await);
                         for seq in 1..=SAMPLES {
                             assert!(engine.send(sample(connection, seq)).await);
                             let told = tokio::time::timeout(Duration::from_secs(60), down.recv()).await;

@@ -1,15 +1,13 @@
 //! What goes into the engine, by whomever it comes.
 
-use std::net::SocketAddr;
-
 use tokio::sync::oneshot;
 
 use ioc_common::codec::RefusedReport;
 use ioc_common::id::DeviceId;
-use ioc_common::report::Report;
+use ioc_common::report::{RenewProof, Report};
 use ioc_judge::HostAnswer;
 
-use super::{ConnectionId, DownSender};
+use super::connections::{ConnectionId, NewConnection};
 use crate::command::{Answer, Command, CommandError};
 
 /// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
@@ -17,18 +15,7 @@ use crate::command::{Answer, Command, CommandError};
 #[derive(Debug)]
 pub enum EngineMessage {
     /// A device's connection is open.
-    Opened {
-        connection: ConnectionId,
-        device: DeviceId,
-        /// By which certificate: its serial number, hex.
-        serial: String,
-        /// The keep-alive that it promises, seconds.
-        keep_alive_s: u16,
-        /// The address that it comes from.
-        peer: SocketAddr,
-        /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
-        sender: DownSender,
-    },
+    Opened(NewConnection),
     /// The device has subscribed and can be told its watermark.
     Subscribed { connection: ConnectionId, device: DeviceId },
     /// A device's connection is closed.
@@ -74,6 +61,8 @@ pub enum EngineMessage {
         packet: Option<u16>,
         /// PKCS #10, PEM.
         csr: String,
+        /// That the holder of the present key asks.
+        proof: Option<RenewProof>,
     },
     /// The second probe has an answer.
     HostProbed { device: DeviceId, answer: HostAnswer },

@@ -21,6 +21,7 @@ mod devices;
 mod down_dispatch;
 mod duty;
 pub mod enrolment;
+mod entrance;
 mod executor;
 mod expected_backups;
 mod incident_deadlines;
@@ -69,8 +70,8 @@ use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::{CertificateAllowlist, RestoreSeam};
-pub use connections::ConnectionId;
 use connections::Connections;
+pub use connections::{ConnectionId, Entrance, NewConnection};
 use down_dispatch::DownDispatch;
 pub use down_dispatch::{CloseCause, DownMessage, DownReceiver, DownSender, down_channel};
 use executor::Executor;
@@ -420,20 +421,7 @@ impl Engine {
                 let refused = self.take_report(connection, &device, bytes, (report, packed), now);
                 self.connections.acknowledge(connection, packet, refused);
             }
-            EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
-                self.keep_adopted(now);
-                // Revoked while it was connecting.
-                if !self.allowlist.allows(&device, &serial) {
-                    let _ = sender.unbounded_send(Box::new(DownMessage::Close(CloseCause::Revoked)));
-                    return;
-                }
-                if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
-                    let _ = sender.unbounded_send(Box::new(DownMessage::Close(CloseCause::OverBudget(kind.label()))));
-                    return;
-                }
-                self.connections.open(connection, device.clone(), peer, sender);
-                self.judge(Input::Connected { device: &device, keep_alive_s }, now);
-            }
+            EngineMessage::Opened(new) => self.opened(new, now),
             EngineMessage::Subscribed { connection, device } => {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_connection(device, CloseCause::OverBudget(kind.label()), now);
@@ -456,18 +444,8 @@ impl Engine {
             EngineMessage::Values { connection, device, packet, values } => {
                 self.take_values(connection, &device, packet, &values, now);
             }
-            EngineMessage::Renew { connection, device, packet, csr } => {
-                // A connection that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
-                let gone = !self.connections.is_open(connection)
-                    || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
-                if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
-                    return;
-                }
-                let refused = self.may_renew(&device, csr.len(), now).err();
-                if refused.is_none() {
-                    self.renew(&device, &csr, now);
-                }
-                self.connections.acknowledge(connection, packet, refused);
+            EngineMessage::Renew { connection, device, packet, csr, proof } => {
+                self.take_renewal(connection, &device, packet, (&csr, proof.as_ref()), now);
             }
             EngineMessage::HostProbed { device, answer } => {
                 self.judge(Input::HostProbed { device: &device, answer }, now);
@@ -504,6 +482,9 @@ impl Engine {
             Ok(report) => report,
             Err(refused) => return Some(self.refuse_broken(connection, device, bytes, &refused, now)),
         };
+        if self.is_behind_a_gap(connection, &report, now) {
+            return None;
+        }
         if let Err(why) = self.admit(connection, &report, bytes, now) {
             return Some(why);
         }
@@ -514,6 +495,7 @@ impl Engine {
         self.take_effects(out, now);
         match verdict {
             ReportVerdict::New { at, kept_at } => {
+                self.note_entrance(connection, &report, now);
                 self.record_clock_witness(&report);
                 self.persist(*report, packed, (at, kept_at), now);
             }

@@ -10,6 +10,7 @@ macro_rules! of_other_records {
     () => {
         Change::Sample { .. }
             | Change::Watermark { .. }
+            | Change::Entrance { .. }
             | Change::Layout(_)
             | Change::Device { .. }
             | Change::Revoked { .. }

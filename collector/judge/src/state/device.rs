@@ -45,6 +45,8 @@ pub struct Device {
     pub last_sample: Option<Timestamp>,
     /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
     pub clock_error_ms: Option<i64>,
+    /// Until when its reports came through a broker, which alone vouches for it: [`Timestamp::MAX`] while they do, none when none did.
+    pub broker_until: Option<Timestamp>,
     /// What it lost of its reports, and why.
     pub losses: LossLedger,
     /// The layout its samples use now.
@@ -88,6 +90,7 @@ impl Device {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
+            broker_until: None,
             losses: LossLedger::default(),
             layout: None,
             plain: false,
@@ -101,6 +104,12 @@ impl Device {
             beyond_until: None,
             asked_sensors: false,
         }
+    }
+
+    /// Whether what was taken or heard at this moment came through a broker, as far as is known.
+    #[must_use]
+    pub fn came_through_broker(&self, at: Timestamp) -> bool {
+        self.broker_until.is_some_and(|until| at <= until)
     }
 
     /// Begins every series anew, one state for each binding.

@@ -37,5 +37,6 @@ impl State {
 
 fn transport(device: &Device, collector_clock_doubted: bool, now: Timestamp) -> Transport {
     let lost = device.losses.recent(now).into_iter().any(|lost| lost > 0);
-    Transport { clock_error_ms: device.clock_error_ms, lost, collector_clock_doubted }
+    let through_broker = device.came_through_broker(now);
+    Transport { clock_error_ms: device.clock_error_ms, lost, collector_clock_doubted, through_broker }
 }

@@ -16,6 +16,35 @@ impl State {
         }
     }
 
+    /// A report of this device comes through a broker, or to our own endpoint. Until when its reports came through a broker, where that is
+    /// another moment than before.
+    pub fn note_entrance(&mut self, id: &DeviceId, through_broker: bool, now: Timestamp) -> Option<Option<Timestamp>> {
+        let device = self.devices.get_mut(id)?;
+        let until = match device.broker_until {
+            _ if through_broker => Some(Timestamp::MAX),
+            Some(Timestamp::MAX) => Some(now),
+            before => before,
+        };
+        let changed = device.broker_until != until;
+        device.broker_until = until;
+        changed.then_some(until)
+    }
+
+    /// Whether this report passes over places that neither came, nor were refused, nor are reported as lost by the device: it has them still,
+    /// as far as anybody knows. Where a broker stands between, that is how its losses show.
+    #[must_use]
+    pub fn skips(&self, report: &Report) -> bool {
+        let envelope = &report.envelope;
+        let hello = match &report.body {
+            Body::Hello(hello) if hello.sensor.is_none() => Some(hello.as_ref()),
+            _ => None,
+        };
+        let Some(device) = self.devices.get(&envelope.device) else { return false };
+        envelope.position > device.watermark
+            && envelope.lost.is_none()
+            && device.losses.unexplained(envelope.position, device.watermark, hello)
+    }
+
     /// Takes note of what is missing between the place that was the watermark and this report's.
     pub(super) fn find_lost(
         &mut self,

@@ -32,6 +32,10 @@ pub(super) fn certificates(open: Open<'_>, dir: &Path) {
     assert!(reader.has_certificate("1").expect("reads") && !reader.has_certificate("4").expect("reads"));
     assert_eq!(reader.certified_since(at(1)).expect("reads"), [id(1)], "each once");
     assert!(reader.certified_since(at(2)).expect("reads").is_empty());
+    // Those that were replaced by an enrolment, as long as they would be good.
+    let ended = |now| reader.ended_certificates(at(now)).expect("reads");
+    assert_eq!(ended(8), [("1".to_owned(), at(1)), ("2".to_owned(), at(1))]);
+    assert!(ended(9).is_empty());
     assert!(reader.is_enrolled(&id(1)).expect("reads"));
     assert_eq!(reader.certificates(10).expect("reads"), [(id(1), at(9))]);
     assert_eq!(reader.settings().expect("reads"), [(info(1), None)]);
@@ -40,5 +44,6 @@ pub(super) fn certificates(open: Open<'_>, dir: &Path) {
     store.commit(&[said(DOCUMENT), said("other")]).expect("commits");
     assert_eq!(reader.settings().expect("reads"), [(info(1), Some(body.clone()))]);
     store.commit(&[Change::Revoked { device: id(1), at: at(3) }]).expect("commits");
+    assert_eq!(reader.ended_certificates(at(8)).expect("reads").last(), Some(&("3".to_owned(), at(3))));
     assert!(reader.serials().expect("reads").is_empty() && reader.settings().expect("reads").is_empty());
 }

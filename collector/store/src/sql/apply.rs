@@ -36,6 +36,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::Watermark { device, position, last_heard, last_sample, clock_error_ms } => {
             commit.set_watermark(device, *position, (*last_heard, *last_sample), *clock_error_ms)
         }
+        Change::Entrance { device, broker_until } => device::put_entrance(commit, device, *broker_until),
         Change::Layout(layout) => sample::put_layout(commit, layout),
         Change::Device { info, at } => device::put(commit, info, *at),
         Change::Revoked { device, at } => device::revoke(commit, device, *at),

@@ -59,6 +59,11 @@ pub(super) fn certified_since(reader: &SqlReader, from: Timestamp) -> Result<Vec
     reader.all(sql, &[&from.as_millis()], |row| device_id(row, 0, || "the device of a certificate".to_owned()))
 }
 
+pub(super) fn ended(reader: &SqlReader, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let sql = "SELECT serial, ended_at FROM certificate WHERE ended_at IS NOT NULL AND expires_at > ?1 ORDER BY ended_at, serial";
+    reader.all(sql, &[&now.as_millis()], |row| Ok((row.get(0)?, required(row, 1)?)))
+}
+
 pub(super) fn serials(reader: &SqlReader) -> Result<Vec<(DeviceId, String)>, StoreError> {
     // The newest of each device, the oldest of them first: whoever renews without end leaves no more than these.
     let sql = "SELECT id, serial FROM (SELECT d.id, c.serial, c.at, c.rowid AS number, \

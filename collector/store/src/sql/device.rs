@@ -18,7 +18,7 @@ use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, Stor
 pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, d.number, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, \
      coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0), \
-     x.last_at, coalesce(h.sensor, FALSE) \
+     x.last_at, coalesce(h.sensor, FALSE), d.broker_until \
      FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 /// What lists of devices look through.
@@ -183,6 +183,17 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> s
     Ok(())
 }
 
+pub(super) fn put_entrance(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    broker_until: Option<Timestamp>,
+) -> sql::Result<()> {
+    let number = commit.number(device)?;
+    let until = broker_until.map(Timestamp::as_millis);
+    commit.run("UPDATE device SET broker_until = ?2 WHERE number = ?1", params![number, until])?;
+    Ok(())
+}
+
 pub(super) fn put_presence(commit: &Commit<'_>, device: &DeviceId, presence: &Presence) -> sql::Result<()> {
     let number = commit.number(device)?;
     commit.run(
@@ -254,6 +265,7 @@ pub(super) fn without_numbers(row: &Row<'_>, newest: &NewestByDevice) -> sql::Re
         reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
         last_loss: moment(row, 11)?,
         plain: row.get(12)?,
+        broker_until: moment(row, 13)?,
     };
     Ok((record, latest))
 }

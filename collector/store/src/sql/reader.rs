@@ -459,6 +459,10 @@ impl Reader for SqlReader {
         self.all(sql, &[&action, &from.as_millis()], |row| row.get(0))
     }
 
+    fn ended_certificates(&self, now: Timestamp) -> Answer<Vec<(String, Timestamp)>> {
+        certificate::ended(self, now)
+    }
+
     fn serials(&self) -> Answer<Vec<(DeviceId, String)>> {
         certificate::serials(self)
     }

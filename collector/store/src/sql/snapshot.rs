@@ -53,6 +53,7 @@ pub(super) fn take(reader: &SqlReader, resolved_since: Timestamp) -> Result<Snap
         device.last_heard = record.last_heard;
         device.last_sample = record.last_sample;
         device.clock_error_ms = record.clock_error_ms;
+        device.broker_until = record.broker_until;
         device.losses = books.remove(&device.info.id).unwrap_or_default();
         if let Some(id) = record.layout {
             if let Entry::Vacant(place) = layouts.entry(id) {

@@ -29,7 +29,9 @@ CREATE TABLE device (
     -- It is a server, a workstation or a display controller of its own.
     computer INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    -- Until when its reports came through a broker; the last moment that there is while they do.
+    broker_until INTEGER
 );
 -- What is newest of each device, as of some commit: watermark_log has what came later (newest.rs). Never asked by queries: readers have it in
 -- memory.

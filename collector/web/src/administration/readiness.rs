@@ -51,7 +51,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
         _ => {
             let files =
                 app.health.open_files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
-            Ok(format!("ready\n{clock}{files}{}", backups(&app)))
+            Ok(format!("ready\n{clock}{files}{}{}", app.health.broker.line(), backups(&app)))
         }
     }
 }

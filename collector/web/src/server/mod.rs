@@ -167,6 +167,22 @@ pub async fn serve_control(mut acceptor: Acceptor<UnixListener>, router: Router,
     }
 }
 
+/// Serves what a broker asks, on an address of this machine alone, until `stop` says so.
+pub async fn serve_loopback(mut acceptor: Acceptor<TcpListener>, router: Router, mut stop: watch::Receiver<bool>) {
+    loop {
+        let Accepted { socket, peer, place: file } = tokio::select! {
+            () = stopped(&mut stop) => return,
+            accepted = acceptor.accept() => accepted,
+        };
+        let _ = socket.set_nodelay(true);
+        let served = serve(socket, Peer::Remote(remote(peer)), None, router.clone(), stop.clone());
+        tokio::spawn(async move {
+            served.await;
+            drop(file);
+        });
+    }
+}
+
 async fn serve<S>(
     stream: S,
     peer: Peer,

@@ -3,7 +3,7 @@ use ioc_common::document::Json;
 use ioc_common::report::{Body, Committed, Envelope, Position, Report, StateReport};
 
 use super::super::time::tests::{Machine, Rig};
-use super::super::{DownMessage, DownReceiver, EngineMessage, down_channel};
+use super::super::{DownMessage, DownReceiver, EngineMessage, Entrance, NewConnection, down_channel};
 use super::*;
 use crate::command::Command;
 use ioc_store::audit::AuditEntry;
@@ -96,9 +96,9 @@ impl Witness {
         let device = DeviceId::new(name).expect("valid");
         rig.engine.allowlist.admit(device.clone(), "aa".to_owned());
         let (sender, down) = down_channel();
-        let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
-        let opened =
-            EngineMessage::Opened { connection, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
+        let (peer, entrance) = (Some(([127, 0, 0, 1], 1).into()), Entrance::Certificate("aa".to_owned()));
+        let opened = NewConnection { id: connection, device: device.clone(), entrance, keep_alive_s: 60, peer, sender };
+        let opened = EngineMessage::Opened(opened);
         rig.engine.run_once(&mut vec![opened]);
         Self { device, down, seq: 0 }
     }
