@@ -84,7 +84,7 @@ pub use product::{
     Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,
     ProductRow, ProductState, ProductUse,
 };
-pub use reader::Reader;
+pub use reader::{READER_FILES, Reader};
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,
     RowNumbers, StoreLosses, StoredRow, WholeIncident,

@@ -67,6 +67,7 @@ impl SqliteArchive {
             connection.execute_batch(&schema).map_err(fault)?;
         }
         named::register(&connection).map_err(fault)?;
+        connection::give_back_memory(&connection);
         Ok(Self { path, connection, series: HashMap::new(), devices: HashMap::new(), hold_gate: Arc::default() })
     }
 

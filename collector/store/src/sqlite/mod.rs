@@ -133,15 +133,13 @@ impl SqliteStore {
         if let Err(error) = store.close() {
             tracing::warn!(%error, "the write-ahead log could not be emptied");
         }
+        connection::give_back_memory(&store.connection);
         Ok(store)
     }
 
-    fn new_reader(&self) -> Result<SqliteReader, StoreError> {
-        let newest = self.cache.newest.clone();
-        let connection = open_for_reading(&self.path)?;
+    fn new_reader(&self) -> SqliteReader {
         let search = SearchFile::new(self.path.parent().unwrap_or(Path::new(".")), Arc::clone(&self.search));
-        let reader = SqliteReader::new(self.path.clone(), connection, newest, search);
-        reader.map_err(|source| database(&self.path, source))
+        SqliteReader::new(self.path.clone(), self.cache.newest.clone(), search)
     }
 
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
@@ -213,11 +211,11 @@ impl Store for SqliteStore {
 
     fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        Ok(Box::new(SqliteSearchIndex::new(dir, self.new_reader()?, Arc::clone(&self.search))))
+        Ok(Box::new(SqliteSearchIndex::new(dir, self.new_reader(), Arc::clone(&self.search))))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(self.new_reader()?))
+        Ok(Box::new(self.new_reader()))
     }
 }
 

@@ -48,6 +48,10 @@ impl Reader for SqliteReader {
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
+    fn rest(&mut self) {
+        self.close();
+    }
+
     fn snapshot(&self, resolved_since: Timestamp) -> Answer<Snapshot> {
         snapshot::take(self, resolved_since)
     }

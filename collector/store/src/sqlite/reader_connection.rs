@@ -1,5 +1,9 @@
 //! A reader's connection, and what the queries of each noun are asked through.
+//!
+//! A connection keeps what the schema says, pages and prepared statements, some hundred kilobytes. There are many readers, and most of them
+//! ask seldom: so a connection is opened with the first question, and closed while its reader rests.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use rusqlite::functions::FunctionFlags;
@@ -7,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use ioc_common::id::DeviceId;
 
+use super::connection::{give_back_memory, open_for_reading};
 use super::file::database;
 use super::newest::NewestByDevice;
 use super::search_file::SearchFile;
@@ -17,7 +22,7 @@ use crate::StoreError;
 #[derive(Debug)]
 pub(super) struct SqliteReader {
     path: PathBuf,
-    pub(super) connection: Connection,
+    connection: OnceCell<Connection>,
     /// What is newest of each device.
     pub(super) newest: NewestByDevice,
     /// Who has an account on a machine is left out of what is read.
@@ -29,23 +34,43 @@ pub(super) struct SqliteReader {
 }
 
 impl SqliteReader {
-    pub(super) fn new(
-        path: PathBuf,
-        connection: Connection,
-        newest: NewestByDevice,
-        search: SearchFile,
-    ) -> rusqlite::Result<Self> {
-        let heard = newest.clone();
+    pub(super) fn new(path: PathBuf, newest: NewestByDevice, search: SearchFile) -> Self {
+        Self { path, connection: OnceCell::new(), newest, hides_names: false, limited: false, search }
+    }
+
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        if let Some(open) = self.connection.get() {
+            return Ok(open);
+        }
+        let connection = open_for_reading(&self.path)?;
+        let heard = self.newest.clone();
         // For lists that are sorted by it.
-        connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
-            Ok(heard.last_heard(context.get(0)?))
-        })?;
-        Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
+        let last_heard =
+            connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
+                Ok(heard.last_heard(context.get(0)?))
+            });
+        last_heard.map_err(|source| database(&self.path, source))?;
+        Ok(self.connection.get_or_init(|| connection))
+    }
+
+    /// Closes the connection until something is asked again.
+    pub(super) fn close(&mut self) {
+        // What it may not show is known to the connection: without it, all would be shown.
+        if !self.limited {
+            self.connection.take();
+        }
     }
 
     /// The file of the store.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives back pages that were read, and keeps the connection.
+    pub(super) fn give_back_pages(&self) {
+        if let Some(connection) = self.connection.get() {
+            give_back_memory(connection);
+        }
     }
 
     pub(super) fn all<T>(
@@ -54,12 +79,12 @@ impl SqliteReader {
         params: &[&dyn ToSql],
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let run = || {
-            let mut statement = self.connection.prepare_cached(sql)?;
+        let connection = self.connection()?;
+        let mut run = || {
+            let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map(params, &mut read)?;
             rows.collect::<rusqlite::Result<Vec<T>>>()
         };
-        let mut run = run;
         run().map_err(|source| database(&self.path, source))
     }
 
@@ -69,18 +94,20 @@ impl SqliteReader {
         params: &[&dyn ToSql],
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        let run = || self.connection.prepare_cached(sql)?.query_row(params, read).optional();
+        let connection = self.connection()?;
+        let run = || connection.prepare_cached(sql)?.query_row(params, read).optional();
         run().map_err(|source| database(&self.path, source))
     }
 
     /// Changes what is this connection's own.
     pub(super) fn run(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize, StoreError> {
-        let run = || self.connection.prepare_cached(sql)?.execute(params);
+        let connection = self.connection()?;
+        let run = || connection.prepare_cached(sql)?.execute(params);
         run().map_err(|source| database(&self.path, source))
     }
 
     pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection.execute_batch(sql).map_err(|source| database(&self.path, source))
+        self.connection()?.execute_batch(sql).map_err(|source| database(&self.path, source))
     }
 
     /// Asks all of `read` of what is committed at its beginning; within another such, of what was committed at that one's.
@@ -103,5 +130,29 @@ impl SqliteReader {
 
     pub(super) fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
         StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::AccessScope;
+    use crate::sqlite::SqliteStore;
+    use crate::{Reader as _, Store as _};
+
+    #[test]
+    fn a_reader_has_a_connection_from_its_first_question_until_it_rests() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        let mut reader = store.new_reader();
+        assert!(reader.connection.get().is_none());
+        for _ in 0..2 {
+            assert!(reader.clock().expect("reads").is_none() && reader.connection.get().is_some());
+            reader.rest();
+            assert!(reader.connection.get().is_none());
+        }
+        reader.limit(&AccessScope::of(&["Tầng 2".to_owned()])).expect("limited");
+        reader.rest();
+        assert!(reader.connection.get().is_some(), "its limit would be gone with it");
     }
 }
