@@ -56,7 +56,9 @@ pub(crate) async fn run(
                     if !changed && clock::boottime_ms() < due_ms {
                         continue;
                     }
-                    caught(|| task.count(known.as_ref()))
+                    let counted = caught(|| task.count(known.as_ref()));
+                    task.reader.rest();
+                    counted
                 }
                 Err(error) => Ok(Err(error)),
             };

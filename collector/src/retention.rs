@@ -63,7 +63,7 @@ pub(crate) async fn run(
     let work = move || {
         let mut watch = TaskWatch::new(BackgroundTask::Retention, engine.clone());
         let mut reloads = config.clone();
-        let task = RetentionTask { engine, reader, config, health, runtime };
+        let mut task = RetentionTask { engine, reader, config, health, runtime };
         let mut last_ms = None;
         let started_ms = clock::boottime_ms();
         while !task.engine.is_gone() {
@@ -80,7 +80,9 @@ pub(crate) async fn run(
                 continue;
             }
             last_ms = Some(clock::boottime_ms());
-            let why = match caught(|| task.round()) {
+            let made = caught(|| task.round());
+            task.reader.rest();
+            let why = match made {
                 Ok(Ok(())) => {
                     task.runtime.block_on(watch.succeeded());
                     continue;

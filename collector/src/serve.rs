@@ -30,13 +30,15 @@ use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
-use ioc_store::{Archive, Reader, StoreError};
+use ioc_store::{Archive, READER_FILES, Reader, StoreError};
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API share.
 const READERS: usize = 4;
 /// The same for people who are limited to places.
 const READERS_LIMITED: usize = 2;
+/// Those of tasks that run beside, of the engine and of the search index.
+const READERS_BESIDE: usize = 11;
 /// Threads for what blocks that are begun at the start.
 const BLOCKING_MIN: usize = 4;
 /// How long they wait for each other at the start.
@@ -444,7 +446,10 @@ fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Pl
         probes: crate::host_probe::sockets(&config.host_probe_ports),
     };
     let asking = config.broker.as_ref().and_then(|plan| plan.authorization_listen).map_or(0, |_| AUTHORIZATION_MAX);
-    let (open, connectors) = (open_files::count(), config.channels.len() + config.tickets.len() + asking);
+    // Readers open theirs when they are first asked.
+    let readers = (READERS + READERS_LIMITED + READERS_BESIDE) * READER_FILES;
+    let open = open_files::count().map(|open| open + readers);
+    let connectors = config.channels.len() + config.tickets.len() + asking;
     let files = OpenFiles::divide(files_max, open, connectors, wanted)
         .ok_or(ServeError::FewFiles { files_max, least: OpenFiles::least(open, connectors) })?;
     if let Some(shortage) = files.shortage() {

@@ -74,7 +74,10 @@ const PORTS: (u16, u16) = (12_000, 20_000);
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// What a unit sets in its program's environment: what is tested and measured is what is shipped.
-fn shipped_environment(unit: &str) -> anyhow::Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// When the unit cannot be read.
+pub fn shipped_environment(unit: &str) -> anyhow::Result<Vec<(String, String)>> {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd").join(unit);
     let unit = std::fs::read_to_string(&unit).with_context(|| unit.display().to_string())?;
     let words = unit.lines().filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ioc_common::report::ProbeOutcome;
-use ioc_tests::harness::{Agent, PATIENCE, Rig, binary, eventually, within};
+use ioc_tests::harness::{Agent, PATIENCE, Rig, binary, eventually, shipped_environment, within};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 /// How many samples are looked at together.
@@ -54,14 +55,51 @@ async fn in_the_steady_state_nothing_is_written_and_nothing_is_opened() {
     .unwrap();
 }
 
+/// Bytes of one report and how many there are in all, which is four times what one sled is given.
+const AWAY: (usize, u64) = (4000, 2100);
+/// What the agent may take then beside its code, KiB: systemd/ioc-agent.service says below 8 MiB in all.
+const AWAY_MAX_KIB: u64 = 7 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_much_waits_on_disk_the_agent_stays_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Command::new(binary("ioc-spoolwriter"))
+        .arg(dir.path().join("spool"))
+        .arg(AWAY.0.to_string())
+        .envs(shipped_environment("ioc-agent.service").unwrap())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut most_kib = 0;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let Ok(written) = line.parse::<u64>() else { continue };
+        if written.is_multiple_of(100) {
+            let held = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", writer.id().unwrap())).unwrap();
+            let held = held.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap().trim().to_owned();
+            most_kib = held.trim_end_matches(" kB").parse::<u64>().unwrap().max(most_kib);
+        }
+        if written >= AWAY.1 {
+            break;
+        }
+    }
+    assert!(most_kib > 500 && most_kib < AWAY_MAX_KIB, "{most_kib} KiB");
+}
+
 #[tokio::test]
-async fn what_the_agent_seldom_runs_lies_in_segments_of_its_own() {
-    let program = binary("ioc-agent");
-    let segments = readelf(&["--segments"], &program).await;
+async fn what_the_programs_seldom_run_lies_in_segments_of_its_own() {
+    for program in ["ioc-agent", "ioc-collector"] {
+        what_is_seldom_run_lies_apart(&binary(program)).await;
+    }
+}
+
+async fn what_is_seldom_run_lies_apart(program: &Path) {
+    let segments = readelf(&["--segments"], program).await;
     let (_, mapping) = segments.split_once("Segment Sections...").expect("a mapping of sections");
     let mut pairs = vec![(".eh_frame", ".rodata"), (".eh_frame_hdr", ".rodata"), (".gcc_except_table", ".rodata")];
     // GNU's linker makes one segment of code and what lies in between; what is shipped is linked by LLVM's.
-    if readelf(&["--string-dump=.comment"], &program).await.contains("LLD") {
+    if readelf(&["--string-dump=.comment"], program).await.contains("LLD") {
         pairs.extend([(".eh_frame", ".text"), (".gcc_except_table", ".text"), (".text.seldom", ".text")]);
     }
     for (seldom, often) in pairs {
@@ -69,8 +107,8 @@ async fn what_the_agent_seldom_runs_lies_in_segments_of_its_own() {
         assert!(held(seldom).is_some() && held(often).is_some(), "{seldom} and {often} in {mapping}");
         assert!(held(seldom) != held(often), "{seldom} is mapped along with {often}: {mapping}");
     }
-    // sled and what prints a panic's trace are there, as long as their functions have these names.
-    let sections = readelf(&["--sections"], &program).await;
+    // What is named there is there, as long as functions have these names.
+    let sections = readelf(&["--sections"], program).await;
     // Where in the file, and how long.
     let section = |name: &str| -> (usize, usize) {
         let line = sections.lines().find(|line| line.split_whitespace().any(|word| word == name));
@@ -83,10 +121,10 @@ async fn what_the_agent_seldom_runs_lies_in_segments_of_its_own() {
 
     // A panic is still caught: whoever unwinds searches this index, whose distances (pairs behind three words) are sorted as signed ones.
     let (from, length) = section(".eh_frame_hdr");
-    let index = std::fs::read(&program).unwrap()[from..from + length].to_vec();
+    let index = std::fs::read(program).unwrap()[from..from + length].to_vec();
     assert_eq!(index[..4], [1, 0x1b, 3, 0x3b], "an index of another form: how is it sorted?");
     let distances = index[12..].chunks_exact(8).map(|pair| i32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
-    assert!(distances.is_sorted(), "a panic of the agent would not be caught");
+    assert!(distances.is_sorted(), "a panic of {program:?} would not be caught");
 }
 
 async fn readelf(what: &[&str], program: &Path) -> String {

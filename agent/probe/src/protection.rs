@@ -236,6 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn an_sshd_that_gives_no_answer_is_asked_again_after_two_hours() {
+        let mut captured = CapturedMachine::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        let about = "user=root,host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22";
+        let ask = |captured: &mut CapturedMachine, now: &str| {
+            let found = survey(&captured.machine(now)).expect("read");
+            let protection = found.read::<Protection>();
+            captured.memo = found.memo;
+            (protection.ssh_root, protection.unknown.iter().any(|why| why.contains("'sshd -t'")))
+        };
+        captured.says("sshd", &["-T", "-C", about], 255, "");
+        assert_eq!(ask(&mut captured, "2026-11-24T00:00:00Z"), (Some(false), true), "by its files");
+        let text = "port 22\npermitrootlogin yes\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication no\nauthenticationmethods any\n";
+        captured.says("sshd", &["-T", "-C", about], 0, text);
+        assert_eq!(ask(&mut captured, "2026-11-24T01:30:00Z"), (Some(false), true), "it is not asked");
+        assert_eq!(ask(&mut captured, "2026-11-24T02:30:00Z"), (Some(true), false), "and is two hours later");
+    }
+
+    #[test]
     fn ports_are_remembered_beside_what_sshd_said() {
         let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
         let listens = |port: &str| format!("0: 00000000:{port} 00000000:0000 0A 0:0 00:0 0 0 0 111 1 0 100\n");

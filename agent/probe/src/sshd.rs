@@ -485,10 +485,22 @@ pub struct SshdAnswer {
     at: Timestamp,
     root: bool,
     password: bool,
+    /// Why it gave none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    refused: Option<String>,
+}
+
+impl SshdAnswer {
+    /// How long it is believed while its files stay as they are, milliseconds.
+    const fn life_ms(&self) -> i64 {
+        if self.refused.is_some() { REFUSED_MS } else { ANSWER_MS }
+    }
 }
 
 /// An answer is asked for again after this, changed files or not: sshd itself may be another.
 const ANSWER_MS: i64 = 86_400_000;
+/// One that gave none is asked again after this, or by another: the helper unit may do what the agent may not.
+const REFUSED_MS: i64 = 2 * 3_600_000;
 
 /// What sshd lets a stranger do, into the survey of protection. `before` is what it answered last; what it answered is to be remembered.
 pub fn survey(
@@ -516,11 +528,13 @@ pub fn survey(
     let usual = context.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
     let written: Vec<_> =
         main.map(str::to_owned).into_iter().chain(usual).map(|path| context.changed_at(&path)).collect();
-    let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?}").as_bytes());
+    let asked_by = context.state.is_some();
+    let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?} {asked_by}").as_bytes());
     let age = |before: &SshdAnswer| context.now.millis_since(before.at);
-    if let Some(before) = before.filter(|before| before.files == files && (0..ANSWER_MS).contains(&age(before))) {
+    let before = before.filter(|before| before.files == files && (0..before.life_ms()).contains(&age(before)));
+    if let Some(before) = before.as_ref().filter(|before| before.refused.is_none()) {
         (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
-        return Some(before);
+        return Some(before.clone());
     }
     let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
@@ -528,16 +542,21 @@ pub fn survey(
     };
     // Without blocks of Match all are decided alike, and one question is enough.
     let alike = matches!(&by_root, Ok(Some(read)) if !read.has_match);
-    let answered = ask(&root).and_then(|root| Ok((if alike { root.clone() } else { ask(&ordinary)? }, root)));
+    let answered = match before.as_ref().and_then(|before| before.refused.clone()) {
+        Some(why) => Err(ProbeOutcome::Unknown { why }),
+        None => ask(&root).and_then(|root| Ok((if alike { root.clone() } else { ask(&ordinary)? }, root))),
+    };
+    let mut refused = None;
     match answered {
         Ok((for_ordinary, for_root)) => {
             let (root, password) = (for_root.lets_root_in(&root), for_ordinary.password_is_enough());
             (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
-            return Some(SshdAnswer { files, at: context.now, root, password });
+            return Some(SshdAnswer { files, at: context.now, root, password, refused: None });
         }
         Err(ProbeOutcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
             protection.unknown.push(format!("{why}{instead}; mend: run the helper unit, and 'sshd -t' as root"));
+            refused = Some(why);
         }
         Err(_) => {}
     }
@@ -549,7 +568,10 @@ pub fn survey(
         (Err(why), _) | (_, Err(why)) => protection.unknown.push(format!("what sshd allows: {why}")),
         _ => {}
     }
-    None
+    before.or_else(|| {
+        let at = context.now;
+        refused.map(|why| SshdAnswer { files, at, root: false, password: false, refused: Some(why) })
+    })
 }
 
 /// Who is in which group, by the files of the system.

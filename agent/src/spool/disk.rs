@@ -30,6 +30,8 @@ const FILES_MAX: usize = 48;
 /// So few reports, so few times, are written as files of their own: one event that is committed in a moment is not worth opening sled.
 const LOOSE_REPORTS_MAX: usize = 8;
 const LOOSE_FILES_MAX: u32 = 4;
+/// What one sled is given, bytes, before another is made: it holds in memory twice what it was given, for as long as the collector is away.
+const LIVE_MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// After sled failed, files are written without it for this long, milliseconds.
 const WITHOUT_SLED_MS: u64 = 60_000;
 
@@ -39,6 +41,8 @@ pub struct DiskSpool {
     dir: PathBuf,
     max_bytes: u64,
     live: Option<SledStore>,
+    /// What it was given, bytes.
+    live_bytes: u64,
     without_sled_until_ms: u64,
     /// Files that were written without sled since it was last open.
     loose: u32,
@@ -94,6 +98,7 @@ impl DiskSpool {
             dir,
             max_bytes,
             live: None,
+            live_bytes: 0,
             without_sled_until_ms: 0,
             loose: 0,
             listed: false,
@@ -181,11 +186,12 @@ impl DiskSpool {
     }
 
     fn put_live(&mut self, frames: &[(Position, Vec<u8>)], losses: &mut Losses) -> Result<(), SpoolError> {
-        if self.live.is_none() {
+        if self.live.is_none() || self.live_bytes >= LIVE_MAX_BYTES {
             self.retire(losses)?;
             self.live = Some(SledStore::create(&self.dir).map_err(|source| self.error("open", source))?);
-            self.loose = 0;
+            (self.live_bytes, self.loose) = (0, 0);
         }
+        self.live_bytes += frames.iter().map(|(_, frame)| frame.len() as u64).sum::<u64>();
         match &self.live {
             Some(live) => live.put(frames).map_err(|source| self.error("write", source)),
             None => Ok(()),

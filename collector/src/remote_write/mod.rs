@@ -57,8 +57,10 @@ impl StoreRows {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub fn new(reader: Box<dyn Reader>) -> Result<Self, StoreError> {
+    pub fn new(mut reader: Box<dyn Reader>) -> Result<Self, StoreError> {
         let at_start = reader.row_numbers()?;
+        // Where nothing is sent, nothing more is asked.
+        reader.rest();
         Ok(Self { reader, at_start })
     }
 }

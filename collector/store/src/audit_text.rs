@@ -4,7 +4,6 @@
 
 /// Every action, in the order of its name: Vietnamese and English.
 const TEXTS: &[(&str, &str, &str)] = &[
-const TEXTS: [(&str, &str, &str); 103] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),

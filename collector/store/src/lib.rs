@@ -35,7 +35,10 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
-#[cfg_attr(not(test), allow(dead_code, reason = "no configuration can name this store before the contract holds there (docs/scale.md)"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "no configuration can name this store before the contract holds there (docs/scale.md)")
+)]
 mod postgres;
 mod product;
 mod reader;
@@ -88,7 +91,7 @@ pub use product::{
     Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,
     ProductRow, ProductState, ProductUse,
 };
-pub use reader::Reader;
+pub use reader::{READER_FILES, Reader};
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,
     RowNumbers, StoreLosses, StoredRow, WholeIncident,

@@ -30,6 +30,9 @@ use crate::{
     TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
+/// Files that one reader may have open: the store's two, and their logs.
+pub const READER_FILES: usize = 4;
+
 /// Reads what is committed.
 ///
 /// # Errors
@@ -37,6 +40,9 @@ use crate::{
 pub trait Reader: Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
+
+    /// It will not be asked for a while: the memory by which it answers is given back, and taken again with the next question.
+    fn rest(&mut self);
 
     /// Everything the judge needs to take up where it left off; resolved incidents since `resolved_since`.
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;

@@ -47,7 +47,7 @@ pub trait Store: Send {
     /// [`StoreError`] when the store's file is damaged, gone, or not ours to read.
     fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError>;
 
-    /// A reader of what is committed, independent of the writer.
+    /// A reader of what is committed, independent of the writer. It takes memory and files ([`crate::READER_FILES`]) with the first question.
     ///
     /// # Errors
     /// [`StoreError`] when the file is damaged, gone, or not ours to read.

@@ -5,7 +5,7 @@
 //!
 //! Deliberately absent: spans. Neither program makes any, and whoever keeps a registry of them gives 32 KiB of memory to one that is empty.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Display, Formatter, Write as _};
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 
@@ -169,13 +169,22 @@ impl EventText {
     }
 }
 
+/// What `{:?}` writes, without asking how a reference is written: that lies among what the agent seldom runs (agent/link.ld).
+struct Shown<'v, V: Debug + ?Sized>(&'v V);
+
+impl<V: Debug + ?Sized> Display for Shown<'_, V> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
 impl Visit for EventText {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value, &format!("{value:?}"));
+        self.take(field, value, &Shown(value).to_string());
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let text = format!("{value:?}");
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let text = Shown(value).to_string();
         self.take(field, &text, &text);
     }
 }

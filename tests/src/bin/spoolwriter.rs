@@ -1,4 +1,6 @@
 //! Writes events into a spool and prints each number once it is on disk: what is printed must survive a kill and a power cut.
+//!
+//! `ioc-spoolwriter DIR`, `ioc-spoolwriter DIR read` to print only what is there, `ioc-spoolwriter DIR 4000` for events with so long texts.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -26,13 +28,16 @@ fn main() -> anyhow::Result<()> {
     let losses = backlog.losses();
     writeln!(out, "opened corrupt={} quarantined={}", losses.corrupt, losses.quarantined)?;
     out.flush()?;
-    if std::env::args().nth(2).as_deref() == Some("read") {
+    let how = std::env::args().nth(2).unwrap_or_default();
+    if how == "read" {
         return Ok(());
     }
+    let length = how.parse().unwrap_or(200);
     loop {
         seq += 1;
         let position = Position { epoch: 1, seq };
-        let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(200), fields: Default::default() });
+        let body =
+            Body::Event(Event { name: "test.event".into(), text: "x".repeat(length), fields: Default::default() });
         let taken_at = Timestamp::from_millis(0);
         let sealed =
             codec::seal(codec::Head { device: &device, about: None, position, boot: "00000000", taken_at }, &body)?;

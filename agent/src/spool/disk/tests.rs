@@ -141,3 +141,21 @@ fn what_sled_cannot_take_is_written_without_it() {
     assert_eq!(drain(&mut again, &mut losses).0, (1..=40).collect::<Vec<_>>(), "they are on the disk");
     assert_eq!(losses, Losses::default());
 }
+
+#[test]
+fn a_long_absence_is_written_by_one_sled_after_the_other() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut losses = Losses::default();
+    let mut spool = DiskSpool::open(dir.path().join("spool"), 64 << 20, &mut losses);
+    let (mut last, mut most) = (0, 0);
+    while spool.files.len() < 2 {
+        let entries: Vec<SpooledReport> = (last + 1..=last + 256).map(|seq| entry(seq, true)).collect();
+        spool.put(&entries.iter().collect::<Vec<_>>(), &mut losses).expect("written");
+        last += 256;
+        most = spool.live_bytes.max(most);
+        assert!(last < 60_000 && most < LIVE_MAX_BYTES * 2, "{last} reports, {most} bytes");
+    }
+    spool.remove_through(at(1000)).expect("freed");
+    assert_eq!(drain(&mut spool, &mut losses).0, (1001..=last).collect::<Vec<_>>());
+    assert_eq!(losses, Losses::default());
+}

@@ -2,6 +2,7 @@
 //! so that a pack of the centre's own that is faulty is known before a report is due.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ const FILES_MAX: usize = 20;
 /// Which laws and which level of security the centre goes by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LegalBasis {
-    packs: Packs,
+    packs: Arc<Packs>,
     regulation: Option<String>,
     regime: Option<String>,
     /// The level of security, 1 to 5.
@@ -100,7 +101,7 @@ impl LegalForm {
         let regime = chosen(self.regime, PackKind::Regime)?;
         // 1 to 5 was held while it was read.
         let level = u8::try_from(self.level.0).unwrap_or(5);
-        Ok(LegalBasis { packs, regulation, regime, level })
+        Ok(LegalBasis { packs: Arc::new(packs), regulation, regime, level })
     }
 }
 

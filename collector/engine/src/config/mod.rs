@@ -16,6 +16,7 @@ mod timestamp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -115,7 +116,8 @@ pub struct Config {
     pub remote_write: Option<RemoteWrite>,
     /// Settings for groups of agents.
     pub settings: Vec<Group>,
-    pub rules: RuleSet,
+    /// The rules. They are held by whoever judges, too, and are there once.
+    pub rules: Arc<RuleSet>,
     /// What plain MQTT sensors say.
     pub values: PayloadProfiles,
     /// The channels for notices.
@@ -542,7 +544,7 @@ impl Config {
             oidc: form.oidc.map(|form| form.check(source)).transpose()?,
             second_for: form.people.second_factor_for,
             settings: agent_settings::check(source, form.settings)?,
-            rules,
+            rules: Arc::new(rules),
             channels,
             tickets,
             plan,

@@ -1,6 +1,7 @@
 //! `[register]`: what must be written down of each asset, and by when (article 6.1).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -17,7 +18,7 @@ pub struct RegisterRules {
     /// Which columns must not be blank.
     pub required: Vec<AssetField>,
     /// Which packages make which software.
-    pub software: Catalogue,
+    pub software: Arc<Catalogue>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +56,7 @@ impl RegisterForm {
             }
             None => Catalogue::parse(&Source::built_in("(built-in software.toml)", DEFAULT_SOFTWARE))?,
         };
-        Ok(RegisterRules { complete_within: self.complete_within, required, software })
+        Ok(RegisterRules { complete_within: self.complete_within, required, software: Arc::new(software) })
     }
 }
 

@@ -266,7 +266,7 @@ impl Engine {
     fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {
         let mut out = Vec::new();
         if config.rules != self.config.rules {
-            self.state.replace_rules(Arc::new(config.rules.clone()), now, &mut out);
+            self.state.replace_rules(Arc::clone(&config.rules), now, &mut out);
         }
         self.state.replace_plan(Arc::new(config.plan.clone()));
         self.config = config;

@@ -295,7 +295,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     health.engine_started_ms.store(now.as_millis(), Relaxed);
     let accounts = AccountRegistry::read(reader.as_ref())?;
     let audit_heads = audit_heads::AuditHeads::read(reader.as_ref())?;
-    let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
+    let (rules, plan) = (Arc::clone(&config.rules), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
     Engine::close_seam(&allowlist, reader.as_ref(), &state)?;
@@ -348,6 +348,8 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     engine.watch_software();
     engine.watch_retention(now);
     engine.watch_tickets();
+    // So much as it needed at the start is never asked of it again.
+    engine.reader.rest();
     Ok(engine)
 }
 

@@ -74,7 +74,6 @@ fn device(id: &str, since: &str, change: impl FnOnce(&mut DeviceInfo)) -> Vec<Ch
         last_heard: Some(at("2026-03-31T00:00:00Z")),
         last_sample: None,
         clock_error_ms: None,
-        broker_until: None,
     };
     let live = Change::Presence { device: device.clone(), presence: Presence::NeverSeen };
     // As the engine judges it where a serial number is required.

@@ -37,6 +37,9 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
         (vec!["Tầng 3"], vec![], vec![4]),
     ] {
         reader.limit(&scope(&places)).expect("limited");
+        assert_eq!(seen(reader.as_ref()), (devices.clone(), incidents.clone()), "{places:?}");
+        // One that rests in between shows no more than before.
+        reader.rest();
         assert_eq!(seen(reader.as_ref()), (devices.clone(), incidents), "{places:?}");
         assert_eq!(reader.devices_count(&all).expect("counted"), devices.len() as u64);
         let counts = reader.counts().expect("counts");

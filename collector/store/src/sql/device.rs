@@ -183,11 +183,7 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> s
     Ok(())
 }
 
-pub(super) fn put_entrance(
-    commit: &Commit<'_>,
-    device: &DeviceId,
-    broker_until: Option<Timestamp>,
-) -> sql::Result<()> {
+pub(super) fn put_entrance(commit: &Commit<'_>, device: &DeviceId, broker_until: Option<Timestamp>) -> sql::Result<()> {
     let number = commit.number(device)?;
     let until = broker_until.map(Timestamp::as_millis);
     commit.run("UPDATE device SET broker_until = ?2 WHERE number = ?1", params![number, until])?;
@@ -271,7 +267,7 @@ pub(super) fn without_numbers(row: &Row<'_>, newest: &NewestByDevice) -> sql::Re
 }
 
 pub(super) fn list(reader: &SqlReader, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
-    if query.sort == DeviceSort::Seen && matches!(reader.connection(), Connection::Postgres(_)) {
+    if query.sort == DeviceSort::Seen && matches!(reader.connection()?, Connection::Postgres(_)) {
         return list_by_seen(reader, query);
     }
     let (condition, order) = (Condition::of(query), order_of(query));

@@ -208,7 +208,7 @@ mod tests {
                 store.commit(&[document]).expect("commits");
             }
         }
-        let reader = store.new_reader().expect("reads");
+        let reader = store.new_reader();
         assert_eq!(
             with_old(&reader, (0, 15), 9).expect("asked"),
             [2],

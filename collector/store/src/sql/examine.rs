@@ -50,9 +50,10 @@ pub(crate) fn check_log(connection: Connection<'_>) -> sql::Result<Vec<AuditFind
 
 /// What is wrong with a record that PostgreSQL keeps; nothing when all is sound. `deep` reads every checksum.
 pub(super) fn examine(reader: &SqlReader, deep: bool) -> Vec<String> {
-    let mut findings: Vec<String> = match check_log(reader.connection()) {
-        Ok(found) => found.iter().map(|finding| format!("audit: {finding}")).collect(),
-        Err(error) => vec![format!("audit: {error}")],
+    let mut findings: Vec<String> = match reader.connection().map(check_log) {
+        Ok(Ok(found)) => found.iter().map(|finding| format!("audit: {finding}")).collect(),
+        Ok(Err(error)) => vec![format!("audit: {error}")],
+        Err(error) => return vec![error.to_string()],
     };
     for (name, table) in SEALED.iter().filter(|_| deep) {
         match damaged(reader, table) {

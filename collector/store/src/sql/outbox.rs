@@ -130,7 +130,7 @@ pub(super) fn contacts(reader: &SqlReader) -> Result<Vec<OutboxEntry>, StoreErro
         "SELECT * FROM ({first} WHERE person <> '' ORDER BY person, channel, created_at DESC, number DESC) AS newest \
          ORDER BY created_at DESC LIMIT 2000"
     );
-    reader.all(reader.connection().text(&sqlite, &postgres), &[], entry)
+    reader.all(reader.connection()?.text(&sqlite, &postgres), &[], entry)
 }
 
 pub(super) fn tally(reader: &SqlReader) -> Result<Vec<ChannelTally>, StoreError> {

@@ -49,6 +49,10 @@ impl Reader for SqlReader {
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
+    fn rest(&mut self) {
+        self.close();
+    }
+
     fn snapshot(&self, resolved_since: Timestamp) -> Answer<Snapshot> {
         snapshot::take(self, resolved_since)
     }
@@ -570,7 +574,7 @@ impl Reader for SqlReader {
     }
 
     fn commits(&self) -> Answer<u64> {
-        match self.connection() {
+        match self.connection()? {
             Connection::Sqlite(connection) => sqlite::commits(connection, self.path()),
             // Nobody tells there which incidents were written to, so that none is taken for unchanged.
             Connection::Postgres(_) => Ok(0),
@@ -633,8 +637,8 @@ impl Reader for SqlReader {
 
     fn examine(&self, deep: bool) -> Vec<String> {
         match self.connection() {
-            Connection::Sqlite(_) => sqlite::examine_path(self.path(), deep),
-            Connection::Postgres(_) => examine::examine(self, deep),
+            Ok(Connection::Postgres(_)) => examine::examine(self, deep),
+            Ok(Connection::Sqlite(_)) | Err(_) => sqlite::examine_path(self.path(), deep),
         }
     }
 

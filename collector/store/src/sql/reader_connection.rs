@@ -1,5 +1,9 @@
 //! A reader's connection, and what the queries of each noun are asked through.
+//!
+//! A connection to a file keeps what the schema says, pages and prepared statements, some hundred kilobytes. There are many readers, and most of
+//! them ask seldom: so it is opened with the first question, and closed while its reader rests.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use ioc_common::id::DeviceId;
@@ -9,7 +13,7 @@ use super::postgres::Session;
 use super::value::limit_of;
 use crate::StoreError;
 use crate::sql::{self, Connection, OptionalExtension as _, Row, ToSql, database};
-use crate::sqlite::SearchFile;
+use crate::sqlite::{self, SearchFile};
 
 /// A connection of its own to either database.
 #[derive(Debug)]
@@ -34,7 +38,8 @@ impl Database {
 #[derive(Debug)]
 pub(crate) struct SqlReader {
     path: PathBuf,
-    database: Database,
+    /// None before the first question to a file, and while nothing is asked.
+    database: OnceCell<Database>,
     /// What is newest of each device.
     pub(super) newest: NewestByDevice,
     /// Who has an account on a machine is left out of what is read.
@@ -46,13 +51,37 @@ pub(crate) struct SqlReader {
 }
 
 impl SqlReader {
-    /// `path` is the file of the store, or what its server is called in errors.
+    /// `path` is what the store's server is called in errors.
     pub(crate) fn new(path: PathBuf, database: Database, newest: NewestByDevice, search: SearchFile) -> Self {
-        Self { path, database, newest, hides_names: false, limited: false, search }
+        Self { database: OnceCell::from(database), ..Self::of_file(path, newest, search) }
     }
 
-    pub(super) fn connection(&self) -> Connection<'_> {
-        self.database.connection()
+    /// A reader of the store whose file this is, which it opens with its first question.
+    pub(crate) fn of_file(path: PathBuf, newest: NewestByDevice, search: SearchFile) -> Self {
+        Self { path, database: OnceCell::new(), newest, hides_names: false, limited: false, search }
+    }
+
+    pub(super) fn connection(&self) -> Result<Connection<'_>, StoreError> {
+        if let Some(open) = self.database.get() {
+            return Ok(open.connection());
+        }
+        let database = sqlite::connection_of_reader(&self.path, &self.newest)?;
+        Ok(self.database.get_or_init(|| database).connection())
+    }
+
+    /// Closes a connection to a file until something is asked again.
+    pub(super) fn close(&mut self) {
+        // What it may not show is known to the connection: without it, all would be shown.
+        if !self.limited && matches!(self.database.get(), Some(Database::Sqlite(_))) {
+            self.database.take();
+        }
+    }
+
+    /// Gives back pages of a file that were read, and keeps the connection.
+    pub(crate) fn give_back_pages(&self) {
+        if let Some(Database::Sqlite(connection)) = self.database.get() {
+            sqlite::give_back_memory(connection);
+        }
     }
 
     /// The file of the store.
@@ -66,8 +95,9 @@ impl SqlReader {
         params: &[&dyn ToSql],
         mut read: impl FnMut(&Row<'_>) -> sql::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        let connection = self.connection()?;
         let run = || {
-            let mut statement = self.connection().prepare_cached(sql)?;
+            let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map(params, &mut read)?;
             rows.collect::<sql::Result<Vec<T>>>()
         };
@@ -81,26 +111,28 @@ impl SqlReader {
         params: &[&dyn ToSql],
         read: impl FnOnce(&Row<'_>) -> sql::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        let run = || self.connection().prepare_cached(sql)?.query_row(params, read).optional();
+        let connection = self.connection()?;
+        let run = || connection.prepare_cached(sql)?.query_row(params, read).optional();
         run().map_err(|source| database(&self.path, source))
     }
 
     /// Changes what is this connection's own.
     pub(crate) fn run(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize, StoreError> {
-        let run = || self.connection().prepare_cached(sql)?.execute(params);
+        let connection = self.connection()?;
+        let run = || connection.prepare_cached(sql)?.execute(params);
         run().map_err(|source| database(&self.path, source))
     }
 
     pub(crate) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection().execute_batch(sql).map_err(|source| database(&self.path, source))
+        self.connection()?.execute_batch(sql).map_err(|source| database(&self.path, source))
     }
 
     /// Asks all of `read` of what is committed at its beginning; within another such, of what was committed at that one's.
     pub(crate) fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let fault = |source| database(&self.path, source);
-        self.connection().begin_moment().map_err(fault)?;
+        self.connection()?.begin_moment().map_err(fault)?;
         let result = read();
-        self.connection().end_moment().map_err(fault).and(result)
+        self.connection()?.end_moment().map_err(fault).and(result)
     }
 
     pub(crate) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
@@ -116,5 +148,28 @@ impl SqlReader {
 
     pub(crate) fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
         StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Reader as _;
+    use crate::scope::AccessScope;
+    use crate::sqlite::SqliteStore;
+
+    #[test]
+    fn a_reader_has_a_connection_from_its_first_question_until_it_rests() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = SqliteStore::open(dir.path()).expect("opens");
+        let mut reader = store.new_reader();
+        assert!(reader.database.get().is_none());
+        for _ in 0..2 {
+            assert!(reader.clock().expect("reads").is_none() && reader.database.get().is_some());
+            reader.rest();
+            assert!(reader.database.get().is_none());
+        }
+        reader.limit(&AccessScope::of(&["Tầng 2".to_owned()])).expect("limited");
+        reader.rest();
+        assert!(reader.database.get().is_some(), "its limit would be gone with it");
     }
 }

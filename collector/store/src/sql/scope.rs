@@ -25,7 +25,7 @@ DELETE FROM temp.reached;";
 impl SqlReader {
     pub(super) fn limit_to(&self, scope: &AccessScope) -> Result<(), StoreError> {
         // What there was before is forgotten first: whatever fails now, too little is shown and never too much.
-        match self.connection() {
+        match self.connection()? {
             Connection::Sqlite(_) => self.batch(VIEWS)?,
             Connection::Postgres(session) => {
                 let views = VIEWS.replace("TEMP VIEW IF NOT EXISTS", "OR REPLACE TEMP VIEW");
@@ -36,7 +36,7 @@ impl SqlReader {
         }
         let all = "SELECT DISTINCT place FROM main.device";
         for place in self.all(all, &[], |row| row.get::<_, String>(0))?.iter().filter(|place| scope.holds(place)) {
-            match self.connection() {
+            match self.connection()? {
                 Connection::Sqlite(_) => {
                     self.run("INSERT OR IGNORE INTO temp.reached (place) VALUES (?1)", &[place])?;
                 }

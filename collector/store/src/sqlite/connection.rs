@@ -36,6 +36,13 @@ pub(crate) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result
     has_spare_room(connection)
 }
 
+/// Gives back pages that were read or made, as at a start, where nearly all of the schema is.
+pub(crate) fn give_back_memory(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA shrink_memory") {
+        tracing::debug!(%error, "pages of a file stay in memory");
+    }
+}
+
 /// From now on a commit waits for the disk, and puts pages into their places when there are many; or it does neither, and leaves both to
 /// the next one that does.
 pub(super) fn wait_for_disk(connection: &Connection, waits: bool) -> rusqlite::Result<()> {

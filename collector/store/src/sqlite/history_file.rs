@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::connection::give_back_memory;
 use super::file::{BUSY_MS, HISTORY, database};
 use super::function;
 use crate::StoreError;
@@ -42,6 +43,7 @@ pub(crate) fn open_archive(dir: &Path) -> Result<SqlArchive, StoreError> {
         connection.execute_batch(&schema).map_err(fault)?;
     }
     function::register_names(&connection).map_err(fault)?;
+    give_back_memory(&connection);
     Ok(SqlArchive::new(path, Database::Sqlite(connection)))
 }
 

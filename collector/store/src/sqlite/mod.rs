@@ -30,6 +30,7 @@ use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use crate::audit::AuditTip;
 use crate::search::SearchIndex;
 use crate::sql::commit::{Commit, WriterCache};
+use crate::sql::newest::NewestByDevice;
 use crate::sql::patience::Patience;
 use crate::sql::reader_connection::{Database, SqlReader};
 use crate::sql::touched::Touched;
@@ -37,7 +38,7 @@ use crate::sql::value::signed;
 use crate::sql::{self, apply_all, clock};
 pub(crate) use backup::{copy, id, mark_copy, prove, settle_log, sums};
 use commit_mark::{CommitCounter, LockedStore};
-pub(crate) use connection::give_back;
+pub(crate) use connection::{give_back, give_back_memory};
 use connection::{open_for_reading, prepare};
 pub(crate) use file::FILES;
 use file::{FILE, database};
@@ -96,15 +97,13 @@ impl SqliteStore {
         if let Err(error) = store.close() {
             tracing::warn!(%error, "the write-ahead log could not be emptied");
         }
+        give_back_memory(&store.connection);
         Ok(store)
     }
 
-    pub(crate) fn new_reader(&self) -> Result<SqlReader, StoreError> {
-        let newest = self.cache.newest.clone();
-        let connection = open_for_reading(&self.path)?;
+    pub(crate) fn new_reader(&self) -> SqlReader {
         let search = SearchFile::new(self.path.parent().unwrap_or(Path::new(".")), Arc::clone(&self.search));
-        function::register_last_heard(&connection, newest.clone()).map_err(|source| database(&self.path, source))?;
-        Ok(SqlReader::new(self.path.clone(), Database::Sqlite(connection), newest, search))
+        SqlReader::of_file(self.path.clone(), self.cache.newest.clone(), search)
     }
 
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
@@ -120,6 +119,13 @@ impl SqliteStore {
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
     }
+}
+
+/// A connection for a reader of the store whose file this is.
+pub(crate) fn connection_of_reader(path: &Path, newest: &NewestByDevice) -> Result<Database, StoreError> {
+    let connection = open_for_reading(path)?;
+    function::register_last_heard(&connection, newest.clone()).map_err(|source| database(path, source))?;
+    Ok(Database::Sqlite(connection))
 }
 
 /// How many commits the store whose file this is has behind it.
@@ -181,11 +187,11 @@ impl Store for SqliteStore {
 
     fn search_index(&self) -> Result<Box<dyn SearchIndex>, StoreError> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        Ok(Box::new(SqliteSearchIndex::new(dir, self.new_reader()?, Arc::clone(&self.search))))
+        Ok(Box::new(SqliteSearchIndex::new(dir, self.new_reader(), Arc::clone(&self.search))))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(self.new_reader()?))
+        Ok(Box::new(self.new_reader()))
     }
 }
 

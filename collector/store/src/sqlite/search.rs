@@ -416,7 +416,7 @@ mod tests {
         store.commit(&(0..4000).map(|n| Change::Audit(entry(n))).collect::<Vec<_>>()).expect("commits");
         let mut index = store.search_index().expect("opens");
         while index.turn(2000).expect("taken in").more {}
-        let reader = store.new_reader().expect("reads");
+        let reader = store.new_reader();
         for (words, count) in [("usb postgresql", 0), ("post* -dung", 0), ("cam usb", 2000), ("khong-co", 0)] {
             let mut query = SearchQuery {
                 words: WordsQuery::parse(words),

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use ioc_common::clock;
 
+use super::connection::give_back_memory;
 use super::file::database;
 use super::search_file::{
     IndexState, SCHEMA_VERSION, SEARCH_FILES, SearchShared, clamped, free_place, is_damage, make_part,
@@ -257,6 +258,11 @@ impl SearchIndex for SqliteSearchIndex {
         });
         match made {
             Ok(progress) => {
+                if progress.records == 0 && !progress.more {
+                    // Pages that were read for what came before.
+                    self.reader.give_back_pages();
+                    give_back_memory(&connection);
+                }
                 self.open = Some(connection);
                 Ok(progress)
             }

@@ -1,6 +1,5 @@
-//! The description of the API: every route is added together with what it takes and gives, and OpenAPI 3.1 is made of that.
-
-use std::sync::Arc;
+//! The description of the API: every route is added together with what it takes and gives, and OpenAPI 3.1 is made of that when somebody asks
+//! for it. With the schemas of everything it takes megabytes, which nobody is to pay who only serves the routes.
 
 use askama::Template;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
@@ -19,7 +18,7 @@ use ioc_common::encoding::hex;
 use crate::app::App;
 use crate::authorization::rights;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, show};
+use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
 
@@ -55,16 +54,39 @@ impl ApiDocs {
     }
 }
 
+/// How the description is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Describe(pub(crate) fn() -> ApiDocs);
+
+impl Describe {
+    /// The description, made on a thread for what takes a while.
+    async fn docs(self) -> Result<ApiDocs, Problem> {
+        let made = tokio::task::spawn_blocking(self.0).await;
+        made.map_err(|_| Problem::internal("the API could not be described; the log of the collector says why"))
+    }
+}
+
 /// A router under construction.
 pub(crate) struct DescribedRouter {
     router: Router<App>,
+    description: Option<Description>,
+}
+
+/// What describes the routes that were added.
+struct Description {
     operations: Vec<Operation>,
     requests: SchemaGenerator,
     answers: SchemaGenerator,
 }
 
 impl DescribedRouter {
-    pub(crate) fn new() -> Self {
+    /// Routes that are to be served.
+    pub(crate) fn plain() -> Self {
+        Self { router: Router::new(), description: None }
+    }
+
+    /// Routes that are to be described.
+    pub(crate) fn described() -> Self {
         let requests = SchemaSettings::draft2020_12().with(|settings| {
             settings.inline_subschemas = true;
             settings.meta_schema = None;
@@ -73,12 +95,12 @@ impl DescribedRouter {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
         });
-        Self {
-            router: Router::new(),
+        let description = Description {
             operations: Vec::new(),
             requests: requests.into_generator(),
             answers: answers.into_generator(),
-        }
+        };
+        Self { router: Router::new(), description: Some(description) }
     }
 
     pub(crate) fn get<H: Handler<T, App>, T: 'static>(
@@ -145,6 +167,7 @@ impl DescribedRouter {
         summary: &'static str,
     ) -> OperationBuilder<'_> {
         self.router = std::mem::take(&mut self.router).route(path, route);
+        let Some(description) = &mut self.description else { return OperationBuilder { description: None } };
         let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
             // Numbers are counted; everything else is a name.
             let numbered = ["/incidents/", "/windows/", "/covers/"].iter().any(|of| path.contains(of)) && name == "id";
@@ -153,18 +176,28 @@ impl DescribedRouter {
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         });
         let parameters = parameters.collect();
-        self.operations.push(Operation { method, path, summary, parameters, body: None, status: 200, answer: None });
-        OperationBuilder { all: self }
+        let operation = Operation { method, path, summary, parameters, body: None, status: 200, answer: None };
+        description.operations.push(operation);
+        OperationBuilder { description: Some(description) }
     }
 
-    /// The routes, and what describes them.
-    pub(crate) fn finish(mut self) -> (Router<App>, Arc<ApiDocs>) {
-        let openapi = self.openapi().to_string();
-        let docs = Arc::new(ApiDocs { operations: self.operations, openapi });
+    /// The routes.
+    pub(crate) fn finish(self) -> Router<App> {
         let router = self.router.fallback(async || Problem::not_found("there is no such resource"));
-        (router.layer(axum::middleware::from_fn(finish)), docs)
+        router.layer(axum::middleware::from_fn(finish))
     }
 
+    /// What describes them; nothing where they are not described.
+    pub(crate) fn docs(self) -> ApiDocs {
+        let Some(mut description) = self.description else {
+            return ApiDocs { operations: Vec::new(), openapi: String::new() };
+        };
+        let openapi = description.openapi().to_string();
+        ApiDocs { operations: description.operations, openapi }
+    }
+}
+
+impl Description {
     fn openapi(&mut self) -> Value {
         let problem = json!({ "description": "What was wrong, and the mend.", "content": {
             "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } });
@@ -215,22 +248,30 @@ impl DescribedRouter {
     }
 }
 
-/// The operation that was added last, to be described further.
+/// The operation that was added last, to be described further; none where nothing is described.
 pub(crate) struct OperationBuilder<'a> {
-    all: &'a mut DescribedRouter,
+    description: Option<&'a mut Description>,
 }
 
 impl OperationBuilder<'_> {
-    fn change(self, change: impl FnOnce(&mut Operation)) -> Self {
-        if let Some(last) = self.all.operations.last_mut() {
+    fn change(mut self, change: impl FnOnce(&mut Operation)) -> Self {
+        if let Some(last) = self.description.as_mut().and_then(|all| all.operations.last_mut()) {
             change(last);
         }
         self
     }
 
+    fn asked<T: JsonSchema>(&mut self) -> Option<Value> {
+        self.description.as_mut().map(|all| all.requests.subschema_for::<T>().to_value())
+    }
+
+    fn answered<T: JsonSchema>(&mut self) -> Option<Value> {
+        self.description.as_mut().map(|all| all.answers.subschema_for::<T>().to_value())
+    }
+
     /// What may stand behind the question mark.
-    pub(crate) fn query<T: JsonSchema>(self) -> Self {
-        let schema = self.all.requests.subschema_for::<T>().to_value();
+    pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
+        let Some(schema) = self.asked::<T>() else { return self };
         let required: Vec<Value> = schema["required"].as_array().cloned().unwrap_or_default();
         let fields = schema["properties"].as_object().cloned().unwrap_or_default();
         self.change(|operation| {
@@ -243,8 +284,8 @@ impl OperationBuilder<'_> {
     }
 
     /// A body of JSON.
-    pub(crate) fn body<T: JsonSchema>(self) -> Self {
-        let schema = self.all.requests.subschema_for::<T>().to_value();
+    pub(crate) fn body<T: JsonSchema>(mut self) -> Self {
+        let Some(schema) = self.asked::<T>() else { return self };
         self.change(|operation| operation.body = Some(("application/json", schema)))
     }
 
@@ -259,8 +300,8 @@ impl OperationBuilder<'_> {
     }
 
     /// JSON of this type.
-    pub(crate) fn answers<T: JsonSchema>(self, status: u16) {
-        let schema = self.all.answers.subschema_for::<T>().to_value();
+    pub(crate) fn answers<T: JsonSchema>(mut self, status: u16) {
+        let Some(schema) = self.answered::<T>() else { return };
         self.change(|operation| (operation.status, operation.answer) = (status, Some(("application/json", schema))));
     }
 
@@ -322,8 +363,9 @@ async fn finish(request: Request, next: Next) -> Response {
 }
 
 /// The description for programs.
-pub(crate) async fn openapi(Extension(docs): Extension<Arc<ApiDocs>>, _: Person) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], docs.openapi.clone()).into_response()
+pub(crate) async fn openapi(Extension(describe): Extension<Describe>, _: Person) -> Result<Response, Problem> {
+    let docs = describe.docs().await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], docs.openapi).into_response())
 }
 
 /// One operation, for people.
@@ -380,9 +422,13 @@ pub(crate) async fn page(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Extension(docs): Extension<Arc<ApiDocs>>,
+    Extension(describe): Extension<Describe>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
+    let docs = match describe.docs().await {
+        Ok(docs) => docs,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
     let shown = docs.operations.iter().map(|one| {
         let path = format!("{BASE}{}", one.path);
         OperationRow {

@@ -41,7 +41,7 @@ pub(crate) async fn api(
     let rules = match &body.rules {
         Some(text) => RuleSet::parse(&Source::built_in("(rules to try)", text))
             .map_err(|error| Problem::invalid(error.to_string()))?,
-        None => app.config().rules.clone(),
+        None => (*app.config().rules).clone(),
     };
     let rules = rules.only(&body.rule);
     let rules = rules.ok_or_else(|| Problem::invalid(format!("rule: there is no rule {:?}", body.rule)))?;

@@ -51,7 +51,7 @@ pub(super) fn question(
         system: config.site_name.clone(),
         agencies: config.agencies.clone(),
         settings: reader.document_settings()?,
-        rules: config.rules.clone(),
+        rules: (*config.rules).clone(),
         zone: config.timezone.clone(),
         now,
         clock_doubted: doubted,

@@ -75,7 +75,7 @@ async fn facts_of(
             let asked = Question {
                 key,
                 pack,
-                rules: config.rules.clone(),
+                rules: (*config.rules).clone(),
                 zone: config.timezone.clone(),
                 now,
                 clock_doubted: doubted,

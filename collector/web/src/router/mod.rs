@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
-use crate::api::openapi;
+use crate::api::openapi::{self, Describe, DescribedRouter};
 use crate::app::App;
 use crate::page;
 use crate::sign_in::authentication;
@@ -20,12 +20,13 @@ const BODY_MAX_BYTES: usize = 64 * 1024;
 impl App {
     /// All that is answered: pages, API, enrolment, health and the static files.
     pub fn router(self) -> Router {
-        let (api, docs) = api::routes().finish();
+        let api = api::routes(DescribedRouter::plain()).finish();
+        let describe = Describe(|| api::routes(DescribedRouter::described()).docs());
         Router::new()
             .nest(openapi::BASE, api)
             .merge(pages::routes())
             .fallback(page::not_found)
-            .layer(axum::Extension(docs))
+            .layer(axum::Extension(describe))
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
             .layer(axum::middleware::from_fn_with_state(self.clone(), authentication::limit_unauthenticated))
             .layer(axum::middleware::map_response(guard))
