@@ -96,7 +96,7 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     what_was_found_before(store.as_ref(), &names);
     let reader = store.reader().expect("reads");
     let cut = reader.person(&names, 1).expect("reads");
-    assert_eq!(cut.cut, [Kind::AuditBy], "no more than are asked for, and that is said");
+    assert_eq!(cut.cut, [Kind::Hold, Kind::AuditBy], "no more than are asked for, and that is said");
     let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
     assert_eq!(nobody.traces, []);
 }
