@@ -35,10 +35,7 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "no configuration can name this store before the contract holds there (docs/scale.md)")
-)]
+#[cfg_attr(not(test), allow(dead_code, reason = "no configuration can name this store before backup and doctor know it (docs/scale.md)"))]
 mod postgres;
 mod product;
 mod reader;

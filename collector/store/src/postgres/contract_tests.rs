@@ -10,7 +10,7 @@ use super::scratch;
 use super::settings::PostgresSettings;
 use crate::{Store, contract};
 
-/// Checks that do not hold yet. A collector can be told to use PostgreSQL when this is empty.
+/// Checks that do not hold yet.
 const FALL_SHORT: &[&str] = &[];
 
 #[test]

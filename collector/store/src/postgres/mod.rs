@@ -4,7 +4,7 @@
 //! The tables are those of the embedded store, by the same names and with the same meaning (`schema.sql`, `history.sql`); a test compares both from what the
 //! databases themselves say of them. Two sites share a database, never a schema.
 //!
-//! No configuration can name a store here until the whole contract holds (docs/scale.md).
+//! No configuration can name a store here until backup, restore and doctor know it, too (docs/scale.md).
 
 mod connect;
 #[cfg(test)]

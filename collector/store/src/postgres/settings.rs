@@ -1,6 +1,6 @@
 //! Where a site's store in PostgreSQL is, and how it is reached: as the configuration writes it, and checked.
 //!
-//! The program has no key for it yet: a collector runs on PostgreSQL once the whole contract holds there (docs/scale.md).
+//! The program has no key for it yet: a collector runs on PostgreSQL once backup, restore and doctor know it, too (docs/scale.md).
 
 use std::fmt;
 use std::net::IpAddr;
