@@ -61,6 +61,11 @@ const DELETES: &[(&str, &str, Why)] = &[
     ),
     ("sqlite/fold_mark.rs", "sample", StandsElsewhere("in chunks of history, before it goes")),
     ("sqlite/fold_mark.rs", "secured", NoRecord("tokens of what was made safe before")),
+    (
+        "sqlite/inventory_count.rs",
+        "inventory_tick",
+        IsNewest("the newest word of an asset; each is in the audit log, and what was closed in its minutes"),
+    ),
     ("sqlite/job.rs", "job", NoRecord("a job that is not watched any more")),
     ("sqlite/maintenance.rs", "window", IsNewest("the same window; what is gone stays")),
     ("sqlite/newest.rs", "live", IsNewest("what is newest of a device")),

@@ -3,7 +3,7 @@
 //! Actions are named where they are made (`ioc_engine::audit_action`); a test there holds that each has its text here.
 
 /// Every action, in the order of its name: Vietnamese and English.
-const TEXTS: [(&str, &str, &str); 102] = [
+const TEXTS: [(&str, &str, &str); 107] = [
     ("account.changed", "Sửa tài khoản", "Account changed"),
     ("account.codes_guessed", "Mã xác thực bị đoán", "Codes of an account were guessed"),
     ("account.confirmed", "Xác nhận lại danh tính", "Identity confirmed again"),
@@ -77,6 +77,11 @@ const TEXTS: [(&str, &str, &str); 102] = [
     ("incident.unit_asked", "Giao việc cho đơn vị", "Unit asked"),
     ("incident.unit_withdrawn", "Thôi giao việc cho đơn vị", "Unit asked no more"),
     ("incident.unmarked_serious", "Bỏ đánh dấu sự cố nghiêm trọng", "Incident unmarked"),
+    ("inventory.closed", "Kết thúc kiểm kê", "Inventory taking closed"),
+    ("inventory.found", "Kiểm kê thấy tài sản ngoài danh mục", "Inventory found what is not in the register"),
+    ("inventory.opened", "Mở đợt kiểm kê", "Inventory taking opened"),
+    ("inventory.settled", "Xử lý chênh lệch kiểm kê", "Difference of an inventory settled"),
+    ("inventory.ticked", "Kiểm kê tài sản", "Asset ticked in an inventory"),
     ("notice.given_up", "Thôi gửi thông báo", "Notice given up"),
     ("notice.resent", "Gửi lại thông báo", "Notice sent again"),
     ("personal.listed", "Liệt kê dữ liệu của một người", "Data of a person listed"),

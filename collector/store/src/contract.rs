@@ -14,6 +14,7 @@ mod deadlines;
 mod document_history;
 mod expected_backups;
 mod failures;
+mod inventory_counts;
 mod legal_hold;
 mod limits;
 mod losses;
@@ -97,6 +98,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         accounts::reviews,
         assets::assets,
         products::products,
+        inventory_counts::inventory_counts,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::the_newest_incident_and_fault_stay_so_that_no_number_is_given_twice,

@@ -27,6 +27,7 @@ mod error;
 mod expected_backup;
 pub mod history;
 pub mod inventory;
+pub mod inventory_count;
 mod job;
 mod list_query;
 pub mod merkle;

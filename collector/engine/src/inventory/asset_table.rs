@@ -185,9 +185,7 @@ pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
     let separator = u8::try_from(u32::from(separator)).unwrap_or(b',');
     let mut table = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text.as_bytes());
     let of_row = |row: u64, fault: RefusalReason| CellFault { row, column: String::new(), fault };
-    let unreadable = |error: &csv::Error| {
-        RefusalReason::new("register-refused-unreadable", [("why", Word::text(error.to_string()))], error.to_string())
-    };
+    let unreadable = |error: &csv::Error| RefusalReason::new("register-refused-unreadable", [], error.to_string());
     let headings_row = table.headers().cloned().map_err(|error| vec![of_row(1, unreadable(&error))])?;
     let columns = columns_of(&headings_row)?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());

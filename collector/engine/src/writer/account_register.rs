@@ -1,7 +1,7 @@
 //! The register of accounts (article 13): who holds which account, what a person vouches for of an appliance, reviews that a leader signs; and faults of
 //! the centre where a review is overdue or accounts of this collector are not in order. Accounts of hosts are judged by rules, on what their agents find.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
@@ -12,19 +12,20 @@ use ioc_report::review;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
     ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountLimits, AccountQuery, AccountReview, AccountVerdict, AccountWord,
-    BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind, ReviewLine, ReviewSignature, Role, account_of_key,
-    review_digest,
+    Change, ReviewLine, ReviewSignature, Role, account_of_key, review_digest,
 };
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::incidents::checked_file;
+use super::evidence::{self, Decided};
+use super::reports::too_large;
 use super::{CommandResult, Engine};
 use crate::account::intent::Actor;
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::{Answer, CommandError, SeenAccount};
 use crate::inventory::asset::check_word;
-use crate::refusal_reason::RefusalReason;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most accounts in one change.
 const CHANGES_MAX: usize = 2000;
@@ -44,19 +45,11 @@ const REVIEW_DUE: &str = "account-review-due";
 const OWN_IDLE: &str = "own-accounts-idle";
 const OWN_WITHOUT_SECOND: &str = "administrators-without-second-factor";
 
-fn unread(error: &ioc_store::StoreError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
-}
-
-fn invalid(field: &str, why: impl std::fmt::Display) -> CommandError {
-    CommandError::Invalid(format!("{field}: {why}"))
-}
-
 /// A text of one line, which may be empty.
-fn line_of(field: &str, text: &str, most: usize) -> Result<String, CommandError> {
+fn line_of(field: Field, text: &str, most: usize) -> Result<String, CommandError> {
     let text = text.trim();
     if text.chars().count() > most || text.chars().any(char::is_control) {
-        return Err(invalid(field, format_args!("allowed are up to {most} characters in one line")));
+        return Err(field.line(0, most).invalid());
     }
     Ok(text.to_owned())
 }
@@ -132,31 +125,58 @@ impl Engine {
         self.today(now).map_or_else(AccountLimits::default, |today| self.config.legal.account_limits(today))
     }
 
+    /// What is said of an account, and not committed yet.
+    fn word_of_batch(&self, of: Option<&DeviceId>, account: &str) -> Option<&AccountWord> {
+        self.batch.changes.iter().rev().find_map(|change| match change {
+            Change::AccountWord { device, name, word } if device.as_ref() == of && name == account => Some(word),
+            _ => None,
+        })
+    }
+
     /// People say who holds accounts that are found by themselves.
     pub(super) fn describe_accounts(
         &mut self,
-        keys: &[String],
+        accounts: &[SeenAccount],
         (holder, note): (Option<&str>, Option<&str>),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        if keys.is_empty() || keys.len() > CHANGES_MAX {
-            return Err(invalid("keys", format_args!("found {}; allowed are 1 to {CHANGES_MAX}", keys.len())));
+        if accounts.is_empty() || accounts.len() > CHANGES_MAX {
+            return Err(Field::Keys.range(accounts.len(), 1, CHANGES_MAX as u64).invalid());
         }
-        let holder = holder.map(|text| line_of("holder", text, NAME_MAX_CHARS)).transpose()?;
-        let note = note.map(|text| line_of("note", text, NOTE_MAX_CHARS)).transpose()?;
+        let holder = holder.map(|text| line_of(Field::Holder, text, NAME_MAX_CHARS)).transpose()?;
+        let note = note.map(|text| line_of(Field::Note, text, NOTE_MAX_CHARS)).transpose()?;
         // All of them are looked at before anything is changed.
         let mut words = Vec::new();
-        for key in keys {
-            let none = || CommandError::NotFound(format!("keys: there is no account {key:?} in the register"));
+        let mut others = Vec::new();
+        for SeenAccount { key, said_at } in accounts {
+            let of_key = || [("account", Word::text(key.as_str()))];
+            let none = || {
+                let english = format!("keys: there is no account {key:?} in the register");
+                RefusalReason::new("register-refused-no-account", of_key(), english).not_found()
+            };
             let (device, name) = account_of_key(key).ok_or_else(none)?;
-            let found = self.reader.registered_account(device.as_ref(), name).map_err(|error| unread(&error))?;
-            let account = found.ok_or_else(none)?;
+            let found = self.reader.registered_account(device.as_ref(), name).map_err(CommandError::unread)?;
+            let mut account = found.ok_or_else(none)?;
+            if let Some(word) = self.word_of_batch(device.as_ref(), name) {
+                (account.holder, account.note) = (word.holder.clone(), word.note.clone());
+                (account.said_by, account.said_at) = (Some(word.by.clone()), Some(word.at));
+            }
+            if said_at.is_some_and(|seen| seen != account.said_at) {
+                others.push(name);
+            }
             if account.valid_until.is_some() {
-                let why = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
-                return Err(CommandError::Conflict(why));
+                let english = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
+                return Err(RefusalReason::new("register-refused-word-alone", of_key(), english).conflict());
             }
             words.push((key, device, name, account));
+        }
+        if !others.is_empty() {
+            let names = others.join(", ");
+            let english =
+                format!("somebody has said who holds these since you looked: {names}; look at them, then save again");
+            let args = [("names", Word::text(names))];
+            return Err(RefusalReason::new("register-refused-accounts-changed", args, english).conflict());
         }
         for (key, device, name, account) in words {
             let (was_holder, was_note) = (account.holder, account.note);
@@ -185,28 +205,30 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         if self.state.device(device).is_none() {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
+            return Err(RefusalReason::no_device(device).not_found());
         }
-        let name = line_of("name", &attestation.name, NAME_MAX_CHARS)?;
+        let name = line_of(Field::Name, &attestation.name, NAME_MAX_CHARS)?;
         if name.is_empty() {
-            return Err(invalid("name", format_args!("allowed are 1 to {NAME_MAX_CHARS} characters")));
+            return Err(Field::Name.line(1, NAME_MAX_CHARS).invalid());
         }
         if attestation.password_at.is_some_and(|at| at > now) {
-            return Err(invalid("password_at", "found a day that has not come"));
+            let english = "password_at: found a day that has not come";
+            return Err(RefusalReason::new("register-refused-password-day", [], english).invalid());
         }
         check_word(&attestation.note, attestation.valid_until, now).map_err(RefusalReason::invalid)?;
         let attestation = AccountAttestation {
             name,
-            role: line_of("role", &attestation.role, NAME_MAX_CHARS)?,
-            holder: line_of("holder", &attestation.holder, NAME_MAX_CHARS)?,
+            role: line_of(Field::Role, &attestation.role, NAME_MAX_CHARS)?,
+            holder: line_of(Field::Holder, &attestation.holder, NAME_MAX_CHARS)?,
             by: actor.to_owned(),
             at: now,
             ..attestation
         };
-        let documents = self.reader.documents(device).map_err(|error| unread(&error))?;
+        let documents = self.reader.documents(device).map_err(CommandError::unread)?;
         if documents.iter().any(|one| one.name == "accounts") {
-            let why = format!("the agent of {device} tells of its accounts itself; nothing is to be vouched for");
-            return Err(CommandError::Conflict(why));
+            let english = format!("the agent of {device} tells of its accounts itself; nothing is to be vouched for");
+            let args = [("device", Word::text(device.as_str()))];
+            return Err(RefusalReason::new("register-refused-agent-tells", args, english).conflict());
         }
         let said = serde_json::to_string(&attestation).unwrap_or_default();
         self.record(now, actor, AuditLogAction::AccountsAttested, device.as_str(), &said);
@@ -223,34 +245,25 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        let name = checked_file(name, &content)?;
-        let found = self.reader.registered_account(Some(device), account).map_err(|error| unread(&error))?;
+        let found = self.reader.registered_account(Some(device), account).map_err(CommandError::unread)?;
         let vouched = found.filter(|found| found.valid_until.is_some()).ok_or_else(|| {
-            CommandError::NotFound(format!("nobody has vouched for an account {account:?} of {device}; do that first"))
+            let english = format!("nobody has vouched for an account {account:?} of {device}; do that first");
+            let args = [("account", Word::text(account)), ("device", Word::text(device.as_str()))];
+            RefusalReason::new("register-refused-not-vouched", args, english).not_found()
         })?;
-        // With those that are decided and not committed yet: vouched for anew since then, it has none.
-        let mut known: BTreeSet<String> = vouched.evidence.into_iter().map(|file| file.sha256).collect();
-        for change in &self.batch.changes {
-            match change {
-                Change::AccountAttested { device: of, attestation } if of == device && attestation.name == account => {
-                    known.clear();
-                }
-                Change::AccountEvidence { device: of, name, file, .. } if of == device && name == account => {
-                    known.insert(file.sha256.clone());
-                }
-                _ => {}
+        // With those that are decided and not committed yet.
+        let decided = self.batch.changes.iter().filter_map(|change| match change {
+            Change::AccountAttested { device: of, attestation } if of == device && attestation.name == account => {
+                Some(Decided::Anew)
             }
-        }
-        let sha256 = sha256_hex(&content);
-        if known.contains(&sha256) {
-            return Ok(Answer::Done);
-        }
-        if known.len() >= EVIDENCE_MAX {
-            return Err(CommandError::Conflict(format!("allowed are {EVIDENCE_MAX} files for what is vouched for")));
-        }
-        let detail = format!("{account}: {name} sha256 {sha256}");
-        let (bytes, kind, who) = (content.len() as u64, EvidenceKind::of(&content), actor.to_owned());
-        let file = BackupEvidence { name, sha256, bytes, kind, who, at: now };
+            Change::AccountEvidence { device: of, name, file, .. } if of == device && name == account => {
+                Some(Decided::File(file))
+            }
+            _ => None,
+        });
+        let file = evidence::added((name, content.as_slice()), vouched.evidence, decided, (actor, now))?;
+        let Some(file) = file else { return Ok(Answer::Done) };
+        let detail = format!("{account}: {} sha256 {}", file.name, file.sha256);
         self.record(now, actor, AuditLogAction::AccountsEvidenceAdded, device.as_str(), &detail);
         let (device, name) = (device.clone(), account.to_owned());
         self.batch.changes.push(Change::AccountEvidence { device, name, file, content });
@@ -260,8 +273,8 @@ impl Engine {
 
     /// A review as it stands, with what is decided and not committed yet.
     fn review_now(&self, number: u64) -> Result<(AccountReview, Vec<ReviewLine>), CommandError> {
-        let mut found = self.reader.account_review(number).map_err(|error| unread(&error))?;
-        let mut lines = self.reader.account_review_lines(number).map_err(|error| unread(&error))?;
+        let mut found = self.reader.account_review(number).map_err(CommandError::unread)?;
+        let mut lines = self.reader.account_review_lines(number).map_err(CommandError::unread)?;
         for change in &self.batch.changes {
             match change {
                 Change::AccountReviewOpened { review, lines: all } if review.number == number => {
@@ -281,7 +294,7 @@ impl Engine {
                 _ => {}
             }
         }
-        let found = found.ok_or_else(|| CommandError::NotFound(format!("there is no review of accounts {number}")))?;
+        let found = found.ok_or_else(|| RefusalReason::no_review(number).not_found())?;
         Ok((found, lines))
     }
 
@@ -289,15 +302,17 @@ impl Engine {
     fn open_review(&self, number: u64) -> Result<Vec<ReviewLine>, CommandError> {
         let (review, lines) = self.review_now(number)?;
         if review.signature.is_some() {
-            let why = format!("the review of accounts {number} is signed, and not changed from then on; open another");
-            return Err(CommandError::Conflict(why));
+            let english =
+                format!("the review of accounts {number} is signed, and not changed from then on; open another");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-review-signed", args, english).conflict());
         }
         Ok(lines)
     }
 
     /// The number of the newest review, and whether it is open.
     fn newest_review(&self) -> Result<Option<(u64, bool)>, CommandError> {
-        let stored = self.reader.account_reviews(1).map_err(|error| unread(&error))?;
+        let stored = self.reader.account_reviews(1).map_err(CommandError::unread)?;
         let of_batch = self.batch.changes.iter().filter_map(|change| match change {
             Change::AccountReviewOpened { review, .. } => Some(review.number),
             _ => None,
@@ -310,16 +325,17 @@ impl Engine {
     pub(super) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
         let newest = self.newest_review()?;
         if let Some((number, true)) = newest {
-            return Err(CommandError::Conflict(format!(
-                "the review of accounts {number} is open; have it signed first"
-            )));
+            let english = format!("the review of accounts {number} is open; have it signed first");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-review-open", args, english).conflict());
         }
         let limits = self.account_limits(now);
         let query = AccountQuery { collector: true, limits, now, limit: LINES_MAX + 1, ..AccountQuery::default() };
-        let page = self.reader.registered_accounts(&query).map_err(|error| unread(&error))?;
+        let page = self.reader.registered_accounts(&query).map_err(CommandError::unread)?;
         if page.rows.is_empty() || page.rows.len() > LINES_MAX {
-            let why = format!("the register has {} accounts; a review has 1 to {LINES_MAX}", page.total);
-            return Err(CommandError::Conflict(why));
+            let english = format!("the register has {} accounts; a review has 1 to {LINES_MAX}", page.total);
+            let args = [("found", Word::text(page.total.to_string())), ("most", Word::text(LINES_MAX.to_string()))];
+            return Err(RefusalReason::new("register-refused-review-lines", args, english).conflict());
         }
         let lines = page.rows.into_iter().map(|(account, findings)| ReviewLine::proposed(account, findings));
         let lines: Vec<ReviewLine> = lines.collect();
@@ -341,23 +357,33 @@ impl Engine {
     pub(super) fn write_account_review(
         &mut self,
         review: u64,
-        said: &[(u32, AccountVerdict, String)],
+        (said, seen): (&[(u32, AccountVerdict, String)], &BTreeMap<u32, (AccountVerdict, String)>),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
         let lines = self.open_review(review)?;
-        let mut changed = Vec::new();
+        let (mut changed, mut others) = (Vec::new(), Vec::new());
         for (line, verdict, reason) in said {
             let place = usize::try_from(*line).ok().and_then(|line| line.checked_sub(1));
             let Some(was) = place.and_then(|place| lines.get(place)) else {
-                return Err(invalid("lines", format_args!("found {line}; allowed are 1 to {}", lines.len())));
+                return Err(Field::Lines.range(line, 1, lines.len() as u64).invalid());
             };
-            let reason = line_of("reason", reason, NOTE_MAX_CHARS)?;
+            let reason = line_of(Field::Reason, reason, NOTE_MAX_CHARS)?;
             if (was.verdict, &was.reason) != (*verdict, &reason) {
+                // What somebody else wrote meanwhile is seen before it is written over.
+                if seen.get(line).is_some_and(|(verdict, reason)| (*verdict, reason) != (was.verdict, &was.reason)) {
+                    others.push(was.account.name.as_str());
+                }
                 let is = ReviewLine { verdict: *verdict, reason, said: Some((actor.to_owned(), now)), ..was.clone() };
                 let shown = |line: &ReviewLine| format!("{} {:?}", line.verdict.as_str(), line.reason);
                 changed.push((*line, format!("{}: {} -> {}", was.account.key(), shown(was), shown(&is)), is));
             }
+        }
+        if !others.is_empty() {
+            let names = others.join(", ");
+            let english = format!("somebody wrote of these since you looked: {names}; look at them, then save again");
+            let args = [("names", Word::text(names))];
+            return Err(RefusalReason::new("register-refused-verdicts-changed", args, english).conflict());
         }
         for (line, detail, said) in changed {
             self.record(now, actor, AuditLogAction::AccountsReviewWritten, &review.to_string(), &detail);
@@ -380,19 +406,19 @@ impl Engine {
         let lines = self.open_review(review)?;
         let lacking = lines.iter().filter(|line| line.lacks_reason()).count();
         if lacking > 0 {
-            return Err(CommandError::Conflict(format!(
-                "{lacking} accounts that are not kept have no reason; mend: write one for each, then sign"
-            )));
+            let english =
+                format!("{lacking} accounts that are not kept have no reason; mend: write one for each, then sign");
+            let args = [("count", Word::count(lacking))];
+            return Err(RefusalReason::new("register-refused-reasons-missing", args, english).conflict());
         }
         let sha256 = review_digest(&lines);
         if sha256 != seen {
-            return Err(CommandError::Conflict("somebody wrote into it since; look at it again, then sign".to_owned()));
+            return Err(RefusalReason::review_since().conflict());
         }
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES || source.len() > CONTENT_MAX_BYTES {
-            let why = format!("a document has {} bytes; allowed are 1 to {CONTENT_MAX_BYTES}", content.len());
-            return Err(CommandError::Invalid(why));
+            return Err(too_large(content.len()));
         }
-        let newest = self.reader.issued_reports(None, None, 1).map_err(|error| unread(&error))?;
+        let newest = self.reader.issued_reports(None, None, 1).map_err(CommandError::unread)?;
         let of_batch = self.batch.changes.iter().filter_map(|change| match change {
             Change::ReportIssued { issued, .. } => Some(issued.number),
             _ => None,
@@ -432,11 +458,11 @@ impl Engine {
         let last = match of_batch {
             Some(at) => Some(at),
             None => {
-                let signed = self.reader.signed_account_review().map_err(|error| unread(&error))?;
+                let signed = self.reader.signed_account_review().map_err(CommandError::unread)?;
                 signed.and_then(|review| review.signature).map(|signature| signature.at)
             }
         };
-        let since = self.reader.audit_since().map_err(|error| unread(&error))?;
+        let since = self.reader.audit_since().map_err(CommandError::unread)?;
         Ok(review::review_due(last, since, months, &self.config.timezone))
     }
 

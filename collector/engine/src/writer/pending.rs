@@ -52,6 +52,9 @@ macro_rules! of_other_records {
             | Change::AccountReviewOpened { .. }
             | Change::AccountReviewLine { .. }
             | Change::AccountReviewSigned { .. }
+            | Change::InventoryCount(_)
+            | Change::InventoryTick { .. }
+            | Change::InventoryFind { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::DocumentSettings(_)

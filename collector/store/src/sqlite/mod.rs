@@ -35,6 +35,7 @@ mod file;
 mod fold_mark;
 mod hold;
 mod incident;
+mod inventory_count;
 mod job;
 mod lock;
 mod maintenance;

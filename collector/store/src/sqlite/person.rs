@@ -81,6 +81,10 @@ impl Search<'_> {
                  WHERE v.value ->> 'by' IN NAMES OR v.value ->> 'text' IN NAMES) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.kept') AS v WHERE v.value ->> 'by' IN NAMES) UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM asset_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM backup_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
+                 SELECT NULL, CAST(c.number AS TEXT), '', '' FROM inventory_count c WHERE c.body ->> 'opened_by' IN NAMES OR c.body ->> '$.closed.by' IN NAMES \
+                 OR EXISTS (SELECT 1 FROM json_each(c.body, '$.closed.members') AS m WHERE m.value ->> 'name' IN NAMES) UNION ALL \
+                 SELECT NULL, d.id, t.body ->> 'remark', '' FROM inventory_tick t JOIN device d ON d.number = t.device WHERE t.body ->> 'by' IN NAMES UNION ALL \
+                 SELECT NULL, CAST(f.count AS TEXT), f.body ->> 'remark', '' FROM inventory_find f WHERE f.body ->> 'by' IN NAMES OR f.body ->> '$.settled.by' IN NAMES UNION ALL \
                  SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT NULL, coalesce(d.id, ''), w.name || ': ' || (w.body ->> 'holder') || ' ' || (w.body ->> 'note'), '' FROM account_word w LEFT JOIN device d ON d.number = w.device \

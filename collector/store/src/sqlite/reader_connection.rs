@@ -12,6 +12,7 @@ use super::newest::NewestByDevice;
 use super::search_file::SearchFile;
 use super::value::limit_of;
 use crate::StoreError;
+use crate::scope::AccessScope;
 
 /// A reader with its own connection.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct SqliteReader {
     pub(super) hides_names: bool,
     /// Only some places are shown.
     pub(super) limited: bool,
+    /// How far it reaches, for what stands at a place that people wrote down.
+    pub(super) scope: AccessScope,
     /// The way to the search index.
     pub(super) search: SearchFile,
 }
@@ -40,7 +43,15 @@ impl SqliteReader {
         connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
             Ok(heard.last_heard(context.get(0)?))
         })?;
-        Ok(Self { path, connection, newest, hides_names: false, limited: false, search })
+        Ok(Self {
+            path,
+            connection,
+            newest,
+            hides_names: false,
+            limited: false,
+            scope: AccessScope::EVERYWHERE,
+            search,
+        })
     }
 
     /// The file of the store.

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use ioc_common::clock::Timestamp;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::inventory::asset_table::{self, CellFault, RowPlan};
-use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_store::{AssetField, AssetImport, AssetQuery, AssetRow};
 
 /// Largest table, bytes.
@@ -153,7 +153,7 @@ pub(crate) struct ImportForm {
 }
 
 fn unreadable(why: &str) -> RefusalReason {
-    RefusalReason::new("register-refused-unreadable", [("why", Word::text(why))], why)
+    RefusalReason::new("register-refused-unreadable", [], why)
 }
 
 /// The text of a file that somebody brings.
@@ -227,11 +227,25 @@ pub(crate) async fn submit(State(app): State<App>, person: Person, headers: Head
     let command = Command::ImportAssets { rows: found.rows.clone(), actor: person.name.clone() };
     match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
+        // It is not to be sent again, so that it is not offered again.
+        Err(error) if error.is_not_yet() => {
+            render(&app, page_context, Shown { error: Some(of_import(error)), ..Shown::default() }).await
+        }
         Err(error) => {
             let shown = Shown { table: form.table, preview: Some(found), error: Some(error), ..Shown::default() };
             render(&app, page_context, shown).await
         }
     }
+}
+
+/// A table that is not written in time is written all the same: where to look.
+fn of_import(error: CommandError) -> CommandError {
+    if !error.is_not_yet() {
+        return error;
+    }
+    let english =
+        "the table is not written yet, and goes on; look at GET /api/v1/assets/imports, and do not send it again";
+    RefusalReason::new("register-refused-import-goes-on", [], english).refuse(RefusalKind::Unavailable)
 }
 
 pub(crate) async fn undo(
@@ -243,7 +257,7 @@ pub(crate) async fn undo(
     let page_context = page_context(&app, &person, &headers);
     match app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await {
         Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
-        Err(error) => render(&app, page_context, Shown { error: Some(error), ..Shown::default() }).await,
+        Err(error) => render(&app, page_context, Shown { error: Some(of_import(error)), ..Shown::default() }).await,
     }
 }
 
@@ -300,13 +314,15 @@ pub(crate) async fn api(
 ) -> ApiResult<ImportAnswer> {
     let found = preview(&app, &person, &table).await?.map_err(|faults| {
         let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
-        Problem::invalid(lines.collect::<Vec<_>>().join("\n"))
+        let count = [("count", Word::count(faults.len()))];
+        RefusalReason::new("register-refused-table", count, lines.collect::<Vec<_>>().join("\n")).invalid()
     })?;
     let Preview { rows, plans } = found;
     let changed = if query.check {
         None
     } else {
-        match app.carry_out(&person, Command::ImportAssets { rows, actor: person.name.clone() }).await? {
+        let command = Command::ImportAssets { rows, actor: person.name.clone() };
+        match app.carry_out(&person, command).await.map_err(of_import)? {
             Answer::Imported(changed) => Some(changed),
             _ => return Err(Problem::internal("unexpected answer")),
         }
@@ -350,6 +366,7 @@ pub(crate) async fn api_undo(
     person: Person,
     Path(number): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await?;
+    let command = Command::UndoAssetImport { number, actor: person.name.clone() };
+    app.carry_out(&person, command).await.map_err(of_import)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -78,7 +78,10 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     let until = rig.now().plus_millis(30 * DAY_MS);
     attest(&mut rig, "sw-1", vouched("admin", until)).expect("kept");
     assert!(
-        matches!(attest(&mut rig, "srv-1", vouched("an", until)), Err(CommandError::Conflict(_))),
+        matches!(
+            attest(&mut rig, "srv-1", vouched("an", until)),
+            Err(CommandError::Explained(RefusalKind::Conflict, _))
+        ),
         "its agent tells"
     );
     let add = |rig: &mut Rig, device: &str, content: &[u8]| {
@@ -88,27 +91,51 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     };
     add(&mut rig, "sw-1", b"%PDF-1").expect("kept");
     add(&mut rig, "sw-1", b"%PDF-1").expect("the same once more is no other");
-    assert!(matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::NotFound(_))), "nobody vouched for it");
+    assert!(
+        matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::Explained(RefusalKind::NotFound, _))),
+        "nobody vouched for it"
+    );
     let switch = DeviceId::new("sw-1").expect("valid");
     let kept = rig.reader.registered_account(Some(&switch), "admin").expect("reads").expect("there").evidence;
     assert_eq!((kept.len(), kept[0].name.as_str(), kept[0].bytes), (1, "biên bản.pdf", 6));
     let late = rig.now().plus_millis(500 * DAY_MS);
     let refused = attest(&mut rig, "sw-1", vouched("x", late));
     assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Invalid, _))), "at most 400 days: {refused:?}");
-    assert!(matches!(attest(&mut rig, "sw-1", vouched(" ", until)), Err(CommandError::Invalid(_))));
+    assert!(matches!(
+        attest(&mut rig, "sw-1", vouched(" ", until)),
+        Err(CommandError::Explained(RefusalKind::Invalid, _))
+    ));
     let said = |keys: &[&str]| Command::DescribeAccounts {
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        accounts: keys.iter().map(|key| SeenAccount { key: (*key).to_owned(), said_at: None }).collect(),
         holder: Some(" Nguyễn An ".into()),
         note: None,
         actor: "boss".into(),
     };
-    assert!(matches!(rig.command(said(&["srv-1/an", "srv-1/nobody"])), Err(CommandError::NotFound(_))));
-    assert!(matches!(rig.command(said(&["sw-1/admin"])), Err(CommandError::Conflict(_))), "vouch for it anew");
+    assert!(matches!(
+        rig.command(said(&["srv-1/an", "srv-1/nobody"])),
+        Err(CommandError::Explained(RefusalKind::NotFound, _))
+    ));
+    assert!(
+        matches!(rig.command(said(&["sw-1/admin"])), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "vouch for it anew"
+    );
     assert!(
         rows(&rig).iter().all(|(key, holder, _)| key != "srv-1/an" || holder.is_empty()),
         "none of them was changed"
     );
     rig.command(said(&["srv-1/an"])).expect("kept");
+    // Who was shown what stood before that does not write over it unseen.
+    let second = |said_at| Command::DescribeAccounts {
+        accounts: vec![SeenAccount { key: "srv-1/an".into(), said_at: Some(said_at) }],
+        holder: None,
+        note: Some("ca đêm".into()),
+        actor: "other".into(),
+    };
+    let unseen = rig.command(second(None));
+    assert!(matches!(unseen, Err(CommandError::Explained(RefusalKind::Conflict, _))), "{unseen:?}");
+    let host = DeviceId::new("srv-1").expect("valid");
+    let seen = rig.reader.registered_account(Some(&host), "an").expect("reads").expect("there").said_at;
+    rig.command(second(seen)).expect("as it was seen");
     let held: Vec<_> = rows(&rig).into_iter().map(|(key, holder, _)| (key, holder)).collect();
     assert!(held.contains(&("srv-1/an".into(), "Nguyễn An".into())), "{held:?}");
     assert!(held.contains(&("sw-1/admin".into(), "Trần Bình".into())), "{held:?}");
@@ -121,10 +148,10 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     found(&mut rig);
     let open = |rig: &mut Rig| rig.command(Command::OpenAccountReview { actor: "boss".into() });
     assert!(matches!(open(&mut rig), Ok(Answer::AccountReview(1))));
-    assert!(matches!(open(&mut rig), Err(CommandError::Conflict(_))), "one at a time");
+    assert!(matches!(open(&mut rig), Err(CommandError::Explained(RefusalKind::Conflict, _))), "one at a time");
     let write = |rig: &mut Rig, line, verdict, reason: &str| {
         let lines = vec![(line, verdict, reason.to_owned())];
-        rig.command(Command::WriteAccountReview { review: 1, lines, actor: "boss".into() })
+        rig.command(Command::WriteAccountReview { review: 1, lines, was: BTreeMap::new(), actor: "boss".into() })
     };
     let seen = |rig: &Rig| review_digest(&rig.reader.account_review_lines(1).expect("reads"));
     let sign = |rig: &mut Rig, actor: &Actor, seen: String| {
@@ -140,17 +167,26 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     }
     let first = seen(&rig);
     write(&mut rig, 1, AccountVerdict::Lock, "nghỉ việc").expect("kept");
-    assert!(matches!(write(&mut rig, count + 1, AccountVerdict::Keep, ""), Err(CommandError::Invalid(_))));
-    assert!(matches!(sign(&mut rig, &leader, first), Err(CommandError::Conflict(_))), "it was written into since");
+    assert!(matches!(
+        write(&mut rig, count + 1, AccountVerdict::Keep, ""),
+        Err(CommandError::Explained(RefusalKind::Invalid, _))
+    ));
+    assert!(
+        matches!(sign(&mut rig, &leader, first), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it was written into since"
+    );
     let now = seen(&rig);
     for (name, second) in [("boss", true), ("sep", false)] {
         let actor = session(&mut rig, name, second);
         let refused = sign(&mut rig, &actor, now.clone()).expect_err("who may not");
         let stale = matches!(refused, CommandError::MissingProof(MissingProof::Stale));
-        assert!(stale || matches!(refused, CommandError::Forbidden(_)), "{name}: {refused}");
+        assert!(stale || matches!(refused, CommandError::Explained(RefusalKind::Forbidden, _)), "{name}: {refused}");
     }
     let machine_actor = Actor::Machine("local:0".into());
-    assert!(matches!(sign(&mut rig, &machine_actor, now.clone()), Err(CommandError::Forbidden(_))));
+    assert!(matches!(
+        sign(&mut rig, &machine_actor, now.clone()),
+        Err(CommandError::Explained(RefusalKind::Forbidden, _))
+    ));
     // The store ends what is past its time by the machine's clock, which is ahead of this rig's.
     let leader = session(&mut rig, "sep", true);
     let signed = sign(&mut rig, &leader, now.clone());
@@ -159,8 +195,11 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
         rig.reader.signed_account_review().expect("reads").and_then(|review| review.signature).expect("signed");
     assert_eq!((signed.by.as_str(), &signed.sha256, signed.issued), ("sep", &now, 1));
     assert_eq!(rig.reader.issued_report(1).expect("reads").map(|one| one.report).as_deref(), Some("account-review.1"));
-    assert!(matches!(write(&mut rig, 1, AccountVerdict::Keep, ""), Err(CommandError::Conflict(_))), "it stays");
-    assert!(matches!(sign(&mut rig, &leader, now), Err(CommandError::Conflict(_))), "once");
+    assert!(
+        matches!(write(&mut rig, 1, AccountVerdict::Keep, ""), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it stays"
+    );
+    assert!(matches!(sign(&mut rig, &leader, now), Err(CommandError::Explained(RefusalKind::Conflict, _))), "once");
     assert!(matches!(open(&mut rig), Ok(Answer::AccountReview(2))));
 }
 
@@ -188,7 +227,8 @@ fn what_is_due_or_not_in_order_is_a_fault_until_it_is() {
     let lines = rig.reader.account_review_lines(1).expect("reads");
     let count = u32::try_from(lines.len()).expect("few");
     let said = (1..=count).map(|line| (line, AccountVerdict::Lock, "nghỉ".to_owned())).collect();
-    rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
+    let was = BTreeMap::new();
+    rig.command(Command::WriteAccountReview { review: 1, lines: said, was, actor: "boss".into() }).expect("kept");
     let actor = session(&mut rig, "sep", true);
     let seen = review_digest(&rig.reader.account_review_lines(1).expect("reads"));
     let (content, source) = (b"PK".to_vec(), "{}".to_owned());

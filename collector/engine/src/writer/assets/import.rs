@@ -16,7 +16,7 @@ use super::{Checked, of_device_refused, take_own};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, AssetChange, CommandError};
 use crate::inventory::asset_table::{CellFault, ROWS_MAX, plan};
-use crate::inventory::device::check_device;
+use crate::inventory::device::{check_device, device_id};
 use crate::refusal_reason::{RefusalReason, Word};
 
 /// Assets that are changed in one cycle of the engine: about twenty milliseconds of it; and that are looked at before anything is changed.
@@ -95,7 +95,7 @@ impl Engine {
         let plans = plan(rows, &self.assets.all).map_err(|faults| refused(&faults))?;
         let mut assets = Vec::new();
         for plan in plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty()) {
-            let device = DeviceId::new(&plan.device).map_err(|error| CommandError::NotFound(error.to_string()))?;
+            let device = device_id(&plan.device)?;
             assets.push(ImportedAsset { device, is_new: plan.is_new, changes: plan.changes });
         }
         if assets.is_empty() {
@@ -110,7 +110,7 @@ impl Engine {
     fn check_imported(&self, one: &ImportedAsset) -> Result<(), CommandError> {
         if one.is_new {
             let checked = check_device(new_device(one).0);
-            return checked.map(drop).map_err(|error| of_device_refused(&one.device, &error));
+            return checked.map(drop).map_err(|error| of_device_refused(&one.device, error));
         }
         self.check_asset(change_of(&one.device, texts_of(&one.changes))).map(drop)
     }
@@ -136,7 +136,7 @@ impl Engine {
     /// Puts back what an import changed. What somebody changed since stays, and so does a device that reported since.
     pub(in crate::writer) fn undo_asset_import(&mut self, number: u64, actor: &str, now: Timestamp) -> CommandResult {
         self.check_no_job()?;
-        let found = self.reader.asset_import(number).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let found = self.reader.asset_import(number).map_err(CommandError::unread)?;
         let args = || [("number", Word::Count(number))];
         let import = found.ok_or_else(|| {
             let english = format!("there is no import {number}");
