@@ -14,9 +14,10 @@ use ioc_common::clock;
 
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
-use ioc_engine::command::{BackgroundTask, Command, CommandError};
+use ioc_engine::command::{BackgroundTask, Command};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
+use ioc_engine::refusal_reason::RefusalKind;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::compaction::{CompactionProgress, CompactionResult, Compactor, WINDOW_ROWS, due_row, past_chunk};
 use ioc_store::history::Tier;
@@ -292,7 +293,7 @@ impl CompactionTask {
         loop {
             match self.runtime.block_on(self.engine.command(delete())) {
                 Ok(_) => return compactor.recorded(folded),
-                Err(CommandError::Conflict(_)) if self.sleep(pause) => {}
+                Err(error) if error.kind() == Some(RefusalKind::Conflict) && self.sleep(pause) => {}
                 Err(_) => return Ok(()),
             }
         }

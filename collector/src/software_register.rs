@@ -14,6 +14,7 @@ use crate::panics::caught;
 use crate::task_watch::TaskWatch;
 use ioc_engine::command::{BackgroundTask, Command, CommandError};
 use ioc_engine::config::Config;
+use ioc_engine::refusal_reason::RefusalKind;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::{Reader, StoreError};
 
@@ -79,7 +80,7 @@ impl Grouping {
                 let command = Command::GroupSoftware { device, list, catalogue, products, made_at };
                 match self.runtime.block_on(self.engine.command(command)) {
                     // One that was taken out meanwhile is not asked for again.
-                    Ok(_) | Err(CommandError::NotFound(_)) => {}
+                    Ok(_) | Err(CommandError::Explained(RefusalKind::NotFound, _)) => {}
                     Err(_) if self.engine.is_gone() => return Ok(()),
                     Err(error) => return Err(error.to_string()),
                 }

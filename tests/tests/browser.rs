@@ -433,6 +433,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/jobs",
         "/system-backups?view=unstated",
         "/register/assets",
+        "/register/counts",
         "/register/software",
         "/reports",
         "/reports/filings/level-dossier",

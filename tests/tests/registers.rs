@@ -18,7 +18,7 @@ async fn patch(rig: &Rig, path: &str, body: Value) -> anyhow::Result<Value> {
 }
 
 /// A server with an agent that tells this serial number.
-async fn reporting(rig: &Rig, device: &str, serial: &str) -> (Link, Machine) {
+pub(crate) async fn reporting(rig: &Rig, device: &str, serial: &str) -> (Link, Machine) {
     let about =
         json!({ "device": device, "kind": "server", "name": "Máy chủ 1", "place": "Phòng máy", "label": "TS-01" });
     let identity = Identity::enrol(&rig.runtime(), &rig.server(), &about).await.unwrap();
@@ -237,13 +237,18 @@ async fn no_form_loses_what_was_typed_or_writes_over_what_somebody_else_wrote() 
 }
 
 /// What the surveyor found on a machine that is kept as texts.
-fn packages(machine: &str) -> Vec<Item> {
+pub(crate) fn packages(machine: &str) -> Vec<Item> {
     let path = format!("{}/machines/{machine}.golden.json", env!("CARGO_MANIFEST_DIR"));
     let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     serde_json::from_value(golden["surveys"]["software"]["software"][0]["items"].clone()).unwrap()
 }
 
-async fn sends(link: &mut Link, machine: &mut Machine, old: Option<&[Item]>, mut items: Vec<Item>) -> Vec<Item> {
+pub(crate) async fn sends(
+    link: &mut Link,
+    machine: &mut Machine,
+    old: Option<&[Item]>,
+    mut items: Vec<Item>,
+) -> Vec<Item> {
     items.sort();
     for report in reports(old, items.clone()) {
         let (position, kind, payload) = machine.seal(&Body::Software(report), clock::now(), 0);

@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 37] = [
+const FORMS: &[(&str, &[&str])] = &[
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
@@ -423,6 +423,11 @@ const FORMS: [(&str, &[&str]); 37] = [
     ),
     ("/register/accounts/reviews", &["x"]),
     ("/register/accounts/reviews/1", &["do", "seen", "verdict-1", "reason-1", "was-verdict-1", "was-reason-1"]),
+    ("/register/counts", &["place"]),
+    ("/register/counts/1", &["device", "state", "place", "remark", "seen"]),
+    ("/register/counts/1/finds", &["what", "label", "serial", "place", "remark"]),
+    ("/register/counts/1/close", &["members", "remark", "seen"]),
+    ("/register/counts/1/settle", &["device", "find", "remark"]),
     ("/register/software", &["key", "purpose", "scope", "owner", "licence", "state"]),
     ("/register/software/product", &["key", "purpose", "licence_count", "support_end", "state"]),
     ("/register/assets/srv-01", &["name", "mac", "bought", "state", "purpose", "importance", "take", "keep"]),

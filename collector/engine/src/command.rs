@@ -7,15 +7,16 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
+use ioc_judge::{Action, Alert, NewIncident, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::account::intent::{Actor, Intent};
-use crate::refusal_reason::{RefusalKind, RefusalReason};
+pub use crate::command_error::{CommandError, MissingProof};
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
+use ioc_store::inventory_count::{Member, Tick};
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
@@ -202,6 +203,40 @@ pub enum Command {
         attestation: AssetAttestation,
         actor: String,
     },
+    /// Begin an inventory taking.
+    OpenCount {
+        /// The place, with what is below it; empty for all.
+        place: String,
+        actor: String,
+    },
+    /// Say what was found of an asset in an inventory taking that is open.
+    TickAsset {
+        count: u64,
+        /// Who says so and when is the engine's to say.
+        tick: Tick,
+        /// When the tick was made that whoever says so has seen of this asset; none where they saw none. Refused where there is another by now.
+        seen: Option<Timestamp>,
+        actor: String,
+    },
+    /// Write down something that was found in an inventory taking that is open, and is not in the register.
+    AddFind { count: u64, thing: FoundThing, actor: String },
+    /// Say what became of something that is not in the register.
+    SettleFind {
+        count: u64,
+        /// Its number there.
+        find: u32,
+        remark: String,
+        actor: String,
+    },
+    /// Close an inventory taking: its minutes are issued, and what was not found is work.
+    CloseCount { closing: Box<CountToClose>, actor: String },
+    /// What an inventory did not find was found, or is known to be gone.
+    SettleCounted {
+        device: DeviceId,
+        /// What became of it.
+        remark: String,
+        actor: String,
+    },
     /// Say what is so of products of the software register: of all of these, or of none.
     ChangeProducts {
         /// By key.
@@ -372,8 +407,7 @@ pub enum Command {
     ImportAccounts { rows: Vec<AccountRow>, actor: String },
     /// Say who holds accounts that are found by themselves: of all of these, or of none; only what is given.
     DescribeAccounts {
-        /// Each by its key ([`ioc_store::account_key`]).
-        keys: Vec<String>,
+        accounts: Vec<SeenAccount>,
         /// Who holds them; an empty one takes out what stands there.
         holder: Option<String>,
         /// What there is to say besides.
@@ -398,6 +432,8 @@ pub enum Command {
         review: u64,
         /// Each by its line, from 1, with the reason.
         lines: Vec<(u32, AccountVerdict, String)>,
+        /// Lines as whoever asks has seen them: refused where somebody wrote something else since. One that is not named is not compared.
+        was: BTreeMap<u32, (AccountVerdict, String)>,
         actor: String,
     },
     /// A leader signs a review, and issues its document.
@@ -445,6 +481,39 @@ pub enum Command {
     },
 }
 
+/// Something that was found and is not in the register, as somebody writes it down.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundThing {
+    /// What it is.
+    pub what: String,
+    pub label: String,
+    pub serial: String,
+    /// Where it is; that of the taking where it is empty.
+    pub place: String,
+    pub remark: String,
+}
+
+/// How an inventory taking is to be closed.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug)]
+pub struct CountToClose {
+    pub number: u64,
+    pub members: Vec<Member>,
+    pub remark: String,
+    /// How many assets the register has there.
+    pub assets: u64,
+    /// The ticks that the minutes were made of, by device, each with when it was made: refused where there are others by now.
+    pub ticks: Vec<(DeviceId, Timestamp)>,
+    /// So many things that are not in the register they have: refused where there are others by now.
+    pub finds: u64,
+    pub title: String,
+    /// The minutes, DOCX.
+    pub content: Vec<u8>,
+    /// What they were made of, JSON.
+    pub source: String,
+}
+
 /// What a person writes down of an asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetChange {
@@ -465,6 +534,31 @@ pub struct SeenProduct {
     pub key: String,
     /// Its mark ([`ioc_store::Product::mark`]) as it was shown: refused where it has another one by now; empty where that does not matter.
     pub mark: String,
+}
+
+/// An account that somebody was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenAccount {
+    /// Its key ([`ioc_store::account_key`]).
+    pub key: String,
+    /// When somebody had last said who holds it, as it was shown: refused where somebody has said it since. None where that does not matter.
+    pub said_at: Option<Option<Timestamp>>,
+}
+
+impl SeenAccount {
+    /// As a form sends it back: milliseconds, or nothing, and the key behind a space.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let at = self.said_at.flatten().map(|at| at.as_millis().to_string()).unwrap_or_default();
+        format!("{at} {}", self.key)
+    }
+
+    /// What a form sent.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let (at, key) = text.split_once(' ').unwrap_or(("", text));
+        Self { key: key.to_owned(), said_at: Some(at.parse().ok().map(Timestamp::from_millis)) }
+    }
 }
 
 /// What a rule that waits will delete.
@@ -544,6 +638,8 @@ pub enum Answer {
     Report(u64),
     /// The number of the review of accounts that was opened.
     AccountReview(u64),
+    /// The number of the inventory taking that was opened.
+    Count(u64),
     /// What a password is compared with; for a name that does not exist one that nothing matches.
     Hash(String),
     /// The password is right; a code of the second factor is needed, too.
@@ -554,91 +650,4 @@ pub enum Answer {
     Second(SecondFactor),
     /// Codes to recover with, shown once.
     Codes(Vec<String>),
-}
-
-/// Why a command was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// What was asked for does not exist.
-    #[error("{0}")]
-    NotFound(String),
-    /// It cannot be done now.
-    #[error("{0}")]
-    Conflict(String),
-    /// The judge refuses it.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// It can be done by someone who says that they mean it all the same.
-    #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
-    Warned(Vec<Warning>),
-    /// The request is faulty.
-    #[error("{0}")]
-    Invalid(String),
-    /// The token is not good.
-    #[error("{0}")]
-    Forbidden(String),
-    /// Whoever asks has to show more of who they are before accounts are changed.
-    #[error(transparent)]
-    MissingProof(#[from] MissingProof),
-    /// More attempts to sign in, or to confirm by a code, than are allowed.
-    #[error("too many attempts; try again in {wait_s} s")]
-    TooMany {
-        /// How long to wait, seconds.
-        wait_s: u64,
-    },
-    /// The engine is stopping, or the store cannot be written.
-    #[error("{0}")]
-    Unavailable(String),
-    /// For a reason that people read in their language.
-    #[error("{1}")]
-    Explained(RefusalKind, Box<RefusalReason>),
-}
-
-impl RefusalReason {
-    /// A command is refused for it.
-    #[must_use]
-    pub fn refuse(self, kind: RefusalKind) -> CommandError {
-        CommandError::Explained(kind, Box::new(self))
-    }
-
-    /// The request is faulty.
-    #[must_use]
-    pub fn invalid(self) -> CommandError {
-        self.refuse(RefusalKind::Invalid)
-    }
-
-    /// It cannot be done now.
-    #[must_use]
-    pub fn conflict(self) -> CommandError {
-        self.refuse(RefusalKind::Conflict)
-    }
-
-    /// What was asked for does not exist.
-    #[must_use]
-    pub fn not_found(self) -> CommandError {
-        self.refuse(RefusalKind::NotFound)
-    }
-}
-
-/// What is not shown of who asks for a change of accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MissingProof {
-    /// It was too long ago, or by the password alone.
-    #[error(
-        "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again"
-    )]
-    Stale,
-    /// Their account has no second factor.
-    #[error(
-        "accounts and tokens are changed only by who has a second factor, and your account has none: set it up on the page \
-         /account#second-factor or by POST /api/v1/account/second-factor, show it by POST /api/v1/session/confirm, then ask again"
-    )]
-    NoSecondFactor,
-    /// They came in by the identity provider, which did not say that it asked for one.
-    #[error(
-        "accounts and tokens are changed only by who showed a second factor, and the identity provider did not say that it asked for one: \
-         its token must have \"mfa\" or methods of two kinds in amr, or an acr that stands in [oidc] second_factor_acr; where it asks everyone, \
-         always, set [oidc] second_factor_always = true; or sign in here, by password and second factor"
-    )]
-    SilentProvider,
 }

@@ -4,6 +4,8 @@ use ioc_common::clock::Timestamp;
 use ioc_store::{BackupAttestation, BackupExpectation, BackupKind, BackupSeen, BackupState, ExpectedBackup};
 
 use crate::inventory::device::TEXT_MAX_CHARS;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Shortest and longest time between two backups, milliseconds: an hour, and four hundred days.
 const EVERY_MS: std::ops::RangeInclusive<i64> = 3_600_000..=400 * DAY_MS;
@@ -62,42 +64,49 @@ fn is_text(text: &str, most: usize) -> bool {
 ///
 /// # Errors
 /// Which field is not good, what was found, and what is allowed.
-pub fn check(kind: BackupKind, expected: &BackupExpectation) -> Result<(), String> {
+pub fn check(kind: BackupKind, expected: &BackupExpectation) -> Result<(), RefusalReason> {
     if !is_text(&expected.note, NOTE_MAX_CHARS) {
-        return Err(format!("note: allowed are {NOTE_MAX_CHARS} characters without control characters"));
+        return Err(Field::Note.characters(NOTE_MAX_CHARS));
     }
     if kind == BackupKind::Unneeded {
         return match expected.note.trim().is_empty() {
-            true => Err("note: found none; say why no backup is needed".to_owned()),
+            true => {
+                Err(RefusalReason::new("refusal-note-unneeded", [], "note: found none; say why no backup is needed"))
+            }
             false => Ok(()),
         };
     }
     if !EVERY_MS.contains(&expected.every_ms) {
-        return Err(format!("every: found {} h; allowed are 1 h to 400 days", expected.every_ms / 3_600_000));
+        let hours = expected.every_ms / 3_600_000;
+        let english = format!("every: found {hours} h; allowed are 1 h to 400 days");
+        return Err(RefusalReason::new("refusal-every", [("found", Word::text(hours.to_string()))], english));
     }
     if !(0..=GRACE_MAX_MS).contains(&expected.grace_ms) {
-        return Err(format!("grace: found {} h; allowed are 0 h to 60 days", expected.grace_ms / 3_600_000));
+        let hours = expected.grace_ms / 3_600_000;
+        let english = format!("grace: found {hours} h; allowed are 0 h to 60 days");
+        return Err(RefusalReason::new("refusal-grace", [("found", Word::text(hours.to_string()))], english));
     }
     if !(1..=KEEP_MAX_DAYS).contains(&expected.keep_days) {
-        return Err(format!("keep_days: found {}; allowed are 1 to {KEEP_MAX_DAYS}", expected.keep_days));
+        return Err(Field::KeepDays.range(expected.keep_days, 1, KEEP_MAX_DAYS.into()));
     }
     if expected.place.trim().is_empty() || !is_text(&expected.place, TEXT_MAX_CHARS) {
-        return Err(format!("place: allowed are 1 to {TEXT_MAX_CHARS} characters; say where the backups lie"));
+        let english = format!("place: allowed are 1 to {TEXT_MAX_CHARS} characters; say where the backups lie");
+        return Err(RefusalReason::new("refusal-backup-place", [("most", Word::count(TEXT_MAX_CHARS))], english));
     }
     if !(1..=COPIES_MAX).contains(&expected.copies) {
-        return Err(format!(
-            "copies: found {}; allowed are 1 to {COPIES_MAX}, the original among them",
-            expected.copies
-        ));
+        let english =
+            format!("copies: found {}; allowed are 1 to {COPIES_MAX}, the original among them", expected.copies);
+        let args = [("found", Word::Count(expected.copies.into())), ("most", Word::Count(COPIES_MAX.into()))];
+        return Err(RefusalReason::new("refusal-copies", args, english));
     }
     if !(1..=expected.copies).contains(&expected.media) {
-        return Err(format!(
-            "media: found {}; allowed are 1 to {}, as many as there are copies",
-            expected.media, expected.copies
-        ));
+        let (media, copies) = (expected.media, expected.copies);
+        let english = format!("media: found {media}; allowed are 1 to {copies}, as many as there are copies");
+        let args = [("found", Word::Count(media.into())), ("most", Word::Count(copies.into()))];
+        return Err(RefusalReason::new("refusal-media", args, english));
     }
     if kind == BackupKind::Other && expected.note.trim().is_empty() {
-        return Err("note: found none; say what is backed up".to_owned());
+        return Err(RefusalReason::new("refusal-note-other", [], "note: found none; say what is backed up"));
     }
     Ok(())
 }
@@ -106,17 +115,20 @@ pub fn check(kind: BackupKind, expected: &BackupExpectation) -> Result<(), Strin
 ///
 /// # Errors
 /// Which field is not good, what was found, and what is allowed.
-pub fn check_attestation(attestation: &BackupAttestation, now: Timestamp) -> Result<(), String> {
+pub fn check_attestation(attestation: &BackupAttestation, now: Timestamp) -> Result<(), RefusalReason> {
     if attestation.note.trim().is_empty() || !is_text(&attestation.note, NOTE_MAX_CHARS) {
-        return Err(format!(
+        let english = format!(
             "note: allowed are 1 to {NOTE_MAX_CHARS} characters; say what was looked at, and where the evidence lies"
-        ));
+        );
+        return Err(RefusalReason::new("register-refused-note", [("most", Word::count(NOTE_MAX_CHARS))], english));
     }
     if attestation.made_at > now || attestation.made_at < now.plus_millis(-*EVERY_MS.end()) {
-        return Err("made_at: allowed is a moment of the last 400 days".to_owned());
+        return Err(RefusalReason::new("refusal-made-at", [], "made_at: allowed is a moment of the last 400 days"));
     }
     match attestation.valid_until {
-        Some(until) if until <= now => Err("valid_until: allowed is a moment to come".to_owned()),
+        Some(until) if until <= now => {
+            Err(RefusalReason::new("refusal-valid-until", [], "valid_until: allowed is a moment to come"))
+        }
         _ => Ok(()),
     }
 }
@@ -202,7 +214,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut BackupExpectation)| {
             let mut expected = nightly();
             change(&mut expected);
-            check(BackupKind::Files, &expected).expect_err("refused")
+            check(BackupKind::Files, &expected).expect_err("refused").to_string()
         };
         assert!(check(BackupKind::Files, &nightly()).is_ok());
         assert!(refused(&|one| one.every_ms = 60_000).starts_with("every: found 0 h"));
@@ -212,8 +224,10 @@ mod tests {
         assert!(refused(&|one| one.copies = 0).starts_with("copies: found 0"));
         assert!(refused(&|one| one.media = 4).starts_with("media: found 4; allowed are 1 to 3"));
         assert!(refused(&|one| one.note = "a\u{7}".into()).starts_with("note:"));
-        assert!(check(BackupKind::Unneeded, &nightly()).is_err_and(|why| why.contains("why no backup is needed")));
-        assert!(check(BackupKind::Other, &nightly()).is_err_and(|why| why.contains("what is backed up")));
+        assert!(
+            check(BackupKind::Unneeded, &nightly()).is_err_and(|why| why.english().contains("why no backup is needed"))
+        );
+        assert!(check(BackupKind::Other, &nightly()).is_err_and(|why| why.english().contains("what is backed up")));
         let word = BackupAttestation {
             made_at: at(0),
             good: true,
@@ -222,7 +236,9 @@ mod tests {
             by: "lan".into(),
             at: at(1),
         };
-        let says = |word: &BackupAttestation| check_attestation(word, at(1)).err().unwrap_or_default();
+        let says = |word: &BackupAttestation| {
+            check_attestation(word, at(1)).err().map(|why| why.to_string()).unwrap_or_default()
+        };
         assert_eq!(says(&word), "");
         assert!(says(&BackupAttestation { made_at: at(2), ..word.clone() }).starts_with("made_at:"));
         assert!(says(&BackupAttestation { valid_until: Some(at(1)), ..word.clone() }).starts_with("valid_until:"));

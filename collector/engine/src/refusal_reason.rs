@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use ioc_common::id::{DeviceId, IdError};
 use serde::{Serialize, Serializer};
 
 /// What stands in such a text.
@@ -70,19 +71,106 @@ pub struct RefusalReason {
     pub args: Vec<(&'static str, Word)>,
     /// Of which of several it is, such as a device; empty where there is but one.
     pub place: String,
+    /// In which field, where the text names none.
+    pub within: Option<Word>,
     english: String,
 }
 
 impl RefusalReason {
     /// A reason, and the same in English.
     pub fn new<const N: usize>(key: &'static str, args: [(&'static str, Word); N], english: impl Into<String>) -> Self {
-        Self { key, args: args.into(), place: String::new(), english: english.into() }
+        Self { key, args: args.into(), place: String::new(), within: None, english: english.into() }
     }
 
     /// The same of one of several.
     #[must_use]
     pub fn of(self, place: &str) -> Self {
         Self { english: format!("{place}: {}", self.english), place: place.to_owned(), ..self }
+    }
+
+    /// The same in a field, by its name in the API and its word.
+    #[must_use]
+    pub fn within(self, field: &str, word: Word) -> Self {
+        Self { english: format!("{field}: {}", self.english), within: Some(word), ..self }
+    }
+
+    /// There is no such device.
+    #[must_use]
+    pub fn no_device(device: &DeviceId) -> Self {
+        let english = format!("there is no device {device}");
+        Self::new("refusal-device-missing", [("device", Word::text(device.as_str()))], english)
+    }
+
+    /// The role of whoever asks does not allow it.
+    #[must_use]
+    pub fn role() -> Self {
+        Self::new("refusal-role", [], "your role does not allow this")
+    }
+
+    /// It is of the whole centre, and whoever asks is limited to places.
+    #[must_use]
+    pub fn whole_centre() -> Self {
+        let english = "this is about the whole centre, and your account is limited to places";
+        Self::new("refusal-whole-centre", [], english)
+    }
+
+    /// Whoever does not come in is told the same, whatever is wrong.
+    #[must_use]
+    pub fn sign_in_wrong() -> Self {
+        Self::new("refusal-sign-in-wrong", [], "name, password or code is wrong")
+    }
+
+    /// There is no such account.
+    #[must_use]
+    pub fn no_account(name: &str) -> Self {
+        let english = format!("there is no account {name:?}");
+        Self::new("refusal-account-missing", [("name", Word::text(name))], english)
+    }
+
+    /// A token changes no accounts.
+    #[must_use]
+    pub fn token_changes() -> Self {
+        let english = "a token cannot change accounts, passwords, second factors or tokens; sign in";
+        Self::new("refusal-token-changes", [], english)
+    }
+
+    /// No machine waits as this.
+    #[must_use]
+    pub fn no_request(id: &str) -> Self {
+        Self::new("refusal-request-missing", [("id", Word::text(id))], format!("no machine waits as {id}"))
+    }
+
+    /// There is no such review of accounts.
+    #[must_use]
+    pub fn no_review(number: u64) -> Self {
+        let english = format!("there is no review of accounts {number}");
+        Self::new("register-refused-no-review", [("number", Word::Count(number))], english)
+    }
+
+    /// A review is not as whoever signs it has seen it.
+    #[must_use]
+    pub fn review_since() -> Self {
+        let english = "somebody wrote into it since; look at it again, then sign";
+        Self::new("register-refused-review-since", [], english)
+    }
+
+    /// There is no such file.
+    #[must_use]
+    pub fn no_file() -> Self {
+        Self::new("refusal-no-file", [], "there is no such file")
+    }
+
+    /// What is no place to go on from in a list.
+    #[must_use]
+    pub fn cursor(found: &str) -> Self {
+        let english = format!("cursor: found {found:?}; allowed is what next_cursor gave");
+        Self::new("refusal-cursor", [("found", Word::text(found))], english)
+    }
+
+    /// What is no identifier of a device.
+    #[must_use]
+    pub fn no_device_id(error: &IdError) -> Self {
+        Self::new("refusal-device-id", [("found", Word::text(error.found.as_str()))], error.to_string())
     }
 
     /// For programs.
@@ -106,32 +194,17 @@ impl Serialize for RefusalReason {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    /// What people reach on the pages of registers and reports, below the crate.
-    const ROOMS: [&str; 6] = [
-        "src/inventory/asset.rs",
-        "src/inventory/asset_table.rs",
-        "src/writer/assets.rs",
-        "src/writer/assets/import.rs",
-        "src/writer/reports.rs",
-        "src/writer/software_register.rs",
-    ];
-
     #[test]
-    fn no_room_of_registers_and_reports_refuses_in_english_alone() {
-        for room in ROOMS {
-            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(room)).expect("reads");
-            for (number, line) in text.lines().enumerate() {
-                let bare = ["Invalid(", "Conflict(", "Forbidden("]
-                    .iter()
-                    .any(|kind| line.contains(&format!("CommandError::{kind}")));
-                assert!(
-                    !bare,
-                    "{room}:{}: {line}; write a RefusalReason, whose text is in collector/web/locales",
-                    number + 1
-                );
-            }
-        }
+    fn no_refusal_of_a_command_is_a_text_in_one_language() {
+        let source = include_str!("command_error.rs");
+        let (_, rest) = source.split_once("pub enum CommandError {").expect("the errors of commands");
+        let (variants, _) = rest.split_once("\n}").expect("their end");
+        // What the store or the system says is for the log, and pages say that it failed.
+        assert_eq!(
+            variants.matches("String").count(),
+            1,
+            "write a RefusalReason, whose text is in collector/web/locales"
+        );
+        assert!(variants.contains("Unavailable(String)"), "{variants}");
     }
 }

@@ -561,8 +561,12 @@ pub enum Refusal {
         article: &'static str,
     },
     /// What was given cannot be used.
-    #[error("{field}: {why}")]
-    Invalid { field: &'static str, why: String },
+    #[error("{field}: {}", why.en)]
+    Invalid {
+        field: &'static str,
+        /// What is allowed, in both languages.
+        why: Text,
+    },
     /// It is possible, but someone must say that they mean it.
     #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
     Warned(Vec<Warning>),

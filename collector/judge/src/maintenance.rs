@@ -145,29 +145,35 @@ impl Window {
     ///
     /// # Errors
     /// The field, and what is wrong with it.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
+    pub fn check(&self) -> Result<(), (&'static str, Text)> {
         if self.title.trim().is_empty() {
-            return Err(("title", "found none; say what is done".to_owned()));
+            return Err(("title", Text::new("chưa điền; ghi làm việc gì", "found none; say what is done")));
         }
         match &self.when {
             WindowSchedule::Once { from, until } => {
                 let length = until.millis_since(*from);
                 if length <= 0 || length > WINDOW_MAX_MS {
-                    return Err(("until", "allowed is a time after the beginning, at most a week".to_owned()));
+                    let vi = "chọn lúc sau lúc bắt đầu, trong vòng một tuần";
+                    return Err(("until", Text::new(vi, "allowed is a time after the beginning, at most a week")));
                 }
             }
             WindowSchedule::Weekly { days, at, minutes, zone, .. } => {
                 if days.is_empty() || days.iter().any(|day| !(1..=7).contains(day)) {
-                    return Err(("days", "allowed are days from 1 (Monday) to 7 (Sunday)".to_owned()));
+                    let vi = "chọn các ngày từ 1 (thứ hai) đến 7 (chủ nhật)";
+                    return Err(("days", Text::new(vi, "allowed are days from 1 (Monday) to 7 (Sunday)")));
                 }
                 if at.parse::<Time>().is_err() {
-                    return Err(("at", format!("found {at:?}; allowed is a time such as 02:00")));
+                    let vi = format!("nhận được {at:?}; ghi giờ như 02:00");
+                    return Err(("at", Text::new(vi, format!("found {at:?}; allowed is a time such as 02:00"))));
                 }
                 if !(1..=1440).contains(minutes) {
-                    return Err(("minutes", format!("found {minutes}; allowed are 1 to 1440")));
+                    let vi = format!("nhận được {minutes}; cho phép 1 đến 1440");
+                    return Err(("minutes", Text::new(vi, format!("found {minutes}; allowed are 1 to 1440"))));
                 }
                 if TimeZone::get(zone).is_err() {
-                    return Err(("zone", format!("found {zone:?}; allowed is an IANA name such as Asia/Ho_Chi_Minh")));
+                    let en = format!("found {zone:?}; allowed is an IANA name such as Asia/Ho_Chi_Minh");
+                    let vi = format!("nhận được {zone:?}; ghi tên múi giờ IANA như Asia/Ho_Chi_Minh");
+                    return Err(("zone", Text::new(vi, en)));
                 }
             }
         }

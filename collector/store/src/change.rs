@@ -17,6 +17,7 @@ use super::{
     TokenRecord,
 };
 use crate::audit;
+use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::merkle::Frontier;
 use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
 use crate::retention::{DeletedNumbers, Expiry, Hold, HoldEnd, RetentionRule};
@@ -188,6 +189,12 @@ pub enum Change {
     AccountReviewLine { review: u64, line: u32, said: Box<ReviewLine> },
     /// A leader signed a review; one that is signed already stays as it is.
     AccountReviewSigned { review: u64, signature: ReviewSignature },
+    /// An inventory taking was opened or closed; one that is closed stays as it is.
+    InventoryCount(Box<InventoryCount>),
+    /// Somebody ticked an asset in an inventory taking.
+    InventoryTick { count: u64, tick: Tick },
+    /// Something was found that is not in the register, or it is said what became of it.
+    InventoryFind { count: u64, find: Box<Find> },
     /// A product of the software register, as it now stands.
     Product(Box<Product>),
     /// Which products are on a machine, by one list of its software: what is not named is gone. Each was put before.

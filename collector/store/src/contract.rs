@@ -14,6 +14,7 @@ mod deadlines;
 mod document_history;
 mod expected_backups;
 mod failures;
+mod inventory_counts;
 mod legal_hold;
 mod limits;
 mod losses;
@@ -104,6 +105,7 @@ pub(crate) fn checks() -> &'static [Check] {
         accounts::reviews,
         assets::assets,
         products::products,
+        inventory_counts::inventory_counts,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::a_large_incident_goes_by_what_was_read_of_it,

@@ -28,6 +28,7 @@ mod error;
 mod expected_backup;
 pub mod history;
 pub mod inventory;
+pub mod inventory_count;
 mod job;
 mod list_query;
 pub mod merkle;
@@ -35,7 +36,10 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
-#[cfg_attr(not(test), allow(dead_code, reason = "no configuration can name this store before backup and doctor know it (docs/scale.md)"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "no configuration can name this store before backup and doctor know it (docs/scale.md)")
+)]
 mod postgres;
 mod product;
 mod reader;

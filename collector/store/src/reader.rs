@@ -13,6 +13,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
+use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
@@ -351,6 +352,26 @@ pub trait Reader: Send {
 
     /// Has all that `read` asks answered as of one moment, whatever is committed meanwhile; commits wait for nothing.
     fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// Inventory takings, the newest first, before a number: only open ones, or all.
+    fn inventory_counts(
+        &self,
+        open: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<InventoryCount>, StoreError>;
+
+    /// What was found in an inventory taking and is not in the register, in its order.
+    fn inventory_finds(&self, number: u64) -> Result<Vec<Find>, StoreError>;
+
+    /// How many things that are not in the register are work still, of all takings that are closed.
+    fn open_inventory_finds(&self) -> Result<u64, StoreError>;
+
+    /// An inventory taking by its number.
+    fn inventory_count(&self, number: u64) -> Result<Option<InventoryCount>, StoreError>;
+
+    /// What was ticked in an inventory taking, by device: the newest word of each. As many as there are devices.
+    fn inventory_ticks(&self, number: u64) -> Result<Vec<Tick>, StoreError>;
 
     /// What the centre says of itself in documents; empty before somebody has said it.
     fn document_settings(&self) -> Result<DocumentSettings, StoreError>;

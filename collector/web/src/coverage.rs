@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect};
 
 use ioc_common::clock::Timestamp;
@@ -19,7 +19,6 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::personal_data;
-use crate::problem::Problem;
 use crate::tone::Tone;
 use ioc_store::coverage::{self, AREAS, AUTHENTICITY, CoverageFacts, REPORTING};
 use ioc_store::scope::AccessScope;
@@ -114,7 +113,7 @@ pub(crate) async fn page(
             && personal_data::record_list_access(&app, &person, "accounts of all machines").await)
     {
         let detail = page_context.t("not-allowed");
-        return Err(Failure::new(page_context, Problem::forbidden(detail)));
+        return Err(Failure::said(page_context, StatusCode::FORBIDDEN, detail));
     }
     let (config, now) = (app.config(), page_context.now);
     let rules = coverage::rules_against(area, &config.rules);

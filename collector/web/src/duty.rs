@@ -27,6 +27,8 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::{Handover, OutboxEntry};
 
 /// Shifts of one rota that are shown.
@@ -219,8 +221,8 @@ fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
         id: 0,
         rota: form.rota.clone(),
         person: form.person.clone(),
-        from: parse_moment("from", &form.from, config)?,
-        until: parse_moment("until", &form.until, config)?,
+        from: parse_moment(Field::From, &form.from, config)?,
+        until: parse_moment(Field::Until, &form.until, config)?,
         who: String::new(),
         note: form.note.clone(),
     })
@@ -255,14 +257,18 @@ fn shift_of<'t>(field: &str, text: &'t str) -> Result<(&'t str, Timestamp, Times
         [rota, from, until, person] => number(from).zip(number(until)).map(|(from, until)| (rota, from, until, person)),
         _ => None,
     };
-    found.ok_or_else(|| CommandError::Invalid(format!("{field}: found {text:?}; allowed is rota|from|until|person")))
+    found.ok_or_else(|| {
+        let english = format!("{field}: found {text:?}; allowed is rota|from|until|person");
+        RefusalReason::new("refusal-shift", [], english).invalid()
+    })
 }
 
 /// One stands in for the other in both shifts, where both are still theirs.
 fn swap_of(form: &SwapForm, asker: &Person) -> Result<Command, CommandError> {
     let (first, second) = (shift_of("first", &form.first)?, shift_of("second", &form.second)?);
     if first.3 == second.3 {
-        return Err(CommandError::Invalid("second: both shifts are of the same person".to_owned()));
+        let english = "second: both shifts are of the same person";
+        return Err(RefusalReason::new("refusal-same-person", [], english).invalid());
     }
     let cover = |(rota, from, until, _): (&str, Timestamp, Timestamp, &str), person: &str| Cover {
         id: 0,

@@ -18,14 +18,15 @@ use crate::api_types::{self, all, names};
 use crate::app::App;
 use crate::device::inventory::device_of;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, show_again};
+use crate::page::{Failure, PageResult, page_context, problem_text, reason_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit;
-use crate::refusal;
 use crate::server::Peer;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::AccessScope;
 use ioc_store::{ApprovalReason, FaultQuery, Grant, NewDevice, RequestRecord, TokenRecord};
 
@@ -58,10 +59,16 @@ pub(crate) struct TokenBody {
     device: serde_json::Map<String, Value>,
 }
 
+/// How long a token cannot be for.
+fn life(english: String) -> Problem {
+    let most = [("most", Word::text(TOKEN_LIFE_MAX.to_string()))];
+    RefusalReason::new("refusal-life", most, english).invalid().into()
+}
+
 fn life_of(text: &str) -> Result<Span, Problem> {
-    let life: Span = text.trim().parse().map_err(|why| Problem::invalid(format!("life: {why}")))?;
+    let life: Span = text.trim().parse().map_err(|why| life(format!("life: {why}")))?;
     if life > TOKEN_LIFE_MAX || life.as_millis() < 1000 {
-        return Err(Problem::invalid(format!("life: found {life}; allowed are 1s to {TOKEN_LIFE_MAX}")));
+        return Err(self::life(format!("life: found {life}; allowed are 1s to {TOKEN_LIFE_MAX}")));
     }
     Ok(life)
 }
@@ -160,10 +167,10 @@ pub(crate) async fn api_decide(
 
 /// What a machine would be.
 async fn proposed_device(app: &App, id: &str) -> Result<NewDevice, Problem> {
-    let missing = format!("no machine waits as {id}");
+    let missing = RefusalReason::no_request(id).not_found();
     let asked = id.to_owned();
     let request = app.read(&AccessScope::EVERYWHERE, move |reader| reader.request(&asked)).await?;
-    Ok(NewDevice::from(request.ok_or_else(|| Problem::not_found(missing))?.info))
+    Ok(NewDevice::from(request.ok_or(missing)?.info))
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -184,7 +191,8 @@ pub(crate) async fn api_import(
         Ok(devices) => devices,
         Err(faults) => {
             let lines: Vec<String> = faults.iter().map(|one| format!("line {}: {}", one.line, one.fault)).collect();
-            return Err(Problem::invalid(lines.join("\n")));
+            let count = [("count", Word::count(lines.len()))];
+            return Err(RefusalReason::new("refusal-table", count, lines.join("\n")).invalid().into());
         }
     };
     let assets = devices.len();
@@ -381,7 +389,7 @@ impl EnrolmentPage {
     }
 
     fn fault(&self, fault: &LineFault) -> String {
-        refusal::text_of_fault(&self.page_context, &fault.fault)
+        reason_text(&self.page_context, &fault.fault)
     }
 
     fn is_usable(&self, token: &TokenRecord) -> bool {
@@ -418,7 +426,7 @@ async fn show_page(app: &App, page_context: PageContext, form: EnrolmentForm, do
             let refused = done.error.is_some() || !done.faults.is_empty();
             Ok(show_again(&EnrolmentPage { page_context, collisions, requests, tokens, form, done }, refused))
         }
-        Err(problem) => Err(refusal::failure(page_context, &problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -449,7 +457,7 @@ pub(crate) async fn act(
         Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolmentForm::initial(), done).await,
         Ok(Some(done)) => show_page(&app, page_context, form.for_correction(action), done).await,
         Err(problem) => {
-            let error = Some(refusal::text_of(&page_context, &problem));
+            let error = Some(problem_text(&page_context, &problem));
             let done = EnrolmentResult { error, ..EnrolmentResult::default() };
             show_page(&app, page_context, form.for_correction(action), done).await
         }
@@ -468,8 +476,7 @@ async fn carry_out(
             let life = life_of(&form.life)?;
             let group = !form.group.is_empty();
             let uses = if group { form.uses.trim() } else { "1" };
-            let uses =
-                uses.parse().map_err(|_| Problem::invalid(format!("uses: found {uses:?}; allowed is a number")))?;
+            let uses = uses.parse().map_err(|_| Field::Uses.number(&uses).invalid())?;
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
             let (token, _) = create_token(app, person, new, life).await?;
@@ -477,9 +484,9 @@ async fn carry_out(
         }
         EnrolmentAction::Anew => {
             let id = device_id(&form.device)?;
-            let missing = format!("there is no device {id}");
+            let missing = RefusalReason::no_device(&id).not_found();
             let known = app.read(&person.scope, move |reader| reader.device(&id)).await?;
-            let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
+            let info = known.ok_or(missing)?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
             let (token, _) = create_token(app, person, new, life_of(TOKEN_LIFE)?).await?;
             Ok(Some(EnrolmentResult::token(app, token, "--anew ")))

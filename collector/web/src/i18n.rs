@@ -211,28 +211,35 @@ mod tests {
         let mut all = String::new();
         read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
         read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/src")), &mut all);
-        let families = ["register-refused-", "report-refused-"];
-        let given: BTreeSet<&str> = all
-            .split('"')
-            .filter(|text| families.iter().any(|of| text.len() > of.len() && text.starts_with(of)))
-            .collect();
-        let known = keys(VI).into_iter().filter(|key| families.iter().any(|of| key.starts_with(of)));
-        assert_eq!(given, known.collect::<BTreeSet<_>>());
+        let families = ["register-refused-", "report-refused-", "refusal-"];
+        // Fields and kinds are put together from names; another test has the fields, and the page the kinds.
+        let is_one = |text: &str| {
+            let of = families.iter().any(|of| text.len() > of.len() && text.starts_with(of));
+            of && text != "refusal-field" && !text.starts_with("refusal-field-") && !text.starts_with("refusal-other-")
+        };
+        let given: BTreeSet<&str> = all.split('"').filter(|text| is_one(text)).collect();
+        let known: BTreeSet<&str> = keys(VI).into_iter().filter(|key| is_one(key)).collect();
+        assert!(known.len() > 150, "{}", known.len());
+        assert_eq!(given, known);
     }
 
     #[test]
-    fn no_page_of_registers_and_reports_refuses_in_english_alone() {
-        for room in ["register", "report"] {
-            let mut all = String::new();
-            read_all(&Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).join(room), &mut all);
-            for bare in
-                ["CommandError::Invalid(", "CommandError::Conflict(", "CommandError::Forbidden(", "Problem::forbidden("]
-            {
-                assert!(
-                    !all.contains(bare),
-                    "{room}: {bare}…) is English alone; write a RefusalReason with a text in locales"
-                );
-            }
+    fn every_field_that_a_refusal_names_has_its_word() {
+        let known = keys(VI);
+        for field in ioc_engine::refusal_field::Field::ALL {
+            let key = format!("refusal-field-{}", field.as_str().replace('_', "-"));
+            assert!(known.contains(key.as_str()), "{key} has no word");
+        }
+        // The judge names fields of its forms.
+        let mut all = String::new();
+        read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../judge/src")), &mut all);
+        let calls = ["field: \"", "invalid(\"", "required(\"", "required_text(\"", "in_own_words(\"", "Err((\""];
+        let named: BTreeSet<&str> =
+            calls.iter().flat_map(|call| all.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(named.len() > 20, "{named:?}");
+        for field in named {
+            let key = format!("form-{}", field.replace('_', "-"));
+            assert!(known.contains(key.as_str()), "{key} has no word");
         }
     }
 
@@ -299,6 +306,7 @@ mod tests {
                 "report-refused-",
                 "origin-",
                 "deadline-state-",
+                "counted-",
                 "notice-text-",
                 "sign-own",
                 "sign-acting",

@@ -33,7 +33,6 @@ mod qr;
 mod rate_limit;
 mod readers;
 mod recent_accesses;
-mod refusal;
 mod register;
 mod report;
 mod report_drafts;

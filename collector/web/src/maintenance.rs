@@ -20,6 +20,8 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Reader, StoreError};
 
@@ -62,31 +64,38 @@ impl WindowForm {
     }
 
     fn window(&self, config: &Config) -> Result<Window, CommandError> {
-        let invalid = |field: &str, why: &str| CommandError::Invalid(format!("{field}: {why}"));
         let list = |text: &str| -> Vec<String> {
             text.split([',', '\n']).map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
         };
         let kinds = match self.kind.as_str() {
             "" => Vec::new(),
-            kind => vec![DeviceKind::parse(kind).ok_or_else(|| invalid("kind", "there is no such kind"))?],
+            kind => {
+                let kinds = DeviceKind::ALL.map(DeviceKind::as_str).join(", ");
+                vec![DeviceKind::parse(kind).ok_or_else(|| Field::Kind.allowed(kind, &kinds).invalid())?]
+            }
         };
         let scope = Scope { kinds, devices: list(&self.devices), places: list(&self.places), tags: list(&self.tags) };
         let freeze = self.freeze.is_some();
         if scope == Scope::default() && !freeze {
-            return Err(invalid("devices", "say which devices are worked on"));
+            let english = "devices: say which devices are worked on";
+            return Err(RefusalReason::new("refusal-window-devices", [], english).invalid());
         }
         let when = if self.repeat == "weekly" {
             WindowSchedule::Weekly {
                 days: (1..=7_i8).filter(|day| self.day(&usize::from(day.unsigned_abs()))).collect(),
                 at: self.at.clone(),
-                minutes: self.minutes.trim().parse().map_err(|_| invalid("minutes", "allowed are 1 to 1440"))?,
+                minutes: self
+                    .minutes
+                    .trim()
+                    .parse()
+                    .map_err(|_| Field::Minutes.range(self.minutes.trim(), 1, 1440).invalid())?,
                 zone: config.timezone.iana_name().unwrap_or("UTC").to_owned(),
                 from: clock::now(),
             }
         } else {
             WindowSchedule::Once {
-                from: parse_moment("from", &self.from, config)?,
-                until: parse_moment("until", &self.until, config)?,
+                from: parse_moment(Field::From, &self.from, config)?,
+                until: parse_moment(Field::Until, &self.until, config)?,
             }
         };
         Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
@@ -94,10 +103,10 @@ impl WindowForm {
 }
 
 /// A moment as browsers send it, in the site's time zone.
-pub(crate) fn parse_moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+pub(crate) fn parse_moment(field: Field, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
     let local = text.trim().parse::<jiff::civil::DateTime>().ok();
     let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
-    moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
+    moment.ok_or_else(|| field.moment(text.trim()).invalid())
 }
 
 /// A window as a row.

@@ -16,6 +16,7 @@ use ioc_common::clock::{self, Timestamp};
 use crate::problem::Problem;
 use ioc_engine::config::Oidc;
 use ioc_engine::http::{self, Request, SendError};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_store::template::percent_encoded;
 
 /// How long the provider may take to answer: a person waits.
@@ -40,6 +41,18 @@ pub(crate) enum OidcError {
          sign in again, and say when they did (the claim auth_time, seconds, a number)"
     )]
     Stale(String),
+}
+
+impl OidcError {
+    /// The same in words that people read in their language.
+    pub(crate) fn reason(&self) -> RefusalReason {
+        let (key, why) = match self {
+            Self::Provider(error) => ("refusal-provider-away", error.to_string()),
+            Self::Answer(why) => ("refusal-provider-answer", why.clone()),
+            Self::Stale(why) => ("refusal-provider-stale", why.clone()),
+        };
+        RefusalReason::new(key, [("why", Word::text(why))], self.to_string())
+    }
 }
 
 fn answer(why: impl Into<String>) -> OidcError {
@@ -270,8 +283,13 @@ pub(crate) struct ProviderCache(tokio::sync::Mutex<Option<Discovered>>);
 
 struct Discovered {
     issuer: String,
-    found: Result<Provider, String>,
+    found: Result<Provider, RefusalReason>,
     at_ms: u64,
+}
+
+/// The provider cannot be asked now.
+fn away(reason: RefusalReason) -> Problem {
+    Problem::explained(RefusalKind::Unavailable, reason)
 }
 
 impl ProviderCache {
@@ -282,14 +300,14 @@ impl ProviderCache {
             && *issuer == config.issuer
             && now_ms.saturating_sub(*at_ms) < if found.is_ok() { FOUND_VALID_MS } else { FAILURE_VALID_MS }
         {
-            return found.clone().map_err(Problem::unavailable);
+            return found.clone().map_err(away);
         }
         let found = discover(config).await.map_err(|error| {
             tracing::warn!(%error, "sign-in by the identity provider");
-            error.to_string()
+            error.reason()
         });
         *known = Some(Discovered { issuer: config.issuer.clone(), found: found.clone(), at_ms: clock::boottime_ms() });
-        found.map_err(Problem::unavailable)
+        found.map_err(away)
     }
 }
 

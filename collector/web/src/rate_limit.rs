@@ -15,6 +15,7 @@ use ioc_common::clock;
 use crate::problem::Problem;
 use crate::server::Peer;
 use ioc_engine::connection_limit::{address_of, make_room, network_of};
+use ioc_engine::refusal_reason::RefusalReason;
 
 /// How much at once, and how many in a second from then on.
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +175,7 @@ impl RateLimiter {
             Some(browser) => self.take_known(SIGN_IN, browser, now_ms()),
             None => self.take_unauthenticated(SIGN_IN, peer),
         };
-        taken.map_err(|_| Problem::too_many("too many attempts from this address; wait a minute"))
+        taken.map_err(|_| too_often("too many attempts from this address; wait a minute"))
     }
 
     /// One attempt with passwords or codes of someone who is signed in.
@@ -183,7 +184,7 @@ impl RateLimiter {
     /// When the bucket is empty: status 429.
     pub(crate) fn take_account(&self, account: &str) -> Result<(), Problem> {
         let taken = self.take_known(ACCOUNT, account, now_ms());
-        taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
+        taken.map_err(|_| too_often("too many attempts; wait a minute"))
     }
 
     /// Whether a session was found lately.
@@ -219,7 +220,7 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 pub(crate) fn refused(wait_s: f64) -> Refused {
-    let mut answer = Problem::too_many(format!("too many requests; ask again in {wait_s} s")).into_response();
+    let mut answer = too_often(&format!("too many requests; ask again in {wait_s} s")).into_response();
     if let Ok(value) = HeaderValue::from_str(&format!("{wait_s}")) {
         answer.headers_mut().insert(header::RETRY_AFTER, value);
     }
@@ -229,6 +230,11 @@ pub(crate) fn refused(wait_s: f64) -> Refused {
 /// What an answer carries whose asker was welcome without a session, such as a machine with a good token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValidToken;
+
+/// What somebody is told who asks too often.
+fn too_often(english: &str) -> Problem {
+    Problem::too_often(RefusalReason::new("refusal-attempts", [], english))
+}
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,8 @@ use ioc_report::ReportKey;
 use ioc_report::filing::FilingFacts;
 use ioc_report::gather::Facts;
 
+use crate::problem::Problem;
+
 /// Reports of which the facts are kept.
 const KEPT_MAX: usize = 16;
 /// How old facts may be before they are gathered anew for whoever opens the page, milliseconds. Whoever writes texts goes on with what they saw.
@@ -43,15 +45,15 @@ pub(crate) enum Draft<F = Facts> {
     Gathering { done: u32, all: u32 },
     /// It is done.
     Done(Arc<F>),
-    /// It could not be done, in words.
-    Failed(String),
+    /// It could not be done, and why.
+    Failed(Box<Problem>),
 }
 
 /// What is kept of one.
 pub(crate) enum Kept<F = Facts> {
     Gathering(Arc<Progress>),
     Done(Arc<F>),
-    Failed(String, Timestamp),
+    Failed(Box<Problem>, Timestamp),
 }
 
 /// So many of so many parts are done.

@@ -29,6 +29,8 @@ use crate::tone::Tone;
 use form::{AttestForm, StateForm};
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::expected_backup::due_at;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::scope::AccessScope;
 use ioc_store::{
     BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSource, BackupState,
@@ -366,7 +368,7 @@ pub(crate) async fn api_list(
     person: Person,
     Query(asked): Query<BackupsQuery>,
 ) -> ApiResult<Page<SystemBackup>> {
-    let bad = |text: &String| Problem::invalid(format!("cursor: found {text:?}; allowed is what next_cursor gave"));
+    let bad = |text: &String| Problem::from(RefusalReason::cursor(text).invalid());
     let after = asked.cursor.as_ref().map(|text| after_of(text).ok_or_else(|| bad(text))).transpose()?;
     let query = ExpectedBackupQuery {
         states: asked.state.map(BackupState::from).into_iter().collect(),
@@ -448,7 +450,7 @@ pub(crate) async fn api_expect(
     let source = match body.source {
         Some(source) => source.into(),
         None if kind == BackupKind::Unneeded => BackupSource::Attestation,
-        None => return Err(Problem::invalid("source: found none; allowed are a job, a survey or an attestation")),
+        None => return Err(Field::Source.missing().invalid().into()),
     };
     let expected = BackupExpectation {
         source,

@@ -6,6 +6,7 @@ pub mod clause;
 pub mod filing;
 pub mod handover;
 pub mod incident;
+pub mod inventory;
 pub mod maintenance;
 pub mod notice;
 mod office;

@@ -10,6 +10,8 @@ use serde::Serialize;
 use ioc_judge::DeviceKind;
 
 use super::device::{check_device, id_of};
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::NewDevice;
 use ioc_store::collation;
 
@@ -42,7 +44,7 @@ pub struct LineFault {
     /// Line of the table, from 1; the headings are the first.
     pub line: u64,
     /// What is wrong, and the mend.
-    pub fault: String,
+    pub fault: RefusalReason,
 }
 
 /// Reads a table.
@@ -59,7 +61,7 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
     let mut table = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text.as_bytes());
     let headings = match table.headers() {
         Ok(headings) => headings.clone(),
-        Err(error) => return Err(vec![LineFault { line: 1, fault: error.to_string() }]),
+        Err(error) => return Err(vec![LineFault { line: 1, fault: unreadable(&error) }]),
     };
     let columns = columns_of(&headings)?;
     let (mut devices, mut faults) = (Vec::new(), Vec::new());
@@ -71,7 +73,7 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
             Err(error) => {
                 faults.push(LineFault {
                     line: error.position().map_or(0, csv::Position::line),
-                    fault: error.to_string(),
+                    fault: unreadable(&error),
                 });
                 break;
             }
@@ -80,24 +82,28 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
             continue;
         }
         let line = lines.of(record.position().map_or(0, csv::Position::byte));
-        let mut report = |fault: String| faults.push(LineFault { line, fault });
+        let mut report = |fault: RefusalReason| faults.push(LineFault { line, fault });
         if devices.len() == ASSETS_MAX {
-            report(format!("there are more than {ASSETS_MAX} assets; divide the table"));
+            let english = format!("there are more than {ASSETS_MAX} assets; divide the table");
+            report(RefusalReason::new("refusal-table-long", [("most", Word::count(ASSETS_MAX))], english));
             break;
         }
         match device_of(&columns, &record) {
             Ok(device) => {
                 for (field, value) in [
-                    ("device", &device.device),
-                    ("label", &device.label),
-                    ("serial", &device.serial),
-                    ("mac", &device.mac),
+                    (Field::Device, &device.device),
+                    (Field::Label, &device.label),
+                    (Field::Serial, &device.serial),
+                    (Field::Mac, &device.mac),
                 ] {
                     if value.is_empty() {
                         continue;
                     }
-                    if let Some(earlier) = seen.insert((field, value.to_lowercase()), line) {
-                        report(format!("{field}: {value:?} stands in line {earlier} already"));
+                    if let Some(earlier) = seen.insert((field.as_str(), value.to_lowercase()), line) {
+                        let english = format!("{}: {value:?} stands in line {earlier} already", field.as_str());
+                        let args =
+                            [field.word(), ("found", Word::text(value.as_str())), ("line", Word::Count(earlier))];
+                        report(RefusalReason::new("refusal-line-twice", args, english));
                     }
                 }
                 devices.push(device);
@@ -109,7 +115,8 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
         }
     }
     if faults.is_empty() && devices.is_empty() {
-        faults.push(LineFault { line: 2, fault: "there is no asset in the table".to_owned() });
+        let fault = RefusalReason::new("refusal-table-empty", [], "there is no asset in the table");
+        faults.push(LineFault { line: 2, fault });
     }
     if faults.is_empty() { Ok(devices) } else { Err(faults) }
 }
@@ -138,32 +145,44 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// What is no table.
+fn unreadable(error: &csv::Error) -> RefusalReason {
+    RefusalReason::new("register-refused-unreadable", [], error.to_string())
+}
+
 fn columns_of(headings: &csv::StringRecord) -> Result<Vec<&'static str>, Vec<LineFault>> {
-    let fault = |fault: String| vec![LineFault { line: 1, fault }];
+    let fault = |fault: RefusalReason| vec![LineFault { line: 1, fault }];
     let mut columns = Vec::new();
     for heading in headings {
         let plain: String = heading.trim().to_lowercase().chars().map(collation::plain).collect();
         let found = HEADINGS.iter().find(|(_, names)| names.contains(&plain.as_str()));
         let Some((field, _)) = found else {
             let known = HEADINGS.map(|(field, _)| field).join(", ");
-            return Err(fault(format!("heading {heading:?} is not known; allowed are {known}")));
+            let english = format!("heading {heading:?} is not known; allowed are {known}");
+            let args = [("found", Word::text(heading)), ("allowed", Word::text(known))];
+            return Err(fault(RefusalReason::new("refusal-heading-unknown", args, english)));
         };
         if columns.contains(field) {
-            return Err(fault(format!("heading {heading:?}: {field} stands there twice")));
+            let english = format!("heading {heading:?}: {field} stands there twice");
+            let args = [("found", Word::text(heading)), ("column", Word::text(*field))];
+            return Err(fault(RefusalReason::new("refusal-heading-twice", args, english)));
         }
         columns.push(*field);
     }
     for needed in ["name", "kind"] {
         if !columns.contains(&needed) {
-            return Err(fault(format!("there is no column {needed}")));
+            let english = format!("there is no column {needed}");
+            return Err(fault(RefusalReason::new("refusal-column-missing", [("column", Word::text(needed))], english)));
         }
     }
     Ok(columns)
 }
 
-fn device_of(columns: &[&str], record: &csv::StringRecord) -> Result<NewDevice, String> {
+fn device_of(columns: &[&str], record: &csv::StringRecord) -> Result<NewDevice, RefusalReason> {
     if record.len() > columns.len() {
-        return Err(format!("there are {} fields and {} headings", record.len(), columns.len()));
+        let english = format!("there are {} fields and {} headings", record.len(), columns.len());
+        let args = [("fields", Word::count(record.len())), ("headings", Word::count(columns.len()))];
+        return Err(RefusalReason::new("refusal-fields-headings", args, english));
     }
     let of = |field: &str| {
         let place = columns.iter().position(|column| *column == field);
@@ -192,12 +211,13 @@ fn device_of(columns: &[&str], record: &csv::StringRecord) -> Result<NewDevice, 
         // The same asset is the same device, however often its table is taken in.
         device.device = id_of(if device.label.is_empty() { &device.name } else { &device.label });
         if device.device.is_empty() {
-            return Err("device: neither label nor name gives an identifier; fill in the column device".to_owned());
+            let english = "device: neither label nor name gives an identifier; fill in the column device";
+            return Err(RefusalReason::new("refusal-device-column", [], english));
         }
     }
     match check_device(device.clone()) {
         Ok(info) => Ok(NewDevice { mac: info.mac, ..device }),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.into_reason()),
     }
 }
 
@@ -243,7 +263,7 @@ mod tests {
             .expect_err("faulty");
         let lines: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
         assert_eq!(lines, [2, 3, 5, 5, 6], "{faults:?}");
-        assert!(faults[1].fault.contains("toaster"), "{faults:?}");
+        assert!(faults[1].fault.english().contains("toaster"), "{faults:?}");
         for (table, says) in [
             ("", "column name"),
             ("name,kind\n", "no asset"),
@@ -253,7 +273,7 @@ mod tests {
             ("name,kind\n日本,server\n", "fill in the column device"),
         ] {
             let faults = read(table).expect_err(table);
-            assert!(faults[0].fault.contains(says), "{table:?}: {faults:?}");
+            assert!(faults[0].fault.english().contains(says), "{table:?}: {faults:?}");
         }
     }
 }

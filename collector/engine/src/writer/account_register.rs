@@ -4,28 +4,25 @@
 mod import;
 pub(super) mod review;
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_document::wording;
 use ioc_judge::{Input, NewIncident, Severity, Text};
-use ioc_store::{
-    AccountAttestation, AccountLimits, AccountWord, BackupEvidence, Change, EVIDENCE_MAX, EvidenceKind,
-    RegisteredAccount, Role, account_of_key,
-};
+use ioc_store::{AccountAttestation, AccountLimits, AccountWord, Change, RegisteredAccount, Role, account_of_key};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::incidents::checked_file;
+use super::evidence::{self, Decided};
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::{Answer, CommandError, SeenAccount};
 use crate::inventory::account_table::{NAME_MAX_CHARS, NOTE_MAX_CHARS};
 use crate::inventory::asset::check_word;
-use crate::refusal_reason::RefusalReason;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most accounts in one change; a table may have more ([`import`]).
 const CHANGES_MAX: usize = 2000;
@@ -41,19 +38,11 @@ const REVIEW_DUE: &str = "account-review-due";
 const OWN_IDLE: &str = "own-accounts-idle";
 const OWN_WITHOUT_SECOND: &str = "administrators-without-second-factor";
 
-fn unread(error: &ioc_store::StoreError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
-}
-
-fn invalid(field: &str, why: impl std::fmt::Display) -> CommandError {
-    CommandError::Invalid(format!("{field}: {why}"))
-}
-
 /// A text of one line, which may be empty.
-fn line_of(field: &str, text: &str, most: usize) -> Result<String, CommandError> {
+fn line_of(field: Field, text: &str, most: usize) -> Result<String, CommandError> {
     let text = text.trim();
     if text.chars().count() > most || text.chars().any(char::is_control) {
-        return Err(invalid(field, format_args!("allowed are up to {most} characters in one line")));
+        return Err(field.line(0, most).invalid());
     }
     Ok(text.to_owned())
 }
@@ -170,7 +159,7 @@ impl Engine {
         let of_device = match known.entry(device.cloned()) {
             Entry::Occupied(read) => read.into_mut(),
             Entry::Vacant(unread_yet) => {
-                let mut all = self.reader.accounts_on(device, now).map_err(|error| unread(&error))?;
+                let mut all = self.reader.accounts_on(device, now).map_err(CommandError::unread)?;
                 for change in &self.batch.changes {
                     take_undecided(&mut all, device, change);
                 }
@@ -187,28 +176,43 @@ impl Engine {
     /// People say who holds accounts that are found by themselves.
     pub(super) fn describe_accounts(
         &mut self,
-        keys: &[String],
+        accounts: &[SeenAccount],
         (holder, note): (Option<&str>, Option<&str>),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        if keys.is_empty() || keys.len() > CHANGES_MAX {
-            return Err(invalid("keys", format_args!("found {}; allowed are 1 to {CHANGES_MAX}", keys.len())));
+        if accounts.is_empty() || accounts.len() > CHANGES_MAX {
+            return Err(Field::Keys.range(accounts.len(), 1, CHANGES_MAX as u64).invalid());
         }
-        let holder = holder.map(|text| line_of("holder", text, NAME_MAX_CHARS)).transpose()?;
-        let note = note.map(|text| line_of("note", text, NOTE_MAX_CHARS)).transpose()?;
+        let holder = holder.map(|text| line_of(Field::Holder, text, NAME_MAX_CHARS)).transpose()?;
+        let note = note.map(|text| line_of(Field::Note, text, NOTE_MAX_CHARS)).transpose()?;
         // All of them are looked at before anything is changed.
         let mut known = Known::default();
         let mut words = Vec::new();
-        for key in keys {
-            let none = || CommandError::NotFound(format!("keys: there is no account {key:?} in the register"));
+        let mut others = Vec::new();
+        for SeenAccount { key, said_at } in accounts {
+            let of_key = || [("account", Word::text(key.as_str()))];
+            let none = || {
+                let english = format!("keys: there is no account {key:?} in the register");
+                RefusalReason::new("register-refused-no-account", of_key(), english).not_found()
+            };
             let (device, name) = account_of_key(key).ok_or_else(none)?;
             let account = self.account_now(&mut known, device.as_ref(), name, now)?.ok_or_else(none)?;
+            if said_at.is_some_and(|seen| seen != account.said_at) {
+                others.push(name);
+            }
             if account.valid_until.is_some() {
-                let why = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
-                return Err(CommandError::Conflict(why));
+                let english = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
+                return Err(RefusalReason::new("register-refused-word-alone", of_key(), english).conflict());
             }
             words.push((device, account));
+        }
+        if !others.is_empty() {
+            let names = others.join(", ");
+            let english =
+                format!("somebody has said who holds these since you looked: {names}; look at them, then save again");
+            let args = [("names", Word::text(names))];
+            return Err(RefusalReason::new("register-refused-accounts-changed", args, english).conflict());
         }
         for (device, account) in words {
             self.write_account(device, &account, (holder.as_deref(), note.as_deref()), actor, now);
@@ -250,28 +254,30 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         if self.state.device(device).is_none() {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
+            return Err(RefusalReason::no_device(device).not_found());
         }
-        let name = line_of("name", &attestation.name, NAME_MAX_CHARS)?;
+        let name = line_of(Field::Name, &attestation.name, NAME_MAX_CHARS)?;
         if name.is_empty() {
-            return Err(invalid("name", format_args!("allowed are 1 to {NAME_MAX_CHARS} characters")));
+            return Err(Field::Name.line(1, NAME_MAX_CHARS).invalid());
         }
         if attestation.password_at.is_some_and(|at| at > now) {
-            return Err(invalid("password_at", "found a day that has not come"));
+            let english = "password_at: found a day that has not come";
+            return Err(RefusalReason::new("register-refused-password-day", [], english).invalid());
         }
         check_word(&attestation.note, attestation.valid_until, now).map_err(RefusalReason::invalid)?;
         let attestation = AccountAttestation {
             name,
-            role: line_of("role", &attestation.role, NAME_MAX_CHARS)?,
-            holder: line_of("holder", &attestation.holder, NAME_MAX_CHARS)?,
+            role: line_of(Field::Role, &attestation.role, NAME_MAX_CHARS)?,
+            holder: line_of(Field::Holder, &attestation.holder, NAME_MAX_CHARS)?,
             by: actor.to_owned(),
             at: now,
             ..attestation
         };
-        let documents = self.reader.documents(device).map_err(|error| unread(&error))?;
+        let documents = self.reader.documents(device).map_err(CommandError::unread)?;
         if documents.iter().any(|one| one.name == "accounts") {
-            let why = format!("the agent of {device} tells of its accounts itself; nothing is to be vouched for");
-            return Err(CommandError::Conflict(why));
+            let english = format!("the agent of {device} tells of its accounts itself; nothing is to be vouched for");
+            let args = [("device", Word::text(device.as_str()))];
+            return Err(RefusalReason::new("register-refused-agent-tells", args, english).conflict());
         }
         let said = serde_json::to_string(&attestation).unwrap_or_default();
         self.record(now, actor, AuditLogAction::AccountsAttested, device.as_str(), &said);
@@ -288,34 +294,25 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        let name = checked_file(name, &content)?;
         let found = self.account_now(&mut Known::default(), Some(device), account, now)?;
         let vouched = found.filter(|found| found.valid_until.is_some()).ok_or_else(|| {
-            CommandError::NotFound(format!("nobody has vouched for an account {account:?} of {device}; do that first"))
+            let english = format!("nobody has vouched for an account {account:?} of {device}; do that first");
+            let args = [("account", Word::text(account)), ("device", Word::text(device.as_str()))];
+            RefusalReason::new("register-refused-not-vouched", args, english).not_found()
         })?;
-        // With those that are decided and not committed yet: vouched for anew since then, it has none.
-        let mut known: BTreeSet<String> = vouched.evidence.into_iter().map(|file| file.sha256).collect();
-        for change in &self.batch.changes {
-            match change {
-                Change::AccountAttested { device: of, attestation } if of == device && attestation.name == account => {
-                    known.clear();
-                }
-                Change::AccountEvidence { device: of, name, file, .. } if of == device && name == account => {
-                    known.insert(file.sha256.clone());
-                }
-                _ => {}
+        // With those that are decided and not committed yet.
+        let decided = self.batch.changes.iter().filter_map(|change| match change {
+            Change::AccountAttested { device: of, attestation } if of == device && attestation.name == account => {
+                Some(Decided::Anew)
             }
-        }
-        let sha256 = sha256_hex(&content);
-        if known.contains(&sha256) {
-            return Ok(Answer::Done);
-        }
-        if known.len() >= EVIDENCE_MAX {
-            return Err(CommandError::Conflict(format!("allowed are {EVIDENCE_MAX} files for what is vouched for")));
-        }
-        let detail = format!("{account}: {name} sha256 {sha256}");
-        let (bytes, kind, who) = (content.len() as u64, EvidenceKind::of(&content), actor.to_owned());
-        let file = BackupEvidence { name, sha256, bytes, kind, who, at: now };
+            Change::AccountEvidence { device: of, name, file, .. } if of == device && name == account => {
+                Some(Decided::File(file))
+            }
+            _ => None,
+        });
+        let file = evidence::added((name, content.as_slice()), vouched.evidence, decided, (actor, now))?;
+        let Some(file) = file else { return Ok(Answer::Done) };
+        let detail = format!("{account}: {} sha256 {}", file.name, file.sha256);
         self.record(now, actor, AuditLogAction::AccountsEvidenceAdded, device.as_str(), &detail);
         let (device, name) = (device.clone(), account.to_owned());
         self.batch.changes.push(Change::AccountEvidence { device, name, file, content });
@@ -332,11 +329,11 @@ impl Engine {
         let last = match of_batch {
             Some(at) => Some(at),
             None => {
-                let signed = self.reader.signed_account_review().map_err(|error| unread(&error))?;
+                let signed = self.reader.signed_account_review().map_err(CommandError::unread)?;
                 signed.and_then(|review| review.signature).map(|signature| signature.at)
             }
         };
-        let since = self.reader.audit_since().map_err(|error| unread(&error))?;
+        let since = self.reader.audit_since().map_err(CommandError::unread)?;
         Ok(ioc_report::review::review_due(last, since, months, &self.config.timezone))
     }
 

@@ -11,6 +11,7 @@ use crate::account;
 use crate::account::intent::{Actor, Intent, Origin};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::refusal_reason::{RefusalReason, Word};
 use authorization::IntentSessions;
 use decision_time::DecisionTime;
 use ioc_store::Role;
@@ -56,7 +57,7 @@ impl AccountRegistry {
     }
 
     fn get(&mut self, name: &str) -> Result<&mut AccountRecord, CommandError> {
-        self.known.get_mut(name).ok_or_else(|| CommandError::NotFound(format!("there is no account {name:?}")))
+        self.known.get_mut(name).ok_or_else(|| RefusalReason::no_account(name).not_found())
     }
 
     /// Carries out what is meant, where it may be. Every intent stands here by itself: a new one is answered only once it has a line.
@@ -115,7 +116,9 @@ impl AccountRegistry {
                 let owner = self.get(name)?;
                 if owner.disabled || !role.is_within(owner.role) {
                     let role = role.as_str();
-                    return Err(CommandError::Invalid(format!("role: {role} may do what you may not; choose another")));
+                    let english = format!("role: {role} may do what you may not; choose another");
+                    let args = [("role", Word::named("role", role))];
+                    return Err(RefusalReason::new("refusal-role-beyond", args, english).invalid());
                 }
                 let (token, record) = account::new_token(name, &label, role, &peer, at.now, life_ms)?;
                 let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
@@ -170,8 +173,9 @@ impl AccountRegistry {
     ) -> CommandResult {
         let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
         if self.known.get(name).is_none_or(|account| account.disabled) {
-            let why = format!("there is no account {shown:?} here; ask an administrator");
-            return Err(CommandError::Forbidden(why));
+            let english = format!("there is no account {shown:?} here; ask an administrator");
+            let args = [("name", Word::text(shown))];
+            return Err(RefusalReason::new("refusal-account-not-here", args, english).forbidden());
         }
         // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
         let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
@@ -201,7 +205,9 @@ impl AccountRegistry {
     fn create(&mut self, made: AccountRecord, actor: &str, at: DecisionTime, changes: &mut Changes) -> CommandResult {
         let name = &made.name;
         if self.known.contains_key(name) {
-            return Err(CommandError::Conflict(format!("name: there is an account {name:?} already")));
+            let english = format!("name: there is an account {name:?} already");
+            let args = [("name", Word::text(name.as_str()))];
+            return Err(RefusalReason::new("refusal-account-there", args, english).conflict());
         }
         check_places(made.role, &made.places)?;
         let detail = shown(made.role, false, &made.places, "");
@@ -219,8 +225,8 @@ impl AccountRegistry {
         changes: &mut Changes,
     ) -> CommandResult {
         if name == actor {
-            let why = "this is your own account; choose a new password on its page";
-            return Err(CommandError::Conflict(why.to_owned()));
+            let english = "this is your own account; choose a new password on its page";
+            return Err(RefusalReason::new("refusal-own-account", [], english).conflict());
         }
         let known = self.get(name)?;
         account::set_password(known, hash, at.now);
@@ -241,7 +247,8 @@ impl AccountRegistry {
         let (name, except) = (actor.name(), actor.session().unwrap_or_default());
         let known = self.get(name)?;
         if known.password != present || known.disabled {
-            return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
+            let english = "the account was changed meanwhile; begin again";
+            return Err(RefusalReason::new("refusal-account-changed", [], english).conflict());
         }
         account::set_password(known, hash, at.now);
         self.lock_out.forget_guesses(name);
@@ -259,7 +266,7 @@ impl AccountRegistry {
         at: DecisionTime,
         changes: &mut Changes,
     ) -> Result<bool, CommandError> {
-        let wrong = || CommandError::Forbidden(WRONG.to_owned());
+        let wrong = || RefusalReason::sign_in_wrong().forbidden();
         // Disabled, or given another password, while it was being looked at.
         let usable = |account: &&mut AccountRecord| !account.disabled && account.password == hash;
         let Some(account) = self.known.get_mut(name).filter(usable) else {
@@ -339,8 +346,8 @@ impl AccountRegistry {
         check_places(after.role, &after.places)?;
         let leads = |account: &AccountRecord| account.role == Role::Administrator && !account.disabled;
         if leads(&before) && !leads(&after) && !self.known.values().any(|one| leads(one) && one.name != name) {
-            let why = "this is the last administrator; make another one first";
-            return Err(CommandError::Conflict(why.to_owned()));
+            let english = "this is the last administrator; make another one first";
+            return Err(RefusalReason::new("refusal-last-administrator", [], english).conflict());
         }
         let was = shown(before.role, before.disabled, &before.places, &before.full_name);
         let detail = format!("{was} -> {}", shown(after.role, after.disabled, &after.places, &after.full_name));
@@ -357,7 +364,8 @@ impl AccountRegistry {
     fn start_second(&mut self, name: &str, at: DecisionTime, changes: &mut Changes) -> CommandResult {
         let known = self.get(name)?;
         if known.asks_for_code() {
-            return Err(CommandError::Conflict("there is a second factor already; end it first".to_owned()));
+            let english = "there is a second factor already; end it first";
+            return Err(RefusalReason::new("refusal-second-there", [], english).conflict());
         }
         let made = SecondFactor::new()?;
         known.second_factor = Some(made.clone());
@@ -377,7 +385,8 @@ impl AccountRegistry {
     ) -> CommandResult {
         let confirmed = self.second_of(name)?.confirmed;
         if again && !confirmed {
-            return Err(CommandError::Conflict("the second factor is not confirmed yet".to_owned()));
+            let english = "the second factor is not confirmed yet";
+            return Err(RefusalReason::new("refusal-second-unconfirmed", [], english).conflict());
         }
         self.take_code(name, code, from, at)?;
         let second = self.second_of(name)?;
@@ -408,7 +417,7 @@ impl AccountRegistry {
 
     /// An account's second factor, confirmed or not.
     fn second_of(&mut self, name: &str) -> Result<&mut SecondFactor, CommandError> {
-        let none = || CommandError::Conflict("there is no second factor".to_owned());
+        let none = || RefusalReason::new("refusal-second-missing", [], "there is no second factor").conflict();
         self.get(name)?.second_factor.as_mut().ok_or_else(none)
     }
 
@@ -417,7 +426,8 @@ impl AccountRegistry {
         self.lock_out.reserve(name, from, at)?;
         let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
-            return Err(CommandError::Invalid("code: it is wrong, or was used; wait for the next one".to_owned()));
+            let english = "code: it is wrong, or was used; wait for the next one";
+            return Err(RefusalReason::new("refusal-code-wrong", [], english).invalid());
         }
         self.lock_out.forgive(name, from);
         Ok(())
@@ -458,9 +468,6 @@ struct AccountChange {
     disabled: Option<bool>,
 }
 
-/// The same for whoever does not come in, whatever is wrong.
-const WRONG: &str = "name, password or code is wrong";
-
 impl From<NoRandomness> for CommandError {
     /// The system gives no randomness.
     fn from(error: NoRandomness) -> Self {
@@ -471,8 +478,9 @@ impl From<NoRandomness> for CommandError {
 fn check_places(role: Role, places: &[String]) -> Result<(), CommandError> {
     if !places.is_empty() && !role.can_be_limited() {
         let role = role.as_str();
-        let why = format!("places: an {role} reaches everywhere; leave them empty, or choose another role");
-        return Err(CommandError::Invalid(why));
+        let english = format!("places: an {role} reaches everywhere; leave them empty, or choose another role");
+        let args = [("role", Word::named("role", role))];
+        return Err(RefusalReason::new("refusal-places-everywhere", args, english).invalid());
     }
     Ok(())
 }
@@ -501,7 +509,7 @@ impl Engine {
     pub(super) fn check_session(&self, session: &SessionRef, now: Timestamp) -> Result<(), CommandError> {
         let SessionRef { account, digest } = session;
         let found = authorization::session_now(self.reader.as_ref(), digest, &self.batch.changes);
-        let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let found = found.map_err(CommandError::unread)?;
         self.accounts.standing(found.as_ref(), (account, digest), now).map(drop)
     }
 
@@ -509,7 +517,7 @@ impl Engine {
     pub(super) fn check_signature(&self, actor: &Actor, now: Timestamp) -> Result<(), CommandError> {
         let digest = actor.session().unwrap_or_default();
         let found = authorization::session_now(self.reader.as_ref(), digest, &self.batch.changes);
-        let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let found = found.map_err(CommandError::unread)?;
         self.accounts.authorize_signature(actor, found.as_ref(), now)
     }
 
@@ -521,7 +529,7 @@ impl Engine {
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
         let sessions = IntentSessions::of(&intent, self.reader.as_ref(), &self.batch.changes);
-        let sessions = sessions.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let sessions = sessions.map_err(CommandError::unread)?;
         let at = DecisionTime { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.
         self.accounts.decide(intent, &sessions, at, &mut self.batch.changes)

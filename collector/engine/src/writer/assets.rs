@@ -55,15 +55,12 @@ impl Assets {
 }
 
 fn no_device(device: &DeviceId) -> CommandError {
-    let english = format!("there is no device {device}");
-    RefusalReason::new("register-refused-no-device", [("device", Word::text(device.as_str()))], english).not_found()
+    RefusalReason::no_device(device).not_found()
 }
 
 /// What a device itself refuses, which columns let through.
-fn of_device_refused(device: &DeviceId, error: &CommandError) -> CommandError {
-    let english = format!("{device}: {error}");
-    let args = [("device", Word::text(device.as_str())), ("why", Word::text(error.to_string()))];
-    RefusalReason::new("register-refused-device", args, english).invalid()
+fn of_device_refused(device: &DeviceId, error: CommandError) -> CommandError {
+    error.into_reason().of(device.as_str()).invalid()
 }
 
 /// Takes the columns that are kept with the device itself. Whether there were any.
@@ -257,7 +254,7 @@ impl Engine {
         self.check_seen_asset(&device, &was)?;
         let mut new = NewDevice::from(known.info.clone());
         let info = if take_own(&mut new, &mut values) {
-            let mut info = check_device(new).map_err(|error| of_device_refused(&device, &error))?;
+            let mut info = check_device(new).map_err(|error| of_device_refused(&device, error))?;
             // Who speaks for a sensor is not for people to say.
             info.parent.clone_from(&known.info.parent);
             Some(info).filter(|info| *info != known.info)
@@ -283,7 +280,7 @@ impl Engine {
         let attestation = AssetAttestation { by: actor.to_owned(), at: now, ..attestation };
         check_attestation(&attestation, now).map_err(RefusalReason::invalid)?;
         let area = AREAS.into_iter().find(|area| area.name == attestation.area);
-        let documents = self.reader.documents(device).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let documents = self.reader.documents(device).map_err(CommandError::unread)?;
         if area.is_some_and(|area| documents.iter().any(|one| one.name == area.document)) {
             let english = format!("the agent of {device} tells of this itself; nothing is to be attested");
             let args = [("device", Word::text(device.as_str()))];

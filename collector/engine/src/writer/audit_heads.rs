@@ -17,6 +17,7 @@ use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, BackgroundTask, CommandError};
 use crate::pki::PkiError;
 use crate::pki::record_key::RecordKey;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Between two heads, milliseconds.
 const EVERY_MS: u64 = 60_000;
@@ -158,12 +159,15 @@ impl Engine {
 
     /// Keeps what a time stamping authority said of a head, beside it.
     pub(super) fn keep_stamp(&mut self, stamp: AuditStamp) -> CommandResult {
-        let unavailable = |error: StoreError| CommandError::Unavailable(error.to_string());
-        if self.reader.audit_head(stamp.number).map_err(unavailable)?.is_none() {
-            return Err(CommandError::NotFound(format!("no head of record {} was signed", stamp.number)));
+        if self.reader.audit_head(stamp.number).map_err(CommandError::unread)?.is_none() {
+            let english = format!("no head of record {} was signed", stamp.number);
+            let args = [("number", Word::Count(stamp.number))];
+            return Err(RefusalReason::new("refusal-no-head", args, english).not_found());
         }
         if stamp.reply.len() > STAMP_MAX_BYTES {
-            return Err(CommandError::Invalid(format!("a time stamp has at most {STAMP_MAX_BYTES} bytes")));
+            let english = format!("a time stamp has at most {STAMP_MAX_BYTES} bytes");
+            let args = [("most", Word::count(STAMP_MAX_BYTES))];
+            return Err(RefusalReason::new("refusal-stamp-large", args, english).invalid());
         }
         let is_kept = |change: &Change| matches!(change, Change::AuditStamp(one) if one.number == stamp.number);
         if !self.batch.changes.iter().any(is_kept) {

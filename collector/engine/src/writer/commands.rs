@@ -12,7 +12,9 @@ use super::{CloseCause, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
-use crate::inventory::device::check_device;
+use crate::inventory::device::{check_device, with_fields};
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::Change;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::{NewDevice, SavedView};
@@ -29,7 +31,9 @@ const VIEWS_MAX: usize = 20;
 pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandError> {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
     if text.is_empty() || text.chars().count() > most {
-        return Err(CommandError::Invalid(format!("text: allowed are 1 to {most} characters")));
+        let english = format!("text: allowed are 1 to {most} characters");
+        let args = [Field::Text.word(), ("least", Word::count(1)), ("most", Word::count(most))];
+        return Err(RefusalReason::new("refusal-length", args, english).invalid());
     }
     Ok(text)
 }
@@ -74,8 +78,8 @@ impl Engine {
             Command::ChangeProducts { products, fields, was, keep, actor } => {
                 self.change_products(&products, fields, (&was, &keep), &actor, now)
             }
-            Command::DescribeAccounts { keys, holder, note, actor } => {
-                self.describe_accounts(&keys, (holder.as_deref(), note.as_deref()), &actor, now)
+            Command::DescribeAccounts { accounts, holder, note, actor } => {
+                self.describe_accounts(&accounts, (holder.as_deref(), note.as_deref()), &actor, now)
             }
             Command::AttestAccount { device, attestation, actor } => {
                 self.attest_account(&device, attestation, &actor, now)
@@ -84,12 +88,18 @@ impl Engine {
                 self.add_account_evidence((&device, &account), (&name, content), &actor, now)
             }
             Command::OpenAccountReview { actor } => self.open_account_review(&actor, now),
-            Command::WriteAccountReview { review, lines, actor } => {
-                self.write_account_review(review, &lines, &actor, now)
+            Command::WriteAccountReview { review, lines, was, actor } => {
+                self.write_account_review(review, (&lines, &was), &actor, now)
             }
             Command::SignAccountReview { review, seen, content, source, actor } => {
                 self.sign_account_review(review, &seen, (content, source), &actor, now)
             }
+            Command::OpenCount { place, actor } => self.open_count(&place, &actor, now),
+            Command::TickAsset { count, tick, seen, actor } => self.tick_asset(count, tick, seen, &actor, now),
+            Command::AddFind { count, thing, actor } => self.add_find(count, &thing, &actor, now),
+            Command::SettleFind { count, find, remark, actor } => self.settle_find(count, find, &remark, &actor, now),
+            Command::CloseCount { closing, actor } => self.close_count(*closing, &actor, now),
+            Command::SettleCounted { device, remark, actor } => self.settle_counted(&device, &remark, &actor, now),
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
             }
@@ -168,14 +178,15 @@ impl Engine {
         // All of them, whatever becomes of one.
         let carried: Vec<_> = keys.iter().map(|key| self.fall_back(key, now)).collect();
         let carried = carried.into_iter().collect::<Result<(), _>>();
-        carried.map(|()| Answer::Done).map_err(|error| CommandError::Unavailable(error.to_string()))
+        carried.map(|()| Answer::Done).map_err(CommandError::unread)
     }
 
     fn save_view(&mut self, view: SavedView) -> Result<Answer, CommandError> {
-        let known = self.reader.views(&view.account).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let known = self.reader.views(&view.account).map_err(CommandError::unread)?;
         let names = pending::view_names_after(known, &view.account, &self.batch.changes);
         if !view.query.is_empty() && !names.contains(&view.name) && names.len() >= VIEWS_MAX {
-            return Err(CommandError::Conflict(format!("allowed are {VIEWS_MAX} lists; forget one first")));
+            let english = format!("allowed are {VIEWS_MAX} lists; forget one first");
+            return Err(RefusalReason::new("refusal-views", [("most", Word::count(VIEWS_MAX))], english).conflict());
         }
         self.batch.changes.push(Change::View(view));
         Ok(Answer::Done)
@@ -183,7 +194,7 @@ impl Engine {
 
     pub(super) fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
         if self.state.device(device).is_none() {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
+            return Err(RefusalReason::no_device(device).not_found());
         }
         self.end_ways_in(&BTreeSet::from([device.clone()]), now)?;
         self.take_out(device, actor, now);
@@ -215,15 +226,13 @@ impl Engine {
     ) -> Result<Answer, CommandError> {
         let known = DeviceId::new(&new.device).ok().and_then(|id| self.state.device(&id));
         let new = match (fields, known) {
-            (Some(fields), Some(known)) => {
-                NewDevice::from(known.info.clone()).with(fields, &new).map_err(CommandError::Invalid)?
-            }
+            (Some(fields), Some(known)) => with_fields(&known.info, fields, &new)?,
             _ => new,
         };
         let mut info = check_device(new)?;
         self.check_uplink(&info)?;
         let Some(known) = self.state.device(&info.id) else {
-            return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
+            return Err(RefusalReason::no_device(&info.id).not_found());
         };
         // Whoever may not see people sends back the mark that stood in their place: what is written down stays.
         for (name, was) in [(&mut info.officer, &known.info.officer), (&mut info.leader, &known.info.leader)] {
@@ -252,15 +261,21 @@ impl Engine {
         for _ in 0..UPLINK_DEPTH_MAX {
             let Some(id) = above.take() else { return Ok(()) };
             if id == info.id {
-                return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
+                let english = format!("uplink: {id} would be behind itself");
+                let args = [("device", Word::text(id.as_str()))];
+                return Err(RefusalReason::new("refusal-uplink-itself", args, english).invalid());
             }
             let known = new.get(&id).copied();
             let Some(device) = known.or_else(|| self.state.device(&id).map(|device| &device.info)) else {
-                return Err(CommandError::Invalid(format!("uplink: there is no device {id}; register it first")));
+                let english = format!("uplink: there is no device {id}; register it first");
+                let args = [("device", Word::text(id.as_str()))];
+                return Err(RefusalReason::new("refusal-uplink-missing", args, english).invalid());
             };
             above.clone_from(&device.uplink);
         }
-        Err(CommandError::Invalid(format!("uplink: allowed are {UPLINK_DEPTH_MAX} above each other")))
+        let english = format!("uplink: allowed are {UPLINK_DEPTH_MAX} above each other");
+        let args = [("most", Word::text(UPLINK_DEPTH_MAX.to_string()))];
+        Err(RefusalReason::new("refusal-uplink-depth", args, english).invalid())
     }
 
     fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {
@@ -284,7 +299,7 @@ impl Engine {
     fn forget_rows(&mut self, folded: CompactionResult, now: Timestamp) -> Result<Answer, CommandError> {
         let (limit, started) = (self.forget_limit, clock::boottime_us());
         let rows = self.store.forget_rows(folded.through, limit);
-        let rows = rows.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let rows = rows.map_err(CommandError::unread)?;
         let took_us = clock::boottime_us() - started;
         if took_us > FORGET_US {
             self.forget_limit = (limit / 2).max(FORGET_ROWS_MIN);
@@ -292,7 +307,7 @@ impl Engine {
             self.forget_limit = (limit * 2).min(FORGET_ROWS_MAX);
         }
         if rows == limit {
-            return Err(CommandError::Conflict("there is more".to_owned()));
+            return Err(RefusalReason::new("refusal-more", [], "there is more").conflict());
         }
         // A record of every deletion (article 6.3), and of every loss.
         if folded.gone.deleted > 0 {

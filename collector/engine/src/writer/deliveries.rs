@@ -6,6 +6,7 @@ use ioc_judge::Notice;
 use super::Engine;
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::refusal_reason::RefusalReason;
 use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry, StoreError};
 
 /// When a notice is tried again whose fallback could not be found, milliseconds.
@@ -47,14 +48,12 @@ impl Engine {
 
     /// Tries again what was given up.
     pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::CommandResult {
-        let unavailable = |error: StoreError| CommandError::Unavailable(error.to_string());
-        let entry = self.reader.outbox_entry(key).map_err(unavailable)?;
-        let entry = entry.ok_or_else(|| CommandError::NotFound(format!("there is no notice {key:?}")))?;
+        let entry = self.reader.outbox_entry(key).map_err(CommandError::unread)?;
+        let none = || RefusalReason::new("refusal-no-notice", [], format!("there is no notice {key:?}")).not_found();
+        let entry = entry.ok_or_else(none)?;
         if entry.state != DeliveryState::Dead {
-            return Err(CommandError::Conflict(format!(
-                "the notice is {}; only what was given up is sent again",
-                entry.state.as_str()
-            )));
+            let english = format!("the notice is {}; only what was given up is sent again", entry.state.as_str());
+            return Err(RefusalReason::new("refusal-notice-not-given-up", [], english).conflict());
         }
         self.record(now, actor, AuditLogAction::NoticeResent, key, "");
         let (state, attempts) = (DeliveryState::Waiting, 0);

@@ -7,8 +7,9 @@ use ioc_judge::{DeviceInfo, Input};
 use super::Engine;
 use super::commands::checked_text;
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::Answer;
 use crate::inventory::device::check_device;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::Change;
 use ioc_store::NewDevice;
 
@@ -20,7 +21,9 @@ impl Engine {
         let info = check_device(new)?;
         self.check_uplink(&info)?;
         if self.state.device(&info.id).is_some() {
-            return Err(CommandError::Conflict(format!("there is a device {} already", info.id)));
+            let english = format!("there is a device {} already", info.id);
+            let args = [("device", Word::text(info.id.as_str()))];
+            return Err(RefusalReason::new("refusal-device-there", args, english).conflict());
         }
         let name = info.name.clone();
         self.persist_registered(info, actor, &name, now);
@@ -56,7 +59,7 @@ impl Engine {
     /// Keeps what a person says of a device among what happened there.
     pub(super) fn remark(&mut self, device: DeviceId, text: &str, actor: &str, now: Timestamp) -> super::CommandResult {
         if self.state.device(&device).is_none() {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
+            return Err(RefusalReason::no_device(&device).not_found());
         }
         let text = checked_text(text, REMARK_MAX_CHARS)?;
         self.record(now, actor, AuditLogAction::DeviceRemarked, device.as_str(), &text);

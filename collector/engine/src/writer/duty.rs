@@ -8,7 +8,8 @@ use ioc_judge::{Input, NewIncident, Notice, Occasion, Priority, Severity, Text, 
 use super::Engine;
 use super::commands::checked_text;
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::Answer;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::template::one_line;
 use ioc_store::{Change, Handover};
 
@@ -58,9 +59,10 @@ impl Engine {
         for (cover, holder) in covers.iter().zip(instead_of) {
             if let Some(other) = stands_in(self.state.covers(), cover, holder) {
                 let (rota, from) = (&cover.rota, cover.from);
-                let why =
+                let english =
                     format!("{other} stands in on {rota} from {from} by now, not {holder}; look at the plan again");
-                return Err(CommandError::Conflict(why));
+                let args = [("other", Word::text(other.as_str())), ("holder", Word::text(holder.as_str()))];
+                return Err(RefusalReason::new("refusal-stands-in", args, english).conflict());
             }
         }
         let mut records = Vec::new();
@@ -89,14 +91,14 @@ impl Engine {
     /// Sends a person a notice by every way there is, whatever the hour: they asked for it.
     pub(super) fn test_contact(&mut self, person: &str, actor: &str, now: Timestamp) -> super::CommandResult {
         let Some(known) = self.state.plan().person(person) else {
-            return Err(CommandError::NotFound(format!("there is no person {person:?} in the duty plan")));
+            let english = format!("there is no person {person:?} in the duty plan");
+            return Err(RefusalReason::new("refusal-no-person", [("person", Word::text(person))], english).not_found());
         };
         let name = known.name.clone();
         let mut to = self.state.plan().recipients(std::slice::from_ref(&known.id), Severity::Critical, now);
         if to.is_empty() {
-            return Err(CommandError::Conflict(format!(
-                "{name} has no way to be reached; add a contact in the duty plan"
-            )));
+            let english = format!("{name} has no way to be reached; add a contact in the duty plan");
+            return Err(RefusalReason::new("refusal-no-contact", [("person", Word::text(name))], english).conflict());
         }
         to.iter_mut().for_each(|one| one.not_before = None);
         self.record(now, actor, AuditLogAction::ContactTested, person, "");

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::encoding::sha256_hex;
-use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token};
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, TokenError};
 use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
@@ -14,12 +14,14 @@ use super::token_binding;
 use super::{CloseCause, CommandResult, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, NewToken};
-use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
+use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of, with_fields};
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_common::random;
 use ioc_store::NewDevice;
 use ioc_store::retention::RecordClass;
 use ioc_store::template::one_line;
-use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, StoreError, TokenRecord};
+use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, TokenRecord};
 
 /// Most machines that wait at a time: whoever has a token cannot fill the disk.
 const WAITING_MAX: usize = 1000;
@@ -37,8 +39,10 @@ const SEEN_MS: i64 = 60_000;
 const PAGE: usize = 500;
 /// Most uses of a token.
 const USES_MAX: u32 = 10_000;
-fn unread(error: &StoreError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
+
+/// A machine is not let in.
+fn refused(key: &'static str, why: impl Into<String>) -> CommandError {
+    RefusalReason::new(key, [], why).forbidden()
 }
 
 impl Engine {
@@ -64,9 +68,9 @@ impl Engine {
         };
         let most = if group { USES_MAX } else { 1 };
         if !(1..=most).contains(&uses) {
-            return Err(CommandError::Invalid(format!("uses: found {uses}; allowed are 1 to {most}")));
+            return Err(Field::Uses.range(uses, 1, most.into()).invalid());
         }
-        let secret = random::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let secret = random::secret().map_err(CommandError::unread)?;
         let token = Token::new(self.authority.fingerprint(), secret);
         let label = one_line(&label, TEXT_MAX_CHARS);
         let about = subject.as_ref().map_or(label.as_str(), DeviceId::as_str);
@@ -94,30 +98,34 @@ impl Engine {
     }
 
     pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> CommandResult {
-        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
-        let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
+        let known = self.reader.token(&digest).map_err(CommandError::unread)?;
+        let record = known
+            .ok_or_else(|| RefusalReason::new("refusal-token-missing", [], "there is no such token").not_found())?;
         self.record(now, actor, AuditLogAction::TokenEnded, &record.label, &digest);
         self.batch.changes.push(Change::TokenEnded { digest, at: now });
         Ok(Answer::Done)
     }
 
     pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> CommandResult {
-        let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
-        let token: Token =
-            request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
+        let no_token = |error: TokenError| refused("refusal-token-unreadable", error.to_string());
+        let token: Token = request.token.parse().map_err(no_token)?;
         let digest = token.digest();
-        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
-        let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
+        let known = self.reader.token(&digest).map_err(CommandError::unread)?;
+        let record =
+            known.ok_or_else(|| refused("refusal-token-unknown", "this token is not known here; ask for a new one"))?;
         let record = pending::token_after(record, &self.batch.changes);
         if let Some(why) = record.refusal(now) {
-            return Err(refuse(why));
+            return Err(refused("refusal-token-over", why));
         }
         let id = request_id(&request.csr);
         let asked_before = self.request_now(&id)?;
         match asked_before {
-            Some(known) if known.token != digest => return Err(refuse("this request belongs to another token")),
+            Some(known) if known.token != digest => {
+                return Err(refused("refusal-request-other", "this request belongs to another token"));
+            }
             Some(known) if known.state == RequestState::Refused => {
-                return Err(refuse("a person refused this machine; ask them why before you try again"));
+                let english = "a person refused this machine; ask them why before you try again";
+                return Err(refused("refusal-request-refused", english));
             }
             Some(known) if known.state == RequestState::Approved && self.is_taken_since(&known)? => {
                 // Another machine was enrolled as this device after the person decided, so that they have to decide again.
@@ -188,11 +196,14 @@ impl Engine {
     /// Whether one more machine may wait for a person, with a token that lets in so many more: whoever has one fills no places but those it is
     /// for, and whoever sits at one address not those of all others.
     fn check_waiting(&self, (token, left): (&str, u32), peer: &str, now: Timestamp) -> Result<(), CommandError> {
-        let known = self.reader.requests().map_err(|error| unread(&error))?;
+        let known = self.reader.requests().map_err(CommandError::unread)?;
         let mut waiting = pending::requests_after(known, &self.batch.changes);
         // Those that have not asked for a week are as good as gone.
         waiting.retain(|_, one| one.state == RequestState::Waiting && now.millis_since(one.seen_at) <= WAITING_MS);
-        let full = |what: String| Err(CommandError::Conflict(format!("{what} wait already; approve or refuse some")));
+        let full = |what: String| {
+            let english = format!("{what} wait already; approve or refuse some");
+            Err(RefusalReason::new("refusal-waiting-many", [], english).conflict())
+        };
         if waiting.len() >= WAITING_MAX {
             return full(format!("{WAITING_MAX} machines"));
         }
@@ -219,7 +230,7 @@ impl Engine {
 
     /// A request as it is, with what this commit does to it.
     fn request_now(&self, id: &str) -> Result<Option<RequestRecord>, CommandError> {
-        let known = self.reader.request(id).map_err(|error| unread(&error))?;
+        let known = self.reader.request(id).map_err(CommandError::unread)?;
         Ok(pending::requests_after(known, &self.batch.changes).remove(id))
     }
 
@@ -232,7 +243,7 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         let known = self.request_now(id)?;
-        let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
+        let mut known = known.ok_or_else(|| RefusalReason::no_request(id).not_found())?;
         match approved {
             Some(new) => {
                 known.info = check_device(new)?;
@@ -275,8 +286,7 @@ impl Engine {
         let Some(base) = base else { return Ok(info) };
         let (said, base) = (NewDevice::from(info), NewDevice::from(base));
         let fields = said.differing(&base);
-        let mut merged =
-            check_device(NewDevice::from(known.info.clone()).with(&fields, &said).map_err(CommandError::Invalid)?)?;
+        let mut merged = check_device(with_fields(&known.info, &fields, &said)?)?;
         merged.parent.clone_from(&known.info.parent);
         self.check_uplink(&merged)?;
         Ok(merged)
@@ -293,7 +303,7 @@ impl Engine {
         let issued = self
             .authority
             .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
-            .map_err(|error| CommandError::Invalid(error.to_string()))?;
+            .map_err(|error| RefusalReason::new("refusal-csr", [], error.to_string()).invalid())?;
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.batch.changes.push(Change::TokenUsed { digest, device: info.id.clone(), at: now });
         self.batch.changes.push(Change::Certificate {
@@ -328,7 +338,7 @@ impl Engine {
     pub(super) fn end_ways_in(&mut self, devices: &BTreeSet<DeviceId>, now: Timestamp) -> Result<(), CommandError> {
         let mut after: Option<String> = None;
         loop {
-            let page = self.reader.tokens(after.as_deref(), PAGE).map_err(|error| unread(&error))?;
+            let page = self.reader.tokens(after.as_deref(), PAGE).map_err(CommandError::unread)?;
             for token in &page {
                 if matches!(&token.grant, Grant::Device { info, .. } if devices.contains(&info.id))
                     && token.ended_at.is_none()
@@ -344,7 +354,7 @@ impl Engine {
         // Those that a person approved and that did not come for their certificate yet, too.
         let mut known = Vec::new();
         for device in devices {
-            known.extend(self.reader.requests_of(device).map_err(|error| unread(&error))?);
+            known.extend(self.reader.requests_of(device).map_err(CommandError::unread)?);
         }
         for request in pending::requests_after(known, &self.batch.changes).into_values() {
             let waits = matches!(request.state, RequestState::Waiting | RequestState::Approved);
@@ -382,9 +392,11 @@ impl Engine {
     /// A person says that one machine alone has this identity.
     pub(super) fn release(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> CommandResult {
         if !self.state.is_quarantined(device) {
-            return Err(CommandError::Conflict(format!("{device} is not kept out")));
+            let english = format!("{device} is not kept out");
+            let args = [("device", Word::text(device.as_str()))];
+            return Err(RefusalReason::new("refusal-not-kept-out", args, english).conflict());
         }
-        let serials = self.reader.serials().map_err(|error| unread(&error))?;
+        let serials = self.reader.serials().map_err(CommandError::unread)?;
         let why = Text::new(format!("{actor} cho phép báo cáo lại."), format!("{actor} lets it report again."));
         self.judge(Input::Released { device, why }, now);
         for (of, serial) in serials.into_iter().filter(|(of, _)| of == device) {
@@ -445,7 +457,7 @@ impl Engine {
             return Ok((known.info.clone(), Some(ApprovalReason::Name { device: info.id })));
         }
         // A device that people took out keeps its history, and its name.
-        if self.reader.device(&info.id).map_err(|error| unread(&error))?.is_some() {
+        if self.reader.device(&info.id).map_err(CommandError::unread)?.is_some() {
             let reason = Some(ApprovalReason::Removed { device: info.id.clone() });
             return Ok((info, reason));
         }
@@ -466,10 +478,12 @@ impl Engine {
         if !request.label.is_empty() {
             found.extend(machines().filter(|device| token_binding::same(&device.info.label, &request.label)));
             if found.is_empty() {
-                return Err(CommandError::Invalid(format!(
-                    "label: no registered asset has the label {:?}; register it first, or leave --label out",
-                    request.label
-                )));
+                let label = &request.label;
+                let english = format!(
+                    "label: no registered asset has the label {label:?}; register it first, or leave --label out"
+                );
+                let args = [("label", Word::text(label.as_str()))];
+                return Err(RefusalReason::new("refusal-label-missing", args, english).invalid());
             }
         }
         if let Some(serial) = token_binding::serial_of(request) {
@@ -496,7 +510,7 @@ impl Engine {
     fn has_agent(&self, device: &Device) -> Result<bool, CommandError> {
         let now = |change: &Change| matches!(change, Change::Certificate { device: to, .. } if *to == device.info.id);
         let known = device.presence != Presence::NeverSeen || self.batch.changes.iter().any(now);
-        Ok(known || self.reader.is_enrolled(&device.info.id).map_err(|error| unread(&error))?)
+        Ok(known || self.reader.is_enrolled(&device.info.id).map_err(CommandError::unread)?)
     }
 
     /// Registers assets, or changes what is said of them: all of them, or none.
@@ -504,7 +518,7 @@ impl Engine {
         let mut infos = Vec::with_capacity(devices.len());
         for new in devices {
             let name = new.name.clone();
-            let mut info = check_device(new).map_err(|error| CommandError::Invalid(format!("{name:?}: {error}")))?;
+            let mut info = check_device(new).map_err(|error| error.into_reason().of(&format!("{name:?}")).invalid())?;
             let known = self.state.device(&info.id).map(|device| &device.info);
             if let Some(known) = known {
                 info.parent.clone_from(&known.parent);
@@ -516,7 +530,7 @@ impl Engine {
         let new: HashMap<&DeviceId, &DeviceInfo> = infos.iter().map(|info| (&info.id, info)).collect();
         for info in &infos {
             let checked = self.check_uplink_among(info, &new);
-            checked.map_err(|error| CommandError::Invalid(format!("{}: {error}", info.id)))?;
+            checked.map_err(|error| error.into_reason().of(info.id.as_str()).invalid())?;
         }
         let changed = infos.len();
         for info in infos {

@@ -1,25 +1,26 @@
 //! Backups that are expected of the systems in the inventory: one that failed or is overdue is a fault of its device until a good one is
 //! seen (articles 7.1, 7.2). Seen by a job that reports, by an agent's survey, or by a person where nothing can look.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 use ioc_common::reading::{Backups, Findings as _};
 use ioc_judge::{Alert, InformationSource, Input, Severity, Text};
 use ioc_store::{
-    BackupAttestation, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, Change,
-    EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, Reader, StoreError,
+    BackupAttestation, BackupExpectation, BackupKind, BackupSeen, BackupSource, BackupState, Change, ExpectedBackup,
+    ExpectedBackupQuery, Reader, StoreError,
 };
 
-use super::incidents::checked_file;
+use super::evidence::{self, Decided};
 use super::{CommandResult, Engine, jobs};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::expected_backup::{check, check_attestation, due_at, overdue_at, state};
 use crate::local_time::local;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most devices in one statement.
 const DEVICES_MAX: usize = 500;
@@ -84,7 +85,7 @@ impl Engine {
             BackupSource::Job(name) => Ok(Some(self.seen_by_job(name))),
             BackupSource::Probe { device, name } => {
                 let documents = self.reader.documents(device.as_ref().unwrap_or(of));
-                let documents = documents.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+                let documents = documents.map_err(CommandError::unread)?;
                 let found = documents.into_iter().find(|one| one.name == Backups::PROBE.name);
                 let found: Option<Backups> = found.and_then(|one| serde_json::from_str(&one.body).ok());
                 Ok(Some(by_survey(found.as_ref(), name, now)))
@@ -117,35 +118,35 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         if devices.is_empty() || devices.len() > DEVICES_MAX {
-            return Err(CommandError::Invalid(format!(
-                "devices: found {}; allowed are 1 to {DEVICES_MAX}",
-                devices.len()
-            )));
+            return Err(Field::Devices.range(devices.len(), 1, DEVICES_MAX as u64).invalid());
         }
-        check(kind, expected).map_err(CommandError::Invalid)?;
+        check(kind, expected).map_err(RefusalReason::invalid)?;
         let needs = kind != BackupKind::Unneeded;
         match &expected.source {
             BackupSource::Job(name) if needs && self.jobs.record(name).is_none() => {
-                return Err(CommandError::Invalid(format!("source: there is no [[job]] {name} in the configuration")));
+                let english = format!("source: there is no [[job]] {name} in the configuration");
+                let args = [("name", Word::text(name.as_str()))];
+                return Err(RefusalReason::new("refusal-no-job", args, english).invalid());
             }
             BackupSource::Probe { name, .. } if needs && name.is_empty() => {
-                let why = "source: found no name; allowed is that of a backup in the agent's configuration";
-                return Err(CommandError::Invalid(why.to_owned()));
+                let english = "source: found no name; allowed is that of a backup in the agent's configuration";
+                return Err(RefusalReason::new("refusal-source-name", [], english).invalid());
             }
             BackupSource::Probe { device: Some(device), .. } if needs && self.state.device(device).is_none() => {
-                return Err(CommandError::Invalid(format!("source: there is no device {device}")));
+                return Err(Field::Source.of(RefusalReason::no_device(device)).invalid());
             }
             _ => {}
         }
         for device in devices {
             if self.state.device(device).is_none() {
-                return Err(CommandError::NotFound(format!("there is no device {device}")));
+                return Err(RefusalReason::no_device(device).not_found());
             }
             let others =
                 self.expected_backups.all.keys().any(|(of, kind)| of == device && *kind != BackupKind::Unneeded);
             if !needs && others {
-                let why = format!("backups of {device} are expected; withdraw these first");
-                return Err(CommandError::Conflict(why));
+                let english = format!("backups of {device} are expected; withdraw these first");
+                let args = [("device", Word::text(device.as_str()))];
+                return Err(RefusalReason::new("refusal-backups-expected", args, english).conflict());
             }
         }
         // All of them are looked at before anything is changed.
@@ -218,11 +219,12 @@ impl Engine {
         let key = (device.clone(), kind);
         let Some(backup) = self.expected_backups.all.get_mut(&key) else { return Err(not_expected(device, kind)) };
         if kind == BackupKind::Unneeded || backup.expected.source != BackupSource::Attestation {
-            let why = "only a backup that nothing can look at is attested; state it so, or look at its job or survey";
-            return Err(CommandError::Conflict(why.to_owned()));
+            let english =
+                "only a backup that nothing can look at is attested; state it so, or look at its job or survey";
+            return Err(RefusalReason::new("refusal-backup-looked-at", [], english).conflict());
         }
         let attestation = BackupAttestation { by: actor.to_owned(), at: now, ..attestation };
-        check_attestation(&attestation, now).map_err(CommandError::Invalid)?;
+        check_attestation(&attestation, now).map_err(RefusalReason::invalid)?;
         let earlier = backup.seen.success;
         backup.seen = BackupSeen {
             success: if attestation.good { earlier.max(Some(attestation.made_at)) } else { earlier },
@@ -251,44 +253,28 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        let name = checked_file(name, &content)?;
         let Some(backup) = self.expected_backups.all.get(&(device.clone(), kind)) else {
             return Err(not_expected(device, kind));
         };
         if backup.seen.attested_by.is_empty() {
-            return Err(CommandError::Conflict("nobody has attested this backup; attest it first".to_owned()));
+            let english = "nobody has attested this backup; attest it first";
+            return Err(RefusalReason::new("refusal-backup-not-attested", [], english).conflict());
         }
-        // With those that are decided and not committed yet: said once more since then, it has none.
-        let kept = self.reader.backup_attestations(device, kind, 1);
-        let kept = kept.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let mut known: BTreeSet<String> = kept.into_iter().flat_map(|one| one.files).map(|file| file.sha256).collect();
-        for change in &self.batch.changes {
-            match change {
-                Change::BackupAttested { device: of, kind: of_kind, .. } if of == device && *of_kind == kind => {
-                    known.clear();
-                }
-                Change::BackupEvidence { device: of, kind: of_kind, file, .. } if of == device && *of_kind == kind => {
-                    known.insert(file.sha256.clone());
-                }
-                _ => {}
+        // With those that are decided and not committed yet.
+        let kept = self.reader.backup_attestations(device, kind, 1).map_err(CommandError::unread)?;
+        let decided = self.batch.changes.iter().filter_map(|change| match change {
+            Change::BackupAttested { device: of, kind: of_kind, .. } if of == device && *of_kind == kind => {
+                Some(Decided::Anew)
             }
-        }
-        let sha256 = sha256_hex(&content);
-        if known.contains(&sha256) {
-            return Ok(Answer::Done);
-        }
-        if known.len() >= EVIDENCE_MAX {
-            return Err(CommandError::Conflict(format!("allowed are {EVIDENCE_MAX} files for what is attested")));
-        }
-        let file = BackupEvidence {
-            name: name.clone(),
-            sha256: sha256.clone(),
-            bytes: content.len() as u64,
-            kind: EvidenceKind::of(&content),
-            who: actor.to_owned(),
-            at: now,
-        };
-        let detail = format!("{}: {name} sha256 {sha256}", kind.as_str());
+            Change::BackupEvidence { device: of, kind: of_kind, file, .. } if of == device && *of_kind == kind => {
+                Some(Decided::File(file))
+            }
+            _ => None,
+        });
+        let kept = kept.into_iter().flat_map(|one| one.files);
+        let file = evidence::added((name, content.as_slice()), kept, decided, (actor, now))?;
+        let Some(file) = file else { return Ok(Answer::Done) };
+        let detail = format!("{}: {} sha256 {}", kind.as_str(), file.name, file.sha256);
         self.record(now, actor, AuditLogAction::BackupEvidenceAdded, device.as_str(), &detail);
         self.batch.changes.push(Change::BackupEvidence { device: device.clone(), kind, file, content });
         self.batch.visible = true;
@@ -483,7 +469,9 @@ impl Engine {
 }
 
 fn not_expected(device: &DeviceId, kind: BackupKind) -> CommandError {
-    CommandError::NotFound(format!("no backup of kind {} is expected of {device}; state it first", kind.as_str()))
+    let english = format!("no backup of kind {} is expected of {device}; state it first", kind.as_str());
+    let args = [("kind", Word::named("backup-kind", kind.as_str())), ("device", Word::text(device.as_str()))];
+    RefusalReason::new("refusal-backup-not-expected", args, english).not_found()
 }
 
 /// The name of a backup's fault.

@@ -11,6 +11,8 @@ use ioc_store::Change;
 use super::Engine;
 use crate::audit_action::AuditLogAction;
 use crate::command::CommandError;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most conditions that a person says hold.
 const CHOSEN_MAX: usize = 20;
@@ -121,10 +123,11 @@ impl Engine {
         match action {
             Action::MarkSerious { reason, from_now, chosen, terms: _ } => {
                 if chosen.len() > CHOSEN_MAX {
-                    return Err(CommandError::Invalid(format!("chosen: allowed are up to {CHOSEN_MAX}")));
+                    return Err(Field::Chosen.range(chosen.len(), 0, CHOSEN_MAX as u64).invalid());
                 }
                 let terms = terms(self.packs(now), &chosen).map_err(|id| {
-                    CommandError::Invalid(format!("chosen: no law pack in force has the condition {id:?}"))
+                    let english = format!("chosen: no law pack in force has the condition {id:?}");
+                    RefusalReason::new("refusal-no-condition", [("found", Word::text(id))], english).invalid()
                 })?;
                 Ok(Action::MarkSerious { reason, from_now, chosen, terms })
             }
@@ -153,13 +156,12 @@ impl Engine {
             return Ok(of_batch);
         }
         let found = self.reader.issued_reports(Some(&key), None, 1);
-        let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let found = found.map_err(CommandError::unread)?;
         let newest = found.first().map(|one| one.number);
         newest.map(Some).ok_or_else(|| {
-            CommandError::Conflict(format!(
-                "the form is not issued yet; mend: fill it in and issue it at /incidents/{}/forms/{clock}",
-                incident.0
-            ))
+            let at = format!("/incidents/{}/forms/{clock}", incident.0);
+            let english = format!("the form is not issued yet; mend: fill it in and issue it at {at}");
+            RefusalReason::new("refusal-form-not-issued", [("at", Word::text(at))], english).conflict()
         })
     }
 

@@ -11,6 +11,8 @@ use super::incident_deadlines::logged;
 use crate::alert::{self, DeviceNames};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::inventory::device::device_id;
+use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::Change;
 
 /// Largest file of an incident.
@@ -21,14 +23,15 @@ const FILE_NAME_MAX_CHARS: usize = 120;
 /// The name of a file that somebody adds, where it may be added.
 pub(super) fn checked_file(name: &str, content: &[u8]) -> Result<String, CommandError> {
     if content.is_empty() || content.len() > FILE_MAX_BYTES {
-        let found = content.len();
-        return Err(CommandError::Invalid(format!("file: found {found} bytes; allowed are 1 to {FILE_MAX_BYTES}")));
+        let english = format!("file: found {} bytes; allowed are 1 to {FILE_MAX_BYTES}", content.len());
+        let args = [("found", Word::count(content.len())), ("most", Word::count(FILE_MAX_BYTES / 1024 / 1024))];
+        return Err(RefusalReason::new("refusal-file-size", args, english).invalid());
     }
     // A name, and no way to another place.
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().filter(|c| !c.is_control() && *c != '"').take(FILE_NAME_MAX_CHARS).collect();
     if name.is_empty() {
-        return Err(CommandError::Invalid("file: found no name".to_owned()));
+        return Err(RefusalReason::new("refusal-file-name", [], "file: found no name").invalid());
     }
     Ok(name)
 }
@@ -38,13 +41,8 @@ impl Engine {
     pub(super) fn decide(&mut self, input: Input<'_>, now: Timestamp) -> Result<Option<IncidentId>, CommandError> {
         let mut out = Vec::new();
         self.state.step(input, now, &mut out).map_err(|refusal| match refusal {
-            Refusal::Unknown(_) | Refusal::NoDevice(_) | Refusal::NoFault(_) | Refusal::Missing { .. } => {
-                CommandError::NotFound(refusal.to_string())
-            }
             Refusal::Warned(warnings) => CommandError::Warned(warnings),
-            refusal @ (Refusal::State { .. } | Refusal::Gate { .. } | Refusal::Invalid { .. }) => {
-                CommandError::Refused(refusal)
-            }
+            refusal => CommandError::Refused(refusal),
         })?;
         let incident = out.iter().find_map(|effect| match effect {
             Effect::Incident(incident) => Some(incident.id),
@@ -57,7 +55,7 @@ impl Engine {
     /// An incident that is over for long is not in memory; a person may still go on with it.
     pub(super) fn recall(&mut self, id: IncidentId) -> Result<(), CommandError> {
         if self.state.incident(id).is_none() {
-            let kept = self.reader.incident(id).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+            let kept = self.reader.incident(id).map_err(CommandError::unread)?;
             if let Some((incident, ..)) = kept {
                 self.state.recall(incident);
             }
@@ -145,7 +143,7 @@ impl Engine {
         why: &str,
         now: Timestamp,
     ) -> Result<DeviceId, CommandError> {
-        let id = DeviceId::new(id).map_err(|error| CommandError::Invalid(error.to_string()))?;
+        let id = device_id(id)?;
         if self.state.device(&id).is_none() {
             let info = DeviceInfo::new(id.clone(), DeviceKind::Other, name);
             self.persist_registered(info, actor, why, now);

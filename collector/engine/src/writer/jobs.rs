@@ -13,6 +13,7 @@ use crate::command::{Answer, CommandError};
 use crate::config::Job;
 use crate::job::{self, JobState};
 use crate::local_time::local;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Longest message that is kept of a job, characters.
 const MESSAGE_MAX_CHARS: usize = 500;
@@ -82,7 +83,8 @@ impl Engine {
     /// A job reports.
     pub(super) fn job_reported(&mut self, name: &str, failed: bool, message: &str, now: Timestamp) -> CommandResult {
         let Some(record) = self.jobs.records.get_mut(name) else {
-            return Err(CommandError::NotFound(format!("there is no job {name} in the configuration")));
+            let english = format!("there is no job {name} in the configuration");
+            return Err(RefusalReason::new("refusal-no-job", [("name", Word::text(name))], english).not_found());
         };
         let message = message.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX_CHARS).collect();
         record.last_report = Some(JobReport { at: now, failed, message });
@@ -229,6 +231,7 @@ mod tests {
     use super::super::time::tests::{Machine, Rig, deps};
     use super::*;
     use crate::command::Command;
+    use crate::refusal_reason::RefusalKind;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -296,7 +299,7 @@ mod tests {
         assert_ne!(faults(&rig)[0].0, FaultState::Raised);
         assert!(rig.reader.jobs().expect("reads").is_empty());
         let of_nobody = Command::JobReported { job: "db".into(), failed: false, message: String::new() };
-        assert!(matches!(rig.command(of_nobody), Err(CommandError::NotFound(_))));
+        assert!(matches!(rig.command(of_nobody), Err(CommandError::Explained(RefusalKind::NotFound, _))));
     }
 
     #[test]

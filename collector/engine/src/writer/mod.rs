@@ -22,10 +22,12 @@ mod down_dispatch;
 mod duty;
 pub mod enrolment;
 mod entrance;
+mod evidence;
 mod executor;
 mod expected_backups;
 mod incident_deadlines;
 mod incidents;
+pub mod inventory_counts;
 mod jobs;
 mod losses;
 mod message;
@@ -63,6 +65,7 @@ use ioc_judge::{Effect, Input, ReportVerdict, TimeLimits};
 
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError, RestoreDeclaration};
+use crate::command_error::ANSWER_WAIT_S;
 use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
@@ -130,8 +133,8 @@ impl EngineHandle {
     /// Has a command carried out.
     ///
     /// # Errors
-    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when it was not committed within 20 s, or the
-    /// engine has ended.
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::is_not_yet`] when it was not committed within 20 s;
+    /// [`CommandError::Unavailable`] when the engine has ended.
     pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
         self.ask(|sender| EngineMessage::Command(Box::new(command), sender)).await
     }
@@ -139,7 +142,7 @@ impl EngineHandle {
     /// Has a command of somebody's session carried out, if that still stands by then.
     ///
     /// # Errors
-    /// As [`Self::command`]; [`CommandError::Forbidden`] when the session has ended.
+    /// As [`Self::command`]; one that is forbidden when the session has ended.
     pub async fn session_command(&self, session: SessionRef, command: Command) -> Result<Answer, CommandError> {
         self.ask(|sender| EngineMessage::SessionCommand(session, Box::new(command), sender)).await
     }
@@ -157,9 +160,9 @@ impl EngineHandle {
             }
             receiver.await.map_err(|_| gone())?
         };
-        match tokio::time::timeout(Duration::from_secs(20), asked).await {
+        match tokio::time::timeout(Duration::from_secs(ANSWER_WAIT_S), asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(CommandError::Unavailable("the store cannot be written now; see /readyz".to_owned())),
+            Err(_) => Err(CommandError::not_yet()),
         }
     }
 

@@ -55,6 +55,9 @@ macro_rules! of_other_records {
             | Change::AccountReviewOpened(_)
             | Change::AccountReviewLine { .. }
             | Change::AccountReviewSigned { .. }
+            | Change::InventoryCount(_)
+            | Change::InventoryTick { .. }
+            | Change::InventoryFind { .. }
             | Change::Product(_)
             | Change::ProductUses { .. }
             | Change::DocumentSettings(_)

@@ -73,7 +73,7 @@ impl Engine {
             return Ok(true);
         }
         let found = self.reader.issued_reports(Some(report), None, 1);
-        found.map(|found| !found.is_empty()).map_err(|error| CommandError::Unavailable(error.to_string()))
+        found.map(|found| !found.is_empty()).map_err(CommandError::unread)
     }
 
     /// The yearly reports of the law packs in force that are due soon and were not issued here. That one was sent that is not made here nobody knows: it ends
@@ -113,10 +113,9 @@ impl Engine {
     /// Looks which reports are due, and has it told while any is.
     pub(super) fn check_reports(&mut self, now: Timestamp) -> CommandResult {
         let Some(today) = self.today(now) else { return Ok(Answer::Done) };
-        let unread = |error: ioc_store::StoreError| CommandError::Unavailable(error.to_string());
         let key = ReportKey::quarter_of(today).before();
-        let since = self.reader.audit_since().map_err(unread)?.and_then(|at| self.today(at));
-        let settings = self.reader.document_settings().map_err(unread)?;
+        let since = self.reader.audit_since().map_err(CommandError::unread)?.and_then(|at| self.today(at));
+        let settings = self.reader.document_settings().map_err(CommandError::unread)?;
         // Of a quarter that is not on record no report is asked for.
         let quarter = if since.is_none_or(|since| since > key.to()) || self.is_issued(&key.to_string())? {
             None

@@ -29,10 +29,6 @@ const LOGGED_CHARS: usize = 500;
 /// The largest number of a document.
 const REGISTERED_MAX: u32 = 999_999;
 
-fn unread(error: &ioc_store::StoreError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
-}
-
 /// A name of the settings, as the page calls it.
 fn setting(field: &str) -> (&'static str, Word) {
     ("field", Word::named("reports", field))
@@ -111,7 +107,7 @@ fn differences(before: &DocumentSettings, after: &DocumentSettings) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-fn too_large(bytes: usize) -> CommandError {
+pub(super) fn too_large(bytes: usize) -> CommandError {
     let english = format!("a document has {bytes} bytes; allowed are 1 to {CONTENT_MAX_BYTES}");
     let args = [("found", Word::count(bytes)), ("most", Word::count(CONTENT_MAX_BYTES))];
     RefusalReason::new("report-refused-document", args, english).invalid()
@@ -174,7 +170,7 @@ impl Engine {
         });
         let before = match of_batch {
             Some(before) => before,
-            None => self.reader.document_settings().map_err(|error| unread(&error))?,
+            None => self.reader.document_settings().map_err(CommandError::unread)?,
         };
         if !seen.is_empty() && seen != before.version() {
             let english = "somebody changed these settings since you looked; look at them again, then save";
@@ -208,7 +204,7 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         key("report", report)?;
-        let known = self.reader.report_texts(report).map_err(|error| unread(&error))?;
+        let known = self.reader.report_texts(report).map_err(CommandError::unread)?;
         let mut keys: BTreeSet<&str> = known.iter().map(|text| text.key.as_str()).collect();
         keys.extend(texts.iter().map(|(key, _)| key.as_str()));
         if keys.len() > TEXTS_MAX {
@@ -268,8 +264,8 @@ impl Engine {
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES || source.len() > CONTENT_MAX_BYTES {
             return Err(too_large(content.len()));
         }
-        let newest = self.reader.issued_reports(None, None, 1).map_err(|error| unread(&error))?;
-        let same = self.reader.issued_reports(Some(report), None, 1).map_err(|error| unread(&error))?;
+        let newest = self.reader.issued_reports(None, None, 1).map_err(CommandError::unread)?;
+        let same = self.reader.issued_reports(Some(report), None, 1).map_err(CommandError::unread)?;
         let (mut number, mut version) =
             (newest.first().map_or(0, |one| one.number), same.first().map_or(0, |one| one.version));
         for change in &self.batch.changes {
@@ -319,7 +315,7 @@ impl Engine {
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES {
             return Err(too_large(content.len()));
         }
-        let known = self.reader.issued_report(number).map_err(|error| unread(&error))?;
+        let known = self.reader.issued_report(number).map_err(CommandError::unread)?;
         let Some(known) = known else {
             return Err(no_issued_report(number).not_found());
         };

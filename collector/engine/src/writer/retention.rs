@@ -16,6 +16,8 @@ use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, DeletionAhead};
 use crate::config::ClassEnd;
 use crate::local_time::local;
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most holds in force at once: each is looked at for every record that is to go.
 const HOLDS_MAX: usize = 200;
@@ -25,13 +27,11 @@ const AHEAD: &str = "deletions-ahead";
 const LOCAL: &str = "local:";
 
 /// A text of one line.
-fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String, CommandError> {
+fn line(what: Field, text: &str, least: usize, most: usize) -> Result<String, CommandError> {
     let text = text.trim();
     let length = text.chars().count();
     if length < least || length > most || text.chars().any(char::is_control) {
-        return Err(CommandError::Invalid(format!(
-            "{what}: found {length} characters; allowed are {least} to {most} in one line"
-        )));
+        return Err(what.line(least, most).invalid());
     }
     Ok(text.to_owned())
 }
@@ -40,17 +40,12 @@ fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String, Com
 fn named((name, actor): (&str, &str)) -> Result<String, CommandError> {
     if name.trim().is_empty() {
         if actor.is_empty() || actor.starts_with(LOCAL) {
-            return Err(CommandError::Invalid(
-                "name: found none; a legal hold is set and ended by a named person".to_owned(),
-            ));
+            let english = "name: found none; a legal hold is set and ended by a named person";
+            return Err(RefusalReason::new("refusal-hold-name", [], english).invalid());
         }
         return Ok(actor.to_owned());
     }
-    Ok(format!("{} ({actor})", line("name", name, PERSON_MIN_CHARS, PERSON_MAX_CHARS)?))
-}
-
-fn unread(error: &ioc_store::StoreError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
+    Ok(format!("{} ({actor})", line(Field::Name, name, PERSON_MIN_CHARS, PERSON_MAX_CHARS)?))
 }
 
 impl Engine {
@@ -62,21 +57,20 @@ impl Engine {
         who: (&str, &str),
         now: Timestamp,
     ) -> CommandResult {
-        let (reason, by) = (line("reason", reason, 1, REASON_MAX_CHARS)?, named(who)?);
+        let (reason, by) = (line(Field::Reason, reason, 1, REASON_MAX_CHARS)?, named(who)?);
         if from.zip(until).is_some_and(|(from, until)| from > until) {
-            return Err(CommandError::Invalid("from: it lies behind until".to_owned()));
+            return Err(RefusalReason::new("refusal-hold-period", [], "from: it lies behind until").invalid());
         }
         let target = self.checked_target(target, from.is_some() || until.is_some())?;
-        let known = self.reader.holds().map_err(|error| unread(&error))?;
+        let known = self.reader.holds().map_err(CommandError::unread)?;
         let of_batch = self.batch.changes.iter().filter_map(|change| match change {
             Change::Hold(hold) => Some(hold.number),
             _ => None,
         });
         let newest = known.iter().map(|hold| hold.number).chain(of_batch).max().unwrap_or(0);
         if known.iter().filter(|hold| hold.ended.is_none()).count() >= HOLDS_MAX {
-            return Err(CommandError::Conflict(format!(
-                "{HOLDS_MAX} holds are in force already; end some, or join them"
-            )));
+            let english = format!("{HOLDS_MAX} holds are in force already; end some, or join them");
+            return Err(RefusalReason::new("refusal-holds", [("most", Word::count(HOLDS_MAX))], english).conflict());
         }
         let number = newest + 1;
         let what = format!("{} {}", target.kind(), target.subject());
@@ -94,37 +88,40 @@ impl Engine {
             HoldTarget::Incident(id) => {
                 self.recall(id)?;
                 if self.state.incident(id).is_none() {
-                    return Err(CommandError::NotFound(format!("there is no incident {id}")));
+                    return Err(CommandError::Refused(ioc_judge::Refusal::Unknown(id)));
                 }
                 Ok(HoldTarget::Incident(id))
             }
             HoldTarget::Device(id) => {
                 // One that was removed, too: its records are still there.
-                if self.reader.device(&id).map_err(|error| unread(&error))?.is_none() {
-                    return Err(CommandError::NotFound(format!("there is no device {id}")));
+                if self.reader.device(&id).map_err(CommandError::unread)?.is_none() {
+                    return Err(RefusalReason::no_device(&id).not_found());
                 }
                 Ok(HoldTarget::Device(id))
             }
             HoldTarget::Person(name) => {
-                Ok(HoldTarget::Person(line("subject", &name, PERSON_MIN_CHARS, PERSON_MAX_CHARS)?))
+                Ok(HoldTarget::Person(line(Field::Subject, &name, PERSON_MIN_CHARS, PERSON_MAX_CHARS)?))
             }
             HoldTarget::Class(class) => Ok(HoldTarget::Class(class)),
             HoldTarget::Period if bounded => Ok(HoldTarget::Period),
             HoldTarget::Period => {
-                Err(CommandError::Invalid("from: a hold on a period has a beginning, an end, or both".to_owned()))
+                let english = "from: a hold on a period has a beginning, an end, or both";
+                Err(RefusalReason::new("refusal-hold-unbounded", [], english).invalid())
             }
         }
     }
 
     pub(super) fn end_hold(&mut self, number: u64, reason: &str, who: (&str, &str), now: Timestamp) -> CommandResult {
-        let (reason, by) = (line("reason", reason, 1, REASON_MAX_CHARS)?, named(who)?);
-        let known = self.reader.holds().map_err(|error| unread(&error))?;
+        let (reason, by) = (line(Field::Reason, reason, 1, REASON_MAX_CHARS)?, named(who)?);
+        let known = self.reader.holds().map_err(CommandError::unread)?;
         let Some(hold) = known.into_iter().find(|hold| hold.number == number) else {
-            return Err(CommandError::NotFound(format!("there is no legal hold {number}")));
+            let english = format!("there is no legal hold {number}");
+            return Err(RefusalReason::new("refusal-no-hold", [("number", Word::Count(number))], english).not_found());
         };
         let ends_now = |change: &Change| matches!(change, Change::HoldEnded { number: other, .. } if *other == number);
         if hold.ended.is_some() || self.batch.changes.iter().any(ends_now) {
-            return Err(CommandError::Conflict(format!("legal hold {number} has ended already")));
+            let english = format!("legal hold {number} has ended already");
+            return Err(RefusalReason::new("refusal-hold-over", [("number", Word::Count(number))], english).conflict());
         }
         let detail = format!("{} {}; by {by}: {reason}", hold.target.kind(), hold.target.subject());
         self.batch.changes.push(Change::HoldEnded { number, end: HoldEnd { at: now, by, reason } });
@@ -188,12 +185,14 @@ impl Engine {
         who: (&str, &str),
         now: Timestamp,
     ) -> CommandResult {
-        let (reason, by) = (line("reason", reason, 1, REASON_MAX_CHARS)?, named(who)?);
+        let (reason, by) = (line(Field::Reason, reason, 1, REASON_MAX_CHARS)?, named(who)?);
         if self.config.retention.waits_until(&self.retention_rules, class, now).is_none() {
-            return Err(CommandError::Conflict(format!("{}: its rule waits for nothing", class.as_str())));
+            let english = format!("{}: its rule waits for nothing", class.as_str());
+            return Err(RefusalReason::new("refusal-rule-waits-not", [of_class(class)], english).conflict());
         }
         let Some(rule) = self.retention_rules.iter_mut().find(|rule| rule.class == class) else {
-            return Err(CommandError::NotFound(format!("{}: there is no rule of this class", class.as_str())));
+            let english = format!("{}: there is no rule of this class", class.as_str());
+            return Err(RefusalReason::new("refusal-no-rule", [of_class(class)], english).not_found());
         };
         rule.grace_from = None;
         let rule = rule.clone();
@@ -265,16 +264,17 @@ impl Engine {
     ) -> CommandResult {
         let keep = self.config.retention.of(class).and_then(|rule| rule.keep);
         let Some(keep) = keep else {
-            return Err(CommandError::Forbidden(format!(
-                "{}: records of this class are kept for good",
-                class.as_str()
-            )));
+            let english = format!("{}: records of this class are kept for good", class.as_str());
+            return Err(RefusalReason::new("refusal-kept-for-good", [of_class(class)], english).forbidden());
         };
         if self.health.clock().unconfirmed_ms().is_some() {
-            return Err(CommandError::Conflict("the clock is in doubt: nobody knows how old anything is".to_owned()));
+            let english = "the clock is in doubt: nobody knows how old anything is";
+            return Err(RefusalReason::new("refusal-clock-doubt", [], english).conflict());
         }
         if let Some(until) = self.config.retention.waits_until(&self.retention_rules, class, now) {
-            return Err(CommandError::Conflict(format!("{}: its rule waits until {until}", class.as_str())));
+            let english = format!("{}: its rule waits until {until}", class.as_str());
+            let args = [of_class(class), ("until", Word::text(local(until, &self.config)))];
+            return Err(RefusalReason::new("refusal-rule-waits", args, english).conflict());
         }
         let before = now.plus_millis(-keep.as_millis());
         let rule = self.rule_text(class);
@@ -290,6 +290,11 @@ impl Engine {
         }
         Ok(Answer::Done)
     }
+}
+
+/// A class of records as a refusal names it.
+fn of_class(class: RecordClass) -> (&'static str, Word) {
+    ("class", Word::named("records-class", class.as_str()))
 }
 
 /// Who says so. How long numbers are kept stands in `[history]`, which names nobody.

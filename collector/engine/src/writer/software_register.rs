@@ -109,7 +109,7 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         if self.state.device(device).is_none() {
-            return Err(CommandError::NotFound(format!("there is no device {device}")));
+            return Err(RefusalReason::no_device(device).not_found());
         }
         // What a machine says of the future is as of now.
         let at = made_at.min(now);

@@ -6,8 +6,10 @@ use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::{Batch, CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::Answer;
 use crate::health::IntegrityCheck;
+use crate::refusal_field::Field;
+use crate::refusal_reason::RefusalReason;
 use ioc_store::Change;
 
 /// Longest reason that a person may give, characters.
@@ -45,13 +47,12 @@ impl Engine {
     /// A person confirms that they know of the loss.
     pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> CommandResult {
         if self.health.store_losses().is_empty() {
-            return Err(CommandError::Conflict("nothing was lost that is not confirmed".to_owned()));
+            let english = "nothing was lost that is not confirmed";
+            return Err(RefusalReason::new("refusal-nothing-lost", [], english).conflict());
         }
         let reason = reason.trim();
         if reason.is_empty() || reason.chars().count() > REASON_MAX_CHARS || reason.chars().any(char::is_control) {
-            return Err(CommandError::Invalid(format!(
-                "reason: allowed are 1 to {REASON_MAX_CHARS} characters in one line"
-            )));
+            return Err(Field::Reason.line(1, REASON_MAX_CHARS).invalid());
         }
         self.batch.changes.push(Change::LossConfirmed);
         self.record(now, actor, AuditLogAction::StoreLossConfirmed, "ioc-watch.db", reason);

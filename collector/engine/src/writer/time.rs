@@ -15,8 +15,9 @@ use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError};
+use crate::command::Answer;
 use crate::health::ClockState;
+use crate::refusal_reason::RefusalReason;
 use ioc_store::{Change, ClockMark};
 
 /// A step up to this is followed at once, milliseconds: what agents' clocks may err, too.
@@ -329,7 +330,10 @@ impl Engine {
         let reading = self.time.clock.read();
         let now = self.time.trusted_clock.now(reading);
         let shown = |is_ms: i64| step_s.is_none_or(|said| (said.saturating_mul(1000) - is_ms).abs() <= FOLLOW_MAX_MS);
-        let other = || CommandError::Conflict("the clock was stepped again meanwhile; look at it once more".to_owned());
+        let other = || {
+            let english = "the clock was stepped again meanwhile; look at it once more";
+            RefusalReason::new("refusal-clock-stepped", [], english).conflict()
+        };
         match (self.time.step_ms, self.time.doubt_ms) {
             (Some(_), _) => {
                 let by_ms = self.time.trusted_clock.look(reading).ok_or_else(other)?;
@@ -352,7 +356,9 @@ impl Engine {
                 );
                 self.clear_clock_fault(now, reading);
             }
-            (None, None) => return Err(CommandError::Conflict("the clock is not in doubt".to_owned())),
+            (None, None) => {
+                return Err(RefusalReason::new("refusal-clock-sure", [], "the clock is not in doubt").conflict());
+            }
         }
         Ok(Answer::Done)
     }

@@ -117,10 +117,11 @@ impl State {
         let configured = || self.plan.regulator.as_ref().map(|one| one.name.clone()).unwrap_or_default();
         let department = if named.is_empty() { configured() } else { named };
         if department.is_empty() {
-            return Err(Refusal::Invalid { field: "department", why: "say which department is told".to_owned() });
+            let why = Text::new("ghi đã báo cho cơ quan nào", "say which department is told");
+            return Err(Refusal::Invalid { field: "department", why });
         }
         if incident.record.regulator.is_some() {
-            return Err(out_of_order("the department was told already"));
+            return Err(out_of_order("đã báo cho cơ quan này rồi", "the department was told already"));
         }
         let note = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
         incident.record.regulator = Some(RegulatorNotice {
@@ -145,7 +146,10 @@ impl State {
     ) -> Result<(), Refusal> {
         let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
         if incident.record.attachments.len() >= ATTACHMENTS_MAX {
-            let why = format!("allowed are {ATTACHMENTS_MAX} files for one incident");
+            let why = Text::new(
+                format!("một sự cố có nhiều nhất {ATTACHMENTS_MAX} tệp"),
+                format!("allowed are {ATTACHMENTS_MAX} files for one incident"),
+            );
             return Err(Refusal::Invalid { field: "file", why });
         }
         let (name, size, who) = (attachment.name.clone(), attachment.bytes, attachment.who.clone());
@@ -170,11 +174,14 @@ impl State {
         check(incident, incident.state.is_active(), "active")?;
         check(target, target.state.is_active(), "active")?;
         if incident.record.open_deadlines().next().is_some() {
-            let why = "deadlines run on it: unmark it or withdraw what units are asked, or join the other to it";
-            return Err(Refusal::Invalid { field: "into", why: why.to_owned() });
+            let why = Text::new(
+                "sự cố này đang có thời hạn: bỏ đánh dấu hoặc rút việc đã giao, hoặc gộp sự cố kia vào sự cố này",
+                "deadlines run on it: unmark it or withdraw what units are asked, or join the other to it",
+            );
+            return Err(Refusal::Invalid { field: "into", why });
         }
         if id == into {
-            let why = "an incident cannot be joined to itself".to_owned();
+            let why = Text::new("không gộp sự cố vào chính nó", "an incident cannot be joined to itself");
             return Err(Refusal::Invalid { field: "into", why });
         }
         let moved: Vec<FaultId> =
@@ -228,8 +235,10 @@ impl State {
         let mut taken = self.fault_mut(&device, fault).map(|fault| fault.clone()).ok_or(Refusal::NoFault(fault))?;
         let cause = (Some(device.clone()), taken.rule.clone());
         if cause == own {
-            let why =
-                "this fault is what the incident is about; only what was joined to it can be taken out".to_owned();
+            let why = Text::new(
+                "sự cố này do chính lỗi đó mở ra; chỉ tách được lỗi đã gộp vào",
+                "this fault is what the incident is about; only what was joined to it can be taken out",
+            );
             return Err(Refusal::Invalid { field: "fault", why });
         }
         self.causes.remove(&cause);
@@ -263,7 +272,8 @@ fn assign(incident: &mut Incident, unit: &str, person: &str) -> Result<Text, Ref
     check(incident, incident.state != IncidentState::Closed, "not closed")?;
     let (unit, person) = (required_text("unit", unit)?, required_text("person", person)?);
     if unit.is_empty() && person.is_empty() {
-        return Err(Refusal::Invalid { field: "unit", why: "name a unit, a person or both".to_owned() });
+        let why = Text::new("ghi đơn vị, người, hoặc cả hai", "name a unit, a person or both");
+        return Err(Refusal::Invalid { field: "unit", why });
     }
     let both = [unit.as_str(), person.as_str()].iter().filter(|one| !one.is_empty()).copied().collect::<Vec<_>>();
     let both = both.join(", ");
@@ -274,7 +284,10 @@ fn assign(incident: &mut Incident, unit: &str, person: &str) -> Result<Text, Ref
 fn verify(incident: &mut Incident, who: &str, how: &str, now: Timestamp) -> Result<Text, Refusal> {
     let how = required("how", how)?;
     let Some(report) = incident.record.report.as_mut() else {
-        let why = "nobody reported this; it was found by the system".to_owned();
+        let why = Text::new(
+            "không ai báo tin này; hệ thống tự phát hiện",
+            "nobody reported this; it was found by the system",
+        );
         return Err(Refusal::Invalid { field: "how", why });
     };
     (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
@@ -353,13 +366,17 @@ fn close(incident: &mut Incident, who: &str, course: &str, remedy: &str, now: Ti
 /// What is on record of the notice to the responsible department, which was told before.
 fn regulator(incident: &mut Incident) -> Result<&mut RegulatorNotice, Refusal> {
     check(incident, incident.state != IncidentState::Closed, "not closed")?;
-    incident.record.regulator.as_mut().ok_or_else(|| out_of_order("the department was not told yet"))
+    incident
+        .record
+        .regulator
+        .as_mut()
+        .ok_or_else(|| out_of_order("chưa báo cho cơ quan nào", "the department was not told yet"))
 }
 
 fn regulator_received(incident: &mut Incident, now: Timestamp) -> Result<Text, Refusal> {
     let record = regulator(incident)?;
     if record.received_at.is_some() {
-        return Err(out_of_order("that is on record already"));
+        return Err(out_of_order("việc này đã ghi rồi", "that is on record already"));
     }
     record.received_at = Some(now);
     let department = &record.department;
@@ -369,7 +386,7 @@ fn regulator_received(incident: &mut Incident, now: Timestamp) -> Result<Text, R
 fn regulator_result(incident: &mut Incident, result: &str, now: Timestamp) -> Result<Text, Refusal> {
     let record = regulator(incident)?;
     if record.received_at.is_none() {
-        return Err(out_of_order("the department has not received it yet"));
+        return Err(out_of_order("cơ quan đó chưa nhận", "the department has not received it yet"));
     }
     record.result = required("result", result)?;
     record.result_at = Some(now);
@@ -383,18 +400,18 @@ fn regulator_result(incident: &mut Incident, result: &str, now: Timestamp) -> Re
 fn regulator_confirmed(incident: &mut Incident, now: Timestamp) -> Result<Text, Refusal> {
     let record = regulator(incident)?;
     if record.result_at.is_none() {
-        return Err(out_of_order("no result was reported yet"));
+        return Err(out_of_order("chưa báo kết quả", "no result was reported yet"));
     }
     if record.confirmed_at.is_some() {
-        return Err(out_of_order("that is on record already"));
+        return Err(out_of_order("việc này đã ghi rồi", "that is on record already"));
     }
     record.confirmed_at = Some(now);
     let department = &record.department;
     Ok(Text::new(format!("{department} đã xác nhận kết quả."), format!("{department} has confirmed the result.")))
 }
 
-pub(super) fn out_of_order(why: &str) -> Refusal {
-    Refusal::Invalid { field: "regulator", why: why.to_owned() }
+pub(super) fn out_of_order(vi: &str, en: &str) -> Refusal {
+    Refusal::Invalid { field: "regulator", why: Text::new(vi, en) }
 }
 
 fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(), Refusal> {
@@ -408,7 +425,8 @@ fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(),
 pub(super) fn required_text(field: &'static str, text: &str) -> Result<String, Refusal> {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
     if text.chars().count() > TEXT_MAX_CHARS {
-        return Err(Refusal::Invalid { field, why: format!("allowed are {TEXT_MAX_CHARS} characters") });
+        let vi = format!("nhiều nhất {TEXT_MAX_CHARS} ký tự");
+        return Err(Refusal::Invalid { field, why: Text::new(vi, format!("allowed are {TEXT_MAX_CHARS} characters")) });
     }
     Ok(text)
 }
@@ -416,7 +434,10 @@ pub(super) fn required_text(field: &'static str, text: &str) -> Result<String, R
 pub(super) fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
     let text = required_text(field, text)?;
     if text.is_empty() {
-        return Err(Refusal::Invalid { field, why: "found nothing; write it down".to_owned() });
+        return Err(Refusal::Invalid {
+            field,
+            why: Text::new("chưa điền; hãy ghi vào", "found nothing; write it down"),
+        });
     }
     Ok(text)
 }

@@ -58,7 +58,11 @@ impl State {
                 answer(incident, who, number, (&person, at, &what, &file), now, &mut over)
             }
             Action::WithdrawRequest { number, reason } => withdraw(incident, who, number, &reason, now, &mut over),
-            other => Err(invalid("action", format!("{} is of no deadline", other.as_str()))),
+            other => Err(invalid(
+                "action",
+                "việc này không thuộc thời hạn nào",
+                format!("{} is of no deadline", other.as_str()),
+            )),
         })?;
         let why = Text::new(format!("Không còn chờ: xem {id}."), format!("Nothing is waited for any more: see {id}."));
         for key in over {
@@ -141,8 +145,8 @@ impl State {
     }
 }
 
-fn invalid(field: &'static str, why: impl Into<String>) -> Refusal {
-    Refusal::Invalid { field, why: why.into() }
+fn invalid(field: &'static str, vi: impl Into<String>, en: impl Into<String>) -> Refusal {
+    Refusal::Invalid { field, why: Text::new(vi, en) }
 }
 
 /// A length of time in words, whole hours from two hours on, days from three days on: Vietnamese, English.
@@ -221,7 +225,8 @@ fn words(incident: &Incident, key: &DeadlineKey, stage: Said, due: &Due, now: Ti
 fn moment(at: Option<Timestamp>, earliest: Timestamp, now: Timestamp) -> Result<Timestamp, Refusal> {
     let at = at.unwrap_or(now);
     if at > now || at < earliest.min(now) {
-        return Err(invalid("at", "allowed is a moment since the incident was found, and not ahead"));
+        let en = "allowed is a moment since the incident was found, and not ahead";
+        return Err(invalid("at", "chọn lúc từ khi phát hiện sự cố đến nay", en));
     }
     Ok(at)
 }
@@ -235,10 +240,11 @@ fn mark(
 ) -> Result<Text, Refusal> {
     let reason = required("reason", reason)?;
     if incident.record.serious_now().is_some() {
-        return Err(invalid("reason", "it is marked serious already"));
+        return Err(invalid("reason", "sự cố này đã được đánh dấu nghiêm trọng", "it is marked serious already"));
     }
     if incident.record.merged_into.is_some() {
-        return Err(invalid("reason", "it was joined to another incident: mark that"));
+        let en = "it was joined to another incident: mark that";
+        return Err(invalid("reason", "sự cố này đã gộp vào sự cố khác: đánh dấu sự cố kia", en));
     }
     let since = if from_now { now } else { incident.opened_at.min(now) };
     // What was sent when it was marked before was sent.
@@ -277,7 +283,7 @@ fn unmark(
 ) -> Result<Text, Refusal> {
     let reason = required("reason", reason)?;
     let Some(serious) = incident.record.serious.as_mut().filter(|serious| serious.ended.is_none()) else {
-        return Err(invalid("reason", "it is not marked serious"));
+        return Err(invalid("reason", "sự cố này không được đánh dấu nghiêm trọng", "it is not marked serious"));
     };
     over.extend(serious.clocks.iter().map(|clock| DeadlineKey::Clock(clock.term.id.clone())));
     serious.ended = Some(SeriousEnd { at: now, who: who.to_owned(), reason: reason.clone() });
@@ -296,10 +302,10 @@ fn sent(
     let serious = incident.record.serious.as_mut().filter(|serious| serious.ended.is_none());
     let clock = serious.and_then(|serious| serious.clocks.iter_mut().find(|clock| clock.term.id == of));
     let Some(clock) = clock else {
-        return Err(invalid("clock", "no such deadline runs on this incident"));
+        return Err(invalid("clock", "sự cố này không có thời hạn đó", "no such deadline runs on this incident"));
     };
     if clock.sent.is_some() {
-        return Err(invalid("clock", "that it was sent is on record already"));
+        return Err(invalid("clock", "đã ghi là gửi rồi", "that it was sent is on record already"));
     }
     clock.sent = Some(Sent { at, how: how.clone(), document, who: who.to_owned(), noted_at: now });
     over.push(DeadlineKey::Clock(of.to_owned()));
@@ -320,11 +326,12 @@ fn ask(
         return Err(Refusal::State { incident: incident.id, state: incident.state, allowed: "not closed" });
     }
     if by <= now || by.millis_since(now) > ANSWER_MAX_MS {
-        return Err(invalid("by", "allowed is a moment ahead, within a year"));
+        return Err(invalid("by", "chọn lúc sắp tới, trong vòng một năm", "allowed is a moment ahead, within a year"));
     }
     let requests = &mut incident.record.requests;
     if requests.len() >= REQUESTS_MAX {
-        return Err(invalid("unit", format!("allowed are {REQUESTS_MAX} requests on one incident")));
+        let vi = format!("một sự cố giao nhiều nhất {REQUESTS_MAX} việc");
+        return Err(invalid("unit", vi, format!("allowed are {REQUESTS_MAX} requests on one incident")));
     }
     let number = u32::try_from(requests.len()).unwrap_or(u32::MAX).saturating_add(1);
     requests.push(UnitRequest {
@@ -354,10 +361,10 @@ fn open_request(incident: &mut Incident, number: u32) -> Result<&mut UnitRequest
         return Err(Refusal::Missing { what: "request to a unit", which: number.to_string() });
     };
     if request.answer.is_some() {
-        return Err(invalid("number", "the unit has answered already"));
+        return Err(invalid("number", "đơn vị đã trả lời rồi", "the unit has answered already"));
     }
     if request.withdrawn.is_some() {
-        return Err(invalid("number", "the unit is not asked any more"));
+        return Err(invalid("number", "việc này đã rút, không giao nữa", "the unit is not asked any more"));
     }
     Ok(request)
 }

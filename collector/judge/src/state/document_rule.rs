@@ -131,7 +131,10 @@ impl State {
             }
         }
         if keys.is_empty() {
-            let why = "no fault under this incident is a change that a person can accept".to_owned();
+            let why = Text::new(
+                "sự cố này không có thay đổi nào để chấp nhận",
+                "no fault under this incident is a change that a person can accept",
+            );
             return Err(Refusal::Invalid { field: "accept", why });
         }
         let said = Text::new(format!("Chấp nhận thay đổi: {note}"), format!("The change is accepted: {note}"));

@@ -199,7 +199,8 @@ impl State {
             return Err(Refusal::NoDevice(device.clone()));
         }
         if new.title.vi.trim().is_empty() {
-            return Err(Refusal::Invalid { field: "title", why: "found none; say what is wrong".to_owned() });
+            let why = Text::new("chưa điền; ghi điều gì không bình thường", "found none; say what is wrong");
+            return Err(Refusal::Invalid { field: "title", why });
         }
         // Whoever reported by telephone must be verified (article 17.3).
         let article = if new.report.is_some() { "17.3" } else { "" };

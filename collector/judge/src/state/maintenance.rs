@@ -48,14 +48,18 @@ impl State {
     ) -> Result<(), Refusal> {
         window.check().map_err(|(field, why)| Refusal::Invalid { field, why })?;
         if window.next(now).is_none() {
-            return Err(Refusal::Invalid { field: "until", why: "this window is over already".to_owned() });
+            let why = Text::new("đợt này đã qua rồi", "this window is over already");
+            return Err(Refusal::Invalid { field: "until", why });
         }
         if self.windows.len() >= WINDOWS_MAX {
-            return Err(Refusal::Invalid { field: "title", why: format!("allowed are {WINDOWS_MAX} windows") });
+            let vi = format!("nhiều nhất {WINDOWS_MAX} đợt");
+            let why = Text::new(vi, format!("allowed are {WINDOWS_MAX} windows"));
+            return Err(Refusal::Invalid { field: "title", why });
         }
         let covered = self.devices.values().any(|device| window.covers(&device.info));
         if !covered && !window.freeze {
-            return Err(Refusal::Invalid { field: "scope", why: "no device is meant by this".to_owned() });
+            let why = Text::new("không có thiết bị nào thuộc phạm vi này", "no device is meant by this");
+            return Err(Refusal::Invalid { field: "scope", why });
         }
         let warnings = self.warnings_against(&window, now);
         if !warnings.is_empty() && !overrule {
@@ -243,7 +247,9 @@ impl State {
             out.push(Effect::CoverEnded(id));
         }
         if self.covers.len() + covers.len() > COVERS_MAX {
-            return Err(Refusal::Invalid { field: "rota", why: format!("allowed are {COVERS_MAX} entries") });
+            let vi = format!("nhiều nhất {COVERS_MAX} lượt trực thay");
+            let why = Text::new(vi, format!("allowed are {COVERS_MAX} entries"));
+            return Err(Refusal::Invalid { field: "rota", why });
         }
         for mut cover in covers {
             self.last_cover += 1;
@@ -264,7 +270,10 @@ impl State {
         cover.person.clone_from(&person.id);
         let length = cover.until.millis_since(cover.from);
         if length <= 0 || length > COVER_MAX_MS || cover.until <= now {
-            let why = "allowed is a time after the beginning that is not over, at most a year".to_owned();
+            let why = Text::new(
+                "chọn lúc sau lúc bắt đầu, chưa qua, trong vòng một năm",
+                "allowed is a time after the beginning that is not over, at most a year",
+            );
             return Err(Refusal::Invalid { field: "until", why });
         }
         Ok(cover)

@@ -7,7 +7,7 @@ use ioc_judge::{Window, WindowSchedule};
 use ioc_store::chart::{self, ChartQuery};
 use ioc_store::history::Tier;
 use ioc_store::retention::RecordClass;
-use ioc_store::{BackupState, StoreError};
+use ioc_store::{BackupState, FaultQuery, StoreError};
 
 use super::devices::DeviceFacts;
 use super::faults::FaultFacts;
@@ -19,6 +19,9 @@ const LINKED_MAX: usize = 5_000;
 const READ_MAX: f64 = 110.0;
 /// Drills of restore in a period that are named.
 const DRILLS_MAX: usize = 200;
+/// Inventory takings among which the newest that was closed is looked for, and open faults among which their differences are.
+const COUNTS_MAX: usize = 200;
+const DIFFERENCES_MAX: usize = 20_000;
 /// Times that a weekly window may have come within two periods.
 const OCCURRENCES_MAX: usize = 1_500;
 /// What figures of faults are counted of.
@@ -29,7 +32,7 @@ const PASSED: &str = "passed";
 
 pub(super) fn tell(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) -> Result<(), StoreError> {
     network(all, devices, faults)?;
-    register(all, devices);
+    register(all, devices)?;
     logs(all, devices)?;
     backups(all)?;
     maintenance(all, faults)?;
@@ -147,7 +150,7 @@ fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) 
     Ok(())
 }
 
-fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) {
+fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError> {
     let of = |part, whole| {
         if whole == 0 { Value::Unknown("sổ chưa có thiết bị".into()) } else { Value::Of { part, whole } }
     };
@@ -164,6 +167,36 @@ fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) {
         format!("{n} thiết bị còn thiếu mục bắt buộc của hồ sơ: {}", listed(&lacking.names, lacking.count))
     });
     all.gap("6.1", "labels-twice", devices.labels_twice, |n| format!("{n} nhãn dùng cho hơn một thiết bị"));
+    taking(all)
+}
+
+/// The newest inventory taking that was closed by the end of the period, and what of all of them is work still.
+fn taking(all: &mut Gathering<'_>) -> Result<(), StoreError> {
+    let until = all.periods[NOW].until;
+    let counts = all.reader.inventory_counts(false, None, COUNTS_MAX)?;
+    let newest = counts.into_iter().find_map(|count| {
+        let closed = count.closed.clone().filter(|closed| closed.at < until)?;
+        Some((count, closed))
+    });
+    let counted = match &newest {
+        None => Value::Unknown("chưa kiểm kê lần nào".to_owned()),
+        Some((_, closed)) if closed.assets == 0 => Value::Unknown("đợt kiểm kê không có tài sản nào".to_owned()),
+        Some((_, closed)) => Value::Of { part: closed.ticked[0], whole: closed.assets },
+    };
+    all.stands("6.1", "Kiểm kê gần nhất: có, đúng nơi đặt", counted);
+    if let Some((count, closed)) = newest {
+        let place = if count.place.is_empty() { "toàn trung tâm" } else { count.place.as_str() };
+        let text = format!("Biên bản kiểm kê đợt {} ({place}) ngày {}", count.number, all.day(closed.at));
+        all.evidence("6.1", text, &format!("Trang Kiểm kê; bản phát hành số {}", closed.minutes));
+    }
+    let faults = all.reader.faults(&FaultQuery { open: true, ..FaultQuery::default() }, DIFFERENCES_MAX)?;
+    let differ = faults.iter().filter(|fault| fault.rule.starts_with("inventory/")).count() as u64;
+    all.gap("6.1", "inventory-differences", differ, |n| format!("{n} chênh lệch kiểm kê chưa ghi đã xử lý thế nào"));
+    let unregistered = all.reader.open_inventory_finds()?;
+    all.gap("6.1", "inventory-unregistered", unregistered, |n| {
+        format!("{n} tài sản thấy khi kiểm kê chưa có trong danh mục")
+    });
+    Ok(())
 }
 
 fn logs(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError> {

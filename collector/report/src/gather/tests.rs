@@ -10,6 +10,7 @@ use ioc_judge::{
     Priority, Scope, Severity, Text, Window, WindowSchedule,
 };
 use ioc_store::audit::AuditEntry;
+use ioc_store::inventory_count::{CountClosing, Find, InventoryCount};
 use ioc_store::retention::{Cursor, Expiry};
 use ioc_store::{Asset, AssetField, Change, Delivery, DeliveryState, OutboxEntry, Store};
 use jiff::civil::date;
@@ -57,6 +58,43 @@ fn written(facts: &Facts, article: &str, name: &str) -> (String, Option<String>)
     let found = state.figures.iter().find(|figure| figure.name == name);
     let figure = found.unwrap_or_else(|| panic!("{article} {name}: {:?}", state.figures));
     (figure.now.written(), figure.before.as_ref().map(Value::written))
+}
+
+/// An inventory taking that was closed at a moment: two of three were there, and something that the register does not have.
+fn taking(closed: &str) -> [Change; 3] {
+    let put = |closed| {
+        let (opened_at, opened_by) = (at("2026-03-19T00:00:00Z"), "lan".to_owned());
+        Change::InventoryCount(Box::new(InventoryCount {
+            number: 1,
+            place: String::new(),
+            opened_at,
+            opened_by,
+            closed,
+        }))
+    };
+    let by = || "lan".to_owned();
+    let closing = CountClosing {
+        at: at(closed),
+        by: by(),
+        members: Vec::new(),
+        remark: String::new(),
+        minutes: 7,
+        assets: 3,
+        ticked: [2, 0, 0, 1],
+        finds: 1,
+    };
+    let find = Find {
+        number: 1,
+        what: "Máy in".into(),
+        label: String::new(),
+        serial: String::new(),
+        place: "Kho".into(),
+        remark: String::new(),
+        by: by(),
+        at: at(closed),
+        settled: None,
+    };
+    [put(None), Change::InventoryFind { count: 1, find: Box::new(find) }, put(Some(closing))]
 }
 
 fn audit(at_text: &str, action: &str, detail: &str) -> Change {
@@ -191,6 +229,7 @@ fn filled(dir: &Path) -> Box<dyn Store> {
     }));
     changes.extend(device("srv-2", "2025-09-01T00:00:00Z", |info| info.label = "TS-1".into()));
     changes.extend(device("ups-1", "2026-03-01T00:00:00Z", |info| info.kind = DeviceKind::Ups));
+    changes.extend(taking("2026-03-20T00:00:00Z"));
     changes.extend([
         // Nine of ninety days of the quarter, and some of the one before.
         fault(1, "srv-1", "device-silent", "2025-12-30T17:00:00Z", Some("2026-01-09T17:00:00Z")),
@@ -264,6 +303,7 @@ fn a_quarter_is_counted_by_the_sites_days_and_held_against_the_one_before() {
     assert_eq!(figure("5.1", "Vi phạm được ghi nhận"), both("1", "0"));
     assert_eq!(figure("5.2", "Vi phạm phát hiện, đã xử lý"), both("1/1 (100,0%)", "0"));
     assert_eq!(figure("6.1", "Thiết bị đã dán nhãn").0, "2/3 (66,6%)");
+    assert_eq!(figure("6.1", "Kiểm kê gần nhất: có, đúng nơi đặt").0, "2/3 (66,6%)");
     let complete = figure("6.1", "Thiết bị đủ mục bắt buộc của hồ sơ").0;
     assert_eq!(complete, "1/3 (33,3%)", "as the configuration requires, whatever that is");
     // Two UPS that lost the mains together are one outage of a quarter of an hour.
@@ -289,6 +329,7 @@ fn a_quarter_is_counted_by_the_sites_days_and_held_against_the_one_before() {
     assert_eq!((unlabelled.who.as_deref(), unlabelled.by), (Some("Tổ Vận hành"), Some(date(2026, 4, 15))));
     assert!(gap("6.1", "labels-twice").what.starts_with('1') && gap("5.1", "breaches-open").what.starts_with('1'));
     assert!(gap("17.4", "unconfirmed").what.ends_with("INC-000003"));
+    assert!(gap("6.1", "inventory-unregistered").what.starts_with('1'));
     let chart = facts.articles.iter().find(|state| state.number == "10.1").and_then(|state| state.chart.clone());
     let bars: Vec<String> = chart.expect("months").items.into_iter().map(|bar| bar.written).collect();
     assert_eq!(bars, ["1", "1", "1"]);

@@ -5,8 +5,8 @@
 use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, device, document, duty,
-    enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox, product, report,
-    retention, sample, software, table_import, ticket,
+    enrolment, event, expected_backup, fault, hold, incident, inventory_count, job, maintenance, number_limit, outbox,
+    product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;
@@ -92,6 +92,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::AccountReviewOpened(review) => account_register::open_review(commit, review),
         Change::AccountReviewLine { review, line, said } => account_register::put_line(commit, *review, *line, said),
         Change::AccountReviewSigned { review, signature } => account_register::sign_review(commit, *review, signature),
+        Change::InventoryCount(count) => inventory_count::put(commit, count),
+        Change::InventoryTick { count, tick } => inventory_count::tick(commit, *count, tick),
+        Change::InventoryFind { count, find } => inventory_count::put_find(commit, *count, find),
         Change::Product(one) => product::put(commit, one),
         Change::ProductUses { device, list, catalogue, uses, at } => {
             product::put_uses(commit, device, (list, catalogue), uses, *at)

@@ -35,6 +35,7 @@ mod fault;
 mod folded;
 mod hold;
 mod incident;
+mod inventory_count;
 mod job;
 mod maintenance;
 pub(crate) mod named;

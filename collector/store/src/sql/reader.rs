@@ -13,14 +13,16 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, job, maintenance,
-    outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket, value_marks,
+    document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
+    job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
+    value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
+use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
 use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
 use crate::retention::{
@@ -40,12 +42,12 @@ use crate::{
     StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
-/// What a reader answers.
 type Answer<T> = Result<T, StoreError>;
 
 impl Reader for SqlReader {
     fn limit(&mut self, scope: &AccessScope) -> Answer<()> {
         (self.hides_names, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
+        self.scope = scope.clone();
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
@@ -400,6 +402,26 @@ impl Reader for SqlReader {
 
     fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Answer<()>) -> Answer<()> {
         self.in_transaction(|| read(self))
+    }
+
+    fn inventory_counts(&self, open: bool, before: Option<u64>, limit: usize) -> Answer<Vec<InventoryCount>> {
+        inventory_count::list(self, open, before, limit)
+    }
+
+    fn inventory_count(&self, number: u64) -> Answer<Option<InventoryCount>> {
+        inventory_count::find(self, number)
+    }
+
+    fn inventory_finds(&self, number: u64) -> Answer<Vec<Find>> {
+        inventory_count::finds(self, number)
+    }
+
+    fn open_inventory_finds(&self) -> Answer<u64> {
+        inventory_count::open_finds(self)
+    }
+
+    fn inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
+        inventory_count::ticks(self, number)
     }
 
     fn document_settings(&self) -> Answer<DocumentSettings> {

@@ -12,6 +12,7 @@ use super::newest::NewestByDevice;
 use super::postgres::Session;
 use super::value::limit_of;
 use crate::StoreError;
+use crate::scope::AccessScope;
 use crate::sql::{self, Connection, OptionalExtension as _, Row, ToSql, database};
 use crate::sqlite::{self, SearchFile};
 
@@ -46,6 +47,8 @@ pub(crate) struct SqlReader {
     pub(crate) hides_names: bool,
     /// Only some places are shown.
     pub(crate) limited: bool,
+    /// How far it reaches, for what stands at a place that people wrote down.
+    pub(super) scope: AccessScope,
     /// The way to the search index.
     pub(crate) search: SearchFile,
 }
@@ -58,7 +61,15 @@ impl SqlReader {
 
     /// A reader of the store whose file this is, which it opens with its first question.
     pub(crate) fn of_file(path: PathBuf, newest: NewestByDevice, search: SearchFile) -> Self {
-        Self { path, database: OnceCell::new(), newest, hides_names: false, limited: false, search }
+        Self {
+            path,
+            database: OnceCell::new(),
+            newest,
+            hides_names: false,
+            limited: false,
+            scope: AccessScope::EVERYWHERE,
+            search,
+        }
     }
 
     pub(super) fn connection(&self) -> Result<Connection<'_>, StoreError> {

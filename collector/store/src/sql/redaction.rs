@@ -15,6 +15,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqlReader;
 use crate::inventory::DeviceRecord;
+use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::report::{IssuedReport, ReportText};
 use crate::{
     Asset, AssetAttestation, DocumentRecord, EventRecord, ImportedRow, OutboxEntry, Product, StoreError, TableImport,
@@ -163,6 +164,33 @@ impl SqlReader {
             }
         }
         issued
+    }
+
+    /// Who ticked an asset is for who may see people.
+    pub(super) fn tick_as_shown(&self, mut tick: Tick) -> Tick {
+        if self.hides_names {
+            tick.by.clear();
+        }
+        tick
+    }
+
+    /// Who found something is for who may see people.
+    pub(super) fn find_as_shown(&self, mut find: Find) -> Find {
+        if self.hides_names {
+            find.by.clear();
+            if let Some(settled) = &mut find.settled {
+                settled.by.clear();
+            }
+        }
+        find
+    }
+
+    /// Who was in a commission is for who may see people.
+    pub(super) fn count_as_shown(&self, mut count: InventoryCount) -> InventoryCount {
+        if self.hides_names {
+            count.hide_people();
+        }
+        count
     }
 
     pub(super) fn product_as_shown(&self, mut product: Product) -> Product {

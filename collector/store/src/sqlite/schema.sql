@@ -428,6 +428,33 @@ CREATE TABLE asset_attestation (
 CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
 -- Tables that were taken into registers, and what each changed, JSON.
 CREATE TABLE table_import (
+-- Inventory takings, and what was ticked in each of each device: the newest word.
+CREATE TABLE inventory_count (
+    number INTEGER PRIMARY KEY,
+    open INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE inventory_tick (
+    count INTEGER NOT NULL REFERENCES inventory_count (number),
+    device INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (count, device)
+) WITHOUT ROWID;
+-- What was found and is not in the register, and what became of it.
+CREATE TABLE inventory_find (
+    count INTEGER NOT NULL REFERENCES inventory_count (number),
+    number INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (count, number)
+) WITHOUT ROWID;
+CREATE INDEX inventory_find_open ON inventory_find (count) WHERE open;
+-- What was counted and closed stays as it is.
+CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count WHEN NOT OLD.open OR NEW.number <> OLD.number
+    BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
+CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
+-- Tables that were taken into the asset register, and what each changed, JSON.
+CREATE TABLE asset_import (
     number INTEGER PRIMARY KEY,
     -- assets or accounts.
     register TEXT NOT NULL,

@@ -13,14 +13,15 @@ use crate::api::ApiResult;
 use crate::api_types::{access, names, or_empty};
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, show_again};
+use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::refusal;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::password_hashing::{self, HashRequester};
 use ioc_engine::account::{self};
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::{AccessScope, PLACES_MAX};
 use ioc_store::template::one_line;
 use ioc_store::{AccountRecord, Role};
@@ -33,7 +34,7 @@ const PLACE_MAX_CHARS: usize = 200;
 pub(crate) async fn find_account(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
     let found = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&asked)).await?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
+    found.ok_or_else(|| RefusalReason::no_account(&name).not_found().into())
 }
 
 /// Does something slow with passwords for someone who is signed in, on the hashing thread.
@@ -56,7 +57,8 @@ async fn make_password(app: &App, person: &Person) -> Result<(String, String), P
 
 /// A new account; what it gives back is its first password, which is shown once.
 async fn create_account(app: &App, person: &Person, form: &NewAccountForm) -> Result<String, Problem> {
-    account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
+    account::check_name(&form.name)
+        .map_err(|error| RefusalReason::new("refusal-account-name", [], error.to_string()).invalid())?;
     let role = required_role(form.role)?;
     let places = checked_places(&form.places)?;
     let (password, hash) = make_password(app, person).await?;
@@ -85,7 +87,7 @@ fn checked_places(places: &[String]) -> Result<Vec<String>, Problem> {
     places.sort_unstable();
     places.dedup();
     if places.len() > PLACES_MAX {
-        return Err(Problem::invalid(format!("places: found {}; allowed are {PLACES_MAX}", places.len())));
+        return Err(Field::Places.range(places.len(), 0, PLACES_MAX as u64).invalid().into());
     }
     Ok(places)
 }
@@ -101,7 +103,11 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
 }
 
 fn required_role(role: Option<access::Role>) -> Result<Role, Problem> {
-    let none = || Problem::invalid(format!("role: found none; allowed are {}", Role::ALL.map(Role::as_str).join(", ")));
+    let none = || {
+        let roles = Role::ALL.map(Role::as_str);
+        let english = format!("role: found none; allowed are {}", roles.join(", "));
+        RefusalReason::new("refusal-role-none", [("allowed", Word::all("role", roles))], english).invalid().into()
+    };
     role.map(Role::from).ok_or_else(none)
 }
 
@@ -196,7 +202,7 @@ async fn show_accounts(
             let roles = Role::ALL.map(Role::as_str);
             Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, new_password }, refused))
         }
-        Err(problem) => Err(refusal::failure(page_context, &problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 

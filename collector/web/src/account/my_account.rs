@@ -18,7 +18,6 @@ use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::qr::{Code, code_of};
-use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use crate::sign_in::password::origin_of;
@@ -26,6 +25,8 @@ use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self, CredentialError, password_hashing};
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::Answer;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::template::one_line;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Role, SessionRecord};
@@ -59,11 +60,12 @@ async fn change_password(
 async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -> Result<String, Problem> {
     let label = one_line(&form.label, LINE_MAX_CHARS);
     if label.is_empty() {
-        return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
+        let english = "label: found none; say what the token is for";
+        return Err(RefusalReason::new("refusal-token-label", [], english).invalid().into());
     }
     let role = form.role.into();
     if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
-        return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
+        return Err(Field::Days.range(form.days, 1, TOKEN_DAYS_MAX.unsigned_abs()).invalid().into());
     }
     // It is for someone: the command line has no account that a token could belong to.
     let (actor, life_ms, peer) = (person.actor(), form.days * 86_400_000, peer.to_string());
@@ -190,7 +192,7 @@ async fn show_account(app: &App, person: &Person, mut page_context: PageContext,
             Ok(show_again(&page, refused))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
-        Err(problem) => Err(refusal::failure(page_context, &problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 

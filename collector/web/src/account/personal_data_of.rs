@@ -19,11 +19,12 @@ use crate::api::ApiResult;
 use crate::app::App;
 use crate::i18n::Texts;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, show};
+use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::refusal;
 use ioc_engine::audit_action::AuditLogAction;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::person::{NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces};
 use ioc_store::template::csv_field;
 use ioc_store::{Right, audit, audit_text};
@@ -51,11 +52,12 @@ struct Found {
 /// Looks for a person by the name that was given and by what account and duty plan call them beside it; keeps on record that it was done.
 async fn look(app: &App, person: &Person, query: &PersonQuery, limit: usize) -> Result<Found, Problem> {
     if !(person.may(Right::Administer) && person.may(Right::Personal)) {
-        return Err(Problem::forbidden("this is for administrators who may see personal data"));
+        let english = "this is for administrators who may see personal data";
+        return Err(RefusalReason::new("refusal-personal-data", [], english).forbidden().into());
     }
     let name = query.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_MAX_CHARS || name.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!("name: allowed are 1 to {NAME_MAX_CHARS} characters in one line")));
+        return Err(Field::Name.line(1, NAME_MAX_CHARS).invalid().into());
     }
     let entry = audit::AuditEntry {
         at: clock::now(),
@@ -145,7 +147,7 @@ pub(crate) async fn page(
             let kinds = kinds.filter(|(_, those, _): &(_, Vec<PersonPlace>, _)| !those.is_empty()).collect();
             Ok(show(&PersonDataPage { page_context, name, names, kinds, ends: traces.ends, error: None }))
         }
-        Err(problem) => Err(refusal::failure(page_context, &problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 

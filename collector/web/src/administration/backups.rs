@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::tone::Tone;
 use ioc_engine::backup::{BackupOutcome, BackupRecord, BackupWork, DrillRecord};
+use ioc_engine::refusal_reason::RefusalReason;
 
 names! {
     /// What is done for backups.
@@ -182,12 +183,12 @@ pub(crate) async fn api_ask(
     }
 }
 
-/// A backup is of the whole centre: out of reach for whoever is limited to places.
-fn everywhere(person: &Person) -> Result<(), Problem> {
+/// A backup is of the whole centre, as records are: out of reach for whoever is limited to places.
+pub(super) fn everywhere(person: &Person) -> Result<(), Problem> {
     if person.scope.is_everywhere() {
         return Ok(());
     }
-    Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
+    Err(RefusalReason::whole_centre().forbidden().into())
 }
 
 /// The same from the page *Administration*, which does not wait for it: the page shows how far it has come.
@@ -203,7 +204,7 @@ pub(crate) async fn ask(
     if app.health.backups.status().place.is_none() {
         let page_context = page_context(&app, &person, &headers);
         let why = page_context.t("backups-off");
-        return Err(Failure::new(page_context, Problem::conflict(why)));
+        return Err(Failure::said(page_context, StatusCode::CONFLICT, why));
     }
     tokio::spawn(async move {
         // What comes of it is on the page and in the log of the task that does it.

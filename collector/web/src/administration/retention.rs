@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Span;
-use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::id::IncidentId;
 use ioc_common::language::Language;
 
+use super::backups::everywhere;
 use crate::api::{ApiResult, Page, number_of_cursor, page_limit};
 use crate::api_types::{Text, names};
 use crate::app::App;
@@ -23,7 +24,10 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::{ClassEnd, Config};
+use ioc_engine::inventory::device::device_id;
 use ioc_engine::records_count::RecordsCount;
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::retention::{Counted, Hold, HoldTarget, LOOKED_MAX, RecordClass};
 use ioc_store::{Reader, StoreError};
 
@@ -234,14 +238,6 @@ impl HoldItem {
     }
 }
 
-/// Records are of the whole centre: out of reach for whoever is limited to places.
-fn everywhere(person: &Person) -> Result<(), Problem> {
-    if person.scope.is_everywhere() {
-        return Ok(());
-    }
-    Err(Problem::forbidden("this is about the whole centre, and your account is limited to places"))
-}
-
 fn statuses(
     reader: &dyn Reader,
     config: &Config,
@@ -303,11 +299,15 @@ pub(crate) struct BeginningOfDeletion {
     name: String,
 }
 
+fn no_class(found: &str) -> RefusalReason {
+    let all = RecordClass::ALL.map(RecordClass::as_str);
+    let english = format!("there is no class {found:?}; there are {}", all.join(", "));
+    let args = [("found", Word::text(found)), ("allowed", Word::all("records-class", all))];
+    RefusalReason::new("refusal-no-class", args, english)
+}
+
 fn class_of(name: &str) -> Result<RecordClass, CommandError> {
-    RecordClass::of(name).ok_or_else(|| {
-        let all = RecordClass::ALL.map(RecordClass::as_str).join(", ");
-        CommandError::NotFound(format!("there is no class {name:?}; there are {all}"))
-    })
+    RecordClass::of(name).ok_or_else(|| no_class(name).not_found())
 }
 
 pub(crate) async fn api_begin(
@@ -375,19 +375,15 @@ pub(crate) struct HoldSet {
 
 fn target(kind: HoldKind, subject: &str) -> Result<HoldTarget, CommandError> {
     let subject = subject.trim();
-    let invalid = |what: String| CommandError::Invalid(format!("subject: {what}"));
     Ok(match kind {
         HoldKind::Incident => {
             let digits = subject.trim_start_matches("INC-");
-            let number = digits.parse().map_err(|_| invalid(format!("found {subject:?}; allowed is INC-000012")))?;
+            let number = digits.parse().map_err(|_| Field::Subject.allowed(subject, "INC-000012").invalid())?;
             HoldTarget::Incident(IncidentId(number))
         }
-        HoldKind::Device => HoldTarget::Device(DeviceId::new(subject).map_err(|error| invalid(error.to_string()))?),
+        HoldKind::Device => HoldTarget::Device(device_id(subject)?),
         HoldKind::Person => HoldTarget::Person(subject.to_owned()),
-        HoldKind::Class => HoldTarget::Class(RecordClass::of(subject).ok_or_else(|| {
-            let all = RecordClass::ALL.map(RecordClass::as_str).join(", ");
-            invalid(format!("found {subject:?}; allowed are {all}"))
-        })?),
+        HoldKind::Class => HoldTarget::Class(RecordClass::of(subject).ok_or_else(|| no_class(subject).invalid())?),
         HoldKind::Period => HoldTarget::Period,
     })
 }
@@ -443,13 +439,14 @@ impl HoldForm {
     fn command(&self, config: &Config, actor: &str) -> Result<Command, CommandError> {
         let kinds = [HoldKind::Incident, HoldKind::Device, HoldKind::Person, HoldKind::Class, HoldKind::Period];
         let kind = KINDS.iter().zip(kinds).find(|(name, _)| **name == self.kind).map(|(_, kind)| kind);
-        let kind = kind.ok_or_else(|| CommandError::Invalid("kind: choose what the hold is on".to_owned()))?;
+        let kind = kind
+            .ok_or_else(|| RefusalReason::new("refusal-hold-kind", [], "kind: choose what the hold is on").invalid())?;
         let moment =
-            |field, text: &str| (!text.trim().is_empty()).then(|| parse_moment(field, text, config)).transpose();
+            |field: Field, text: &str| (!text.trim().is_empty()).then(|| parse_moment(field, text, config)).transpose();
         Ok(Command::SetHold {
             target: target(kind, &self.subject)?,
-            from: moment("from", &self.from)?,
-            until: moment("until", &self.until)?,
+            from: moment(Field::From, &self.from)?,
+            until: moment(Field::Until, &self.until)?,
             reason: self.reason.clone(),
             name: String::new(),
             actor: actor.to_owned(),

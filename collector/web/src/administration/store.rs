@@ -69,7 +69,7 @@ pub(crate) async fn confirm(
         Err(error) => {
             let page_context = page_context(&app, &person, &headers);
             let why = refusal_text(&page_context, &error);
-            (StatusCode::CONFLICT, Failure::new(page_context, Problem::forbidden(why))).into_response()
+            Failure::said(page_context, StatusCode::CONFLICT, why).into_response()
         }
     }
 }

@@ -63,5 +63,5 @@ pub(crate) fn number_of_cursor(cursor: Option<&str>) -> Result<Option<u64>, Prob
 }
 
 pub(crate) fn device_id(text: &str) -> Result<DeviceId, Problem> {
-    DeviceId::new(text).map_err(|error| Problem::invalid(error.to_string()))
+    Ok(ioc_engine::inventory::device::device_id(text)?)
 }

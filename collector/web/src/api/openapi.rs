@@ -227,6 +227,7 @@ impl Description {
             json!({
             "type": "object", "required": ["type", "title", "status", "detail"], "properties": {
                 "type": { "type": "string" }, "title": { "type": "string" }, "detail": { "type": "string" },
+                "reason": { "type": "string", "description": "which refusal it is: it stays when the words of detail change; none for what no person meets" },
                 "status": { "type": "integer", "minimum": 400, "maximum": 599 } } }),
         );
         json!({

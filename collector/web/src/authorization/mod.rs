@@ -10,9 +10,12 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::{Action, Named, Warning, Window};
 
 use crate::person::Person;
+use crate::problem::Problem;
 use crate::readers::StoreReaders;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_engine::writer::{EngineHandle, SessionRef};
+use ioc_store::inventory_count::Tick;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Right, audit};
 
@@ -46,6 +49,8 @@ enum Target {
     Incidents(Vec<IncidentId>),
     Window(Box<Window>),
     WindowOf(u64),
+    /// What stands at a place that whoever asks wrote down.
+    Place(String),
     /// The asker's own things, or nothing that stands at a place.
     Nothing,
     /// The whole centre: out of reach for whoever is limited to places.
@@ -81,7 +86,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::AddBackupEvidence { device, .. }
         | Command::AttestAccount { device, .. }
         | Command::AddAccountEvidence { device, .. }
+        | Command::TickAsset { tick: Tick { device, .. }, .. }
         | Command::AttestAsset { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
+        Command::AddFind { thing, .. } => (Requester::Person(Right::Handle), Target::Place(thing.place.clone())),
         Command::Open { manual, .. } => {
             (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
         }
@@ -98,7 +105,11 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Handover(_)
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
-        Command::SetDocumentSettings { .. }
+        Command::OpenCount { .. }
+        | Command::CloseCount { .. }
+        | Command::SettleCounted { .. }
+        | Command::SettleFind { .. }
+        | Command::SetDocumentSettings { .. }
         | Command::WriteReport { .. }
         | Command::IssueReport { .. }
         | Command::OpenAccountReview { .. }
@@ -209,7 +220,8 @@ impl EngineGateway {
         let (requester, _) = target_of(&command);
         if requester != *is_for {
             tracing::error!(?requester, ?is_for, "a command came by an entrance that is not its own");
-            return Err(CommandError::Forbidden("this cannot be asked for here".to_owned()));
+            let english = "this cannot be asked for here";
+            return Err(RefusalReason::new("refusal-not-here", [], english).forbidden());
         }
         self.0.command(command).await
     }
@@ -274,13 +286,14 @@ impl EngineGateway {
             Requester::Accounts | Requester::Machine | Requester::Source | Requester::Note | Requester::Inside => false,
         };
         if !has_right {
-            return Err(CommandError::Forbidden(
-                "your role, or the places of your account, do not allow this".to_owned(),
-            ));
+            let english = "your role, or the places of your account, do not allow this";
+            return Err(RefusalReason::new("refusal-role-or-places", [], english).forbidden());
         }
         if !person.scope.is_everywhere() && !is_in_scope(readers, &person.scope, target).await? {
             let places = person.scope.places().join("; ");
-            return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
+            let english = format!("it is not within the places of your account: {places}");
+            let args = [("places", Word::text(places))];
+            return Err(RefusalReason::new("refusal-beyond-places", args, english).not_found());
         }
         let carried = if person.session.is_empty() {
             // Whoever sits at this machine.
@@ -315,11 +328,12 @@ async fn is_in_scope(readers: &StoreReaders, access: &AccessScope, target: Targe
                 let found = reader.windows()?.into_iter().find(|window| window.id == id);
                 found.is_some_and(|window| is_within(&window, &asked, sees))
             }
+            Target::Place(place) => asked.holds(&place),
             Target::Nothing => true,
             Target::Whole => false,
         })
     });
-    allowed.await.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))
+    allowed.await.map_err(Problem::refused)
 }
 
 #[cfg(test)]
@@ -409,10 +423,14 @@ mod tests {
             ),
             (
                 Right::Administer,
-                Command::DescribeAccounts { keys: Vec::new(), holder: None, note: None, actor: actor() },
+                Command::DescribeAccounts { accounts: Vec::new(), holder: None, note: None, actor: actor() },
             ),
             (Right::Report, Command::OpenAccountReview { actor: actor() }),
-            (Right::Report, Command::WriteAccountReview { review: 1, lines: Vec::new(), actor: actor() }),
+            (
+                Right::Report,
+                Command::WriteAccountReview { review: 1, lines: Vec::new(), was: Default::default(), actor: actor() },
+            ),
+            (Right::Report, Command::OpenCount { place: actor(), actor: actor() }),
             (Right::Handle, opened(None)),
             (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
             (Right::Duty, Command::Uncover { id: 1, actor: actor() }),

@@ -19,7 +19,8 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_engine::command::{Command, CommandError};
+use ioc_engine::command::Command;
+use ioc_engine::refusal_reason::RefusalKind;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::template::percent_encoded;
 use ioc_store::{DeviceQuery, DeviceSort, DeviceStateFilter, Reader, SavedView, StoreError};
@@ -228,7 +229,9 @@ pub(crate) async fn save_view(
     let view = SavedView { account: person.name.clone(), name, query };
     match app.carry_out(&person, Command::SaveView(view)).await {
         // How many one may keep is decided where they are kept.
-        Err(CommandError::Conflict(_)) => return render(&app, &person, &headers, address, Some("view-many")).await,
+        Err(error) if error.kind() == Some(RefusalKind::Conflict) => {
+            return render(&app, &person, &headers, address, Some("view-many")).await;
+        }
         Err(error) => return Err(refuse(error.into())),
         Ok(_) => {}
     }

@@ -17,6 +17,7 @@ use crate::rate_limit;
 use crate::server::Peer;
 use crate::tone::Tone;
 use ioc_engine::account::acknowledge_link::AcknowledgeLink;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
 
@@ -41,10 +42,8 @@ fn open_link(
     let config = app.config();
     if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
         let page_context = PageContext::new(app, language_of(headers, config.language), "", false);
-        return Err(Box::new(Failure::new(
-            page_context,
-            Problem::too_many("too many links were tried from this address"),
-        )));
+        let reason = RefusalReason::new("refusal-attempts", [], "too many links were tried from this address");
+        return Err(Box::new(Failure::new(page_context, Problem::too_often(reason))));
     }
     // Whoever is in the plan no more takes nothing, and sees nothing, by a link of before.
     let is_planned = |link: &AcknowledgeLink| config.plan.person(&link.person).is_some();
@@ -59,7 +58,7 @@ fn open_link(
         Some(link) => Ok((page_context, link)),
         None => {
             let why = page_context.t("link-over");
-            Err(Box::new(Failure::new(page_context, Problem::not_found(why))))
+            Err(Box::new(Failure::said(page_context, StatusCode::NOT_FOUND, why)))
         }
     }
 }
@@ -113,7 +112,7 @@ pub(crate) async fn acknowledge(
         Ok(_) => Ok(back),
         Err(error) => {
             let why = refusal_text(&page_context, &error);
-            Ok((StatusCode::CONFLICT, Failure::new(page_context, Problem::forbidden(why))).into_response())
+            Ok(Failure::said(page_context, StatusCode::CONFLICT, why).into_response())
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::template::percent_encoded;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -38,7 +39,7 @@ pub(crate) async fn file(
     person: Person,
     Path((id, sha256)): Path<(u64, String)>,
 ) -> Result<Response, Problem> {
-    let missing = || Problem::not_found("there is no such file");
+    let missing = || Problem::from(RefusalReason::no_file().not_found());
     let found = app
         .read(&person.scope, move |reader| {
             let Some((incident, ..)) = reader.incident(IncidentId(id))? else { return Ok(None) };

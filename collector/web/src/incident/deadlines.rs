@@ -20,6 +20,7 @@ use crate::person::Person;
 use crate::tone::Tone;
 use ioc_engine::command::CommandError;
 use ioc_engine::config::Config;
+use ioc_engine::refusal_field::Field;
 use ioc_store::{Reader, StoreError};
 
 /// Incidents whose deadlines are listed.
@@ -71,20 +72,18 @@ impl Law {
 /// What a form of the incident's page asks of its deadlines; nothing where it asks something else. Times are the site's there: `moment` reads one, of a field.
 pub(super) fn action_of(
     form: &HashMap<String, String>,
-    moment: &dyn Fn(&str, &str) -> Result<Timestamp, CommandError>,
+    moment: &dyn Fn(Field, &str) -> Result<Timestamp, CommandError>,
 ) -> Result<Option<Action>, CommandError> {
-    let moment_of = |field: &str| {
-        let text = form.get(field).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let moment_of = |field: Field| {
+        let text = form.get(field.as_str()).map(|text| text.trim()).filter(|text| !text.is_empty());
         text.map(|text| moment(field, text)).transpose()
     };
     let text = |field: &str| form.get(field).cloned().unwrap_or_default();
     let number = || {
         let number = text("number");
-        number.parse().map_err(|_| CommandError::Invalid(format!("number: found {number:?}; allowed is a number")))
+        number.parse().map_err(|_| Field::Number.number(&number).invalid())
     };
-    let needed = |field: &str| {
-        moment_of(field)?.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
-    };
+    let needed = |field: Field| moment_of(field)?.ok_or_else(|| field.moment("").invalid());
     Ok(Some(match form.get("action").map(String::as_str) {
         Some("mark_serious") => {
             let chosen = form.keys().filter_map(|key| key.strip_prefix(CHOSEN)).map(ToOwned::to_owned).collect();
@@ -93,12 +92,12 @@ pub(super) fn action_of(
         }
         Some("unmark_serious") => Action::UnmarkSerious { reason: text("reason") },
         Some("clock_sent") => {
-            let at = moment_of("at")?;
+            let at = moment_of(Field::At)?;
             Action::ClockSent { clock: text("clock"), at, how: text("how"), document: None }
         }
-        Some("ask_unit") => Action::AskUnit { unit: text("unit"), what: text("what"), by: needed("by")? },
+        Some("ask_unit") => Action::AskUnit { unit: text("unit"), what: text("what"), by: needed(Field::By)? },
         Some("answer_unit") => {
-            let at = moment_of("at")?;
+            let at = moment_of(Field::At)?;
             let (number, person, what, file) = (number()?, text("person"), text("what"), text("file"));
             Action::AnswerUnit { number, person, at, what, file }
         }
@@ -223,9 +222,8 @@ mod tests {
 
     #[test]
     fn a_form_says_times_of_the_site_and_names_what_it_ticks() {
-        let local = |field: &str, text: &str| {
-            format!("{text}:00+07:00").parse().map_err(|_| CommandError::Invalid(format!("{field}: no time")))
-        };
+        let local =
+            |field: Field, text: &str| format!("{text}:00+07:00").parse().map_err(|_| field.moment(text).invalid());
         let form = |fields: &[(&str, &str)]| {
             let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             action_of(&fields, &local)

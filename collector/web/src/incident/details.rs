@@ -31,8 +31,9 @@ use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
 use crate::tone::Tone;
-use ioc_engine::command::Command;
+use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::page_of;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::{FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
 
 /// Tickets of one incident that are shown.
@@ -216,17 +217,20 @@ pub(crate) async fn act(
     let page_context = page_context(&app, &person, &headers);
     let config = app.config();
     let value = || Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
-    let action = match deadlines::action_of(&form, &|field, text| parse_moment(field, text, &config)) {
-        Ok(Some(action)) => Ok(action),
-        Ok(None) => match serde_json::from_value::<api_types::action::Action>(value()) {
-            Ok(action) => Ok(action.into()),
-            Err(error) => Err(error.to_string()),
-        },
-        Err(error) => Err(refusal_text(&page_context, &error)),
-    };
-    let action: Action = match action {
+    let action: Result<Action, CommandError> =
+        match deadlines::action_of(&form, &|field, text| parse_moment(field, text, &config)) {
+            Ok(Some(action)) => Ok(action),
+            Ok(None) => serde_json::from_value::<api_types::action::Action>(value())
+                .map(Action::from)
+                .map_err(|error| RefusalReason::new("refusal-form", [], error.to_string()).invalid()),
+            Err(error) => Err(error),
+        };
+    let action = match action {
         Ok(action) => action,
-        Err(why) => return render(&app, (page_context, &person), id, Some((why, form))).await,
+        Err(error) => {
+            let why = refusal_text(&page_context, &error);
+            return render(&app, (page_context, &person), id, Some((why, form))).await;
+        }
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
     match app.carry_out(&person, command).await {

@@ -18,6 +18,8 @@ use crate::page::{Failure, PageResult, page_context, refusal_text, show};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_field::Field;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::DeviceQuery;
 
 #[derive(Debug, Default, Clone, Deserialize, schemars::JsonSchema)]
@@ -37,7 +39,8 @@ pub(crate) struct OpenForm {
 impl OpenForm {
     fn into_new_incident(self) -> Result<NewIncident, CommandError> {
         let device = if self.device.is_empty() { None } else { Some(DeviceId::new(&self.device)) };
-        let device = device.transpose().map_err(|error| CommandError::Invalid(format!("device: {error}")))?;
+        let device =
+            device.transpose().map_err(|error| Field::Device.of(RefusalReason::no_device_id(&error)).invalid())?;
         let severity = self.severity.map_or(Severity::Warning, Severity::from);
         let clean = |text: &str, most: usize| -> String {
             text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()

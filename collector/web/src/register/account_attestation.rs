@@ -19,6 +19,7 @@ use crate::incident::attachments::{FileQuery, as_download};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::{AccountAttestation, Reader};
 
 /// What a person vouches for of an account of an appliance.
@@ -118,6 +119,6 @@ pub(crate) async fn api_file(
     let device = device_id(&device)?;
     let scope = scope_of(&app, &person, REGISTER).await;
     let found = app.read(&scope, move |reader| reader.account_evidence(&device, &account, &sha256)).await?;
-    let (file, content) = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
+    let (file, content) = found.ok_or_else(|| RefusalReason::no_file().not_found())?;
     Ok(as_download(&file.name, content))
 }

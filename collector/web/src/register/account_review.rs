@@ -25,7 +25,7 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::report::file::{self, PartQuery};
+use crate::report::file::{self, PartQuery, why_not};
 use crate::report::{day_of, everywhere};
 use crate::sign_in::confirm::{FormRefusal, redirect_to_confirm};
 use ioc_document::model::Document;
@@ -192,6 +192,11 @@ impl ReviewPage {
         self.typed.get(number).map_or(line.reason.as_str(), |(_, reason)| reason)
     }
 
+    /// Something else was typed and refused than stands there now.
+    fn is_other(&self, number: &u32, line: &ReviewLine) -> bool {
+        self.typed.get(number).is_some_and(|(verdict, reason)| (*verdict, reason) != (line.verdict, &line.reason))
+    }
+
     fn system(&self, line: &ReviewLine) -> String {
         system_of(&self.page_context, &line.account)
     }
@@ -220,7 +225,7 @@ async fn read(app: &App, person: &Person, number: u64) -> Result<(AccountReview,
         let Some(review) = reader.account_review(number)? else { return Ok(None) };
         Ok(Some((review, reader.account_review_lines(number, 0, ACCOUNT_REVIEW_LINES_MAX)?)))
     });
-    found.await?.ok_or_else(|| Problem::not_found(format!("there is no review of accounts {number}")))
+    found.await?.ok_or_else(|| RefusalReason::no_review(number).not_found().into())
 }
 
 async fn render(
@@ -257,6 +262,9 @@ pub(crate) async fn page(
     render(&app, &person, page_context, (number, address.page()), BTreeMap::new(), None).await
 }
 
+/// What is said of lines, by number.
+type SaidByLine = BTreeMap<u32, (AccountVerdict, String)>;
+
 /// What a form says of the lines of a page.
 #[derive(Debug, Default)]
 struct ReviewForm {
@@ -288,6 +296,14 @@ impl ReviewForm {
             }
         }
         form
+    }
+
+    /// What was shown.
+    fn shown(&self) -> SaidByLine {
+        let read = |(line, (verdict, reason)): (&u32, &(String, String))| {
+            Some((*line, (AccountVerdict::parse(verdict)?, reason.clone())))
+        };
+        self.was.iter().filter_map(read).collect()
     }
 
     /// What was typed over what was shown: what somebody else wrote meanwhile stays, where nothing else was typed over it.
@@ -326,7 +342,7 @@ pub(crate) async fn act(
         )
         .conflict()),
         (Ok(_), "sign") => sign(&app, &person, number, &form.seen).await.map(Some),
-        (Ok(typed), _) => write(&app, &person, number, typed.clone()).await.map(|()| None),
+        (Ok(typed), _) => write(&app, &person, number, (typed.clone(), form.shown())).await.map(|()| None),
     };
     match done {
         Ok(Some(issued)) => Ok(Redirect::to(&format!("/reports/issued/{issued}")).into_response()),
@@ -342,10 +358,11 @@ async fn write(
     app: &App,
     person: &Person,
     review: u64,
-    lines: BTreeMap<u32, (AccountVerdict, String)>,
+    (lines, was): (SaidByLine, SaidByLine),
 ) -> Result<(), CommandError> {
     let lines = lines.into_iter().map(|(line, (verdict, reason))| (line, verdict, reason)).collect();
-    app.carry_out(person, Command::WriteAccountReview { review, lines, actor: person.name.clone() }).await.map(drop)
+    let command = Command::WriteAccountReview { review, lines, was, actor: person.name.clone() };
+    app.carry_out(person, command).await.map(drop)
 }
 
 /// The document of a review: signed by somebody now, as it was signed, or a draft.
@@ -387,8 +404,7 @@ async fn document(
 async fn sign(app: &App, person: &Person, review: u64, seen: &str) -> Result<u64, CommandError> {
     let (document, digest) = document(app, person, review, Some(&person.name)).await.map_err(Problem::refused)?;
     if digest != seen {
-        let english = "somebody wrote into it since; look at it again, then sign";
-        return Err(RefusalReason::new("register-refused-review-since", [], english).conflict());
+        return Err(RefusalReason::review_since().conflict());
     }
     let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: clock::now() };
@@ -407,10 +423,8 @@ pub(crate) async fn print(
     Path(number): Path<u64>,
     Query(part): Query<PartQuery>,
 ) -> PageResult {
-    match document(&app, &person, number, None).await {
-        Ok((document, _)) => Ok(file::page(&document, &part)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = document(&app, &person, number, None).await.map(|(document, _)| document);
+    file::printed(made, &part, why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn docx(
@@ -420,10 +434,8 @@ pub(crate) async fn docx(
     Path(number): Path<u64>,
 ) -> PageResult {
     let made = document(&app, &person, number, None).await;
-    match made.and_then(|(document, _)| file::bytes(&document)) {
-        Ok(content) => Ok(file::saved(&format!("bien-ban-ra-soat-tai-khoan-{number}.docx"), content)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = made.map(|(document, _)| (format!("bien-ban-ra-soat-tai-khoan-{number}"), document));
+    file::downloaded(made, why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<ReviewItem>> {
@@ -490,7 +502,8 @@ pub(crate) async fn api_write(
     Json(body): Json<LinesBody>,
 ) -> Result<StatusCode, Problem> {
     let lines = body.lines.into_iter().map(|said| (said.line, said.verdict.into(), said.reason)).collect();
-    app.carry_out(&person, Command::WriteAccountReview { review, lines, actor: person.name.clone() }).await?;
+    let was = BTreeMap::new();
+    app.carry_out(&person, Command::WriteAccountReview { review, lines, was, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

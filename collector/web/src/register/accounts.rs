@@ -25,7 +25,8 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::report::day_of;
 use ioc_document::wording;
-use ioc_engine::command::{Command, CommandError};
+use ioc_engine::command::{Command, CommandError, SeenAccount};
+use ioc_engine::refusal_field::Field;
 use ioc_report::review;
 use ioc_store::template::percent_encoded;
 use ioc_store::{
@@ -122,7 +123,7 @@ impl AccountsAddress {
 /// What was ticked and typed, and why it was refused.
 #[derive(Default)]
 struct Refused {
-    ticked: Vec<String>,
+    ticked: Vec<SeenAccount>,
     holder: String,
     note: String,
     vouched: AttestForm,
@@ -196,8 +197,13 @@ impl AccountsRegisterPage {
         account.source != AccountSource::Attested
     }
 
+    /// How an account is named in the form, with when somebody last said who holds it: whoever says it over that has seen it.
+    fn seen(account: &RegisteredAccount) -> String {
+        SeenAccount { key: account.key(), said_at: Some(account.said_at) }.written()
+    }
+
     fn is_ticked(&self, account: &RegisteredAccount) -> bool {
-        self.typed.ticked.contains(&account.key())
+        self.typed.ticked.iter().any(|one| one.key == account.key())
     }
 
     fn findings(&self, findings: &[AccountFinding]) -> String {
@@ -352,7 +358,7 @@ pub(crate) async fn change(
     let mut refused = Refused::default();
     for (name, text) in pairs {
         match name.as_str() {
-            "key" => refused.ticked.push(text),
+            "key" => refused.ticked.push(SeenAccount::read(&text)),
             "holder" => refused.holder = text,
             "note" => refused.note = text,
             _ => {}
@@ -360,7 +366,7 @@ pub(crate) async fn change(
     }
     let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let command = Command::DescribeAccounts {
-        keys: refused.ticked.clone(),
+        accounts: refused.ticked.clone(),
         holder: filled(&refused.holder),
         note: filled(&refused.note),
         actor: person.name.clone(),
@@ -400,8 +406,11 @@ pub(crate) async fn attest(
         let config = app.config();
         let device = DeviceId::new(&form.device).map_err(|_| no_such_device(&form.device).not_found())?;
         let day = form.password_day.trim();
-        let password_at =
-            if day.is_empty() { None } else { Some(parse_moment("password_day", &format!("{day}T00:00"), &config)?) };
+        let password_at = if day.is_empty() {
+            None
+        } else {
+            Some(parse_moment(Field::PasswordAt, &format!("{day}T00:00"), &config)?)
+        };
         let attestation = AccountAttestation {
             name: form.name.clone(),
             role: form.role.clone(),
@@ -410,7 +419,7 @@ pub(crate) async fn attest(
             password_at,
             gone: form.gone.is_some(),
             note: form.note.trim().to_owned(),
-            valid_until: parse_moment("valid_until", &form.valid_until, &config)?,
+            valid_until: parse_moment(Field::ValidUntil, &form.valid_until, &config)?,
             by: String::new(),
             at: clock::now(),
         };
@@ -557,7 +566,8 @@ pub(crate) async fn api_change(
     Json(body): Json<HoldersBody>,
 ) -> Result<StatusCode, Problem> {
     let HoldersBody { keys, holder, note } = body;
-    app.carry_out(&person, Command::DescribeAccounts { keys, holder, note, actor: person.name.clone() }).await?;
+    let accounts = keys.into_iter().map(|key| SeenAccount { key, said_at: None }).collect();
+    app.carry_out(&person, Command::DescribeAccounts { accounts, holder, note, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -25,6 +25,7 @@ use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{AssetChange, Command, CommandError};
+use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::coverage::AREAS;
 use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue, Reader};
@@ -269,7 +270,7 @@ pub(crate) async fn attest(
     let page_context = page_context(&app, &person, &headers);
     let done = async {
         let device = device_of(&id)?;
-        let valid_until = parse_moment("valid_until", &form.valid_until, &app.config());
+        let valid_until = parse_moment(Field::ValidUntil, &form.valid_until, &app.config());
         let valid_until = valid_until
             .map_err(|error| RefusalReason::new("register-refused-valid-until", [], error.to_string()).invalid())?;
         let attestation = AssetAttestation {

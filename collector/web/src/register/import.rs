@@ -29,7 +29,7 @@ use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::inventory::account_table::{self, AccountPlan};
 use ioc_engine::inventory::asset_table::{self, RowPlan};
 use ioc_engine::inventory::pasted_table::CellFault;
-use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_store::{AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, Right, TableImport};
 
 /// Largest table, bytes.
@@ -68,6 +68,8 @@ pub(crate) trait Imported: Send + 'static {
     const REGISTER: ImportRegister;
     /// Where tables are brought.
     const PAGE: &'static str;
+    /// Where programs see which were taken in.
+    const API: &'static str;
 
     /// What a row would change.
     type Plan: Serialize + Send;
@@ -95,6 +97,7 @@ pub(crate) struct AssetTable;
 impl Imported for AssetTable {
     const REGISTER: ImportRegister = ImportRegister::Assets;
     const PAGE: &'static str = "/register/assets/import";
+    const API: &'static str = "/api/v1/assets/imports";
 
     type Plan = RowPlan;
 
@@ -140,6 +143,7 @@ pub(crate) struct AccountTable;
 impl Imported for AccountTable {
     const REGISTER: ImportRegister = ImportRegister::Accounts;
     const PAGE: &'static str = "/register/accounts/import";
+    const API: &'static str = "/api/v1/account-register/imports";
 
     type Plan = AccountPlan;
 
@@ -268,7 +272,7 @@ pub(crate) struct ImportForm {
 }
 
 fn unreadable(why: &str) -> RefusalReason {
-    RefusalReason::new("register-refused-unreadable", [("why", Word::text(why))], why)
+    RefusalReason::new("register-refused-unreadable", [], why)
 }
 
 /// The text of a file that somebody brings.
@@ -348,11 +352,25 @@ pub(crate) async fn submit<R: Imported>(
     }
     match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
+        // It is not to be sent again, so that it is not offered again.
+        Err(error) if error.is_not_yet() => {
+            render::<R>(&app, page_context, Shown { error: Some(of_import::<R>(error)), ..Shown::default() }).await
+        }
         Err(error) => {
             let shown = Shown { table: form.table, plans: Some(plans), error: Some(error), ..Shown::default() };
             render::<R>(&app, page_context, shown).await
         }
     }
+}
+
+/// A table that is not written in time is written all the same: where to look.
+fn of_import<R: Imported>(error: CommandError) -> CommandError {
+    if !error.is_not_yet() {
+        return error;
+    }
+    let english =
+        format!("the table is not written yet, and goes on; look at GET {}, and do not send it again", R::API);
+    RefusalReason::new("register-refused-import-goes-on", [], english).refuse(RefusalKind::Unavailable)
 }
 
 fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
@@ -368,7 +386,9 @@ pub(crate) async fn undo<R: Imported>(
     let page_context = page_context(&app, &person, &headers);
     match app.carry_out(&person, undo_command::<R>(&person, number)).await {
         Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
-        Err(error) => render::<R>(&app, page_context, Shown { error: Some(error), ..Shown::default() }).await,
+        Err(error) => {
+            render::<R>(&app, page_context, Shown { error: Some(of_import::<R>(error)), ..Shown::default() }).await
+        }
     }
 }
 
@@ -537,6 +557,6 @@ pub(crate) async fn api_undo<R: Imported>(
     person: Person,
     Path(number): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, undo_command::<R>(&person, number)).await?;
+    app.carry_out(&person, undo_command::<R>(&person, number)).await.map_err(of_import::<R>)?;
     Ok(StatusCode::NO_CONTENT)
 }

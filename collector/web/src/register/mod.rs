@@ -6,6 +6,9 @@ pub(crate) mod account_review;
 pub(crate) mod accounts;
 pub(crate) mod asset;
 pub(crate) mod assets;
+pub(crate) mod count;
+pub(crate) mod count_api;
+pub(crate) mod count_form;
 pub(crate) mod cyclonedx;
 pub(crate) mod file;
 pub(crate) mod import;
@@ -51,7 +54,7 @@ fn fields_of(fields: FieldsBody) -> Result<BTreeMap<AssetField, String>, String>
 
 /// A device that an address names is none.
 fn no_such_device(id: &str) -> RefusalReason {
-    RefusalReason::new("register-refused-no-device", [("device", Word::text(id))], format!("there is no device {id}"))
+    RefusalReason::new("refusal-device-missing", [("device", Word::text(id))], format!("there is no device {id}"))
 }
 
 /// A day as people write it; what is no day stays as it is.

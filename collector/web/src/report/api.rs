@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::list::{quarters, row_of, texts_of};
+use super::typed::TypedTexts;
 use super::{day_of, edit, everywhere, file, gathering, issued, key_of, regulation};
 use crate::api::{ApiResult, ListQuery, Page};
 use crate::api_types::report::{Due, Issued, Report, ReportFacts, Reports, Settings};
@@ -18,6 +19,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_common::clock;
 use ioc_engine::command::Command;
+use ioc_engine::writer::reports::no_day;
 use ioc_report::draft;
 
 pub(crate) async fn list(State(app): State<App>, person: Person) -> ApiResult<Reports> {
@@ -55,11 +57,14 @@ pub(crate) async fn facts(
 pub(crate) struct TextsBody {
     /// Each by the key that `missing` or `texts` of the report has; an empty one is forgotten. What is not named stays.
     pub(super) texts: BTreeMap<String, String>,
+    /// Texts as whoever writes has seen them, likewise: refused where somebody wrote another one since. What is not named is not compared.
+    #[serde(default)]
+    pub(super) was: BTreeMap<String, String>,
 }
 
-impl TextsBody {
-    pub(super) fn into_texts(self) -> BTreeMap<String, String> {
-        self.texts
+impl From<TextsBody> for TypedTexts {
+    fn from(body: TextsBody) -> Self {
+        Self { texts: body.texts, was: body.was }
     }
 }
 
@@ -71,8 +76,8 @@ pub(crate) async fn write(
 ) -> Result<StatusCode, Problem> {
     everywhere(&person)?;
     let key = key_of(&report)?;
-    let texts = body.texts.into_iter().collect();
-    let was = BTreeMap::new();
+    let TextsBody { texts, was } = body;
+    let texts = texts.into_iter().collect();
     let command = Command::WriteReport { report: key.to_string(), texts, was, actor: person.name.clone() };
     app.carry_out(&person, command).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -92,7 +97,7 @@ impl IssueBody {
     /// The document's day.
     pub(super) fn day(&self) -> Result<Option<Date>, Problem> {
         let date = self.date.as_ref().map(|text| text.parse::<Date>()).transpose();
-        date.map_err(|_| Problem::invalid("date: allowed is a day as year-month-day"))
+        date.map_err(|_| no_day(self.date.as_deref().unwrap_or_default()).into())
     }
 
     /// Who signs, and the day.

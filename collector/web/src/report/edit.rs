@@ -10,14 +10,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 
-use super::file::{self, PartQuery};
+use super::file::{self, PartQuery, why_not};
 use super::gathering;
 use super::list::{row_of, texts_of};
 use super::refusals::{no_agency, no_signer, texts_missing};
+use super::typed::{TypedTexts, others};
 use super::{day_of, everywhere, key_of, lines_of, regulation};
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, refusal_text, report_text_name, show_again};
+use crate::page::{Failure, PageResult, page_context, problem_text, refusal_text, report_text_name, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::report_drafts::Draft;
@@ -83,12 +84,6 @@ struct Typed {
     texts: Texts,
     signer: String,
     date: String,
-}
-
-/// A text that was typed, where something else stands by now.
-struct Other {
-    key: String,
-    text: String,
 }
 
 impl ReportPage {
@@ -162,14 +157,11 @@ impl ReportPage {
     }
 
     /// What stands there by now of what was typed and refused, where that is something else.
-    fn others(&self) -> Vec<Other> {
-        let stands = |key: &String| {
+    fn others(&self) -> Vec<(&str, &str)> {
+        others(&self.typed.texts, |key| {
             let shown = self.was.iter().chain(&self.homeless).find(|(name, _)| name == key);
             shown.map_or("", |(_, text)| text.as_str())
-        };
-        let all = self.typed.texts.iter().map(|(key, text)| (key, text, stands(key)));
-        let other = all.filter(|(_, text, stands)| !stands.is_empty() && lines_of(text) != lines_of(stands));
-        other.map(|(key, _, stands)| Other { key: key.clone(), text: stands.to_owned() }).collect()
+        })
     }
 
     fn name_of(&self, key: &str) -> String {
@@ -255,7 +247,7 @@ async fn render(
     let (mut progress, mut failed) = (None, None);
     match draft {
         Draft::Gathering { done, all } => progress = Some((done, all)),
-        Draft::Failed(why) => failed = Some(why),
+        Draft::Failed(why) => failed = Some(problem_text(&page_context, &why)),
         Draft::Done(facts) => {
             let document = draft::document(&facts, &texts, &pack, draft::office(&settings, 0), None);
             blanks = document.blanks().into_iter().map(|blank| blank.key.clone()).collect();
@@ -321,8 +313,6 @@ const DATE: &str = "date";
 const GATHERED: &str = "gathered_at";
 const SETTINGS: &str = "settings";
 const COPY: &str = "copy";
-/// Before the name of a text: as it stood when the form was shown.
-const WAS: &str = "was-";
 
 /// Writes texts, gathers anew, takes a text of the last report over, or issues: by the page.
 pub(crate) async fn act(
@@ -342,10 +332,7 @@ pub(crate) async fn act(
     let (wish, signer, date, copy) = (take(DO), take(SIGNER), take(DATE), take(COPY));
     let (gathered, settings) = (take(GATHERED), take(SETTINGS));
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
-    let (was, mut texts): (Texts, Texts) = form.into_iter().partition(|(name, _)| name.starts_with(WAS));
-    let was: Texts =
-        was.into_iter().filter_map(|(name, text)| Some((name.strip_prefix(WAS)?.to_owned(), text))).collect();
-    texts.retain(|name, text| was.get(name).map(|was| lines_of(was)) != Some(lines_of(text)));
+    let TypedTexts { texts, was } = TypedTexts::of(form);
     let typed = Typed { texts: texts.clone(), signer, date };
     let done = match wish.as_str() {
         "issue" if !texts.is_empty() => {
@@ -529,10 +516,8 @@ pub(crate) async fn print(
     Path(report): Path<String>,
     Query(part): Query<PartQuery>,
 ) -> PageResult {
-    match draft_of(&app, &person, &report).await {
-        Ok((_, document)) => Ok(file::page(&document, &part)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = draft_of(&app, &person, &report).await.map(|(_, document)| document);
+    file::printed(made, &part, why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn docx(
@@ -541,9 +526,6 @@ pub(crate) async fn docx(
     headers: HeaderMap,
     Path(report): Path<String>,
 ) -> PageResult {
-    let made = draft_of(&app, &person, &report).await.and_then(|(key, document)| Ok((key, file::bytes(&document)?)));
-    match made {
-        Ok((key, content)) => Ok(file::saved(&format!("{key}-du-thao.docx"), content)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = draft_of(&app, &person, &report).await.map(|(key, document)| (format!("{key}-du-thao"), document));
+    file::downloaded(made, why_not(&app, &person, &headers))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use serde::Deserialize;
 
@@ -10,6 +10,9 @@ use ioc_document::docx;
 use ioc_document::model::Document;
 use ioc_document::print::{self, Part, Sheet};
 
+use crate::app::App;
+use crate::page::{Failure, PageResult, page_context};
+use crate::person::Person;
 use crate::problem::Problem;
 use ioc_store::template::percent_encoded;
 
@@ -52,6 +55,28 @@ pub(crate) fn page(document: &Document, query: &PartQuery) -> Response {
 /// The document as DOCX.
 pub(crate) fn bytes(document: &Document) -> Result<Vec<u8>, Problem> {
     docx::write(document).map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// The page that says why there is no document.
+pub(crate) fn why_not(app: &App, person: &Person, headers: &HeaderMap) -> impl FnOnce(Problem) -> Failure {
+    move |problem| Failure::new(page_context(app, person, headers), problem)
+}
+
+/// The print view of what was made, or the page that says why there is none.
+pub(crate) fn printed(
+    made: Result<Document, Problem>,
+    query: &PartQuery,
+    why_not: impl FnOnce(Problem) -> Failure,
+) -> PageResult {
+    made.map(|document| page(&document, query)).map_err(why_not)
+}
+
+/// What was made as a DOCX to be saved under a name without its ending, or the page that says why there is none.
+pub(crate) fn downloaded(
+    made: Result<(String, Document), Problem>,
+    why_not: impl FnOnce(Problem) -> Failure,
+) -> PageResult {
+    made.and_then(|(name, document)| Ok(saved(&format!("{name}.docx"), bytes(&document)?))).map_err(why_not)
 }
 
 /// A file that is saved under a name.

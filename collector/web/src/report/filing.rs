@@ -11,13 +11,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 
-use super::file::{self, PartQuery};
+use super::file::{self, PartQuery, why_not};
 use super::refusals::{no_agency, no_signer, texts_missing};
-use super::{day_of, everywhere, filing_gathering};
+use super::typed::TypedTexts;
+use super::{day_of, everywhere, filing_gathering, lines_of};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::product_address;
-use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::page::{Failure, PageResult, page_context, problem_text, refusal_text, show_again};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
@@ -80,14 +81,17 @@ pub(super) async fn on_record(app: &App, person: &Person) -> Result<(), Problem>
     if personal_data::record_list_access(app, person, LIST).await {
         return Ok(());
     }
-    Err(Problem::unavailable("it names people, and that it is read could not be recorded; try again"))
+    Err(super::refusals::not_recorded())
 }
 
 /// A text that people write, as the form has it.
 struct AskedText {
     key: String,
     what: String,
+    /// What stands there, or was typed and refused.
     text: String,
+    /// What stands there.
+    stands: String,
     /// What stands there until somebody writes something else, and where it comes from.
     preset: Option<(String, Origin)>,
     missing: bool,
@@ -139,6 +143,13 @@ impl FilingPage {
         self.page_context.may_report()
     }
 
+    /// What somebody else wrote by now of what was typed and refused: what it is called, and how it stands.
+    fn others(&self) -> Vec<(&str, &str)> {
+        let asked = self.parts.iter().flat_map(|part| &part.asked);
+        let other = asked.filter(|one| !one.stands.is_empty() && lines_of(&one.text) != lines_of(&one.stands));
+        other.map(|one| (one.what.as_str(), one.stands.as_str())).collect()
+    }
+
     fn ready(&self) -> bool {
         self.gathered.is_some() && self.missing == 0 && self.over
     }
@@ -180,7 +191,7 @@ impl FilingPage {
     }
 }
 
-fn part_view(part: &FilledPart, texts: &Texts) -> PartView {
+fn part_view(part: &FilledPart, texts: &Texts, typed: &Texts) -> PartView {
     let mut asked: Vec<AskedText> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut ask = |cell: &Cell, filled: &Cell| {
@@ -189,7 +200,8 @@ fn part_view(part: &FilledPart, texts: &Texts) -> PartView {
             asked.push(AskedText {
                 key: ask.key.clone(),
                 what: ask.what.clone(),
-                text: texts.get(&ask.key).cloned().unwrap_or_default(),
+                text: typed.get(&ask.key).or_else(|| texts.get(&ask.key)).cloned().unwrap_or_default(),
+                stands: texts.get(&ask.key).cloned().unwrap_or_default(),
                 preset: (cell.origin != Origin::Missing).then(|| (cell.text.clone(), cell.origin)),
                 missing: filled.origin == Origin::Missing,
             });
@@ -257,7 +269,7 @@ async fn render(
             versions,
         ))
     });
-    let (row, mut texts, last, settings, versions) = match read.await {
+    let (row, texts, last, settings, versions) = match read.await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -283,16 +295,14 @@ async fn render(
     let again = refused.is_some();
     match draft {
         Draft::Gathering { done, all } => page.progress = Some((done, all)),
-        Draft::Failed(why) => page.failed = Some(why),
+        Draft::Failed(why) => page.failed = Some(problem_text(&page.page_context, &why)),
         Draft::Done(facts) => {
             page.gathered = Some(facts.at);
             let filled = facts.filled.clone().with_texts(&texts);
             page.missing = filled.texts_missing();
             page.tally = filled.tally();
-            if let Some((_, typed)) = &refused {
-                texts.extend(typed.clone());
-            }
-            page.parts = facts.filled.parts.iter().map(|part| part_view(part, &texts)).collect();
+            let typed = refused.as_ref().map(|(_, typed)| typed.clone()).unwrap_or_default();
+            page.parts = facts.filled.parts.iter().map(|part| part_view(part, &texts, &typed)).collect();
             for asked in page.parts.iter_mut().flat_map(|part| &mut part.asked) {
                 let offered = last.get(&asked.key).filter(|text| !text.is_empty() && asked.preset.is_none());
                 if let Some(text) = offered {
@@ -329,8 +339,6 @@ const DO: &str = "do";
 const SIGNER: &str = "signer";
 const DATE: &str = "date";
 const GATHERED: &str = "gathered_at";
-/// Before the name of a text: as it stood when the form was shown.
-const WAS: &str = "was-";
 
 /// Writes texts, gathers anew, or issues: by the page.
 pub(crate) async fn act(
@@ -349,11 +357,9 @@ pub(crate) async fn act(
     let mut take = |name: &str| form.remove(name).unwrap_or_default();
     let (wish, signer, date, gathered) = (take(DO), take(SIGNER), take(DATE), take(GATHERED));
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
-    let (was, mut texts): (Texts, Texts) = form.into_iter().partition(|(name, _)| name.starts_with(WAS));
-    let lines = |text: &str| text.trim_end().lines().map(str::to_owned).collect::<Vec<_>>();
-    texts.retain(|name, text| was.get(&format!("{WAS}{name}")).map(|was| lines(was)) != Some(lines(text)));
+    let typed = TypedTexts::of(form);
     let done = match wish.as_str() {
-        "issue" if !texts.is_empty() => Err(RefusalReason::new(
+        "issue" if !typed.texts.is_empty() => Err(RefusalReason::new(
             "report-refused-unsaved",
             [],
             "what was typed is not saved yet, and would not be in the document; mend: save it, then issue",
@@ -362,29 +368,30 @@ pub(crate) async fn act(
         "issue" => issue_seen(&app, &person, &listed, &signer, &date, &gathered).await.map(Some),
         "gather" => {
             filing_gathering::look(&app, &listed, true);
-            write(&app, &person, &listed.key, texts.clone()).await.map(|()| None)
+            write(&app, &person, &listed.key, typed.clone()).await.map(|()| None)
         }
-        _ => write(&app, &person, &listed.key, texts.clone()).await.map(|()| None),
+        _ => write(&app, &person, &listed.key, typed.clone()).await.map(|()| None),
     };
     match done {
         Ok(Some(number)) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
         Ok(None) => Ok(Redirect::to(&format!("/reports/{}", listed.key)).into_response()),
         Err(error) => {
             let text = refusal_text(&page_context, &error);
-            render(&app, page_context, listed, Some((text, texts))).await
+            render(&app, page_context, listed, Some((text, typed.texts))).await
         }
     }
 }
 
 /// Writes texts into a filing.
-pub(super) async fn write(app: &App, person: &Person, key: &FilingKey, texts: Texts) -> Result<(), CommandError> {
+pub(super) async fn write(
+    app: &App,
+    person: &Person,
+    key: &FilingKey,
+    TypedTexts { texts, was }: TypedTexts,
+) -> Result<(), CommandError> {
     let texts = texts.into_iter().collect();
-    app.carry_out(
-        person,
-        Command::WriteReport { report: key.to_string(), texts, was: BTreeMap::new(), actor: person.name.clone() },
-    )
-    .await
-    .map(drop)
+    let command = Command::WriteReport { report: key.to_string(), texts, was, actor: person.name.clone() };
+    app.carry_out(person, command).await.map(drop)
 }
 
 /// Issues what whoever asks has seen: facts that were gathered since are seen first.
@@ -421,7 +428,6 @@ pub(super) async fn issue(
     signer: usize,
     date: Option<Date>,
 ) -> Result<u64, CommandError> {
-    let unavailable = |problem: Problem| CommandError::Unavailable(problem.detail().to_owned());
     let today = day_of(app, clock::now());
     if let Some(last) = listed.cut_off().filter(|last| *last > today) {
         let english = format!("its year lasts until {last}; issue it on that day or later");
@@ -430,7 +436,7 @@ pub(super) async fn issue(
     }
     let key = listed.key.clone();
     let read = app.read(&person.scope, move |reader| Ok((texts_of(reader, &key)?, reader.document_settings()?)));
-    let (texts, settings) = read.await.map_err(unavailable)?;
+    let (texts, settings) = read.await.map_err(Problem::refused)?;
     if settings.agency.is_empty() || (listed.filing.signed && settings.signers.is_empty()) {
         return Err(no_agency());
     }
@@ -442,7 +448,7 @@ pub(super) async fn issue(
     if !blanks.is_empty() {
         return Err(texts_missing(blanks.into_iter().map(str::to_owned).collect()));
     }
-    let content = file::bytes(&document).map_err(unavailable)?;
+    let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: facts.at };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let (report, title) = (listed.key.to_string(), listed.title());
@@ -489,10 +495,8 @@ pub(crate) async fn print(
     Path(address): Path<String>,
     Query(part): Query<PartQuery>,
 ) -> PageResult {
-    match draft_of(&app, &person, &address).await {
-        Ok((_, document)) => Ok(file::page(&document, &part)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = draft_of(&app, &person, &address).await.map(|(_, document)| document);
+    file::printed(made, &part, why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn docx(
@@ -501,9 +505,7 @@ pub(crate) async fn docx(
     headers: HeaderMap,
     Path(address): Path<String>,
 ) -> PageResult {
-    let made = draft_of(&app, &person, &address).await.and_then(|(key, document)| Ok((key, file::bytes(&document)?)));
-    match made {
-        Ok((key, content)) => Ok(file::saved(&format!("{}-du-thao.docx", key.address()), content)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = draft_of(&app, &person, &address).await;
+    let made = made.map(|(key, document)| (format!("{}-du-thao", key.address()), document));
+    file::downloaded(made, why_not(&app, &person, &headers))
 }

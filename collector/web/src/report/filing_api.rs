@@ -62,7 +62,7 @@ pub(crate) async fn write(
     Json(body): Json<TextsBody>,
 ) -> Result<StatusCode, Problem> {
     let listed = filing::asked(&app, &person, &address).await?;
-    filing::write(&app, &person, &listed.key, body.texts).await?;
+    filing::write(&app, &person, &listed.key, body.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -78,6 +78,6 @@ pub(crate) async fn issue(
     let facts = filing_gathering::facts_now(&app, listed.clone()).await?;
     let number = filing::issue(&app, &person, &listed, &facts, body.signer, date).await?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    let issued = found.map(Issued::from).ok_or_else(|| Problem::not_found("it is not there any more"))?;
+    let issued = found.map(Issued::from).ok_or_else(|| Problem::internal("the report that was issued is not there"))?;
     Ok((StatusCode::CREATED, Json(issued)))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ioc_common::clock::{self, Timestamp};
 use ioc_document::legal::{Pack, PackKind};
 use ioc_engine::config::Config;
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 use ioc_report::filing::{self, FilingFacts, FilingKey, ListedFiling, Question};
 use ioc_store::retention::RecordClass;
 use ioc_store::scope::AccessScope;
@@ -12,6 +13,7 @@ use ioc_store::{AccountRecord, Reader, StoreError};
 use jiff::civil::Date;
 
 use super::day_of;
+use super::refusals::broken_off;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::report_drafts::{Draft, Kept};
@@ -26,7 +28,9 @@ pub(super) fn packs(config: &Config, day: Date) -> impl Iterator<Item = &Pack> {
 /// The filing that an address names.
 pub(super) fn find(app: &App, address: &str) -> Result<ListedFiling, Problem> {
     let (config, day) = (app.config(), day_of(app, clock::now()));
-    filing::find(packs(&config, day), address).map_err(|error| Problem::not_found(error.to_string()))
+    filing::find(packs(&config, day), address).map_err(|error| {
+        Problem::explained(RefusalKind::NotFound, RefusalReason::new("report-refused-address", [], error.to_string()))
+    })
 }
 
 /// What is asked for a filing.
@@ -89,7 +93,7 @@ pub(super) fn look(app: &App, listed: &ListedFiling, anew: bool) -> Draft<Filing
             });
             let kept = match found.await {
                 Ok(facts) => Kept::Done(Arc::new(facts)),
-                Err(problem) => Kept::Failed(problem.detail().to_owned(), clock::now()),
+                Err(problem) => Kept::Failed(Box::new(problem), clock::now()),
             };
             app.filings.keep(key, kept);
             drop(turn);
@@ -120,5 +124,5 @@ async fn facts_of(
             filing::gather(reader, &asked, &progress)
         })
         .await?;
-    found.ok_or_else(|| Problem::unavailable("gathering was broken off; try again"))
+    found.ok_or_else(broken_off)
 }

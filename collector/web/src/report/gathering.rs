@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_engine::job;
-use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 use ioc_report::ReportKey;
 use ioc_report::draft::IssuedSource;
 use ioc_report::gather::{self, Facts, Question};
@@ -13,6 +12,7 @@ use ioc_store::report::IssuedPart;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Reader, StoreError};
 
+use super::refusals::broken_off;
 use super::{day_of, filing_gathering, regulation};
 use crate::app::App;
 use crate::problem::Problem;
@@ -27,7 +27,7 @@ pub(crate) fn look(app: &App, key: ReportKey, anew: bool) -> Draft {
             let found = gathered(&app, key, progress).await;
             let kept = match found {
                 Ok(facts) => Kept::Done(Arc::new(facts)),
-                Err(problem) => Kept::Failed(problem.detail().to_owned(), clock::now()),
+                Err(problem) => Kept::Failed(Box::new(problem), clock::now()),
             };
             app.drafts.keep(key, kept);
         });
@@ -88,10 +88,7 @@ async fn facts_of(
             gather::gather(reader, &asked, &progress)
         })
         .await?;
-    found.ok_or_else(|| {
-        let reason = RefusalReason::new("report-refused-broken-off", [], "gathering was broken off; try again");
-        Problem::explained(RefusalKind::Unavailable, reason)
-    })
+    found.ok_or_else(broken_off)
 }
 
 /// Jobs on other systems by title, each with whether it failed or is late.

@@ -24,6 +24,7 @@ use ioc_engine::writer::reports::{no_day, no_issued_report, no_registration_numb
 use ioc_report::draft::IssuedSource;
 use ioc_report::filing::FilingKey;
 use ioc_store::ACCOUNT_REVIEW_REPORT;
+use ioc_store::inventory_count::COUNT_REPORT;
 use ioc_store::report::{IssuedPart, IssuedReport};
 
 #[derive(Template)]
@@ -41,6 +42,8 @@ impl IssuedPage {
     fn whole_text(&self) -> String {
         if self.issued.report.starts_with(ACCOUNT_REVIEW_REPORT) {
             self.page_context.t("register-accounts-review")
+        } else if self.issued.report.starts_with(COUNT_REPORT) {
+            self.page_context.t("counts-one")
         } else {
             self.page_context.t("reports-this-period")
         }
@@ -51,6 +54,9 @@ impl IssuedPage {
         let report = &self.issued.report;
         if let Some(number) = report.strip_prefix(ACCOUNT_REVIEW_REPORT) {
             return format!("/register/accounts/reviews/{number}");
+        }
+        if let Some(number) = report.strip_prefix(COUNT_REPORT) {
+            return format!("/register/counts/{number}");
         }
         let form = report.strip_prefix("incident.").and_then(|rest| rest.split_once('.'));
         form.map_or_else(
@@ -77,10 +83,10 @@ async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, P
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
     let found = found.ok_or_else(|| missing(number))?;
-    // The document of a review names who holds which account: that it is seen is on record.
-    let of_people = found.report.starts_with(ACCOUNT_REVIEW_REPORT);
+    // The document of a review names who holds which account, minutes name a commission: that they are seen is on record.
+    let of_people = [ACCOUNT_REVIEW_REPORT, COUNT_REPORT].iter().any(|of| found.report.starts_with(of));
     if of_people && !personal_data::record_list_access(app, person, &found.report).await {
-        return Err(Problem::unavailable("that you see it could not be recorded, so that it is not shown"));
+        return Err(super::refusals::not_recorded());
     }
     Ok(found)
 }

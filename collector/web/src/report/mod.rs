@@ -12,8 +12,9 @@ pub(crate) mod issued;
 pub(crate) mod list;
 pub(crate) mod notice;
 pub(crate) mod record;
-mod refusals;
+pub(crate) mod refusals;
 pub(crate) mod settings;
+mod typed;
 
 use ioc_common::clock::Timestamp;
 use jiff::civil::Date;

@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect};
 use axum::{Form, Json};
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::api::{IssueBody, TextsBody};
-use super::file::{self, PartQuery};
+use super::everywhere;
+use super::file::{self, PartQuery, why_not};
 use super::refusals::{no_agency, no_signer, texts_missing};
-use super::{everywhere, lines_of};
+use super::typed::{TypedTexts, others};
 use crate::api::ApiResult;
 use crate::api_types::report::Issued;
 use crate::app::App;
@@ -28,7 +29,7 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_document::model::Document;
 use ioc_document::report::notice::{NoticeText, TEXTS};
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_engine::writer::form_key;
 use ioc_engine::writer::reports::no_day;
 use ioc_judge::DeviceInfo;
@@ -49,8 +50,6 @@ const SIGNER: &str = "signer";
 const DATE: &str = "date";
 const SEEN: &str = "seen_step";
 const COPY: &str = "copy";
-/// Before the name of a text: as it stood when the form was shown.
-const WAS: &str = "was-";
 
 /// What a form is made of.
 struct NoticeForm {
@@ -118,7 +117,8 @@ async fn form_of(app: &App, person: &Person, (id, clock): (u64, &str)) -> Result
     let (of, now) = (clock.to_owned(), clock::now());
     let found = app.read(&person.scope, move |reader| read(reader, IncidentId(id), &of, now)).await?;
     let mut form = found.ok_or_else(|| {
-        Problem::not_found(format!("incident {id} has no form {clock:?}; mend: mark it serious, or see its deadlines"))
+        let english = format!("incident {id} has no form {clock:?}; mend: mark it serious, or see its deadlines");
+        Problem::explained(RefusalKind::NotFound, RefusalReason::new("report-refused-no-form", [], english))
     })?;
     personal_data::reveal_incident(app, person, &mut form.whole.0, &mut form.whole.1, &mut []).await;
     if !person.may(Right::Personal) {
@@ -173,6 +173,11 @@ impl FormPage {
 
     fn text(&self, key: &str) -> &str {
         self.typed.get(key).map_or_else(|| self.was(key), String::as_str)
+    }
+
+    /// What somebody else wrote by now of what was typed and refused.
+    fn others(&self) -> Vec<(&str, &str)> {
+        others(&self.typed, |key| self.was(key))
     }
 
     /// What may be taken over, where nothing is written.
@@ -236,11 +241,8 @@ pub(crate) async fn act(
     let mut take = |name: &str| fields.remove(name).unwrap_or_default();
     let (wish, signer, date, seen, copy) = (take(DO), take(SIGNER), take(DATE), take(SEEN), take(COPY));
     // What somebody else wrote meanwhile stays, where nothing else was typed over it.
-    let (was, mut texts): (Texts, Texts) = fields.into_iter().partition(|(name, _)| name.starts_with(WAS));
-    texts.retain(|name, text| {
-        let known = TEXTS.iter().any(|one| one.key == name);
-        known && was.get(&format!("{WAS}{name}")).map(|was| lines_of(was)) != Some(lines_of(text))
-    });
+    let TypedTexts { mut texts, was } = TypedTexts::of(fields);
+    texts.retain(|name, _| TEXTS.iter().any(|one| one.key == name));
     let of = (id, clock.as_str());
     let done = match wish.as_str() {
         "issue" if !texts.is_empty() => Err(RefusalReason::new(
@@ -250,7 +252,7 @@ pub(crate) async fn act(
         )
         .conflict()),
         "issue" => issue_seen(&app, &person, of, (&signer, &date, &seen)).await.map(Some),
-        _ => write(&app, &person, of, texts.clone(), &copy).await.map(|()| None),
+        _ => write(&app, &person, of, TypedTexts { texts: texts.clone(), was }, &copy).await.map(|()| None),
     };
     match done {
         Ok(Some(number)) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
@@ -263,7 +265,13 @@ pub(crate) async fn act(
 }
 
 /// Writes texts; `copy` is the key of one that is taken over from what is offered.
-async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, copy: &str) -> Result<(), CommandError> {
+async fn write(
+    app: &App,
+    person: &Person,
+    of: (u64, &str),
+    TypedTexts { mut texts, was }: TypedTexts,
+    copy: &str,
+) -> Result<(), CommandError> {
     let mut form = form_of(app, person, of).await.map_err(Problem::refused)?;
     if let Some(text) = form.offered.remove(copy) {
         texts.insert(copy.to_owned(), text);
@@ -278,7 +286,7 @@ async fn write(app: &App, person: &Person, of: (u64, &str), mut texts: Texts, co
         return Ok(());
     }
     let texts = texts.into_iter().collect();
-    let command = Command::WriteReport { report: form.key, texts, was: BTreeMap::new(), actor: person.name.clone() };
+    let command = Command::WriteReport { report: form.key, texts, was, actor: person.name.clone() };
     app.carry_out(person, command).await.map(drop)
 }
 
@@ -340,10 +348,8 @@ pub(crate) async fn print(
     Path((id, clock)): Path<(u64, String)>,
     Query(part): Query<PartQuery>,
 ) -> PageResult {
-    match form_of(&app, &person, (id, &clock)).await {
-        Ok(form) => Ok(file::page(&form.document(&app, 0, None), &part)),
-        Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
-    }
+    let made = form_of(&app, &person, (id, &clock)).await.map(|form| form.document(&app, 0, None));
+    file::printed(made, &part, why_not(&app, &person, &headers))
 }
 
 pub(crate) async fn docx(
@@ -353,11 +359,8 @@ pub(crate) async fn docx(
     Path((id, clock)): Path<(u64, String)>,
 ) -> PageResult {
     let made = form_of(&app, &person, (id, &clock)).await;
-    let made = made.and_then(|form| {
-        let content = file::bytes(&form.document(&app, 0, None))?;
-        Ok::<Response, Problem>(file::saved(&format!("{}-du-thao.docx", form.key), content))
-    });
-    made.map_err(|problem| Failure::new(page_context(&app, &person, &headers), problem))
+    let made = made.map(|form| (format!("{}-du-thao", form.key), form.document(&app, 0, None)));
+    file::downloaded(made, why_not(&app, &person, &headers))
 }
 
 /// The form of a deadline of a serious incident.
@@ -399,7 +402,7 @@ pub(crate) async fn api_write(
     Path((id, clock)): Path<(u64, String)>,
     Json(body): Json<TextsBody>,
 ) -> Result<StatusCode, Problem> {
-    write(&app, &person, (id, &clock), body.into_texts(), "").await?;
+    write(&app, &person, (id, &clock), body.into(), "").await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

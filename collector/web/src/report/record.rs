@@ -6,11 +6,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::file::{self, PartQuery};
+use super::file::{self, PartQuery, why_not};
 use super::no_document;
 use crate::app::App;
 use crate::maintenance::visible_windows;
-use crate::page::{Failure, PageResult, page_context};
+use crate::page::PageResult;
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
@@ -41,11 +41,6 @@ fn given(document: &Document, name: &str, part: &PartQuery, wanted: As) -> Resul
         As::Page => Ok(file::page(document, part)),
         As::Docx => Ok(file::saved(&format!("{name}.docx"), file::bytes(document)?)),
     }
-}
-
-/// The page that says why there is no document.
-fn why_not(app: &App, person: &Person, headers: &HeaderMap) -> impl FnOnce(Problem) -> Failure {
-    move |problem| Failure::new(page_context(app, person, headers), problem)
 }
 
 async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Problem> {

@@ -1,7 +1,8 @@
 //! Why a document is not issued, whichever it is.
 
+use crate::problem::Problem;
 use ioc_engine::command::CommandError;
-use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 
 /// Texts without which nothing is issued.
 pub(super) fn texts_missing(blanks: Vec<String>) -> CommandError {
@@ -12,7 +13,7 @@ pub(super) fn texts_missing(blanks: Vec<String>) -> CommandError {
 }
 
 /// Nobody has said who issues documents.
-pub(super) fn no_agency() -> CommandError {
+pub(crate) fn no_agency() -> CommandError {
     let english = "nobody has said which agency issues reports, and who signs; mend: fill in /reports/settings";
     RefusalReason::new("report-refused-agency", [], english).conflict()
 }
@@ -21,4 +22,16 @@ pub(super) fn no_agency() -> CommandError {
 pub(super) fn no_signer() -> CommandError {
     let english = "signer: there is no such signer in the settings";
     RefusalReason::new("report-refused-signer", [], english).invalid()
+}
+
+/// That somebody reads what names people could not be written down: it is not shown.
+pub(super) fn not_recorded() -> Problem {
+    let english = "it names people, and that it is read could not be recorded; try again";
+    Problem::explained(RefusalKind::Unavailable, RefusalReason::new("report-refused-not-recorded", [], english))
+}
+
+/// The facts of a report were not gathered to the end.
+pub(super) fn broken_off() -> Problem {
+    let reason = RefusalReason::new("report-refused-broken-off", [], "gathering was broken off; try again");
+    Problem::explained(RefusalKind::Unavailable, reason)
 }

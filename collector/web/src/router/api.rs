@@ -15,6 +15,7 @@ use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
+use crate::register::{count_api, count_form};
 use crate::{
     account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
     sign_in, system_backups,
@@ -35,6 +36,7 @@ pub(super) fn routes(mut all: DescribedRouter) -> DescribedRouter {
     incidents_api(&mut all);
     people_api(&mut all);
     api_registers::reports_api(&mut all);
+    counts_api(&mut all);
     all
 }
 
@@ -207,6 +209,36 @@ fn entrance_api(all: &mut DescribedRouter) {
         .answers::<Vec<RequestRecord>>(200);
     all.post("/enrolments/{id}", enrolment::api_decide, "Lets a machine in, or refuses it")
         .body::<enrolment::ApprovalDecision>()
+        .done(204);
+}
+
+fn counts_api(all: &mut DescribedRouter) {
+    all.get("/inventory-counts", count_api::api_list, "Inventory takings, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<count_api::CountItem>>(200);
+    all.post("/inventory-counts", count_api::api_open, "Opens an inventory taking")
+        .body::<count_form::OpenBody>()
+        .answers::<count_api::CountOpened>(201);
+    all.get("/inventory-counts/{number}", count_api::api, "An inventory taking with its assets")
+        .answers::<count_api::CountDetails>(200);
+    all.post("/inventory-counts/{number}/ticks", count_api::api_tick, "Says what was found of an asset")
+        .body::<count_form::TickBody>()
+        .done(204);
+    all.post("/inventory-counts/{number}/finds", count_api::api_find, "Writes down what is not in the register")
+        .body::<count_form::FindBody>()
+        .done(204);
+    all.post(
+        "/inventory-counts/{number}/finds/{find}/settled",
+        count_api::api_settle_find,
+        "Says what became of something that is not in the register",
+    )
+    .body::<count_form::SettleFindBody>()
+    .done(204);
+    all.post("/inventory-counts/{number}/close", count_api::api_close, "Closes it: its minutes are issued")
+        .body::<count_form::CloseBody>()
+        .answers::<count_api::CountClosed>(200);
+    all.post("/inventory-counts/settled", count_api::api_settle, "Says what became of an asset that was not found")
+        .body::<count_form::SettleBody>()
         .done(204);
 }
 

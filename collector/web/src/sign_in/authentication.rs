@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath, OriginalUri, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -19,10 +19,10 @@ use crate::page::context::PageContext;
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit::{REQUESTS, ValidToken, now_ms};
-use crate::refusal;
 use crate::server::Peer;
 use ioc_engine::account;
 use ioc_engine::connection_limit::ConnectionSlot;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Right, Role};
 
@@ -52,10 +52,10 @@ impl FromRequestParts<App> for Person {
         let by_address = shown.as_ref().is_some_and(|(_, kind)| *kind == CredentialKind::Address);
         // A program that shows a token is led by no browser.
         if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
-            let problem = Problem::forbidden("this request comes from another site");
+            let problem = Problem::other_site();
             if wants_page {
                 let page_context = PageContext::new(app, language, "", false);
-                return Err(refusal::failure(page_context, &problem).into_response());
+                return Err(Failure::new(page_context, problem).into_response());
             }
             return Err(problem.into_response());
         }
@@ -114,9 +114,9 @@ impl FromRequestParts<App> for Person {
         if wants_page {
             let page_context = PageContext::new(app, person.language, &person.name, false).for_person(&person);
             let detail = page_context.t("not-allowed");
-            return Err(Failure::new(page_context, Problem::forbidden(detail)).into_response());
+            return Err(Failure::said(page_context, StatusCode::FORBIDDEN, detail).into_response());
         }
-        Err(Problem::forbidden("your role does not allow this").into_response())
+        Err(Problem::from(RefusalReason::role().forbidden()).into_response())
     }
 }
 

@@ -13,21 +13,21 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, show_again};
+use crate::page::{PageResult, page_context, problem_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::password::{self, check_password, origin_of};
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::password_hashing::HashRequester;
 use ioc_engine::command::{Answer, Command, MissingProof};
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::AccessScope;
 
 /// Has done what a person means to do with an account.
 pub(crate) async fn change_account(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
     if person.is_token() {
-        return Err(Problem::forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
+        return Err(RefusalReason::token_changes().forbidden().into());
     }
     Ok(app.engine.account_command(Command::Account(Box::new(intent))).await?)
 }
@@ -54,12 +54,13 @@ async fn confirm(
     form: ConfirmForm,
 ) -> Result<(), Problem> {
     if person.is_token() {
-        return Err(Problem::forbidden("a token cannot show who you are; sign in"));
+        let reason = RefusalReason::new("refusal-token-shows", [], "a token cannot show who you are; sign in");
+        return Err(reason.forbidden().into());
     }
     if person.federated {
-        return Err(Problem::conflict(
-            "the identity provider says who you are; sign in there again: /login/oidc?again=/account",
-        ));
+        let at = "/login/oidc?again=/account";
+        let english = format!("the identity provider says who you are; sign in there again: {at}");
+        return Err(RefusalReason::new("refusal-provider-again", [("at", Word::text(at))], english).conflict().into());
     }
     if person.session.is_empty() {
         return Ok(());
@@ -70,9 +71,7 @@ async fn confirm(
     let from = origin_of(app, &peer, headers, &name);
     let hash = check_password(app, &name, password, &code, &from, HashRequester::Known(name.clone())).await?;
     match app.engine.account_command(Command::Account(Box::new(Intent::Confirm { actor, hash, code, from }))).await {
-        Ok(Answer::NeedsCode) => {
-            Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
-        }
+        Ok(Answer::NeedsCode) => Err(Problem::needs_code()),
         Ok(Answer::Done) => Ok(()),
         Ok(_) => Err(Problem::internal("unexpected answer")),
         Err(error) => Err(password::sign_in_refusal(error)),
@@ -148,7 +147,7 @@ pub(crate) async fn submit(
             let text = match problem.status() {
                 StatusCode::UNAUTHORIZED => page_context.t("confirm-wrong"),
                 StatusCode::TOO_MANY_REQUESTS => page_context.t("login-locked"),
-                _ => refusal::text_of(&page_context, &problem),
+                _ => problem_text(&page_context, &problem),
             };
             show(&app, &person, page_context, next, Some(text)).await
         }
@@ -187,7 +186,7 @@ impl FormRefusal {
                 let remedy = (format!("/login/oidc?again={}", allowed_next(next)), t("confirm-federated"));
                 Self { text: t("second-factor-provider"), remedy: Some(remedy) }
             }
-            Some(MissingProof::Stale) | None => Self::new(refusal::text_of(page_context, problem)),
+            Some(MissingProof::Stale) | None => Self::new(problem_text(page_context, problem)),
         }
     }
 }

@@ -16,9 +16,9 @@ use crate::app::App;
 use crate::cookie::{SESSION_COOKIE, cookie, set_cookie};
 use crate::language::language_of;
 use crate::page::context::PageContext;
+use crate::page::problem_text;
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::refusal;
 use crate::server::Peer;
 use crate::sign_in::authentication::same_origin;
 use ioc_engine::account;
@@ -26,6 +26,7 @@ use ioc_engine::account::intent::{Intent, Origin};
 use ioc_engine::account::password_hashing::HashRequester;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 use ioc_store::secret;
 
 /// What a browser is known by that has signed in before: its own number, and a mark for each account.
@@ -87,7 +88,9 @@ fn known_cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<String> {
 /// What the engine refuses is told to whoever signs in: the same for every account, there or not.
 pub(crate) fn sign_in_refusal(error: CommandError) -> Problem {
     match error {
-        CommandError::Forbidden(why) => Problem::unauthorized(why),
+        error if error.kind() == Some(RefusalKind::Forbidden) => {
+            Problem::from(error).with_status(StatusCode::UNAUTHORIZED)
+        }
         error => error.into(),
     }
 }
@@ -121,7 +124,7 @@ pub(crate) async fn check_password(
         Ok(true) => Ok(hash),
         Ok(false) => {
             person(Intent::Wrong { name, from }).await.map_err(sign_in_refusal)?;
-            Err(Problem::unauthorized("name, password or code is wrong"))
+            Err(Problem::unknown_person(RefusalReason::sign_in_wrong()))
         }
         Err(busy) => {
             let _ = person(Intent::Unseen { name, from }).await;
@@ -195,7 +198,7 @@ pub(crate) fn render_login(
         (StatusCode::UNAUTHORIZED, None) => page_context.t("login-wrong"),
         (StatusCode::UNAUTHORIZED, Some(_)) => page_context.t("login-code-wrong"),
         (StatusCode::TOO_MANY_REQUESTS, _) => page_context.t("login-locked"),
-        _ => format!("{} {}", page_context.t("login-foreign"), refusal::text_of(&page_context, &problem)),
+        _ => format!("{} {}", page_context.t("login-foreign"), problem_text(&page_context, &problem)),
     });
     let provider = app.config().oidc.as_ref().map(|oidc| oidc.name.clone());
     let page = LoginPage { page_context, error, pending_sign_in, provider };
@@ -224,7 +227,7 @@ pub(crate) async fn login(
     Form(credentials): Form<Credentials>,
 ) -> Response {
     if !same_origin(&headers) {
-        return render_login(&app, &headers, Some(Problem::forbidden("this request comes from another site")), None);
+        return render_login(&app, &headers, Some(Problem::other_site()), None);
     }
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, &headers, credentials).await {
@@ -251,7 +254,7 @@ pub(crate) async fn login_code(
     Form(form): Form<CodeForm>,
 ) -> Response {
     if !same_origin(&headers) {
-        return render_login(&app, &headers, Some(Problem::forbidden("this request comes from another site")), None);
+        return render_login(&app, &headers, Some(Problem::other_site()), None);
     }
     let Some([name, hash]) = app.seal.open(PENDING_SIGN_IN, &form.pending_sign_in, clock::boottime_ms()) else {
         return Redirect::to("/login").into_response();
@@ -296,11 +299,11 @@ pub(crate) async fn api_sign_in(
     Json(credentials): Json<Credentials>,
 ) -> Result<Response, Problem> {
     if !same_origin(&headers) {
-        return Err(Problem::forbidden("this request comes from another site"));
+        return Err(Problem::other_site());
     }
     let name = credentials.name.clone();
     let SignInOutcome::Cookie(cookie) = try_sign_in(&app, peer, &headers, credentials).await? else {
-        return Err(Problem::unauthorized("code: this account has a second factor; give its code, too"));
+        return Err(Problem::needs_code());
     };
     Ok(with_cookies(&app, &headers, &name, &cookie, StatusCode::NO_CONTENT.into_response()))
 }

@@ -21,6 +21,7 @@ use ioc_engine::account;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::command::{Answer, Command};
 use ioc_engine::config::Oidc;
+use ioc_engine::refusal_reason::{RefusalReason, Word};
 
 /// What binds an attempt to the browser that began it. It comes back from another site, so that it cannot be strict.
 const STATE_COOKIE: &str = "__Host-ioc-oidc";
@@ -58,7 +59,9 @@ fn open_attempt(app: &App, sealed: &str) -> Option<(Attempt, String)> {
 }
 
 fn configured_provider(app: &App) -> Result<Oidc, Problem> {
-    app.config().oidc.clone().ok_or_else(|| Problem::not_found("no identity provider is configured"))
+    app.config().oidc.clone().ok_or_else(|| {
+        RefusalReason::new("refusal-provider-none", [], "no identity provider is configured").not_found().into()
+    })
 }
 
 fn redirect_uri(app: &App) -> String {
@@ -147,14 +150,18 @@ async fn finish(
     let now = clock::now();
     if !query.error.is_empty() {
         let why: String = query.error.chars().filter(|letter| !letter.is_control()).take(100).collect();
-        return Err(Problem::forbidden(format!("the identity provider refused: {why}")));
+        let english = format!("the identity provider refused: {why}");
+        return Err(RefusalReason::new("refusal-provider-refused", [("why", Word::text(why))], english)
+            .forbidden()
+            .into());
     }
     // Whoever has not begun it does not end it either.
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
     let opened =
         open_attempt(app, &sealed).filter(|(attempt, _)| ioc_store::secret::is_same(&attempt.state, &query.state));
     let Some((attempt, next)) = opened else {
-        return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
+        let english = "this sign-in was not begun here, or took too long; begin again";
+        return Err(RefusalReason::new("refusal-sign-in-late", [], english).forbidden().into());
     };
     let provider = app.provider.get(&config).await?;
     let verified =
@@ -163,7 +170,7 @@ async fn finish(
                 tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
             }
             app.health.count_refused("identity provider");
-            Problem::forbidden(error.to_string())
+            Problem::from(error.reason().forbidden())
         })?;
     app.seal.spend(&sealed);
     let oidc::VerifiedIdentity { name, authenticated_at, second_factor } = verified;

@@ -11,6 +11,7 @@ use crate::incident::attachments::{FileQuery, as_download};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
+use ioc_engine::refusal_reason::RefusalReason;
 
 /// Adds a file: the body is its content.
 pub(crate) async fn api_add(
@@ -34,6 +35,6 @@ pub(crate) async fn api_file(
 ) -> Result<Response, Problem> {
     let (device, kind) = form::of(&device, &kind)?;
     let found = app.read(&person.scope, move |reader| reader.backup_evidence(&device, kind, &sha256)).await?;
-    let (file, content) = found.ok_or_else(|| Problem::not_found("there is no such file"))?;
+    let (file, content) = found.ok_or_else(|| RefusalReason::no_file().not_found())?;
     Ok(as_download(&file.name, content))
 }

@@ -9,6 +9,8 @@ use ioc_common::id::DeviceId;
 use crate::maintenance::parse_moment;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
+use ioc_engine::inventory::device::device_id;
+use ioc_engine::refusal_field::Field;
 use ioc_store::{BackupAttestation, BackupExpectation, BackupKind, BackupSource};
 
 /// Which backup is expected of devices.
@@ -31,16 +33,11 @@ pub(super) struct StateForm {
     pub(super) note: String,
 }
 
-fn invalid(field: &str, why: impl std::fmt::Display) -> CommandError {
-    CommandError::Invalid(format!("{field}: {why}"))
-}
-
 /// A device and a kind, as they stand in forms and addresses.
 pub(super) fn of(device: &str, kind: &str) -> Result<(DeviceId, BackupKind), CommandError> {
-    let id = DeviceId::new(device).map_err(|error| invalid("device", error))?;
+    let id = device_id(device)?;
     let names = BackupKind::ALL.map(BackupKind::as_str).join(", ");
-    let kind =
-        BackupKind::parse(kind).ok_or_else(|| invalid("kind", format_args!("found {kind:?}; allowed are {names}")))?;
+    let kind = BackupKind::parse(kind).ok_or_else(|| Field::Kind.allowed(kind, &names).invalid())?;
     Ok((id, kind))
 }
 
@@ -82,42 +79,40 @@ impl StateForm {
     /// What it asks for.
     pub(super) fn command(&self, actor: &str) -> Result<Command, CommandError> {
         let ids = self.devices.split([',', '\n', ' ']).map(str::trim).filter(|id| !id.is_empty());
-        let ids = ids.map(|id| DeviceId::new(id).map_err(|error| invalid("devices", error)));
-        let mut devices = ids.collect::<Result<Vec<_>, _>>()?;
+        let mut devices = ids.map(device_id).collect::<Result<Vec<_>, _>>()?;
         devices.sort();
         devices.dedup();
         let (_, kind) = of(devices.first().map_or("", DeviceId::as_str), &self.kind)
-            .map_err(|error| if devices.is_empty() { invalid("devices", "found none") } else { error })?;
-        let span = |field: &str, text: &str, without: &str| {
+            .map_err(|error| if devices.is_empty() { Field::Devices.missing().invalid() } else { error })?;
+        let span = |field: Field, text: &str, without: &str| {
             let text = if text.trim().is_empty() { without } else { text.trim() };
-            text.parse::<Span>().map(Span::as_millis).map_err(|error| invalid(field, error))
+            text.parse::<Span>().map(Span::as_millis).map_err(|_| field.span(text).invalid())
         };
-        let number = |field: &str, text: &str, without: &str| {
+        let number = |field: Field, text: &str, without: &str| {
             let text = if text.trim().is_empty() { without } else { text.trim() };
-            text.parse::<u32>().map_err(|_| invalid(field, format_args!("found {text:?}; allowed is a number")))
+            text.parse::<u32>().map_err(|_| field.number(text).invalid())
         };
-        let small = |field: &str, text: &str| {
+        let small = |field: Field, text: &str| {
             let found = number(field, text, "1")?;
-            u8::try_from(found).map_err(|_| invalid(field, format_args!("found {found}; allowed are 1 to 20")))
+            u8::try_from(found).map_err(|_| field.range(found, 1, 20).invalid())
         };
         let source = match self.source.as_str() {
             "job" => BackupSource::Job(self.job.clone()),
             "survey" => {
                 let device = self.survey_device.trim();
-                let device = if device.is_empty() { None } else { Some(DeviceId::new(device)) };
-                let device = device.transpose().map_err(|error| invalid("source", error))?;
+                let device = if device.is_empty() { None } else { Some(device_id(device)?) };
                 BackupSource::Probe { device, name: self.survey_name.trim().to_owned() }
             }
             _ => BackupSource::Attestation,
         };
         let expected = BackupExpectation {
             source,
-            every_ms: span("every", &self.every, "1d")?,
-            grace_ms: span("grace", &self.grace, "6h")?,
-            keep_days: number("keep_days", &self.keep_days, "30")?,
+            every_ms: span(Field::Every, &self.every, "1d")?,
+            grace_ms: span(Field::Grace, &self.grace, "6h")?,
+            keep_days: number(Field::KeepDays, &self.keep_days, "30")?,
             place: self.place.trim().to_owned(),
-            copies: small("copies", &self.copies)?,
-            media: small("media", &self.media)?,
+            copies: small(Field::Copies, &self.copies)?,
+            media: small(Field::Media, &self.media)?,
             off_site: self.off_site,
             encrypted: self.encrypted,
             note: self.note.trim().to_owned(),
@@ -144,9 +139,9 @@ impl AttestForm {
     /// What it asks for.
     pub(super) fn command(&self, config: &Config, actor: &str) -> Result<Command, CommandError> {
         let (device, kind) = of(&self.device, &self.kind)?;
-        let made_at = parse_moment("made_at", &self.made_at, config)?;
+        let made_at = parse_moment(Field::MadeAt, &self.made_at, config)?;
         let until = Some(self.valid_until.as_str()).filter(|text| !text.trim().is_empty());
-        let valid_until = until.map(|text| parse_moment("valid_until", text, config)).transpose()?;
+        let valid_until = until.map(|text| parse_moment(Field::ValidUntil, text, config)).transpose()?;
         let (note, good) = (self.note.trim().to_owned(), self.bad.is_none());
         let attestation = BackupAttestation { made_at, good, valid_until, note, by: String::new(), at: clock::now() };
         Ok(Command::AttestBackup { device, kind, attestation, actor: actor.to_owned() })
@@ -176,7 +171,7 @@ mod tests {
         assert_eq!(expected.source, BackupSource::Probe { device: None, name: "đêm".into() });
         assert_eq!((expected.every_ms, expected.grace_ms, expected.copies), (7 * 86_400_000, 6 * 3_600_000, 3));
         let refused = |pairs: &[(&str, &str)]| read(pairs).expect_err("refused").to_string();
-        assert_eq!(refused(&[("kind", "files")]), "devices: found none");
+        assert_eq!(refused(&[("kind", "files")]), "devices: found none; fill it in");
         assert!(
             refused(&[("device", "srv-1"), ("kind", "tape")]).starts_with("kind: found \"tape\"; allowed are files")
         );

@@ -1,7 +1,7 @@
 //! Reviews of all accounts that a leader signs (article 13). One is opened in pieces: a large register holds up no report, and the review is there once all
 //! of its lines are. Lines are read one by one where a person writes into it, whole only where it is signed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
 
@@ -14,11 +14,17 @@ use ioc_store::{
     ReviewSignature, collation, review_digest,
 };
 
+use super::super::reports::too_large;
 use super::super::{CommandResult, Engine};
-use super::{NOTE_MAX_CHARS, invalid, line_of, unread};
+use super::{NOTE_MAX_CHARS, line_of};
 use crate::account::intent::Actor;
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, Piecework};
+use crate::refusal_field::Field;
+use crate::refusal_reason::{RefusalReason, Word};
+
+/// What was shown of lines to whoever writes of them, by their numbers.
+type Verdicts = BTreeMap<u32, (AccountVerdict, String)>;
 
 /// Devices whose accounts are read in one cycle of the engine: about ten milliseconds of it.
 pub(super) const PIECE: usize = 100;
@@ -40,8 +46,11 @@ pub(in crate::writer) struct ReviewJob {
     reply: Option<oneshot::Sender<CommandResult>>,
 }
 
-fn no_review(number: u64) -> CommandError {
-    CommandError::NotFound(format!("there is no review of accounts {number}"))
+/// The register has too many accounts for a review, or none.
+fn of_lines(found: usize) -> CommandError {
+    let english = format!("the register has {found} accounts or more; a review has 1 to {ACCOUNT_REVIEW_LINES_MAX}");
+    let args = [("found", Word::text(found.to_string())), ("most", Word::text(ACCOUNT_REVIEW_LINES_MAX.to_string()))];
+    RefusalReason::new("register-refused-review-lines", args, english).conflict()
 }
 
 impl Engine {
@@ -53,11 +62,13 @@ impl Engine {
 
     /// A review that is open.
     fn open_review(&self, number: u64) -> Result<AccountReview, CommandError> {
-        let found = self.reader.account_review(number).map_err(|error| unread(&error))?;
-        let review = found.ok_or_else(|| no_review(number))?;
+        let found = self.reader.account_review(number).map_err(CommandError::unread)?;
+        let review = found.ok_or_else(|| RefusalReason::no_review(number).not_found())?;
         if review.signature.is_some() || self.signs(number) {
-            let why = format!("the review of accounts {number} is signed, and not changed from then on; open another");
-            return Err(CommandError::Conflict(why));
+            let english =
+                format!("the review of accounts {number} is signed, and not changed from then on; open another");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-review-signed", args, english).conflict());
         }
         Ok(review)
     }
@@ -76,14 +87,14 @@ impl Engine {
         if let Some((_, said)) = self.undecided_lines(number).filter(|(of, _)| *of == line).last() {
             return Ok(Some(said.clone()));
         }
-        let found = self.reader.account_review_lines(number, after, 1).map_err(|error| unread(&error))?;
+        let found = self.reader.account_review_lines(number, after, 1).map_err(CommandError::unread)?;
         Ok(found.into_iter().next())
     }
 
     /// All lines of a review as they will be.
     fn review_lines(&self, number: u64) -> Result<Vec<ReviewLine>, CommandError> {
         let all = self.reader.account_review_lines(number, 0, ACCOUNT_REVIEW_LINES_MAX);
-        let mut lines = all.map_err(|error| unread(&error))?;
+        let mut lines = all.map_err(CommandError::unread)?;
         for (line, said) in self.undecided_lines(number) {
             let place = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
             if let Some(kept) = place.and_then(|place| lines.get_mut(place)) {
@@ -96,18 +107,19 @@ impl Engine {
     /// The number that the next review gets, while none is open.
     fn next_review_number(&self) -> Result<u64, CommandError> {
         if self.piecework.review.is_some() {
-            let why = "a review of accounts is being opened; look at it in a moment".to_owned();
-            return Err(CommandError::Conflict(why));
+            let english = "a review of accounts is being opened; look at it in a moment";
+            return Err(RefusalReason::new("register-refused-review-opening", [], english).conflict());
         }
-        let newest = self.reader.account_reviews(1).map_err(|error| unread(&error))?.into_iter().next();
+        let newest = self.reader.account_reviews(1).map_err(CommandError::unread)?.into_iter().next();
         let opened = self.batch.changes.iter().find_map(|change| match change {
             Change::AccountReviewOpened(review) => Some(review.number),
             _ => None,
         });
         let stands_open = newest.as_ref().filter(|review| review.signature.is_none() && !self.signs(review.number));
         if let Some(number) = opened.or_else(|| stands_open.map(|review| review.number)) {
-            let why = format!("the review of accounts {number} is open; have it signed first");
-            return Err(CommandError::Conflict(why));
+            let english = format!("the review of accounts {number} is open; have it signed first");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-review-open", args, english).conflict());
         }
         Ok(newest.map_or(0, |review| review.number) + 1)
     }
@@ -156,7 +168,7 @@ impl Engine {
     fn read_into_review(&mut self, job: &mut ReviewJob) -> Result<(), CommandError> {
         let mut lines = Vec::new();
         for device in job.left.drain(..job.left.len().min(PIECE)) {
-            let accounts = self.reader.accounts_on(device.as_ref(), job.at).map_err(|error| unread(&error))?;
+            let accounts = self.reader.accounts_on(device.as_ref(), job.at).map_err(CommandError::unread)?;
             lines.extend(accounts.into_iter().map(|account| {
                 let findings = account.findings(&job.limits, job.at);
                 ReviewLine::proposed(account, findings)
@@ -168,8 +180,7 @@ impl Engine {
         let first = u32::try_from(job.lines + 1).unwrap_or(u32::MAX);
         job.lines += lines.len();
         if job.lines > ACCOUNT_REVIEW_LINES_MAX {
-            let why = format!("the register has more accounts than a review may have: {ACCOUNT_REVIEW_LINES_MAX}");
-            return Err(CommandError::Conflict(why));
+            return Err(of_lines(job.lines));
         }
         self.batch.changes.push(Change::AccountReviewLines { review: job.number, first, lines });
         Ok(())
@@ -179,7 +190,7 @@ impl Engine {
     fn end_opening(&mut self, job: &ReviewJob, now: Timestamp) -> CommandResult {
         let (number, count) = (job.number, job.lines as u64);
         if count == 0 {
-            return Err(CommandError::Conflict("the register has no accounts; there is nothing to review".to_owned()));
+            return Err(of_lines(0));
         }
         let opened_by = job.actor.clone();
         let review = AccountReview { number, opened_at: job.at, opened_by, count, signature: None };
@@ -201,22 +212,32 @@ impl Engine {
     pub(in crate::writer) fn write_account_review(
         &mut self,
         review: u64,
-        said: &[(u32, AccountVerdict, String)],
+        (said, seen): (&[(u32, AccountVerdict, String)], &Verdicts),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
         let count = self.open_review(review)?.count;
-        let mut changed = Vec::new();
+        let (mut changed, mut others) = (Vec::new(), Vec::new());
         for (line, verdict, reason) in said {
             let Some(was) = self.review_line(review, *line)? else {
-                return Err(invalid("lines", format_args!("found {line}; allowed are 1 to {count}")));
+                return Err(Field::Lines.range(line, 1, count).invalid());
             };
-            let reason = line_of("reason", reason, NOTE_MAX_CHARS)?;
+            let reason = line_of(Field::Reason, reason, NOTE_MAX_CHARS)?;
             if (was.verdict, &was.reason) != (*verdict, &reason) {
+                // What somebody else wrote meanwhile is seen before it is written over.
+                if seen.get(line).is_some_and(|(verdict, reason)| (*verdict, reason) != (was.verdict, &was.reason)) {
+                    others.push(was.account.name.clone());
+                }
                 let is = ReviewLine { verdict: *verdict, reason, said: Some((actor.to_owned(), now)), ..was.clone() };
                 let shown = |line: &ReviewLine| format!("{} {:?}", line.verdict.as_str(), line.reason);
                 changed.push((*line, format!("{}: {} -> {}", was.account.key(), shown(&was), shown(&is)), is));
             }
+        }
+        if !others.is_empty() {
+            let names = others.join(", ");
+            let english = format!("somebody wrote of these since you looked: {names}; look at them, then save again");
+            let args = [("names", Word::text(names))];
+            return Err(RefusalReason::new("register-refused-verdicts-changed", args, english).conflict());
         }
         for (line, detail, said) in changed {
             self.record(now, actor, AuditLogAction::AccountsReviewWritten, &review.to_string(), &detail);
@@ -240,19 +261,19 @@ impl Engine {
         let lines = self.review_lines(review)?;
         let lacking = lines.iter().filter(|line| line.lacks_reason()).count();
         if lacking > 0 {
-            return Err(CommandError::Conflict(format!(
-                "{lacking} accounts that are not kept have no reason; mend: write one for each, then sign"
-            )));
+            let english =
+                format!("{lacking} accounts that are not kept have no reason; mend: write one for each, then sign");
+            let args = [("count", Word::count(lacking))];
+            return Err(RefusalReason::new("register-refused-reasons-missing", args, english).conflict());
         }
         let sha256 = review_digest(&lines);
         if sha256 != seen {
-            return Err(CommandError::Conflict("somebody wrote into it since; look at it again, then sign".to_owned()));
+            return Err(RefusalReason::review_since().conflict());
         }
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES || source.len() > CONTENT_MAX_BYTES {
-            let why = format!("a document has {} bytes; allowed are 1 to {CONTENT_MAX_BYTES}", content.len());
-            return Err(CommandError::Invalid(why));
+            return Err(too_large(content.len()));
         }
-        let newest = self.reader.issued_reports(None, None, 1).map_err(|error| unread(&error))?;
+        let newest = self.reader.issued_reports(None, None, 1).map_err(CommandError::unread)?;
         let of_batch = self.batch.changes.iter().filter_map(|change| match change {
             Change::ReportIssued { issued, .. } => Some(issued.number),
             _ => None,

@@ -81,7 +81,10 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     let until = rig.now().plus_millis(30 * DAY_MS);
     attest(&mut rig, "sw-1", vouched("admin", until)).expect("kept");
     assert!(
-        matches!(attest(&mut rig, "srv-1", vouched("an", until)), Err(CommandError::Conflict(_))),
+        matches!(
+            attest(&mut rig, "srv-1", vouched("an", until)),
+            Err(CommandError::Explained(RefusalKind::Conflict, _))
+        ),
         "its agent tells"
     );
     let add = |rig: &mut Rig, device: &str, content: &[u8]| {
@@ -91,7 +94,10 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     };
     add(&mut rig, "sw-1", b"%PDF-1").expect("kept");
     add(&mut rig, "sw-1", b"%PDF-1").expect("the same once more is no other");
-    assert!(matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::NotFound(_))), "nobody vouched for it");
+    assert!(
+        matches!(add(&mut rig, "srv-1", b"%PDF-1"), Err(CommandError::Explained(RefusalKind::NotFound, _))),
+        "nobody vouched for it"
+    );
     let switch = DeviceId::new("sw-1").expect("valid");
     let now = rig.now();
     let kept = rig.reader.accounts_on(Some(&switch), now).expect("reads").remove(0).evidence;
@@ -99,23 +105,49 @@ fn who_holds_an_account_is_said_of_all_or_none_and_an_appliance_is_vouched_for()
     let late = rig.now().plus_millis(500 * DAY_MS);
     let refused = attest(&mut rig, "sw-1", vouched("x", late));
     assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Invalid, _))), "at most 400 days: {refused:?}");
-    assert!(matches!(attest(&mut rig, "sw-1", vouched(" ", until)), Err(CommandError::Invalid(_))));
+    assert!(matches!(
+        attest(&mut rig, "sw-1", vouched(" ", until)),
+        Err(CommandError::Explained(RefusalKind::Invalid, _))
+    ));
     let said = |keys: &[&str]| Command::DescribeAccounts {
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        accounts: keys.iter().map(|key| SeenAccount { key: (*key).to_owned(), said_at: None }).collect(),
         holder: Some(" Nguyễn An ".into()),
         note: None,
         actor: "boss".into(),
     };
-    assert!(matches!(rig.command(said(&["srv-1/an", "srv-1/nobody"])), Err(CommandError::NotFound(_))));
-    assert!(matches!(rig.command(said(&["sw-1/admin"])), Err(CommandError::Conflict(_))), "vouch for it anew");
+    assert!(matches!(
+        rig.command(said(&["srv-1/an", "srv-1/nobody"])),
+        Err(CommandError::Explained(RefusalKind::NotFound, _))
+    ));
+    assert!(
+        matches!(rig.command(said(&["sw-1/admin"])), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "vouch for it anew"
+    );
     assert!(
         rows(&rig).iter().all(|(key, holder, _)| key != "srv-1/an" || holder.is_empty()),
         "none of them was changed"
     );
     rig.command(said(&["srv-1/an"])).expect("kept");
+    // Who was shown what stood before that does not write over it unseen.
+    let second = |said_at| Command::DescribeAccounts {
+        accounts: vec![SeenAccount { key: "srv-1/an".into(), said_at: Some(said_at) }],
+        holder: None,
+        note: Some("ca đêm".into()),
+        actor: "other".into(),
+    };
+    let unseen = rig.command(second(None));
+    assert!(matches!(unseen, Err(CommandError::Explained(RefusalKind::Conflict, _))), "{unseen:?}");
+    let host = DeviceId::new("srv-1").expect("valid");
+    let seen = rig.reader.accounts_on(Some(&host), rig.now()).expect("reads");
+    let seen = seen.into_iter().find(|account| account.name == "an").expect("there").said_at;
+    rig.command(second(seen)).expect("as it was seen");
     let held: Vec<_> = rows(&rig).into_iter().map(|(key, holder, _)| (key, holder)).collect();
     assert!(held.contains(&("srv-1/an".into(), "Nguyễn An".into())), "{held:?}");
     assert!(held.contains(&("sw-1/admin".into(), "Trần Bình".into())), "{held:?}");
+}
+
+fn unseen(key: &str) -> SeenAccount {
+    SeenAccount { key: key.to_owned(), said_at: None }
 }
 
 #[test]
@@ -125,7 +157,7 @@ fn what_is_decided_and_not_committed_yet_is_described_too() {
     found(&mut rig);
     let now = rig.now();
     let described = |rig: &mut Rig, holder: Option<&str>, note: Option<&str>| {
-        rig.engine.describe_accounts(&["srv-1/an".to_owned()], (holder, note), "boss", now)
+        rig.engine.describe_accounts(&[unseen("srv-1/an")], (holder, note), "boss", now)
     };
     // Both are of one batch: the second keeps what the first one said.
     described(&mut rig, Some("Nguyễn An"), None).expect("kept");
@@ -133,8 +165,11 @@ fn what_is_decided_and_not_committed_yet_is_described_too() {
     let vouch = vouched("guest", now.plus_millis(DAY_MS));
     let switch = DeviceId::new("sw-1").expect("valid");
     rig.engine.attest_account(&switch, vouch, "binh", now).expect("kept");
-    let alone = rig.engine.describe_accounts(&["sw-1/guest".to_owned()], (Some("x"), None), "boss", now);
-    assert!(matches!(alone, Err(CommandError::Conflict(_))), "it is vouched for a moment ago: {alone:?}");
+    let alone = rig.engine.describe_accounts(&[unseen("sw-1/guest")], (Some("x"), None), "boss", now);
+    assert!(
+        matches!(alone, Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it is vouched for a moment ago: {alone:?}"
+    );
     rig.engine.add_account_evidence((&switch, "guest"), ("a.pdf", b"%PDF-1".to_vec()), "binh", now).expect("kept");
     rig.command(Command::AwaitCommit).expect("kept");
     let kept = |rig: &Rig, device: &str| {
@@ -174,10 +209,18 @@ fn a_review_is_opened_in_pieces_and_is_there_once_it_is_whole() {
     let open = || Box::new(Command::OpenAccountReview { actor: "boss".into() });
     let message = super::super::EngineMessage::Command(open(), sender);
     rig.engine.run_once(&mut vec![message]);
-    let refused = rig.command(Command::WriteAccountReview { review: 1, lines: Vec::new(), actor: "boss".into() });
-    assert!(matches!(refused, Err(CommandError::NotFound(_))), "it is not open yet: {refused:?}");
+    let refused = rig.command(Command::WriteAccountReview {
+        review: 1,
+        lines: Vec::new(),
+        was: Default::default(),
+        actor: "boss".into(),
+    });
+    assert!(
+        matches!(refused, Err(CommandError::Explained(RefusalKind::NotFound, _))),
+        "it is not open yet: {refused:?}"
+    );
     let refused = rig.command(*open());
-    assert!(matches!(refused, Err(CommandError::Conflict(_))), "one at a time: {refused:?}");
+    assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Conflict, _))), "one at a time: {refused:?}");
     assert!(receiver.try_recv().is_err() && rig.reader.account_reviews(1).expect("reads").is_empty());
     // What is broken off leaves nothing that anybody sees, and the next opening writes over it.
     drop(rig);
@@ -199,7 +242,8 @@ fn a_review_is_opened_in_pieces_and_is_there_once_it_is_whole() {
     // What is said of a line is read and kept alone.
     let last = u32::try_from(lines.len()).expect("few");
     let said = vec![(last, AccountVerdict::Lock, "nghỉ".to_owned())];
-    rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
+    rig.command(Command::WriteAccountReview { review: 1, lines: said, was: Default::default(), actor: "boss".into() })
+        .expect("kept");
     let kept = rig.reader.account_review_lines(1, last - 1, 9).expect("reads");
     assert_eq!((kept.len(), kept[0].reason.as_str()), (1, "nghỉ"));
 }
@@ -240,8 +284,9 @@ fn a_table_of_holders_is_written_whole_or_not_at_all_and_undone_as_one() {
     assert_eq!((of_all(&rig, "An"), rig.audit("accounts.described").len()), (count, count));
     assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(0))), "it is so already");
     // What somebody wrote since stays as they wrote it.
-    let keys = vec!["srv-1/u007".to_owned()];
-    let described = Command::DescribeAccounts { keys, holder: Some("Bình".into()), note: None, actor: "lan".into() };
+    let accounts = vec![unseen("srv-1/u007")];
+    let described =
+        Command::DescribeAccounts { accounts, holder: Some("Bình".into()), note: None, actor: "lan".into() };
     rig.command(described).expect("kept");
     let undo = |rig: &mut Rig, register| rig.command(Command::UndoImport { register, number: 1, actor: "lan".into() });
     assert!(undo(&mut rig, ImportRegister::Assets).is_err(), "of another register");
@@ -260,10 +305,10 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     found(&mut rig);
     let open = |rig: &mut Rig| rig.command(Command::OpenAccountReview { actor: "boss".into() });
     assert!(matches!(open(&mut rig), Ok(Answer::AccountReview(1))));
-    assert!(matches!(open(&mut rig), Err(CommandError::Conflict(_))), "one at a time");
+    assert!(matches!(open(&mut rig), Err(CommandError::Explained(RefusalKind::Conflict, _))), "one at a time");
     let write = |rig: &mut Rig, line, verdict, reason: &str| {
         let lines = vec![(line, verdict, reason.to_owned())];
-        rig.command(Command::WriteAccountReview { review: 1, lines, actor: "boss".into() })
+        rig.command(Command::WriteAccountReview { review: 1, lines, was: BTreeMap::new(), actor: "boss".into() })
     };
     let seen = |rig: &Rig| review_digest(&rig.reader.account_review_lines(1, 0, 99).expect("reads"));
     let sign = |rig: &mut Rig, actor: &Actor, seen: String| {
@@ -279,17 +324,26 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
     }
     let first = seen(&rig);
     write(&mut rig, 1, AccountVerdict::Lock, "nghỉ việc").expect("kept");
-    assert!(matches!(write(&mut rig, count + 1, AccountVerdict::Keep, ""), Err(CommandError::Invalid(_))));
-    assert!(matches!(sign(&mut rig, &leader, first), Err(CommandError::Conflict(_))), "it was written into since");
+    assert!(matches!(
+        write(&mut rig, count + 1, AccountVerdict::Keep, ""),
+        Err(CommandError::Explained(RefusalKind::Invalid, _))
+    ));
+    assert!(
+        matches!(sign(&mut rig, &leader, first), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it was written into since"
+    );
     let now = seen(&rig);
     for (name, second) in [("boss", true), ("sep", false)] {
         let actor = session(&mut rig, name, second);
         let refused = sign(&mut rig, &actor, now.clone()).expect_err("who may not");
         let stale = matches!(refused, CommandError::MissingProof(MissingProof::Stale));
-        assert!(stale || matches!(refused, CommandError::Forbidden(_)), "{name}: {refused}");
+        assert!(stale || matches!(refused, CommandError::Explained(RefusalKind::Forbidden, _)), "{name}: {refused}");
     }
     let machine_actor = Actor::Machine("local:0".into());
-    assert!(matches!(sign(&mut rig, &machine_actor, now.clone()), Err(CommandError::Forbidden(_))));
+    assert!(matches!(
+        sign(&mut rig, &machine_actor, now.clone()),
+        Err(CommandError::Explained(RefusalKind::Forbidden, _))
+    ));
     // The store ends what is past its time by the machine's clock, which is ahead of this rig's.
     let leader = session(&mut rig, "sep", true);
     let signed = sign(&mut rig, &leader, now.clone());
@@ -298,8 +352,11 @@ fn a_review_is_signed_by_a_leader_with_a_second_factor_as_it_was_seen_and_then_s
         rig.reader.signed_account_review().expect("reads").and_then(|review| review.signature).expect("signed");
     assert_eq!((signed.by.as_str(), &signed.sha256, signed.issued), ("sep", &now, 1));
     assert_eq!(rig.reader.issued_report(1).expect("reads").map(|one| one.report).as_deref(), Some("account-review.1"));
-    assert!(matches!(write(&mut rig, 1, AccountVerdict::Keep, ""), Err(CommandError::Conflict(_))), "it stays");
-    assert!(matches!(sign(&mut rig, &leader, now), Err(CommandError::Conflict(_))), "once");
+    assert!(
+        matches!(write(&mut rig, 1, AccountVerdict::Keep, ""), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it stays"
+    );
+    assert!(matches!(sign(&mut rig, &leader, now), Err(CommandError::Explained(RefusalKind::Conflict, _))), "once");
     assert!(matches!(open(&mut rig), Ok(Answer::AccountReview(2))));
 }
 
@@ -327,7 +384,8 @@ fn what_is_due_or_not_in_order_is_a_fault_until_it_is() {
     let lines = rig.reader.account_review_lines(1, 0, 99).expect("reads");
     let count = u32::try_from(lines.len()).expect("few");
     let said = (1..=count).map(|line| (line, AccountVerdict::Lock, "nghỉ".to_owned())).collect();
-    rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
+    let was = BTreeMap::new();
+    rig.command(Command::WriteAccountReview { review: 1, lines: said, was, actor: "boss".into() }).expect("kept");
     let actor = session(&mut rig, "sep", true);
     let seen = review_digest(&rig.reader.account_review_lines(1, 0, 99).expect("reads"));
     let (content, source) = (b"PK".to_vec(), "{}".to_owned());

@@ -11,6 +11,7 @@ use super::{AccountRegistry, DecisionTime};
 use crate::account;
 use crate::account::intent::{Actor, Intent};
 use crate::command::{CommandError, MissingProof};
+use crate::refusal_reason::RefusalReason;
 use ioc_store::{AccountRecord, Change, Reader, Role, SessionRecord, StoreError};
 
 /// The sessions that something is about.
@@ -98,7 +99,9 @@ impl AccountRegistry {
     ) -> Result<(&'s SessionRecord, &AccountRecord), CommandError> {
         let session = session.filter(|one| one.account == name && one.digest == digest && one.expires_at > now);
         let account = self.known.get(name).filter(|account| !account.disabled);
-        session.zip(account).ok_or_else(|| CommandError::Forbidden("this session has ended; sign in again".to_owned()))
+        let ended =
+            || RefusalReason::new("refusal-session-ended", [], "this session has ended; sign in again").forbidden();
+        session.zip(account).ok_or_else(ended)
     }
 
     /// Whether who asks may sign as a leader: signed in here or at the identity provider, with a second factor that was shown lately. A token never
@@ -109,16 +112,18 @@ impl AccountRegistry {
         session: Option<&SessionRecord>,
         now: Timestamp,
     ) -> Result<(), CommandError> {
-        let forbidden = |why: &str| CommandError::Forbidden(why.to_owned());
         let Actor::Session { account: name, digest } = actor else {
-            return Err(forbidden("a leader signs on the page, in person; the command line cannot"));
+            let english = "a leader signs on the page, in person; the command line cannot";
+            return Err(RefusalReason::new("register-refused-sign-in-person", [], english).forbidden());
         };
         let (session, account) = self.standing(session, (name, digest), now)?;
         if !session.label.is_empty() {
-            return Err(forbidden("a token cannot sign; a leader signs on the page, in person"));
+            let english = "a token cannot sign; a leader signs on the page, in person";
+            return Err(RefusalReason::new("register-refused-sign-in-person", [], english).forbidden());
         }
         if account.role != Role::Leader {
-            return Err(forbidden("a review of accounts is signed by a leader; your role is another one"));
+            let english = "a review of accounts is signed by a leader; your role is another one";
+            return Err(RefusalReason::new("register-refused-sign-leader", [], english).forbidden());
         }
         Ok(showed_second(session, account, now)?)
     }
@@ -134,17 +139,17 @@ impl AccountRegistry {
         if let Intent::EndSession { digest, .. } = intent
             && sessions.ended.as_ref().is_none_or(|one| one.account != actor.name())
         {
-            return Err(CommandError::NotFound(format!("you have no session or token {digest:?}")));
+            let english = format!("you have no session or token {digest:?}");
+            return Err(RefusalReason::new("refusal-session-missing", [], english).not_found());
         }
         let Actor::Session { account: name, digest } = actor else { return Ok(()) };
-        let forbidden = |why: &str| CommandError::Forbidden(why.to_owned());
         let (session, account) = self.standing(sessions.asking.as_ref(), (name, digest), at.now)?;
         if !session.label.is_empty() {
-            return Err(forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
+            return Err(RefusalReason::token_changes().forbidden());
         }
         let required_proof = required_proof(intent, account, sessions.ended.as_ref());
         if required_proof == RequiredProof::Administrator && account.role != Role::Administrator {
-            return Err(forbidden("your role does not allow this"));
+            return Err(RefusalReason::role().forbidden());
         }
         match required_proof {
             RequiredProof::Session => Ok(()),

@@ -1,6 +1,7 @@
 use super::guesses::{GUESSES_MAX, HOUR_MS};
 use super::lock_out::{FAILURES_LOGGED_MAX, FAILURES_LOGGED_WITHIN_MS, ORIGINS_MAX, STRANGERS_MS, WRONG_CODES_MAX};
 use super::*;
+use crate::refusal_reason::{RefusalKind, RefusalReason};
 
 mod authorization;
 mod session;
@@ -136,7 +137,7 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
         };
         all.decide(intent, &IntentSessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new()).expect("done");
         let (carried, changes) = proved(&mut all, "lan", "lan", "");
-        assert_eq!(carried.expect_err("refused"), CommandError::Forbidden(WRONG.to_owned()), "{meanwhile}");
+        assert_eq!(carried.expect_err("refused"), RefusalReason::sign_in_wrong().forbidden(), "{meanwhile}");
         assert!(!changes.iter().any(|change| matches!(change, Change::Session(_))), "{meanwhile}");
     }
 }
@@ -197,7 +198,10 @@ fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undon
     altered(&mut all, |to| to.disabled = Some(false));
     let reset = Intent::Reset { name: "lan".to_owned(), hash: "reset".to_owned(), actor: machine() };
     all.decide(reset, &IntentSessions::default(), at(0), &mut Vec::new()).expect("done");
-    assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was given another one meanwhile");
+    assert!(
+        matches!(choose(&mut all), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+        "it was given another one meanwhile"
+    );
     assert_eq!((lan(&all).password.as_str(), lan(&all).must_change), ("reset", true));
 }
 
@@ -298,7 +302,7 @@ fn whoever_knows_the_password_guesses_a_bounded_number_of_codes_from_however_man
         let _ = enter(&mut all, None, "wrong", network(n), 0);
     }
     assert_eq!(all.lock_out.guesses().locked_for_ms("lan", 0), 0, "without the password it is not brought about");
-    let looks = |result: &CommandResult| matches!(result, Err(CommandError::Forbidden(why)) if why.as_str() == WRONG);
+    let looks = |result: &CommandResult| matches!(result, Err(CommandError::Explained(RefusalKind::Forbidden, why)) if **why == RefusalReason::sign_in_wrong());
     let looked = (0..500).filter(|n| looks(&enter(&mut all, Some("lan"), "wrong", network(*n), 0))).count();
     assert_eq!(looked, GUESSES_MAX as usize);
     assert!(

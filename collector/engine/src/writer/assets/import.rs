@@ -11,7 +11,7 @@ use super::super::{CommandResult, Engine};
 use super::{Checked, of_device_refused, take_own};
 use crate::command::{AssetChange, CommandError};
 use crate::inventory::asset_table::{ROWS_MAX, plan};
-use crate::inventory::device::check_device;
+use crate::inventory::device::{check_device, device_id};
 use crate::inventory::pasted_table::CellFault;
 use crate::refusal_reason::{RefusalReason, Word};
 
@@ -46,7 +46,7 @@ impl Engine {
         let plans = plan(rows, &self.assets.all).map_err(|faults| refused(&faults))?;
         let mut assets = Vec::new();
         for plan in plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty()) {
-            let device = DeviceId::new(&plan.device).map_err(|error| CommandError::NotFound(error.to_string()))?;
+            let device = device_id(&plan.device)?;
             assets.push(ImportedRow::Asset(ImportedAsset { device, is_new: plan.is_new, changes: plan.changes }));
         }
         self.begin_import(ImportRegister::Assets, assets, actor)
@@ -56,7 +56,7 @@ impl Engine {
     pub(in crate::writer) fn check_imported(&self, one: &ImportedAsset) -> Result<(), CommandError> {
         if one.is_new {
             let checked = check_device(new_device(one).0);
-            return checked.map(drop).map_err(|error| of_device_refused(&one.device, &error));
+            return checked.map(drop).map_err(|error| of_device_refused(&one.device, error));
         }
         self.check_asset(change_of(&one.device, texts_of(&one.changes))).map(drop)
     }

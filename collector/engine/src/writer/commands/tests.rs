@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::super::EngineMessage;
 use super::super::time::tests::{Machine, Rig};
 use super::*;
+use crate::refusal_reason::RefusalKind;
 
 /// Carries out all of these in one commit, and says which of them were done.
 fn at_once(rig: &mut Rig, commands: Vec<Command>) -> Vec<Result<Answer, CommandError>> {
@@ -34,7 +35,7 @@ fn nobody_keeps_more_lists_than_allowed_however_many_are_asked_for_at_once() {
     let kept = at_once(&mut rig, many).iter().filter(|answer| answer.is_ok()).count();
     assert_eq!((kept, rig.reader.views("lan").expect("reads").len()), (VIEWS_MAX, VIEWS_MAX));
     let refused = rig.command(view("one more", "kind=server"));
-    assert!(matches!(refused, Err(CommandError::Conflict(_))), "{refused:?}");
+    assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Conflict, _))), "{refused:?}");
     rig.command(view("list 3", "kind=ups")).expect("another query under a name that is there");
     let other = SavedView { account: "minh".to_owned(), name: "x".to_owned(), query: "y".to_owned() };
     rig.command(Command::SaveView(other)).expect("another's are not counted");

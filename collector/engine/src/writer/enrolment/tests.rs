@@ -5,6 +5,7 @@ use rcgen::{CertificateParams, KeyPair};
 use super::super::time::tests::{Machine, Rig};
 use super::*;
 use crate::command::Command;
+use crate::refusal_reason::RefusalKind;
 
 mod group_token;
 
@@ -58,7 +59,7 @@ fn a_device_that_was_taken_out_does_not_come_back_by_an_earlier_approval() {
     let device = DeviceId::new("srv-9").expect("valid");
     rig.command(Command::Revoke { device: device.clone(), actor: "minh".into() }).expect("taken out");
     let answer = enrol(&mut rig, &token, &csr, "10.0.0.7");
-    assert!(matches!(answer, Err(CommandError::Forbidden(_))), "{answer:?}");
+    assert!(matches!(answer, Err(CommandError::Explained(RefusalKind::Forbidden, _))), "{answer:?}");
     assert!(rig.engine.state.device(&device).is_none());
 }
 
@@ -73,7 +74,10 @@ fn a_token_that_was_ended_or_used_in_the_same_commit_is_good_no_more() {
     rig.engine.batch.changes.push(Change::TokenUsed { digest: digest(&used), device, at });
     for (token, why) in [(ended, "ended"), (used, "used")] {
         let answer = enrol(&mut rig, &token, &csr(), "10.0.0.7");
-        assert!(matches!(&answer, Err(CommandError::Forbidden(said)) if said.contains(why)), "{why}: {answer:?}");
+        assert!(
+            matches!(&answer, Err(CommandError::Explained(RefusalKind::Forbidden, said)) if said.english().contains(why)),
+            "{why}: {answer:?}"
+        );
     }
 }
 
@@ -113,7 +117,10 @@ fn one_address_fills_no_places_but_its_own_and_who_does_not_ask_any_more_none() 
     };
     put(&mut rig, NETWORK_WAITING_MAX, &|n| format!("2001:db8::{n:x}"), now);
     let answer = enrol(&mut rig, &many, &csr(), "2001:db8::ffff");
-    assert!(matches!(&answer, Err(CommandError::Conflict(why)) if why.contains("your address")), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(CommandError::Explained(RefusalKind::Conflict, why)) if why.english().contains("your address")),
+        "{answer:?}"
+    );
     request_of(enrol(&mut rig, &many, &csr(), "2001:db8:0:1::1"));
     // All places are taken, by machines that have not asked for longer than a week.
     put(&mut rig, WAITING_MAX, &|n| format!("10.1.{}.{}", n / 200, n % 200), now.plus_millis(-WAITING_MS - 1));

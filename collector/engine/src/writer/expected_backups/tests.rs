@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 
 use ioc_common::config::{Span, SpanWithin};
 use ioc_judge::FaultState;
-use ioc_store::{AssetField, FaultQuery};
+use ioc_store::{AssetField, EvidenceKind, FaultQuery};
 
 use super::super::time::tests::{Machine, Rig, deps};
 use super::*;
 use crate::command::{AssetChange, Command};
 use crate::config::Job;
+use crate::refusal_reason::RefusalKind;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -186,7 +187,10 @@ fn a_job_that_is_late_is_said_once() {
     rig.command(Command::Reload(Box::new(config))).expect("taken");
     let from = |name: &str| BackupSource::Job(name.into());
     let refused = expect(&mut rig, &["srv-1"], BackupKind::Database, nightly(from("other")));
-    assert!(matches!(&refused, Err(CommandError::Invalid(why)) if why.contains("[[job]] other")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(CommandError::Explained(RefusalKind::Invalid, why)) if why.english().contains("[[job]] other")),
+        "{refused:?}"
+    );
     expect(&mut rig, &["srv-1"], BackupKind::Database, nightly(from("db"))).expect("stated");
     let report = |rig: &mut Rig, failed| {
         let message = "xong".to_owned();

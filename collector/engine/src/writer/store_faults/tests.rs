@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::super::time::tests::{FaultyStore, Machine, Rig};
 use super::*;
-use crate::command::Command;
+use crate::command::{Command, CommandError};
+use crate::refusal_reason::RefusalKind;
 use ioc_store::StoreLosses;
 
 fn look(rig: &mut Rig, findings: &[&str], full: bool) {
@@ -62,10 +63,10 @@ fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
     );
     let mut confirm = |reason: &str| rig.command(Command::ConfirmLoss { reason: reason.into(), actor: "lan".into() });
     for reason in ["", "  ", "two\nlines", &"x".repeat(501)] {
-        assert!(matches!(confirm(reason), Err(CommandError::Invalid(_))), "{reason:?}");
+        assert!(matches!(confirm(reason), Err(CommandError::Explained(RefusalKind::Invalid, _))), "{reason:?}");
     }
     confirm("disk replaced").expect("confirmed");
-    assert!(matches!(confirm("again"), Err(CommandError::Conflict(_))));
+    assert!(matches!(confirm("again"), Err(CommandError::Explained(RefusalKind::Conflict, _))));
     assert!(rig.health.store_losses().is_empty() && !rig.engine.state.has_self_fault("store-lost"));
     assert_eq!(rig.audit("store.loss_confirmed"), ["disk replaced"]);
 }

@@ -11,11 +11,12 @@ use ioc_judge::{DeviceInfo, DeviceKind};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::command::Command;
+use crate::command::{Command, CommandError};
 use crate::config::Config;
 use crate::config::testing::KINDS;
 use crate::health::Health;
 use crate::pki::Authority;
+use crate::refusal_reason::RefusalKind;
 use crate::writer::{EngineDeps, EngineMessage, build};
 use ioc_store::{Archive, DeliveryState, OutboxEntry, Reader, Store, StoreError, StoreLosses};
 
@@ -312,7 +313,7 @@ fn a_large_step_is_withstood_told_and_followed_when_a_person_says_so() {
         assert!(told.iter().all(|one| one.next_attempt_at <= rig.now()), "and nothing waits");
         let deadline = rig.engine.state.incident(opened.incident).and_then(|one| one.acknowledge_by).expect("one");
         // Nobody confirms another step than the one that was shown.
-        assert!(matches!(rig.confirm(by_ms / 1000 + 3600), Err(CommandError::Conflict(_))));
+        assert!(matches!(rig.confirm(by_ms / 1000 + 3600), Err(CommandError::Explained(RefusalKind::Conflict, _))));
         rig.confirm(by_ms / 1000).expect("followed");
         assert_eq!(rig.error_ms(start), by_ms);
         let offset_ms = machine.state().offset_ms;
@@ -327,7 +328,10 @@ fn a_large_step_is_withstood_told_and_followed_when_a_person_says_so() {
         }
         assert_eq!(rig.health.clock(), ClockState::default());
         assert_eq!(rig.audit("clock.confirmed").len(), 1);
-        assert!(matches!(rig.confirm(0), Err(CommandError::Conflict(_))), "there is nothing to confirm");
+        assert!(
+            matches!(rig.confirm(0), Err(CommandError::Explained(RefusalKind::Conflict, _))),
+            "there is nothing to confirm"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::super::pending;
 use super::*;
 use crate::account::FRESH_MS;
 use crate::command::MissingProof;
+use crate::refusal_reason::RefusalKind;
 use ioc_store::SessionRecord;
 
 impl IntentSessions {
@@ -102,7 +103,10 @@ fn accounts_are_changed_only_by_who_showed_a_second_factor_lately() {
     assert_eq!(asked(&ahead, at(0)), missing_proof(MissingProof::Stale), "a proof of tomorrow is none");
     // Others come no further than their own tokens.
     let by_tech = asked(&shown("tech"), at(0));
-    assert!(by_tech[..8].iter().all(|one| matches!(one, Err(CommandError::Forbidden(_)))), "{by_tech:?}");
+    assert!(
+        by_tech[..8].iter().all(|one| matches!(one, Err(CommandError::Explained(RefusalKind::Forbidden, _)))),
+        "{by_tech:?}"
+    );
     assert_eq!(by_tech[8..], [Ok(()), Ok(())]);
 }
 
@@ -122,7 +126,10 @@ fn the_identity_provider_has_to_say_that_it_asked_for_a_second_factor() {
 fn a_token_an_ended_session_and_one_of_another_change_nothing() {
     let forbidden = |session: SessionRecord| {
         let refused = asked(&session, at(0));
-        assert!(refused.iter().all(|one| matches!(one, Err(CommandError::Forbidden(_)))), "{refused:?}");
+        assert!(
+            refused.iter().all(|one| matches!(one, Err(CommandError::Explained(RefusalKind::Forbidden, _)))),
+            "{refused:?}"
+        );
     };
     let shown = SessionRecord { second_factor: true, ..session("boss", "s", at(0)) };
     forbidden(SessionRecord { label: "robot".to_owned(), ..shown.clone() });
@@ -133,7 +140,7 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
     };
     assert!(of_another(Some(shown.clone())).is_ok());
     for asking in [None, Some(SessionRecord { account: "bare".to_owned(), ..shown.clone() })] {
-        assert!(matches!(of_another(asking), Err(CommandError::Forbidden(_))));
+        assert!(matches!(of_another(asking), Err(CommandError::Explained(RefusalKind::Forbidden, _))));
     }
     // Whose right was taken away in the same breath.
     let (mut all, _) = people();
@@ -141,7 +148,10 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
         .expect("done");
     let intent = Intent::Reset { name: "lan".to_owned(), hash: "new".to_owned(), actor: owner("boss", "s") };
     let sessions = IntentSessions::of_both(Some(shown.clone()), None);
-    assert!(matches!(all.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::Forbidden(_))));
+    assert!(matches!(
+        all.decide(intent, &sessions, at(0), &mut Vec::new()),
+        Err(CommandError::Explained(RefusalKind::Forbidden, _))
+    ));
     // Nobody ends what is not theirs.
     let intent = Intent::EndSession {
         actor: owner("boss", "s"),
@@ -149,7 +159,10 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
         action: AuditLogAction::AccountSessionEnded,
     };
     let sessions = IntentSessions::of_both(Some(shown), Some(session("lan", "t", at(0))));
-    assert!(matches!(people().0.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::NotFound(_))));
+    assert!(matches!(
+        people().0.decide(intent, &sessions, at(0), &mut Vec::new()),
+        Err(CommandError::Explained(RefusalKind::NotFound, _))
+    ));
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn a_command_of_a_session_that_has_ended_meanwhile_does_nothing() {
         rig.engine.run_once(&mut vec![EngineMessage::SessionCommand(session, command, sender)]);
         receiver.try_recv().expect("answered").map(|_| ())
     };
-    let ended = Err(CommandError::Forbidden("this session has ended; sign in again".to_owned()));
+    let ended =
+        Err(RefusalReason::new("refusal-session-ended", [], "this session has ended; sign in again").forbidden());
     assert_eq!(ask(&mut rig, "s"), ended, "there is no such session");
     let now = rig.engine.time.now();
     let (_, session) = account::new_session("lan", "::1", None, false, now).expect("random");
