@@ -24,7 +24,8 @@ CREATE TABLE device (
     place_key bytea NOT NULL,
     computer boolean NOT NULL,
     enrolled_at bigint NOT NULL,
-    revoked_at bigint
+    revoked_at bigint,
+    broker_until bigint
 );
 CREATE TABLE live (
     device bigint PRIMARY KEY REFERENCES device (number),
@@ -360,8 +361,28 @@ CREATE TABLE asset_attestation (
     body text COLLATE "C" NOT NULL
 );
 CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
-CREATE TABLE asset_import (
+CREATE TABLE inventory_count (
     number bigint PRIMARY KEY,
+    open boolean NOT NULL,
+    body text COLLATE "C" NOT NULL
+);
+CREATE TABLE inventory_tick (
+    count bigint NOT NULL REFERENCES inventory_count (number),
+    device bigint NOT NULL,
+    body text COLLATE "C" NOT NULL,
+    PRIMARY KEY (count, device)
+);
+CREATE TABLE inventory_find (
+    count bigint NOT NULL REFERENCES inventory_count (number),
+    number bigint NOT NULL,
+    open boolean NOT NULL,
+    body text COLLATE "C" NOT NULL,
+    PRIMARY KEY (count, number)
+);
+CREATE INDEX inventory_find_open ON inventory_find (count) WHERE open;
+CREATE TABLE table_import (
+    number bigint PRIMARY KEY,
+    register text COLLATE "C" NOT NULL,
     at bigint NOT NULL,
     who text COLLATE "C" NOT NULL,
     undone_at bigint,

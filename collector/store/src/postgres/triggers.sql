@@ -16,7 +16,7 @@ DO $$
 DECLARE
     named text;
 BEGIN
-    FOREACH named IN ARRAY ARRAY['device', 'handover', 'clock_step', 'backup_attestation', 'asset_attestation', 'asset_import', 'product',
+    FOREACH named IN ARRAY ARRAY['device', 'handover', 'clock_step', 'backup_attestation', 'asset_attestation', 'table_import', 'product',
         'account_attestation', 'account_review', 'hold', 'deletion', 'issued_report', 'search_log'] LOOP
         EXECUTE format('CREATE TRIGGER a_number BEFORE INSERT ON %I FOR EACH ROW WHEN (NEW.number IS NULL) EXECUTE FUNCTION fill_number()', named);
     END LOOP;
@@ -113,6 +113,11 @@ CREATE TRIGGER account_review_signed_once BEFORE UPDATE ON account_review FOR EA
     EXECUTE FUNCTION refuse('a review of accounts is signed once, and not changed from then on');
 CREATE TRIGGER account_review_no_delete BEFORE DELETE ON account_review FOR EACH ROW EXECUTE FUNCTION refuse('reviews of accounts stay on record');
 CREATE TRIGGER account_review_no_truncate BEFORE TRUNCATE ON account_review FOR EACH STATEMENT EXECUTE FUNCTION refuse('reviews of accounts stay on record');
+-- What was counted and closed stays as it is.
+CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count FOR EACH ROW WHEN (NOT OLD.open OR NEW.number <> OLD.number)
+    EXECUTE FUNCTION refuse('an inventory taking is closed once');
+CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count FOR EACH ROW EXECUTE FUNCTION refuse('inventory takings stay on record');
+CREATE TRIGGER inventory_count_no_truncate BEFORE TRUNCATE ON inventory_count FOR EACH STATEMENT EXECUTE FUNCTION refuse('inventory takings stay on record');
 CREATE TRIGGER account_review_line_open BEFORE INSERT OR UPDATE ON account_review_line FOR EACH ROW EXECUTE FUNCTION account_review_line_open();
 CREATE TRIGGER account_review_line_no_delete BEFORE DELETE ON account_review_line FOR EACH ROW EXECUTE FUNCTION refuse('reviews of accounts stay on record');
 CREATE TRIGGER account_review_line_no_truncate BEFORE TRUNCATE ON account_review_line

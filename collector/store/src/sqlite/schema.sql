@@ -426,8 +426,6 @@ CREATE TABLE asset_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
--- Tables that were taken into registers, and what each changed, JSON.
-CREATE TABLE table_import (
 -- Inventory takings, and what was ticked in each of each device: the newest word.
 CREATE TABLE inventory_count (
     number INTEGER PRIMARY KEY,
@@ -453,8 +451,8 @@ CREATE INDEX inventory_find_open ON inventory_find (count) WHERE open;
 CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count WHEN NOT OLD.open OR NEW.number <> OLD.number
     BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
 CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
--- Tables that were taken into the asset register, and what each changed, JSON.
-CREATE TABLE asset_import (
+-- Tables that were taken into registers, and what each changed, JSON.
+CREATE TABLE table_import (
     number INTEGER PRIMARY KEY,
     -- assets or accounts.
     register TEXT NOT NULL,
