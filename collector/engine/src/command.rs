@@ -20,8 +20,8 @@ use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AccountAttestation, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation, BackupExpectation,
-    BackupKind, Delivery, Handover, NewDevice, ProductField, SavedView, TicketRecord,
+    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation,
+    BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView, TicketRecord,
 };
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
@@ -191,7 +191,7 @@ pub enum Command {
     /// Take a table into the asset register, new devices and known ones: all of it, or nothing.
     ImportAssets { rows: Vec<AssetRow>, actor: String },
     /// Put back what an import changed, where nobody changed it since.
-    UndoAssetImport { number: u64, actor: String },
+    UndoImport { register: ImportRegister, number: u64, actor: String },
     /// Say how a machine is protected that no agent looks at.
     AttestAsset {
         device: DeviceId,
@@ -362,6 +362,8 @@ pub enum Command {
         was: BTreeMap<String, String>,
         actor: String,
     },
+    /// Take a table into the register of accounts: all of it, or nothing.
+    ImportAccounts { rows: Vec<AccountRow>, actor: String },
     /// Say who holds accounts that are found by themselves: of all of these, or of none; only what is given.
     DescribeAccounts {
         /// Each by its key ([`ioc_store::account_key`]).
@@ -497,8 +499,8 @@ impl Command {
 /// What is too much for one cycle of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piecework {
-    /// A table is taken into the asset register, or put back.
-    AssetImport,
+    /// A table is taken into a register, or put back.
+    TableImport,
     /// A review of all accounts is opened.
     AccountReview,
 }

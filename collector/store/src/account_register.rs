@@ -4,6 +4,8 @@
 //! What is found stays where it is (documents, accounts): a row of the register is made of it when somebody asks
 //! ([`Reader::registered_accounts`](crate::Reader::registered_accounts)). Only what people say is kept here.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
@@ -373,6 +375,56 @@ pub fn account_of_key(key: &str) -> Option<(Option<DeviceId>, &str)> {
         return None;
     }
     if device.is_empty() { Some((None, name)) } else { Some((Some(DeviceId::new(device).ok()?), name)) }
+}
+
+/// What people write down of an account that is found by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountField {
+    /// Who holds it.
+    Holder,
+    /// What there is to say besides.
+    Note,
+}
+
+impl AccountField {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 2] = [Self::Holder, Self::Note];
+
+    /// Its name in the store, the API and texts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holder => "holder",
+            Self::Note => "note",
+        }
+    }
+
+    /// The field of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == text)
+    }
+
+    /// What stands in it.
+    #[must_use]
+    pub fn of(self, account: &RegisteredAccount) -> &str {
+        match self {
+            Self::Holder => &account.holder,
+            Self::Note => &account.note,
+        }
+    }
+}
+
+/// A row of a table that people bring: what it says of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Row of the table, from 1; the headings are the first.
+    pub row: u64,
+    /// Which account ([`account_key`]).
+    pub key: String,
+    /// What it says, checked.
+    pub fields: BTreeMap<AccountField, String>,
 }
 
 /// What a person says of an account that is found by itself.

@@ -362,33 +362,3 @@ pub struct AssetRow {
     /// What it says, checked.
     pub fields: BTreeMap<AssetField, String>,
 }
-
-/// What an import did to one asset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedAsset {
-    /// Which device.
-    pub device: DeviceId,
-    /// It was registered by this import.
-    pub is_new: bool,
-    /// Column, what was written down before, what is since.
-    pub changes: Vec<(AssetField, String, String)>,
-}
-
-/// One import into the register.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssetImport {
-    /// Its number, from 1.
-    pub number: u64,
-    /// When it was made.
-    pub at: Timestamp,
-    /// Who made it.
-    pub by: String,
-    /// When it was undone, and by whom; none where it was not.
-    pub undone: Option<(Timestamp, String)>,
-    /// How many assets it changes.
-    pub count: u64,
-    /// Of how many of them that, or once it is undone putting them back, is still to be done: large tables are taken in in pieces.
-    pub left: u64,
-    /// What it does, in its order; empty in a list of imports.
-    pub assets: Vec<ImportedAsset>,
-}

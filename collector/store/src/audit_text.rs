@@ -23,6 +23,8 @@ const TEXTS: [(&str, &str, &str); 102] = [
     ("accounts.attested", "Xác nhận tài khoản của thiết bị không có agent", "Account of an appliance attested"),
     ("accounts.described", "Ghi người giữ tài khoản", "Holder of an account written down"),
     ("accounts.evidence_added", "Thêm chứng cứ về tài khoản", "Evidence of an account added"),
+    ("accounts.import_undone", "Hoàn tác nhập bảng tài khoản", "Import of accounts undone"),
+    ("accounts.imported", "Nhập bảng tài khoản", "Accounts imported"),
     ("accounts.review_opened", "Mở đợt rà soát tài khoản", "Review of accounts opened"),
     ("accounts.review_signed", "Ký đợt rà soát tài khoản", "Review of accounts signed"),
     ("accounts.review_written", "Ghi vào đợt rà soát tài khoản", "Review of accounts written"),

@@ -11,10 +11,10 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, AssetImport,
+    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation,
     BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
     OutboxEntry, Product, ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord,
-    TicketRecord, TokenRecord,
+    TableImport, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;
@@ -159,12 +159,12 @@ pub enum Change {
     Asset(Box<Asset>),
     /// A person said how a machine without an agent is protected.
     AssetAttested { device: DeviceId, attestation: AssetAttestation },
-    /// A table is taken into the asset register.
-    AssetImport(Box<AssetImport>),
-    /// An import is undone: what it did is put back of all of its assets.
-    AssetImportUndone { number: u64, at: Timestamp, by: String },
-    /// So many assets of an import are still to be changed, or put back.
-    AssetImportLeft { number: u64, left: u64 },
+    /// A table is taken into a register.
+    TableImport(Box<TableImport>),
+    /// An import is undone: what it did is put back of all of its rows.
+    TableImportUndone { number: u64, at: Timestamp, by: String },
+    /// So many rows of an import are still to be changed, or put back.
+    TableImportLeft { number: u64, left: u64 },
     /// A person said who holds an account; no device stands for this collector.
     AccountWord { device: Option<DeviceId>, name: String, word: AccountWord },
     /// A person vouched for an account of an appliance.

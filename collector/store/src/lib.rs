@@ -45,6 +45,7 @@ pub mod search;
 pub mod secret;
 mod sqlite;
 mod store;
+mod table_import;
 pub mod template;
 mod ticket;
 pub mod totp;
@@ -52,8 +53,8 @@ pub mod witness;
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
-    ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
-    AccountSource, AccountTally, AccountVerdict, AccountWord, AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature,
+    ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountField, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountReview,
+    AccountRow, AccountSource, AccountTally, AccountVerdict, AccountWord, AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature,
     account_key, account_of_key, review_digest,
 };
 pub use archive::{
@@ -61,8 +62,7 @@ pub use archive::{
     StoredChunks,
 };
 pub use asset::{
-    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetRow, AssetState, AssetValue,
-    AssetWork, ImportedAsset,
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetRow, AssetState, AssetValue, AssetWork,
 };
 pub use change::Change;
 pub use clock::ClockMark;
@@ -91,4 +91,5 @@ pub use record::{
 };
 pub use role::{Right, Role};
 pub use store::Store;
+pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedRow, TableImport};
 pub use ticket::{TicketQuery, TicketRecord};

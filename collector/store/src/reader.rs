@@ -21,13 +21,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage,
     AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
+    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
     ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
     RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    TableImport, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -208,11 +208,14 @@ pub trait Reader: Send {
     /// What people attested of a machine, the newest first.
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
 
-    /// Tables that were taken into the asset register, the newest first, without what they did; for who reaches everywhere.
-    fn asset_imports(&self, limit: usize) -> Result<Vec<AssetImport>, StoreError>;
+    /// Tables that were taken into a register, the newest first, without what they did; for who reaches everywhere.
+    fn table_imports(&self, register: ImportRegister, limit: usize) -> Result<Vec<TableImport>, StoreError>;
 
-    /// One of them, with what it did.
-    fn asset_import(&self, number: u64) -> Result<Option<AssetImport>, StoreError>;
+    /// One of those of all registers, with what it did.
+    fn table_import(&self, number: u64) -> Result<Option<TableImport>, StoreError>;
+
+    /// The number of the last of them; 0 before the first.
+    fn last_table_import(&self) -> Result<u64, StoreError>;
 
     /// What people attested of machines without an agent, of one or of all, the newest first, before a number: each with its number.
     fn asset_attestations_before(
@@ -222,8 +225,8 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<(u64, DeviceId, AssetAttestation)>, StoreError>;
 
-    /// The import into the asset register, or its undoing, that is not done yet; with all of what it does.
-    fn unfinished_asset_import(&self) -> Result<Option<AssetImport>, StoreError>;
+    /// The import, or its undoing, that is not done yet; with all of what it does.
+    fn unfinished_table_import(&self) -> Result<Option<TableImport>, StoreError>;
 
     /// A page of the register of accounts, with how many there are of each kind.
     fn registered_accounts(&self, query: &AccountQuery) -> Result<AccountPage, StoreError>;

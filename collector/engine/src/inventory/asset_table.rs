@@ -1,7 +1,6 @@
 //! The asset register as a table that people paste from a spreadsheet: what it would change, row by row, before it does. Pure.
 //!
-//! A table is text with a line of headings, separated by tabs, commas or semicolons. Headings are the columns' names, in Vietnamese or English
-//! as the register exports them. An empty cell says nothing: what stands there stays. Every faulty cell is named by its row and column.
+//! Headings are the columns' names, in Vietnamese or English as the register exports them ([`pasted_table`]).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +8,15 @@ use serde::Serialize;
 
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Importance};
-use ioc_store::{Asset, AssetField, AssetRow, AssetState, collation};
+use ioc_store::{Asset, AssetField, AssetRow, AssetState};
 
 use super::asset::checked;
 use super::device::id_of;
-use super::import::Lines;
+use super::pasted_table::{self, CellFault, FAULTS_MAX, plain, without_mark};
 use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most assets in one table.
 pub const ROWS_MAX: usize = 20_000;
-/// Most faults of one table that are reported.
-const FAULTS_MAX: usize = 100;
 /// The column with the device's identifier.
 const DEVICE: [&str; 5] = ["device", "id", "identifier", "ma thiet bi", "ma may"];
 /// Columns that the register exports and nobody writes.
@@ -30,17 +27,6 @@ const DERIVED: [&str; 5] = [
     "columns in which the machine says otherwise",
     "stt",
 ];
-
-/// What a cell cannot be taken for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CellFault {
-    /// Row of the table, from 1; the headings are the first.
-    pub row: u64,
-    /// Heading of the column; empty where it is about the row.
-    pub column: String,
-    /// What is wrong, and the mend.
-    pub fault: RefusalReason,
-}
 
 /// What a row would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,10 +65,6 @@ const fn headings(field: AssetField) -> &'static [&'static str] {
         AssetField::Importance => &["importance", "muc quan trong"],
         AssetField::Supplier => &["supplier", "nha cung cap"],
     }
-}
-
-fn plain(text: &str) -> String {
-    text.trim().to_lowercase().chars().map(collation::plain).collect()
 }
 
 /// The name of a kind, a state or an importance that people wrote in words; what is none is left as it is, and refused with the names.
@@ -171,62 +153,7 @@ fn columns_of(headings_row: &csv::StringRecord) -> Result<Vec<(Column, String)>,
 /// # Errors
 /// Every cell that cannot be taken, up to a hundred.
 pub fn read(text: &str) -> Result<Vec<AssetRow>, Vec<CellFault>> {
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let first = text.lines().next().unwrap_or_default();
-    let count = |separator: char| first.matches(separator).count();
-    // What is pasted from a spreadsheet has tabs; a heading may have a comma in it.
-    let separator = if count('\t') > 0 {
-        '\t'
-    } else if count(';') > count(',') {
-        ';'
-    } else {
-        ','
-    };
-    let separator = u8::try_from(u32::from(separator)).unwrap_or(b',');
-    let mut table = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text.as_bytes());
-    let of_row = |row: u64, fault: RefusalReason| CellFault { row, column: String::new(), fault };
-    let unreadable = |error: &csv::Error| {
-        RefusalReason::new("register-refused-unreadable", [("why", Word::text(error.to_string()))], error.to_string())
-    };
-    let headings_row = table.headers().cloned().map_err(|error| vec![of_row(1, unreadable(&error))])?;
-    let columns = columns_of(&headings_row)?;
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    let mut lines = Lines::new(text.as_bytes());
-    for record in table.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                faults.push(of_row(error.position().map_or(0, csv::Position::line), unreadable(&error)));
-                break;
-            }
-        };
-        let row = lines.of(record.position().map_or(0, csv::Position::byte));
-        if record.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
-        }
-        if rows.len() == ROWS_MAX {
-            let english = format!("there are more than {ROWS_MAX} assets; divide the table");
-            let most = [("most", Word::count(ROWS_MAX))];
-            faults.push(of_row(row, RefusalReason::new("register-refused-rows", most, english)));
-            break;
-        }
-        if record.len() > columns.len() {
-            let (cells, known) = (record.len(), columns.len());
-            let english = format!("there are {cells} cells and {known} headings");
-            let counts = [("cells", Word::count(cells)), ("headings", Word::count(known))];
-            faults.push(of_row(row, RefusalReason::new("register-refused-cells", counts, english)));
-        }
-        rows.push(row_of(row, &columns, &record, &mut faults));
-        if faults.len() >= FAULTS_MAX {
-            break;
-        }
-    }
-    if faults.is_empty() && rows.is_empty() {
-        let fault = RefusalReason::new("register-refused-no-rows", [], "there is no asset in the table");
-        faults.push(of_row(2, fault));
-    }
-    faults.truncate(FAULTS_MAX);
-    if faults.is_empty() { Ok(rows) } else { Err(faults) }
+    pasted_table::read(text, ROWS_MAX, columns_of, row_of)
 }
 
 fn row_of(row: u64, columns: &[(Column, String)], record: &csv::StringRecord, faults: &mut Vec<CellFault>) -> AssetRow {
@@ -242,10 +169,7 @@ fn row_of(row: u64, columns: &[(Column, String)], record: &csv::StringRecord, fa
             Column::Derived => {}
             Column::Device => cell.clone_into(&mut device),
             Column::Field(field) => {
-                // A mark that keeps spreadsheets from taking a text for a formula.
-                let cell =
-                    cell.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(cell);
-                match checked(*field, &named(*field, cell)) {
+                match checked(*field, &named(*field, without_mark(cell))) {
                     Ok(text) => drop(fields.insert(*field, text)),
                     Err(fault) => faults.push(CellFault { row, column: heading.clone(), fault }),
                 }
@@ -388,7 +312,7 @@ mod tests {
             ("colour,name\nred,A\n", "not known"),
             ("name,ten\nA,B\n", "twice"),
             ("zone\nDMZ\n", "which row is which asset"),
-            ("name\n", "no asset"),
+            ("name\n", "no row"),
         ] {
             let faults = read(text).expect_err(text);
             assert!(faults[0].fault.english().contains(says), "{text:?}: {faults:?}");

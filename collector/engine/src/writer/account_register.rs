@@ -1,6 +1,7 @@
 //! The register of accounts (article 13): who holds which account, what a person vouches for of an appliance, reviews that a leader signs; and faults of
 //! the centre where a review is overdue or accounts of this collector are not in order. Accounts of hosts are judged by rules, on what their agents find.
 
+mod import;
 pub(super) mod review;
 
 use std::collections::btree_map::Entry;
@@ -22,15 +23,14 @@ use super::incidents::checked_file;
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::inventory::account_table::{NAME_MAX_CHARS, NOTE_MAX_CHARS};
 use crate::inventory::asset::check_word;
 use crate::refusal_reason::RefusalReason;
 
-/// Most accounts in one change.
+/// Most accounts in one change; a table may have more ([`import`]).
 const CHANGES_MAX: usize = 2000;
-/// Longest name of an account, and of a role or a holder, characters.
-const NAME_MAX_CHARS: usize = 100;
-/// Longest note and reason, characters.
-const NOTE_MAX_CHARS: usize = 500;
+/// Accounts of a table that are looked at, or changed, in one cycle of the engine: of each the account is read.
+pub(super) const PIECE: usize = 100;
 /// A review is reminded of so many days before it is due.
 const REVIEW_DAYS: i64 = 14;
 /// An administrator has so long after the password was set to set up a second factor, milliseconds.
@@ -40,19 +40,6 @@ const DAY_MS: i64 = 86_400_000;
 const REVIEW_DUE: &str = "account-review-due";
 const OWN_IDLE: &str = "own-accounts-idle";
 const OWN_WITHOUT_SECOND: &str = "administrators-without-second-factor";
-
-/// What is done with the register in pieces.
-#[derive(Debug, Default)]
-pub(super) struct AccountWork {
-    review: Option<review::ReviewJob>,
-}
-
-impl AccountWork {
-    /// Whether something is not done yet.
-    pub(super) const fn is_under_way(&self) -> bool {
-        self.review.is_some()
-    }
-}
 
 fn unread(error: &ioc_store::StoreError) -> CommandError {
     CommandError::Unavailable(error.to_string())
@@ -221,24 +208,37 @@ impl Engine {
                 let why = format!("keys: {key:?} is known by somebody's word alone; vouch for it anew");
                 return Err(CommandError::Conflict(why));
             }
-            words.push((key, device, name, account));
+            words.push((device, account));
         }
-        for (key, device, name, account) in words {
-            let (was_holder, was_note) = (account.holder, account.note);
-            let is_holder = holder.clone().unwrap_or_else(|| was_holder.clone());
-            let is_note = note.clone().unwrap_or_else(|| was_note.clone());
-            if (&is_holder, &is_note) == (&was_holder, &was_note) {
-                continue;
-            }
-            let detail = format!("holder: {was_holder:?} -> {is_holder:?}; note: {was_note:?} -> {is_note:?}");
-            // The own name of an account here is not written down where nobody said so: it changes there.
-            let is_holder = if holder.is_none() && account.said_by.is_none() { String::new() } else { is_holder };
-            let word = AccountWord { holder: is_holder, note: is_note, by: actor.to_owned(), at: now };
-            self.record(now, actor, AuditLogAction::AccountsDescribed, key, &detail);
-            self.batch.changes.push(Change::AccountWord { device, name: name.to_owned(), word });
+        for (device, account) in words {
+            self.write_account(device, &account, (holder.as_deref(), note.as_deref()), actor, now);
         }
         self.batch.visible = true;
         Ok(Answer::Done)
+    }
+
+    /// Writes down who holds an account, and what there is to say besides, where that is something else than it is known by. Whether it is.
+    fn write_account(
+        &mut self,
+        device: Option<DeviceId>,
+        account: &RegisteredAccount,
+        (holder, note): (Option<&str>, Option<&str>),
+        actor: &str,
+        now: Timestamp,
+    ) -> bool {
+        let (was_holder, was_note) = (account.holder.as_str(), account.note.as_str());
+        let (is_holder, is_note) = (holder.unwrap_or(was_holder), note.unwrap_or(was_note));
+        if (is_holder, is_note) == (was_holder, was_note) {
+            return false;
+        }
+        let detail = format!("holder: {was_holder:?} -> {is_holder:?}; note: {was_note:?} -> {is_note:?}");
+        // The own name of an account here is not written down where nobody said so: it changes there.
+        let is_holder = if holder.is_none() && account.said_by.is_none() { "" } else { is_holder };
+        let (holder, note, by) = (is_holder.to_owned(), is_note.to_owned(), actor.to_owned());
+        let word = AccountWord { holder, note, by, at: now };
+        self.record(now, actor, AuditLogAction::AccountsDescribed, &account.key(), &detail);
+        self.batch.changes.push(Change::AccountWord { device, name: account.name.clone(), word });
+        true
     }
 
     /// A person vouches for an account of an appliance.

@@ -20,6 +20,9 @@ use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most assets in one change; a table may have more ([`import`]).
 const CHANGES_MAX: usize = 2000;
+/// Assets of a table that are changed in one cycle of the engine, about twenty milliseconds of it; and that are looked at before anything is changed.
+pub(super) const PIECE: usize = 200;
+pub(super) const LOOKED_AT: usize = 1_000;
 /// Most faults that are raised in one cycle of the engine: a crowd of devices that was taken in at once is due at once.
 const RAISED_MAX: usize = 200;
 /// The name of the fault.
@@ -31,10 +34,6 @@ const MACS_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Assets {
     all: HashMap<DeviceId, Asset>,
-    /// The number of the last import.
-    last_import: u64,
-    /// The import, or its undoing, that is under way.
-    job: Option<import::ImportJob>,
     /// When something that is blank becomes a fault, if it is not filled in before; none when nothing will.
     next_at: Option<Timestamp>,
 }
@@ -43,10 +42,8 @@ impl Assets {
     /// As it stands in the store.
     pub(super) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
         let all = reader.assets(&AssetQuery { limit: usize::MAX, ..AssetQuery::default() })?;
-        let last_import = reader.asset_imports(1)?.first().map_or(0, |import| import.number);
         let all = all.into_iter().map(|one| (one.device.clone(), one)).collect();
-        let job = reader.unfinished_asset_import()?.map(import::ImportJob::resumed);
-        Ok(Self { all, last_import, job, next_at: None })
+        Ok(Self { all, next_at: None })
     }
 }
 

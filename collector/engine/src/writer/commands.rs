@@ -69,7 +69,8 @@ impl Engine {
             Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
             Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor),
-            Command::UndoAssetImport { number, actor } => self.undo_asset_import(number, &actor, now),
+            Command::ImportAccounts { rows, actor } => self.import_accounts(rows, &actor),
+            Command::UndoImport { register, number, actor } => self.undo_import(register, number, &actor, now),
             Command::ChangeProducts { products, fields, was, keep, actor } => {
                 self.change_products(&products, fields, (&was, &keep), &actor, now)
             }

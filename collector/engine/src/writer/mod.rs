@@ -38,6 +38,7 @@ mod retention;
 mod settings;
 pub mod software_register;
 mod store_faults;
+mod table_import;
 mod tickets;
 pub mod time;
 mod token_binding;
@@ -224,7 +225,7 @@ pub struct Engine {
     jobs: jobs::Jobs,
     expected_backups: expected_backups::ExpectedBackups,
     assets: assets::Assets,
-    account_work: account_register::AccountWork,
+    piecework: pieces::Unfinished,
     software_register: software_register::SoftwareRegister,
     /// The rules of retention as they were last told.
     retention_rules: Vec<ioc_store::retention::RetentionRule>,
@@ -303,6 +304,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         }
     }
     let mut engine = Engine {
+        piecework: pieces::Unfinished::read(reader.as_ref())?,
         config,
         state,
         store,
@@ -330,7 +332,6 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         jobs,
         expected_backups,
         assets,
-        account_work: account_register::AccountWork::default(),
         software_register,
         retention_rules,
     };

@@ -43,9 +43,9 @@ macro_rules! of_other_records {
             | Change::BackupEvidence { .. }
             | Change::Asset(_)
             | Change::AssetAttested { .. }
-            | Change::AssetImport(_)
-            | Change::AssetImportUndone { .. }
-            | Change::AssetImportLeft { .. }
+            | Change::TableImport(_)
+            | Change::TableImportUndone { .. }
+            | Change::TableImportLeft { .. }
             | Change::AccountWord { .. }
             | Change::AccountAttested { .. }
             | Change::AccountEvidence { .. }

@@ -1,7 +1,10 @@
 //! The asset register: its rows, what is to be done in it, and what people attest.
 
 use super::*;
-use crate::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetValue, AssetWork};
+use crate::{
+    AccountField, Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetValue, AssetWork,
+    ImportRegister, ImportedRow,
+};
 
 fn said(text: &str) -> AssetValue {
     AssetValue { text: text.to_owned(), by: Some("lan".into()), at: at(1) }
@@ -90,16 +93,34 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     // What an import did is kept, and that it was undone.
     let changes = vec![(AssetField::Zone, String::new(), "DMZ".to_owned())];
     let imported = crate::ImportedAsset { device: id(1), is_new: false, changes };
-    let assets = vec![imported];
-    let import = crate::AssetImport { number: 1, at: at(7), by: "lan".into(), undone: None, count: 1, left: 1, assets };
-    store.commit(&[Change::AssetImport(Box::new(import.clone()))]).expect("kept");
-    assert_eq!(reader.asset_import(1).expect("reads").as_ref(), Some(&import));
-    assert_eq!(reader.unfinished_asset_import().expect("reads").as_ref(), Some(&import), "it is taken in in pieces");
-    store.commit(&[Change::AssetImportLeft { number: 1, left: 0 }]).expect("kept");
-    assert!(reader.unfinished_asset_import().expect("reads").is_none());
-    store.commit(&[Change::AssetImportUndone { number: 1, at: at(8), by: "bình".into() }]).expect("kept");
-    let listed = reader.asset_imports(9).expect("reads");
-    assert_eq!((listed[0].undone.clone(), listed[0].assets.len()), (Some((at(8), "bình".to_owned())), 0));
+    let import = crate::TableImport {
+        number: 1,
+        register: ImportRegister::Assets,
+        at: at(7),
+        by: "lan".into(),
+        undone: None,
+        count: 1,
+        left: 1,
+        rows: vec![ImportedRow::Asset(imported)],
+    };
+    assert_eq!(reader.last_table_import().expect("reads"), 0);
+    store.commit(&[Change::TableImport(Box::new(import.clone()))]).expect("kept");
+    assert_eq!(reader.table_import(1).expect("reads").as_ref(), Some(&import));
+    assert_eq!(reader.unfinished_table_import().expect("reads").as_ref(), Some(&import), "it is taken in in pieces");
+    store.commit(&[Change::TableImportLeft { number: 1, left: 0 }]).expect("kept");
+    assert!(reader.unfinished_table_import().expect("reads").is_none());
+    store.commit(&[Change::TableImportUndone { number: 1, at: at(8), by: "bình".into() }]).expect("kept");
+    // Those of another register are numbered on, and listed apart.
+    let holder = (AccountField::Holder, String::new(), "Nguyễn An".to_owned());
+    let account = crate::ImportedAccount { device: None, name: "an".into(), changes: vec![holder] };
+    let (register, rows) = (ImportRegister::Accounts, vec![ImportedRow::Account(account)]);
+    let other = crate::TableImport { number: 2, register, left: 0, rows, ..import };
+    store.commit(&[Change::TableImport(Box::new(other.clone()))]).expect("kept");
+    assert_eq!((reader.last_table_import().expect("reads"), reader.table_import(2).expect("reads")), (2, Some(other)));
+    let of_accounts = reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
+    assert_eq!(of_accounts.iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
+    let listed = reader.table_imports(ImportRegister::Assets, 9).expect("reads");
+    assert_eq!((listed.len(), listed[0].undone.clone(), listed[0].rows.len()), (1, Some((at(8), "bình".to_owned())), 0));
     assert_eq!(listed[0].left, 1, "and is to be put back");
     // Each sees their own places, and names only who may.
     let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
@@ -113,6 +134,8 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
     let said = reader.asset_attestations_before(None, None, 9).expect("reads");
     assert!(said.len() == 5 && said.iter().all(|(_, of, one)| *of == id(1) && one.by.is_empty()), "{said:?}");
-    let imports = reader.asset_imports(9).expect("reads");
+    let imports = reader.table_imports(ImportRegister::Assets, 9).expect("reads");
     assert_eq!((imports[0].by.as_str(), imports[0].undone.clone()), ("", Some((at(8), String::new()))));
+    let shown = format!("{:?}", reader.table_import(2).expect("reads").expect("there").rows);
+    assert!(!shown.contains("Nguyễn An") && !shown.contains("\"an\""), "{shown}");
 }

@@ -6,7 +6,7 @@ use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, commit_mark, device,
     document, duty, enrolment, event, expected_backup, fault, hold, incident, job, maintenance, number_limit, outbox,
-    product, report, retention, sample, software, ticket,
+    product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 
@@ -75,9 +75,9 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> rusqlite::Resul
         }
         Change::Asset(row) => asset::put(commit, row),
         Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
-        Change::AssetImport(import) => asset::put_import(commit, import),
-        Change::AssetImportUndone { number, at, by } => asset::undo_import(commit, *number, *at, by),
-        Change::AssetImportLeft { number, left } => asset::put_import_left(commit, *number, *left),
+        Change::TableImport(import) => table_import::put(commit, import),
+        Change::TableImportUndone { number, at, by } => table_import::undo(commit, *number, *at, by),
+        Change::TableImportLeft { number, left } => table_import::put_left(commit, *number, *left),
         Change::AccountWord { device, name, word } => account_register::put_word(commit, device.as_ref(), name, word),
         Change::AccountAttested { device, attestation } => account_register::attest(commit, device, attestation),
         Change::AccountEvidence { device, name, file, content } => {

@@ -9,10 +9,10 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqliteReader;
-use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
+use super::value::{below, body, device_id, json, limit_of};
 use crate::coverage::AREAS;
 use crate::{
-    Asset, AssetAttestation, AssetCoverage, AssetField, AssetImport, AssetQuery, AssetState, AssetWork, StoreError,
+    Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork, StoreError,
 };
 
 const TABLES: &str = "device d JOIN asset a ON a.device = d.number";
@@ -178,59 +178,4 @@ pub(super) fn attested(
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), Timestamp::from_millis(row.get(1)?)))
     })?;
     Ok(found.into_iter().collect())
-}
-
-pub(super) fn put_import(commit: &Commit<'_>, import: &AssetImport) -> rusqlite::Result<()> {
-    let (count, left) = (signed(import.count), signed(import.left));
-    commit.run(
-        "INSERT INTO asset_import (number, at, who, count, left_over, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![signed(import.number), import.at.as_millis(), import.by, count, left, json(&import.assets)?],
-    )?;
-    Ok(())
-}
-
-pub(super) fn undo_import(commit: &Commit<'_>, number: u64, at: Timestamp, by: &str) -> rusqlite::Result<()> {
-    commit.run(
-        "UPDATE asset_import SET undone_at = ?2, undone_by = ?3, left_over = count WHERE number = ?1",
-        params![signed(number), at.as_millis(), by],
-    )?;
-    Ok(())
-}
-
-pub(super) fn put_import_left(commit: &Commit<'_>, number: u64, left: u64) -> rusqlite::Result<()> {
-    commit.run("UPDATE asset_import SET left_over = ?2 WHERE number = ?1", params![signed(number), signed(left)])?;
-    Ok(())
-}
-
-const IMPORT: &str = "SELECT number, at, who, undone_at, undone_by, count, left_over";
-
-/// The newest imports first, without what they did.
-pub(super) fn imports(reader: &SqliteReader, limit: usize) -> Result<Vec<AssetImport>, StoreError> {
-    let sql = format!("{IMPORT}, '[]' FROM asset_import ORDER BY number DESC LIMIT ?1");
-    let found = reader.all(&sql, &[&limit_of(limit)], import_of)?;
-    Ok(found.into_iter().map(|one| reader.import_as_shown(one)).collect())
-}
-
-pub(super) fn import(reader: &SqliteReader, number: u64) -> Result<Option<AssetImport>, StoreError> {
-    let sql = format!("{IMPORT}, body FROM asset_import WHERE number = ?1");
-    Ok(reader.one(&sql, &[&signed(number)], import_of)?.map(|one| reader.import_as_shown(one)))
-}
-
-/// The import, or its undoing, that is not done yet.
-pub(super) fn unfinished_import(reader: &SqliteReader) -> Result<Option<AssetImport>, StoreError> {
-    let sql = format!("{IMPORT}, body FROM asset_import WHERE left_over > 0 ORDER BY number LIMIT 1");
-    reader.one(&sql, &[], import_of)
-}
-
-fn import_of(row: &Row<'_>) -> rusqlite::Result<AssetImport> {
-    let undone = moment(row, 3)?.zip(row.get::<_, Option<String>>(4)?);
-    Ok(AssetImport {
-        number: row.get::<_, i64>(0)?.unsigned_abs(),
-        at: required(row, 1)?,
-        by: row.get(2)?,
-        undone,
-        count: row.get::<_, i64>(5)?.unsigned_abs(),
-        left: row.get::<_, i64>(6)?.unsigned_abs(),
-        assets: body(row, 7)?,
-    })
 }

@@ -62,6 +62,7 @@ mod search_index;
 mod search_record;
 mod snapshot;
 mod software;
+mod table_import;
 mod ticket;
 mod value;
 mod value_marks;

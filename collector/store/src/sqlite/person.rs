@@ -81,7 +81,7 @@ impl Search<'_> {
                  WHERE v.value ->> 'by' IN NAMES OR v.value ->> 'text' IN NAMES) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.kept') AS v WHERE v.value ->> 'by' IN NAMES) UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM asset_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
                  SELECT NULL, d.id, b.body ->> 'note', '' FROM backup_attestation b JOIN device d ON d.number = b.device WHERE b.body ->> 'by' IN NAMES UNION ALL \
-                 SELECT i.at, CAST(i.number AS TEXT), '', '' FROM asset_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
+                 SELECT i.at, CAST(i.number AS TEXT), '', '' FROM table_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT NULL, coalesce(d.id, ''), w.name || ': ' || (w.body ->> 'holder') || ' ' || (w.body ->> 'note'), '' FROM account_word w LEFT JOIN device d ON d.number = w.device \
                  WHERE w.body ->> 'by' IN NAMES OR w.body ->> 'holder' IN NAMES OR w.name IN NAMES UNION ALL \

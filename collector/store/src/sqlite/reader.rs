@@ -14,8 +14,8 @@ use super::reader_connection::SqliteReader;
 use super::{
     account, account_register, archive, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device,
     document, document_change, duty, enrolment, event, examine, expected_backup, fault, hold, incident, job,
-    maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, ticket,
-    value_marks,
+    maintenance, outbox, pace, person, product, report, retention, sample, search, snapshot, software, table_import,
+    ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -30,13 +30,13 @@ use crate::retention::{
 use crate::scope::AccessScope;
 use crate::search::{SearchPage, SearchQuery};
 use crate::{
-    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage, AssetImport,
+    AccountPage, AccountQuery, AccountRecord, AccountReview, AttestedAccount, Asset, AssetAttestation, AssetCoverage,
     AssetQuery, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
+    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount, Product,
     ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind, RegisteredAccount,
     RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident,
+    TableImport, TicketRecord, TokenRecord, WholeIncident,
 };
 
 /// What a reader answers.
@@ -241,12 +241,16 @@ impl Reader for SqliteReader {
         asset::attestations(self, device, limit)
     }
 
-    fn asset_imports(&self, limit: usize) -> Answer<Vec<AssetImport>> {
-        asset::imports(self, limit)
+    fn table_imports(&self, register: ImportRegister, limit: usize) -> Answer<Vec<TableImport>> {
+        table_import::list(self, register, limit)
     }
 
-    fn asset_import(&self, number: u64) -> Answer<Option<AssetImport>> {
-        asset::import(self, number)
+    fn table_import(&self, number: u64) -> Answer<Option<TableImport>> {
+        table_import::one(self, number)
+    }
+
+    fn last_table_import(&self) -> Answer<u64> {
+        table_import::last(self)
     }
 
     fn asset_attestations_before(
@@ -258,8 +262,8 @@ impl Reader for SqliteReader {
         asset::attestations_before(self, device, before, limit)
     }
 
-    fn unfinished_asset_import(&self) -> Answer<Option<AssetImport>> {
-        asset::unfinished_import(self)
+    fn unfinished_table_import(&self) -> Answer<Option<TableImport>> {
+        table_import::unfinished(self)
     }
 
     fn registered_accounts(&self, query: &AccountQuery) -> Answer<AccountPage> {

@@ -16,7 +16,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident};
 use super::reader_connection::SqliteReader;
 use crate::inventory::DeviceRecord;
 use crate::report::{IssuedReport, ReportText};
-use crate::{Asset, AssetAttestation, AssetImport, DocumentRecord, EventRecord, OutboxEntry, Product, StoreError};
+use crate::{
+    Asset, AssetAttestation, DocumentRecord, EventRecord, ImportedRow, OutboxEntry, Product, StoreError, TableImport,
+};
 
 /// Whether a series is of an account: its subject is its name.
 fn is_personal(series: &str) -> bool {
@@ -135,16 +137,11 @@ impl SqliteReader {
     }
 
     /// Who took a table in, and what it said of people, is for who may see people.
-    pub(super) fn import_as_shown(&self, mut import: AssetImport) -> AssetImport {
+    pub(super) fn import_as_shown(&self, mut import: TableImport) -> TableImport {
         if self.hides_names {
             import.by.clear();
             import.undone = import.undone.map(|(at, _)| (at, String::new()));
-            let changes = import.assets.iter_mut().flat_map(|one| &mut one.changes);
-            for (_, old, new) in changes.filter(|(field, ..)| field.is_personal()) {
-                for text in [old, new].into_iter().filter(|text| !text.is_empty()) {
-                    document::HIDDEN.clone_into(text);
-                }
-            }
+            import.rows.iter_mut().for_each(ImportedRow::hide_people);
         }
         import
     }

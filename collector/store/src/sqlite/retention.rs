@@ -389,7 +389,7 @@ pub(super) fn size(reader: &SqliteReader, class: RecordClass) -> Result<Option<C
             (format!("({all})"), oldest)
         }
         (None, None) if class == RecordClass::AssetImports => {
-            ("asset_import".to_owned(), "SELECT at FROM asset_import ORDER BY number LIMIT 1".to_owned())
+            ("table_import".to_owned(), "SELECT at FROM table_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
             ("issued_report".to_owned(), "SELECT min(at) FROM issued_report".to_owned())

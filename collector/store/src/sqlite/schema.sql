@@ -424,15 +424,17 @@ CREATE TABLE asset_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX asset_attestation_of ON asset_attestation (device, area, number);
--- Tables that were taken into the asset register, and what each changed, JSON.
-CREATE TABLE asset_import (
+-- Tables that were taken into registers, and what each changed, JSON.
+CREATE TABLE table_import (
     number INTEGER PRIMARY KEY,
+    -- assets or accounts.
+    register TEXT NOT NULL,
     at INTEGER NOT NULL,
     who TEXT NOT NULL,
     undone_at INTEGER,
     undone_by TEXT,
     count INTEGER NOT NULL,
-    -- Of how many assets it is still to be done, or put back once it is undone.
+    -- Of how many rows it is still to be done, or put back once it is undone.
     left_over INTEGER NOT NULL,
     body TEXT NOT NULL
 );

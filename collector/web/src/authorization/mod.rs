@@ -67,7 +67,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::WithdrawBackup { .. }
         | Command::ChangeAssets { .. }
         | Command::ImportAssets { .. }
-        | Command::UndoAssetImport { .. }
+        | Command::ImportAccounts { .. }
+        | Command::UndoImport { .. }
         | Command::ChangeProducts { .. }
         | Command::DescribeAccounts { .. }
         | Command::ConfirmClock { .. }
@@ -375,7 +376,11 @@ mod tests {
                 },
             ),
             (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
-            (Right::Administer, Command::UndoAssetImport { number: 1, actor: actor() }),
+            (Right::Administer, Command::ImportAccounts { rows: Vec::new(), actor: actor() }),
+            (
+                Right::Administer,
+                Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: actor() },
+            ),
             (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (

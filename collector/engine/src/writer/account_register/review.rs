@@ -95,7 +95,7 @@ impl Engine {
 
     /// The number that the next review gets, while none is open.
     fn next_review_number(&self) -> Result<u64, CommandError> {
-        if self.account_work.review.is_some() {
+        if self.piecework.review.is_some() {
             let why = "a review of accounts is being opened; look at it in a moment".to_owned();
             return Err(CommandError::Conflict(why));
         }
@@ -127,23 +127,23 @@ impl Engine {
         let left = std::iter::once(None).chain(devices.into_iter().map(|(_, device)| Some(device))).collect();
         let (actor, limits) = (actor.to_owned(), self.account_limits(now));
         let job = ReviewJob { number, at: now, actor, limits, left, lines: 0, committed: false, reply: None };
-        self.account_work.review = Some(job);
+        self.piecework.review = Some(job);
         Ok(Answer::Begun(Piecework::AccountReview))
     }
 
     /// Reads the accounts of the next devices into a review that is being opened.
     pub(in crate::writer) fn work_on_account_review(&mut self, now: Timestamp) {
-        let Some(mut job) = self.account_work.review.take() else { return };
+        let Some(mut job) = self.piecework.review.take() else { return };
         self.batch.urgent = true;
         if !job.committed {
             // What the reader is to find was decided in this cycle, perhaps.
             job.committed = true;
-            self.account_work.review = Some(job);
+            self.piecework.review = Some(job);
             return;
         }
         let outcome = match self.read_into_review(&mut job) {
             Ok(()) if !job.left.is_empty() => {
-                self.account_work.review = Some(job);
+                self.piecework.review = Some(job);
                 return;
             }
             Ok(()) => self.end_opening(&job, now),
@@ -191,7 +191,7 @@ impl Engine {
 
     /// Whoever asked for a review is answered once it is open.
     pub(in crate::writer) fn answer_review_at_end(&mut self, reply: oneshot::Sender<CommandResult>) {
-        if let Some(job) = &mut self.account_work.review {
+        if let Some(job) = &mut self.piecework.review {
             job.reply = Some(reply);
         }
     }

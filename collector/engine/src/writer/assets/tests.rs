@@ -1,7 +1,7 @@
 use ioc_common::layout::Layout;
 use ioc_common::report::{Facts, Losses};
 use ioc_judge::FaultState;
-use ioc_store::{AssetWork, FaultQuery};
+use ioc_store::{AssetWork, FaultQuery, ImportRegister};
 
 use super::super::time::tests::{Machine, Rig, deps};
 use super::*;
@@ -213,14 +213,14 @@ fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
     write(&mut rig, "new-2", &[(AssetField::Name, "Máy khác")], &[]).expect("written");
     drop(rig);
     let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
-    let undo = |rig: &mut Rig| rig.command(Command::UndoAssetImport { number: 1, actor: "lan".into() });
+    let undo = |rig: &mut Rig| rig.command(Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() });
     assert!(matches!(undo(&mut rig), Ok(Answer::Imported(2))), "one put back, one taken out");
     let back = asset(&rig, "srv-1");
     assert_eq!((back.text(AssetField::Zone), back.text(AssetField::Supplier)), ("LAN", "FPT"));
     let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
     assert_eq!(left.iter().map(|one| one.device.as_str()).collect::<Vec<_>>(), ["new-2", "srv-1"]);
     undo(&mut rig).expect_err("once");
-    let kept = rig.reader.asset_imports(9).expect("reads");
+    let kept = rig.reader.table_imports(ImportRegister::Assets, 9).expect("reads");
     assert_eq!((kept.len(), kept[0].count, kept[0].undone.as_ref().map(|(_, by)| by.as_str())), (1, 3, Some("lan")));
     assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
 }
@@ -234,7 +234,7 @@ fn begin(rig: &mut Rig, command: Command) -> tokio::sync::oneshot::Receiver<Comm
 
 #[test]
 fn a_large_table_is_taken_in_in_pieces_over_a_restart_and_undone_as_one() {
-    use super::import::PIECE;
+    use super::PIECE;
     use crate::inventory::asset_table::read;
 
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
@@ -268,10 +268,10 @@ fn a_large_table_is_taken_in_in_pieces_over_a_restart_and_undone_as_one() {
         rig.engine.run_once(&mut Vec::new());
     }
     assert_eq!((zoned(&rig), asset(&rig, "srv-0000").text(AssetField::Name)), (count, "Máy của Lan"));
-    assert_eq!(rig.reader.asset_imports(1).expect("reads")[0].left, 0);
+    assert_eq!(rig.reader.table_imports(ImportRegister::Assets, 1).expect("reads")[0].left, 0);
     // Registered once, with all that the table says.
     assert_eq!(rig.audit("device.described").len(), 2, "{:?}", rig.audit("device.described"));
-    let mut answer = begin(&mut rig, Command::UndoAssetImport { number: 1, actor: "lan".into() });
+    let mut answer = begin(&mut rig, Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() });
     while rig.engine.has_more() {
         rig.engine.run_once(&mut Vec::new());
     }
