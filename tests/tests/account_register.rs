@@ -171,6 +171,44 @@ async fn accounts_of_hosts_appliances_and_the_collector_stand_in_one_register_wi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_holders_says_what_it_would_change_is_taken_in_whole_and_can_be_undone() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let _link = host(&rig).await;
+    with_switch(&rig).await;
+    let import = async |check: bool, table: &str| {
+        let path = format!("/api/v1/account-register/import?check={check}");
+        cli::send(&rig.runtime(), "POST", &path, "text/csv", table.to_owned()).await
+    };
+    // What the register exports is what it takes: nothing changes.
+    let exported = cli::text(&rig.runtime(), "/api/v1/account-register.csv").await.unwrap();
+    assert!(exported.contains("srv-1/an"), "{exported}");
+    assert_eq!(import(true, &exported).await.unwrap(), json!({ "rows": [], "changed": null }));
+    let wrong = import(false, "Mã tài khoản\tNgười giữ\nsrv-1/an\tAn\nsrv-1/x\tAn\n").await.unwrap_err().to_string();
+    assert!(wrong.contains("row 3") && wrong.contains("srv-1/x"), "{wrong}");
+    let table = "Mã tài khoản\tNgười giữ\tGhi chú\nsrv-1/an\tNguyễn Văn An\tca 1\nsrv-1/binh\tTrần Bình\t\n";
+    let seen = import(true, table).await.unwrap();
+    let change = json!({ "field": "holder", "old": "", "new": "Nguyễn Văn An" });
+    assert_eq!((&seen["rows"][0]["key"], &seen["rows"][0]["changes"][0]), (&json!("srv-1/an"), &change), "{seen}");
+    assert!(keys(&rig, "search=an%20nguy%E1%BB%85n").await.is_empty(), "it was only looked at");
+    assert_eq!(import(false, table).await.unwrap()["changed"], 2);
+    assert_eq!(keys(&rig, "search=an%20nguy%E1%BB%85n").await, ["srv-1/an"]);
+    // The page shows what it would change, in words, and what was taken in.
+    let form = "table=key%2Cholder%0Asrv-1%2Fan%2CL%C3%AA%20Lan%0A".to_owned();
+    let form = cli::send(&rig.runtime(), "POST", "/register/accounts/import", "application/x-www-form-urlencoded", form);
+    assert!(form.await.is_ok());
+    let page = cli::text(&rig.runtime(), "/register/accounts/import").await.unwrap();
+    assert!(page.contains("/register/accounts/import/1/undo") && page.contains("2 tài khoản"), "{page}");
+    assert!(rig.get("/api/v1/assets/imports").await.unwrap().as_array().unwrap().is_empty(), "of another register");
+    assert!(rig.post("/api/v1/assets/imports/1/undo", json!({})).await.is_err());
+    rig.post("/api/v1/account-register/imports/1/undo", json!({})).await.unwrap();
+    assert!(keys(&rig, "search=an%20nguy%E1%BB%85n").await.is_empty());
+    let listed = rig.get("/api/v1/account-register/imports").await.unwrap();
+    assert!(listed[0]["undone_at"].is_string() && listed[0]["rows"] == 2, "{listed}");
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_review_is_written_signed_by_a_leader_in_person_and_never_changed() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();

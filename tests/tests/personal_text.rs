@@ -67,6 +67,8 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/enrolment", Kept::Right("Administer")),
     ("/register/assets/import", Kept::Right("Administer")),
     ("/api/v1/assets/imports", Kept::Right("Administer")),
+    ("/register/accounts/import", Kept::Right("Administer")),
+    ("/api/v1/account-register/imports", Kept::Right("Administer")),
     ("/incidents", Kept::Reader),
     ("/incidents/new", Kept::Right("Handle")),
     ("/incidents/{id}", Kept::Revealed("incident/details.rs")),

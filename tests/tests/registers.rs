@@ -172,7 +172,7 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
     let (taken, ()) = tokio::join!(import(false, &large), beside);
     assert_eq!(taken.unwrap()["changed"], 1_000);
     let listed = async || rig.get("/api/v1/assets/imports").await.unwrap()[0].clone();
-    assert_eq!((listed().await["assets"].clone(), listed().await["left"].clone()), (json!(1_000), json!(0)));
+    assert_eq!((listed().await["rows"].clone(), listed().await["left"].clone()), (json!(1_000), json!(0)));
     rig.post("/api/v1/assets/imports/2/undo", json!({})).await.unwrap();
     assert_eq!(rig.get("/api/v1/assets/coverage").await.unwrap()["assets"], 2);
     // What a person wrote since of a machine that never reports, or vouched for, does not go with the table.

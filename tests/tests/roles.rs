@@ -413,6 +413,8 @@ const FORMS: [(&str, &[&str]); 35] = [
         &["device", "devices", "kind", "source", "every", "keep_days", "place", "copies", "media", "note"],
     ),
     ("/register/assets/import", &["table", "digest"]),
+    ("/register/accounts/import", &["table", "digest"]),
+    ("/register/accounts/import/9/undo", &["x"]),
     ("/register/assets/import/9/undo", &["x"]),
     ("/register/accounts", &["key", "holder", "note"]),
     (

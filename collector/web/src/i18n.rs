@@ -237,6 +237,7 @@ mod tests {
                 "sign-by-",
                 "search-kind-",
                 "asset-field-",
+                "account-field-",
                 "asset-state-",
                 "asset-importance-",
                 "product-field-",

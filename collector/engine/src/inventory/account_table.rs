@@ -89,7 +89,7 @@ pub(crate) fn checked(field: AccountField, text: &str) -> Result<String, Refusal
     let name = field.as_str();
     let english = format!("{name}: allowed are up to {most} characters in one line");
     let args = [("field", Word::named("account-field", name)), ("most", Word::count(most))];
-    Err(RefusalReason::new("register-refused-line", args, english))
+    Err(RefusalReason::new("register-refused-long", args, english))
 }
 
 /// What a column of the table is.

@@ -327,7 +327,7 @@ mod tests {
     use ioc_engine::account::intent::{Actor, Intent};
     use ioc_engine::command::{BackgroundTask, NewToken};
     use ioc_judge::{NewIncident, Scope, Severity, Text, WindowSchedule};
-    use ioc_store::{Handover, NewDevice, SavedView};
+    use ioc_store::{Handover, ImportRegister, NewDevice, SavedView};
 
     use super::*;
 

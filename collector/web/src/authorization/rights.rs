@@ -216,6 +216,8 @@ const READS: &[(&str, Right)] = &[
     ("/enrolment", Right::Administer),
     ("/register/assets/import", Right::Administer),
     ("/api/v1/assets/imports", Right::Administer),
+    ("/register/accounts/import", Right::Administer),
+    ("/api/v1/account-register/imports", Right::Administer),
     ("/settings", Right::Administer),
     ("/api/v1/settings", Right::Administer),
     ("/api/v1/tokens", Right::Administer),

@@ -435,6 +435,7 @@ impl Listed for AccountsAddress {
         let scope = scope_of(app, person, REGISTER).await;
         let found = app.read(&scope, move |reader| reader.registered_accounts(&query)).await?;
         let headings = [
+            ("register-accounts-key", 22),
             ("register-accounts-system", 24),
             ("register-accounts-name", 18),
             ("register-accounts-role", 22),
@@ -455,6 +456,7 @@ impl Listed for AccountsAddress {
                 None => String::new(),
             };
             vec![
+                account.key(),
                 system_of(&page_context, &account),
                 account.name.clone(),
                 role_of(&page_context, &account),

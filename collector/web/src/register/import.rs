@@ -1,8 +1,9 @@
-//! A table that is pasted into the asset register: first what it would change, row by row, or which cells are faulty; then all of it, or nothing;
+//! A table that is pasted into a register, of assets or of accounts: first what it would change, row by row, or which cells are faulty; then all of it, or nothing;
 //! and the imports that were made, each of which can be undone once. A workbook comes by the command line: what is packed is unpacked on the
 //! machine of whoever brings it.
 
 use std::collections::HashMap;
+use std::future::Future;
 
 use askama::Template;
 use axum::body::Bytes;
@@ -14,19 +15,22 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::encoding::sha256_hex;
 
-use super::{REGISTER, asset_text, scope_of};
+use super::{REGISTER, accounts, asset_text, scope_of};
 use crate::api::ApiResult;
+use crate::api_types::all;
 use crate::api_types::asset::AssetField as FieldName;
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, multipart, page_context, reason_text, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::inventory::asset_table::{self, CellFault, RowPlan};
+use ioc_engine::inventory::account_table::{self, AccountPlan};
+use ioc_engine::inventory::asset_table::{self, RowPlan};
+use ioc_engine::inventory::pasted_table::CellFault;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
-use ioc_store::{AssetField, AssetImport, AssetQuery, AssetRow};
+use ioc_store::{AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, Right, TableImport};
 
 /// Largest table, bytes.
 pub(crate) const TABLE_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -36,111 +40,224 @@ const ROWS_SHOWN: usize = 500;
 const IMPORTS_MAX: usize = 20;
 
 /// What a table would change.
-struct Preview {
-    rows: Vec<AssetRow>,
-    plans: Vec<RowPlan>,
+pub(crate) struct Preview<P> {
+    /// Takes it in.
+    command: Command,
+    plans: Vec<P>,
 }
 
-impl Preview {
+impl<P: Serialize> Preview<P> {
     /// What is told from others by: what is shown is what is taken in.
     fn digest(&self) -> String {
         sha256_hex(serde_json::to_string(&self.plans).unwrap_or_default().as_bytes())
     }
 }
 
-/// Reads a table and compares it with what is written down.
-async fn preview(app: &App, person: &Person, text: &str) -> Result<Result<Preview, Vec<CellFault>>, Problem> {
-    let rows = match asset_table::read(text) {
-        Ok(rows) => rows,
-        Err(faults) => return Ok(Err(faults)),
-    };
-    let scope = scope_of(app, person, REGISTER).await;
-    let query = AssetQuery { limit: usize::MAX, ..AssetQuery::default() };
-    let known = app.read(&scope, move |reader| reader.assets(&query)).await?;
-    let known: HashMap<_, _> = known.into_iter().map(|asset| (asset.device.clone(), asset)).collect();
-    Ok(asset_table::plan(&rows, &known).map(|plans| Preview { rows, plans }))
+/// A row of a table as it is shown before it is taken in.
+struct PlannedLine {
+    row: u64,
+    what: String,
+    is_new: bool,
+    /// Column, what is written down now, what would be, in words.
+    changes: Vec<(String, String, String)>,
+}
+
+/// What is read of a table: what it would change, or which cells are faulty.
+type Read<P> = Result<Preview<P>, Vec<CellFault>>;
+
+/// A register that tables are taken into.
+pub(crate) trait Imported: Send + 'static {
+    const REGISTER: ImportRegister;
+    /// Where tables are brought.
+    const PAGE: &'static str;
+
+    /// What a row would change.
+    type Plan: Serialize + Send;
+
+    /// Reads a table and compares it with what is written down.
+    fn preview(
+        app: &App,
+        person: &Person,
+        text: &str,
+    ) -> impl Future<Output = Result<Read<Self::Plan>, Problem>> + Send;
+
+    /// Whether a row changes something.
+    fn changes(plan: &Self::Plan) -> bool;
+
+    /// A row in words.
+    fn line(page_context: &PageContext, plan: &Self::Plan) -> PlannedLine;
+
+    /// A column in words, by its heading or its name.
+    fn column(page_context: &PageContext, heading: &str) -> String;
+}
+
+/// The asset register.
+pub(crate) struct AssetTable;
+
+impl Imported for AssetTable {
+    const REGISTER: ImportRegister = ImportRegister::Assets;
+    const PAGE: &'static str = "/register/assets/import";
+
+    type Plan = RowPlan;
+
+    async fn preview(app: &App, person: &Person, text: &str) -> Result<Read<RowPlan>, Problem> {
+        let rows = match asset_table::read(text) {
+            Ok(rows) => rows,
+            Err(faults) => return Ok(Err(faults)),
+        };
+        let scope = scope_of(app, person, REGISTER).await;
+        let query = AssetQuery { limit: usize::MAX, ..AssetQuery::default() };
+        let known = app.read(&scope, move |reader| reader.assets(&query)).await?;
+        let known: HashMap<_, _> = known.into_iter().map(|asset| (asset.device.clone(), asset)).collect();
+        let plans = asset_table::plan(&rows, &known);
+        let command = Command::ImportAssets { rows, actor: person.name.clone() };
+        Ok(plans.map(|plans| Preview { command, plans }))
+    }
+
+    fn changes(plan: &RowPlan) -> bool {
+        plan.is_new || !plan.changes.is_empty()
+    }
+
+    fn line(page_context: &PageContext, plan: &RowPlan) -> PlannedLine {
+        let change = |(field, old, new): &(AssetField, String, String)| {
+            let shown = |text: &str| asset_text(page_context, *field, text);
+            (page_context.name("asset-field", field.as_str()), shown(old), shown(new))
+        };
+        let changes = plan.changes.iter().map(change).collect();
+        PlannedLine { row: plan.row, what: plan.device.clone(), is_new: plan.is_new, changes }
+    }
+
+    fn column(page_context: &PageContext, heading: &str) -> String {
+        match AssetField::parse(heading) {
+            Some(field) => page_context.name("asset-field", field.as_str()),
+            None if heading == "device" => page_context.t("id"),
+            None => heading.to_owned(),
+        }
+    }
+}
+
+/// The register of accounts.
+pub(crate) struct AccountTable;
+
+impl Imported for AccountTable {
+    const REGISTER: ImportRegister = ImportRegister::Accounts;
+    const PAGE: &'static str = "/register/accounts/import";
+
+    type Plan = AccountPlan;
+
+    async fn preview(app: &App, person: &Person, text: &str) -> Result<Read<AccountPlan>, Problem> {
+        let rows = match account_table::read(text) {
+            Ok(rows) => rows,
+            Err(faults) => return Ok(Err(faults)),
+        };
+        let scope = scope_of(app, person, accounts::REGISTER).await;
+        let (collector, now) = (person.may(Right::Audit), clock::now());
+        let query = AccountQuery { collector, now, limit: usize::MAX, ..AccountQuery::default() };
+        let known = app.read(&scope, move |reader| reader.registered_accounts(&query)).await?.rows;
+        let known: HashMap<_, _> = known.into_iter().map(|(account, _)| (account.key(), account)).collect();
+        let plans = account_table::plan(&rows, &known);
+        let command = Command::ImportAccounts { rows, actor: person.name.clone() };
+        Ok(plans.map(|plans| Preview { command, plans }))
+    }
+
+    fn changes(plan: &AccountPlan) -> bool {
+        !plan.changes.is_empty()
+    }
+
+    fn line(page_context: &PageContext, plan: &AccountPlan) -> PlannedLine {
+        let change = |(field, old, new): &(AccountField, String, String)| {
+            (page_context.name("account-field", field.as_str()), old.clone(), new.clone())
+        };
+        let changes = plan.changes.iter().map(change).collect();
+        PlannedLine { row: plan.row, what: plan.key.clone(), is_new: false, changes }
+    }
+
+    fn column(page_context: &PageContext, heading: &str) -> String {
+        let field = AccountField::parse(heading);
+        field.map_or_else(|| heading.to_owned(), |field| page_context.name("account-field", field.as_str()))
+    }
 }
 
 #[derive(Template)]
-#[template(path = "assets-import.html")]
+#[template(path = "register-import.html")]
 struct ImportPage {
     page_context: PageContext,
+    /// Where tables are brought.
+    address: &'static str,
+    /// It is about accounts; else about assets.
+    accounts: bool,
     table: String,
     /// What it is told from others by; empty where nothing is to be taken in.
     digest: String,
-    plans: Vec<RowPlan>,
-    faults: Vec<CellFault>,
-    imports: Vec<AssetImport>,
+    /// How many rows change something; new devices are among them.
+    changing: u64,
+    registering: u64,
+    /// The first of them.
+    lines: Vec<PlannedLine>,
+    /// Row, column and what is wrong.
+    faults: Vec<(u64, String, String)>,
+    imports: Vec<TableImport>,
     /// Other than was shown before.
     changed: bool,
     error: Option<String>,
 }
 
-impl ImportPage {
-    fn word(&self, field: &AssetField) -> String {
-        self.page_context.name("asset-field", field.as_str())
-    }
-
-    /// A column of the table, which its heading names, or one that the table lacks.
-    fn column(&self, fault: &CellFault) -> String {
-        match AssetField::parse(&fault.column) {
-            Some(field) => self.word(&field),
-            None if fault.column == "device" => self.page_context.t("id"),
-            None => fault.column.clone(),
-        }
-    }
-
-    fn fault(&self, fault: &CellFault) -> String {
-        reason_text(&self.page_context, &fault.fault)
-    }
-
-    fn shown(&self, field: &AssetField, text: &str) -> String {
-        asset_text(&self.page_context, *field, text)
-    }
-
-    /// How many rows change something; new devices are among them.
-    fn changing(&self) -> u64 {
-        self.plans.iter().filter(|plan| plan.is_new || !plan.changes.is_empty()).count() as u64
-    }
-
-    fn registering(&self) -> u64 {
-        self.plans.iter().filter(|plan| plan.is_new).count() as u64
-    }
-
-    fn first_rows(&self) -> Vec<&RowPlan> {
-        let changing = self.plans.iter().filter(|plan| plan.is_new || !plan.changes.is_empty());
-        changing.take(ROWS_SHOWN).collect()
-    }
-}
-
 /// What is on the page beside the list of imports.
-#[derive(Default)]
-struct Shown {
+struct Shown<P> {
     table: String,
-    preview: Option<Preview>,
+    preview: Option<Preview<P>>,
     faults: Vec<CellFault>,
     changed: bool,
     error: Option<CommandError>,
 }
 
-async fn render(app: &App, page_context: PageContext, what: Shown) -> PageResult {
-    match app.read(&page_context.scope, |reader| reader.asset_imports(IMPORTS_MAX)).await {
+impl<P> Default for Shown<P> {
+    fn default() -> Self {
+        Self { table: String::new(), preview: None, faults: Vec::new(), changed: false, error: None }
+    }
+}
+
+async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R::Plan>) -> PageResult {
+    match app.read(&page_context.scope, |reader| reader.table_imports(R::REGISTER, IMPORTS_MAX)).await {
         Ok(imports) => {
             let Shown { table, preview, faults, changed, error } = what;
             let digest = preview.as_ref().map(Preview::digest).unwrap_or_default();
             let plans = preview.map(|preview| preview.plans).unwrap_or_default();
+            let changing: Vec<&R::Plan> = plans.iter().filter(|plan| R::changes(plan)).collect();
+            let line = |plan: &&R::Plan| R::line(&page_context, plan);
+            let registering = changing.iter().filter(|plan| line(plan).is_new).count() as u64;
+            let lines = changing.iter().take(ROWS_SHOWN).map(line).collect();
+            let changing = changing.len() as u64;
             let error = error.map(|error| refusal_text(&page_context, &error));
             let refused = error.is_some() || !faults.is_empty();
-            let page = ImportPage { page_context, table, digest, plans, faults, imports, changed, error };
+            let fault = |one: &CellFault| {
+                (one.row, R::column(&page_context, &one.column), reason_text(&page_context, &one.fault))
+            };
+            let faults = faults.iter().map(fault).collect();
+            let (address, accounts) = (R::PAGE, R::REGISTER == ImportRegister::Accounts);
+            let page = ImportPage {
+                page_context,
+                address,
+                accounts,
+                table,
+                digest,
+                changing,
+                registering,
+                lines,
+                faults,
+                imports,
+                changed,
+                error,
+            };
             Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page<R: Imported>(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    render(&app, page_context, Shown::default()).await
+    render::<R>(&app, page_context, Shown::default()).await
 }
 
 /// A table that is looked at, or taken in as it was shown.
@@ -201,49 +318,58 @@ async fn form_of(request: Request) -> Result<ImportForm, RefusalReason> {
     Ok(form)
 }
 
-pub(crate) async fn submit(State(app): State<App>, person: Person, headers: HeaderMap, request: Request) -> PageResult {
+pub(crate) async fn submit<R: Imported>(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    request: Request,
+) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let form = match form_of(request).await {
         Ok(form) => form,
         Err(reason) => {
-            return render(&app, page_context, Shown { error: Some(reason.invalid()), ..Shown::default() }).await;
+            let error = Some(reason.invalid());
+            return render::<R>(&app, page_context, Shown { error, ..Shown::default() }).await;
         }
     };
-    let found = match preview(&app, &person, &form.table).await {
+    let found = match R::preview(&app, &person, &form.table).await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let found = match found {
         Ok(found) => found,
         Err(faults) => {
-            return render(&app, page_context, Shown { table: form.table, faults, ..Shown::default() }).await;
+            return render::<R>(&app, page_context, Shown { table: form.table, faults, ..Shown::default() }).await;
         }
     };
     if form.digest != found.digest() {
         let changed = !form.digest.is_empty();
         let shown = Shown { table: form.table, preview: Some(found), changed, ..Shown::default() };
-        return render(&app, page_context, shown).await;
+        return render::<R>(&app, page_context, shown).await;
     }
-    let command = Command::ImportAssets { rows: found.rows.clone(), actor: person.name.clone() };
-    match app.carry_out(&person, command).await {
-        Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
+    match app.carry_out(&person, found.command.clone()).await {
+        Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
         Err(error) => {
             let shown = Shown { table: form.table, preview: Some(found), error: Some(error), ..Shown::default() };
-            render(&app, page_context, shown).await
+            render::<R>(&app, page_context, shown).await
         }
     }
 }
 
-pub(crate) async fn undo(
+fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
+    Command::UndoImport { register: R::REGISTER, number, actor: person.name.clone() }
+}
+
+pub(crate) async fn undo<R: Imported>(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
     Path(number): Path<u64>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    match app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await {
-        Ok(_) => Ok(Redirect::to("/register/assets/import").into_response()),
-        Err(error) => render(&app, page_context, Shown { error: Some(error), ..Shown::default() }).await,
+    match app.carry_out(&person, undo_command::<R>(&person, number)).await {
+        Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
+        Err(error) => render::<R>(&app, page_context, Shown { error: Some(error), ..Shown::default() }).await,
     }
 }
 
@@ -292,64 +418,126 @@ pub(crate) struct ImportQuery {
     check: bool,
 }
 
+/// What a table would change in one column of one account.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct PlannedAccountChange {
+    /// `holder` or `note`.
+    field: &'static str,
+    /// What is known now.
+    old: String,
+    /// What would be written down.
+    new: String,
+}
+
+/// What a row of a table would change of an account.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct PlannedAccount {
+    /// Row of the table, from 1; the headings are the first.
+    row: u64,
+    /// By what it is told from all others: device and name.
+    key: String,
+    changes: Vec<PlannedAccountChange>,
+}
+
+impl From<AccountPlan> for PlannedAccount {
+    fn from(inside: AccountPlan) -> Self {
+        let AccountPlan { row, key, changes } = inside;
+        let change = |(field, old, new): (AccountField, String, String)| PlannedAccountChange {
+            field: field.as_str(),
+            old,
+            new,
+        };
+        Self { row, key, changes: changes.into_iter().map(change).collect() }
+    }
+}
+
+/// What a table changes in the register of accounts.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct AccountImportAnswer {
+    /// Rows that change something.
+    rows: Vec<PlannedAccount>,
+    /// How many accounts were changed; null when it was only looked at.
+    changed: Option<usize>,
+}
+
+/// Looks at a table, or takes it in: the rows that change something, and how many were changed.
+async fn taken<R: Imported>(
+    app: &App,
+    person: &Person,
+    check: bool,
+    table: &str,
+) -> Result<(Vec<R::Plan>, Option<usize>), Problem> {
+    let found = R::preview(app, person, table).await?.map_err(|faults| {
+        let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
+        Problem::invalid(lines.collect::<Vec<_>>().join("\n"))
+    })?;
+    let Preview { command, plans } = found;
+    let changed = if check {
+        None
+    } else {
+        match app.carry_out(person, command).await? {
+            Answer::Imported(changed) => Some(changed),
+            _ => return Err(Problem::internal("unexpected answer")),
+        }
+    };
+    Ok((plans.into_iter().filter(|plan| R::changes(plan)).collect(), changed))
+}
+
 pub(crate) async fn api(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ImportQuery>,
     table: String,
 ) -> ApiResult<ImportAnswer> {
-    let found = preview(&app, &person, &table).await?.map_err(|faults| {
-        let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
-        Problem::invalid(lines.collect::<Vec<_>>().join("\n"))
-    })?;
-    let Preview { rows, plans } = found;
-    let changed = if query.check {
-        None
-    } else {
-        match app.carry_out(&person, Command::ImportAssets { rows, actor: person.name.clone() }).await? {
-            Answer::Imported(changed) => Some(changed),
-            _ => return Err(Problem::internal("unexpected answer")),
-        }
-    };
-    let rows = plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty());
-    Ok(Json(ImportAnswer { rows: rows.map(PlannedRow::from).collect(), changed }))
+    let (rows, changed) = taken::<AssetTable>(&app, &person, query.check, &table).await?;
+    Ok(Json(ImportAnswer { rows: all(rows), changed }))
+}
+
+pub(crate) async fn api_accounts(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ImportQuery>,
+    table: String,
+) -> ApiResult<AccountImportAnswer> {
+    let (rows, changed) = taken::<AccountTable>(&app, &person, query.check, &table).await?;
+    Ok(Json(AccountImportAnswer { rows: all(rows), changed }))
 }
 
 /// A table that was taken in.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(crate) struct ImportItem {
-    /// Its number, from 1.
+    /// Its number among those of all registers, from 1.
     number: u64,
     /// When it was taken in.
     at: Timestamp,
     /// By whom.
     by: String,
-    /// How many assets it changes.
-    assets: u64,
+    /// How many rows of the register it changes.
+    rows: u64,
     /// Of how many of them that, or putting it back, is still to be done.
     left: u64,
     /// When it was undone; null where it was not.
     undone_at: Option<Timestamp>,
 }
 
-pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<ImportItem>> {
-    let found = app.read(&person.scope, |reader| reader.asset_imports(IMPORTS_MAX)).await?;
-    let item = |one: AssetImport| ImportItem {
+pub(crate) async fn api_list<R: Imported>(State(app): State<App>, person: Person) -> ApiResult<Vec<ImportItem>> {
+    let found = app.read(&person.scope, |reader| reader.table_imports(R::REGISTER, IMPORTS_MAX)).await?;
+    let item = |one: TableImport| ImportItem {
         number: one.number,
         at: one.at,
         by: one.by,
-        assets: one.count,
+        rows: one.count,
         left: one.left,
         undone_at: one.undone.map(|(at, _)| at),
     };
     Ok(Json(found.into_iter().map(item).collect()))
 }
 
-pub(crate) async fn api_undo(
+pub(crate) async fn api_undo<R: Imported>(
     State(app): State<App>,
     person: Person,
     Path(number): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, Command::UndoAssetImport { number, actor: person.name.clone() }).await?;
+    app.carry_out(&person, undo_command::<R>(&person, number)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

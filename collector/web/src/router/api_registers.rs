@@ -7,6 +7,7 @@ use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::filing::{FillRate, Filing, FilingFacts};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
+use crate::register::import::{AccountTable, AssetTable};
 use crate::{incident, register, report};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -86,9 +87,14 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
     .query::<register::import::ImportQuery>()
     .raw_body("text/csv")
     .answers::<register::import::ImportAnswer>(200);
-    all.get("/assets/imports", register::import::api_list, "Tables that were taken in, the newest first")
+    all.get("/assets/imports", register::import::api_list::<AssetTable>, "Tables that were taken in, the newest first")
         .answers::<Vec<register::import::ImportItem>>(200);
-    all.post("/assets/imports/{number}/undo", register::import::api_undo, "Puts back what an import changed").done(204);
+    all.post(
+        "/assets/imports/{number}/undo",
+        register::import::api_undo::<AssetTable>,
+        "Puts back what an import changed",
+    )
+    .done(204);
     all.get(
         "/assets/attestations",
         register::asset::api_attested,
@@ -141,6 +147,27 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "How many accounts there are, and what is to be done about how many",
     )
     .answers::<AccountCoverage>(200);
+    all.post_large(
+        "/account-register/import",
+        register::import::api_accounts,
+        register::import::TABLE_MAX_BYTES,
+        "Takes a table of holders into the register of accounts: all of it, or nothing",
+    )
+    .query::<register::import::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<register::import::AccountImportAnswer>(200);
+    all.get(
+        "/account-register/imports",
+        register::import::api_list::<AccountTable>,
+        "Tables of holders that were taken in, the newest first",
+    )
+    .answers::<Vec<register::import::ImportItem>>(200);
+    all.post(
+        "/account-register/imports/{number}/undo",
+        register::import::api_undo::<AccountTable>,
+        "Puts back what an import changed",
+    )
+    .done(204);
     all.get(
         "/account-register/attestations",
         register::account_attestation::api_attested,

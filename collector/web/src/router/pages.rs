@@ -10,6 +10,7 @@ use ioc_common::enrolment::ENROL_PATH;
 
 use crate::api::openapi;
 use crate::app::App;
+use crate::register::import::{AccountTable, AssetTable};
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
     maintenance, overview, register, report, room, search, sign_in, system_backups,
@@ -62,11 +63,18 @@ fn devices() -> Router<App> {
         .route("/register/software/product", get(register::product::page).post(register::product::change))
         .route(
             "/register/assets/import",
-            get(register::import::page)
-                .post(register::import::submit)
+            get(register::import::page::<AssetTable>)
+                .post(register::import::submit::<AssetTable>)
                 .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
         )
-        .route("/register/assets/import/{number}/undo", post(register::import::undo))
+        .route("/register/assets/import/{number}/undo", post(register::import::undo::<AssetTable>))
+        .route(
+            "/register/accounts/import",
+            get(register::import::page::<AccountTable>)
+                .post(register::import::submit::<AccountTable>)
+                .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
+        )
+        .route("/register/accounts/import/{number}/undo", post(register::import::undo::<AccountTable>))
         .route("/register/assets/{id}", get(register::asset::page).post(register::asset::change))
         .route("/register/assets/{id}/attestations", post(register::asset::attest))
         .route(

@@ -1,5 +1,7 @@
 use ioc_common::reading::{Account, Accounts};
-use ioc_store::{AccountFinding, AccountQuery, AccountRecord, AccountVerdict, NewDevice, review_digest};
+use ioc_store::{
+    AccountFinding, AccountQuery, AccountRecord, AccountVerdict, ImportRegister, NewDevice, review_digest,
+};
 
 use super::super::time::tests::{Machine, Rig};
 use super::*;
@@ -200,6 +202,55 @@ fn a_review_is_opened_in_pieces_and_is_there_once_it_is_whole() {
     rig.command(Command::WriteAccountReview { review: 1, lines: said, actor: "boss".into() }).expect("kept");
     let kept = rig.reader.account_review_lines(1, last - 1, 9).expect("reads");
     assert_eq!((kept.len(), kept[0].reason.as_str()), (1, "nghỉ"));
+}
+
+#[test]
+fn a_table_of_holders_is_written_whole_or_not_at_all_and_undone_as_one() {
+    use crate::inventory::account_table::read;
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = rig(dir.path(), &machine);
+    let count = PIECE + 20;
+    let now = rig.now();
+    let name = |n: usize| format!("u{n:03}");
+    let account = |n: usize| Account { name: name(n), ..Account::default() };
+    let survey = Accounts { accounts: (0..count).map(account).collect(), ..Accounts::default() };
+    let device = DeviceId::new("srv-1").expect("valid");
+    let body = serde_json::to_string(&survey).expect("writes");
+    rig.engine.batch.changes.push(Change::Document { device, name: "accounts".into(), at: now, body });
+    rig.command(Command::AwaitCommit).expect("kept");
+    attest(&mut rig, "sw-1", vouched("admin", now.plus_millis(DAY_MS))).expect("kept");
+    let import = |rig: &mut Rig, table: &str| {
+        rig.command(Command::ImportAccounts { rows: read(table).expect("reads"), actor: "boss".into() })
+    };
+    let held = |rig: &Rig, by: &str| rows(rig).into_iter().filter(|(_, holder, _)| holder == by).count();
+    // One row that cannot be written down, and nothing is.
+    let wrong = import(&mut rig, "key,holder\nsrv-1/u001,An\nsrv-1/nobody,An\n").expect_err("no such account");
+    assert!(wrong.to_string().contains("srv-1/nobody") && held(&rig, "An") == 0, "{wrong}");
+    assert!(import(&mut rig, "key,holder\nsw-1/admin,An\n").is_err(), "it is vouched for anew");
+    assert!(rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads").is_empty());
+    let lines = (0..count).map(|n| format!("srv-1,{},An\n", name(n)));
+    let table: String = std::iter::once("device,name,holder\n".to_owned()).chain(lines).collect();
+    let limit = AccountQuery { collector: true, limit: 999, now, ..AccountQuery::default() };
+    let of_all = |rig: &Rig, by: &str| {
+        let page = rig.reader.registered_accounts(&limit).expect("reads");
+        page.rows.into_iter().filter(|(account, _)| account.holder == by).count()
+    };
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(written)) if written == count));
+    assert_eq!((of_all(&rig, "An"), rig.audit("accounts.described").len()), (count, count));
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(0))), "it is so already");
+    // What somebody wrote since stays as they wrote it.
+    let keys = vec!["srv-1/u007".to_owned()];
+    let described = Command::DescribeAccounts { keys, holder: Some("Bình".into()), note: None, actor: "lan".into() };
+    rig.command(described).expect("kept");
+    let undo = |rig: &mut Rig, register| rig.command(Command::UndoImport { register, number: 1, actor: "lan".into() });
+    assert!(undo(&mut rig, ImportRegister::Assets).is_err(), "of another register");
+    assert!(matches!(undo(&mut rig, ImportRegister::Accounts), Ok(Answer::Imported(back)) if back == count - 1));
+    assert_eq!((of_all(&rig, "An"), of_all(&rig, "Bình")), (0, 1));
+    assert!(undo(&mut rig, ImportRegister::Accounts).is_err(), "once");
+    let kept = rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
+    assert_eq!((kept.len(), kept[0].count, kept[0].left), (1, count as u64, 0));
+    assert_eq!((rig.audit("accounts.imported").len(), rig.audit("accounts.import_undone").len()), (1, 1));
 }
 
 #[test]
