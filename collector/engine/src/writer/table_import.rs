@@ -221,7 +221,7 @@ impl Engine {
         for one in piece {
             match one {
                 ImportedRow::Asset(one) => assets.push(one),
-                ImportedRow::Account(one) => accounts += usize::from(self.put_account_back(one, actor, now)),
+                ImportedRow::Account(one) => accounts += usize::from(self.put_account_back(&one, actor, now)),
             }
         }
         if assets.is_empty() { accounts } else { accounts + self.put_assets_back(assets, actor, now) }

@@ -54,7 +54,7 @@ impl<P: Serialize> Preview<P> {
 }
 
 /// A row of a table as it is shown before it is taken in.
-struct PlannedLine {
+pub(crate) struct PlannedLine {
     row: u64,
     what: String,
     is_new: bool,
@@ -63,7 +63,7 @@ struct PlannedLine {
 }
 
 /// What is read of a table: what it would change, or which cells are faulty.
-type Read<P> = Result<Preview<P>, Vec<CellFault>>;
+pub(crate) type Read<P> = Result<Preview<P>, Vec<CellFault>>;
 
 /// A register that tables are taken into.
 pub(crate) trait Imported: Send + 'static {
@@ -225,7 +225,7 @@ async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R
             let plans = preview.map(|preview| preview.plans).unwrap_or_default();
             let changing: Vec<&R::Plan> = plans.iter().filter(|plan| R::changes(plan)).collect();
             let line = |plan: &&R::Plan| R::line(&page_context, plan);
-            let registering = changing.iter().filter(|plan| line(plan).is_new).count() as u64;
+            let registering = changing.iter().filter(|plan| line(*plan).is_new).count() as u64;
             let lines = changing.iter().take(ROWS_SHOWN).map(line).collect();
             let changing = changing.len() as u64;
             let error = error.map(|error| refusal_text(&page_context, &error));

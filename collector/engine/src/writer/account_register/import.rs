@@ -95,7 +95,7 @@ impl Engine {
         self.replace_of_account((&one.device, &one.name), changes, actor, now)
     }
 
-    pub(in crate::writer) fn put_account_back(&mut self, one: ImportedAccount, actor: &str, now: Timestamp) -> bool {
+    pub(in crate::writer) fn put_account_back(&mut self, one: &ImportedAccount, actor: &str, now: Timestamp) -> bool {
         let changes = one.changes.iter().map(|(field, was, is)| (*field, is.as_str(), was.as_str()));
         self.replace_of_account((&one.device, &one.name), changes, actor, now)
     }
