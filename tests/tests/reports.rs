@@ -317,6 +317,13 @@ async fn a_thousand_devices_are_reported_while_commits_go_on() {
     };
     let (facts, ()) = tokio::join!(gather, commits);
     assert_eq!(figure(&facts.unwrap(), "6.1", "Thiết bị đã dán nhãn")["now"], "1.000/1.000 (100,0%)");
+    // Whoever opens the page of another period waits for nothing: it says how far the gathering is, and then has the report.
+    let page = format!("/reports/clause.{}.{}", day(88), day(0));
+    let first = text(&rig, &page).await;
+    assert!(first.contains("<progress ") && first.contains("data-numbers"), "{first}");
+    let gathered = eventually("the report", || async { text(&rig, &page).await.contains("1.000/1.000 (100,0%)") });
+    gathered.await.unwrap();
+    assert!(!text(&rig, &page).await.contains("<progress "));
     rig.stop().await.unwrap();
 }
 
