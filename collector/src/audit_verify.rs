@@ -212,14 +212,8 @@ async fn stamps(
             }
         }
         let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
-        cursor = Some(next.to_owned());
+        cursor = format!("&cursor={}", percent_encoded(next));
     }
-}
-
-/// The address of a page of a list: the cursor says where it goes on, and nothing of what is asked for.
-fn page_address(path: &str, filters: &str, cursor: Option<&str>) -> String {
-    let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", percent_encoded(cursor)));
-    format!("{path}limit={PAGE}{filters}{cursor}")
 }
 
 /// Whether records have stood for long behind the newest head, or without any: `first` is the number and the time of the first of them. A
@@ -340,8 +334,14 @@ pub(crate) async fn all(runtime: &Path, path: &str, filters: &str) -> anyhow::Re
         let page = cli::ask(runtime, "GET", &page_address(path, filters, cursor.as_deref()), None).await?;
         found.extend(items(&page).iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { return Ok(found) };
-        cursor = format!("&cursor={}", percent_encoded(next));
+        cursor = Some(next.to_owned());
     }
+}
+
+/// The address of a page of a list: the cursor says where it goes on, and nothing of what is asked for.
+fn page_address(path: &str, filters: &str, cursor: Option<&str>) -> String {
+    let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", percent_encoded(cursor)));
+    format!("{path}limit={PAGE}{filters}{cursor}")
 }
 
 pub(crate) fn items(page: &Value) -> &[Value] {

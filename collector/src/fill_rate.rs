@@ -51,15 +51,21 @@ mod tests {
 
     #[test]
     fn each_part_says_how_many_of_how_many() {
-        let fills = |cells: u64, by_itself: u64, percent: Option<f64>| {
-            json!({ "cells": cells, "by_itself": by_itself, "percent": percent, "by_origin": { "person": 1, "missing": 2 } })
-        };
+        let fills = |cells: u64, by_itself: u64, percent: Option<f64>| json!({ "cells": cells, "by_itself": by_itself, "percent": percent, "by_origin": { "person": 1, "missing": 2 } });
         let found = json!({
             "filing": "level-dossier", "title": "Hồ sơ", "measures_met": 3, "measures": 40, "fills": fills(100, 97, Some(97.0)),
             "parts": [{ "part": "plan", "title": "Phương án", "fills": fills(0, 0, None) }],
         });
         let said = said(&found).expect("whole");
-        assert!(said.starts_with("level-dossier (Hồ sơ): 97 of 100 cells fill themselves (97.0 %); 1 typed for it, 2 missing\n"), "{said}");
-        assert!(said.contains("3 of 40 measures") && said.contains("\n  plan: 0 of 0 cells fill themselves (no cells)"), "{said}");
+        assert!(
+            said.starts_with(
+                "level-dossier (Hồ sơ): 97 of 100 cells fill themselves (97.0 %); 1 typed for it, 2 missing\n"
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains("3 of 40 measures") && said.contains("\n  plan: 0 of 0 cells fill themselves (no cells)"),
+            "{said}"
+        );
     }
 }

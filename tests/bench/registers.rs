@@ -9,8 +9,8 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::reading::{Account, Accounts};
 use ioc_judge::incident::{IncidentRecord, Progress};
 use ioc_judge::{
-    DeviceInfo, DeviceKind, Evidence, Fault, FaultState, Incident, IncidentState, InformationSource, Priority, Severity,
-    Text,
+    DeviceInfo, DeviceKind, Evidence, Fault, FaultState, Incident, IncidentState, InformationSource, Priority,
+    Severity, Text,
 };
 use ioc_store::Change;
 use ioc_store::audit::AuditEntry;
@@ -121,14 +121,15 @@ fn half_a_year(devices: &[DeviceId]) -> impl Iterator<Item = Change> {
             subject: device.to_string(),
             detail: String::new(),
         };
-        let opened = n.is_multiple_of(10).then(|| Change::Incident(incident(n, device, at)));
+        let opened = n.is_multiple_of(10).then(|| Change::Incident(Box::new(incident(n, device, at))));
         [Change::Fault(fault(n, device, at)), Change::Audit(entry)].into_iter().chain(opened).collect::<Vec<_>>()
     })
 }
 
 /// The address of the report on this quarter.
 fn quarter() -> anyhow::Result<String> {
-    let today = jiff::Timestamp::from_millisecond(clock::now().as_millis())?.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let now = jiff::Timestamp::from_millisecond(clock::now().as_millis())?;
+    let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     let first = jiff::civil::date(today.year(), (today.month() - 1) / 3 * 3 + 1, 1);
     let last = jiff::civil::date(today.year(), first.month() + 2, 1).last_of_month();
     Ok(format!("/api/v1/reports/clause.{first}.{last}"))
@@ -210,6 +211,27 @@ async fn describe(rig: &Rig, holder: &str) -> anyhow::Result<f64> {
     Ok(millis(began.elapsed()))
 }
 
+/// Opens a review while somebody else writes down something all the time: how long it took, seconds, and the longest that the other waited, milliseconds.
+async fn opened_beside_others(rig: &Rig) -> anyhow::Result<(f64, f64)> {
+    let opening = async {
+        let began = Instant::now();
+        rig.post("/api/v1/account-reviews", serde_json::json!({})).await.map(|_| began.elapsed().as_secs_f64())
+    };
+    tokio::pin!(opening);
+    let (mut waited, mut asked) = (0.0_f64, 0);
+    let took = loop {
+        tokio::select! {
+            done = &mut opening => break done?,
+            one = describe(rig, if asked % 2 == 0 { "ca ngày" } else { "ca đêm" }) => {
+                waited = waited.max(one?);
+                asked += 1;
+            }
+        }
+    };
+    println!("  {asked} times somebody wrote down something else meanwhile");
+    Ok((took, waited))
+}
+
 /// The register of accounts of so many hosts: its page, and a review of all of it, with what whoever else asks the engine waits for meanwhile.
 pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Result<()> {
     let mut rig = stopped().await?;
@@ -240,22 +262,7 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
         quiet = quiet.max(describe(&rig, &format!("ca {n}")).await?);
         tokio::time::sleep(PAUSE).await;
     }
-    let opening = async {
-        let began = Instant::now();
-        rig.post("/api/v1/account-reviews", serde_json::json!({})).await.map(|_| began.elapsed().as_secs_f64())
-    };
-    tokio::pin!(opening);
-    let (mut waited, mut asked) = (0.0_f64, 0);
-    let took = loop {
-        tokio::select! {
-            done = &mut opening => break done?,
-            one = describe(&rig, if asked % 2 == 0 { "ca ngày" } else { "ca đêm" }) => {
-                waited = waited.max(one?);
-                asked += 1;
-            }
-        }
-    };
-    println!("  {asked} times somebody wrote down something else meanwhile");
+    let (took, waited) = opened_beside_others(&rig).await?;
     let (written, signed) = ("/api/v1/account-reviews/1/lines", "/api/v1/account-reviews/1");
     let line = serde_json::json!({ "lines": [{ "line": 7, "verdict": "lock", "reason": "nghỉ" }] });
     let began = Instant::now();

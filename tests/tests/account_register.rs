@@ -195,8 +195,8 @@ async fn a_table_of_holders_says_what_it_would_change_is_taken_in_whole_and_can_
     assert_eq!(keys(&rig, "search=an%20nguy%E1%BB%85n").await, ["srv-1/an"]);
     // The page shows what it would change, in words, and what was taken in.
     let form = "table=key%2Cholder%0Asrv-1%2Fan%2CL%C3%AA%20Lan%0A".to_owned();
-    let form = cli::send(&rig.runtime(), "POST", "/register/accounts/import", "application/x-www-form-urlencoded", form);
-    assert!(form.await.is_ok());
+    let (path, kind) = ("/register/accounts/import", "application/x-www-form-urlencoded");
+    assert!(cli::send(&rig.runtime(), "POST", path, kind, form).await.is_ok());
     let page = cli::text(&rig.runtime(), "/register/accounts/import").await.unwrap();
     assert!(page.contains("/register/accounts/import/1/undo") && page.contains("2 tài khoản"), "{page}");
     assert!(rig.get("/api/v1/assets/imports").await.unwrap().as_array().unwrap().is_empty(), "of another register");

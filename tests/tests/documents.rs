@@ -310,7 +310,10 @@ fn bars_are_drawn_with_their_names_and_numbers() {
     let drawn = papers.iter().find(|paper| paper.text().contains("Tháng 10: 99,92%")).expect("a chart");
     // Names stand below each other at the left, the scale below them; nothing of it leaves the text.
     let (first, last) = (drawn.find("Tháng 10: 99,92%"), drawn.find("Tháng 12: không có dữ liệu"));
-    assert!(first.top < last.top && last.right < MIDDLE_MM && first.left > layout::LEFT_MM - NEAR_MM, "{first:?} {last:?}");
+    assert!(
+        first.top < last.top && last.right < MIDDLE_MM && first.left > layout::LEFT_MM - NEAR_MM,
+        "{first:?} {last:?}"
+    );
     let end = drawn.words.iter().find(|word| word.text == "100" && word.top > last.top).expect("the end of the scale");
     assert!(end.centre() > MIDDLE_MM && end.right < layout::SHORT_SIDE_MM - layout::RIGHT_MM + NEAR_MM, "{end:?}");
     // It is what the print view shows.

@@ -79,7 +79,8 @@ async fn a_centre_of_200_devices_fills_its_dossier_and_issues_it() {
     // The same by one command, part by part, and nobody is named in it.
     let rate = rig.get(&format!("{DOSSIER}/fill")).await.unwrap();
     assert_eq!((&rate["fills"], &rate["measures"]), (fills, &facts["measures"]));
-    let of_parts: u64 = rate["parts"].as_array().unwrap().iter().filter_map(|part| part["fills"]["cells"].as_u64()).sum();
+    let of_parts: u64 =
+        rate["parts"].as_array().unwrap().iter().filter_map(|part| part["fills"]["cells"].as_u64()).sum();
     assert!(of_parts == fills["cells"].as_u64().unwrap() && !rate.to_string().contains("Trần Thị Bình"), "{rate}");
     let said = ioc_collector::fill_rate::run(&rig.runtime(), "level-dossier", false).await.unwrap();
     let first = format!("{} of {} cells fill themselves", fills["by_itself"], fills["cells"]);

@@ -385,7 +385,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 }
 
 /// Every form of the pages, and the fields that it has.
-const FORMS: [(&str, &[&str]); 35] = [
+const FORMS: [(&str, &[&str]); 37] = [
     ("/login", &["name", "password"]),
     ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),

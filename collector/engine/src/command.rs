@@ -21,7 +21,8 @@ use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
     AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation,
-    BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView, TicketRecord,
+    BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
+    TicketRecord,
 };
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.

@@ -11,10 +11,10 @@ use ioc_judge::rule::document::Comparison;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
-    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation,
-    BackupAttestation, BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord,
-    OutboxEntry, Product, ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord,
-    TableImport, TicketRecord, TokenRecord,
+    AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, BackupAttestation,
+    BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
+    ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord, TableImport, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 use crate::merkle::Frontier;

@@ -1,9 +1,9 @@
 //! The text of a document: its blocks, its annexes, and the sections that give each its paper and its numbers of pages.
 
-use super::{chart, head};
 use super::markup::{
     APART, CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
 };
+use super::{chart, head};
 use crate::layout::{self, Page};
 use crate::model::{Bars, Block, Document, Run, Table, Text};
 

@@ -80,12 +80,15 @@ pub(super) fn part(bars: &Bars) -> String {
         }
     }
     let last = count + 1;
-    let line = |colour: &str| format!("<c:spPr><a:ln w=\"6350\"><a:solidFill><a:srgbClr val=\"{colour}\"/></a:solidFill></a:ln></c:spPr>");
+    let line = |colour: &str| {
+        format!("<c:spPr><a:ln w=\"6350\"><a:solidFill><a:srgbClr val=\"{colour}\"/></a:solidFill></a:ln></c:spPr>")
+    };
     let font = "<a:latin typeface=\"Times New Roman\"/><a:cs typeface=\"Times New Roman\"/>";
     let full = if bars.full.is_finite() && bars.full > 0.0 { bars.full } else { 1.0 };
     let unit = step(full);
     // Counted things have no halves.
-    let unit = if bars.items.iter().filter_map(number_of).all(|number| number.fract() == 0.0) { unit.max(1.0) } else { unit };
+    let unit =
+        if bars.items.iter().filter_map(number_of).all(|number| number.fract() == 0.0) { unit.max(1.0) } else { unit };
     let most = (full / unit).ceil() * unit;
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n\
@@ -122,9 +125,10 @@ pub(super) fn part(bars: &Bars) -> String {
 /// [`WorkbookError`] when it cannot be packed.
 pub(super) fn numbers(bars: &Bars) -> Result<Vec<u8>, WorkbookError> {
     let names: Vec<String> = bars.items.iter().map(named).collect();
-    let rows = names.iter().zip(&bars.items).map(|(name, bar)| {
-        [Cell::Text(name), number_of(bar).map_or(Cell::Text(""), Cell::Number)]
-    });
+    let rows = names
+        .iter()
+        .zip(&bars.items)
+        .map(|(name, bar)| [Cell::Text(name), number_of(bar).map_or(Cell::Text(""), Cell::Number)]);
     workbook::write("Sheet1", &[("", 40), (bars.title.as_str(), 20)], rows)
 }
 

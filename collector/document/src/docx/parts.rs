@@ -1,9 +1,9 @@
 //! The files that a DOCX is made of.
 
-use super::{DocxError, body, chart};
 use super::markup::{
     CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
 };
+use super::{DocxError, body, chart};
 use crate::layout::{STYLES, Style};
 use crate::model::Document;
 use crate::wording;
@@ -43,9 +43,7 @@ pub(super) fn all(document: &Document) -> Result<Vec<Part>, DocxError> {
         own(CONTACT_FOOTER, "footer", "footer1.xml"),
         own(EMPTY_FOOTER, "footer", "footer2.xml"),
     ];
-    word.extend(
-        (1..=charts.len()).map(|n| own(&chart::relation(n), "chart", &format!("charts/chart{n}.xml"))),
-    );
+    word.extend((1..=charts.len()).map(|n| own(&chart::relation(n), "chart", &format!("charts/chart{n}.xml"))));
     let number = "<w:r><w:fldChar w:fldCharType=\"begin\"/></w:r><w:r><w:instrText xml:space=\"preserve\"> PAGE </w:instrText></w:r>\
                   <w:r><w:fldChar w:fldCharType=\"separate\"/></w:r><w:r><w:t>2</w:t></w:r><w:r><w:fldChar w:fldCharType=\"end\"/></w:r>";
     let part = |kind: &str, inside: &str| format!("{XML}<w:{kind} {W}>{inside}</w:{kind}>");
@@ -82,7 +80,9 @@ pub(super) fn all(document: &Document) -> Result<Vec<Part>, DocxError> {
 fn content_types(charts: usize) -> String {
     let part = |name: &str, kind: &str| format!("<Override PartName=\"/{name}\" ContentType=\"{kind}+xml\"/>");
     let word = |name: &str, kind: &str| part(&format!("word/{name}.xml"), &format!("{WORD}.{kind}"));
-    let chart = |n: usize| part(&format!("word/charts/chart{n}.xml"), "application/vnd.openxmlformats-officedocument.drawingml.chart");
+    let chart = |n: usize| {
+        part(&format!("word/charts/chart{n}.xml"), "application/vnd.openxmlformats-officedocument.drawingml.chart")
+    };
     let parts = [
         part("docProps/core.xml", "application/vnd.openxmlformats-package.core-properties"),
         word("document", "document.main"),

@@ -79,7 +79,9 @@ fn each_chart_is_named_by_the_text_and_has_its_numbers_beside_it() {
         assert!(chart.contains(&format!("<c:v>{title}</c:v>")), "{chart}");
         assert!(names.contains(&format!("word/embeddings/chart{n}.xlsx")), "{names:?}");
         let relations = part(&document, "word/_rels/document.xml.rels");
-        assert!(relations.contains(&format!("Id=\"rIdChart{n}\"")) && relations.contains(&format!("charts/chart{n}.xml")));
+        assert!(
+            relations.contains(&format!("Id=\"rIdChart{n}\"")) && relations.contains(&format!("charts/chart{n}.xml"))
+        );
         assert!(part(&document, "[Content_Types].xml").contains(&format!("/word/charts/chart{n}.xml")));
         assert!(part(&document, "word/document.xml").contains(&format!("r:id=\"rIdChart{n}\"")));
     }

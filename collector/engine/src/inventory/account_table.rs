@@ -182,11 +182,13 @@ pub fn read(text: &str) -> Result<Vec<AccountRow>, Vec<CellFault>> {
 ///
 /// # Errors
 /// Every row that is about no account, about one that somebody vouches for, or about the same as another, up to a hundred.
-pub fn plan(rows: &[AccountRow], known: &HashMap<String, RegisteredAccount>) -> Result<Vec<AccountPlan>, Vec<CellFault>> {
+pub fn plan(
+    rows: &[AccountRow],
+    known: &HashMap<String, RegisteredAccount>,
+) -> Result<Vec<AccountPlan>, Vec<CellFault>> {
     let (mut plans, mut faults, mut seen) = (Vec::new(), Vec::new(), HashMap::<&str, u64>::new());
     for one in rows {
-        let mut refuse =
-            |fault: RefusalReason| faults.push(CellFault { row: one.row, column: String::new(), fault });
+        let mut refuse = |fault: RefusalReason| faults.push(CellFault { row: one.row, column: String::new(), fault });
         let earlier = seen.insert(&one.key, one.row);
         let account = known.get(&one.key).filter(|_| account_of_key(&one.key).is_some());
         match (account, earlier) {
@@ -253,7 +255,10 @@ mod tests {
             (AccountField::Holder, "Lê Thị Lan".to_owned(), "Nguyễn An".to_owned()),
             (AccountField::Note, String::new(), "ca 1".to_owned()),
         ];
-        assert_eq!((plans[0].key.as_str(), plans[0].row, plans[0].changes.as_slice()), ("/lan", 2, expected.as_slice()));
+        assert_eq!(
+            (plans[0].key.as_str(), plans[0].row, plans[0].changes.as_slice()),
+            ("/lan", 2, expected.as_slice())
+        );
         // What is known already is no change, nor of an account that somebody vouches for.
         let export = "key,holder,note\n/lan,Lê Thị Lan,\nsw-1/admin,Trần Bình,\n";
         let plans = plan(&read(export).expect("reads"), &known()).expect("plans");

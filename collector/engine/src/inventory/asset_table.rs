@@ -168,12 +168,10 @@ fn row_of(row: u64, columns: &[(Column, String)], record: &csv::StringRecord, fa
         match column {
             Column::Derived => {}
             Column::Device => cell.clone_into(&mut device),
-            Column::Field(field) => {
-                match checked(*field, &named(*field, without_mark(cell))) {
-                    Ok(text) => drop(fields.insert(*field, text)),
-                    Err(fault) => faults.push(CellFault { row, column: heading.clone(), fault }),
-                }
-            }
+            Column::Field(field) => match checked(*field, &named(*field, without_mark(cell))) {
+                Ok(text) => drop(fields.insert(*field, text)),
+                Err(fault) => faults.push(CellFault { row, column: heading.clone(), fault }),
+            },
         }
     }
     AssetRow { row, device, fields }

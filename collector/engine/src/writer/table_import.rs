@@ -46,7 +46,16 @@ impl ImportJob {
     fn new((number, register): (u64, ImportRegister), actor: &str, undoes: bool, rows: Vec<ImportedRow>) -> Self {
         // What was there before can be put back.
         let looked_at = if undoes { usize::MAX } else { 0 };
-        Self { number, register, actor: actor.to_owned(), undoes, looked_at, left: rows.into(), changed: 0, reply: None }
+        Self {
+            number,
+            register,
+            actor: actor.to_owned(),
+            undoes,
+            looked_at,
+            left: rows.into(),
+            changed: 0,
+            reply: None,
+        }
     }
 
     /// How many rows are changed in one cycle of the engine, and how many are looked at before anything is changed: about twenty milliseconds of it.
@@ -93,7 +102,12 @@ impl Engine {
     }
 
     /// Begins to take rows into a register; nobody else does.
-    pub(super) fn begin_import(&mut self, register: ImportRegister, rows: Vec<ImportedRow>, actor: &str) -> CommandResult {
+    pub(super) fn begin_import(
+        &mut self,
+        register: ImportRegister,
+        rows: Vec<ImportedRow>,
+        actor: &str,
+    ) -> CommandResult {
         if rows.is_empty() {
             return Ok(Answer::Imported(0));
         }

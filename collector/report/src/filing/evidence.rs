@@ -343,9 +343,10 @@ fn account_review(of: &Gathering<'_>, facts: &Facts) -> Finding {
     let (place, fill) = ("Rà soát tài khoản", Fill::Page("/register/accounts/reviews"));
     let (review, since) = &facts.review;
     let signed = review.as_ref().and_then(|review| Some((review.number, review.signature.as_ref()?.at)));
-    let due = facts.limits.review_months.and_then(|months| {
-        review::review_due(signed.map(|(_, at)| at), *since, months, &of.asked.zone)
-    });
+    let due = facts
+        .limits
+        .review_months
+        .and_then(|months| review::review_due(signed.map(|(_, at)| at), *since, months, &of.asked.zone));
     let until = due.map_or_else(String::new, |due| format!("; đợt sau trước ngày {}", wording::short_date(due)));
     let Some((number, at)) = signed else {
         return Finding::new(Status::NotMet, format!("chưa có đợt nào được lãnh đạo ký{until}"), place, fill);

@@ -201,7 +201,8 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
         signature: None,
     };
     // Lines come in pieces before it is open; those of an opening that came to nothing are written over, and what lies behind is none of it.
-    let piece = |first: u32, lines: &[ReviewLine]| Change::AccountReviewLines { review: 1, first, lines: lines.to_vec() };
+    let piece =
+        |first: u32, lines: &[ReviewLine]| Change::AccountReviewLines { review: 1, first, lines: lines.to_vec() };
     store.commit(&[piece(1, &lines[1..]), piece(9, &lines)]).expect("kept");
     assert!(reader.account_review_lines(1, 0, 99).expect("reads").is_empty(), "it is not open yet");
     store.commit(&[piece(1, &lines[..1]), piece(2, &lines[1..])]).expect("kept");

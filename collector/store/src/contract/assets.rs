@@ -120,7 +120,10 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     let of_accounts = reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
     assert_eq!(of_accounts.iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
     let listed = reader.table_imports(ImportRegister::Assets, 9).expect("reads");
-    assert_eq!((listed.len(), listed[0].undone.clone(), listed[0].rows.len()), (1, Some((at(8), "bình".to_owned())), 0));
+    assert_eq!(
+        (listed.len(), listed[0].undone.clone(), listed[0].rows.len()),
+        (1, Some((at(8), "bình".to_owned())), 0)
+    );
     assert_eq!(listed[0].left, 1, "and is to be put back");
     // Each sees their own places, and names only who may.
     let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();

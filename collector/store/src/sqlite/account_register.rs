@@ -112,12 +112,7 @@ pub(super) fn evidence(
     reader.one(sql, &[&reader.number(device)?, &name, &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
-pub(super) fn put_lines(
-    commit: &Commit<'_>,
-    review: u64,
-    first: u32,
-    lines: &[ReviewLine],
-) -> rusqlite::Result<()> {
+pub(super) fn put_lines(commit: &Commit<'_>, review: u64, first: u32, lines: &[ReviewLine]) -> rusqlite::Result<()> {
     for (place, line) in (i64::from(first)..).zip(lines) {
         commit.run(
             "INSERT INTO account_review_line (review, line, body) VALUES (?1, ?2, ?3) \

@@ -11,9 +11,7 @@ use super::commit::Commit;
 use super::reader_connection::SqliteReader;
 use super::value::{below, body, device_id, json, limit_of};
 use crate::coverage::AREAS;
-use crate::{
-    Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork, StoreError,
-};
+use crate::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork, StoreError};
 
 const TABLES: &str = "device d JOIN asset a ON a.device = d.number";
 /// The newest attestation of a device and an area counts.

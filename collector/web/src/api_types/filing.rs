@@ -160,7 +160,11 @@ pub(crate) struct FillRate {
 }
 
 impl FillRate {
-    pub(crate) fn of((filing, title): (String, String), facts: &ioc_report::filing::FilingFacts, texts: &Texts) -> Self {
+    pub(crate) fn of(
+        (filing, title): (String, String),
+        facts: &ioc_report::filing::FilingFacts,
+        texts: &Texts,
+    ) -> Self {
         let filled = facts.filled.clone().with_texts(texts);
         let part = |part: &filing::FilledPart| {
             let mut tally = FillTally::default();

@@ -377,10 +377,7 @@ mod tests {
             ),
             (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ImportAccounts { rows: Vec::new(), actor: actor() }),
-            (
-                Right::Administer,
-                Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: actor() },
-            ),
+            (Right::Administer, Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: actor() }),
             (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
             (

@@ -34,7 +34,7 @@ use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_report::draft::{self, IssuedSource};
 use ioc_report::record;
-use ioc_store::{AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
+use ioc_store::{ACCOUNT_REVIEW_LINES_MAX, AccountReview, AccountVerdict, ReviewLine, Role, review_digest};
 use jiff::ToSpan as _;
 
 /// What reviews are called in the record of who saw them.

@@ -92,7 +92,8 @@ impl Table {
 
     /// As a workbook.
     fn xlsx(&self, file: &str) -> Response {
-        let headings: Vec<(&str, u8)> = self.headings.iter().map(|(heading, width)| (heading.as_str(), *width)).collect();
+        let headings: Vec<(&str, u8)> =
+            self.headings.iter().map(|(heading, width)| (heading.as_str(), *width)).collect();
         let rows = self.rows.iter().map(|row| row.iter().map(|cell| Cell::Text(cell)));
         match workbook::write(&self.name, &headings, rows) {
             Ok(bytes) => sent(WORKBOOK, &format!("{file}.xlsx"), bytes),

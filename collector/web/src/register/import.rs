@@ -46,11 +46,9 @@ pub(crate) struct Preview<P> {
     plans: Vec<P>,
 }
 
-impl<P: Serialize> Preview<P> {
-    /// What is told from others by: what is shown is what is taken in.
-    fn digest(&self) -> String {
-        sha256_hex(serde_json::to_string(&self.plans).unwrap_or_default().as_bytes())
-    }
+/// What the rows of a table are told from others by: what is shown is what is taken in.
+fn digest_of<P: Serialize>(plans: &[P]) -> String {
+    sha256_hex(serde_json::to_string(plans).unwrap_or_default().as_bytes())
 }
 
 /// A row of a table as it is shown before it is taken in.
@@ -205,7 +203,7 @@ struct ImportPage {
 /// What is on the page beside the list of imports.
 struct Shown<P> {
     table: String,
-    preview: Option<Preview<P>>,
+    plans: Option<Vec<P>>,
     faults: Vec<CellFault>,
     changed: bool,
     error: Option<CommandError>,
@@ -213,16 +211,16 @@ struct Shown<P> {
 
 impl<P> Default for Shown<P> {
     fn default() -> Self {
-        Self { table: String::new(), preview: None, faults: Vec::new(), changed: false, error: None }
+        Self { table: String::new(), plans: None, faults: Vec::new(), changed: false, error: None }
     }
 }
 
 async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R::Plan>) -> PageResult {
     match app.read(&page_context.scope, |reader| reader.table_imports(R::REGISTER, IMPORTS_MAX)).await {
         Ok(imports) => {
-            let Shown { table, preview, faults, changed, error } = what;
-            let digest = preview.as_ref().map(Preview::digest).unwrap_or_default();
-            let plans = preview.map(|preview| preview.plans).unwrap_or_default();
+            let Shown { table, plans, faults, changed, error } = what;
+            let digest = plans.as_deref().map(digest_of).unwrap_or_default();
+            let plans = plans.unwrap_or_default();
             let changing: Vec<&R::Plan> = plans.iter().filter(|plan| R::changes(plan)).collect();
             let line = |plan: &&R::Plan| R::line(&page_context, plan);
             let registering = changing.iter().filter(|plan| line(*plan).is_new).count() as u64;
@@ -342,15 +340,16 @@ pub(crate) async fn submit<R: Imported>(
             return render::<R>(&app, page_context, Shown { table: form.table, faults, ..Shown::default() }).await;
         }
     };
-    if form.digest != found.digest() {
+    let Preview { command, plans } = found;
+    if form.digest != digest_of(&plans) {
         let changed = !form.digest.is_empty();
-        let shown = Shown { table: form.table, preview: Some(found), changed, ..Shown::default() };
+        let shown = Shown { table: form.table, plans: Some(plans), changed, ..Shown::default() };
         return render::<R>(&app, page_context, shown).await;
     }
-    match app.carry_out(&person, found.command.clone()).await {
+    match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
         Err(error) => {
-            let shown = Shown { table: form.table, preview: Some(found), error: Some(error), ..Shown::default() };
+            let shown = Shown { table: form.table, plans: Some(plans), error: Some(error), ..Shown::default() };
             render::<R>(&app, page_context, shown).await
         }
     }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use super::api::{IssueBody, TextsBody};
 use super::{day_of, everywhere, filing, filing_gathering};
 use crate::api::ApiResult;
-use crate::api_types::filing::{FillRate, Filing, FilingFacts};
+use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::report::Issued;
 use crate::app::App;
 use crate::person::Person;

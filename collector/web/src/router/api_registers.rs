@@ -4,7 +4,7 @@ use crate::api::openapi::DescribedRouter;
 use crate::api::{ListQuery, Page};
 use crate::api_types::account_register::{AccountCoverage, AccountReview, AttestedAccount, RegisteredAccount};
 use crate::api_types::asset::{Asset, AssetCoverage};
-use crate::api_types::filing::{FillRate, Filing, FilingFacts};
+use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
 use crate::register::import::{AccountTable, AssetTable};

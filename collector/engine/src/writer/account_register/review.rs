@@ -119,7 +119,8 @@ impl Engine {
             .state
             .devices()
             .map(|device| {
-                let name = if device.info.name.is_empty() { device.info.id.as_str() } else { device.info.name.as_str() };
+                let name =
+                    if device.info.name.is_empty() { device.info.id.as_str() } else { device.info.name.as_str() };
                 (collation::key(name), device.info.id.clone())
             })
             .collect();

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::Presence;
-use ioc_store::{
-    AssetField, AssetRow, ExpectedBackupQuery, ImportRegister, ImportedAsset, ImportedRow, NewDevice,
-};
+use ioc_store::{AssetField, AssetRow, ExpectedBackupQuery, ImportRegister, ImportedAsset, ImportedRow, NewDevice};
 
 use super::super::{CommandResult, Engine};
 use super::{Checked, of_device_refused, take_own};
@@ -107,7 +105,12 @@ impl Engine {
     }
 
     /// Puts back what an import did to these. How many of them it changed.
-    pub(in crate::writer) fn put_assets_back(&mut self, piece: Vec<ImportedAsset>, actor: &str, now: Timestamp) -> usize {
+    pub(in crate::writer) fn put_assets_back(
+        &mut self,
+        piece: Vec<ImportedAsset>,
+        actor: &str,
+        now: Timestamp,
+    ) -> usize {
         let (mut count, mut gone) = (0, BTreeSet::new());
         for one in piece {
             let Some(asset) = self.assets.all.get(&one.device) else { continue };

@@ -213,7 +213,9 @@ fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
     write(&mut rig, "new-2", &[(AssetField::Name, "Máy khác")], &[]).expect("written");
     drop(rig);
     let mut rig = Rig::start(deps(dir.path(), &machine, |store| store), &machine);
-    let undo = |rig: &mut Rig| rig.command(Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() });
+    let undo = |rig: &mut Rig| {
+        rig.command(Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() })
+    };
     assert!(matches!(undo(&mut rig), Ok(Answer::Imported(2))), "one put back, one taken out");
     let back = asset(&rig, "srv-1");
     assert_eq!((back.text(AssetField::Zone), back.text(AssetField::Supplier)), ("LAN", "FPT"));
@@ -271,7 +273,8 @@ fn a_large_table_is_taken_in_in_pieces_over_a_restart_and_undone_as_one() {
     assert_eq!(rig.reader.table_imports(ImportRegister::Assets, 1).expect("reads")[0].left, 0);
     // Registered once, with all that the table says.
     assert_eq!(rig.audit("device.described").len(), 2, "{:?}", rig.audit("device.described"));
-    let mut answer = begin(&mut rig, Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() });
+    let mut answer =
+        begin(&mut rig, Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() });
     while rig.engine.has_more() {
         rig.engine.run_once(&mut Vec::new());
     }
