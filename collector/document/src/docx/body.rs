@@ -1,7 +1,8 @@
 //! The text of a document: its blocks, its annexes, and the sections that give each its paper and its numbers of pages.
 
 use super::markup::{
-    APART, CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run, twips,
+    APART, APART_KEPT, CONTACT_FOOTER, EMPTY_FOOTER, EMPTY_HEADER, NUMBERED_HEADER, justification, paragraph, run,
+    twips,
 };
 use super::{chart, head};
 use crate::layout::{self, Page};
@@ -128,7 +129,7 @@ fn table(out: &mut String, table: &Table, page: Page) {
     if let Some(title) = &table.title {
         out.push_str(&paragraph("TableTitle", "", &run("", title)));
     } else {
-        out.push_str(APART);
+        out.push_str(APART_KEPT);
     }
     let widths = table.widths(twips(page.text_mm()));
     let (head, body) = layout::table_styles(table.columns().len());

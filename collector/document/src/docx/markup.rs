@@ -16,6 +16,10 @@ pub(super) const EMPTY_FOOTER: &str = "rId6";
 pub(super) const APART: &str = "<w:p><w:pPr><w:spacing w:before=\"0\" w:after=\"0\" w:line=\"20\" w:lineRule=\"exact\"/>\
                                 <w:rPr><w:sz w:val=\"2\"/></w:rPr></w:pPr></w:p>";
 
+/// The same before a table: the heading above stays with it.
+pub(super) const APART_KEPT: &str = "<w:p><w:pPr><w:keepNext/><w:spacing w:before=\"0\" w:after=\"0\" w:line=\"20\" w:lineRule=\"exact\"/>\
+                                     <w:rPr><w:sz w:val=\"2\"/></w:rPr></w:pPr></w:p>";
+
 /// Twentieths of a point.
 pub(super) fn twips(mm: f64) -> u32 {
     (mm * 1440.0 / 25.4).round() as u32

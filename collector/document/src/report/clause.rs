@@ -202,7 +202,7 @@ fn describe(body: &mut Vec<Block>, article: &Article, state: Option<&ArticleStat
     if !figures.is_empty() {
         let columns = [
             ("Chỉ tiêu", 5, Align::Left),
-            ("Kỳ này", 4, Align::Right),
+            ("Kỳ này", 6, Align::Right),
             ("Kỳ trước", 4, Align::Right),
             ("So sánh", 4, Align::Right),
         ];

@@ -480,11 +480,20 @@ fn printed(table: &FilledTable) -> Table {
         })
         .collect();
     let mut out = Table::new(&columns, table.empty);
+    // In narrow columns row and heading say what is to be written; the sentence that asks for it fills the page.
+    let narrow = columns.len() > WIDE_COLUMNS;
+    let cell = |cell: &Cell| match (&cell.ask, cell.origin) {
+        (Some(ask), Origin::Missing) if narrow => Text::new().blank(ask.key.clone(), "điền"),
+        _ => cell.printed(),
+    };
     for row in &table.rows {
-        out.push(row.iter().map(Cell::printed));
+        out.push(row.iter().map(cell));
     }
     out
 }
+
+/// A table with more columns than these has no room for sentences.
+const WIDE_COLUMNS: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -536,6 +545,17 @@ mod tests {
         assert_eq!((tally.by_itself(), tally.of(Origin::Person), tally.of(Origin::Missing)), (4, 1, 1));
         assert_eq!((FillTally::default().permille(), FillTally::default().rate().as_str()), (None, NO_DATA));
         assert_eq!(Cell::new(" ", Origin::Agent).origin, Origin::Missing, "nothing is no reading");
+    }
+
+    #[test]
+    fn in_narrow_columns_a_blank_is_short() {
+        let asked = |what: &str| Cell::missing().asked("zones/x/ip", what);
+        let mut wide = table(vec![vec![asked("địa chỉ IP của Vùng máy chủ"), Cell::missing(), Cell::missing()]]);
+        let first = |table: &FilledTable| crate::layout::plain(&printed(table).rows()[0][0]);
+        assert_eq!(first(&wide), "[… địa chỉ IP của Vùng máy chủ …]");
+        wide.columns.push(FilledColumn { title: "Yêu cầu".to_owned(), width: 1, role: ColumnRole::Value });
+        wide.rows[0].push(Cell::missing());
+        assert_eq!(first(&wide), "[… điền …]");
     }
 
     #[test]
