@@ -15,6 +15,8 @@ use super::{BEFORE, Gathering, NOW, joined, listed, seconds};
 
 /// Devices whose history is read for the peak of bandwidth: beyond, it is not summed up.
 const LINKED_MAX: usize = 5_000;
+/// Percent of its speed above which a link's use is not believed.
+const READ_MAX: f64 = 110.0;
 /// Drills of restore in a period that are named.
 const DRILLS_MAX: usize = 200;
 /// Times that a weekly window may have come within two periods.
@@ -57,6 +59,12 @@ fn uptime(all: &Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts, perio
 }
 
 /// The largest share of a link's speed that was used in a period.
+/// How much of its speed a link can be said to have used, percent: a little above all of it is how both were read, far above it the machine states a speed
+/// that is not the link's, as virtual interfaces do.
+fn believed(percent: f64) -> Option<f64> {
+    (percent <= READ_MAX).then(|| percent.min(100.0))
+}
+
 fn peak(all: &Gathering<'_>, devices: &DeviceFacts, period: usize) -> Result<Value, StoreError> {
     if devices.links.is_empty() {
         return Ok(Value::Unknown("chưa có thiết bị nào báo băng thông".to_owned()));
@@ -65,7 +73,7 @@ fn peak(all: &Gathering<'_>, devices: &DeviceFacts, period: usize) -> Result<Val
         return Ok(Value::Unknown(format!("chưa tổng hợp khi có trên {LINKED_MAX} thiết bị")));
     }
     let stretch = all.periods[period];
-    let mut largest = None::<f64>;
+    let (mut largest, mut wrong) = (None::<f64>, false);
     for (device, names) in &devices.links {
         let query = ChartQuery {
             from: stretch.from.as_millis(),
@@ -75,10 +83,19 @@ fn peak(all: &Gathering<'_>, devices: &DeviceFacts, period: usize) -> Result<Val
             most: 1,
         };
         let lines = chart::read(all.reader, device, &query)?;
-        let found = lines.values().flatten().map(|(_, summary)| summary.max).filter(|max| max.is_finite());
-        largest = found.fold(largest, |largest, max| Some(largest.map_or(max, |one| one.max(max))));
+        for max in lines.values().flatten().map(|(_, summary)| summary.max).filter(|max| max.is_finite()) {
+            match believed(max) {
+                Some(max) => largest = Some(largest.map_or(max, |one| one.max(max))),
+                None => wrong = true,
+            }
+        }
     }
-    Ok(largest.map_or_else(|| Value::Unknown("không có số đo trong kỳ".to_owned()), Value::Percent))
+    let none = if wrong {
+        "tốc độ đường truyền do máy khai không đúng"
+    } else {
+        "không có số đo trong kỳ"
+    };
+    Ok(largest.map_or_else(|| Value::Unknown(none.to_owned()), Value::Percent))
 }
 
 fn network(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) -> Result<(), StoreError> {
@@ -340,4 +357,14 @@ fn power(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) {
     all.evidence("18.2", "UPS chạy ắc quy; các UPS mất điện cùng lúc tính một lần", "Trang Phòng máy");
     let old = faults.open_of(&["ups-battery-old", "ups-replace-battery"]);
     all.gap("18.2", "battery", old, |n| format!("{n} UPS phải thay ắc quy"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_uses_no_more_than_all_of_itself() {
+        assert_eq!([71.4, 100.4, 9070.0].map(believed), [Some(71.4), Some(100.0), None]);
+    }
 }
