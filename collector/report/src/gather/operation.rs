@@ -58,13 +58,13 @@ fn uptime(all: &Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts, perio
     percent((whole - silent) as f64, whole as f64)
 }
 
-/// The largest share of a link's speed that was used in a period.
 /// How much of its speed a link can be said to have used, percent: a little above all of it is how both were read, far above it the machine states a speed
 /// that is not the link's, as virtual interfaces do.
 fn believed(percent: f64) -> Option<f64> {
     (percent <= READ_MAX).then(|| percent.min(100.0))
 }
 
+/// The largest share of a link's speed that was used in a period.
 fn peak(all: &Gathering<'_>, devices: &DeviceFacts, period: usize) -> Result<Value, StoreError> {
     if devices.links.is_empty() {
         return Ok(Value::Unknown("chưa có thiết bị nào báo băng thông".to_owned()));
