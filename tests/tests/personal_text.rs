@@ -202,6 +202,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("compaction", "nothing: folds history within the store"),
     ("config", "nothing: reads the configuration"),
     ("doctor", "a bundle: what common/src/redact.rs knows to be harmless, and of all else its kind and length"),
+    ("fill_rate", "figures of a filing and what its parts are called, to the terminal of who asks"),
     ("first_start", "the first administrator's name, to the terminal of who starts it"),
     ("host_probe", "nothing: asks whether a host answers"),
     ("integrity_check", "nothing: what is damaged, in the log"),
