@@ -223,7 +223,7 @@ async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R
             let plans = plans.unwrap_or_default();
             let changing: Vec<&R::Plan> = plans.iter().filter(|plan| R::changes(plan)).collect();
             let line = |plan: &&R::Plan| R::line(&page_context, plan);
-            let registering = changing.iter().filter(|plan| line(*plan).is_new).count() as u64;
+            let registering = changing.iter().filter(|plan| line(plan).is_new).count() as u64;
             let lines = changing.iter().take(ROWS_SHOWN).map(line).collect();
             let changing = changing.len() as u64;
             let error = error.map(|error| refusal_text(&page_context, &error));

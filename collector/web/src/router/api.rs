@@ -275,6 +275,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     api_registers::assets_api(all);
     api_registers::software_api(all);
     api_registers::account_register_api(all);
+    api_registers::account_reviews_api(all);
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);

@@ -197,6 +197,9 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "Gives it back, to who may see people",
     )
     .file("application/octet-stream");
+}
+
+pub(super) fn account_reviews_api(all: &mut DescribedRouter) {
     all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
         .answers::<Vec<AccountReview>>(200);
     all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")
