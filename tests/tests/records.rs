@@ -139,6 +139,13 @@ async fn filled(rig: &Rig) {
     rig.post("/api/v1/account-reviews", json!({})).await.unwrap();
 }
 
+fn registers_are_in_it(archive: &Path) {
+    let accounts = lines(archive, "accounts.jsonl");
+    assert!(accounts.len() == 1 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
+    let reviews = lines(archive, "account-reviews.jsonl");
+    assert!(reviews.len() == 1 && !reviews[0]["lines"].as_array().unwrap().is_empty(), "{reviews:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_found_by_both() {
     let mut rig = Rig::new("");
@@ -186,10 +193,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     ] {
         assert!(names.contains(name), "{name}: {names}");
     }
-    let accounts = lines(&archive, "accounts.jsonl");
-    assert!(accounts.len() == 1 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
-    let reviews = lines(&archive, "account-reviews.jsonl");
-    assert!(reviews.len() == 1 && !reviews[0]["lines"].as_array().unwrap().is_empty(), "{reviews:?}");
+    registers_are_in_it(&archive);
     // Who took it out is in the log.
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("records.exported"), "{log}");

@@ -39,6 +39,10 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
+    #[allow(
+        clippy::too_many_lines,
+        reason = "a question for each kind; splitting it would hide that the list is whole"
+    )]
     fn of(&self, kind: PersonTraceKind) -> Result<Vec<PersonTrace>, StoreError> {
         use PersonTraceKind as Kind;
         match kind {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use ioc_common::config::{Span, SpanWithin};
 use ioc_judge::FaultState;
-use ioc_store::{AssetField, EvidenceKind, FaultQuery};
+use ioc_store::{AssetField, EvidenceKind, FaultQuery, NewDevice};
 
 use super::super::time::tests::{Machine, Rig, deps};
 use super::*;
@@ -106,7 +106,9 @@ fn what_nobody_attests_in_time_is_a_fault_of_each_device_until_somebody_does() {
 fn of_what_is_retired_no_backup_is_late_until_it_is_used_again() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = Rig::open(dir.path(), &machine);
-    rig.register("srv-1");
+    let info =
+        NewDevice { device: "srv-1".into(), kind: "server".into(), name: "srv-1".into(), ..NewDevice::default() };
+    rig.command(Command::Register { info, actor: "lan".into() }).expect("registered");
     expect(&mut rig, &["srv-1"], BackupKind::Database, nightly(BackupSource::Attestation)).expect("stated");
     attest(&mut rig, "srv-1", BackupKind::Database, true, None).expect("attested");
     rig.pass(27 * HOUR_MS);
