@@ -1,5 +1,5 @@
 //! A session with PostgreSQL as the nouns see it: statements are translated ([`super::dialect`]) and prepared once, values are those of SQLite
-//! ([`value`]), and whoever asks waits for the answer on its own thread.
+//! ([`mod@value`]), and whoever asks waits for the answer on its own thread.
 //!
 //! What is only written ([`Session::queue`]) is sent without waiting: a commit costs one way to the server and back, whatever the number of its
 //! statements. What the server has against one of them is said by the next call that waits; the transaction is lost then, as the server
