@@ -55,8 +55,7 @@ impl Purpose {
     /// How long a statement may take, and may wait for a lock, and how long a transaction may be silent, ms; 0 is for ever.
     const fn limits_ms(self) -> (u64, u64, u64) {
         match self {
-            Self::Writer => (60_000, 10_000, SILENT_TRANSACTION_MS),
-            Self::History => (60_000, 10_000, SILENT_TRANSACTION_MS),
+            Self::Writer | Self::History => (60_000, 10_000, SILENT_TRANSACTION_MS),
             Self::Reader => (60_000, 10_000, 60_000),
             Self::Lease => (3000, 2000, SILENT_TRANSACTION_MS),
             Self::Migration => (0, 60_000, 60_000),
@@ -114,7 +113,8 @@ where
     T::TlsConnect: Send,
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
-    let connecting = async move { tokio::time::timeout(Duration::from_secs(CONNECT_S), config.connect(tls)).await };
+    let connecting =
+        async move { tokio::time::timeout(Duration::from_secs(CONNECT_S), Box::pin(config.connect(tls))).await };
     match driver.wait_for(connecting) {
         Some(Ok(Ok((client, connection)))) => {
             driver.drive(connection);
