@@ -27,6 +27,9 @@ use crate::inventory::asset::check_word;
 use crate::refusal_field::Field;
 use crate::refusal_reason::{RefusalReason, Word};
 
+/// What becomes of accounts and why, by line.
+type Verdicts = BTreeMap<u32, (AccountVerdict, String)>;
+
 /// Most accounts in one change.
 const CHANGES_MAX: usize = 2000;
 /// Most accounts in one review: a list that a person reads and signs.
@@ -357,7 +360,7 @@ impl Engine {
     pub(super) fn write_account_review(
         &mut self,
         review: u64,
-        (said, seen): (&[(u32, AccountVerdict, String)], &BTreeMap<u32, (AccountVerdict, String)>),
+        (said, seen): (&[(u32, AccountVerdict, String)], &Verdicts),
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {

@@ -191,7 +191,7 @@ fn said(
         }
     }
     let text = texts.with(language, reason.key, &args);
-    let field = reason.within.as_ref().map(words);
+    let field = reason.within.as_deref().map(words);
     let before = field.into_iter().chain(Some(reason.place.clone()).filter(|place| !place.is_empty()));
     before.fold(text, |text, before| format!("{before}: {text}"))
 }
