@@ -72,7 +72,7 @@ pub struct RefusalReason {
     /// Of which of several it is, such as a device; empty where there is but one.
     pub place: String,
     /// In which field, where the text names none.
-    pub within: Option<Word>,
+    pub within: Option<Box<Word>>,
     english: String,
 }
 
@@ -91,7 +91,7 @@ impl RefusalReason {
     /// The same in a field, by its name in the API and its word.
     #[must_use]
     pub fn within(self, field: &str, word: Word) -> Self {
-        Self { english: format!("{field}: {}", self.english), within: Some(word), ..self }
+        Self { english: format!("{field}: {}", self.english), within: Some(Box::new(word)), ..self }
     }
 
     /// There is no such device.

@@ -476,7 +476,7 @@ async fn carry_out(
             let life = life_of(&form.life)?;
             let group = !form.group.is_empty();
             let uses = if group { form.uses.trim() } else { "1" };
-            let uses = uses.parse().map_err(|_| Field::Uses.number(&uses).invalid())?;
+            let uses = uses.parse().map_err(|_| Field::Uses.number(uses).invalid())?;
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
             let (token, _) = create_token(app, person, new, life).await?;

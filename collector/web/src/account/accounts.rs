@@ -34,7 +34,7 @@ const PLACE_MAX_CHARS: usize = 200;
 pub(crate) async fn find_account(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
     let found = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&asked)).await?;
-    found.ok_or_else(|| RefusalReason::no_account(&name).not_found().into())
+    found.ok_or_else(|| RefusalReason::no_account(name).not_found().into())
 }
 
 /// Does something slow with passwords for someone who is signed in, on the hashing thread.

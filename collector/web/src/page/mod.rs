@@ -32,6 +32,7 @@ pub(crate) type PageResult = Result<Response, Failure>;
 pub(crate) struct Failure(PageContext, StatusCode, String);
 
 impl Failure {
+    #[allow(clippy::needless_pass_by_value, reason = "whoever makes a page of a problem is done with it")]
     pub(crate) fn new(page_context: PageContext, problem: Problem) -> Self {
         let text = problem_text(&page_context, &problem);
         Self(page_context, problem.status(), text)
@@ -170,12 +171,17 @@ pub(crate) fn reason_text(page_context: &PageContext, reason: &RefusalReason) ->
     )
 }
 
+/// The word of a name in a family.
+type NameOf<'a> = &'a dyn Fn(&str, &str) -> String;
+/// What a text of a report is called.
+type TextOf<'a> = &'a dyn Fn(&str) -> String;
+
 /// The text of a reason, with the words of names and of a report's texts.
 fn said(
     texts: &Texts,
     language: Language,
     reason: &RefusalReason,
-    (named, report_text): (&dyn Fn(&str, &str) -> String, &dyn Fn(&str) -> String),
+    (named, report_text): (NameOf<'_>, TextOf<'_>),
 ) -> String {
     let words = |word: &Word| match word {
         Word::Text(text) => text.clone(),
@@ -191,7 +197,7 @@ fn said(
         }
     }
     let text = texts.with(language, reason.key, &args);
-    let field = reason.within.as_ref().map(words);
+    let field = reason.within.as_deref().map(words);
     let before = field.into_iter().chain(Some(reason.place.clone()).filter(|place| !place.is_empty()));
     before.fold(text, |text, before| format!("{before}: {text}"))
 }
