@@ -71,8 +71,11 @@ fn with(mut fields: Fields, typed: &[(&str, &str)]) -> Fields {
     fields
 }
 
+/// Fields of a form, and what is typed into each.
+type Typed<'t> = &'t [(&'t str, &'t str)];
+
 /// Two people open `page` and type into its form `action`. What the second typed is kept on the page that refuses it, and what the first wrote is there.
-async fn two_editors(rig: &Rig, page: &str, action: &str, (first, second): (&[(&str, &str)], &[(&str, &str)])) {
+async fn two_editors(rig: &Rig, page: &str, action: &str, (first, second): (Typed<'_>, Typed<'_>)) {
     let seen = hidden(&text(rig, page).await, action);
     let answer = send(rig, action, &with(seen.clone(), first)).await;
     assert!(answer.ends_with("303"), "{action}, the first: {answer}");

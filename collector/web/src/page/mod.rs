@@ -29,23 +29,23 @@ pub(crate) const ROWS: usize = 100;
 pub(crate) type PageResult = Result<Response, Failure>;
 
 /// An error that is shown as a page, in the reader's language.
-pub(crate) struct Failure(PageContext, StatusCode, String);
+pub(crate) struct Failure(Box<PageContext>, StatusCode, String);
 
 impl Failure {
     #[allow(clippy::needless_pass_by_value, reason = "whoever makes a page of a problem is done with it")]
     pub(crate) fn new(page_context: PageContext, problem: Problem) -> Self {
         let text = problem_text(&page_context, &problem);
-        Self(page_context, problem.status(), text)
+        Self(Box::new(page_context), problem.status(), text)
     }
 
     /// What the page has a text for already.
-    pub(crate) const fn said(page_context: PageContext, status: StatusCode, text: String) -> Self {
-        Self(page_context, status, text)
+    pub(crate) fn said(page_context: PageContext, status: StatusCode, text: String) -> Self {
+        Self(Box::new(page_context), status, text)
     }
 
     pub(crate) fn not_found(page_context: PageContext) -> Self {
         let text = page_context.t("not-found");
-        Self(page_context, StatusCode::NOT_FOUND, text)
+        Self(Box::new(page_context), StatusCode::NOT_FOUND, text)
     }
 }
 
@@ -60,7 +60,7 @@ struct ErrorPage {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(page_context, status, detail) = self;
-        let page = ErrorPage { page_context, status: status.as_u16(), detail };
+        let page = ErrorPage { page_context: *page_context, status: status.as_u16(), detail };
         (status, Html(page.render().unwrap_or_default())).into_response()
     }
 }

@@ -277,8 +277,9 @@ async fn open_for(app: &App, person: &Person, device: &str) -> Option<u64> {
     });
     let (place, counts) = found.await.ok()?;
     let place = place?;
-    let holds =
-        |count: &InventoryCount| count.place.is_empty() || AccessScope::of(&[count.place.clone()]).holds(&place);
+    let holds = |count: &InventoryCount| {
+        count.place.is_empty() || AccessScope::of(std::slice::from_ref(&count.place)).holds(&place)
+    };
     let within = || counts.iter().filter(|count| is_within(person, count));
     // What the register has elsewhere was perhaps found where people count now.
     within().find(|count| holds(count)).or_else(|| within().next()).map(|count| count.number)
