@@ -247,7 +247,8 @@ async fn what_is_damaged_is_refused_and_said_and_a_kill_leaves_the_last_good_one
     assert!(ready.contains("the last restore drill failed"), "{ready}");
     std::fs::write(&archive, &bytes).unwrap();
     let seen = seen_on_a_terminal(&rig, "backup drill");
-    assert!(seen.contains("[#") && seen.contains(" %, about ") && seen.contains("\"failure\": null"), "{seen:?}");
+    // How far it had come when somebody looked is chance.
+    assert!(seen.contains("\r[") && seen.contains(" %") && seen.contains("\"failure\": null"), "{seen:?}");
     eventually("it is over", || async { !open(&rig).await }).await.unwrap();
 
     // Killed while the store is copied.

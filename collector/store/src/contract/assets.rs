@@ -85,8 +85,7 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     }
     let words = reader.asset_attestations(&id(1), 1).expect("reads");
     assert_eq!(words, [attested("patches", false, 50)], "the newest first");
-    let newest = reader.asset_attestations_before(None, None, 1).expect("reads");
-    let (number, of, one) = newest[0].clone();
+    let (number, of, one) = reader.asset_attestations_before(None, None, 1).expect("reads")[0].clone();
     assert_eq!((of, one), (id(1), attested("patches", false, 50)));
     let older = reader.asset_attestations_before(Some(&id(1)), Some(number), 9).expect("reads");
     assert_eq!((older.len(), older[0].0 < number), (4, true));
