@@ -9,6 +9,7 @@ pub(crate) mod assets;
 pub(crate) mod cyclonedx;
 pub(crate) mod file;
 pub(crate) mod import;
+pub(crate) mod imported;
 pub(crate) mod product;
 pub(crate) mod software;
 

@@ -99,7 +99,7 @@ impl Engine {
             let why = "a review of accounts is being opened; look at it in a moment".to_owned();
             return Err(CommandError::Conflict(why));
         }
-        let newest = self.reader.account_reviews(1).map_err(|error| unread(&error))?.into_iter().next();
+        let newest = self.reader.account_reviews(None, 1).map_err(|error| unread(&error))?.into_iter().next();
         let opened = self.batch.changes.iter().find_map(|change| match change {
             Change::AccountReviewOpened(review) => Some(review.number),
             _ => None,
