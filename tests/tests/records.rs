@@ -187,7 +187,7 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
         assert!(names.contains(name), "{name}: {names}");
     }
     let accounts = lines(&archive, "accounts.jsonl");
-    assert!(accounts.len() == 1 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
+    assert!(accounts.len() == 2 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
     let reviews = lines(&archive, "account-reviews.jsonl");
     assert!(reviews.len() == 1 && !reviews[0]["lines"].as_array().unwrap().is_empty(), "{reviews:?}");
     // Who took it out is in the log.
