@@ -328,6 +328,13 @@ impl Metric {
     }
 }
 
+/// Whether a series is of an account: its subject is its name.
+#[must_use]
+pub fn is_series_of_person(series: &str) -> bool {
+    let (metric, subject) = series.split_once('|').unwrap_or((series, ""));
+    !subject.is_empty() && find(metric).is_some_and(Metric::is_personal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,9 +110,10 @@ def stamped(what, text, reply):
 
 times = []
 stamp_ca = open(sys.argv[3], "rb").read() if len(sys.argv) > 3 else read("stamp-ca.pem") if "stamp-ca.pem" in names else None
-lines = lambda name: [json.loads(line) for line in read(name).decode().splitlines()]
+lines = lambda name: [json.loads(line) for line in read(name).decode().split("\n") if line]
 for one in lines("audit.jsonl"):
     expect(record_hash(one) == one["hash"], "record %d was changed" % one["number"])
+    expect(at_ms(one["at"]) == one["at_ms"], "record %d says two times" % one["number"])
     expect(root_of(one) == head["root"], "record %d is not in the signed log" % one["number"])
 for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:

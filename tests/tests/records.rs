@@ -141,7 +141,7 @@ async fn filled(rig: &Rig) {
 
 fn registers_are_in_it(archive: &Path) {
     let accounts = lines(archive, "accounts.jsonl");
-    assert!(accounts.len() == 1 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
+    assert!(accounts.len() == 2 && accounts[0]["holder"] == "Trần Bình", "{accounts:?}");
     let reviews = lines(archive, "account-reviews.jsonl");
     assert!(reviews.len() == 1 && !reviews[0]["lines"].as_array().unwrap().is_empty(), "{reviews:?}");
 }
@@ -246,5 +246,62 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     assert!(!good, "{said}");
     other.stop().await.unwrap();
     eventually("ready", || async { rig.get("/readyz").await.is_ok() }).await.unwrap();
+    rig.stop().await.unwrap();
+}
+
+/// What was said of what is gone since, in lists that are longer than a page of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_has_what_was_taken_out_withdrawn_and_taken_in_long_ago() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    filled(&rig).await;
+    // What some languages take for the end of a line is a letter like any other.
+    let text = "một dòng\u{2028}và một dòng\u{2029}nữa";
+    rig.post("/api/v1/incidents/1/actions", json!({ "action": "comment", "text": text })).await.unwrap();
+    let hold = json!({ "kind": "device", "subject": "srv-1", "reason": "điều tra", "name": "Lê Lan" });
+    rig.post("/api/v1/records/holds", hold).await.unwrap();
+    for n in 0..22 {
+        let table = format!("device,place\nsrv-2,Tầng {n}\n");
+        let path = "/api/v1/assets/import";
+        ioc_collector::cli::send(&rig.runtime(), "POST", path, "text/csv", table).await.unwrap();
+    }
+    let withdrawn = "/api/v1/system-backups/srv-1/database";
+    ioc_collector::cli::ask(&rig.runtime(), "DELETE", withdrawn, None).await.unwrap();
+    for device in ["srv-1", "srv-2"] {
+        rig.post(&format!("/api/v1/devices/{device}/revoke"), json!({})).await.unwrap();
+    }
+    // A stop signs all of it.
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    let made = export(&rig, "all.tar", &ALWAYS);
+    assert!(made.status.success(), "{made:?}");
+    let archive = rig.dir().join("all.tar");
+    let (whole, said) = both(&archive, None);
+    assert!(whole, "{said}");
+    let incident = &lines(&archive, "incidents.jsonl")[0];
+    assert!(incident.to_string().contains('\u{2028}'), "it is written as it was said: {incident}");
+    assert_eq!(lines(&archive, "events.jsonl").len(), 2, "of machines that were taken out since");
+    let attested = lines(&archive, "attestations.jsonl");
+    assert!(attested.len() == 1 && attested[0]["kind"] == "database", "{attested:?}");
+    let until = |name: &str| lines(&archive, name)[0]["valid_until"].as_str().unwrap().to_owned();
+    let now = ioc_common::clock::now().to_string();
+    for name in ["asset-attestations.jsonl", "account-attestations.jsonl"] {
+        assert!(until(name) > now, "{name}: it is as it was said, whatever became of the machine");
+    }
+    let imports = lines(&archive, "asset-imports.jsonl");
+    assert_eq!(imports.len(), 22);
+    assert!(imports.iter().all(|one| one["lines"][0]["device"] == "srv-2"), "{imports:?}");
+    assert!(imports[21]["lines"].to_string().contains("Tầng 0"), "{imports:?}");
+
+    let made = export(&rig, "one.tar", &[&ALWAYS[..], &["--device", "srv-1"]].concat());
+    assert!(made.status.success(), "{made:?}");
+    let one = rig.dir().join("one.tar");
+    let held = lines(&one, "audit.jsonl").into_iter().filter(|record| record["action"] == "records.held");
+    assert_eq!(held.map(|record| record["subject"].clone()).collect::<Vec<_>>(), ["srv-1/hold 1"]);
+    assert_eq!(lines(&one, "attestations.jsonl").len(), 1);
+    // The log names people of machines where they were vouched for: who reads that is in it, too.
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
+    let read = |one: &Value| one["action"] == "personal.read" && one["subject"] == "audit log";
+    assert!(log["items"].as_array().unwrap().iter().any(read), "{log}");
     rig.stop().await.unwrap();
 }

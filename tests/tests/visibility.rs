@@ -25,6 +25,10 @@ const NAMES: [&str; 3] = ["zoe.planted", "yan.planted", "xia.planted"];
 /// Who reported an incident from outside, how they can be reached, and how that was checked.
 const REPORTER: [&str; 3] = ["Bà Planted", "0912 planted", "planted hỏi lại"];
 
+/// Who attests a backup, and what shows it.
+const ATTESTER: &str = "wendy.quill";
+const EVIDENCE: &str = "minutes of wendy quill";
+
 struct ScopedClient {
     base: String,
     jar: std::path::PathBuf,
@@ -125,7 +129,7 @@ async fn reported(rig: &Rig) -> u64 {
 
 /// The names in a text that only those may read who may see them.
 fn names_in(text: &str) -> impl Iterator<Item = &'static str> {
-    NAMES.into_iter().chain(REPORTER).filter(move |name| text.contains(name))
+    NAMES.into_iter().chain(REPORTER).chain([ATTESTER, EVIDENCE]).filter(move |name| text.contains(name))
 }
 
 /// Every path of the API that can be read, and the pages beside it, with what stands in braces filled in.
@@ -150,16 +154,22 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
         if of_incident {
             filled.extend(incidents.iter().map(|id| path.replace("{id}", &id.to_string())));
         } else if path.contains("/{device}/{kind}") {
-            filled.extend(devices.iter().map(|id| path.replace("{device}", id).replace("{kind}", "files")));
+            for kind in ["files", "database"] {
+                filled.extend(devices.iter().map(|id| path.replace("{device}", id).replace("{kind}", kind)));
+            }
         } else if path.contains("{id}") {
             filled.extend(devices.iter().map(|id| path.replace("{id}", id)));
         } else {
             filled.push(path.replace("{area}", "passwords"));
         }
     }
-    for query in
-        ["/api/v1/devices?search=planted", "/devices?search=planted", "/incidents?all=1", "/api/v1/faults?active=true"]
-    {
+    for query in [
+        "/api/v1/devices?search=planted",
+        "/devices?search=planted",
+        "/incidents?all=1",
+        "/api/v1/faults?active=true",
+        "/system-backups?view=all",
+    ] {
         filled.push(query.to_owned());
     }
     for device in devices {
@@ -179,6 +189,23 @@ async fn backups_expected(rig: &Rig) {
     rig.post("/api/v1/system-backups", backup).await.unwrap();
 }
 
+/// Nothing can look at one: somebody says how it stands, and adds what shows it. Where that file is.
+async fn backup_attested(rig: &Rig) -> String {
+    let backup = json!({ "devices": ["srv-here"], "kind": "database", "source": { "by": "attestation" }, "every_s": 86400,
+        "grace_s": 0, "keep_days": 30, "place": "NAS", "copies": 3, "media": 2, "off_site": true });
+    let attester = ScopedClient::settled(rig, json!({ "name": ATTESTER, "role": "technician" })).await;
+    rig.post("/api/v1/system-backups", backup).await.unwrap();
+    let backup = "/api/v1/system-backups/srv-here/database";
+    let word = json!({ "made_at": clock::now(), "good": true, "note": "biên bản 12" });
+    assert_eq!(attester.ask("POST", &format!("{backup}/attestations"), Some(word)).await.0, 201);
+    let path = format!("{backup}/files?name=minutes.txt");
+    assert_eq!(attester.ask("POST", &path, Some(json!(EVIDENCE))).await.0, 201);
+    let (_, said) = attester.ask("GET", &format!("{backup}/attestations"), None).await;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said[0]["by"], &said[0]["files"][0]["who"]), (&json!(ATTESTER), &json!(ATTESTER)));
+    format!("{backup}/files/{}", said[0]["files"][0]["sha256"].as_str().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     let mut rig = Rig::new("");
@@ -192,6 +219,7 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
             .unwrap();
     }
     backups_expected(&rig).await;
+    let evidence = backup_attested(&rig).await;
     let incidents = || async {
         let all = rig.get("/api/v1/incidents").await.unwrap();
         let mut ids: Vec<u64> = Vec::new();
@@ -234,6 +262,7 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     }
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     assert!(read > 60, "{read} answers were looked at");
+    assert_eq!(viewer.ask("GET", &evidence, None).await.0, 403, "minutes name people");
     // They see how many and where.
     let (_, text) = viewer.ask("GET", &format!("/api/v1/incidents/{}", ids[0]), None).await;
     assert!(text.contains("2 names"), "{text}");
@@ -246,6 +275,20 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     }
     let (_, text) = technician.ask("GET", &format!("/api/v1/incidents/{}", ids[2]), None).await;
     assert!(REPORTER.iter().all(|name| text.contains(name)), "{text}");
+    // By what happened on a machine, by its numbers, and by what shows an attestation, too.
+    let history = "/api/v1/devices/srv-far/history.csv".to_owned();
+    let events = "/api/v1/devices/srv-here/events".to_owned();
+    for (path, name) in [(events, NAMES[1]), (history, NAMES[0])] {
+        let before = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+        let device = path.split('/').nth(4).unwrap();
+        let by_technician = |log: &str| log.matches(&format!("\"subject\":\"{device}\"")).count();
+        let (_, text) = technician.ask("GET", &path, None).await;
+        assert!(text.contains(name), "{path}: {text}");
+        let after = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+        assert_eq!(by_technician(&after), by_technician(&before) + 1, "{path} is not on record: {after}");
+    }
+    let (status, text) = technician.ask("GET", &evidence, None).await;
+    assert!(status == 200 && text.contains(EVIDENCE), "{text}");
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
     let read = |name: &str| {
         let mut records = log["items"].as_array().unwrap().iter();

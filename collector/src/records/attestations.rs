@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use ioc_store::merkle::parse;
 use ioc_store::template::percent_encoded;
@@ -19,18 +19,15 @@ pub(super) fn evidence_file(sha256: &str) -> anyhow::Result<String> {
     Ok(format!("files/evidence/{sha256}"))
 }
 
-/// Puts those of a period into an archive, of the newest hundred of each backup.
+/// Puts those of a period into an archive: of devices that were taken out and of backups that are expected no longer, too.
 pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     let columns = &["device", "kind", "number", "at", "by", "good", "made_at", "valid_until", "note"];
     let mut out = Kind::begin(parts, ATTESTATIONS, columns)?;
-    for backup in all(runtime, "/api/v1/system-backups?", &of_device(wanted)).await? {
-        let (device, kind) = (text(&backup["device"])?, text(&backup["kind"])?);
-        let of = format!("/api/v1/system-backups/{}/{}", percent_encoded(&device), percent_encoded(&kind));
-        let said = cli::ask(runtime, "GET", &format!("{of}/attestations"), None).await?;
-        for one in said.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
-            put_files(runtime, &of, one, parts).await?;
-            let mut one = one.clone();
-            (one["device"], one["kind"]) = (json!(device), json!(kind));
+    for one in all(runtime, "/api/v1/system-backups/attestations?", &of_device(wanted)).await? {
+        if wanted.holds(&one["at"]) {
+            let (device, kind) = (text(&one["device"])?, text(&one["kind"])?);
+            let of = format!("/api/v1/system-backups/{}/{}", percent_encoded(&device), percent_encoded(&kind));
+            put_files(runtime, &of, &one, parts).await?;
             out.put(&one)?;
         }
     }

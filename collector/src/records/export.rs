@@ -1,6 +1,6 @@
 //! Making an archive: what is asked for is fetched from the running collector, written beside the archive, and put into it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
@@ -51,18 +51,18 @@ pub async fn run(
     let key = as_owner(pki, || RecordKey::existing(pki, &authority, clock::now()))?.with_context(|| {
         format!("{}: there is no key of records yet; mend: start the collector and wait a minute", pki.display())
     })?;
-    let (incident, device) = incident_of(runtime, wanted).await?;
-    let wanted = Wanted { from: wanted.from, to: wanted.to, device, incident: wanted.incident.clone() };
-    let (head, findings) = audit(runtime, &authority, &wanted, incident, &parts).await?;
-    incidents(runtime, &wanted, incident, &parts).await?;
-    faults(runtime, &wanted, incident, &parts).await?;
-    events(runtime, &wanted, incident, &parts).await?;
-    changes(runtime, &wanted, incident, &parts).await?;
+    let incident = wanted.incident_number()?;
+    let devices = devices(runtime, wanted, incident).await?;
+    let (head, findings) = audit(runtime, &authority, wanted, incident, &parts).await?;
+    incidents(runtime, wanted, incident, &parts).await?;
+    faults(runtime, wanted, incident, &parts).await?;
+    events(runtime, wanted, &devices, &parts).await?;
+    changes(runtime, wanted, &devices, &parts).await?;
     if incident.is_none() {
-        attestations::put(runtime, &wanted, &parts).await?;
-        attestations::put_of_assets(runtime, &wanted, &parts).await?;
-        attestations::put_of_accounts(runtime, &wanted, &parts).await?;
-        registers::put(runtime, &wanted, &parts).await?;
+        attestations::put(runtime, wanted, &parts).await?;
+        attestations::put_of_assets(runtime, wanted, &parts).await?;
+        attestations::put_of_accounts(runtime, wanted, &parts).await?;
+        registers::put(runtime, wanted, &parts).await?;
     }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
@@ -112,22 +112,11 @@ pub async fn run(
     Ok(said)
 }
 
-/// Which incident is asked for, and of which device what is exported is.
-async fn incident_of(runtime: &Path, wanted: &Wanted) -> anyhow::Result<(Option<u64>, Option<String>)> {
-    let Some(number) = wanted.incident_number()? else { return Ok((None, wanted.device.clone())) };
-    let whole = cli::ask(runtime, "GET", &format!("/api/v1/incidents/{number}"), None).await?;
-    let its = whole["device"].as_str().map(str::to_owned);
-    if let (Some(asked), Some(its)) = (&wanted.device, &its) {
-        anyhow::ensure!(asked == its, "--device: the incident is of {its}");
-    }
-    Ok((Some(number), wanted.device.clone().or(its)))
-}
-
 /// Whom the audit records are about that are asked for; nobody where it is all of them.
 struct Subjects(Option<HashSet<String>>);
 
 impl Subjects {
-    /// An incident alone, or a device and all incidents that it ever had: what was done about one may be long after it began.
+    /// An incident alone, or a device and all incidents that it ever had or was joined to: what was done about one may be long after it began.
     async fn find(runtime: &Path, wanted: &Wanted, incident: Option<u64>) -> anyhow::Result<Self> {
         if let Some(number) = incident {
             return Ok(Self(Some(HashSet::from([IncidentId(number).to_string()]))));
@@ -138,8 +127,10 @@ impl Subjects {
         Ok(Self(Some(its.chain([device.clone()]).collect())))
     }
 
+    /// Whether a record is about one of them, or about something of it: `srv-1/root` is an account of `srv-1`, `srv-1/hold 3` a hold on it.
     fn hold(&self, subject: &str) -> bool {
-        self.0.as_ref().is_none_or(|those| those.contains(subject))
+        let whose = subject.split_once('/').map_or(subject, |(whose, _)| whose);
+        self.0.as_ref().is_none_or(|those| those.contains(subject) || those.contains(whose))
     }
 }
 
@@ -223,7 +214,7 @@ async fn incidents(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &P
         None => all(runtime, "/api/v1/incidents?", &of_device(wanted)).await?,
     };
     for one in found {
-        if only.is_none() && !wanted.touches(&one["opened_at"], &one["resolved_at"]) {
+        if only.is_none() && !wanted.touches(&one["opened_at"], end_of(&one)) {
             continue;
         }
         let number = one["id"].as_u64().context("an incident has no number")?;
@@ -245,10 +236,27 @@ async fn incidents(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &P
     out.end()
 }
 
+/// Until when an incident went on: until it was closed, which may be long after its fault was gone. One that was joined to another is closed
+/// without a remedy of its own.
+fn end_of(incident: &Value) -> &Value {
+    let closing = &incident["record"]["closing"]["at"];
+    match incident["state"].as_str() {
+        _ if !closing.is_null() => closing,
+        Some("closed") => &incident["resolved_at"],
+        _ => &Value::Null,
+    }
+}
+
 /// Where a file of an incident lies. What the collector says becomes no path of its own.
 fn attachment(incident: u64, sha256: &str) -> anyhow::Result<String> {
     anyhow::ensure!(parse(sha256).is_some(), "an incident names a file by {sha256:?}, which is no SHA-256");
     Ok(format!("files/{}/{}", IncidentId(incident), sha256))
+}
+
+/// Which faults are asked for: of an incident those of all devices that belong to it, of a device its own.
+fn faults_of(wanted: &Wanted, incident: Option<u64>) -> String {
+    let incident = incident.map(|number| format!("&incident={number}")).unwrap_or_default();
+    format!("{}{incident}", of_device(wanted))
 }
 
 async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
@@ -266,9 +274,8 @@ async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
         "incident",
     ];
     let mut out = Kind::begin(parts, "faults.jsonl", columns)?;
-    for one in all(runtime, "/api/v1/faults?", &of_device(wanted)).await? {
-        let its = only.is_none_or(|number| one["incident"].as_u64() == Some(number));
-        if its && wanted.touches(&one["raised_at"], &one["cleared_at"]) {
+    for one in all(runtime, "/api/v1/faults?", &faults_of(wanted, only)).await? {
+        if wanted.touches(&one["raised_at"], &one["cleared_at"]) {
             out.put(&one)?;
         }
     }
@@ -276,12 +283,12 @@ async fn faults(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
 }
 
 /// What happened on devices in the period.
-async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+async fn events(runtime: &Path, wanted: &Wanted, devices: &[String], parts: &Parts) -> anyhow::Result<()> {
     let mut out = Kind::begin(parts, "events.jsonl", &["device", "number", "at", "name", "text", "fields"])?;
-    for device in devices(runtime, wanted, only).await? {
+    for device in devices {
         let mut cursor = String::new();
         loop {
-            let path = format!("/api/v1/devices/{}/events?limit={PAGE}{cursor}", percent_encoded(&device));
+            let path = format!("/api/v1/devices/{}/events?limit={PAGE}{cursor}", percent_encoded(device));
             let page = cli::ask(runtime, "GET", &path, None).await?;
             for one in items(&page).iter().filter(|one| wanted.holds(&one["at"])) {
                 let mut one = one.clone();
@@ -296,14 +303,14 @@ async fn events(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Part
 }
 
 /// What changed in documents of devices in the period (`documents/changes`), each as a difference.
-async fn changes(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Parts) -> anyhow::Result<()> {
+async fn changes(runtime: &Path, wanted: &Wanted, devices: &[String], parts: &Parts) -> anyhow::Result<()> {
     let mut out =
         Kind::begin(parts, "changes.jsonl", &["device", "at", "document", "number", "kind", "why", "differences"])?;
     let moment = |name: &str, at: Timestamp| format!("&{name}={}", percent_encoded(&at.to_string()));
     let period = format!("{}{}", moment("from", wanted.from), moment("until", wanted.to));
-    for device in devices(runtime, wanted, only).await? {
+    for device in devices {
         for mut one in
-            all(runtime, &format!("/api/v1/devices/{}/documents/changes?", percent_encoded(&device)), &period).await?
+            all(runtime, &format!("/api/v1/devices/{}/documents/changes?", percent_encoded(device)), &period).await?
         {
             one["device"] = json!(device);
             out.put(&one)?;
@@ -312,17 +319,27 @@ async fn changes(runtime: &Path, wanted: &Wanted, only: Option<u64>, parts: &Par
     out.end()
 }
 
-/// The devices whose records are asked for.
-async fn devices(runtime: &Path, wanted: &Wanted, only: Option<u64>) -> anyhow::Result<Vec<String>> {
-    Ok(match &wanted.device {
-        Some(device) => vec![device.clone()],
-        // An incident of the centre as a whole is of no device.
-        None if only.is_some() => Vec::new(),
-        None => {
-            let found = all(runtime, "/api/v1/devices?", "").await?;
-            found.iter().filter_map(|one| one["id"].as_str().or(one["device"].as_str()).map(str::to_owned)).collect()
+/// The devices whose records are asked for: those of an incident are its own and those whose faults belong to it; of everything also those
+/// that were taken out since.
+async fn devices(runtime: &Path, wanted: &Wanted, incident: Option<u64>) -> anyhow::Result<Vec<String>> {
+    let named = |value: &Value| value.as_str().map(str::to_owned);
+    let Some(number) = incident else {
+        if let Some(device) = &wanted.device {
+            return Ok(vec![device.clone()]);
         }
-    })
+        let found = all(runtime, "/api/v1/devices?", "&revoked=true").await?;
+        return Ok(found.iter().filter_map(|one| named(&one["id"]).or_else(|| named(&one["device"]))).collect());
+    };
+    let whole = cli::ask(runtime, "GET", &format!("/api/v1/incidents/{number}"), None).await?;
+    let faults = all(runtime, "/api/v1/faults?", &format!("&incident={number}")).await?;
+    let its: BTreeSet<String> =
+        std::iter::once(&whole).chain(&faults).filter_map(|one| named(&one["device"])).collect();
+    if let Some(asked) = &wanted.device {
+        let known = its.iter().cloned().collect::<Vec<_>>().join(", ");
+        anyhow::ensure!(its.contains(asked), "--device: found {asked}; the incident is of {known}");
+        return Ok(vec![asked.clone()]);
+    }
+    Ok(its.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -333,8 +350,46 @@ mod tests {
     fn records_of_a_device_are_those_of_its_incidents_too() {
         let of_device = Subjects(Some(HashSet::from(["srv-1".to_owned(), "INC-000012".to_owned()])));
         assert!(of_device.hold("srv-1") && of_device.hold("INC-000012"));
+        assert!(of_device.hold("srv-1/root") && of_device.hold("srv-1/hold 3") && of_device.hold("INC-000012/hold 4"));
         assert!(!of_device.hold("srv-2") && !of_device.hold("INC-000001"));
+        assert!(!of_device.hold("srv-10/root") && !of_device.hold("root/srv-1"));
         assert!(Subjects(None).hold("anybody"));
+    }
+
+    #[test]
+    fn an_incident_goes_on_until_it_is_closed() {
+        let mut one =
+            json!({ "state": "resolved", "resolved_at": "2026-09-29T00:00:00Z", "record": { "closing": null } });
+        assert!(end_of(&one).is_null(), "it is still to be closed");
+        one["record"]["closing"] = json!({ "at": "2026-10-02T00:00:00Z" });
+        one["state"] = json!("closed");
+        assert_eq!(end_of(&one), "2026-10-02T00:00:00Z");
+        one["record"]["closing"] = Value::Null;
+        assert_eq!(end_of(&one), "2026-09-29T00:00:00Z", "joined to another");
+        let period = |from: &str, to: &str| Wanted {
+            from: from.parse().expect("a moment"),
+            to: to.parse().expect("a moment"),
+            device: None,
+            incident: None,
+        };
+        let october = period("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z");
+        one["opened_at"] = json!("2026-09-28T00:00:00Z");
+        assert!(!october.touches(&one["opened_at"], end_of(&one)));
+        one["record"]["closing"] = json!({ "at": "2026-10-02T00:00:00Z" });
+        assert!(october.touches(&one["opened_at"], end_of(&one)));
+    }
+
+    #[test]
+    fn faults_of_an_incident_are_those_of_all_its_devices() {
+        let mut wanted = Wanted {
+            from: Timestamp::from_millis(0),
+            to: Timestamp::from_millis(1),
+            device: None,
+            incident: Some("INC-000012".to_owned()),
+        };
+        assert_eq!(faults_of(&wanted, Some(12)), "&incident=12");
+        wanted.device = Some("srv-3".to_owned());
+        assert_eq!(faults_of(&wanted, Some(12)), "&device=srv-3&incident=12");
     }
 
     #[test]

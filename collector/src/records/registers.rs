@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use serde_json::Value;
 
 use ioc_store::merkle::parse;
@@ -57,8 +58,7 @@ async fn accounts(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Res
 /// Reviews of accounts that were open in the period, with their lines.
 async fn reviews(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     let mut out = Kind::begin(parts, "account-reviews.jsonl", &["number", "opened_at", "opened_by", "accounts"])?;
-    let found = cli::ask(runtime, "GET", "/api/v1/account-reviews", None).await?;
-    for one in found.as_array().into_iter().flatten() {
+    for one in numbered(runtime, "/api/v1/account-reviews").await? {
         if wanted.touches(&one["opened_at"], &one["signature"]["at"]) {
             let path = format!("/api/v1/account-reviews/{}", one["number"].as_u64().unwrap_or(0));
             out.put(&cli::ask(runtime, "GET", &path, None).await?)?;
@@ -82,16 +82,34 @@ async fn issued(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Resul
     out.end()
 }
 
-/// Tables that were taken into the registers of assets and of accounts.
+/// All of a list that goes by numbers from the newest, which is given in pieces.
+async fn numbered(runtime: &Path, path: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut whole, mut before) = (Vec::new(), None::<u64>);
+    loop {
+        let rest = before.map(|number| format!("?before={number}")).unwrap_or_default();
+        let Value::Array(found) = cli::ask(runtime, "GET", &format!("{path}{rest}"), None).await? else {
+            anyhow::bail!("{path}: the answer is no list");
+        };
+        let Some(last) = found.last() else { return Ok(whole) };
+        let next = last["number"].as_u64().filter(|number| before.is_none_or(|before| *number < before));
+        before = Some(next.with_context(|| format!("{path}: the list does not go on"))?);
+        whole.extend(found);
+    }
+}
+
+/// Tables that were taken into the registers of assets and of accounts, with what each changed.
 async fn imports(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     for (name, path) in [
         ("asset-imports.jsonl", "/api/v1/assets/imports"),
         ("account-imports.jsonl", "/api/v1/account-register/imports"),
     ] {
-        let mut out = Kind::begin(parts, name, &["number", "at", "by", "rows", "undone_at"])?;
-        let found = cli::ask(runtime, "GET", path, None).await?;
-        for one in found.as_array().into_iter().flatten().filter(|one| wanted.holds(&one["at"])) {
-            out.put(one)?;
+        let mut out = Kind::begin(parts, name, &["number", "at", "by", "rows", "undone_at", "undone_by"])?;
+        for one in numbered(runtime, path).await? {
+            // One that was taken in before and undone in the period changed the register in it.
+            if wanted.holds(&one["at"]) || wanted.holds(&one["undone_at"]) {
+                let path = format!("{path}/{}", one["number"].as_u64().unwrap_or(0));
+                out.put(&cli::ask(runtime, "GET", &path, None).await?)?;
+            }
         }
         out.end()?;
     }

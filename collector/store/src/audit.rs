@@ -41,6 +41,13 @@ pub struct AuditRecord {
     pub hash: String,
 }
 
+/// Whether a record of this action may name people of machines, and who holds accounts there: whoever decides about accounts is held to what
+/// they wrote, old and new, so that the log has it; who reads it is on record, too.
+#[must_use]
+pub fn names_people(action: &str) -> bool {
+    action.starts_with("accounts.") || matches!(action, "personal.listed" | "records.held" | "records.hold_ended")
+}
+
 /// A key that signs heads of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditKey {

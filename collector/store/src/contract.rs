@@ -218,6 +218,8 @@ fn devices_and_samples(open: Open<'_>, dir: &Path) {
     };
     assert_eq!(list(DeviceQuery { limit: 2, ..Default::default() }), ["d-001", "d-002"]);
     assert_eq!(list(DeviceQuery { after: Some("d-002".into()), limit: 9, ..Default::default() }), ["d-003", "d-005"]);
+    let with_revoked = DeviceQuery { revoked: true, limit: 9, ..Default::default() };
+    assert_eq!(list(with_revoked), ["d-001", "d-002", "d-003", "d-004", "d-005"], "what was taken out is on record");
     assert_eq!(list(DeviceQuery { search: "MÁY ts-5".into(), limit: 9, ..Default::default() }), ["d-005"]);
     let of = |query: DeviceQuery| list(DeviceQuery { limit: 9, ..query });
     let bad = DeviceQuery { state: DeviceStateFilter::Bad, ..Default::default() };
@@ -404,6 +406,8 @@ fn faults_and_incidents(open: Open<'_>, dir: &Path) {
     failures::are_of_what_is_heard(store.as_mut(), &id(1), &id(2));
     assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
+    let joined = reader.incidents(Some(&id(2)), false, None, 9).expect("reads");
+    assert_eq!(joined.iter().map(|one| one.id.0).collect::<Vec<_>>(), [1], "a fault of it belongs to one of another");
     assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));
     assert!(reader.incident(IncidentId(7)).expect("reads").is_none());
     let device = reader.device(&id(1)).expect("reads").expect("there");

@@ -15,6 +15,8 @@ pub struct DeviceQuery {
     pub places: Vec<String>,
     /// Only devices in this state.
     pub state: DeviceStateFilter,
+    /// Those that were taken out, too: what is on record of them stays.
+    pub revoked: bool,
     /// In which order; devices that are alike in it are ordered by identifier.
     pub sort: DeviceSort,
     /// The other way round.

@@ -11,6 +11,8 @@ pub const AUDIT_ROWS: u64 = 2_000_000;
 pub const INCIDENT_ROWS: u64 = 50_000;
 /// … of the newest events …
 pub const EVENT_ROWS: u64 = 500_000;
+/// … of the newest faults …
+pub const FAULT_ROWS: u64 = 500_000;
 /// … and of the newest changes of documents, whatever they are of. What is older was not searched, and that is said ([`PersonTraces::ends`]).
 pub const CHANGE_ROWS: u64 = 50_000;
 
@@ -39,6 +41,8 @@ pub enum PersonTraceKind {
     File,
     /// A legal hold on them, or that they set or ended.
     Hold,
+    /// A rule of how long records are kept that they decided, or the evidence of what was deleted by one.
+    Retention,
     /// A token of enrolment that they gave out.
     Enrolment,
     /// A maintenance window that they planned.
@@ -47,6 +51,8 @@ pub enum PersonTraceKind {
     Device,
     /// An incident that names them.
     Incident,
+    /// A fault of an account of theirs, or one whose reason names them.
+    Fault,
     /// A step of an incident that they made.
     Step,
     /// A notice to them.
@@ -67,7 +73,7 @@ pub enum PersonTraceKind {
 
 impl PersonTraceKind {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Account,
         Self::Session,
         Self::Token,
@@ -79,10 +85,12 @@ impl PersonTraceKind {
         Self::Register,
         Self::File,
         Self::Hold,
+        Self::Retention,
         Self::Enrolment,
         Self::Window,
         Self::Device,
         Self::Incident,
+        Self::Fault,
         Self::Step,
         Self::Notice,
         Self::Document,
@@ -108,10 +116,12 @@ impl PersonTraceKind {
             Self::Register => "register",
             Self::File => "file",
             Self::Hold => "hold",
+            Self::Retention => "retention",
             Self::Enrolment => "enrolment",
             Self::Window => "window",
             Self::Device => "device",
             Self::Incident => "incident",
+            Self::Fault => "fault",
             Self::Step => "step",
             Self::Notice => "notice",
             Self::Document => "document",

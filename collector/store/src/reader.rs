@@ -119,7 +119,7 @@ pub trait Reader: Send {
     /// Faults, newest first.
     fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError>;
 
-    /// Incidents, newest first: only active ones or all, before a number.
+    /// Incidents, newest first: only active ones or all, before a number. Those of a device are those about it and those that a fault of it belongs to.
     fn incidents(
         &self,
         device: Option<&DeviceId>,
@@ -192,7 +192,16 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<KeptAttestation>, StoreError>;
 
-    /// A file that shows what was attested of a backup, by what it holds, with its content.
+    /// What people attested of backups, of one device or of all, the newest first, before a number; of devices that were taken out and of
+    /// backups that are expected no longer, too.
+    fn backup_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, BackupKind, KeptAttestation)>, StoreError>;
+
+    /// A file that shows what was attested of a backup, by what it holds, with its content; for who may see people.
     fn backup_evidence(
         &self,
         device: &DeviceId,
@@ -215,8 +224,13 @@ pub trait Reader: Send {
     /// What people attested of a machine, the newest first.
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
 
-    /// Tables that were taken into a register, the newest first, without what they did; for who reaches everywhere.
-    fn table_imports(&self, register: ImportRegister, limit: usize) -> Result<Vec<TableImport>, StoreError>;
+    /// Tables that were taken into a register, the newest first, before a number, without what they did; for who reaches everywhere.
+    fn table_imports(
+        &self,
+        register: ImportRegister,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<TableImport>, StoreError>;
 
     /// One of those of all registers, with what it did.
     fn table_import(&self, number: u64) -> Result<Option<TableImport>, StoreError>;
@@ -258,7 +272,7 @@ pub trait Reader: Send {
     ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
 
     /// Reviews of accounts, the newest first; they are of the whole centre, as the three below.
-    fn account_reviews(&self, limit: usize) -> Result<Vec<AccountReview>, StoreError>;
+    fn account_reviews(&self, before: Option<u64>, limit: usize) -> Result<Vec<AccountReview>, StoreError>;
 
     /// One of them.
     fn account_review(&self, number: u64) -> Result<Option<AccountReview>, StoreError>;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use ioc_common::id::DeviceId;
+use ioc_common::layout::Series;
+use ioc_common::metric::is_series_of_person;
 use ioc_common::{clock, document};
 use ioc_judge::deadline::UnitAnswer;
 use ioc_judge::incident::PersonReport;
@@ -10,8 +12,9 @@ use ioc_judge::{Fault, Incident, Text, TimelineStep};
 
 use crate::app::App;
 use crate::person::Person;
+use crate::problem::Problem;
 use ioc_engine::audit_action::AuditLogAction;
-use ioc_store::{DocumentRecord, Right, audit};
+use ioc_store::{DocumentRecord, Reader, Right, StoreError, audit};
 
 /// Whether the person may see all that documents of these names say of people; that they do is recorded. What cannot be recorded is not shown.
 pub(crate) async fn may_see<'n>(
@@ -26,6 +29,31 @@ pub(crate) async fn may_see<'n>(
     }
     let detail = personal.into_iter().collect::<Vec<_>>().join(", ");
     person.may(Right::Personal) && record(app, person, device.as_str(), &detail).await
+}
+
+/// Whether the person may see what names people under a subject, and it is on record that they do.
+pub(crate) async fn may_read(app: &App, person: &Person, subject: &str, what: &str) -> bool {
+    person.may(Right::Personal) && record(app, person, subject, what).await
+}
+
+/// Reads something that may name people, as far as the person may see them: where it does (`names`), that is recorded under a subject first, and
+/// what cannot be recorded is read without them.
+pub(crate) async fn read<T, F>(
+    app: &App,
+    person: &Person,
+    (subject, what): (&str, &str),
+    names: impl Fn(&T) -> bool,
+    read: F,
+) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: Fn(&dyn Reader) -> Result<T, StoreError> + Clone + Send + 'static,
+{
+    let found = app.read(&person.scope, read.clone()).await?;
+    if person.scope.sees_names() && names(&found) && !record(app, person, subject, what).await {
+        return app.read(&person.scope.clone().without_names(), read).await;
+    }
+    Ok(found)
 }
 
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
@@ -65,8 +93,21 @@ async fn reveal(
 
 /// The same for faults of a device, or a list of them.
 pub(crate) async fn reveal_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
+    reveal_series(app, person, subject, faults).await;
     let texts = faults.iter_mut().map(|fault| &mut fault.reason).collect();
     reveal(app, person, subject, texts, (Vec::new(), Vec::new())).await;
+}
+
+/// A fault of an account says by its series whose it is: that stays for who may see it, when it is on record that they do.
+async fn reveal_series(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
+    let mut named: Vec<&mut Fault> = faults.iter_mut().filter(|fault| is_series_of_person(&fault.series)).collect();
+    if named.is_empty() || may_read(app, person, subject, "faults and incidents").await {
+        return;
+    }
+    for fault in &mut named {
+        let metric = fault.series.split_once('|').map_or(fault.series.as_str(), |(metric, _)| metric);
+        fault.series = Series::new(metric, "#0").as_str().to_owned();
+    }
 }
 
 /// The same for incidents.
@@ -89,6 +130,7 @@ pub(crate) async fn reveal_incident(
     faults: &mut [Fault],
 ) {
     let subject = incident.id.to_string();
+    reveal_series(app, person, &subject, faults).await;
     let steps = steps.iter_mut().map(|step| &mut step.note);
     let faults = faults.iter_mut().map(|fault| &mut fault.reason);
     let texts = std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect();

@@ -17,8 +17,8 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 
-use crate::api::{ApiResult, ListQuery, Page, device_id, page_limit};
-use crate::api_types::system_backup::{Attestation, Coverage, Kind, Source, SystemBackup};
+use crate::api::{ApiResult, ListQuery, Page, device_id, number_of_cursor, page_limit};
+use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, Kind, Source, SystemBackup};
 use crate::api_types::{all, system_backup};
 use crate::app::App;
 use crate::page::context::PageContext;
@@ -490,6 +490,30 @@ pub(crate) async fn api_attestations(
     let found =
         app.read(&person.scope, move |reader| reader.backup_attestations(&device, kind, ATTESTATIONS_MAX)).await?;
     Ok(Json(all(found)))
+}
+
+/// Of which device, and which page.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct AttestedQuery {
+    /// Only of this one.
+    device: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What was attested of all backups: of devices that were taken out and of backups that are expected no longer, too.
+pub(crate) async fn api_attested(
+    State(app): State<App>,
+    person: Person,
+    Query(asked): Query<AttestedQuery>,
+) -> ApiResult<Page<AttestedBackup>> {
+    let (before, limit) = (number_of_cursor(asked.cursor.as_deref())?, page_limit(asked.limit));
+    let device = asked.device.as_deref().map(device_id).transpose()?;
+    let read = move |reader: &dyn Reader| reader.backup_attestations_before(device.as_ref(), before, limit);
+    let found = app.read(&person.scope, read).await?;
+    let next_cursor = found.last().filter(|_| found.len() >= limit).map(|(_, _, one)| one.number.to_string());
+    Ok(Json(Page { items: all(found), next_cursor }))
 }
 
 /// What a person attests.

@@ -1,6 +1,7 @@
 //! Notices: into the outbox, and what became of them.
 
 use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
 use ioc_judge::Notice;
 
 use super::Engine;
@@ -13,6 +14,12 @@ use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry, StoreError};
 const AGAIN_MS: i64 = 60_000;
 /// A fallback takes over after this many attempts that failed.
 const FALLBACK_ATTEMPTS: u32 = 3;
+
+/// What a notice is called in the audit log: its key begins with the number of its incident, and it is among the records about that.
+fn subject_of(key: &str) -> String {
+    let incident = key.split_once('-').and_then(|(number, _)| number.parse::<u64>().ok()).filter(|number| *number > 0);
+    incident.map_or_else(|| key.to_owned(), |number| format!("{}/{key}", IncidentId(number)))
+}
 
 impl Engine {
     /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
@@ -55,7 +62,7 @@ impl Engine {
             let english = format!("the notice is {}; only what was given up is sent again", entry.state.as_str());
             return Err(RefusalReason::new("refusal-notice-not-given-up", [], english).conflict());
         }
-        self.record(now, actor, AuditLogAction::NoticeResent, key, "");
+        self.record(now, actor, AuditLogAction::NoticeResent, &subject_of(key), "");
         let (state, attempts) = (DeliveryState::Waiting, 0);
         let key = key.to_owned();
         let delivery = Delivery { key, at: now, state, attempts, unanswered: 0, next_attempt_at: now, error: None };
@@ -84,7 +91,7 @@ impl Engine {
                     now,
                     "",
                     AuditLogAction::NoticeGivenUp,
-                    &delivery.key,
+                    &subject_of(&delivery.key),
                     delivery.error.as_deref().unwrap_or_default(),
                 );
             }
@@ -112,5 +119,16 @@ impl Engine {
         }));
         self.batch.notices = true;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subject_of;
+
+    #[test]
+    fn a_notice_is_among_the_records_about_its_incident() {
+        assert_eq!(subject_of("12-3-sms-lan-0"), "INC-000012/12-3-sms-lan-0");
+        assert_eq!((subject_of("0-1-mail"), subject_of("report")), ("0-1-mail".to_owned(), "report".to_owned()));
     }
 }

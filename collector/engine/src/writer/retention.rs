@@ -48,6 +48,14 @@ fn named((name, actor): (&str, &str)) -> Result<String, CommandError> {
     Ok(format!("{} ({actor})", line(Field::Name, name, PERSON_MIN_CHARS, PERSON_MAX_CHARS)?))
 }
 
+/// What a hold is called in the audit log: one on a device or an incident is among the records about that.
+fn hold_subject(target: &HoldTarget, number: u64) -> String {
+    match target {
+        HoldTarget::Incident(_) | HoldTarget::Device(_) => format!("{}/hold {number}", target.subject()),
+        HoldTarget::Person(_) | HoldTarget::Class(_) | HoldTarget::Period => number.to_string(),
+    }
+}
+
 impl Engine {
     pub(super) fn set_hold(
         &mut self,
@@ -76,8 +84,9 @@ impl Engine {
         let what = format!("{} {}", target.kind(), target.subject());
         let period = |at: Option<Timestamp>| at.map_or_else(|| "…".to_owned(), |at| at.to_string());
         let detail = format!("{}; from {} to {}; by {by}: {reason}", what.trim(), period(from), period(until));
+        let subject = hold_subject(&target, number);
         self.batch.changes.push(Change::Hold(Hold { number, target, from, until, reason, at: now, by, ended: None }));
-        self.record(now, who.1, AuditLogAction::RecordsHeld, &number.to_string(), &detail);
+        self.record(now, who.1, AuditLogAction::RecordsHeld, &subject, &detail);
         self.batch.visible = true;
         Ok(Answer::Hold(number))
     }
@@ -124,8 +133,9 @@ impl Engine {
             return Err(RefusalReason::new("refusal-hold-over", [("number", Word::Count(number))], english).conflict());
         }
         let detail = format!("{} {}; by {by}: {reason}", hold.target.kind(), hold.target.subject());
+        let subject = hold_subject(&hold.target, number);
         self.batch.changes.push(Change::HoldEnded { number, end: HoldEnd { at: now, by, reason } });
-        self.record(now, who.1, AuditLogAction::RecordsHoldEnded, &number.to_string(), &detail);
+        self.record(now, who.1, AuditLogAction::RecordsHoldEnded, &subject, &detail);
         self.batch.visible = true;
         Ok(Answer::Done)
     }

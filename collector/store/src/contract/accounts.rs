@@ -227,6 +227,6 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     let signed = AccountReview { signature: Some(signature), ..review };
     assert_eq!(reader.account_review_lines(1, 0, 99).expect("reads"), lines);
-    assert_eq!(reader.account_reviews(9).expect("reads"), std::slice::from_ref(&signed));
+    assert_eq!(reader.account_reviews(None, 9).expect("reads"), std::slice::from_ref(&signed));
     assert_eq!(reader.signed_account_review().expect("reads"), Some(signed));
 }

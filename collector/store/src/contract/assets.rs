@@ -117,14 +117,15 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     let other = crate::TableImport { number: 2, register, left: 0, rows, ..import };
     store.commit(&[Change::TableImport(Box::new(other.clone()))]).expect("kept");
     assert_eq!((reader.last_table_import().expect("reads"), reader.table_import(2).expect("reads")), (2, Some(other)));
-    let of_accounts = reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
+    let of_accounts = reader.table_imports(ImportRegister::Accounts, None, 9).expect("reads");
     assert_eq!(of_accounts.iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
-    let listed = reader.table_imports(ImportRegister::Assets, 9).expect("reads");
+    let listed = reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");
     assert_eq!(
         (listed.len(), listed[0].undone.clone(), listed[0].rows.len()),
         (1, Some((at(8), "bình".to_owned())), 0)
     );
     assert_eq!(listed[0].left, 1, "and is to be put back");
+    what_was_said_of_a_machine_stays(store.as_mut());
     // Each sees their own places, and names only who may.
     let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
     reader.limit(&scope).expect("limited");
@@ -137,8 +138,21 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
     let said = reader.asset_attestations_before(None, None, 9).expect("reads");
     assert!(said.len() == 5 && said.iter().all(|(_, of, one)| *of == id(1) && one.by.is_empty()), "{said:?}");
-    let imports = reader.table_imports(ImportRegister::Assets, 9).expect("reads");
+    let imports = reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");
     assert_eq!((imports[0].by.as_str(), imports[0].undone.clone()), ("", Some((at(8), String::new()))));
     let shown = format!("{:?}", reader.table_import(2).expect("reads").expect("there").rows);
     assert!(!shown.contains("Nguyễn An") && !shown.contains("\"an\""), "{shown}");
+}
+
+/// A word on a machine ends with it, and stays as it was said.
+fn what_was_said_of_a_machine_stays(store: &mut dyn Store) {
+    let again = Change::Device { info: DeviceInfo { place: "Tầng 1".to_owned(), ..info(1) }, at: at(42) };
+    store.commit(&[Change::Revoked { device: id(1), at: at(40) }, again]).expect("kept");
+    let reader = store.reader().expect("reads");
+    let holds = reader.asset_attestations(&id(1), 9).expect("reads");
+    assert!(holds.len() == 5 && holds.iter().all(|one| one.valid_until == at(40)), "{holds:?}");
+    let said = reader.asset_attestations_before(None, None, 9).expect("reads");
+    assert!(said.len() == 5 && said.iter().all(|(_, _, one)| one.valid_until == at(50)), "{said:?}");
+    let facts = reader.coverage().expect("reads");
+    assert!(facts.attested["antivirus"].values().all(|until| *until == at(40)), "{:?}", facts.attested);
 }

@@ -94,6 +94,7 @@ pub(super) fn expected_backups(open: Open<'_>, dir: &Path) {
     assert!(unstated(reader.as_ref()).is_empty());
     assert!(reader.backup_attestations(&id(4), BackupKind::Image, 9).expect("reads").is_empty());
     assert_eq!(reader.backup_evidence(&id(4), BackupKind::Image, "aa").expect("reads"), None);
+    every_word_stays(store.as_mut());
 }
 
 /// Files that show what was attested last; each once.
@@ -129,4 +130,29 @@ fn evidence(store: &mut dyn Store) {
     let mut files: Vec<_> = files.map(|one| format!("{} {}", one.subject, one.text)).collect();
     files.sort();
     assert_eq!(files, ["d-004 biên bản.pdf", "d-004 ảnh.png"]);
+}
+
+/// What was said once is on record, whether the backup is expected still or the machine there.
+fn every_word_stays(store: &mut dyn Store) {
+    let withdrawn = Change::ExpectedBackupGone { device: id(4), kind: BackupKind::Image };
+    store.commit(&[withdrawn, Change::Revoked { device: id(4), at: at(70) }]).expect("kept");
+    let mut reader = store.reader().expect("reads");
+    let list = |device: Option<u32>, before, limit| {
+        let all = reader.backup_attestations_before(device.map(id).as_ref(), before, limit).expect("reads");
+        all.into_iter()
+            .map(|(of, kind, one)| (of, kind, one.attestation.note, one.attestation.by, one.files.len(), one.number))
+            .collect::<Vec<_>>()
+    };
+    let all = list(None, None, 9);
+    let line =
+        |note: &str, files, number| (id(4), BackupKind::Image, note.to_owned(), "bình".to_owned(), files, number);
+    assert_eq!(all, [line("biên bản 2", 2, all[0].5), line("biên bản 1", 0, all[1].5)]);
+    assert_eq!(list(Some(4), Some(all[0].5), 9), all[1..]);
+    assert_eq!((list(None, None, 1).len(), list(Some(3), None, 9).len()), (1, 0));
+    // Who said it is for who may see people.
+    reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
+    let sealed = reader.backup_attestations_before(None, None, 9).expect("reads");
+    let sealed =
+        format!("{sealed:?} {:?}", reader.expected_backups(&ExpectedBackupQuery::default(), 9).expect("reads"));
+    assert!(!sealed.contains("bình") && !sealed.contains("lan"), "{sealed}");
 }

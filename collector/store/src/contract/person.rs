@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::person::PersonTraceKind as Kind;
-use crate::retention::{Hold, HoldTarget};
+use crate::retention::{Hold, HoldTarget, RecordClass, RetentionRule};
 
 /// Whoever is looked for is found wherever they stand, by each of their names, and nobody whose name only begins like theirs.
 pub(super) fn person(open: Open<'_>, dir: &Path) {
@@ -42,8 +42,30 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
         // Written as JSON may be.
         fields: r#"{"who":"\u006can"}"#.into(),
     };
+    let of_account = Fault { series: "account.password_age|lan".into(), ..fault(1, 1, FaultState::Raised) };
+    let reason = Text::personal(("Mới có: sudo: lan", "New: sudo: lan"), ("có 1 tên mới", "1 new name"));
+    let naming = Fault { reason, rule: "administrators-changed".into(), ..fault(2, 1, FaultState::Raised) };
+    let other = Text::personal(("Mới có: lanh", "New: lanh"), ("có 1 tên mới", "1 new name"));
+    let other = Fault { reason: other, ..fault(3, 2, FaultState::Raised) };
+    let rule = |class, by: &str| {
+        Change::RetentionRule(RetentionRule {
+            class,
+            text: "730d".into(),
+            keep_ms: Some(1),
+            exports: false,
+            by: by.into(),
+            reason: "ý kiến của phòng".into(),
+            since: at(86),
+            grace_from: None,
+        })
+    };
     store
         .commit(&[
+            Change::Fault(of_account),
+            Change::Fault(naming),
+            Change::Fault(other),
+            rule(RecordClass::Events, "Lê Thị Lan"),
+            rule(RecordClass::Faults, "Lê Thị Lành"),
             document(1, accounts),
             document(2, r#"{"accounts":[{"name":"lanh"}]}"#),
             Change::Layout(layout("lan")),
@@ -83,6 +105,10 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     assert_eq!(of(Kind::Step), ["INC-000001:  đã xem"]);
     assert_eq!(of(Kind::Notice), ["1: waiting sms 0912"]);
     assert_eq!(of(Kind::Event), ["d-001: session.open lan from 10.0.0.1"]);
+    let faults = of(Kind::Fault);
+    assert!(faults.len() == 2 && faults[0].starts_with("d-001: administrators-changed"), "{faults:?}");
+    assert!(faults[0].contains("sudo: lan") && faults[1].contains("account.password_age|lan"), "{faults:?}");
+    assert_eq!(of(Kind::Retention), ["events:  730d; Lê Thị Lan: ý kiến của phòng"]);
     assert_eq!(of(Kind::Handover), ["r:  yên"]);
     assert_eq!(of(Kind::Hold), ["2:  period : vì", "1:  person lan: vì"]);
     assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
@@ -93,7 +119,7 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     what_was_found_before(store.as_ref(), &names);
     let reader = store.reader().expect("reads");
     let cut = reader.person(&names, 1).expect("reads");
-    assert_eq!(cut.cut, [Kind::Hold, Kind::AuditBy], "no more than are asked for, and that is said");
+    assert_eq!(cut.cut, [Kind::Hold, Kind::Fault, Kind::AuditBy], "no more than are asked for, and that is said");
     let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
     assert_eq!(nobody.traces, []);
 }

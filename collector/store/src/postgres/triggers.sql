@@ -123,6 +123,42 @@ CREATE TRIGGER account_review_line_no_delete BEFORE DELETE ON account_review_lin
 CREATE TRIGGER account_review_line_no_truncate BEFORE TRUNCATE ON account_review_line
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('reviews of accounts stay on record');
 
+-- What was attested stays as it was said, and what shows it as it is; an attestation may end sooner.
+CREATE FUNCTION attestation_ends_sooner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_jsonb(NEW) - 'valid_until' <> to_jsonb(OLD) - 'valid_until' OR NEW.valid_until > OLD.valid_until THEN
+        RAISE EXCEPTION 'what was attested stays as it was said';
+    END IF;
+    RETURN NEW;
+END $$;
+-- A file that is there already is let be.
+CREATE FUNCTION evidence_once() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    is_there boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.%I WHERE attestation = $1 AND sha256 = $2)', TG_TABLE_SCHEMA, TG_TABLE_NAME)
+        INTO is_there USING NEW.attestation, NEW.sha256;
+    RETURN CASE WHEN is_there THEN NULL ELSE NEW END;
+END $$;
+CREATE TRIGGER backup_attestation_no_update BEFORE UPDATE ON backup_attestation FOR EACH ROW EXECUTE FUNCTION refuse('what was attested stays as it was said');
+CREATE TRIGGER asset_attestation_no_update BEFORE UPDATE ON asset_attestation FOR EACH ROW EXECUTE FUNCTION attestation_ends_sooner();
+CREATE TRIGGER account_attestation_no_update BEFORE UPDATE ON account_attestation FOR EACH ROW EXECUTE FUNCTION attestation_ends_sooner();
+DO $$
+DECLARE
+    named text;
+BEGIN
+    FOREACH named IN ARRAY ARRAY['backup_attestation', 'asset_attestation', 'account_attestation'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_delete', named, 'what was attested stays on record');
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(%L)', named || '_no_truncate', named, 'what was attested stays on record');
+    END LOOP;
+    FOREACH named IN ARRAY ARRAY['backup_evidence', 'account_evidence'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_update', named, 'what shows an attestation stays as it is');
+        EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_delete', named, 'what shows an attestation stays on record');
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(%L)', named || '_no_truncate', named, 'what shows an attestation stays on record');
+        EXECUTE format('CREATE TRIGGER %I BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION evidence_once()', named || '_once', named);
+    END LOOP;
+END $$;
+
 -- What the search index has to look at again: records that changed or went, each with the second in which it happened until then; and steps, whose
 -- numbers do not count upwards. The argument is the kind, as in search_log.
 CREATE FUNCTION second_of(body text, key text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$

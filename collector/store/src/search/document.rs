@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::document;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_common::{document, metric};
+use ioc_common::metric::is_series_of_person;
 use ioc_judge::incident::IncidentRecord;
 use ioc_judge::{Fault, Incident, Notice, Text, TimelineStep};
 
 use super::SearchKind;
-use crate::audit::AuditRecord;
+use crate::audit::{AuditRecord, names_people};
 use crate::audit_text;
 use crate::{DeliveryState, EventRecord};
 
@@ -73,11 +74,6 @@ impl SearchDocument {
     fn plain(&mut self, text: impl Into<String>) {
         self.open.push(text.into());
     }
-}
-
-fn series_is_personal(series: &str) -> bool {
-    let (metric, subject) = series.split_once('|').unwrap_or((series, ""));
-    !subject.is_empty() && metric::find(metric).is_some_and(metric::Metric::is_personal)
 }
 
 impl FoundRecord {
@@ -160,7 +156,13 @@ impl FoundRecord {
         let mut all = SearchDocument::default();
         match self {
             Self::Audit(one) => {
-                all.open.extend([&one.actor, &one.action, &one.subject, &one.detail].map(String::clone));
+                all.open.extend([&one.actor, &one.action].map(String::clone));
+                let said = [&one.subject, &one.detail].map(String::clone);
+                if names_people(&one.action) {
+                    all.personal.extend(said);
+                } else {
+                    all.open.extend(said);
+                }
                 // As pages call it.
                 let called = audit_text::text_of(&one.action);
                 all.open.extend(called.into_iter().flat_map(|(vi, en)| [vi.to_owned(), en.to_owned()]));
@@ -185,7 +187,7 @@ impl FoundRecord {
             }
             Self::Fault { fault, .. } => {
                 all.open.extend([fault.device.to_string(), fault.rule.clone()]);
-                if series_is_personal(&fault.series) {
+                if is_series_of_person(&fault.series) {
                     all.personal.push(fault.series.clone());
                 } else {
                     all.plain(&fault.series);

@@ -78,7 +78,7 @@ pub(super) fn attestations_before(
     limit: usize,
 ) -> Result<Vec<AttestedAccount>, StoreError> {
     let sql = "SELECT t.number, d.id, t.body FROM account_attestation t JOIN device d ON d.number = t.device \
-               WHERE t.number < ?1 AND (?2 IS NULL OR d.id = ?2) ORDER BY t.number DESC LIMIT ?3";
+               WHERE t.number < ?1 AND (d.id = ?2 OR ?2 IS NULL) ORDER BY t.number DESC LIMIT ?3";
     let device = device.map(DeviceId::as_str);
     let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
         let of = device_id(row, 1, || "an attestation".to_owned())?;
@@ -248,12 +248,14 @@ fn rows(reader: &SqlReader, within: Within<'_>, now: Timestamp) -> Result<(Vec<R
     }
     // Where an agent tells of accounts itself nobody's word is taken.
     let sql = format!(
-        "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body, t.number FROM account_attestation t JOIN device d ON d.number = t.device \
+        "SELECT d.id, json_extract(d.info, '$.name'), d.place, t.body, t.number, t.valid_until FROM account_attestation t JOIN device d ON d.number = t.device \
          WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM document o WHERE o.device = t.device AND o.name = 'accounts') \
          AND t.number = (SELECT max(o.number) FROM account_attestation o WHERE o.device = t.device AND o.name = t.name){of}"
     );
-    let vouched = reader
-        .all(&sql, &params, |row| Ok((home(row)?, body::<AccountAttestation>(row, 3)?, row.get::<_, i64>(4)?)))?;
+    let vouched = reader.all(&sql, &params, |row| {
+        let word = AccountAttestation { valid_until: required(row, 5)?, ..body(row, 3)? };
+        Ok((home(row)?, word, row.get::<_, i64>(4)?))
+    })?;
     for (home, word, number) in vouched.into_iter().filter(|(_, word, _)| !word.gone) {
         all.push(RegisteredAccount::attested(home, word, files_of(reader, number)?));
     }
@@ -363,8 +365,9 @@ fn review_as_shown(reader: &SqlReader, mut review: AccountReview) -> AccountRevi
     review
 }
 
-pub(super) fn reviews(reader: &SqlReader, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
-    let found = reader.all(&format!("{REVIEW} ORDER BY number DESC LIMIT ?1"), &[&limit_of(limit)], review_of)?;
+pub(super) fn reviews(reader: &SqlReader, before: Option<u64>, limit: usize) -> Result<Vec<AccountReview>, StoreError> {
+    let sql = format!("{REVIEW} WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
+    let found = reader.all(&sql, &[&below(before), &limit_of(limit)], review_of)?;
     Ok(found.into_iter().map(|review| review_as_shown(reader, review)).collect())
 }
 

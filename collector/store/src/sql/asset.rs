@@ -7,7 +7,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{below, body, device_id, json, limit_of};
+use super::value::{below, body, device_id, json, limit_of, required};
 use crate::coverage::AREAS;
 use crate::sql::{self, Row, ToSql, params};
 use crate::{Asset, AssetAttestation, AssetCoverage, AssetField, AssetQuery, AssetState, AssetWork, StoreError};
@@ -139,12 +139,14 @@ pub(super) fn attestations(
     device: &DeviceId,
     limit: usize,
 ) -> Result<Vec<AssetAttestation>, StoreError> {
-    let sql = "SELECT body FROM asset_attestation WHERE device = ?1 ORDER BY number DESC LIMIT ?2";
-    let found = reader.all(sql, &[&reader.number(device)?, &limit_of(limit)], |row| body(row, 0))?;
+    let sql = "SELECT body, valid_until FROM asset_attestation WHERE device = ?1 ORDER BY number DESC LIMIT ?2";
+    let found = reader.all(sql, &[&reader.number(device)?, &limit_of(limit)], |row| {
+        Ok(AssetAttestation { valid_until: required(row, 1)?, ..body(row, 0)? })
+    })?;
     Ok(found.into_iter().map(|one| reader.attestation_as_shown(one)).collect())
 }
 
-/// Of one machine or of all, those that were taken out included: the newest first, each with its number.
+/// Of one machine or of all, those that were taken out included: the newest first, each with its number, as it was said.
 pub(super) fn attestations_before(
     reader: &SqlReader,
     device: Option<&DeviceId>,

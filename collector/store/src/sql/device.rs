@@ -36,7 +36,8 @@ struct Condition {
 impl Condition {
     /// What is meant by a query, without its order and its page.
     fn of(query: &DeviceQuery) -> Self {
-        let mut all = Self { sql: "d.revoked_at IS NULL".to_owned(), held: Vec::new() };
+        let which = if query.revoked { "d.number > 0" } else { "d.revoked_at IS NULL" };
+        let mut all = Self { sql: which.to_owned(), held: Vec::new() };
         if let Some(after) = &query.after {
             all.and("d.id > ?", after.clone());
         }
@@ -168,13 +169,10 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> s
     // For good: whoever registers it anew does not let the old machine in again.
     certificate::end_all(commit, number, at)?;
     commit.run("DELETE FROM comparison WHERE device = ?1", [number])?;
-    // What people vouched for and what was installed was the old machine's.
+    // What people vouched for and what was installed was the old machine's. What they said stays as they said it; until when it holds is beside it.
     for table in ["asset_attestation", "account_attestation"] {
-        let sql = format!(
-            "UPDATE {table} SET valid_until = ?2, \
-             body = json_set(body, '$.valid_until', ?3) WHERE device = ?1 AND valid_until > ?2"
-        );
-        commit.run(&sql, params![number, at.as_millis(), at.to_string()])?;
+        let sql = format!("UPDATE {table} SET valid_until = ?2 WHERE device = ?1 AND valid_until > ?2");
+        commit.run(&sql, params![number, at.as_millis()])?;
     }
     commit.run(
         "UPDATE software_use SET gone_at = ?2 WHERE device = ?1 AND gone_at IS NULL",

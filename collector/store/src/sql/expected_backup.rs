@@ -5,7 +5,7 @@ use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{Word, body, device_id, json, limit_of, word};
+use super::value::{Word, below, body, device_id, json, limit_of, word};
 use crate::sql::{self, Row, ToSql, Type, params};
 use crate::{
     BackupAttestation, BackupCoverage, BackupEvidence, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery,
@@ -96,7 +96,8 @@ pub(super) fn list(
         given.push(device);
     }
     sql += " ORDER BY d.id, e.kind LIMIT ?3";
-    reader.all(&sql, &given, record)
+    let found = reader.all(&sql, &given, record)?;
+    Ok(found.into_iter().map(|one| reader.expected_backup_as_shown(one)).collect())
 }
 
 fn record(row: &Row<'_>) -> sql::Result<ExpectedBackup> {
@@ -136,14 +137,42 @@ pub(super) fn attestations(
         Ok((row.get::<_, i64>(0)?, body(row, 1)?))
     })?;
     let with_files = |(number, attestation): (i64, _)| {
-        let sql = "SELECT file FROM backup_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
-        let files = reader.all(sql, &[&number], |row| body(row, 0))?;
-        Ok(KeptAttestation { number: number.unsigned_abs(), attestation, files })
+        let files = files_of(reader, number)?;
+        Ok(reader.kept_as_shown(KeptAttestation { number: number.unsigned_abs(), attestation, files }))
     };
     found.into_iter().map(with_files).collect()
 }
 
-/// The content of a file that shows what was attested.
+/// Of one device or of all, those that were taken out included, and of backups that are expected no longer: the newest first.
+pub(super) fn attestations_before(
+    reader: &SqlReader,
+    device: Option<&DeviceId>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(DeviceId, BackupKind, KeptAttestation)>, StoreError> {
+    let sql = "SELECT t.number, d.id, t.kind, t.body FROM backup_attestation t JOIN device d ON d.number = t.device \
+               WHERE t.number < ?1 AND (d.id = ?2 OR ?2 IS NULL) ORDER BY t.number DESC LIMIT ?3";
+    let device = device.map(DeviceId::as_str);
+    let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
+        let of = device_id(row, 1, || "an attestation".to_owned())?;
+        let kind = word(row, 2, || format!("an attestation of {of}"))?;
+        Ok((row.get::<_, i64>(0)?, of, kind, body(row, 3)?))
+    })?;
+    let with_files = |(number, of, kind, attestation): (i64, DeviceId, BackupKind, BackupAttestation)| {
+        let files = files_of(reader, number)?;
+        let kept = KeptAttestation { number: number.unsigned_abs(), attestation, files };
+        Ok((of, kind, reader.kept_as_shown(kept)))
+    };
+    found.into_iter().map(with_files).collect()
+}
+
+/// The files that show what was attested.
+fn files_of(reader: &SqlReader, attestation: i64) -> Result<Vec<BackupEvidence>, StoreError> {
+    let sql = "SELECT file FROM backup_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
+    reader.all(sql, &[&attestation], |row| body(row, 0))
+}
+
+/// The content of a file that shows what was attested; for who may see people.
 pub(super) fn evidence(
     reader: &SqlReader,
     device: &DeviceId,

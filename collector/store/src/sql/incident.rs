@@ -74,7 +74,8 @@ pub(super) fn list(
     let mut sql = "SELECT body FROM incident WHERE id < ?1".to_owned();
     let number = device.map(|id| reader.number(id)).transpose()?;
     if let Some(number) = number {
-        sql += &format!(" AND device = {number}");
+        // Those that a fault of it was joined to, too: what began at a switch is the incident of all that is behind it.
+        sql += &format!(" AND id IN (SELECT incident FROM incident_device WHERE device = {number})");
     }
     if active {
         sql += " AND active";

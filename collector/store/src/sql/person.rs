@@ -5,13 +5,15 @@ use serde_json::Value;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 use ioc_common::reading::PROBES;
+use ioc_judge::Fault;
 
 use super::document_change;
 use super::reader_connection::SqlReader;
-use super::value::{limit_of, signed};
+use super::value::{body, limit_of, signed};
 use crate::StoreError;
 use crate::person::{
-    AUDIT_ROWS, CHANGE_ROWS, EVENT_ROWS, INCIDENT_ROWS, NAMES_MAX, PersonTrace, PersonTraceKind, PersonTraces,
+    AUDIT_ROWS, CHANGE_ROWS, EVENT_ROWS, FAULT_ROWS, INCIDENT_ROWS, NAMES_MAX, PersonTrace, PersonTraceKind,
+    PersonTraces,
 };
 use crate::sql::{self, Row, ToSql};
 
@@ -119,6 +121,7 @@ impl Search<'_> {
                 "SELECT at, CAST(number AS TEXT), kind || ' ' || subject || ': ' || reason, '' FROM hold \
                  WHERE who IN NAMES OR ended_by IN NAMES OR (kind = 'person' AND subject IN NAMES) ORDER BY number DESC",
             ),
+            Kind::Retention => self.retention(),
             Kind::Enrolment => self.plain(
                 kind,
                 "SELECT created_at, json_extract(body, '$.label'), '', '' FROM token WHERE json_extract(body, '$.created_by') IN NAMES ORDER BY created_at DESC",
@@ -135,6 +138,7 @@ impl Search<'_> {
                  WHERE json_extract(info, '$.officer') IN NAMES OR json_extract(info, '$.leader') IN NAMES ORDER BY id",
             ),
             Kind::Incident => self.incidents(),
+            Kind::Fault => self.faults(),
             Kind::Step => self.steps(),
             Kind::Notice => self.plain(
                 kind,
@@ -159,6 +163,10 @@ impl Search<'_> {
                  WHERE id <= (SELECT max(id) FROM incident) - ?1 ORDER BY id DESC LIMIT 1",
                 INCIDENT_ROWS,
             ),
+            Kind::Fault => (
+                "SELECT raised_at FROM fault WHERE id <= (SELECT max(id) FROM fault) - ?1 ORDER BY id DESC LIMIT 1",
+                FAULT_ROWS,
+            ),
             Kind::Change => (
                 "SELECT at FROM document_change WHERE rowid <= (SELECT max(rowid) FROM document_change) - ?1 ORDER BY rowid DESC LIMIT 1",
                 CHANGE_ROWS,
@@ -182,6 +190,7 @@ impl Search<'_> {
             | Kind::Register
             | Kind::File
             | Kind::Hold
+            | Kind::Retention
             | Kind::Enrolment
             | Kind::Window
             | Kind::Device
@@ -247,6 +256,68 @@ impl Search<'_> {
             let subject = IncidentId(id.unsigned_abs()).to_string();
             Ok(Some(trace(PersonTraceKind::Incident, opened_at(&body), subject, ("", &self.paths(&body)))))
         })
+    }
+
+    /// Faults of accounts, by their series, and those whose reason names somebody: texts in which a name stands among others.
+    fn faults(&self) -> Result<Vec<PersonTrace>, StoreError> {
+        let sql = format!(
+            "SELECT body FROM fault WHERE id > (SELECT coalesce(max(id), 0) FROM fault) - ?1 AND {} ORDER BY id DESC",
+            self.contain("body", 1)
+        );
+        self.mentioned(&sql, &[&signed(FAULT_ROWS)], |row| {
+            let mut fault: Fault = body(row, 0)?;
+            let of =
+                fault.series.split_once('|').is_some_and(|(_, subject)| self.names.iter().any(|one| one == subject));
+            let named = fault.reason.is_personal() && {
+                fault.reason.open();
+                self.names.iter().any(|name| mentions(&fault.reason.vi, name))
+            };
+            let text = format!("{}: {}", fault.series, fault.reason.vi);
+            let text = text.trim_start_matches(": ");
+            let found = (PersonTraceKind::Fault, Some(fault.raised_at), fault.device.to_string());
+            Ok((of || named).then(|| trace(found.0, found.1, found.2, (&fault.rule, text))))
+        })
+    }
+
+    /// Who decided how long records are kept stands in the rule, and in the evidence of what was deleted by it.
+    fn retention(&self) -> Result<Vec<PersonTrace>, StoreError> {
+        let sql = format!(
+            "SELECT since, class, text || '; ' || who || ': ' || reason FROM retention_rule WHERE {} UNION ALL \
+             SELECT at, CAST(number AS TEXT), rule FROM deletion WHERE {}",
+            self.contain("who", 0),
+            self.contain("rule", 0)
+        );
+        self.mentioned(&sql, &[], |row| {
+            let (at, subject, text): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let named = self.names.iter().any(|name| mentions(&text, name));
+            let at = Some(Timestamp::from_millis(at));
+            Ok(named.then(|| trace(PersonTraceKind::Retention, at, subject, ("", &text))))
+        })
+    }
+
+    /// Whether a column has one of the names somewhere in it; `more` parameters stand before.
+    fn contain(&self, column: &str, more: usize) -> String {
+        let one = |place: usize| format!("names_person({column}, ?{place})");
+        format!("({})", (more + 1..=more + self.names.len()).map(one).collect::<Vec<_>>().join(" OR "))
+    }
+
+    /// The rows of a query, what comes before the names being `more`, in which one of them is found when they are read: one more than are wanted.
+    fn mentioned(
+        &self,
+        sql: &str,
+        more: &[&dyn ToSql],
+        read: impl Fn(&Row<'_>) -> sql::Result<Option<PersonTrace>>,
+    ) -> Result<Vec<PersonTrace>, StoreError> {
+        let (mut found, most) = (Vec::new(), self.limit.saturating_add(1));
+        let mut params = more.to_vec();
+        params.extend(self.names.iter().map(|text| text as &dyn ToSql));
+        self.reader.all(sql, &params, |row| {
+            if found.len() < most {
+                found.extend(read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn steps(&self) -> Result<Vec<PersonTrace>, StoreError> {
@@ -341,6 +412,15 @@ impl Search<'_> {
             Ok(Some(trace(kind, Some(Timestamp::from_millis(at)), number.to_string(), (&action, &text))))
         })
     }
+}
+
+/// Whether a name stands in a text for itself, and not within a longer word: `lan` is in `sudo: lan, root` and not in `lanh`.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_of_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
+    text.match_indices(name).any(|(at, _)| {
+        let (before, behind) = (text[..at].chars().next_back(), text[at + name.len()..].chars().next());
+        !before.is_some_and(is_of_word) && !behind.is_some_and(is_of_word)
+    })
 }
 
 fn trace(kind: PersonTraceKind, at: Option<Timestamp>, subject: String, (word, text): (&str, &str)) -> PersonTrace {

@@ -220,6 +220,15 @@ impl Reader for SqlReader {
         expected_backup::attestations(self, device, kind, limit)
     }
 
+    fn backup_attestations_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<Vec<(DeviceId, BackupKind, KeptAttestation)>> {
+        expected_backup::attestations_before(self, device, before, limit)
+    }
+
     fn backup_evidence(
         &self,
         device: &DeviceId,
@@ -248,8 +257,8 @@ impl Reader for SqlReader {
         asset::attestations(self, device, limit)
     }
 
-    fn table_imports(&self, register: ImportRegister, limit: usize) -> Answer<Vec<TableImport>> {
-        table_import::list(self, register, limit)
+    fn table_imports(&self, register: ImportRegister, before: Option<u64>, limit: usize) -> Answer<Vec<TableImport>> {
+        table_import::list(self, register, before, limit)
     }
 
     fn table_import(&self, number: u64) -> Answer<Option<TableImport>> {
@@ -299,8 +308,8 @@ impl Reader for SqlReader {
         account_register::evidence(self, device, name, sha256)
     }
 
-    fn account_reviews(&self, limit: usize) -> Answer<Vec<AccountReview>> {
-        account_register::reviews(self, limit)
+    fn account_reviews(&self, before: Option<u64>, limit: usize) -> Answer<Vec<AccountReview>> {
+        account_register::reviews(self, before, limit)
     }
 
     fn account_review(&self, number: u64) -> Answer<Option<AccountReview>> {
@@ -620,50 +629,39 @@ impl Reader for SqlReader {
     fn rows(&self, device: &DeviceId, after: u64) -> Answer<Vec<HistoryRow>> {
         self.newest_rows(device, after, u64::MAX)
     }
-
     fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Answer<Vec<HistoryRow>> {
         sample::newest_rows(self, device, after, most_bytes)
     }
-
     fn rows_to_fold(&self, after: u64, through: u64, limit: usize) -> Answer<Vec<StoredRow>> {
         sample::rows_to_fold(self, after, through, limit)
     }
-
     fn device_of(&self, number: u64) -> Answer<Option<DeviceId>> {
         sample::device_of(self, number)
     }
-
     fn rows_after(&self, after: u64, limit: usize) -> Answer<Vec<DeviceHistoryRow>> {
         sample::rows_after(self, after, limit)
     }
-
     fn clock(&self) -> Answer<Option<ClockMark>> {
         clock::believed(self)
     }
-
     fn last_row(&self) -> Answer<u64> {
         sample::last(self)
     }
-
     fn row_numbers(&self) -> Answer<RowNumbers> {
         sample::row_numbers(self)
     }
-
     fn last_row_before(&self, received: Timestamp) -> Answer<u64> {
         sample::last_before(self, received)
     }
-
     fn folded(&self, device: &DeviceId) -> Answer<u64> {
         folded::through(self, device)
     }
-
     fn examine(&self, deep: bool) -> Vec<String> {
         match self.connection() {
             Ok(Connection::Postgres(_)) => examine::examine(self, deep),
             Ok(Connection::Sqlite(_)) | Err(_) => sqlite::examine_path(self.path(), deep),
         }
     }
-
     fn chunks(&self, query: &ChunkQuery<'_>) -> Answer<StoredChunks> {
         folded::chunks(self, query)
     }

@@ -9,23 +9,19 @@ use serde_json::Value;
 
 use ioc_common::document;
 use ioc_common::layout::{Layout, Series};
-use ioc_common::metric;
+use ioc_common::metric::is_series_of_person;
 use ioc_judge::deadline::UnitAnswer;
 use ioc_judge::{DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqlReader;
+use crate::audit::{self, AuditRecord};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::report::{IssuedReport, ReportText};
 use crate::{
-    Asset, AssetAttestation, DocumentRecord, EventRecord, ImportedRow, OutboxEntry, Product, StoreError, TableImport,
+    Asset, AssetAttestation, DocumentRecord, EventRecord, ExpectedBackup, ImportedRow, KeptAttestation, OutboxEntry,
+    Product, StoreError, TableImport,
 };
-
-/// Whether a series is of an account: its subject is its name.
-fn is_personal(series: &str) -> bool {
-    let (metric, subject) = series.split_once('|').unwrap_or((series, ""));
-    !subject.is_empty() && metric::find(metric).is_some_and(metric::Metric::is_personal)
-}
 
 /// The same series by a number.
 fn numbered(series: &str, number: usize) -> Series {
@@ -34,11 +30,11 @@ fn numbered(series: &str, number: usize) -> Series {
 
 impl SqlReader {
     pub(super) fn layout_as_shown(&self, layout: Layout) -> Option<Layout> {
-        if !self.hides_names || !layout.series().iter().any(|series| is_personal(series.as_str())) {
+        if !self.hides_names || !layout.series().iter().any(|series| is_series_of_person(series.as_str())) {
             return Some(layout);
         }
         let shown = |(place, series): (usize, &Series)| {
-            if is_personal(series.as_str()) { numbered(series.as_str(), place) } else { series.clone() }
+            if is_series_of_person(series.as_str()) { numbered(series.as_str(), place) } else { series.clone() }
         };
         // Numbers tell them apart as their names did. Where that fails all the same, nothing is better than names.
         let series = layout.series().iter().enumerate().map(shown).collect();
@@ -76,8 +72,18 @@ impl SqlReader {
         event
     }
 
+    /// For what shows the log in pieces: the log itself is read whole, or its hashes prove nothing.
+    pub(crate) fn audit_as_shown(&self, mut record: AuditRecord) -> AuditRecord {
+        if self.hides_names && audit::names_people(&record.action) {
+            for text in [&mut record.subject, &mut record.detail].into_iter().filter(|text| !text.is_empty()) {
+                document::HIDDEN.clone_into(text);
+            }
+        }
+        record
+    }
+
     pub(crate) fn fault_as_shown(&self, mut fault: Fault) -> Fault {
-        if self.hides_names && is_personal(&fault.series) {
+        if self.hides_names && is_series_of_person(&fault.series) {
             fault.series = numbered(&fault.series, 0).as_str().to_owned();
         }
         fault
@@ -207,6 +213,28 @@ impl SqlReader {
         attestation
     }
 
+    /// Who stated a backup, and whose word it is that it was made, is for who may see people.
+    pub(super) fn expected_backup_as_shown(&self, mut backup: ExpectedBackup) -> ExpectedBackup {
+        if self.hides_names {
+            for name in [&mut backup.expected.by, &mut backup.seen.attested_by] {
+                // That there is somebody's word stays seen.
+                if !name.is_empty() {
+                    document::HIDDEN.clone_into(name);
+                }
+            }
+        }
+        backup
+    }
+
+    /// So is who vouched for one, and who added what shows it.
+    pub(super) fn kept_as_shown(&self, mut kept: KeptAttestation) -> KeptAttestation {
+        if self.hides_names {
+            document::HIDDEN.clone_into(&mut kept.attestation.by);
+            kept.files.iter_mut().for_each(|file| document::HIDDEN.clone_into(&mut file.who));
+        }
+        kept
+    }
+
     /// Where a notice went, and what a mail server said of it, names whoever it was for.
     pub(super) fn notice_as_shown(&self, mut notice: OutboxEntry) -> OutboxEntry {
         if self.hides_names {
@@ -218,7 +246,7 @@ impl SqlReader {
 
     pub(super) fn names_as_shown(&self, mut names: HashMap<u32, String>) -> HashMap<u32, String> {
         if self.hides_names {
-            names.retain(|_, name| !is_personal(name));
+            names.retain(|_, name| !is_series_of_person(name));
         }
         names
     }

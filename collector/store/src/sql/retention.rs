@@ -233,7 +233,7 @@ impl<'c, 's> Deleting<'c, 's> {
         let found = self
             .commit
             .transaction
-            .prepare_cached(&self.find.replace(&self.source.of(self.source.line, "r"), "''"))?
+            .prepare_cached(&self.find.replace(&format!("json({})", self.source.of(self.source.line, "r")), "''"))?
             .query_row(params![key, self.bounds.0], |row| {
                 Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?))
             })

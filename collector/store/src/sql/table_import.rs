@@ -4,7 +4,7 @@ use ioc_common::clock::Timestamp;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{body, json, limit_of, moment, required, signed};
+use super::value::{below, body, json, limit_of, moment, required, signed};
 use crate::sql::{self, Row, params};
 use crate::{ImportRegister, StoreError, TableImport};
 
@@ -33,9 +33,15 @@ pub(super) fn put_left(commit: &Commit<'_>, number: u64, left: u64) -> sql::Resu
 const IMPORT: &str = "SELECT number, at, who, undone_at, undone_by, count, left_over, register = 'accounts'";
 
 /// The newest imports first, without what they did.
-pub(super) fn list(reader: &SqlReader, register: ImportRegister, limit: usize) -> Result<Vec<TableImport>, StoreError> {
-    let sql = format!("{IMPORT}, '[]' FROM table_import WHERE register = ?1 ORDER BY number DESC LIMIT ?2");
-    let found = reader.all(&sql, &[&register.as_str(), &limit_of(limit)], import_of)?;
+pub(super) fn list(
+    reader: &SqlReader,
+    register: ImportRegister,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<TableImport>, StoreError> {
+    let sql =
+        format!("{IMPORT}, '[]' FROM table_import WHERE register = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3");
+    let found = reader.all(&sql, &[&register.as_str(), &below(before), &limit_of(limit)], import_of)?;
     Ok(found.into_iter().map(|one| reader.import_as_shown(one)).collect())
 }
 

@@ -394,6 +394,10 @@ CREATE TABLE backup_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX backup_attestation_of ON backup_attestation (device, kind, number);
+CREATE TRIGGER backup_attestation_no_update BEFORE UPDATE ON backup_attestation BEGIN SELECT RAISE(ABORT, 'what was attested stays as it was said'); END;
+CREATE TRIGGER backup_attestation_no_delete BEFORE DELETE ON backup_attestation BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
+CREATE TRIGGER backup_attestation_in_order BEFORE INSERT ON backup_attestation WHEN EXISTS (SELECT 1 FROM backup_attestation WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
 -- Files that show it, by what they hold; kept as long as what was said: for good.
 CREATE TABLE backup_evidence (
     attestation INTEGER NOT NULL,
@@ -402,6 +406,11 @@ CREATE TABLE backup_evidence (
     content BLOB NOT NULL,
     PRIMARY KEY (attestation, sha256)
 );
+CREATE TRIGGER backup_evidence_no_update BEFORE UPDATE ON backup_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays as it is'); END;
+CREATE TRIGGER backup_evidence_no_delete BEFORE DELETE ON backup_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays on record'); END;
+-- A file that is there already is let be.
+CREATE TRIGGER backup_evidence_once BEFORE INSERT ON backup_evidence WHEN EXISTS (SELECT 1 FROM backup_evidence WHERE attestation = NEW.attestation AND sha256 = NEW.sha256)
+    BEGIN SELECT RAISE(IGNORE); END;
 -- The asset register: a row for each device, with what lists are asked for by.
 CREATE TABLE asset (
     device INTEGER PRIMARY KEY REFERENCES device (number),
@@ -451,6 +460,12 @@ CREATE INDEX inventory_find_open ON inventory_find (count) WHERE open;
 CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count WHEN NOT OLD.open OR NEW.number <> OLD.number
     BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
 CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
+-- Until when it holds may come earlier, as when its machine is taken out; what was said stays.
+CREATE TRIGGER asset_attestation_no_update BEFORE UPDATE ON asset_attestation WHEN NEW.number <> OLD.number OR NEW.device <> OLD.device OR NEW.area <> OLD.area OR NEW.good <> OLD.good
+    OR NEW.body <> OLD.body OR NEW.valid_until > OLD.valid_until BEGIN SELECT RAISE(ABORT, 'what was attested stays as it was said'); END;
+CREATE TRIGGER asset_attestation_no_delete BEFORE DELETE ON asset_attestation BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
+CREATE TRIGGER asset_attestation_in_order BEFORE INSERT ON asset_attestation WHEN EXISTS (SELECT 1 FROM asset_attestation WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
 -- Tables that were taken into registers, and what each changed, JSON.
 CREATE TABLE table_import (
     number INTEGER PRIMARY KEY,
@@ -513,6 +528,12 @@ CREATE TABLE account_attestation (
     body TEXT NOT NULL
 );
 CREATE INDEX account_attestation_of ON account_attestation (device, name, number);
+-- Until when it holds may come earlier, as when its machine is taken out; what was said stays.
+CREATE TRIGGER account_attestation_no_update BEFORE UPDATE ON account_attestation WHEN NEW.number <> OLD.number OR NEW.device <> OLD.device OR NEW.name <> OLD.name
+    OR NEW.body <> OLD.body OR NEW.valid_until > OLD.valid_until BEGIN SELECT RAISE(ABORT, 'what was attested stays as it was said'); END;
+CREATE TRIGGER account_attestation_no_delete BEFORE DELETE ON account_attestation BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
+CREATE TRIGGER account_attestation_in_order BEFORE INSERT ON account_attestation WHEN EXISTS (SELECT 1 FROM account_attestation WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
 -- Files that show it; kept as long as what was vouched for: for good.
 CREATE TABLE account_evidence (
     attestation INTEGER NOT NULL,
@@ -521,6 +542,11 @@ CREATE TABLE account_evidence (
     content BLOB NOT NULL,
     PRIMARY KEY (attestation, sha256)
 ) WITHOUT ROWID;
+CREATE TRIGGER account_evidence_no_update BEFORE UPDATE ON account_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays as it is'); END;
+CREATE TRIGGER account_evidence_no_delete BEFORE DELETE ON account_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays on record'); END;
+-- A file that is there already is let be.
+CREATE TRIGGER account_evidence_once BEFORE INSERT ON account_evidence WHEN EXISTS (SELECT 1 FROM account_evidence WHERE attestation = NEW.attestation AND sha256 = NEW.sha256)
+    BEGIN SELECT RAISE(IGNORE); END;
 -- Reviews of all accounts. Once a leader has signed one it is never changed.
 CREATE TABLE account_review (
     number INTEGER PRIMARY KEY,

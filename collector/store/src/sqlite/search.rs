@@ -381,6 +381,7 @@ impl<'s> Search<'s> {
     fn shown(&self, record: FoundRecord) -> Option<FoundRecord> {
         let reader = self.reader;
         Some(match record {
+            FoundRecord::Audit(one) => FoundRecord::Audit(reader.audit_as_shown(one)),
             FoundRecord::Event { device, event } => FoundRecord::Event { device, event: reader.event_as_shown(event) },
             FoundRecord::Fault { fault, article } => {
                 FoundRecord::Fault { fault: Box::new(reader.fault_as_shown(*fault)), article }

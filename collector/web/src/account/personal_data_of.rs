@@ -221,7 +221,9 @@ fn called(texts: &Texts, language: Language, kind: PersonTraceKind, word: &str) 
         | Kind::Hold
         | Kind::Enrolment
         | Kind::Window
+        | Kind::Retention
         | Kind::Incident
+        | Kind::Fault
         | Kind::Step
         | Kind::Series => return word.to_owned(),
     };

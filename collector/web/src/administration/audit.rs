@@ -15,6 +15,8 @@ use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
+use crate::personal_data;
+use crate::problem::Problem;
 use ioc_common::audit_head::Witnessed;
 use ioc_common::clock::Timestamp;
 use ioc_common::language::Language;
@@ -94,7 +96,11 @@ pub(crate) async fn page(
         let newest = reader.audit_before(query.before, "", 1)?.first().map_or(0, |record| record.number);
         Ok((reader.audit_before(query.before, &asked, ROWS)?, newest, Stamped::read(reader)?))
     });
-    match found.await {
+    let found = match found.await {
+        Ok(found) => readable(&app, &person, &found.0).await.map(|()| found),
+        Err(problem) => Err(problem),
+    };
+    match found {
         Ok((records, newest, stamped)) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
             // So many are looked through for words at a time; whoever wants goes on below them.
@@ -105,6 +111,17 @@ pub(crate) async fn page(
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
+}
+
+/// Records that name people of machines are read by who may see them, and that is on record first. The log is never shown with gaps in it: its
+/// hashes would prove nothing.
+async fn readable(app: &App, person: &Person, records: &[audit::AuditRecord]) -> Result<(), Problem> {
+    if !records.iter().any(|one| audit::names_people(&one.action))
+        || personal_data::may_read(app, person, "audit log", "accounts of machines").await
+    {
+        return Ok(());
+    }
+    Err(Problem::unavailable("records here name people, and who reads them cannot be recorded; try again"))
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -121,6 +138,7 @@ pub(crate) async fn api(
 ) -> ApiResult<Page<AuditRecord>> {
     let (after, limit) = (number_of_cursor(query.cursor.as_deref())?.unwrap_or(0), page_limit(query.limit));
     let items = app.read(&person.scope, move |reader| reader.audit(after, limit)).await?;
+    readable(&app, &person, &items).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

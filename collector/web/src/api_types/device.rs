@@ -278,6 +278,11 @@ pub(crate) struct DeviceItem {
 }
 
 impl DeviceItem {
+    /// Whether any of its numbers is of an account.
+    pub(crate) fn names_people(&self) -> bool {
+        self.values.keys().any(|series| ioc_common::metric::is_series_of_person(series))
+    }
+
     /// A device as it stands at `now`, with its newest numbers.
     pub(crate) fn new(
         record: DeviceRecord,

@@ -227,6 +227,23 @@ pub(crate) struct Attestation {
     files: Vec<Evidence>,
 }
 
+/// What a person said of a backup, and of which.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AttestedBackup {
+    /// Whose.
+    device: DeviceId,
+    /// Of what.
+    kind: Kind,
+    #[serde(flatten)]
+    attestation: Attestation,
+}
+
+impl From<(DeviceId, inside::BackupKind, inside::KeptAttestation)> for AttestedBackup {
+    fn from((device, kind, kept): (DeviceId, inside::BackupKind, inside::KeptAttestation)) -> Self {
+        Self { device, kind: kind.into(), attestation: kept.into() }
+    }
+}
+
 /// A file that shows what was attested.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Evidence {

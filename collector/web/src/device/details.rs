@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::document;
 use ioc_common::id::DeviceId;
 use ioc_common::language::Language;
 use ioc_common::layout::Layout;
@@ -104,38 +105,39 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let (now, config) = (page_context.now, app.config());
-    let found = app
-        .read(&person.scope, move |reader| {
-            let Some(record) = reader.device(&id)? else { return Ok(None) };
-            let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
-            let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
-            let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
-            let faults = reader.faults(&FaultQuery { device: Some(&id), ..FaultQuery::default() }, 20)?;
-            let incidents = reader.incidents(Some(&id), false, None, 20)?;
-            let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
-            let documents = reader.documents(&id)?;
-            let events = reader.events(&id, None, EVENTS)?;
-            let software = reader.software_list(&id)?.map(|(_, at)| at);
-            let children = children_of(&id, reader, now)?;
-            let lines = chart::read_first(&id, layout.as_ref(), reader, now)?;
-            let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
-            let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(DevicePageData {
-                row,
-                children,
-                hello,
-                faults,
-                incidents,
-                layout,
-                documents,
-                events,
-                software,
-                lines,
-                windows,
-                unjudged,
-            }))
-        })
-        .await;
+    let subject = id.to_string();
+    let read = move |reader: &dyn Reader| {
+        let Some(record) = reader.device(&id)? else { return Ok(None) };
+        let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
+        let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
+        let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
+        let faults = reader.faults(&FaultQuery { device: Some(&id), ..FaultQuery::default() }, 20)?;
+        let incidents = reader.incidents(Some(&id), false, None, 20)?;
+        let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
+        let documents = reader.documents(&id)?;
+        let events = reader.events(&id, None, EVENTS)?;
+        let software = reader.software_list(&id)?.map(|(_, at)| at);
+        let children = children_of(&id, reader, now)?;
+        let lines = chart::read_first(&id, layout.as_ref(), reader, now)?;
+        let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
+        let row = DeviceRow::new(record, &layouts, now);
+        Ok(Some(DevicePageData {
+            row,
+            children,
+            hello,
+            faults,
+            incidents,
+            layout,
+            documents,
+            events,
+            software,
+            lines,
+            windows,
+            unjudged,
+        }))
+    };
+    let names = |found: &Option<DevicePageData>| found.as_ref().is_some_and(DevicePageData::names_people);
+    let found = personal_data::read(&app, &person, (&subject, "numbers and events"), names, read).await;
     match found {
         Ok(Some(DevicePageData {
             row,
@@ -217,6 +219,16 @@ struct DevicePageData {
     windows: Vec<chart::MaintenanceSpan>,
 }
 
+impl DevicePageData {
+    /// Whether its numbers or its events are of accounts; of documents, faults and incidents that is asked by themselves.
+    fn names_people(&self) -> bool {
+        let hello = self.hello.as_ref().map(|hello| &hello.layout);
+        let mut series = self.layout.iter().chain(hello).flat_map(Layout::series);
+        series.any(|series| metric::is_series_of_person(series.as_str()))
+            || self.events.iter().any(|event| document::is_event_of_people(&event.name))
+    }
+}
+
 fn numbers(layout: &Layout, values: &[Option<f64>], language: Language) -> Vec<LatestValue> {
     let shown = layout.series().iter().zip(values).map(|(series, value)| {
         let entry = metric::find(series.metric());
@@ -249,16 +261,18 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<S
     let missing = format!("there is no device {id}");
     let (doubted, now) = (app.is_clock_doubted(), app.judged_now());
     let config = app.config();
-    let found = app
-        .read(&person.scope, move |reader| {
-            let Some(record) = reader.device(&id)? else { return Ok(None) };
-            let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
-            let item = item_of(record, reader, doubted)?;
-            let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-            let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
-            Ok(Some((item, hello, reader.faults(&query, LIMIT)?, unjudged)))
-        })
-        .await?;
+    let subject = id.to_string();
+    let read = move |reader: &dyn Reader| {
+        let Some(record) = reader.device(&id)? else { return Ok(None) };
+        let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
+        let item = item_of(record, reader, doubted)?;
+        let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
+        Ok(Some((item, hello, reader.faults(&query, LIMIT)?, unjudged)))
+    };
+    // Its hello names what its newest values are of.
+    let names = |found: &Option<(DeviceItem, _, _, _)>| found.as_ref().is_some_and(|found| found.0.names_people());
+    let found = personal_data::read(&app, &person, (&subject, "numbers"), names, read).await?;
     let Some((item, hello, mut faults, unjudged)) = found else { return Err(Problem::not_found(missing)) };
     personal_data::reveal_faults(&app, &person, item.info.id.as_str(), &mut faults).await;
     Ok(Json(DeviceDetails { item, hello, faults: all(faults), unjudged: all(unjudged) }))

@@ -8,6 +8,7 @@ use fluent_bundle::FluentArgs;
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::document;
 use ioc_common::language::Language;
 use ioc_common::report::LossReason;
 
@@ -18,9 +19,10 @@ use crate::i18n::Texts;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
-use ioc_store::EventRecord;
+use ioc_store::{EventRecord, Reader};
 
 /// The text of an event; `local` writes a moment, `length` a span of milliseconds.
 fn text_of(
@@ -78,7 +80,10 @@ pub(crate) async fn api(
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Page<api_types::incident::EventRecord>> {
     let (id, before, limit) = (device_id(&id)?, query.before()?, query.limit());
-    let items = app.read(&person.scope, move |reader| reader.events(&id, before, limit)).await?;
+    let subject = id.to_string();
+    let names = |items: &Vec<EventRecord>| items.iter().any(|event| document::is_event_of_people(&event.name));
+    let read = move |reader: &dyn Reader| reader.events(&id, before, limit);
+    let items = personal_data::read(&app, &person, (&subject, "events"), names, read).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|event| event.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

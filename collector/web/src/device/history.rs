@@ -23,10 +23,11 @@ use crate::device::chart::{Chart, MARKS_MAX, draw_all, groups, read_groups, wind
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
+use ioc_store::Reader;
 use ioc_store::chart::{self, ChartLine, ChartQuery};
 use ioc_store::history::Tier;
-use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
 
 /// Most series in one answer.
@@ -88,18 +89,21 @@ pub(crate) async fn page(
     let from = until - hours * 3_600_000;
     let only = query.metric.clone();
     let device = id.clone();
-    let found = app
-        .read(&person.scope, move |reader| {
-            let Some(record) = reader.device(&device)? else { return Ok(None) };
-            let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
-            let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
-            let groups = read_groups(reader, &device, groups, from, until)?;
-            let incidents = reader.incidents(Some(&device), false, None, MARKS_MAX)?;
-            let moment = Timestamp::from_millis;
-            let windows = windows_of(&record.info, reader, moment(from), moment(until))?;
-            Ok(Some((record.info.name, layout, groups, incidents, windows)))
-        })
-        .await;
+    let read = move |reader: &dyn Reader| {
+        let Some(record) = reader.device(&device)? else { return Ok(None) };
+        let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+        let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
+        let groups = read_groups(reader, &device, groups, from, until)?;
+        let incidents = reader.incidents(Some(&device), false, None, MARKS_MAX)?;
+        let moment = Timestamp::from_millis;
+        let windows = windows_of(&record.info, reader, moment(from), moment(until))?;
+        Ok(Some((record.info.name, layout, groups, incidents, windows)))
+    };
+    let names = |found: &Option<(_, Option<Layout>, _, _, _)>| {
+        let layout = found.as_ref().and_then(|found| found.1.as_ref());
+        layout.is_some_and(|all| all.series().iter().any(|one| metric::is_series_of_person(one.as_str())))
+    };
+    let found = personal_data::read(&app, &person, (id.as_str(), "numbers"), names, read).await;
     let (name, layout, groups, incidents, windows) = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(Failure::not_found(page_context)),
@@ -133,7 +137,7 @@ pub(crate) struct HistoryQuery {
 /// What was asked for: how fine, which series and their numbers.
 async fn answer(
     app: &App,
-    scope: &AccessScope,
+    person: &Person,
     id: &str,
     query: HistoryQuery,
 ) -> Result<(Tier, BTreeMap<String, ChartLine>), Problem> {
@@ -151,23 +155,26 @@ async fn answer(
             "tier: raw is given for 8 days at most; ask for 5m, or for a shorter span".to_owned(),
         ));
     }
-    let mut names: Vec<String> = query.series.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    if names.len() > SERIES_MAX {
-        return Err(Problem::invalid(format!("series: found {}; allowed are {SERIES_MAX}", names.len())));
+    let asked: Vec<String> = query.series.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if asked.len() > SERIES_MAX {
+        return Err(Problem::invalid(format!("series: found {}; allowed are {SERIES_MAX}", asked.len())));
     }
     let missing = format!("there is no device {device}");
-    let found = app
-        .read(scope, move |reader| {
-            let Some(record) = reader.device(&device)? else { return Ok(None) };
-            if names.is_empty() {
-                let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
-                let all = layout.iter().flat_map(Layout::series).map(|series| series.as_str().to_owned());
-                names = all.take(SERIES_MAX).collect();
-            }
-            let wanted = ChartQuery { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
-            chart::read(reader, &device, &wanted).map(Some)
-        })
-        .await?;
+    let read = move |reader: &dyn Reader| {
+        let Some(record) = reader.device(&device)? else { return Ok(None) };
+        let mut names = asked.clone();
+        if names.is_empty() {
+            let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+            let all = layout.iter().flat_map(Layout::series).map(|series| series.as_str().to_owned());
+            names = all.take(SERIES_MAX).collect();
+        }
+        let wanted = ChartQuery { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
+        chart::read(reader, &device, &wanted).map(Some)
+    };
+    let names = |found: &Option<BTreeMap<String, ChartLine>>| {
+        found.as_ref().is_some_and(|lines| lines.keys().any(|name| metric::is_series_of_person(name)))
+    };
+    let found = personal_data::read(app, person, (id, "numbers"), names, read).await?;
     found.map(|lines| (tier, lines)).ok_or_else(|| Problem::not_found(missing))
 }
 
@@ -195,7 +202,7 @@ pub(crate) async fn api(
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> ApiResult<History> {
-    let (tier, lines) = answer(&app, &person.scope, &id, query).await?;
+    let (tier, lines) = answer(&app, &person, &id, query).await?;
     let series = lines.into_iter().map(|(name, line)| {
         let unit = metric::find(Series::new(&name, "").metric()).map(|metric| metric.unit);
         let points = line.into_iter().map(|(at, one)| {
@@ -221,7 +228,7 @@ pub(crate) async fn csv(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     use std::fmt::Write as _;
-    let (tier, lines) = answer(&app, &person.scope, &id, query).await?;
+    let (tier, lines) = answer(&app, &person, &id, query).await?;
     let mut text =
         if tier == Tier::Raw { "series,at,value\r\n" } else { "series,at,min,max,mean,last,count\r\n" }.to_owned();
     for (name, line) in lines {

@@ -18,6 +18,7 @@ use crate::device::row::{DeviceRow, rows_of};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
 use ioc_engine::refusal_reason::RefusalKind;
@@ -278,6 +279,8 @@ pub(crate) struct DevicesQuery {
     search: String,
     /// Only those in this state; all without.
     state: Option<StateFilter>,
+    /// Those that were taken out, too: what is on record of them stays.
+    revoked: bool,
 }
 
 pub(crate) async fn api(
@@ -287,19 +290,19 @@ pub(crate) async fn api(
 ) -> ApiResult<Page<DeviceItem>> {
     let limit = page_limit(query.limit);
     let state = query.state.map_or(DeviceStateFilter::Any, DeviceStateFilter::from);
-    let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
+    let DevicesQuery { cursor: after, search, revoked, .. } = query;
+    let ask = DeviceQuery { search, state, revoked, after, limit, ..DeviceQuery::default() };
     let doubted = app.is_clock_doubted();
-    let items = app
-        .read(&person.scope, move |reader| {
-            let records = reader.devices(&ask)?;
-            let full = records.len() == limit;
-            let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
-            let items = records.into_iter().map(|record| item_of(record, reader, doubted));
-            let items = items.collect::<Result<Vec<_>, _>>()?;
-            Ok(Page { items, next_cursor: next })
-        })
-        .await?;
-    Ok(Json(items))
+    let read = move |reader: &dyn Reader| {
+        let records = reader.devices(&ask)?;
+        let full = records.len() == limit;
+        let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
+        let items = records.into_iter().map(|record| item_of(record, reader, doubted));
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        Ok(Page { items, next_cursor: next })
+    };
+    let names = |page: &Page<DeviceItem>| page.items.iter().any(DeviceItem::names_people);
+    Ok(Json(personal_data::read(&app, &person, ("devices", "numbers"), names, read).await?))
 }
 
 #[cfg(test)]

@@ -65,6 +65,11 @@ impl PageContext {
         self.may(Right::Handle)
     }
 
+    /// See who people are: accounts of machines, files that name whoever attested something.
+    pub(crate) fn may_see_people(&self) -> bool {
+        self.may(Right::Personal)
+    }
+
     /// Plan and end maintenance windows.
     pub(crate) fn may_plan(&self) -> bool {
         self.may(Right::Plan)

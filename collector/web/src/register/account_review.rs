@@ -81,8 +81,9 @@ async fn render_list(app: &App, person: &Person, page_context: PageContext, erro
     };
     let (limits, today, with) = (limits_of(app, page_context.now), day_of(app, page_context.now), app.clone());
     let scope = scope_of(app, person, REVIEWS).await;
-    let found =
-        app.read(&scope, move |reader| Ok((reader.account_reviews(REVIEWS_MAX)?, review_due(&with, reader, limits)?)));
+    let found = app.read(&scope, move |reader| {
+        Ok((reader.account_reviews(None, REVIEWS_MAX)?, review_due(&with, reader, limits)?))
+    });
     match found.await {
         Ok((reviews, due)) => {
             let late = due.is_some_and(|due| due < today);
@@ -438,10 +439,23 @@ pub(crate) async fn docx(
     file::downloaded(made, why_not(&app, &person, &headers))
 }
 
-pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<ReviewItem>> {
+/// Which part of a list is asked for.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct ReviewsQuery {
+    /// Only those before this number: the list goes on so behind its last.
+    before: Option<u64>,
+}
+
+pub(crate) async fn api_list(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ReviewsQuery>,
+) -> ApiResult<Vec<ReviewItem>> {
     everywhere(&person)?;
     let scope = scope_of(&app, &person, REVIEWS).await;
-    Ok(Json(all(app.read(&scope, |reader| reader.account_reviews(REVIEWS_MAX)).await?)))
+    let found = app.read(&scope, move |reader| reader.account_reviews(query.before, REVIEWS_MAX)).await?;
+    Ok(Json(all(found)))
 }
 
 /// A review that was opened.

@@ -290,7 +290,7 @@ async fn render(
     let (reviews, vouches) = (person.may(Right::Audit), person.may(Right::Handle));
     let found = app.read(&scope, move |reader| {
         let found = reader.registered_accounts(&asked)?;
-        let newest = if reviews { reader.account_reviews(1)?.into_iter().next() } else { None };
+        let newest = if reviews { reader.account_reviews(None, 1)?.into_iter().next() } else { None };
         let due = review_due(&with, reader, limits)?;
         let appliances = if vouches { appliances(reader)? } else { Vec::new() };
         Ok((found, appliances, newest.filter(|review| review.signature.is_none()), due))

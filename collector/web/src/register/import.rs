@@ -30,7 +30,7 @@ use ioc_engine::inventory::account_table::{self, AccountPlan};
 use ioc_engine::inventory::asset_table::{self, RowPlan};
 use ioc_engine::inventory::pasted_table::CellFault;
 use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
-use ioc_store::{AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, Right, TableImport};
+use ioc_store::{AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, Reader, Right, TableImport};
 
 /// Largest table, bytes.
 pub(crate) const TABLE_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -70,6 +70,8 @@ pub(crate) trait Imported: Send + 'static {
     const PAGE: &'static str;
     /// Where programs see which were taken in.
     const API: &'static str;
+    /// What it is called where somebody reads of people in it.
+    const NAME: &'static str;
 
     /// What a row would change.
     type Plan: Serialize + Send;
@@ -98,6 +100,7 @@ impl Imported for AssetTable {
     const REGISTER: ImportRegister = ImportRegister::Assets;
     const PAGE: &'static str = "/register/assets/import";
     const API: &'static str = "/api/v1/assets/imports";
+    const NAME: &'static str = REGISTER;
 
     type Plan = RowPlan;
 
@@ -144,6 +147,7 @@ impl Imported for AccountTable {
     const REGISTER: ImportRegister = ImportRegister::Accounts;
     const PAGE: &'static str = "/register/accounts/import";
     const API: &'static str = "/api/v1/account-register/imports";
+    const NAME: &'static str = accounts::REGISTER;
 
     type Plan = AccountPlan;
 
@@ -220,7 +224,7 @@ impl<P> Default for Shown<P> {
 }
 
 async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R::Plan>) -> PageResult {
-    match app.read(&page_context.scope, |reader| reader.table_imports(R::REGISTER, IMPORTS_MAX)).await {
+    match app.read(&page_context.scope, |reader| reader.table_imports(R::REGISTER, None, IMPORTS_MAX)).await {
         Ok(imports) => {
             let Shown { table, plans, faults, changed, error } = what;
             let digest = plans.as_deref().map(digest_of).unwrap_or_default();
@@ -539,17 +543,34 @@ pub(crate) struct ImportItem {
     undone_at: Option<Timestamp>,
 }
 
-pub(crate) async fn api_list<R: Imported>(State(app): State<App>, person: Person) -> ApiResult<Vec<ImportItem>> {
-    let found = app.read(&person.scope, |reader| reader.table_imports(R::REGISTER, IMPORTS_MAX)).await?;
-    let item = |one: TableImport| ImportItem {
-        number: one.number,
-        at: one.at,
-        by: one.by,
-        rows: one.count,
-        left: one.left,
-        undone_at: one.undone.map(|(at, _)| at),
-    };
-    Ok(Json(found.into_iter().map(item).collect()))
+impl From<TableImport> for ImportItem {
+    fn from(one: TableImport) -> Self {
+        Self {
+            number: one.number,
+            at: one.at,
+            by: one.by,
+            rows: one.count,
+            left: one.left,
+            undone_at: one.undone.map(|(at, _)| at),
+        }
+    }
+}
+
+/// Which part of the list is asked for.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(crate) struct ImportsQuery {
+    /// Only those before this number: the list goes on so behind its last.
+    before: Option<u64>,
+}
+
+pub(crate) async fn api_list<R: Imported>(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ImportsQuery>,
+) -> ApiResult<Vec<ImportItem>> {
+    let read = move |reader: &dyn Reader| reader.table_imports(R::REGISTER, query.before, IMPORTS_MAX);
+    Ok(Json(all(app.read(&person.scope, read).await?)))
 }
 
 pub(crate) async fn api_undo<R: Imported>(

@@ -12,6 +12,7 @@ pub(crate) mod count_form;
 pub(crate) mod cyclonedx;
 pub(crate) mod file;
 pub(crate) mod import;
+pub(crate) mod imported;
 pub(crate) mod product;
 pub(crate) mod software;
 

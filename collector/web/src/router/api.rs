@@ -14,6 +14,7 @@ use crate::api_types::maintenance::Window;
 use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
+use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{
@@ -265,7 +266,9 @@ fn deadlines_api(all: &mut DescribedRouter) {
 }
 
 fn incidents_api(all: &mut DescribedRouter) {
-    all.get("/faults", incident::faults::api, "Faults, newest first").query::<ListQuery>().answers::<Page<Fault>>(200);
+    all.get("/faults", incident::faults::api, "Faults, newest first")
+        .query::<incident::faults::FaultsQuery>()
+        .answers::<Page<Fault>>(200);
     all.get("/incidents", incident::list::api, "Incidents, newest first")
         .query::<ListQuery>()
         .answers::<Page<Incident>>(200);
@@ -334,6 +337,13 @@ fn system_backups_api(all: &mut DescribedRouter) {
     all.get("/system-backups/unstated", system_backups::api_unstated, "Devices of which nobody has stated any")
         .query::<ListQuery>()
         .answers::<Page<system_backups::UnstatedDevice>>(200);
+    all.get(
+        "/system-backups/attestations",
+        system_backups::api_attested,
+        "What people attested of all of them, the newest first",
+    )
+    .query::<system_backups::AttestedQuery>()
+    .answers::<Page<AttestedBackup>>(200);
     all.delete("/system-backups/{device}/{kind}", system_backups::api_withdraw, "Withdraws a statement").done(204);
     all.get(
         "/system-backups/{device}/{kind}/attestations",
@@ -357,8 +367,12 @@ fn system_backups_api(all: &mut DescribedRouter) {
     .query::<incident::attachments::FileQuery>()
     .raw_body("application/octet-stream")
     .done(201);
-    all.get("/system-backups/{device}/{kind}/files/{sha256}", system_backups::evidence::api_file, "Gives it back")
-        .file("application/octet-stream");
+    all.get(
+        "/system-backups/{device}/{kind}/files/{sha256}",
+        system_backups::evidence::api_file,
+        "Gives it back, to who may see people",
+    )
+    .file("application/octet-stream");
 }
 
 fn audit_api(all: &mut DescribedRouter) {

@@ -88,7 +88,10 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
     .raw_body("text/csv")
     .answers::<register::import::ImportAnswer>(200);
     all.get("/assets/imports", register::import::api_list::<AssetTable>, "Tables that were taken in, the newest first")
+        .query::<register::import::ImportsQuery>()
         .answers::<Vec<register::import::ImportItem>>(200);
+    all.get("/assets/imports/{number}", register::imported::api_one::<AssetTable>, "One of them, with all that it did")
+        .answers::<register::imported::ImportWhole>(200);
     all.post(
         "/assets/imports/{number}/undo",
         register::import::api_undo::<AssetTable>,
@@ -161,7 +164,14 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         register::import::api_list::<AccountTable>,
         "Tables of holders that were taken in, the newest first",
     )
+    .query::<register::import::ImportsQuery>()
     .answers::<Vec<register::import::ImportItem>>(200);
+    all.get(
+        "/account-register/imports/{number}",
+        register::imported::api_one::<AccountTable>,
+        "One of them, with all that it did",
+    )
+    .answers::<register::imported::ImportWhole>(200);
     all.post(
         "/account-register/imports/{number}/undo",
         register::import::api_undo::<AccountTable>,
@@ -201,6 +211,7 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
 
 pub(super) fn account_reviews_api(all: &mut DescribedRouter) {
     all.get("/account-reviews", register::account_review::api_list, "Reviews of all accounts, the newest first")
+        .query::<register::account_review::ReviewsQuery>()
         .answers::<Vec<AccountReview>>(200);
     all.post("/account-reviews", register::account_review::api_open, "Opens a review of all accounts as they stand")
         .answers::<register::account_review::OpenedReview>(201);

@@ -9,6 +9,7 @@ use super::form;
 use crate::app::App;
 use crate::incident::attachments::{FileQuery, as_download};
 use crate::person::Person;
+use crate::personal_data;
 use crate::problem::Problem;
 use ioc_engine::command::Command;
 use ioc_engine::refusal_reason::RefusalReason;
@@ -27,13 +28,16 @@ pub(crate) async fn api_add(
     Ok(StatusCode::CREATED)
 }
 
-/// Gives a file back: always saved, never shown.
+/// Gives a file back: always saved, never shown. Minutes and screenshots name people, so that it is on record who reads them.
 pub(crate) async fn api_file(
     State(app): State<App>,
     person: Person,
     Path((device, kind, sha256)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let (device, kind) = form::of(&device, &kind)?;
+    if !personal_data::may_read(&app, &person, device.as_str(), "evidence of backups").await {
+        return Err(Problem::forbidden("who reads this cannot be recorded; try again"));
+    }
     let found = app.read(&person.scope, move |reader| reader.backup_evidence(&device, kind, &sha256)).await?;
     let (file, content) = found.ok_or_else(|| RefusalReason::no_file().not_found())?;
     Ok(as_download(&file.name, content))

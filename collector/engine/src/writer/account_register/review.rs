@@ -110,7 +110,7 @@ impl Engine {
             let english = "a review of accounts is being opened; look at it in a moment";
             return Err(RefusalReason::new("register-refused-review-opening", [], english).conflict());
         }
-        let newest = self.reader.account_reviews(1).map_err(CommandError::unread)?.into_iter().next();
+        let newest = self.reader.account_reviews(None, 1).map_err(CommandError::unread)?.into_iter().next();
         let opened = self.batch.changes.iter().find_map(|change| match change {
             Change::AccountReviewOpened(review) => Some(review.number),
             _ => None,

@@ -221,7 +221,7 @@ fn a_review_is_opened_in_pieces_and_is_there_once_it_is_whole() {
     );
     let refused = rig.command(*open());
     assert!(matches!(refused, Err(CommandError::Explained(RefusalKind::Conflict, _))), "one at a time: {refused:?}");
-    assert!(receiver.try_recv().is_err() && rig.reader.account_reviews(1).expect("reads").is_empty());
+    assert!(receiver.try_recv().is_err() && rig.reader.account_reviews(None, 1).expect("reads").is_empty());
     // What is broken off leaves nothing that anybody sees, and the next opening writes over it.
     drop(rig);
     let mut rig = Rig::open(dir.path(), &machine);
@@ -272,7 +272,7 @@ fn a_table_of_holders_is_written_whole_or_not_at_all_and_undone_as_one() {
     let wrong = import(&mut rig, "key,holder\nsrv-1/u001,An\nsrv-1/nobody,An\n").expect_err("no such account");
     assert!(wrong.to_string().contains("srv-1/nobody") && held(&rig, "An") == 0, "{wrong}");
     assert!(import(&mut rig, "key,holder\nsw-1/admin,An\n").is_err(), "it is vouched for anew");
-    assert!(rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads").is_empty());
+    assert!(rig.reader.table_imports(ImportRegister::Accounts, None, 9).expect("reads").is_empty());
     let lines = (0..count).map(|n| format!("srv-1,{},An\n", name(n)));
     let table: String = std::iter::once("device,name,holder\n".to_owned()).chain(lines).collect();
     let limit = AccountQuery { collector: true, limit: 999, now, ..AccountQuery::default() };
@@ -293,7 +293,7 @@ fn a_table_of_holders_is_written_whole_or_not_at_all_and_undone_as_one() {
     assert!(matches!(undo(&mut rig, ImportRegister::Accounts), Ok(Answer::Imported(back)) if back == count - 1));
     assert_eq!((of_all(&rig, "An"), of_all(&rig, "Bình")), (0, 1));
     assert!(undo(&mut rig, ImportRegister::Accounts).is_err(), "once");
-    let kept = rig.reader.table_imports(ImportRegister::Accounts, 9).expect("reads");
+    let kept = rig.reader.table_imports(ImportRegister::Accounts, None, 9).expect("reads");
     assert_eq!((kept.len(), kept[0].count, kept[0].left), (1, count as u64, 0));
     assert_eq!((rig.audit("accounts.imported").len(), rig.audit("accounts.import_undone").len()), (1, 1));
 }

@@ -222,7 +222,7 @@ fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
     let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
     assert_eq!(left.iter().map(|one| one.device.as_str()).collect::<Vec<_>>(), ["new-2", "srv-1"]);
     undo(&mut rig).expect_err("once");
-    let kept = rig.reader.table_imports(ImportRegister::Assets, 9).expect("reads");
+    let kept = rig.reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");
     assert_eq!((kept.len(), kept[0].count, kept[0].undone.as_ref().map(|(_, by)| by.as_str())), (1, 3, Some("lan")));
     assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
 }
@@ -270,7 +270,7 @@ fn a_large_table_is_taken_in_in_pieces_over_a_restart_and_undone_as_one() {
         rig.engine.run_once(&mut Vec::new());
     }
     assert_eq!((zoned(&rig), asset(&rig, "srv-0000").text(AssetField::Name)), (count, "Máy của Lan"));
-    assert_eq!(rig.reader.table_imports(ImportRegister::Assets, 1).expect("reads")[0].left, 0);
+    assert_eq!(rig.reader.table_imports(ImportRegister::Assets, None, 1).expect("reads")[0].left, 0);
     // Registered once, with all that the table says.
     assert_eq!(rig.audit("device.described").len(), 2, "{:?}", rig.audit("device.described"));
     let mut answer =

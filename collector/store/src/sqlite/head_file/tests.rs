@@ -93,7 +93,12 @@ fn what_stays_on_record_is_not_replaced_either() {
     let once = "INSERT INTO hold (number, kind, subject, reason, at, who) VALUES (1, 'period', '', 'CV 12', 1, 'lan'); \
                 INSERT INTO deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (1, 1, 'events', 1, 1, 7, 'd', '', '', 's'); \
                 INSERT INTO issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'clause', 1, 't', 1, 'lan', 'd', x'00', ''); \
-                INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1)";
+                INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1); \
+                INSERT INTO backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'said'); \
+                INSERT INTO backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00'); \
+                INSERT INTO asset_attestation (number, device, area, good, valid_until, body) VALUES (1, 1, 'patches', 1, 50, 'said'); \
+                INSERT INTO account_attestation (number, device, name, valid_until, body) VALUES (1, 1, 'admin', 50, 'said'); \
+                INSERT INTO account_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00')";
     connection.execute_batch(once).expect("kept");
     let kept = || {
         [
@@ -101,6 +106,11 @@ fn what_stays_on_record_is_not_replaced_either() {
             "SELECT count FROM deletion",
             "SELECT who FROM issued_report",
             "SELECT signed_at FROM account_review",
+            "SELECT body FROM backup_attestation",
+            "SELECT file FROM backup_evidence",
+            "SELECT body || good || area FROM asset_attestation",
+            "SELECT body || name FROM account_attestation",
+            "SELECT file FROM account_evidence",
         ]
         .map(|sql| {
             let rows = connection.prepare(sql).and_then(|mut all| {
@@ -129,11 +139,35 @@ fn what_stays_on_record_is_not_replaced_either() {
             true,
         ),
         ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
+        ("backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'x')", true),
+        ("backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
+        (
+            "asset_attestation (number, device, area, good, valid_until, body) VALUES (1, 1, 'patches', 0, 50, 'x')",
+            true,
+        ),
+        ("account_attestation (number, device, name, valid_until, body) VALUES (1, 1, 'admin', 50, 'x')", true),
+        ("account_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
     ] {
         let done = connection.execute(&format!("INSERT OR REPLACE INTO {replaced}"), []);
         assert_eq!(done.is_err(), refused, "{replaced}: {done:?}");
         assert_eq!(kept(), before, "{replaced}");
     }
+    // What was attested is neither changed nor deleted; only that it holds may end earlier.
+    for table in ["backup_attestation", "asset_attestation", "account_attestation"] {
+        for changed in [format!("UPDATE {table} SET body = 'x'"), format!("DELETE FROM {table}")] {
+            assert!(connection.execute(&changed, []).is_err(), "{changed}");
+        }
+    }
+    for table in ["backup_evidence", "account_evidence"] {
+        for changed in [format!("UPDATE {table} SET content = x'01'"), format!("DELETE FROM {table}")] {
+            assert!(connection.execute(&changed, []).is_err(), "{changed}");
+        }
+    }
+    for table in ["asset_attestation", "account_attestation"] {
+        assert!(connection.execute(&format!("UPDATE {table} SET valid_until = 51"), []).is_err(), "{table}");
+        assert_eq!(connection.execute(&format!("UPDATE {table} SET valid_until = 49"), []), Ok(1), "{table}");
+    }
+    assert_eq!(kept(), before);
 }
 
 #[test]
