@@ -14,7 +14,7 @@ use ioc_common::language::Language;
 use ioc_common::layout::Layout;
 use ioc_common::metric;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
-use ioc_judge::{Authenticity, Fault, Incident};
+use ioc_judge::{Authenticity, Fault, Incident, RuleSet};
 
 use crate::api::{ApiResult, LIMIT, device_id};
 use crate::api_types::device::DeviceItem;
@@ -96,6 +96,43 @@ fn children_of(id: &DeviceId, reader: &dyn Reader, now: Timestamp) -> Result<Vec
     Ok(records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect())
 }
 
+/// What the page of a device is made of; none where there is no such device.
+fn read_page(
+    reader: &dyn Reader,
+    id: &DeviceId,
+    rules: &RuleSet,
+    now: Timestamp,
+) -> Result<Option<DevicePageData>, StoreError> {
+    let Some(record) = reader.device(id)? else { return Ok(None) };
+    let unjudged = unjudged::of_device(&record, rules, reader, now)?;
+    let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
+    let hello = reader.hello(id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
+    let faults = reader.faults(&FaultQuery { device: Some(id), ..FaultQuery::default() }, 20)?;
+    let incidents = reader.incidents(Some(id), false, None, 20)?;
+    let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
+    let documents = reader.documents(id)?;
+    let events = reader.events(id, None, EVENTS)?;
+    let software = reader.software_list(id)?.map(|(_, at)| at);
+    let children = children_of(id, reader, now)?;
+    let lines = chart::read_first(id, layout.as_ref(), reader, now)?;
+    let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
+    let row = DeviceRow::new(record, &layouts, now);
+    Ok(Some(DevicePageData {
+        row,
+        children,
+        hello,
+        faults,
+        incidents,
+        layout,
+        documents,
+        events,
+        software,
+        lines,
+        windows,
+        unjudged,
+    }))
+}
+
 pub(crate) async fn page(
     State(app): State<App>,
     person: Person,
@@ -106,36 +143,7 @@ pub(crate) async fn page(
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let (now, config) = (page_context.now, app.config());
     let subject = id.to_string();
-    let read = move |reader: &dyn Reader| {
-        let Some(record) = reader.device(&id)? else { return Ok(None) };
-        let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
-        let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
-        let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
-        let faults = reader.faults(&FaultQuery { device: Some(&id), ..FaultQuery::default() }, 20)?;
-        let incidents = reader.incidents(Some(&id), false, None, 20)?;
-        let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
-        let documents = reader.documents(&id)?;
-        let events = reader.events(&id, None, EVENTS)?;
-        let software = reader.software_list(&id)?.map(|(_, at)| at);
-        let children = children_of(&id, reader, now)?;
-        let lines = chart::read_first(&id, layout.as_ref(), reader, now)?;
-        let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
-        let row = DeviceRow::new(record, &layouts, now);
-        Ok(Some(DevicePageData {
-            row,
-            children,
-            hello,
-            faults,
-            incidents,
-            layout,
-            documents,
-            events,
-            software,
-            lines,
-            windows,
-            unjudged,
-        }))
-    };
+    let read = move |reader: &dyn Reader| read_page(reader, &id, &config.rules, now);
     let names = |found: &Option<DevicePageData>| found.as_ref().is_some_and(DevicePageData::names_people);
     let found = personal_data::read(&app, &person, (&subject, "numbers and events"), names, read).await;
     match found {

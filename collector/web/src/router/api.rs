@@ -15,7 +15,6 @@ use crate::api_types::power::Room;
 use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
-use crate::api_types::system_backup::{Attestation, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{
     account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
