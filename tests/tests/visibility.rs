@@ -298,7 +298,12 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     // Neither notices nor tickets nor the log tell more than that.
     assert!(!log.to_string().contains("planted"), "{log}");
 
-    // Nothing that is of the whole centre, however it is asked for.
+    nothing_of_the_whole_centre(&rig, &officer).await;
+    rig.stop().await.unwrap();
+}
+
+/// Nothing that is of the whole centre can be changed from a place, however it is asked for.
+async fn nothing_of_the_whole_centre(rig: &Rig, officer: &ScopedClient) {
     let cover = json!({ "rota": "x", "person": "y", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" });
     for (method, path, body, status) in [
         ("POST", "/api/v1/duty/covers", cover, 403),
@@ -322,7 +327,6 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     assert_eq!(officer.ask("GET", &path, None).await.0, 200);
     let say = json!({ "action": "comment", "text": "Tôi xem" });
     assert_eq!(officer.ask("POST", &format!("{path}/actions"), Some(say)).await.0, 404);
-    rig.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

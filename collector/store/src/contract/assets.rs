@@ -90,7 +90,29 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     let older = reader.asset_attestations_before(Some(&id(1)), Some(number), 9).expect("reads");
     assert_eq!((older.len(), older[0].0 < number), (4, true));
     assert!(reader.asset_attestations_before(Some(&id(2)), None, 9).expect("reads").is_empty());
-    // What an import did is kept, and that it was undone.
+    imports(store.as_mut());
+    what_was_said_of_a_machine_stays(store.as_mut());
+    // Each sees their own places, and names only who may.
+    let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
+    reader.limit(&scope).expect("limited");
+    assert_eq!(reader.asset_coverage().expect("reads").assets, 1);
+    assert!(reader.asset(&id(2)).expect("reads").is_none());
+    let seen = reader.assets(&any).expect("reads");
+    assert_eq!((seen.len(), seen[0].text(AssetField::Officer), seen[0].text(AssetField::Maker)), (1, "…", "Dell"));
+    assert!(!format!("{seen:?}").contains("\"lan\""), "{seen:?}");
+    assert!(reader.asset_attestations(&id(1), 9).expect("reads").iter().all(|one| one.by.is_empty()));
+    assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
+    let said = reader.asset_attestations_before(None, None, 9).expect("reads");
+    assert!(said.len() == 5 && said.iter().all(|(_, of, one)| *of == id(1) && one.by.is_empty()), "{said:?}");
+    let imports = reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");
+    assert_eq!((imports[0].by.as_str(), imports[0].undone.clone()), ("", Some((at(8), String::new()))));
+    let shown = format!("{:?}", reader.table_import(2).expect("reads").expect("there").rows);
+    assert!(!shown.contains("Nguyễn An") && !shown.contains("\"an\""), "{shown}");
+}
+
+/// What an import did is kept, and that it was undone.
+fn imports(store: &mut dyn Store) {
+    let reader = store.reader().expect("reads");
     let changes = vec![(AssetField::Zone, String::new(), "DMZ".to_owned())];
     let imported = crate::ImportedAsset { device: id(1), is_new: false, changes };
     let import = crate::TableImport {
@@ -125,23 +147,6 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
         (1, Some((at(8), "bình".to_owned())), 0)
     );
     assert_eq!(listed[0].left, 1, "and is to be put back");
-    what_was_said_of_a_machine_stays(store.as_mut());
-    // Each sees their own places, and names only who may.
-    let scope = AccessScope::of(&["Tầng 1".to_owned()]).without_names();
-    reader.limit(&scope).expect("limited");
-    assert_eq!(reader.asset_coverage().expect("reads").assets, 1);
-    assert!(reader.asset(&id(2)).expect("reads").is_none());
-    let seen = reader.assets(&any).expect("reads");
-    assert_eq!((seen.len(), seen[0].text(AssetField::Officer), seen[0].text(AssetField::Maker)), (1, "…", "Dell"));
-    assert!(!format!("{seen:?}").contains("\"lan\""), "{seen:?}");
-    assert!(reader.asset_attestations(&id(1), 9).expect("reads").iter().all(|one| one.by.is_empty()));
-    assert!(reader.asset_attestations(&id(2), 9).expect("reads").is_empty());
-    let said = reader.asset_attestations_before(None, None, 9).expect("reads");
-    assert!(said.len() == 5 && said.iter().all(|(_, of, one)| *of == id(1) && one.by.is_empty()), "{said:?}");
-    let imports = reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");
-    assert_eq!((imports[0].by.as_str(), imports[0].undone.clone()), ("", Some((at(8), String::new()))));
-    let shown = format!("{:?}", reader.table_import(2).expect("reads").expect("there").rows);
-    assert!(!shown.contains("Nguyễn An") && !shown.contains("\"an\""), "{shown}");
 }
 
 /// A word on a machine ends with it, and stays as it was said.

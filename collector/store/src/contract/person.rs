@@ -7,12 +7,46 @@ use crate::retention::{Hold, HoldTarget, RecordClass, RetentionRule};
 /// Whoever is looked for is found wherever they stand, by each of their names, and nobody whose name only begins like theirs.
 pub(super) fn person(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
+    written(store.as_mut());
+    let reader = store.reader().expect("reads");
+    let names = ["lan".to_owned(), "Lê Thị Lan".to_owned()];
+    let found = reader.person(&names, 10).expect("reads");
+    assert_eq!(found.cut, []);
+    let of = |kind: Kind| {
+        let those = found.traces.iter().filter(|one| one.kind == kind);
+        those.map(|one| format!("{}: {} {}", one.subject, one.word, one.text).trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Kind::Device), ["d-001: officer"]);
+    assert_eq!(of(Kind::Document), ["d-001: accounts accounts.name"]);
+    assert_eq!(of(Kind::Incident), ["INC-000001:  acknowledged_by, record.person"]);
+    assert_eq!(of(Kind::Step), ["INC-000001:  đã xem"]);
+    assert_eq!(of(Kind::Notice), ["1: waiting sms 0912"]);
+    assert_eq!(of(Kind::Event), ["d-001: session.open lan from 10.0.0.1"]);
+    let faults = of(Kind::Fault);
+    assert!(faults.len() == 2 && faults[0].starts_with("d-001: administrators-changed"), "{faults:?}");
+    assert!(faults[0].contains("sudo: lan") && faults[1].contains("account.password_age|lan"), "{faults:?}");
+    assert_eq!(of(Kind::Retention), ["events:  730d; Lê Thị Lan: ý kiến của phòng"]);
+    assert_eq!(of(Kind::Handover), ["r:  yên"]);
+    assert_eq!(of(Kind::Hold), ["2:  period : vì", "1:  person lan: vì"]);
+    assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
+    assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
+    assert_eq!(of(Kind::AuditAbout), ["2: account.changed boss"]);
+    assert!(of(Kind::Change).is_empty() && found.ends.is_empty(), "all was looked through");
+    store.commit(&[document(1, r#"{"accounts":[{"name":"lanh"}]}"#)]).expect("commits");
+    what_was_found_before(store.as_ref(), &names);
+    let reader = store.reader().expect("reads");
+    let cut = reader.person(&names, 1).expect("reads");
+    assert_eq!(cut.cut, [Kind::Hold, Kind::Fault, Kind::AuditBy], "no more than are asked for, and that is said");
+    let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
+    assert_eq!(nobody.traces, []);
+}
+
+/// Where they are: in what people say and did, in surveys, faults and notices, and in the log.
+fn written(store: &mut dyn Store) {
     let looked_after = DeviceInfo { officer: "Lê Thị Lan".into(), ..info(1) };
     store.commit(&[Change::Device { info: looked_after, at: at(0) }]).expect("enrolled");
     store.commit(&[Change::Device { info: info(2), at: at(0) }]).expect("enrolled");
     let accounts = r#"{"accounts":[{"name":"lan","administrator":true},{"name":"lanh"}]}"#;
-    let document =
-        |n: u32, body: &str| Change::Document { device: id(n), name: "accounts".into(), at: at(5), body: body.into() };
     let layout = |subject: &str| {
         Layout::new(vec![Series::new("account.password_age", subject), Series::new("cpu.busy", "")]).expect("allowed")
     };
@@ -91,37 +125,10 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
         .commit(&[entry("lan", "d-001"), entry("boss", "lan"), entry("boss", "lanh"), entry("lan", "lan")])
         .expect("commits");
     store.commit(&holds()).expect("commits");
-    let reader = store.reader().expect("reads");
-    let names = ["lan".to_owned(), "Lê Thị Lan".to_owned()];
-    let found = reader.person(&names, 10).expect("reads");
-    assert_eq!(found.cut, []);
-    let of = |kind: Kind| {
-        let those = found.traces.iter().filter(|one| one.kind == kind);
-        those.map(|one| format!("{}: {} {}", one.subject, one.word, one.text).trim().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(of(Kind::Device), ["d-001: officer"]);
-    assert_eq!(of(Kind::Document), ["d-001: accounts accounts.name"]);
-    assert_eq!(of(Kind::Incident), ["INC-000001:  acknowledged_by, record.person"]);
-    assert_eq!(of(Kind::Step), ["INC-000001:  đã xem"]);
-    assert_eq!(of(Kind::Notice), ["1: waiting sms 0912"]);
-    assert_eq!(of(Kind::Event), ["d-001: session.open lan from 10.0.0.1"]);
-    let faults = of(Kind::Fault);
-    assert!(faults.len() == 2 && faults[0].starts_with("d-001: administrators-changed"), "{faults:?}");
-    assert!(faults[0].contains("sudo: lan") && faults[1].contains("account.password_age|lan"), "{faults:?}");
-    assert_eq!(of(Kind::Retention), ["events:  730d; Lê Thị Lan: ý kiến của phòng"]);
-    assert_eq!(of(Kind::Handover), ["r:  yên"]);
-    assert_eq!(of(Kind::Hold), ["2:  period : vì", "1:  person lan: vì"]);
-    assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
-    assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
-    assert_eq!(of(Kind::AuditAbout), ["2: account.changed boss"]);
-    assert!(of(Kind::Change).is_empty() && found.ends.is_empty(), "all was looked through");
-    store.commit(&[document(1, r#"{"accounts":[{"name":"lanh"}]}"#)]).expect("commits");
-    what_was_found_before(store.as_ref(), &names);
-    let reader = store.reader().expect("reads");
-    let cut = reader.person(&names, 1).expect("reads");
-    assert_eq!(cut.cut, [Kind::Hold, Kind::Fault, Kind::AuditBy], "no more than are asked for, and that is said");
-    let nobody = reader.person(&["it's \"NAMES\"".to_owned()], 10).expect("a name is no query");
-    assert_eq!(nobody.traces, []);
+}
+
+fn document(n: u32, body: &str) -> Change {
+    Change::Document { device: id(n), name: "accounts".into(), at: at(5), body: body.into() }
 }
 
 /// One on the person, one that they set, and one on somebody whose name begins like theirs.
