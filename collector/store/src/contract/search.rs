@@ -253,6 +253,8 @@ pub(super) fn what_changes_and_goes_is_followed(open: Open<'_>, dir: &Path) {
         Change::EventsPruned { device: id(2), keep: 0 },
     ];
     store.commit(&changes).expect("commits");
+    // What is too much goes in turns, of a few milliseconds each.
+    (0..50).for_each(|_| store.commit(&[]).expect("commits"));
     for pass in 0..2 {
         let store = store.as_ref();
         assert_eq!(found(store, "\"đĩa cứng\""), ["notice 1", "step 1.1", "fault 1"], "{pass}: words that went");
@@ -264,6 +266,7 @@ pub(super) fn what_changes_and_goes_is_followed(open: Open<'_>, dir: &Path) {
     }
     // What comes once all is gone is found by its own words.
     store.commit(&[Change::EventsPruned { device: id(1), keep: 0 }]).expect("commits");
+    (0..50).for_each(|_| store.commit(&[]).expect("commits"));
     store.commit(&[event(1, 200, "ups.alarm", "Ắc quy yếu", "{}")]).expect("commits");
     for _ in 0..2 {
         assert_eq!(found(store.as_ref(), "ac quy"), ["event 4"]);
