@@ -56,7 +56,8 @@ fn texts_for(facts: &Value) -> Value {
     let missing = facts["missing_texts"].as_array().unwrap();
     let written = |one: &Value| {
         let key = one["key"].as_str().unwrap();
-        (key.to_owned(), json!(format!("Đã ghi <{key}> & đủ")))
+        let chosen = one["choices"].get(0).cloned();
+        (key.to_owned(), chosen.unwrap_or_else(|| json!(format!("Đã ghi <{key}> & đủ"))))
     };
     json!({ "texts": missing.iter().map(written).collect::<serde_json::Map<_, _>>() })
 }

@@ -1791,6 +1791,7 @@ filing-missing = missing
 filing-must = to be written
 filing-preset = Used while it is empty
 origin-agent = read by the agent
+filing-choose = choose
 origin-assets = asset register
 origin-software = software register
 origin-record = the collector's record

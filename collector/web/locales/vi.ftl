@@ -1767,6 +1767,7 @@ filing-missing = chưa có
 filing-must = phải điền
 filing-preset = Đang dùng khi để trống
 origin-agent = agent đọc từ máy
+filing-choose = chọn
 origin-assets = danh mục tài sản
 origin-software = danh mục phần mềm
 origin-record = hồ sơ của hệ thống

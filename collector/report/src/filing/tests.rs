@@ -160,10 +160,11 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
     let missing = facts.filled.texts_missing();
     let mut texts = BTreeMap::new();
     for (_, cell) in facts.filled.asked().filter(|(_, cell)| cell.origin == Origin::Missing) {
-        let key = cell.ask.as_ref().expect("asked").key.clone();
+        let ask = cell.ask.as_ref().expect("asked");
+        let key = ask.key.clone();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/');
         assert!(key.len() <= 120 && key.chars().all(plain), "{key}");
-        texts.insert(key, "Đã ghi".to_owned());
+        texts.insert(key, ask.choices.first().cloned().unwrap_or_else(|| "Đã ghi".to_owned()));
     }
     assert_eq!(texts.len(), missing);
     let whole = facts.filled.clone().with_texts(&texts);
@@ -197,6 +198,55 @@ fn a_level_asks_for_what_its_pack_says() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = filled(dir.path());
     let measures = |pack: &str, level: u8| {
+#[test]
+fn how_a_measure_is_carried_out_does_not_say_that_it_is_met() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let dossier = question("nd-331-2026", "level-dossier", 3);
+    let write = |store: &mut Box<dyn Store>, part: &str, text: &str| {
+        let text = ioc_store::report::ReportText {
+            report: dossier.key.to_string(),
+            key: format!("measure/ql-1/{part}"),
+            text: text.to_owned(),
+            by: "lan".to_owned(),
+            at: now(),
+        };
+        store.commit(&[Change::ReportText(text)]).expect("commits");
+    };
+    let row = |store: &dyn Store| {
+        let facts = gathered(store, &dossier);
+        let texts = store.reader().expect("reads").report_texts(&dossier.key.to_string()).expect("reads");
+        let texts = texts.into_iter().map(|one| (one.key, one.text)).collect();
+        let filled = facts.filled.clone().with_texts(&texts);
+        let plan = filled.parts.iter().find(|part| part.id == "plan").expect("a plan");
+        let rows = plan.items.iter().flat_map(|item| match &item.content {
+            FilledContent::Table(table) => table.rows.clone(),
+            FilledContent::Text(_) => Vec::new(),
+        });
+        let row = rows.into_iter().find(|row| row[0].text == "ql-1").expect("a measure of people");
+        (row, facts.measures[0])
+    };
+    let has = |row: &[Cell], part: &str, origin: Origin| {
+        row.iter().any(|cell| cell.origin == origin && cell.ask.as_ref().is_some_and(|ask| ask.key.ends_with(part)))
+    };
+    let (_, before) = row(store.as_ref());
+    write(&mut store, "how", "Chưa ban hành, dự kiến quý I/2027");
+    let (of_people, met) = row(store.as_ref());
+    assert!(has(&of_people, "/status", Origin::Missing), "whether it is met is still to be said");
+    assert!(of_people.iter().all(|cell| !cell.text.contains("đáp ứng") && cell.text != "không có"), "{of_people:?}");
+    assert_eq!(met, before);
+    write(&mut store, "status", "chưa đáp ứng");
+    let (of_people, met) = row(store.as_ref());
+    assert!(of_people.iter().all(|cell| cell.text != "không có"), "who mends it and by when is asked for");
+    assert_eq!(met, before);
+    write(&mut store, "status", "xong rồi");
+    assert_eq!(row(store.as_ref()).1, before, "nothing but what is offered answers it");
+    write(&mut store, "status", "đáp ứng");
+    let (of_people, met) = row(store.as_ref());
+    assert_eq!(met, before + 1);
+    assert!(of_people.iter().any(|cell| cell.text == "không có"));
+}
+
         let facts = gathered(store.as_ref(), &question(pack, "level-dossier", level));
         let part = facts.filled.parts.iter().find(|part| part.id == "plan").expect("a plan").clone();
         let ids: Vec<String> = part
