@@ -1559,6 +1559,7 @@ refusal-request-other = This request belongs to another token.
 refusal-request-refused = A person refused this machine; ask them why before you try again.
 refusal-csr = The machine’s request for a certificate cannot be used; run ioc-agent-survey enrol there again.
 refusal-no-condition = No law pack in force has the condition “{ $found }”. Open the page again and choose once more.
+refusal-sent-before-issued = The moment of sending is before the form was issued. Write when what was issued was sent.
 refusal-form-not-issued = The form is not issued yet. Fill it in and issue it at { $at } first.
 refusal-file-size = The file has { $found } bytes; allowed are 1 byte to { $most } MiB.
 refusal-file-name = The file has no name.

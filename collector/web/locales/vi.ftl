@@ -1535,6 +1535,7 @@ refusal-request-other = Yêu cầu này thuộc về mã đăng ký khác.
 refusal-request-refused = Đã có người từ chối máy này; hỏi lý do trước khi thử lại.
 refusal-csr = Yêu cầu cấp chứng thư của máy không dùng được; chạy lại ioc-agent-survey enrol trên máy đó.
 refusal-no-condition = Các quy định đang áp dụng không có điều kiện «{ $found }». Mở lại trang và chọn lại.
+refusal-sent-before-issued = Lúc gửi trước khi mẫu được phát hành. Ghi lúc gửi bản đã phát hành.
 refusal-form-not-issued = Mẫu chưa được phát hành. Điền và phát hành tại { $at } trước.
 refusal-file-size = Tệp có { $found } byte; cho phép từ 1 byte đến { $most } MiB.
 refusal-file-name = Tệp không có tên.
