@@ -422,6 +422,10 @@ fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     let late = gathered(store.as_ref(), &question(key, "2026-07-05T00:00:00Z"));
     assert!(written(&late, "6.1", "Thiết bị đã dán nhãn").0.starts_with("không có dữ liệu: chỉ ghi nhận được"));
     assert_eq!(written(&late, "17.2", "Lần đăng nhập sai").0, "2", "what happened then is on record");
+    let has_gap = |facts: &Facts, key: &str| facts.articles.iter().flat_map(|one| &one.gaps).any(|gap| gap.key == key);
+    assert!(has_gap(&first, "unlabelled") && has_gap(&first, "drills"));
+    assert!(!has_gap(&late, "unlabelled"), "what lacks today is no gap of that period");
+    assert!(has_gap(&late, "drills"), "what happened then is");
     // The next report takes what stood then from the one that was issued.
     let asked = Question { earlier: first.articles, ..question(ReportKey::quarter(2026, 2), "2026-07-05T00:00:00Z") };
     let next = gathered(store.as_ref(), &asked);
