@@ -174,10 +174,12 @@ fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreE
 fn taking(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let until = all.periods[NOW].until;
     let counts = all.reader.inventory_counts(false, None, COUNTS_MAX)?;
-    let newest = counts.into_iter().find_map(|count| {
+    let closed = counts.into_iter().filter_map(|count| {
         let closed = count.closed.clone().filter(|closed| closed.at < until)?;
         Some((count, closed))
     });
+    // One of all places goes before one of a room, which says nothing of the others; of those the one that was closed last.
+    let newest = closed.max_by_key(|(count, closed)| (count.place.is_empty(), closed.at, count.number));
     let counted = match &newest {
         None => Value::Unknown("chưa kiểm kê lần nào".to_owned()),
         Some((_, closed)) if closed.assets == 0 => Value::Unknown("đợt kiểm kê không có tài sản nào".to_owned()),
