@@ -179,7 +179,12 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
             table(&facts, "totals", "totals").rows.iter().map(|row| row[1].text.clone()).collect();
         (totals[4].clone(), said(&table(&facts, "systems", "systems").rows[0])[6].0.to_owned())
     };
-    assert_eq!(approved(store.as_ref()), ("0".to_owned(), "chưa có quyết định phê duyệt".to_owned()));
+    assert_eq!(approved(store.as_ref()), ("0".to_owned(), String::new()), "nobody wrote of it: it is not known");
+    let row = table(&gathered(store.as_ref(), &form), "systems", "systems").rows[0].clone();
+    for part in ["/decision", "/review"] {
+        let cell = row.iter().find(|cell| cell.ask.as_ref().is_some_and(|ask| ask.key.ends_with(part)));
+        assert_eq!(cell.map(|cell| cell.origin), Some(Origin::Missing), "{part}");
+    }
     let text = ioc_store::report::ReportText {
         report: dossier.key.to_string(),
         key: DECISION_TEXT.to_owned(),
@@ -193,11 +198,6 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
     assert!(facts.filled.parts.iter().all(|part| part.id != "plan"), "the form has its own parts");
 }
 
-#[test]
-fn a_level_asks_for_what_its_pack_says() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = filled(dir.path());
-    let measures = |pack: &str, level: u8| {
 #[test]
 fn how_a_measure_is_carried_out_does_not_say_that_it_is_met() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -247,6 +247,11 @@ fn how_a_measure_is_carried_out_does_not_say_that_it_is_met() {
     assert!(of_people.iter().any(|cell| cell.text == "không có"));
 }
 
+#[test]
+fn a_level_asks_for_what_its_pack_says() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let measures = |pack: &str, level: u8| {
         let facts = gathered(store.as_ref(), &question(pack, "level-dossier", level));
         let part = facts.filled.parts.iter().find(|part| part.id == "plan").expect("a plan").clone();
         let ids: Vec<String> = part
