@@ -329,6 +329,33 @@ fn idle_accounts_and_their_review_are_shown_by_the_register_of_accounts() {
 }
 
 #[test]
+fn the_table_of_accounts_has_those_of_appliances_and_who_holds_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let vouched = ioc_store::AccountAttestation {
+        name: "apc".to_owned(),
+        holder: "Trần Bình".to_owned(),
+        administrator: true,
+        role: "Administrator".to_owned(),
+        note: String::new(),
+        password_at: Some(now().plus_millis(-86_400_000)),
+        valid_until: now().plus_millis(86_400_000),
+        gone: false,
+        by: "lan".to_owned(),
+        at: now(),
+    };
+    store
+        .commit(&[Change::AccountAttested { device: DeviceId::new("ups-1").expect("good"), attestation: vouched }])
+        .expect("commits");
+    let facts = gathered(store.as_ref(), &question("nd-331-2026", "level-dossier", 3));
+    let accounts = table(&facts, "accounts", "list");
+    let row = accounts.rows.iter().find(|row| row.iter().any(|cell| cell.text == "apc")).expect("an appliance's");
+    let has = |text: &str| row.iter().any(|cell| cell.text == text && cell.origin == Origin::Record);
+    assert!(has("Administrator") && has("UPS 1") && has("Trần Bình"), "{row:?}");
+    assert!(row.iter().any(|cell| cell.text == "đặt mật khẩu 28/11/2026"), "{row:?}");
+}
+
+#[test]
 fn an_empty_centre_has_blanks_and_no_zeros() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = ioc_store::open(dir.path()).expect("opens");
