@@ -50,7 +50,7 @@ struct Grouped {
 }
 
 impl Grouped {
-    fn take(&mut self, account: RegisteredAccount, machine: &str, officer: &str) {
+    fn take(&mut self, account: &RegisteredAccount, machine: &str, officer: &str) {
         self.machines.push(machine.to_owned());
         for (names, one) in [(&mut self.holders, account.holder.as_str()), (&mut self.officers, officer)] {
             if !one.is_empty() && !names.iter().any(|known| known == one) {
@@ -72,7 +72,7 @@ pub(super) fn table(of: &Gathering<'_>, columns: &[CellColumn<AccountCell>]) -> 
         // Machines have many ways to make an administrator, which are no roles.
         let role = if account.source == AccountSource::Attested { account.role.clone() } else { String::new() };
         let key = (account.name.clone(), account.source, account.administrator, role, account.locked);
-        all.entry(key).or_default().take(account, device.name(), device.asset.text(AssetField::Officer));
+        all.entry(key).or_default().take(&account, device.name(), device.asset.text(AssetField::Officer));
     }
     let mut table =
         TableMaker::new(columns, role, "danh mục tài khoản", "Chưa có thiết bị nào có tài khoản được ghi nhận")
