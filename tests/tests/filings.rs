@@ -56,7 +56,8 @@ fn texts_for(facts: &Value) -> Value {
     let missing = facts["missing_texts"].as_array().unwrap();
     let written = |one: &Value| {
         let key = one["key"].as_str().unwrap();
-        (key.to_owned(), json!(format!("Đã ghi <{key}> & đủ")))
+        let chosen = one["choices"].get(0).cloned();
+        (key.to_owned(), chosen.unwrap_or_else(|| json!(format!("Đã ghi <{key}> & đủ"))))
     };
     json!({ "texts": missing.iter().map(written).collect::<serde_json::Map<_, _>>() })
 }
@@ -126,7 +127,7 @@ async fn a_centre_of_200_devices_fills_its_dossier_and_issues_it() {
     assert!(opened.trim().starts_with("5 201"), "a document and four annexes; a head and 200 devices: {opened}");
 
     // The registrar's number comes once, and the copy has it.
-    let number = json!({ "number": 12, "date": "2026-11-30" });
+    let number = json!({ "number": 12, "date": crate::reports::day(0) });
     put(&rig, "/api/v1/issued-reports/1/registration", number).await.unwrap();
     let (papers, _) = paper(&rig, "registered", &bytes(&rig, "/reports/issued/1/docx").await);
     papers[0].find("Số: 12/HSCĐ-TTGSĐH");

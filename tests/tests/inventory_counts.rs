@@ -188,3 +188,21 @@ async fn what_differs_is_work(rig: &mut Rig) {
     }
     rig.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_of_a_closed_taking_have_nothing_that_came_since() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let device = |id: &str| json!({ "device": id, "kind": "server", "name": format!("Máy {id}"), "place": "Kho" });
+    rig.post("/api/v1/devices", device("srv-1")).await.unwrap();
+    put(&rig, "/api/v1/report-settings", settings()).await.unwrap();
+    rig.post("/api/v1/inventory-counts", json!({ "place": "Kho" })).await.unwrap();
+    tick(&rig, json!({ "device": "srv-1", "state": "found" })).await.unwrap();
+    let seen = rig.get("/api/v1/inventory-counts/1").await.unwrap()["seen"].clone();
+    let closing = json!({ "members": "Lê Thị Lan, Tổ trưởng", "remark": "", "seen": seen });
+    rig.post("/api/v1/inventory-counts/1/close", closing).await.unwrap();
+    rig.post("/api/v1/devices", device("srv-2")).await.unwrap();
+    let minutes = text(&rig, "/register/counts/1/minutes").await;
+    assert!(minutes.contains("Máy srv-1") && minutes.contains("1/1") && !minutes.contains("Máy srv-2"), "{minutes}");
+    rig.stop().await.unwrap();
+}

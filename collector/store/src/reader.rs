@@ -387,6 +387,9 @@ pub trait Reader: Send {
     /// What was ticked in an inventory taking, by device: the newest word of each. As many as there are devices.
     fn inventory_ticks(&self, number: u64) -> Result<Vec<Tick>, StoreError>;
 
+    /// What was ticked of a device in inventory takings, open ones too: the newest word of each, with the taking's number and in that order.
+    fn inventory_ticks_of(&self, device: &DeviceId) -> Result<Vec<(u64, Tick)>, StoreError>;
+
     /// What the centre says of itself in documents; empty before somebody has said it.
     fn document_settings(&self) -> Result<DocumentSettings, StoreError>;
 

@@ -96,6 +96,23 @@ pub struct Ask {
     pub key: String,
     /// What is to be written.
     pub what: String,
+    /// What alone may stand there; empty where any text may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// Where another text says so, this cell asks nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<Unless>,
+}
+
+/// What a person wrote elsewhere, and what a cell says then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unless {
+    /// By what the other text is kept.
+    pub key: String,
+    /// What it says.
+    pub text: String,
+    /// What stands in this cell then.
+    pub says: String,
 }
 
 impl Cell {
@@ -116,14 +133,40 @@ impl Cell {
     /// The same, and a person may write something else.
     #[must_use]
     pub fn asked(mut self, key: impl Into<String>, what: impl Into<String>) -> Self {
-        self.ask = Some(Ask { key: key.into(), what: what.into() });
+        self.ask = Some(Ask { key: key.into(), what: what.into(), choices: Vec::new(), unless: None });
+        self
+    }
+
+    /// The same, and a person chooses one of these.
+    #[must_use]
+    pub fn chosen(mut self, key: impl Into<String>, what: impl Into<String>, choices: &[&str]) -> Self {
+        let choices = choices.iter().map(|one| (*one).to_owned()).collect();
+        self.ask = Some(Ask { key: key.into(), what: what.into(), choices, unless: None });
+        self
+    }
+
+    /// The same; where another text is this one, the cell says that instead.
+    #[must_use]
+    pub fn unless(mut self, key: impl Into<String>, text: &str, says: &str) -> Self {
+        if let Some(ask) = &mut self.ask {
+            ask.unless = Some(Unless { key: key.into(), text: text.to_owned(), says: says.to_owned() });
+        }
         self
     }
 
     /// The same with what a person wrote.
     fn written(&mut self, texts: &BTreeMap<String, String>) {
-        let text = self.ask.as_ref().and_then(|ask| texts.get(&ask.key)).map(|text| text.trim());
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        let Some(ask) = &self.ask else { return };
+        let written = |key: &str| texts.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+        if let Some(unless) = ask.unless.as_ref().filter(|unless| written(&unless.key) == Some(unless.text.as_str())) {
+            unless.says.clone_into(&mut self.text);
+            self.origin = Origin::Person;
+            return;
+        }
+        let text = written(&ask.key);
+        // Where one of a few is asked for, nothing else answers it.
+        let is_allowed = |text: &&str| ask.choices.is_empty() || ask.choices.iter().any(|one| one == text);
+        if let Some(text) = text.filter(is_allowed) {
             text.clone_into(&mut self.text);
             self.origin = Origin::Person;
         }

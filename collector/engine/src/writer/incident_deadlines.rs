@@ -16,6 +16,9 @@ use crate::refusal_reason::{RefusalReason, Word};
 
 /// Most conditions that a person says hold.
 const CHOSEN_MAX: usize = 20;
+/// Most versions of a form of which the first is looked for.
+const VERSIONS_MAX: usize = 1_000;
+const MINUTE_MS: i64 = 60_000;
 
 /// The report under which the document of a deadline is written and issued.
 #[must_use]
@@ -132,15 +135,18 @@ impl Engine {
                 Ok(Action::MarkSerious { reason, from_now, chosen, terms })
             }
             Action::ClockSent { clock, at, how, document: _ } => {
-                let document = self.form_issued(incident, &clock)?;
-                Ok(Action::ClockSent { clock, at, how, document })
+                let issued = self.form_issued(incident, &clock)?;
+                if let Some((_, first)) = issued {
+                    sent_since(first, at.unwrap_or(now))?;
+                }
+                Ok(Action::ClockSent { clock, at, how, document: issued.map(|(newest, _)| newest) })
             }
             other => Ok(other),
         }
     }
 
-    /// The newest issued document of a deadline; none where it asks for none.
-    fn form_issued(&self, incident: IncidentId, clock: &str) -> Result<Option<u64>, CommandError> {
+    /// The newest issued document of a deadline, and when its first version was issued; none where it asks for none.
+    fn form_issued(&self, incident: IncidentId, clock: &str) -> Result<Option<(u64, Timestamp)>, CommandError> {
         let serious = self.state.incident(incident).and_then(|one| one.record.serious_now());
         let asked = serious.and_then(|serious| serious.clocks.iter().find(|one| one.term.id == clock));
         // What does not run the judge refuses.
@@ -148,21 +154,18 @@ impl Engine {
             return Ok(None);
         }
         let key = form_key(incident, clock);
-        let of_batch = self.batch.changes.iter().rev().find_map(|change| match change {
-            Change::ReportIssued { issued, .. } if issued.report == key => Some(issued.number),
+        let kept = self.reader.issued_reports(Some(&key), None, VERSIONS_MAX).map_err(CommandError::unread)?;
+        let of_batch = self.batch.changes.iter().filter_map(|change| match change {
+            Change::ReportIssued { issued, .. } if issued.report == key => Some((issued.number, issued.at)),
             _ => None,
         });
-        if of_batch.is_some() {
-            return Ok(of_batch);
+        let mut all = kept.iter().rev().map(|one| (one.number, one.at)).chain(of_batch);
+        if let Some((first, at)) = all.next() {
+            return Ok(Some((all.last().map_or(first, |(number, _)| number), at)));
         }
-        let found = self.reader.issued_reports(Some(&key), None, 1);
-        let found = found.map_err(CommandError::unread)?;
-        let newest = found.first().map(|one| one.number);
-        newest.map(Some).ok_or_else(|| {
-            let at = format!("/incidents/{}/forms/{clock}", incident.0);
-            let english = format!("the form is not issued yet; mend: fill it in and issue it at {at}");
-            RefusalReason::new("refusal-form-not-issued", [("at", Word::text(at))], english).conflict()
-        })
+        let at = format!("/incidents/{}/forms/{clock}", incident.0);
+        let english = format!("the form is not issued yet; mend: fill it in and issue it at {at}");
+        Err(RefusalReason::new("refusal-form-not-issued", [("at", Word::text(at))], english).conflict())
     }
 
     /// By which criterion of a law pack an incident is serious that nobody has marked or unmarked.
@@ -193,6 +196,16 @@ impl Engine {
             Err(error) => tracing::error!(%incident, %error, "the incident could not be marked serious"),
         }
     }
+}
+
+/// What was not issued yet was not sent. A form takes a moment to the minute.
+fn sent_since(first: Timestamp, sent: Timestamp) -> Result<(), CommandError> {
+    let minute = |at: Timestamp| at.as_millis().div_euclid(MINUTE_MS);
+    if minute(sent) >= minute(first) {
+        return Ok(());
+    }
+    let english = format!("at: found {sent}; its form was issued {first} at first, and cannot have been sent before");
+    Err(RefusalReason::new("refusal-sent-before-issued", [], english).conflict())
 }
 
 fn is_serious(criterion: &SeriousCriterion, incident: &Incident) -> bool {
@@ -290,6 +303,14 @@ mod tests {
             actor: "lan".into(),
         };
         rig.command(issue).expect("kept");
+        machine.pass(2 * HOUR_MS);
+        let mut early = sent();
+        if let Action::ClockSent { at, .. } = &mut early {
+            *at = Some(rig.engine.state.incident(incident).expect("there").opened_at.plus_millis(10 * HOUR_MS));
+        }
+        let refused = act(&mut rig, incident, early).expect_err("there was no form then").to_string();
+        assert!(refused.contains("cannot have been sent before"), "{refused}");
+        assert!(has(&rig, "first-notice"), "it runs still");
         act(&mut rig, incident, sent()).expect("kept");
         assert!(!has(&rig, "first-notice"), "it is met");
         let record = rig.engine.state.incident(incident).expect("there").record.clone();

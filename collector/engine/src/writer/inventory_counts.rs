@@ -115,6 +115,17 @@ impl Engine {
         Ok(ticks)
     }
 
+    /// Whether a device was ticked in another taking since.
+    fn is_counted_since(&self, number: u64, tick: &Tick) -> Result<bool, CommandError> {
+        let kept = self.reader.inventory_ticks_of(&tick.device).map_err(CommandError::unread)?;
+        let is_newer = |count: u64, other: &Tick| count != number && other.at > tick.at;
+        let of_batch = self.batch.changes.iter().any(|change| match change {
+            Change::InventoryTick { count, tick: other } => other.device == tick.device && is_newer(*count, other),
+            _ => false,
+        });
+        Ok(of_batch || kept.iter().any(|(count, other)| is_newer(*count, other)))
+    }
+
     /// What was found in it and is not in the register, as above.
     fn finds_now(&self, number: u64) -> Result<Vec<Find>, CommandError> {
         let mut finds = self.reader.inventory_finds(number).map_err(CommandError::unread)?;
@@ -347,7 +358,10 @@ impl Engine {
         };
         let ticked = TickState::ALL.map(|state| ticks.iter().filter(|tick| tick.state == state).count() as u64);
         for tick in &ticks {
-            self.raise_counted(number, tick, now);
+            // What a newer taking says of it stands, whichever is closed first.
+            if !self.is_counted_since(number, tick)? {
+                self.raise_counted(number, tick, now);
+            }
         }
         let states = TickState::ALL.iter().zip(ticked).map(|(state, n)| format!("{} {n}", state.as_str()));
         let states = states.collect::<Vec<_>>().join(", ");
@@ -435,5 +449,67 @@ fn counted_alert(device: &DeviceId, name: &str, now: Timestamp) -> Alert {
         over: Text::default(),
         source: InformationSource::Person,
         matter: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::time::tests::{Machine, Rig};
+    use super::*;
+    use crate::command::Command;
+
+    fn device() -> DeviceId {
+        DeviceId::new("ups-1").expect("good")
+    }
+
+    fn tick(rig: &mut Rig, count: u64, state: TickState) {
+        let (place, remark, by) = (String::new(), String::new(), String::new());
+        let tick = Tick { device: device(), state, place, remark, by, at: Timestamp::from_millis(0) };
+        rig.command(Command::TickAsset { count, tick, seen: None, actor: "lan".into() }).expect("ticked");
+    }
+
+    fn close(rig: &mut Rig, number: u64) {
+        let ticks = rig.reader.inventory_ticks(number).expect("reads");
+        let closing = CountToClose {
+            number,
+            members: vec![Member { name: "Lan".into(), title: String::new() }],
+            remark: String::new(),
+            assets: 1,
+            ticks: ticks.into_iter().map(|tick| (tick.device, tick.at)).collect(),
+            finds: 0,
+            title: "Biên bản".into(),
+            content: b"PK".to_vec(),
+            source: "{}".into(),
+        };
+        rig.command(Command::CloseCount { closing: Box::new(closing), actor: "lan".into() }).expect("closed");
+    }
+
+    #[test]
+    fn closing_an_older_taking_raises_nothing_that_a_newer_one_has_found() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        let info = ioc_store::NewDevice {
+            device: "ups-1".into(),
+            name: "UPS".into(),
+            kind: "ups".into(),
+            place: "Kho".into(),
+            ..ioc_store::NewDevice::default()
+        };
+        rig.command(Command::Register { info, actor: "lan".into() }).expect("registered");
+        for place in ["", "Kho"] {
+            rig.command(Command::OpenCount { place: place.into(), actor: "lan".into() }).expect("opened");
+        }
+        let stands = |rig: &Rig| rig.engine.state.has_fault_of(&device(), "inventory/not-found", "ups-1");
+        tick(&mut rig, 1, TickState::NotFound);
+        machine.pass(60_000);
+        tick(&mut rig, 2, TickState::Found);
+        close(&mut rig, 2);
+        close(&mut rig, 1);
+        assert!(!stands(&rig), "it was found since");
+        rig.command(Command::OpenCount { place: String::new(), actor: "lan".into() }).expect("opened");
+        machine.pass(60_000);
+        tick(&mut rig, 3, TickState::NotFound);
+        close(&mut rig, 3);
+        assert!(stands(&rig), "the newest word counts");
     }
 }

@@ -7,6 +7,7 @@ use ioc_document::wording;
 use ioc_judge::{Input, NewIncident, Severity, Text};
 use ioc_report::ReportKey;
 use ioc_report::calendar;
+use ioc_report::filing::filings;
 use ioc_store::Change;
 use ioc_store::report::DocumentSettings;
 use jiff::ToSpan as _;
@@ -18,6 +19,8 @@ use crate::command::{Answer, CommandError};
 /// A report is reminded of so many days before it is due.
 const QUARTER_DAYS: i64 = 7;
 const YEAR_DAYS: i64 = 14;
+/// So many quarters back a report that was never issued is reminded of: as long as reports are kept.
+const QUARTERS_MAX: usize = 40;
 /// Names of the faults; they stand in the store.
 const QUARTERLY: &str = "report-due";
 const YEARLY: &str = "yearly-report-due";
@@ -59,6 +62,22 @@ fn quarterly(key: ReportKey, settings: &DocumentSettings, today: Date) -> Option
     })
 }
 
+/// One reminder of all that is due: it is titled by the oldest, and says of each when it was due.
+fn together(mut all: Vec<Reminder>) -> Option<Reminder> {
+    if all.len() < 2 {
+        return all.pop();
+    }
+    let join = |of: &dyn Fn(&Reminder) -> (&str, &str)| {
+        all.iter().map(of).map(|(title, reason)| format!("{title}. {reason}")).collect::<Vec<_>>().join(" ")
+    };
+    let vi = join(&|one| (&one.title.vi, &one.reason.vi));
+    let en = join(&|one| (&one.title.en, &one.reason.en));
+    let more = all.len() - 1;
+    let Reminder { title, advice, .. } = all.swap_remove(0);
+    let title = Text::new(format!("{} (và {more} báo cáo khác)", title.vi), format!("{} (and {more} more)", title.en));
+    Some(Reminder { title, reason: Text::new(vi, en), advice })
+}
+
 impl Engine {
     pub(super) fn today(&self, now: Timestamp) -> Option<Date> {
         let moment = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
@@ -76,32 +95,40 @@ impl Engine {
         found.map(|found| !found.is_empty()).map_err(CommandError::unread)
     }
 
-    /// The yearly reports of the law packs in force that are due soon and were not issued here. That one was sent that is not made here nobody knows: it ends
-    /// with its day.
-    fn yearly(&self, today: Date) -> Result<Option<Reminder>, CommandError> {
+    /// The yearly reports of the law packs in force that are due soon, or late, and were not issued here. That one was sent that is not made here nobody knows:
+    /// it ends with its day.
+    fn yearly(&self, today: Date, since: Option<Date>) -> Result<Option<Reminder>, CommandError> {
         let kinds = [PackKind::Regulation, PackKind::Regime];
-        let packs = kinds.into_iter().filter_map(|kind| self.config.legal.in_force(kind, today));
-        let soon = calendar::due(packs, today).into_iter().filter(|report| report.period == Period::Year);
-        let soon = soon.filter_map(|report| report.due.map(|due| (report, due)));
+        let packs = || kinds.into_iter().filter_map(|kind| self.config.legal.in_force(kind, today));
         let mut all = Vec::new();
-        for (report, due) in soon.filter(|(_, due)| today >= days_before(*due, YEAR_DAYS)) {
-            let issued = match &report.filing {
-                Some(filing) => self.is_issued(&filing.to_string())?,
-                None => false,
-            };
-            if !issued {
-                all.push((report, due));
+        for report in calendar::due(packs(), today) {
+            if let (Period::Year, None, Some(due)) = (report.period, &report.filing, report.due) {
+                all.push((report.title, report.to, due));
             }
         }
-        let soon = all;
-        let list = |said: &dyn Fn(&calendar::DueReport, Date) -> String| {
-            soon.iter().map(|(report, due)| said(report, *due)).collect::<Vec<_>>().join("; ")
+        for listed in filings(packs(), today, since) {
+            let (Some(due), Some(report)) = (listed.due(), listed.report()) else { continue };
+            if !self.is_issued(&listed.key.to_string())? {
+                all.push((listed.title(), report.to.clone(), due));
+            }
+        }
+        all.retain(|(.., due)| today >= days_before(*due, YEAR_DAYS));
+        all.sort_by_key(|(.., due)| *due);
+        let Some((.., first)) = all.first() else { return Ok(None) };
+        // It is due before that day.
+        let title = if *first <= today {
+            Text::new("Báo cáo năm đã quá hạn", "A yearly report is overdue")
+        } else {
+            Text::new("Báo cáo năm sắp đến hạn", "A yearly report is due soon")
         };
-        Ok((!soon.is_empty()).then(|| Reminder {
-            title: Text::new("Báo cáo năm sắp đến hạn", "A yearly report is due soon"),
+        let list = |said: &dyn Fn(&str, &str, Date) -> String| {
+            all.iter().map(|(title, to, due)| said(title, to, *due)).collect::<Vec<_>>().join("; ")
+        };
+        Ok(Some(Reminder {
+            title,
             reason: Text::new(
-                list(&|report, due| format!("{}, gửi {} trước {}", report.title, report.to, wording::short_date(due))),
-                list(&|report, due| format!("{}, to {} before {due}", report.title, report.to)),
+                list(&|title, to, due| format!("{title}, gửi {to} trước {}", wording::short_date(due))),
+                list(&|title, to, due| format!("{title}, to {to} before {due}")),
             ),
             advice: Text::new(
                 "Xem trang Báo cáo, mục báo cáo phải nộp. Nộp rồi thì tiếp nhận sự cố này và ghi ngày gửi.",
@@ -110,21 +137,41 @@ impl Engine {
         }))
     }
 
+    /// The reports on quarters that are over and on record, due soon or late, that were not issued; the oldest first.
+    fn quarters(
+        &self,
+        settings: &DocumentSettings,
+        today: Date,
+        since: Option<Date>,
+    ) -> Result<Vec<Reminder>, CommandError> {
+        let mut all = Vec::new();
+        // Of a quarter that is not on record no report is asked for.
+        let Some(since) = since else { return Ok(all) };
+        let mut key = ReportKey::quarter_of(today).before();
+        for _ in 0..QUARTERS_MAX {
+            if since > key.to() {
+                break;
+            }
+            if let Some(reminder) = quarterly(key, settings, today)
+                && !self.is_issued(&key.to_string())?
+            {
+                all.push(reminder);
+            }
+            key = key.before();
+        }
+        all.reverse();
+        Ok(all)
+    }
+
     /// Looks which reports are due, and has it told while any is.
     pub(super) fn check_reports(&mut self, now: Timestamp) -> CommandResult {
         let Some(today) = self.today(now) else { return Ok(Answer::Done) };
-        let key = ReportKey::quarter_of(today).before();
         let since = self.reader.audit_since().map_err(CommandError::unread)?.and_then(|at| self.today(at));
         let settings = self.reader.document_settings().map_err(CommandError::unread)?;
-        // Of a quarter that is not on record no report is asked for.
-        let quarter = if since.is_none_or(|since| since > key.to()) || self.is_issued(&key.to_string())? {
-            None
-        } else {
-            quarterly(key, &settings, today)
-        };
-        self.remind(QUARTERLY, quarter, now)?;
+        let quarters = self.quarters(&settings, today, since)?;
+        self.remind(QUARTERLY, together(quarters), now)?;
         // Who has not said who issues documents here makes none.
-        let yearly = if settings.agency.is_empty() { None } else { self.yearly(today)? };
+        let yearly = if settings.agency.is_empty() { None } else { self.yearly(today, since)? };
         self.remind(YEARLY, yearly, now)
     }
 
@@ -215,5 +262,42 @@ mod tests {
         rig.command(issue).expect("kept");
         assert!(!rig.engine.state.has_self_fault(QUARTERLY), "it is issued: nothing is due");
         assert_eq!(due(&mut rig), (false, false));
+    }
+
+    #[test]
+    fn what_was_never_issued_is_reminded_of_after_its_day_until_it_is() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        let settings =
+            DocumentSettings { quarter_due_days: 10, agency: "Trung tâm".into(), ..DocumentSettings::default() };
+        let set =
+            Command::SetDocumentSettings { settings: Box::new(settings), seen: String::new(), actor: "lan".into() };
+        rig.command(set).expect("kept");
+        let due = |rig: &mut Rig| {
+            rig.command(Command::CheckReports).expect("kept");
+            let has = |key| rig.engine.state.has_self_fault(key);
+            (has(QUARTERLY), has(YEARLY))
+        };
+        let issue = |rig: &mut Rig, report: &str| {
+            let command = Command::IssueReport {
+                report: report.into(),
+                title: "Báo cáo".into(),
+                content: b"PK".to_vec(),
+                source: "{}".into(),
+                actor: "lan".into(),
+            };
+            rig.command(command).expect("kept");
+        };
+        // From 28 November to 4 January: Form 08 was due before 20 December.
+        machine.pass(37 * DAY_MS);
+        assert_eq!(due(&mut rig), (true, true), "Form 08 is late, and is no matter of next year");
+        issue(&mut rig, "filings/form-08.2026");
+        assert_eq!(due(&mut rig), (true, false));
+        // Two quarters on: the fourth of 2026 was never issued, the first of 2027 is.
+        machine.pass(95 * DAY_MS);
+        issue(&mut rig, &ReportKey::quarter(2027, 1).to_string());
+        assert!(due(&mut rig).0, "the quarter before the last is late still");
+        issue(&mut rig, &ReportKey::quarter(2026, 4).to_string());
+        assert!(!due(&mut rig).0);
     }
 }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
+use ioc_document::wording;
 use ioc_store::Change;
 use ioc_store::report::{
     CONTENT_MAX_BYTES, DocumentSettings, IssuedReport, Registration, ReportText, Signer, TEXT_MAX_CHARS, TEXTS_MAX,
 };
+use jiff::civil::Date;
 use serde_json::Value;
 
 use super::{CommandResult, Engine};
@@ -126,6 +128,17 @@ pub fn no_registration_number(found: &str) -> CommandError {
 pub fn no_day(found: &str) -> CommandError {
     let english = format!("date: found {found:?}; allowed is a day as year-month-day");
     RefusalReason::new("report-refused-day", [("found", Word::text(found))], english).invalid()
+}
+
+/// A document gets its number from the day on which it was issued, and not ahead: it is written down once.
+fn registered_between(day: Date, first: Date, last: Date) -> Result<(), CommandError> {
+    if day >= first && day <= last {
+        return Ok(());
+    }
+    let english = format!("date: found {day}; allowed are days from {first}, on which it was issued, to {last}, today");
+    let args = [("found", day), ("first", first), ("last", last)];
+    let args = args.map(|(name, day)| (name, Word::text(wording::short_date(day))));
+    Err(RefusalReason::new("report-refused-day-range", args, english).invalid())
 }
 
 /// There is no such version of a report.
@@ -309,9 +322,7 @@ impl Engine {
         if !(1..=REGISTERED_MAX).contains(&registered) {
             return Err(no_registration_number(&registered.to_string()));
         }
-        if date.parse::<jiff::civil::Date>().is_err() {
-            return Err(no_day(date));
-        }
+        let day: Date = date.parse().map_err(|_| no_day(date))?;
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES {
             return Err(too_large(content.len()));
         }
@@ -326,6 +337,9 @@ impl Engine {
                 format!("issued report {number} is registered already; issue another version where that is wrong");
             let args = [("number", Word::Count(number))];
             return Err(RefusalReason::new("report-refused-registered", args, english).conflict());
+        }
+        if let (Some(first), Some(last)) = (self.today(known.at), self.today(now)) {
+            registered_between(day, first, last)?;
         }
         let sha256 = sha256_hex(&content);
         let detail = format!("no number → {registered}, {date}; SHA-256 {sha256}");
@@ -371,6 +385,32 @@ mod tests {
         assert!(refused(DocumentSettings { mend_days: 400, ..before }).starts_with("mend_days:"));
         assert!(key("report", "clause.2026-10-01.2026-12-31").is_ok() && key("texts", "16.1-5/text").is_ok());
         assert!(key("report", "Quý 4").is_err() && key("report", "").is_err());
+    }
+
+    #[test]
+    fn a_document_is_registered_from_its_issuing_on_and_not_ahead() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        let issue = Command::IssueReport {
+            report: "clause.2026-07-01.2026-09-30".into(),
+            title: "Báo cáo".into(),
+            content: b"PK".to_vec(),
+            source: "{}".into(),
+            actor: "lan".into(),
+        };
+        rig.command(issue).expect("issued");
+        let now = rig.engine.time.now();
+        let today = rig.engine.today(now).expect("a day");
+        let register = |rig: &mut Rig, date: String| {
+            let (content, actor) = (b"PK2".to_vec(), "lan".to_owned());
+            rig.command(Command::RegisterReport { number: 1, registered: 7, date, content, actor })
+        };
+        let yesterday = today.yesterday().expect("a day").to_string();
+        for mistyped in ["9999-12-31".to_owned(), today.tomorrow().expect("a day").to_string(), yesterday] {
+            let refused = register(&mut rig, mistyped.clone()).expect_err("mistyped").to_string();
+            assert!(refused.contains(&mistyped) && refused.contains(&today.to_string()), "{refused}");
+        }
+        register(&mut rig, today.to_string()).expect("registered");
     }
 
     #[test]

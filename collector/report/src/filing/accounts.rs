@@ -1,24 +1,22 @@
-//! Accounts in a filing: those that agents found on machines, gathered by name, and those of this collector.
+//! Accounts in a filing, from their register: those that agents found on machines and those of appliances that people vouch for, gathered by name, with who holds
+//! them; and those of this collector.
 
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Account, Accounts};
 use ioc_document::legal::filing::{AccountCell, CellColumn};
 use ioc_document::report::filing::{Cell, ColumnRole, FilledTable, Origin};
-use ioc_store::{AssetField, Role, StoreError};
+use ioc_store::{AccountQuery, AccountSource, AssetField, RegisteredAccount, Role, StoreError};
 
 use super::Gathering;
 use super::table::{TableMaker, some_of};
 
-/// In one page.
-const PAGE: usize = 500;
+/// Accounts that are read: more than a centre of 10,000 devices has.
+const READ_MAX: usize = 500_000;
 /// Accounts that are listed.
 const ACCOUNTS_MAX: usize = 3_000;
 /// Names of machines in a cell.
 const NAMES_MAX: usize = 6;
-/// What agents' surveys of accounts are called.
-const DOCUMENT: &str = "accounts";
 
 const fn role(cell: AccountCell) -> ColumnRole {
     match cell {
@@ -34,59 +32,53 @@ const fn role(cell: AccountCell) -> ColumnRole {
     }
 }
 
+/// What accounts have in common that stand in one row: name, who tells of them, as what, and whether they are locked.
+type Key = (String, AccountSource, bool, String, Option<bool>);
+
 /// Accounts of one name on several machines.
 #[derive(Default)]
 struct Grouped {
-    administrator: bool,
-    locked: Option<bool>,
     machines: Vec<String>,
+    holders: Vec<String>,
     officers: Vec<String>,
     /// The oldest change of a password.
     changed: Option<Timestamp>,
     /// The soonest end.
     expires: Option<Timestamp>,
+    /// Until when the word of whoever vouched for one of them holds, the soonest.
+    valid_until: Option<Timestamp>,
 }
 
 impl Grouped {
-    fn take(&mut self, account: &Account, machine: String, officer: &str) {
-        self.administrator = account.administrator;
-        self.locked = account.locked;
-        self.machines.push(machine);
-        if !officer.is_empty() && !self.officers.iter().any(|known| known == officer) {
-            self.officers.push(officer.to_owned());
+    fn take(&mut self, account: &RegisteredAccount, machine: &str, officer: &str) {
+        self.machines.push(machine.to_owned());
+        for (names, one) in [(&mut self.holders, account.holder.as_str()), (&mut self.officers, officer)] {
+            if !one.is_empty() && !names.iter().any(|known| known == one) {
+                names.push(one.to_owned());
+            }
         }
         let oldest = |one: Option<Timestamp>, other: Option<Timestamp>| one.into_iter().chain(other).min();
-        self.changed = oldest(self.changed, account.changed_at);
+        self.changed = oldest(self.changed, account.password_at);
         self.expires = oldest(self.expires, account.expires_at);
+        self.valid_until = oldest(self.valid_until, account.valid_until);
     }
 }
 
 pub(super) fn table(of: &Gathering<'_>, columns: &[CellColumn<AccountCell>]) -> Result<FilledTable, StoreError> {
-    let mut all: BTreeMap<(String, bool, Option<bool>), Grouped> = BTreeMap::new();
-    let mut after = String::new();
-    loop {
-        let page = of.reader.documents_named(DOCUMENT, &after, PAGE)?;
-        let whole = page.len() < PAGE;
-        if let Some((last, _)) = page.last() {
-            after = last.to_string();
-        }
-        for (id, document) in page {
-            let found: Accounts = serde_json::from_str(&document.body).unwrap_or_default();
-            let Some(device) = of.inventory.find(&id) else { continue };
-            for account in &found.accounts {
-                let key = (account.name.clone(), account.administrator, account.locked);
-                let officer = device.asset.text(AssetField::Officer);
-                all.entry(key).or_default().take(account, device.name().to_owned(), officer);
-            }
-        }
-        if whole {
-            break;
-        }
+    let mut all: BTreeMap<Key, Grouped> = BTreeMap::new();
+    let query = AccountQuery { now: of.asked.now, limit: READ_MAX, ..AccountQuery::default() };
+    for (account, _) in of.reader.registered_accounts(&query)?.rows {
+        let Some(device) = account.device.as_ref().and_then(|id| of.inventory.find(id)) else { continue };
+        // Machines have many ways to make an administrator, which are no roles.
+        let role = if account.source == AccountSource::Attested { account.role.clone() } else { String::new() };
+        let key = (account.name.clone(), account.source, account.administrator, role, account.locked);
+        all.entry(key).or_default().take(&account, device.name(), device.asset.text(AssetField::Officer));
     }
-    let mut table = TableMaker::new(columns, role, "khảo sát tài khoản của từng máy", "Chưa có máy nào báo tài khoản")
-        .at_most(ACCOUNTS_MAX);
-    for ((name, ..), grouped) in &all {
-        let row = columns.iter().map(|column| of_machines(of, &table, (name, grouped), column.from)).collect();
+    let mut table =
+        TableMaker::new(columns, role, "danh mục tài khoản", "Chưa có thiết bị nào có tài khoản được ghi nhận")
+            .at_most(ACCOUNTS_MAX);
+    for (key, grouped) in &all {
+        let row = columns.iter().map(|column| of_machines(of, &table, (key, grouped), column.from)).collect();
         table.push(row);
     }
     for account in &of.accounts {
@@ -103,43 +95,58 @@ fn department(of: &Gathering<'_>) -> Cell {
     Cell::new(name.clone(), Origin::Settings)
 }
 
-fn of_machines(of: &Gathering<'_>, table: &TableMaker, (name, account): (&str, &Grouped), from: AccountCell) -> Cell {
+/// As what one signs in; of an appliance as a person says it.
+const fn kind(vouched: bool, administrator: bool) -> &'static str {
+    match (vouched, administrator) {
+        (true, true) => "quản trị thiết bị",
+        (true, false) => "người dùng thiết bị",
+        (false, true) => "quản trị máy",
+        (false, false) => "người vận hành máy",
+    }
+}
+
+fn of_machines(of: &Gathering<'_>, table: &TableMaker, (key, account): (&Key, &Grouped), from: AccountCell) -> Cell {
+    let (name, source, administrator, role, locked) = key;
+    let vouched = *source == AccountSource::Attested;
+    let origin = if vouched { Origin::Record } else { Origin::Agent };
     match from {
         AccountCell::Number => table.number(),
-        AccountCell::Kind => {
-            Cell::new(if account.administrator { "quản trị máy" } else { "người vận hành máy" }, Origin::Agent)
-        }
-        AccountCell::Name => Cell::new(name, Origin::Agent),
-        AccountCell::Status => Cell::new(
-            match account.locked {
-                Some(true) => "khóa mật khẩu",
-                Some(false) => "đang dùng",
-                None => "",
-            },
-            Origin::Agent,
-        ),
-        AccountCell::System => {
-            Cell::new(some_of(account.machines.iter().map(String::as_str), NAMES_MAX), Origin::Agent)
-        }
+        AccountCell::Kind if !role.is_empty() => Cell::new(role.clone(), origin),
+        AccountCell::Kind => Cell::new(kind(vouched, *administrator), origin),
+        AccountCell::Name => Cell::new(name.clone(), origin),
+        AccountCell::Status => match (locked, account.valid_until) {
+            (Some(true), _) => Cell::new("khóa mật khẩu", origin),
+            (Some(false), _) => Cell::new("đang dùng", origin),
+            (None, Some(until)) if until >= of.asked.now => {
+                Cell::new(format!("có, theo xác nhận hiệu lực đến {}", of.asked.day(until)), origin)
+            }
+            (None, _) => Cell::missing(),
+        },
+        AccountCell::System => Cell::new(some_of(account.machines.iter().map(String::as_str), NAMES_MAX), origin),
         AccountCell::Manager => {
+            // Who holds it is nearer than who has the machine.
+            let holders = some_of(account.holders.iter().map(String::as_str), 3);
             let officers = some_of(account.officers.iter().map(String::as_str), 3);
-            let unit = Cell::new(of.unit(), Origin::Settings);
-            if officers.is_empty() { unit } else { Cell::new(officers, Origin::Assets) }
+            match (holders.is_empty(), officers.is_empty()) {
+                (false, _) => Cell::new(holders, Origin::Record),
+                (true, false) => Cell::new(officers, Origin::Assets),
+                (true, true) => Cell::new(of.unit(), Origin::Settings),
+            }
         }
         AccountCell::Department => department(of),
         AccountCell::Activated => {
             let day = account.changed.map(|at| format!("đặt mật khẩu {}", of.asked.day(at)));
-            match (day, account.locked) {
-                (Some(day), _) => Cell::new(day, Origin::Agent),
+            match (day, locked) {
+                (Some(day), _) => Cell::new(day, origin),
                 // Who cannot sign in by a password has none that was set.
-                (None, Some(true)) => Cell::new("không dùng mật khẩu", Origin::Agent),
+                (None, Some(true)) => Cell::new("không dùng mật khẩu", origin),
                 (None, _) => Cell::missing(),
             }
         }
-        AccountCell::Disabled => match (account.expires, account.locked) {
-            (Some(at), _) => Cell::new(format!("hết hạn {}", of.asked.day(at)), Origin::Agent),
-            (None, Some(true)) => Cell::new("đang khóa", Origin::Agent),
-            (None, Some(false)) => Cell::new("chưa", Origin::Agent),
+        AccountCell::Disabled => match (account.expires, locked) {
+            (Some(at), _) => Cell::new(format!("hết hạn {}", of.asked.day(at)), origin),
+            (None, Some(true)) => Cell::new("đang khóa", origin),
+            (None, Some(false)) => Cell::new("chưa", origin),
             (None, None) => Cell::missing(),
         },
     }

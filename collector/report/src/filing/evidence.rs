@@ -49,6 +49,15 @@ impl Status {
         }
     }
 
+    /// What a person may say of a measure that nothing on record shows.
+    pub(super) const SAID: [Self; 3] = [Self::Met, Self::Partly, Self::NotMet];
+
+    /// What a person chose; unknown where they chose none of these.
+    pub(super) fn said(text: Option<&str>) -> Self {
+        let text = text.map(str::trim).unwrap_or_default();
+        Self::SAID.into_iter().find(|one| one.word() == text).unwrap_or(Self::Unknown)
+    }
+
     /// All of them, some, none; of none there is nothing to say.
     const fn of(part: u64, whole: u64) -> Self {
         match (part, whole) {

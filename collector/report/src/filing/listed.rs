@@ -24,7 +24,9 @@ impl ListedFiling {
         self.key.year().map_or_else(|| title.clone(), |year| format!("{title} năm {year}"))
     }
 
-    fn report(&self) -> Option<&ioc_document::legal::Report> {
+    /// What the pack says of it: to whom it goes and when; none where no report asks for it.
+    #[must_use]
+    pub fn report(&self) -> Option<&ioc_document::legal::Report> {
         let id = self.filing.report.as_ref()?;
         self.pack.reports.iter().find(|report| report.id == *id)
     }

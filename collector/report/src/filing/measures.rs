@@ -8,6 +8,7 @@ use jiff::ToSpan as _;
 use super::Gathering;
 use super::evidence::{self, Finding, Status};
 use super::table::TableMaker;
+use super::work::Fill;
 
 /// How many measures of the level there are, and how many are met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,16 +44,20 @@ fn key(id: &str, part: &str) -> String {
     format!("measure/{id}/{part}")
 }
 
+/// What people said of a measure that nothing on record shows.
+fn said(of: &Gathering<'_>, measure: &Measure) -> Status {
+    Status::said(of.of_dossier(&key(&measure.id, "status")))
+}
+
 pub(super) fn counts(of: &Gathering<'_>) -> MeasureCounts {
     let mut counts = MeasureCounts::default();
     for measure in of_level(of) {
         counts.all += 1;
-        let said = of.of_dossier(&key(&measure.id, "how")).is_some();
         let met = match measure.evidence {
-            // What only people know is carried out as far as they say how.
-            EvidenceKey::People => said,
-            known => evidence::find(of, known, limit_days(of, measure)).status == Status::Met,
-        };
+            // That people wrote how says nothing of whether it is met: that they are asked apart.
+            EvidenceKey::People => said(of, measure),
+            known => evidence::find(of, known, limit_days(of, measure)).status,
+        } == Status::Met;
         counts.met += u64::from(met);
     }
     counts
@@ -73,8 +78,16 @@ pub(super) fn table(
         };
         let row = columns.iter().map(|column| cell(of, measure, finding.as_ref(), column.from)).collect();
         table.push(row);
-        if let Some(finding) = finding.filter(|finding| finding.status != Status::Met) {
-            lacks.push((format!("biện pháp {}: {}", measure.id, finding.text), finding.fill));
+        match finding {
+            Some(finding) if finding.status != Status::Met => {
+                lacks.push((format!("biện pháp {}: {}", measure.id, finding.text), finding.fill));
+            }
+            // That nobody has said it yet is asked for in the cell.
+            None if matches!(said(of, measure), Status::Partly | Status::NotMet) => {
+                let what = format!("biện pháp {}: {}", measure.id, said(of, measure).word());
+                lacks.push((what, Fill::Page("/reports")));
+            }
+            Some(_) | None => {}
         }
     }
     // The cell is filled, with what it says: that it is not met is work all the same.
@@ -100,9 +113,8 @@ fn cell(of: &Gathering<'_>, measure: &Measure, finding: Option<&Finding>, from: 
         MeasureCell::Status => match finding {
             Some(finding) => Cell::new(finding.status.word(), finding.origin),
             None => {
-                let said = of.of_dossier(&key(&measure.id, "how")).is_some();
-                let word = if said { "đáp ứng theo xác nhận của đơn vị" } else { "chưa xác nhận" };
-                Cell::new(word, Origin::Record)
+                let what = format!("mức đáp ứng ({})", measure.what.trim_end_matches('.').to_lowercase());
+                Cell::missing().chosen(key(&measure.id, "status"), what, &Status::SAID.map(Status::word))
             }
         },
         MeasureCell::Evidence => match finding {
@@ -115,10 +127,9 @@ fn cell(of: &Gathering<'_>, measure: &Measure, finding: Option<&Finding>, from: 
 
 /// Who mends what lacks, and by when: as a person wrote it, else as settings have it.
 fn remedy(of: &Gathering<'_>, measure: &Measure, finding: Option<&Finding>) -> Cell {
-    let nothing = || Cell::new("không có", Origin::Record);
-    let Some(finding) = finding else { return nothing() };
-    if finding.status == Status::Met {
-        return nothing();
+    const NOTHING: &str = "không có";
+    if finding.is_some_and(|finding| finding.status == Status::Met) {
+        return Cell::new(NOTHING, Origin::Record);
     }
     let settings = &of.asked.settings;
     let days = i64::from(settings.mend_days);
@@ -129,5 +140,12 @@ fn remedy(of: &Gathering<'_>, measure: &Measure, finding: Option<&Finding>) -> C
         (false, Some(by)) => format!("{} khắc phục, trước ngày {}", settings.unit, wording::short_date(by)),
     };
     let what = format!("khắc phục và thời hạn ({})", measure.what.trim_end_matches('.').to_lowercase());
-    Cell::new(text, Origin::Settings).asked(key(&measure.id, "remedy"), what)
+    let asked = |cell: Cell| cell.asked(key(&measure.id, "remedy"), what);
+    if finding.is_some() {
+        return asked(Cell::new(text, Origin::Settings));
+    }
+    // Nobody mends what nobody has said of yet. What people say is read with the document, whenever the facts were gathered.
+    let lacks = matches!(said(of, measure), Status::Partly | Status::NotMet);
+    let cell = if lacks { Cell::new(text, Origin::Settings) } else { Cell::missing() };
+    asked(cell).unless(key(&measure.id, "status"), Status::Met.word(), NOTHING)
 }

@@ -113,8 +113,8 @@ pub(super) fn table(of: &Gathering<'_>, key: &str, columns: &[CellColumn<SystemC
             },
             Origin::Record,
         ),
-        SystemCell::Decision if !approved => Cell::new("chưa có quyết định phê duyệt", Origin::Record),
-        SystemCell::Decision => dossier(DECISION),
+        // That the dossier says nothing of a decision is not that there is none.
+        SystemCell::Decision => asked(dossier(DECISION), "decision", "số, ngày của quyết định phê duyệt, hoặc chưa có"),
         SystemCell::Regulation => asked(dossier(REGULATION), "regulation", "số, ngày của quy chế bảo đảm an toàn"),
         SystemCell::ExpectedApproval if approved => Cell::new("đã phê duyệt", Origin::Record),
         SystemCell::ExpectedApproval => asked(dossier(EXPECTED), "expected", "thời gian dự kiến phê duyệt"),
@@ -126,8 +126,7 @@ pub(super) fn table(of: &Gathering<'_>, key: &str, columns: &[CellColumn<SystemC
             asked(dossier(EXPECTED_PLAN), "expected-plan", "thời gian dự kiến hoàn thành phương án")
         }
         SystemCell::Review => {
-            let said = of.of_dossier(REVIEW).unwrap_or("chưa kiểm tra, đánh giá");
-            asked(Cell::new(said, Origin::Record), "review", "kiểm tra, đánh giá trước khi sử dụng hoặc định kỳ")
+            asked(dossier(REVIEW), "review", "kiểm tra, đánh giá trước khi sử dụng hoặc định kỳ, hoặc chưa có")
         }
     };
     let row = columns.iter().map(|column| cell(column.from)).collect();

@@ -160,10 +160,11 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
     let missing = facts.filled.texts_missing();
     let mut texts = BTreeMap::new();
     for (_, cell) in facts.filled.asked().filter(|(_, cell)| cell.origin == Origin::Missing) {
-        let key = cell.ask.as_ref().expect("asked").key.clone();
+        let ask = cell.ask.as_ref().expect("asked");
+        let key = ask.key.clone();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/');
         assert!(key.len() <= 120 && key.chars().all(plain), "{key}");
-        texts.insert(key, "Đã ghi".to_owned());
+        texts.insert(key, ask.choices.first().cloned().unwrap_or_else(|| "Đã ghi".to_owned()));
     }
     assert_eq!(texts.len(), missing);
     let whole = facts.filled.clone().with_texts(&texts);
@@ -178,7 +179,12 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
             table(&facts, "totals", "totals").rows.iter().map(|row| row[1].text.clone()).collect();
         (totals[4].clone(), said(&table(&facts, "systems", "systems").rows[0])[6].0.to_owned())
     };
-    assert_eq!(approved(store.as_ref()), ("0".to_owned(), "chưa có quyết định phê duyệt".to_owned()));
+    assert_eq!(approved(store.as_ref()), ("0".to_owned(), String::new()), "nobody wrote of it: it is not known");
+    let row = table(&gathered(store.as_ref(), &form), "systems", "systems").rows[0].clone();
+    for part in ["/decision", "/review"] {
+        let cell = row.iter().find(|cell| cell.ask.as_ref().is_some_and(|ask| ask.key.ends_with(part)));
+        assert_eq!(cell.map(|cell| cell.origin), Some(Origin::Missing), "{part}");
+    }
     let text = ioc_store::report::ReportText {
         report: dossier.key.to_string(),
         key: DECISION_TEXT.to_owned(),
@@ -190,6 +196,55 @@ fn what_people_wrote_fills_what_only_they_know_and_makes_the_yearly_form() {
     assert_eq!(approved(store.as_ref()), ("1".to_owned(), "Quyết định số 12/QĐ-SKHCN".to_owned()));
     let facts = gathered(store.as_ref(), &form);
     assert!(facts.filled.parts.iter().all(|part| part.id != "plan"), "the form has its own parts");
+}
+
+#[test]
+fn how_a_measure_is_carried_out_does_not_say_that_it_is_met() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let dossier = question("nd-331-2026", "level-dossier", 3);
+    let write = |store: &mut Box<dyn Store>, part: &str, text: &str| {
+        let text = ioc_store::report::ReportText {
+            report: dossier.key.to_string(),
+            key: format!("measure/ql-1/{part}"),
+            text: text.to_owned(),
+            by: "lan".to_owned(),
+            at: now(),
+        };
+        store.commit(&[Change::ReportText(text)]).expect("commits");
+    };
+    let row = |store: &dyn Store| {
+        let facts = gathered(store, &dossier);
+        let texts = store.reader().expect("reads").report_texts(&dossier.key.to_string()).expect("reads");
+        let texts = texts.into_iter().map(|one| (one.key, one.text)).collect();
+        let filled = facts.filled.clone().with_texts(&texts);
+        let plan = filled.parts.iter().find(|part| part.id == "plan").expect("a plan");
+        let rows = plan.items.iter().flat_map(|item| match &item.content {
+            FilledContent::Table(table) => table.rows.clone(),
+            FilledContent::Text(_) => Vec::new(),
+        });
+        let row = rows.into_iter().find(|row| row[0].text == "ql-1").expect("a measure of people");
+        (row, facts.measures[0])
+    };
+    let has = |row: &[Cell], part: &str, origin: Origin| {
+        row.iter().any(|cell| cell.origin == origin && cell.ask.as_ref().is_some_and(|ask| ask.key.ends_with(part)))
+    };
+    let (_, before) = row(store.as_ref());
+    write(&mut store, "how", "Chưa ban hành, dự kiến quý I/2027");
+    let (of_people, met) = row(store.as_ref());
+    assert!(has(&of_people, "/status", Origin::Missing), "whether it is met is still to be said");
+    assert!(of_people.iter().all(|cell| !cell.text.contains("đáp ứng") && cell.text != "không có"), "{of_people:?}");
+    assert_eq!(met, before);
+    write(&mut store, "status", "chưa đáp ứng");
+    let (of_people, met) = row(store.as_ref());
+    assert!(of_people.iter().all(|cell| cell.text != "không có"), "who mends it and by when is asked for");
+    assert_eq!(met, before);
+    write(&mut store, "status", "xong rồi");
+    assert_eq!(row(store.as_ref()).1, before, "nothing but what is offered answers it");
+    write(&mut store, "status", "đáp ứng");
+    let (of_people, met) = row(store.as_ref());
+    assert_eq!(met, before + 1);
+    assert!(of_people.iter().any(|cell| cell.text == "không có"));
 }
 
 #[test]
@@ -271,6 +326,33 @@ fn idle_accounts_and_their_review_are_shown_by_the_register_of_accounts() {
     store.commit(&review(2, 30)).expect("commits");
     let (status, evidence) = said_of(store.as_ref(), "x.6.2.1d");
     assert!(status == "đáp ứng" && evidence.contains("đợt 2"), "{status}: {evidence}");
+}
+
+#[test]
+fn the_table_of_accounts_has_those_of_appliances_and_who_holds_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let vouched = ioc_store::AccountAttestation {
+        name: "apc".to_owned(),
+        holder: "Trần Bình".to_owned(),
+        administrator: true,
+        role: "Administrator".to_owned(),
+        note: String::new(),
+        password_at: Some(now().plus_millis(-86_400_000)),
+        valid_until: now().plus_millis(86_400_000),
+        gone: false,
+        by: "lan".to_owned(),
+        at: now(),
+    };
+    store
+        .commit(&[Change::AccountAttested { device: DeviceId::new("ups-1").expect("good"), attestation: vouched }])
+        .expect("commits");
+    let facts = gathered(store.as_ref(), &question("nd-331-2026", "level-dossier", 3));
+    let accounts = table(&facts, "accounts", "list");
+    let row = accounts.rows.iter().find(|row| row.iter().any(|cell| cell.text == "apc")).expect("an appliance's");
+    let has = |text: &str| row.iter().any(|cell| cell.text == text && cell.origin == Origin::Record);
+    assert!(has("Administrator") && has("UPS 1") && has("Trần Bình"), "{row:?}");
+    assert!(row.iter().any(|cell| cell.text == "đặt mật khẩu 28/11/2026"), "{row:?}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         all.stands("17.2", "Tài khoản có xác thực hai yếu tố", second);
     }
     all.evidence("17.2", "Đăng nhập, đăng nhập sai, khóa tài khoản", "Nhật ký kiểm toán: account.*");
-    all.gap("17.2", "second-factor", without, |n| format!("{n} tài khoản chưa có xác thực hai yếu tố"));
+    all.gap_now("17.2", "second-factor", without, |n| format!("{n} tài khoản chưa có xác thực hai yếu tố"));
 
     level(all)
 }
@@ -82,13 +82,15 @@ fn level(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         |one| format!("phát hành lần {} ngày {}, SHA-256 {}", one.version, all.day(one.at), one.sha256),
     );
     all.evidence("16.7", format!("Hồ sơ đề xuất cấp độ {}: {version}", asked.level), "Trang Báo cáo, hồ sơ cấp độ");
-    all.gap("16.7", "approval", u64::from(!is_approved), |_| {
+    all.gap_now("16.7", "approval", u64::from(!is_approved), |_| {
         "Chưa ghi quyết định phê duyệt cấp độ vào hồ sơ".to_owned()
     });
-    all.gap("16.7", "texts", blanks, |n| format!("{n} nội dung của hồ sơ cấp độ người lập chưa ghi"));
-    all.gap("16.7", "cells", lacking.saturating_sub(blanks), |n| {
+    all.gap_now("16.7", "texts", blanks, |n| format!("{n} nội dung của hồ sơ cấp độ người lập chưa ghi"));
+    all.gap_now("16.7", "cells", lacking.saturating_sub(blanks), |n| {
         format!("{n} ô của hồ sơ cấp độ còn thiếu trong các danh mục")
     });
-    all.gap("16.7", "measures", measures - met, |n| format!("{n} biện pháp của cấp độ {} chưa đáp ứng", asked.level));
+    all.gap_now("16.7", "measures", measures - met, |n| {
+        format!("{n} biện pháp của cấp độ {} chưa đáp ứng", asked.level)
+    });
     Ok(())
 }

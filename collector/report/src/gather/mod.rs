@@ -236,13 +236,17 @@ impl Gathering<'_> {
         self.figure(article, name, now, before);
     }
 
+    /// Whether the period is so long over that what stands now says nothing of it.
+    fn is_over(&self) -> bool {
+        self.asked.now.millis_since(self.periods[NOW].until) > STATE_MS
+    }
+
     /// A figure of how things stand. What stands now says nothing of a period that is long over; what stood then is in the report of then.
     fn stands(&mut self, article: &str, name: &str, now: Value) {
-        let over_ms = self.asked.now.millis_since(self.periods[NOW].until);
         let late = || Value::Unknown("chỉ ghi nhận được khi lập báo cáo, kỳ này đã qua".to_owned());
         let now = match self.unknown(NOW) {
             Some(why) => Value::Unknown(why),
-            None if over_ms > STATE_MS => late(),
+            None if self.is_over() => late(),
             None => now,
         };
         let of_article = self.asked.earlier.iter().find(|state| state.number == article);
@@ -259,7 +263,15 @@ impl Gathering<'_> {
         self.article(article).evidence.push(Evidence { what: what.into(), place: place.to_owned() });
     }
 
-    /// Something that is not as it should be, unless there is none of it.
+    /// Something that is not as it should be now. Of a period that is long over it says as little as [`Self::stands`]: what lacked then is in the report of
+    /// then.
+    fn gap_now(&mut self, article: &str, key: &str, count: u64, what: impl FnOnce(String) -> String) {
+        if !self.is_over() {
+            self.gap(article, key, count, what);
+        }
+    }
+
+    /// Something that was not as it should be in the period, unless there is none of it.
     fn gap(&mut self, article: &str, key: &str, count: u64, what: impl FnOnce(String) -> String) {
         if count == 0 || self.unknown(NOW).is_some() {
             return;

@@ -159,14 +159,14 @@ fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreE
     all.stands("6.1", "Thiết bị đủ mục bắt buộc của hồ sơ", of(complete, devices.all));
     all.evidence("6.1", "Sổ thiết bị: tên, nhãn, nơi đặt, người phụ trách", "Trang Thiết bị, tem nhãn");
     let lacking = &devices.unlabelled;
-    all.gap("6.1", "unlabelled", lacking.count, |n| {
+    all.gap_now("6.1", "unlabelled", lacking.count, |n| {
         format!("{n} thiết bị chưa đặt tên hoặc chưa dán nhãn: {}", listed(&lacking.names, lacking.count))
     });
     let lacking = &devices.incomplete;
-    all.gap("6.1", "incomplete", lacking.count, |n| {
+    all.gap_now("6.1", "incomplete", lacking.count, |n| {
         format!("{n} thiết bị còn thiếu mục bắt buộc của hồ sơ: {}", listed(&lacking.names, lacking.count))
     });
-    all.gap("6.1", "labels-twice", devices.labels_twice, |n| format!("{n} nhãn dùng cho hơn một thiết bị"));
+    all.gap_now("6.1", "labels-twice", devices.labels_twice, |n| format!("{n} nhãn dùng cho hơn một thiết bị"));
     taking(all)
 }
 
@@ -174,10 +174,12 @@ fn register(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreE
 fn taking(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let until = all.periods[NOW].until;
     let counts = all.reader.inventory_counts(false, None, COUNTS_MAX)?;
-    let newest = counts.into_iter().find_map(|count| {
+    let closed = counts.into_iter().filter_map(|count| {
         let closed = count.closed.clone().filter(|closed| closed.at < until)?;
         Some((count, closed))
     });
+    // One of all places goes before one of a room, which says nothing of the others; of those the one that was closed last.
+    let newest = closed.max_by_key(|(count, closed)| (count.place.is_empty(), closed.at, count.number));
     let counted = match &newest {
         None => Value::Unknown("chưa kiểm kê lần nào".to_owned()),
         Some((_, closed)) if closed.assets == 0 => Value::Unknown("đợt kiểm kê không có tài sản nào".to_owned()),
@@ -191,9 +193,11 @@ fn taking(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     }
     let faults = all.reader.faults(&FaultQuery { open: true, ..FaultQuery::default() }, DIFFERENCES_MAX)?;
     let differ = faults.iter().filter(|fault| fault.rule.starts_with("inventory/")).count() as u64;
-    all.gap("6.1", "inventory-differences", differ, |n| format!("{n} chênh lệch kiểm kê chưa ghi đã xử lý thế nào"));
+    all.gap_now("6.1", "inventory-differences", differ, |n| {
+        format!("{n} chênh lệch kiểm kê chưa ghi đã xử lý thế nào")
+    });
     let unregistered = all.reader.open_inventory_finds()?;
-    all.gap("6.1", "inventory-unregistered", unregistered, |n| {
+    all.gap_now("6.1", "inventory-unregistered", unregistered, |n| {
         format!("{n} tài sản thấy khi kiểm kê chưa có trong danh mục")
     });
     Ok(())
@@ -219,7 +223,7 @@ fn logs(all: &mut Gathering<'_>, devices: &DeviceFacts) -> Result<(), StoreError
         all.evidence("6.3", text, "Trang Nhật ký; lệnh ioc-collector audit verify");
     }
     let silent = counts.devices.saturating_sub(counts.live);
-    all.gap("6.3", "silent", silent, |n| format!("{n} thiết bị không báo về khi lập báo cáo"));
+    all.gap_now("6.3", "silent", silent, |n| format!("{n} thiết bị không báo về khi lập báo cáo"));
     all.gap("6.3", "losing", devices.losing[NOW], |n| format!("{n} thiết bị có báo cáo bị mất trong kỳ"));
     Ok(())
 }
@@ -259,11 +263,11 @@ fn backups(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     }
     let states = coverage.states.iter().zip(BackupState::ALL);
     let bad: u64 = states.filter(|(_, state)| state.is_bad()).map(|(count, _)| *count).sum();
-    all.gap("7", "bad", bad, |n| format!("{n} bản sao lưu thất bại hoặc quá hạn"));
+    all.gap_now("7", "bad", bad, |n| format!("{n} bản sao lưu thất bại hoặc quá hạn"));
     let unstated = coverage.devices.saturating_sub(coverage.stated);
-    all.gap("7", "unstated", unstated, |n| format!("{n} thiết bị chưa khai báo bản sao lưu phải có"));
+    all.gap_now("7", "unstated", unstated, |n| format!("{n} thiết bị chưa khai báo bản sao lưu phải có"));
     let short = needing.saturating_sub(coverage.copies_met);
-    all.gap("7", "copies", short, |n| {
+    all.gap_now("7", "copies", short, |n| {
         format!("{n} thiết bị chưa đủ ba bản, hai loại phương tiện, một bản đặt nơi khác")
     });
     let failed = drilled[NOW].1 - drilled[NOW].0;
@@ -349,7 +353,7 @@ fn feeds(all: &mut Gathering<'_>) {
         if whole == 0 { Value::Unknown("chưa khai báo nguồn dữ liệu".to_owned()) } else { Value::Count(count) };
     all.stands("15.1", "Nguồn trễ", value);
     all.evidence("15.1", format!("{whole} công việc của hệ thống khác báo kết quả về"), "Trang Công việc");
-    all.gap("15.1", "late", count, |n| format!("{n} nguồn trễ hoặc báo lỗi: {}", listed(&late, count)));
+    all.gap_now("15.1", "late", count, |n| format!("{n} nguồn trễ hoặc báo lỗi: {}", listed(&late, count)));
 }
 
 fn authenticity(all: &mut Gathering<'_>) -> Result<(), StoreError> {
@@ -364,7 +368,7 @@ fn authenticity(all: &mut Gathering<'_>) -> Result<(), StoreError> {
         "Chứng thư số của từng thiết bị, thứ tự, đồng hồ và tuổi của từng giá trị",
         "Trang Độ tin cậy",
     );
-    all.gap("17.3", "stale", marks.stale, |n| format!("{n} giá trị đã cũ"));
+    all.gap_now("17.3", "stale", marks.stale, |n| format!("{n} giá trị đã cũ"));
     Ok(())
 }
 
@@ -389,7 +393,7 @@ fn power(all: &mut Gathering<'_>, devices: &DeviceFacts, faults: &FaultFacts) {
     all.stands("18.2", "Tuổi ắc quy lớn nhất", age);
     all.evidence("18.2", "UPS chạy ắc quy; các UPS mất điện cùng lúc tính một lần", "Trang Phòng máy");
     let old = faults.open_of(&["ups-battery-old", "ups-replace-battery"]);
-    all.gap("18.2", "battery", old, |n| format!("{n} UPS phải thay ắc quy"));
+    all.gap_now("18.2", "battery", old, |n| format!("{n} UPS phải thay ắc quy"));
 }
 
 #[cfg(test)]

@@ -48,8 +48,8 @@ fn of(area: Option<&Coverage>) -> Value {
 fn lacking(all: &mut Gathering<'_>, article: &str, area: Option<&Coverage>, what: &str) {
     let Some(one) = area else { return };
     let bad = one.total.saturating_sub(one.covered).saturating_sub(one.unknown);
-    all.gap(article, "machines", bad, |n| format!("{n} máy chưa đạt hoặc chưa báo về {what}"));
-    all.gap(article, "unknown", one.unknown, |n| format!("{n} máy chưa rõ về {what}"));
+    all.gap_now(article, "machines", bad, |n| format!("{n} máy chưa đạt hoặc chưa báo về {what}"));
+    all.gap_now(article, "unknown", one.unknown, |n| format!("{n} máy chưa rõ về {what}"));
 }
 
 fn software(all: &mut Gathering<'_>) -> Result<(), StoreError> {
@@ -60,12 +60,12 @@ fn software(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     };
     all.stands("9.1", "Phần mềm đủ thông tin", complete);
     all.evidence("9.1", "Danh mục phần mềm, bảy nội dung", "Trang Danh mục phần mềm");
-    all.gap("9.1", "register", register.products.saturating_sub(register.complete), |n| {
+    all.gap_now("9.1", "register", register.products.saturating_sub(register.complete), |n| {
         format!("{n} phần mềm chưa đủ thông tin trong danh mục")
     });
     let of_state = |state| ProductState::ALL.iter().zip(register.states).find(|(one, _)| **one == state);
     let not_allowed = of_state(ProductState::NotAllowed).map_or(0, |(_, count)| count);
-    all.gap("9.1", "not-allowed", not_allowed, |n| format!("{n} phần mềm không được phép có trong danh mục"));
+    all.gap_now("9.1", "not-allowed", not_allowed, |n| format!("{n} phần mềm không được phép có trong danh mục"));
     Ok(())
 }
 
@@ -91,7 +91,7 @@ fn malware(all: &mut Gathering<'_>, devices: &DeviceFacts, area: Option<&Coverag
     let text = format!("Khảo sát chống mã độc của từng máy; {} chứng thư số của thiết bị", certificates.len());
     all.evidence("8", text, "Trang Độ phủ: chống mã độc");
     lacking(all, "8", area, "chống mã độc");
-    all.gap("8", "certificates", ending, |n| format!("{n} thiết bị có chứng thư số hết hạn hoặc còn dưới 30 ngày"));
+    all.gap_now("8", "certificates", ending, |n| format!("{n} thiết bị có chứng thư số hết hạn hoặc còn dưới 30 ngày"));
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn patches(all: &mut Gathering<'_>, devices: &DeviceFacts, area: Option<&Coverag
     all.stands("9.2", "Hệ điều hành hết hỗ trợ", ended);
     all.evidence("9.2", "Khảo sát bản vá của từng máy, ngày hết hỗ trợ của hệ điều hành", "Trang Độ phủ: bản vá");
     lacking(all, "9.2", area, "bản vá");
-    all.gap("9.2", "unsupported", support.below_zero, |n| format!("{n} máy dùng hệ điều hành đã hết hỗ trợ"));
+    all.gap_now("9.2", "unsupported", support.below_zero, |n| format!("{n} máy dùng hệ điều hành đã hết hỗ trợ"));
 }
 
 fn passwords(
@@ -150,8 +150,8 @@ fn passwords(
         "Tài khoản trên máy (không đọc mật khẩu), của thiết bị do cán bộ xác nhận, của hệ thống này",
         "Trang Sổ tài khoản",
     );
-    all.gap("13", "overdue", overdue, |n| format!("{n} tài khoản có mật khẩu quá hạn đổi"));
-    all.gap("13", "unknown", unknown, |n| format!("{n} máy không rõ ngày đổi mật khẩu"));
+    all.gap_now("13", "overdue", overdue, |n| format!("{n} tài khoản có mật khẩu quá hạn đổi"));
+    all.gap_now("13", "unknown", unknown, |n| format!("{n} máy không rõ ngày đổi mật khẩu"));
     accounts(all, &tally, (facts.computers, surveyed));
     reviews(all)
 }
@@ -174,8 +174,8 @@ fn accounts(all: &mut Gathering<'_>, tally: &AccountTally, (computers, surveyed)
     let unheld = tally.of(AccountFinding::HolderUnknown);
     all.stands("13", "Chưa rõ người giữ", of(unheld, tally.usable, "chưa có tài khoản nào"));
     all.stands("14", "Tài khoản trong sổ", if told { Value::Count(tally.accounts) } else { of(0, 0, "") });
-    all.gap("13", "idle", idle, |n| format!("{n} tài khoản bỏ không quá thời gian cho phép"));
-    all.gap("13", "holder", unheld, |n| format!("{n} tài khoản chưa rõ người giữ"));
+    all.gap_now("13", "idle", idle, |n| format!("{n} tài khoản bỏ không quá thời gian cho phép"));
+    all.gap_now("13", "holder", unheld, |n| format!("{n} tài khoản chưa rõ người giữ"));
 }
 
 fn reviews(all: &mut Gathering<'_>) -> Result<(), StoreError> {
@@ -193,6 +193,6 @@ fn reviews(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let at = signed.map(|(_, signature)| signature.at);
     let due = review::review_due(at, all.since, months, &all.asked.zone);
     let late = due.zip(all.date(all.asked.now)).is_some_and(|(due, today)| due < today);
-    all.gap("13", "review", u64::from(late), |_| "Rà soát tài khoản đã quá hạn".to_owned());
+    all.gap_now("13", "review", u64::from(late), |_| "Rà soát tài khoản đã quá hạn".to_owned());
     Ok(())
 }

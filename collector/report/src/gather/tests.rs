@@ -422,6 +422,10 @@ fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     let late = gathered(store.as_ref(), &question(key, "2026-07-05T00:00:00Z"));
     assert!(written(&late, "6.1", "Thiết bị đã dán nhãn").0.starts_with("không có dữ liệu: chỉ ghi nhận được"));
     assert_eq!(written(&late, "17.2", "Lần đăng nhập sai").0, "2", "what happened then is on record");
+    let has_gap = |facts: &Facts, key: &str| facts.articles.iter().flat_map(|one| &one.gaps).any(|gap| gap.key == key);
+    assert!(has_gap(&first, "unlabelled") && has_gap(&first, "drills"));
+    assert!(!has_gap(&late, "unlabelled"), "what lacks today is no gap of that period");
+    assert!(has_gap(&late, "drills"), "what happened then is");
     // The next report takes what stood then from the one that was issued.
     let asked = Question { earlier: first.articles, ..question(ReportKey::quarter(2026, 2), "2026-07-05T00:00:00Z") };
     let next = gathered(store.as_ref(), &asked);
@@ -430,6 +434,30 @@ fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     let reader = store.reader().expect("reads");
     let broken_off = gather(reader.as_ref(), &asked, &|done, _| done < 3).expect("reads");
     assert!(broken_off.is_none(), "it can be broken off");
+}
+
+#[test]
+fn the_last_inventory_is_the_one_that_was_closed_last_and_of_all_places_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = filled(dir.path());
+    let mut close = |number: u64, place: &str, closed: &str, found: u64| {
+        let changes = taking(closed).into_iter().filter_map(|change| match change {
+            Change::InventoryCount(mut count) => {
+                (count.number, count.place) = (number, place.to_owned());
+                if let Some(closing) = &mut count.closed {
+                    (closing.ticked[0], closing.assets) = (found, 10);
+                }
+                Some(Change::InventoryCount(count))
+            }
+            _ => None,
+        });
+        store.commit(&changes.collect::<Vec<_>>()).expect("commits");
+        let facts = gathered(store.as_ref(), &question(ReportKey::quarter(2026, 1), "2026-04-05T00:00:00Z"));
+        written(&facts, "6.1", "Kiểm kê gần nhất: có, đúng nơi đặt").0
+    };
+    assert_eq!(close(2, "", "2026-03-28T00:00:00Z", 7), "7/10 (70,0%)");
+    assert_eq!(close(3, "", "2026-03-22T00:00:00Z", 1), "7/10 (70,0%)", "it was opened later and closed before");
+    assert_eq!(close(4, "Kho", "2026-03-30T00:00:00Z", 1), "7/10 (70,0%)", "one room is not the centre");
 }
 
 /// Everything of a class that ended before a moment goes by its retention.

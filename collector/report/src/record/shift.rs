@@ -36,42 +36,75 @@ pub struct ShiftFacts {
     pub taking: Vec<String>,
 }
 
-/// In what state an incident is, as people read it, and who has it.
-fn state(incident: &Incident) -> String {
-    let word = match incident.state {
+/// A state, as people read it.
+const fn word(state: IncidentState) -> &'static str {
+    match state {
         IncidentState::Open => "chưa ai tiếp nhận",
         IncidentState::Reopened => "mở lại, chưa ai tiếp nhận",
         IncidentState::Acknowledged => "đã tiếp nhận",
         IncidentState::Repairing => "đang sửa",
         IncidentState::Resolved => "đã hết lỗi",
         IncidentState::Closed => "đã đóng",
-    };
+    }
+}
+
+/// In what state an incident is, and who has it.
+fn state(incident: &Incident) -> String {
+    let word = word(incident.state);
     let who = [incident.record.person.as_str(), incident.record.unit.as_str()];
     let who = who.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
     if who.is_empty() { word.to_owned() } else { format!("{word}: {who}") }
 }
 
-/// What is open at a moment, the oldest first, as they wait; and how many more there are.
-fn open(reader: &dyn Reader, until: Timestamp, zone: &TimeZone) -> Result<(Vec<OpenIncident>, u64), StoreError> {
-    let (mut waiting, mut before) = (Vec::new(), None);
+/// Incidents that may have been open at a moment that is over, the newest first: those that are active now, and those that were resolved only since. Of what was
+/// resolved, as many are looked through as for the count of what was resolved in the shift.
+fn waiting(reader: &dyn Reader, until: Timestamp, is_past: bool) -> Result<Vec<Incident>, StoreError> {
+    let (mut found, mut before, mut looked) = (Vec::new(), None, 0);
     loop {
-        let page = reader.incidents(None, true, before, PAGE)?;
+        let active = !is_past || looked >= LOOKED_MAX;
+        let page = reader.incidents(None, active, before, PAGE)?;
+        looked += page.len();
         before = page.last().filter(|_| page.len() == PAGE).map(|last| last.id.0);
-        waiting.extend(page.into_iter().filter(|incident| incident.opened_at < until));
+        let was_open = |one: &Incident| one.state.is_active() || one.resolved_at.is_some_and(|at| at >= until);
+        found.extend(page.into_iter().filter(|one| one.opened_at < until && was_open(one)));
         if before.is_none() {
-            break;
+            return Ok(found);
         }
     }
+}
+
+/// In what state an incident was at a moment that is over; who had it then is on record only while nothing has happened since.
+fn state_then(reader: &dyn Reader, incident: &Incident, until: Timestamp) -> Result<Option<String>, StoreError> {
+    let steps = reader.incident(incident.id)?.map(|(_, steps, _)| steps).unwrap_or_default();
+    if steps.iter().all(|step| step.at < until) {
+        return Ok(incident.state.is_active().then(|| state(incident)));
+    }
+    let then = steps.iter().rev().find(|step| step.at < until).map_or(IncidentState::Open, |step| step.state);
+    Ok(then.is_active().then(|| word(then).to_owned()))
+}
+
+/// What is open at a moment, the oldest first, as they wait; and how many more there are.
+fn open(
+    reader: &dyn Reader,
+    until: Timestamp,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<(Vec<OpenIncident>, u64), StoreError> {
+    let is_past = until < now;
+    let waiting = waiting(reader, until, is_past)?;
     let more = waiting.len().saturating_sub(OPEN_MAX) as u64;
     let mut open = Vec::new();
     for incident in waiting.into_iter().rev().take(OPEN_MAX) {
+        let said = if is_past { state_then(reader, &incident, until)? } else { Some(state(&incident)) };
+        // It was resolved then, and came back since.
+        let Some(said) = said else { continue };
         let device = incident.device.as_ref().map(|id| reader.device(id)).transpose()?.flatten();
         open.push(OpenIncident {
             number: incident.id.0,
             title: incident.title.vi.clone(),
             device: device.map(|record| record.info.name),
             since: local(incident.opened_at, zone),
-            state: state(&incident),
+            state: said,
         });
     }
     Ok((open, more))
@@ -106,7 +139,7 @@ pub fn shift(
     now: Timestamp,
 ) -> Result<Document, StoreError> {
     let until = facts.until.min(now);
-    let (open, more) = open(reader, until, zone)?;
+    let (open, more) = open(reader, until, now, zone)?;
     let resolved = resolved(reader, (facts.from, until))?;
     let mut tasks = Vec::new();
     for window in reader.windows()?.into_iter().filter(|window| !window.freeze) {
@@ -198,5 +231,47 @@ mod tests {
         assert!(text.contains("\"Sự cố 1\"") && !text.contains(&format!("\"Sự cố {waiting}\"")), "the oldest first");
         assert!(text.contains("Còn 5 sự cố khác đang xử lý"), "and how many more there are");
         assert!(text.contains("trong ca: 300"));
+    }
+
+    #[test]
+    fn the_hand_over_of_a_shift_that_is_over_has_what_was_open_at_its_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut store = ioc_store::open(dir.path()).expect("opens");
+        let step = |incident: u64, number: u32, ms: i64, state: IncidentState| {
+            Change::Step(ioc_judge::incident::TimelineStep {
+                incident: IncidentId(incident),
+                number,
+                at: Timestamp::from_millis(ms),
+                who: String::new(),
+                state,
+                note: Text::default(),
+            })
+        };
+        // One was taken in the shift and resolved after it, one was resolved in it; one was resolved in it and is open again.
+        store
+            .commit(&[
+                incident(1, IncidentState::Closed),
+                step(1, 1, 1, IncidentState::Open),
+                step(1, 2, 4_100_000, IncidentState::Acknowledged),
+                step(1, 3, 5_000_000, IncidentState::Resolved),
+                incident(2, IncidentState::Reopened),
+                step(2, 1, 2, IncidentState::Open),
+                step(2, 2, 4_200_000, IncidentState::Resolved),
+                step(2, 3, 5_100_000, IncidentState::Reopened),
+            ])
+            .expect("commits");
+        let made = |until: i64| {
+            let (from, until) = (Timestamp::from_millis(4_000_000), Timestamp::from_millis(until));
+            let facts = ShiftFacts { rota: "Trực ban".into(), from, until, giving: Vec::new(), taking: Vec::new() };
+            let office = crate::draft::office(&DocumentSettings::default(), 0);
+            let reader = store.reader().expect("reads");
+            let now = Timestamp::from_millis(9_000_000);
+            format!("{:?}", shift(reader.as_ref(), &facts, office, &TimeZone::UTC, now).expect("made"))
+        };
+        let text = made(4_500_000);
+        assert!(text.contains("\"Sự cố 1\"") && text.contains("đã tiếp nhận"), "it was open when the shift ended");
+        assert!(!text.contains("\"Sự cố 2\""), "it was resolved then");
+        let text = made(5_500_000);
+        assert!(!text.contains("\"Sự cố 1\"") && text.contains("\"Sự cố 2\""), "{text}");
     }
 }

@@ -73,6 +73,8 @@ pub(super) fn inventory_counts(open: Open<'_>, dir: &Path) {
     let both = [tick(1, TickState::Found, 3), tick(2, TickState::LabelMissing, 4)];
     assert_eq!(reader.inventory_ticks(1).expect("reads"), both);
     assert!(reader.inventory_ticks(2).expect("reads").is_empty());
+    let of_device = |device: u32| reader.inventory_ticks_of(&id(device)).expect("reads");
+    assert_eq!((of_device(1), of_device(3)), (vec![(1, both[0].clone())], Vec::new()));
     let finds = reader.inventory_finds(1).expect("reads");
     assert_eq!((finds.len(), finds[0].settled.as_ref()), (2, Some(&settled)));
     assert_eq!(reader.open_inventory_finds().expect("reads"), 1);

@@ -372,6 +372,7 @@ CREATE TABLE inventory_tick (
     body text COLLATE "C" NOT NULL,
     PRIMARY KEY (count, device)
 );
+CREATE INDEX inventory_tick_device ON inventory_tick (device);
 CREATE TABLE inventory_find (
     count bigint NOT NULL REFERENCES inventory_count (number),
     number bigint NOT NULL,

@@ -1,5 +1,7 @@
 //! Inventory takings, and what was ticked in them.
 
+use ioc_common::id::DeviceId;
+
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
 use super::value::{below, body, json, limit_of, signed};
@@ -56,6 +58,13 @@ pub(super) fn ticks(reader: &SqlReader, number: u64) -> Result<Vec<Tick>, StoreE
     let sql = "SELECT t.body FROM inventory_tick t JOIN device d ON d.number = t.device WHERE t.count = ?1 AND d.revoked_at IS NULL ORDER BY d.id";
     let found: Vec<Tick> = reader.all(sql, &[&signed(number)], |row| body(row, 0))?;
     Ok(found.into_iter().map(|tick| reader.tick_as_shown(tick)).collect())
+}
+
+/// What was ticked of a device, with the number of the taking; in the order of takings.
+pub(super) fn ticks_of(reader: &SqlReader, device: &DeviceId) -> Result<Vec<(u64, Tick)>, StoreError> {
+    let sql = "SELECT t.count, t.body FROM inventory_tick t JOIN device d ON d.number = t.device WHERE d.id = ?1 AND d.revoked_at IS NULL ORDER BY t.count";
+    let found: Vec<(i64, Tick)> = reader.all(sql, &[&device.as_str()], |row| Ok((row.get(0)?, body(row, 1)?)))?;
+    Ok(found.into_iter().map(|(count, tick)| (count.unsigned_abs(), reader.tick_as_shown(tick))).collect())
 }
 
 /// In the order in which they were written down. Where they are is said by people, so that whoever is limited to places sees those that are said to be there.

@@ -433,6 +433,10 @@ impl Reader for SqlReader {
         inventory_count::ticks(self, number)
     }
 
+    fn inventory_ticks_of(&self, device: &DeviceId) -> Answer<Vec<(u64, Tick)>> {
+        inventory_count::ticks_of(self, device)
+    }
+
     fn document_settings(&self) -> Answer<DocumentSettings> {
         report::settings(self)
     }

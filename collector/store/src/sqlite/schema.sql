@@ -447,6 +447,7 @@ CREATE TABLE inventory_tick (
     body TEXT NOT NULL,
     PRIMARY KEY (count, device)
 ) WITHOUT ROWID;
+CREATE INDEX inventory_tick_device ON inventory_tick (device);
 -- What was found and is not in the register, and what became of it.
 CREATE TABLE inventory_find (
     count INTEGER NOT NULL REFERENCES inventory_count (number),

@@ -219,10 +219,11 @@ impl FilingFacts {
                 .map(|item| FilingWorkItem { what: item.what.clone(), r#where: place(&item.fill) })
                 .collect(),
         });
-        let mut missing: BTreeMap<String, String> = BTreeMap::new();
+        let mut missing: BTreeMap<String, MissingText> = BTreeMap::new();
         for (_, one) in filled.asked().filter(|(_, one)| one.origin == filing::Origin::Missing) {
             if let Some(ask) = &one.ask {
-                missing.insert(ask.key.clone(), ask.what.clone());
+                let (key, what, choices) = (ask.key.clone(), ask.what.clone(), ask.choices.clone());
+                missing.insert(ask.key.clone(), MissingText { key, what, choices });
             }
         }
         Self {
@@ -234,7 +235,7 @@ impl FilingFacts {
             items,
             work: work.collect(),
             texts,
-            missing_texts: missing.into_iter().map(|(key, what)| MissingText { key, what }).collect(),
+            missing_texts: missing.into_values().collect(),
         }
     }
 }

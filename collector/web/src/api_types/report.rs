@@ -134,6 +134,9 @@ pub(crate) struct MissingText {
     pub(super) key: String,
     /// What is to be written.
     pub(super) what: String,
+    /// What alone may stand there; empty where any text may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) choices: Vec<String>,
 }
 
 /// What is known of an article.
@@ -208,8 +211,11 @@ impl ReportFacts {
                 })
                 .collect(),
         });
-        let missing =
-            |blank: &ioc_document::model::Blank| MissingText { key: blank.key.clone(), what: blank.what.clone() };
+        let missing = |blank: &ioc_document::model::Blank| MissingText {
+            key: blank.key.clone(),
+            what: blank.what.clone(),
+            choices: Vec::new(),
+        };
         Self {
             report,
             gathered_at: facts.at,

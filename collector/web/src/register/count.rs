@@ -124,7 +124,10 @@ fn read(reader: &dyn Reader, number: u64, search: &str) -> Result<Option<Countin
     let (mut rows, mut outside) = (Vec::new(), Vec::new());
     for asset in assets {
         let tick = ticks.remove(&asset.device);
-        let there = within.holds(asset.text(AssetField::Place)) && asset.state() != AssetState::Retired;
+        // What was taken in since it was closed was not to be counted.
+        let was_known = count.closed.as_ref().is_none_or(|closed| asset.since <= closed.at);
+        let is_kept = was_known && asset.state() != AssetState::Retired;
+        let there = is_kept && within.holds(asset.text(AssetField::Place));
         let unsettled =
             open.contains(&asset.device) && tick.as_ref().is_some_and(|tick| tick.state != TickState::Found);
         let row = Row { tick, unsettled, asset };
@@ -223,8 +226,19 @@ impl Counting {
 /// A taking, for who may see it: one of a place by whoever reaches that place. `search` offers assets of other places, too.
 pub(super) async fn counting(app: &App, person: &Person, number: u64, search: &str) -> Result<Counting, Problem> {
     let scope = scope_of(app, person, TAKINGS).await;
+    counting_within(app, person, &scope, number, search).await
+}
+
+/// The same in a scope that was asked for.
+pub(super) async fn counting_within(
+    app: &App,
+    person: &Person,
+    scope: &AccessScope,
+    number: u64,
+    search: &str,
+) -> Result<Counting, Problem> {
     let search = search.trim().chars().take(SEARCH_MAX_CHARS).collect::<String>().to_lowercase();
-    let found = app.read(&scope, move |reader| read(reader, number, &search)).await?;
+    let found = app.read(scope, move |reader| read(reader, number, &search)).await?;
     let missing = || Problem::from(no_count(number).not_found());
     found.filter(|found| is_within(person, &found.count)).ok_or_else(missing)
 }

@@ -88,6 +88,8 @@ pub(super) async fn on_record(app: &App, person: &Person) -> Result<(), Problem>
 struct AskedText {
     key: String,
     what: String,
+    /// What alone may stand there; empty where any text may.
+    choices: Vec<String>,
     /// What stands there, or was typed and refused.
     text: String,
     /// What stands there.
@@ -200,6 +202,7 @@ fn part_view(part: &FilledPart, texts: &Texts, typed: &Texts) -> PartView {
             asked.push(AskedText {
                 key: ask.key.clone(),
                 what: ask.what.clone(),
+                choices: ask.choices.clone(),
                 text: typed.get(&ask.key).or_else(|| texts.get(&ask.key)).cloned().unwrap_or_default(),
                 stands: texts.get(&ask.key).cloned().unwrap_or_default(),
                 preset: (cell.origin != Origin::Missing).then(|| (cell.text.clone(), cell.origin)),

@@ -58,7 +58,7 @@ impl IssuedPage {
         if let Some(number) = report.strip_prefix(COUNT_REPORT) {
             return format!("/register/counts/{number}");
         }
-        let form = report.strip_prefix("incident.").and_then(|rest| rest.split_once('.'));
+        let form = report.strip_prefix(INCIDENT_FORM).and_then(|rest| rest.split_once('.'));
         form.map_or_else(
             || format!("/reports/{report}"),
             |(incident, clock)| format!("/incidents/{incident}/forms/{clock}"),
@@ -78,13 +78,21 @@ pub(super) fn missing(number: u64) -> Problem {
     Problem::explained(RefusalKind::NotFound, no_issued_report(number))
 }
 
+/// Begins the key of an incident's form.
+const INCIDENT_FORM: &str = "incident.";
+
+/// Whether a document names people: a review names who holds which account, minutes a commission, the form of an incident who reports it and whom to ask. That
+/// it is seen is on record.
+fn names_people(report: &str) -> bool {
+    [ACCOUNT_REVIEW_REPORT, COUNT_REPORT, INCIDENT_FORM].iter().any(|of| report.starts_with(of))
+}
+
 /// What was issued under a number, and the document that it is.
 async fn kept(app: &App, person: &Person, number: u64) -> Result<IssuedReport, Problem> {
     everywhere(person)?;
     let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
     let found = found.ok_or_else(|| missing(number))?;
-    // The document of a review names who holds which account, minutes name a commission: that they are seen is on record.
-    let of_people = [ACCOUNT_REVIEW_REPORT, COUNT_REPORT].iter().any(|of| found.report.starts_with(of));
+    let of_people = names_people(&found.report);
     if of_people && !personal_data::record_list_access(app, person, &found.report).await {
         return Err(super::refusals::not_recorded());
     }
@@ -238,5 +246,18 @@ pub(crate) async fn print(
     match shown.await {
         Ok(document) => Ok(file::page(&document, &part)),
         Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_people_is_read_on_record() {
+        for report in ["incident.12.first-notice", "inventory.3", &format!("{ACCOUNT_REVIEW_REPORT}2")] {
+            assert!(names_people(report), "{report}");
+        }
+        assert!(!names_people("clause.2026-10-01.2026-12-31"));
     }
 }

@@ -15,6 +15,9 @@ use crate::inventory::device::{check_device, device_id};
 use crate::inventory::pasted_table::CellFault;
 use crate::refusal_reason::{RefusalReason, Word};
 
+/// Open incidents of a device among which one is looked for that a person opened.
+const OPEN_MAX: usize = 100;
+
 fn refused(faults: &[CellFault]) -> CommandError {
     let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
     let english = lines.collect::<Vec<_>>().join("\n");
@@ -97,11 +100,17 @@ impl Engine {
         }
     }
 
-    /// Whether a person attested something of a machine, or stated which backup it must have.
-    fn is_answered_for(&self, device: &DeviceId) -> Result<bool, ioc_store::StoreError> {
-        let attested = self.reader.asset_attestations(device, 1)?;
+    /// Whether people have said something of a machine since: attested it, stated which backup it must have, counted it in an inventory, vouched for an account
+    /// on it, or opened an incident of it that is not over.
+    fn is_answered_for(&self, device: &DeviceId, now: Timestamp) -> Result<bool, ioc_store::StoreError> {
         let expected = ExpectedBackupQuery { device: Some(device.clone()), ..ExpectedBackupQuery::default() };
-        Ok(!attested.is_empty() || !self.reader.expected_backups(&expected, 1)?.is_empty())
+        // No rule judges a machine that was never heard of by what it reports: what is open of it and of no rule a person opened.
+        let by_people = |incident: &ioc_judge::Incident| incident.rule.is_empty();
+        Ok(!self.reader.asset_attestations(device, 1)?.is_empty()
+            || !self.reader.expected_backups(&expected, 1)?.is_empty()
+            || !self.reader.inventory_ticks_of(device)?.is_empty()
+            || !self.reader.accounts_on(Some(device), now)?.is_empty()
+            || self.reader.incidents(Some(device), true, None, OPEN_MAX)?.iter().any(by_people))
     }
 
     /// Puts back what an import did to these. How many of them it changed.
@@ -123,7 +132,7 @@ impl Engine {
                     text.is_empty() || stands(*field, text) || *field == AssetField::Importance
                 });
             // What cannot be read is not taken out.
-            if one.is_new && !heard && untouched && self.is_answered_for(&one.device).is_ok_and(|is| !is) {
+            if one.is_new && !heard && untouched && self.is_answered_for(&one.device, now).is_ok_and(|is| !is) {
                 gone.insert(one.device);
                 continue;
             }

@@ -227,6 +227,37 @@ fn a_table_is_taken_in_whole_or_not_at_all_and_can_be_undone_once() {
     assert_eq!((rig.audit("asset.imported").len(), rig.audit("asset.import_undone").len()), (1, 1));
 }
 
+#[test]
+fn what_people_have_counted_or_opened_an_incident_of_stays_when_its_import_is_undone() {
+    use crate::inventory::asset_table::read;
+    use ioc_judge::{NewIncident, Severity, Text};
+    use ioc_store::inventory_count::{Tick, TickState};
+
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    let table = "device\tname\tkind\nnew-1\tMột\tother\nnew-2\tHai\tother\nnew-3\tBa\tother\n";
+    rig.command(Command::ImportAssets { rows: read(table).expect("reads"), actor: "bình".into() }).expect("taken in");
+    rig.command(Command::OpenCount { place: String::new(), actor: "lan".into() }).expect("opened");
+    let (place, remark, by) = (String::new(), String::new(), String::new());
+    let tick = Tick { device: id("new-1"), state: TickState::Found, place, remark, by, at: rig.engine.time.now() };
+    rig.command(Command::TickAsset { count: 1, tick, seen: None, actor: "lan".into() }).expect("ticked");
+    let manual = NewIncident {
+        device: Some(id("new-2")),
+        severity: Severity::Warning,
+        title: Text::new("Hỏng", "Broken"),
+        reason: Text::new("x", "x"),
+        advice: Text::default(),
+        report: None,
+    };
+    rig.command(Command::Open { manual, actor: "lan".into() }).expect("opened");
+    rig.command(Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: "lan".into() })
+        .expect("undone");
+    let left = rig.reader.assets(&AssetQuery { limit: 9, ..AssetQuery::default() }).expect("reads");
+    let mut left: Vec<&str> = left.iter().map(|one| one.device.as_str()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["new-1", "new-2"]);
+}
+
 /// A command that is not waited for, in a cycle of its own.
 fn begin(rig: &mut Rig, command: Command) -> tokio::sync::oneshot::Receiver<CommandResult> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
