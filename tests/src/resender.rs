@@ -217,12 +217,16 @@ impl Resender {
             );
             // One that flaps stays active until it has been good for a while.
             let settling = open.is_empty() && incident.progress.settle_until.is_some();
+            // What the centre says of itself, such as that old records will go, is no fault of a device.
+            let own = incident.device.is_none();
             ensure!(
-                settling || incident.state.is_active() != open.is_empty(),
-                "{}: {:?} with {} faults",
+                own || settling || incident.state.is_active() != open.is_empty(),
+                "{}: {:?} with {} faults: {}, {}",
                 incident.id,
                 incident.state,
-                open.len()
+                open.len(),
+                incident.title.en,
+                incident.reason.en
             );
         }
         Ok(total)

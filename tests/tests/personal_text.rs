@@ -204,6 +204,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("arguments", "nothing: what is asked for"),
     ("audit_verify", "findings about the audit log, to who may read it: it asks the API"),
     ("backup", "all of the store, sealed with a passphrase or for a recipient; a manifest of sums"),
+    ("broker", "nothing: takes a broker's reports in, and says how the way to it stands"),
     (
         "cli",
         "answers of the API to who asks over the control socket: root and the collector's user, as an administrator",

@@ -119,7 +119,6 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
         let (_, page) = client.ask("GET", "/incidents/1", None).await;
         assert_eq!(page.contains("name=\"action\""), handle == 204, "{role}: no button that does nothing");
     }
-
     // A token does no more than its role, nor more than its owner; nothing of it is in the log.
     let admin = SessionClient::new(&rig, "administrator");
     admin.second(&rig).await;

@@ -26,12 +26,14 @@ const TOLD: [&str; 11] = [
 ];
 
 /// Forms of which the second cannot write over what the first wrote, and why.
-const NOTHING_OVERWRITTEN: [(&str, &str); 9] = [
+const NOTHING_OVERWRITTEN: &[(&str, &str)] = &[
     ("/register/counts", "opens one: refused where one of the place is open"),
     ("/register/counts/{number}/finds", "adds something"),
     ("/register/counts/{number}/settle", "says it once: refused where it is said"),
     ("/register/accounts/attestations", "a person's own word, beside the one before"),
     ("/register/accounts/reviews", "opens one: refused where one is open"),
+    ("/register/accounts/import", "shows what would change, and is told where that is other by then"),
+    ("/register/accounts/import/{number}/undo", "puts back what nobody changed since"),
     ("/register/assets/import", "shows what would change, and is told where that is other by then"),
     ("/register/assets/import/{number}/undo", "puts back what nobody changed since"),
     ("/register/assets/{id}/attestations", "a person's own word, beside the one before"),

@@ -30,7 +30,7 @@ const FILES_MAX: usize = 48;
 /// So few reports, so few times, are written as files of their own: one event that is committed in a moment is not worth opening sled.
 const LOOSE_REPORTS_MAX: usize = 8;
 const LOOSE_FILES_MAX: u32 = 4;
-/// What one sled is given, bytes, before another is made: it holds in memory twice what it was given, for as long as the collector is away.
+/// What one sled is given, bytes, before another is made: it holds in memory a multiple of what it was given, for as long as the collector is away.
 const LIVE_MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// After sled failed, files are written without it for this long, milliseconds.
 const WITHOUT_SLED_MS: u64 = 60_000;

@@ -1,5 +1,7 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+mod seen_account;
+
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
@@ -25,6 +27,7 @@ use ioc_store::{
     BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
     TicketRecord,
 };
+pub use seen_account::SeenAccount;
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -534,31 +537,6 @@ pub struct SeenProduct {
     pub key: String,
     /// Its mark ([`ioc_store::Product::mark`]) as it was shown: refused where it has another one by now; empty where that does not matter.
     pub mark: String,
-}
-
-/// An account that somebody was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenAccount {
-    /// Its key ([`ioc_store::account_key`]).
-    pub key: String,
-    /// When somebody had last said who holds it, as it was shown: refused where somebody has said it since. None where that does not matter.
-    pub said_at: Option<Option<Timestamp>>,
-}
-
-impl SeenAccount {
-    /// As a form sends it back: milliseconds, or nothing, and the key behind a space.
-    #[must_use]
-    pub fn written(&self) -> String {
-        let at = self.said_at.flatten().map(|at| at.as_millis().to_string()).unwrap_or_default();
-        format!("{at} {}", self.key)
-    }
-
-    /// What a form sent.
-    #[must_use]
-    pub fn read(text: &str) -> Self {
-        let (at, key) = text.split_once(' ').unwrap_or(("", text));
-        Self { key: key.to_owned(), said_at: Some(at.parse().ok().map(Timestamp::from_millis)) }
-    }
 }
 
 /// What a rule that waits will delete.

@@ -17,6 +17,7 @@ mod schema_tests;
 #[cfg(test)]
 mod scratch;
 mod settings;
+mod store;
 #[cfg(test)]
 mod store_tests;
 mod tls;
@@ -25,12 +26,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::sql::database;
-use crate::sql::postgres::store::{Connect, PostgresStore, Use};
 use crate::sql::postgres::{Driver, Schema, Session};
 use crate::{Store, StoreError};
 use connect::{Link, Purpose, connect};
 use lease::Lease;
 use settings::PostgresSettings;
+use store::{Connect, PostgresStore, Use};
 
 /// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words. With a lease every commit
 /// proves it, that of folded history, too; without one nothing keeps another collector from writing.

@@ -92,10 +92,13 @@ impl Search<'_> {
                  WHERE json_extract(b.body, '$.by') IN NAMES UNION ALL \
                  SELECT CAST(NULL AS BIGINT), d.id, e.kind, '' FROM expected_backup e JOIN device d ON d.number = e.device \
                  WHERE json_extract(e.expected, '$.by') IN NAMES OR json_extract(e.seen, '$.attested_by') IN NAMES UNION ALL \
-                 SELECT CAST(NULL AS BIGINT), CAST(c.number AS TEXT), '', '' FROM inventory_count c WHERE json_extract(c.body, '$.opened_by') IN NAMES OR json_extract(c.body, '$.closed.by') IN NAMES \
+                 SELECT CAST(NULL AS BIGINT), CAST(c.number AS TEXT), '', '' FROM inventory_count c \
+                 WHERE json_extract(c.body, '$.opened_by') IN NAMES OR json_extract(c.body, '$.closed.by') IN NAMES \
                  OR EXISTS (SELECT 1 FROM json_each(c.body, '$.closed.members') AS m WHERE json_extract(m.value, '$.name') IN NAMES) UNION ALL \
-                 SELECT CAST(NULL AS BIGINT), d.id, json_extract(t.body, '$.remark'), '' FROM inventory_tick t JOIN device d ON d.number = t.device WHERE json_extract(t.body, '$.by') IN NAMES UNION ALL \
-                 SELECT CAST(NULL AS BIGINT), CAST(f.count AS TEXT), json_extract(f.body, '$.remark'), '' FROM inventory_find f WHERE json_extract(f.body, '$.by') IN NAMES OR json_extract(f.body, '$.settled.by') IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), d.id, json_extract(t.body, '$.remark'), '' FROM inventory_tick t \
+                 JOIN device d ON d.number = t.device WHERE json_extract(t.body, '$.by') IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), CAST(f.count AS TEXT), json_extract(f.body, '$.remark'), '' FROM inventory_find f \
+                 WHERE json_extract(f.body, '$.by') IN NAMES OR json_extract(f.body, '$.settled.by') IN NAMES UNION ALL \
                  SELECT i.at, CAST(i.number AS TEXT), '', '' FROM table_import i WHERE i.who IN NAMES OR i.undone_by IN NAMES OR \
                  EXISTS (SELECT 1 FROM json_tree(i.body) AS t WHERE t.atom IN NAMES) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), coalesce(d.id, ''), w.name || ': ' || (json_extract(w.body, '$.holder')) || ' ' || (json_extract(w.body, '$.note')), '' \
@@ -105,9 +108,11 @@ impl Search<'_> {
                  FROM account_attestation t JOIN device d ON d.number = t.device \
                  WHERE json_extract(t.body, '$.by') IN NAMES OR json_extract(t.body, '$.holder') IN NAMES OR t.name IN NAMES UNION ALL \
                  SELECT v.opened_at, CAST(v.number AS TEXT), '', '' FROM account_review v WHERE v.opened_by IN NAMES OR v.signed_by IN NAMES OR EXISTS \
-                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND l.line <= v.count AND (json_extract(l.body, '$.account.holder') IN NAMES OR json_extract(l.body, '$.account.name') IN NAMES \
+                 (SELECT 1 FROM account_review_line l WHERE l.review = v.number AND l.line <= v.count \
+                 AND (json_extract(l.body, '$.account.holder') IN NAMES OR json_extract(l.body, '$.account.name') IN NAMES \
                  OR json_extract(l.body, '$.said[0]') IN NAMES)) UNION ALL \
-                 SELECT CAST(NULL AS BIGINT), p.key, '', '' FROM product p WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE json_extract(v.value, '$.by') IN NAMES)",
+                 SELECT CAST(NULL AS BIGINT), p.key, '', '' FROM product p \
+                 WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE json_extract(v.value, '$.by') IN NAMES)",
             ),
             Kind::File => self.plain(
                 kind,

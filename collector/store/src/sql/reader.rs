@@ -307,67 +307,51 @@ impl Reader for SqlReader {
     ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
         account_register::evidence(self, device, name, sha256)
     }
-
     fn account_reviews(&self, before: Option<u64>, limit: usize) -> Answer<Vec<AccountReview>> {
         account_register::reviews(self, before, limit)
     }
-
     fn account_review(&self, number: u64) -> Answer<Option<AccountReview>> {
         account_register::review(self, number)
     }
-
     fn signed_account_review(&self) -> Answer<Option<AccountReview>> {
         account_register::last_signed(self)
     }
-
     fn account_review_lines(&self, number: u64, after: u32, limit: usize) -> Answer<Vec<ReviewLine>> {
         account_register::review_lines(self, number, after, limit)
     }
-
     fn products(&self, query: &ProductQuery) -> Answer<Vec<ProductRow>> {
         product::list(self, query)
     }
-
     fn products_count(&self, query: &ProductQuery) -> Answer<u64> {
         product::count(self, query)
     }
-
     fn product_marks(&self, query: &ProductQuery) -> Answer<Vec<ProductMark>> {
         product::marks(self, query)
     }
-
     fn product(&self, key: &str) -> Answer<Option<ProductRow>> {
         product::find(self, key)
     }
-
     fn all_products(&self) -> Answer<Vec<Product>> {
         product::all(self)
     }
-
     fn product_uses(&self, key: &str, after: &str, limit: usize) -> Answer<Vec<ProductOnDevice>> {
         product::uses(self, key, after, limit)
     }
-
     fn product_owners(&self, limit: usize) -> Answer<Vec<String>> {
         product::owners(self, limit)
     }
-
     fn product_coverage(&self) -> Answer<ProductCoverage> {
         product::coverage(self)
     }
-
     fn ungrouped_software(&self, catalogue: &str, limit: usize) -> Answer<Vec<(DeviceId, String, Timestamp)>> {
         product::ungrouped(self, catalogue, limit)
     }
-
     fn counts(&self) -> Answer<Counts> {
         device::counts(self)
     }
-
     fn coverage(&self) -> Answer<CoverageFacts> {
         coverage::facts(self)
     }
-
     fn value_marks(
         &self,
         now: Timestamp,
@@ -376,99 +360,75 @@ impl Reader for SqlReader {
     ) -> Answer<(ValueMarks, Vec<MarkedDevice>)> {
         value_marks::count(self, now, collector_clock_doubted, most)
     }
-
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_of(self, numbers, limit)
     }
-
     fn machines_without(&self, document: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_without(self, document, limit)
     }
-
     fn deliveries(&self) -> Answer<Vec<ChannelTally>> {
         outbox::tally(self)
     }
-
     fn certificates(&self, limit: usize) -> Answer<Vec<(DeviceId, Timestamp)>> {
         certificate::by_end(self, limit)
     }
-
     fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::before(self, before, search, limit)
     }
-
     fn audit_tally(&self, from: Timestamp, until: Timestamp) -> Answer<BTreeMap<String, u64>> {
         audit::tally(self, from, until)
     }
-
     fn audit_of(&self, action: &str, from: Timestamp, until: Timestamp, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::of(self, action, (from, until), limit)
     }
-
     fn audit_since(&self) -> Answer<Option<Timestamp>> {
         audit::since(self)
     }
-
     fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Reader) -> Answer<()>) -> Answer<()> {
         self.in_transaction(|| read(self))
     }
-
     fn inventory_counts(&self, open: bool, before: Option<u64>, limit: usize) -> Answer<Vec<InventoryCount>> {
         inventory_count::list(self, open, before, limit)
     }
-
     fn inventory_count(&self, number: u64) -> Answer<Option<InventoryCount>> {
         inventory_count::find(self, number)
     }
-
     fn inventory_finds(&self, number: u64) -> Answer<Vec<Find>> {
         inventory_count::finds(self, number)
     }
-
     fn open_inventory_finds(&self) -> Answer<u64> {
         inventory_count::open_finds(self)
     }
-
     fn inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
         inventory_count::ticks(self, number)
     }
-
     fn inventory_ticks_of(&self, device: &DeviceId) -> Answer<Vec<(u64, Tick)>> {
         inventory_count::ticks_of(self, device)
     }
-
     fn document_settings(&self) -> Answer<DocumentSettings> {
         report::settings(self)
     }
-
     fn report_texts(&self, report: &str) -> Answer<Vec<ReportText>> {
         report::texts(self, report)
     }
-
     fn issued_reports(&self, report: Option<&str>, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
         report::list(self, report, before, limit)
     }
-
     fn issued_report(&self, number: u64) -> Answer<Option<IssuedReport>> {
         report::find(self, number)
     }
-
     fn issued_content(&self, number: u64, part: IssuedPart) -> Answer<Option<Vec<u8>>> {
         report::content(self, number, part)
     }
-
     fn token(&self, digest: &str) -> Answer<Option<TokenRecord>> {
         enrolment::token(self, digest)
     }
-
     fn tokens(&self, after: Option<&str>, limit: usize) -> Answer<Vec<TokenRecord>> {
         enrolment::tokens(self, after, limit)
     }
-
     fn request(&self, id: &str) -> Answer<Option<RequestRecord>> {
         enrolment::request(self, id)
     }
-
     fn requests(&self) -> Answer<Vec<RequestRecord>> {
         enrolment::requests(self)
     }

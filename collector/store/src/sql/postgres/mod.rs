@@ -9,7 +9,6 @@
 
 mod driver;
 mod sample_rows;
-pub(crate) mod store;
 mod value;
 
 use std::cell::{Cell, RefCell};
@@ -223,12 +222,12 @@ impl Session {
     }
 
     /// Statements of PostgreSQL's own, as they stand.
-    fn batch_as_it_is(&self, sql: &str) -> Result<()> {
+    pub(crate) fn batch_as_it_is(&self, sql: &str) -> Result<()> {
         Ok(wait(self.client().batch_execute(sql))?)
     }
 
     /// From now on tables are looked for in folded history first.
-    fn look_into_history(&self) -> Result<()> {
+    pub(crate) fn look_into_history(&self) -> Result<()> {
         self.tell(&format!("SET search_path TO {}", self.schema.history_path()))
     }
 

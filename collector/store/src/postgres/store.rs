@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ioc_common::encoding::hex;
 use ioc_common::random;
 
-use super::Session;
 use crate::audit::AuditTip;
 use crate::search::SearchIndex;
 use crate::sql::archive::SqlArchive;
 use crate::sql::commit::{Commit, WriterCache};
 use crate::sql::patience::Patience;
+use crate::sql::postgres::Session;
 use crate::sql::reader_connection::{Database, SqlReader};
 use crate::sql::touched::Touched;
 use crate::sql::value::signed;
