@@ -70,8 +70,6 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/record_class.rs", "request", AsksHolds),
     ("sql/record_class.rs", "step", AsksHolds),
     ("sql/record_class.rs", "ticket", AsksHolds),
-    ("sqlite/fold_mark.rs", "sample", StandsElsewhere("in chunks of history, before it goes")),
-    ("sqlite/fold_mark.rs", "secured", NoRecord("tokens of what was made safe before")),
     ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
     ("sql/report.rs", "document_settings", IsNewest("what the centre says of itself; each change is in the audit log")),
