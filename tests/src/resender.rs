@@ -71,7 +71,7 @@ impl Resender {
     /// # Errors
     /// When that takes too long.
     pub async fn drain(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while !self.waiting.is_empty() {
             ensure!(Instant::now() < deadline, "{} reports are not acknowledged", self.waiting.len());
             let _ = self.exchange(false).await;
