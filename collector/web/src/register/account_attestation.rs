@@ -11,13 +11,14 @@ use ioc_common::clock::{self, Timestamp};
 
 use super::accounts::REGISTER;
 use super::scope_of;
-use crate::api::{ApiResult, Page, device_id, page_limit};
+use crate::api::{ApiResult, Page, device_id};
 use crate::api_types::account_register::AttestedAccount;
 use crate::api_types::all;
 use crate::app::App;
 use crate::incident::attachments::{FileQuery, as_download};
 use crate::person::Person;
 use crate::problem::Problem;
+use crate::register::asset::AttestedQuery;
 use ioc_engine::command::Command;
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::{AccountAttestation, Reader};
@@ -85,24 +86,12 @@ pub(crate) async fn api_add_file(
     Ok(StatusCode::CREATED)
 }
 
-/// Of which appliance, and which page.
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(default)]
-pub(crate) struct AttestedQuery {
-    /// Only of this one.
-    device: Option<String>,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
 pub(crate) async fn api_attested(
     State(app): State<App>,
     person: Person,
     Query(asked): Query<AttestedQuery>,
 ) -> ApiResult<Page<AttestedAccount>> {
-    let before = asked.cursor.map(|text| text.parse::<u64>()).transpose();
-    let before = before.map_err(|_| Problem::invalid("cursor: allowed is that of the page before"))?;
-    let (device, limit) = (asked.device.as_deref().map(device_id).transpose()?, page_limit(asked.limit));
+    let (device, before, limit) = asked.read()?;
     let scope = scope_of(&app, &person, REGISTER).await;
     let read = move |reader: &dyn Reader| reader.account_attestations_before(device.as_ref(), before, limit);
     let found = app.read(&scope, read).await?;

@@ -329,14 +329,21 @@ pub(crate) struct AttestedQuery {
     limit: Option<usize>,
 }
 
+impl AttestedQuery {
+    /// The device, the number that the page lies behind, and how long it is.
+    pub(super) fn read(self) -> Result<(Option<DeviceId>, Option<u64>, usize), Problem> {
+        let before = self.cursor.map(|text| text.parse::<u64>()).transpose();
+        let before = before.map_err(|_| Problem::invalid("cursor: allowed is that of the page before"))?;
+        Ok((self.device.as_deref().map(device_id).transpose()?, before, page_limit(self.limit)))
+    }
+}
+
 pub(crate) async fn api_attested(
     State(app): State<App>,
     person: Person,
     Query(asked): Query<AttestedQuery>,
 ) -> ApiResult<Page<AttestedItem>> {
-    let before = asked.cursor.map(|text| text.parse::<u64>()).transpose();
-    let before = before.map_err(|_| Problem::invalid("cursor: allowed is that of the page before"))?;
-    let (device, limit) = (asked.device.as_deref().map(device_id).transpose()?, page_limit(asked.limit));
+    let (device, before, limit) = asked.read()?;
     let scope = scope_of(&app, &person, REGISTER).await;
     let read = move |reader: &dyn Reader| reader.asset_attestations_before(device.as_ref(), before, limit);
     let found = app.read(&scope, read).await?;

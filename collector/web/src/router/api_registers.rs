@@ -183,7 +183,7 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         register::account_attestation::api_attested,
         "What people vouched for of accounts of appliances, the newest first",
     )
-    .query::<register::account_attestation::AttestedQuery>()
+    .query::<register::asset::AttestedQuery>()
     .answers::<Page<AttestedAccount>>(200);
     all.post(
         "/account-register/attestations",
