@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::intent::{Actor, Intent};
 pub use crate::command_error::{CommandError, MissingProof};
+pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
@@ -475,7 +476,14 @@ pub enum Command {
     },
     /// Nothing; it is answered once everything that was decided before is on disk.
     AwaitCommit,
-    /// Use these rules and channels from now on.
+    /// Give parts of the configuration new texts: all of them, or none.
+    SetConfiguration {
+        changes: Vec<PartChange>,
+        /// Why: 1 to 500 characters.
+        reason: String,
+        actor: String,
+    },
+    /// Use these rules and channels from now on: they were read from files again.
     Reload(Box<crate::config::Config>),
     /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.
     ForgetRows {

@@ -14,6 +14,7 @@ pub mod command;
 pub mod command_error;
 pub mod commit_times;
 pub mod config;
+pub mod configuration;
 pub mod connection_limit;
 pub mod expected_backup;
 pub mod health;
