@@ -42,6 +42,7 @@ mod remote_write;
 mod reports;
 mod retention;
 mod roles;
+mod rules;
 mod search;
 mod second_editor;
 mod second_machine;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::registers::{packages, reporting, sends};
 use crate::reports::{day, put, settings, text};
 
-type Fields = Vec<(String, String)>;
+pub(crate) type Fields = Vec<(String, String)>;
 
 /// Forms in which the second is told. Each is driven below.
 const TOLD: [&str; 11] = [
@@ -41,7 +41,7 @@ const NOTHING_OVERWRITTEN: &[(&str, &str)] = &[
 ];
 
 /// What a form of a page would send: what is hidden in it, and nothing that is typed.
-fn hidden(page: &str, action: &str) -> Fields {
+pub(crate) fn hidden(page: &str, action: &str) -> Fields {
     let wanted = format!("action=\"{action}\"");
     let form = page.split("<form ").skip(1).find(|form| form.split('>').next().unwrap().contains(&wanted));
     let form = form.unwrap_or_else(|| panic!("{action}: {page}")).split("</form>").next().unwrap();
@@ -57,7 +57,7 @@ fn hidden(page: &str, action: &str) -> Fields {
 
 /// Sends a form, and gives the page that comes back with its status at its end.
 #[allow(clippy::disallowed_methods, reason = "a test")]
-async fn send(rig: &Rig, path: &str, fields: &Fields) -> String {
+pub(crate) async fn send(rig: &Rig, path: &str, fields: &Fields) -> String {
     let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
     let mut curl = tokio::process::Command::new("curl");
     curl.args(["-s", "-w", "%{http_code}", "--unix-socket"]).arg(socket);
@@ -68,7 +68,7 @@ async fn send(rig: &Rig, path: &str, fields: &Fields) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn with(mut fields: Fields, typed: &[(&str, &str)]) -> Fields {
+pub(crate) fn with(mut fields: Fields, typed: &[(&str, &str)]) -> Fields {
     fields.extend(typed.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
     fields
 }

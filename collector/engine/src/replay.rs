@@ -1,6 +1,6 @@
 //! What a rule would have said: history of one device through a rule, every decision with its reason.
 //!
-//! Called by `ioc-collector rule test`. It is the judge itself that decides, over a state of its own, with each report's time as the
+//! Called by `ioc-collector rule test` and by the preview of a rule. It is the judge itself that decides, over a state of its own, with each report's time as the
 //! present. Deliberately absent: incidents and notices, which belong to what happened.
 
 use std::collections::BTreeMap;
@@ -71,6 +71,8 @@ pub struct Replayer {
     interval_s: u32,
     current: Option<LayoutId>,
     seq: u64,
+    /// Series that are read of what is folded; all when there are none.
+    names: Vec<String>,
     replay: Replay,
 }
 
@@ -86,7 +88,13 @@ impl Replayer {
         let own = DeviceInfo { parent: None, uplink: None, ..info };
         let _ = state.step(Input::Enrolled(own), start, &mut Vec::new());
         let replay = Replay { reports: 0, from: None, until: None, decisions: Vec::new() };
-        Self { state, device, interval_s, current: None, seq: 0, replay }
+        Self { state, device, interval_s, current: None, seq: 0, names: Vec::new(), replay }
+    }
+
+    /// Reads only these series of what is folded: those that the rules look at.
+    #[must_use]
+    pub fn of_series(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 
     /// Judges what is kept of the device between two moments: what is folded, and then what is not.
@@ -100,7 +108,7 @@ impl Replayer {
         let mut rows = reader.newest_rows(&device, reader.folded(&device)?, chart::ROWS_MAX_BYTES)?;
         while start < until {
             let end = start.plus_millis(STRETCH_MS).min(until);
-            let query = ChunkQuery { device: &device, tier: Tier::Raw, from: start, until: end, names: &[] };
+            let query = ChunkQuery { device: &device, tier: Tier::Raw, from: start, until: end, names: &self.names };
             let stored = reader.chunks(&query)?;
             folded = stored.folded;
             for (names, block) in blocks(&stored) {

@@ -148,7 +148,7 @@ impl State {
         now: Timestamp,
     ) -> (Self, Vec<Effect>) {
         let mut state = Self {
-            rules,
+            rules: rules.without_ended(now).map_or(rules, Arc::new),
             plan,
             limits,
             devices: HashMap::with_capacity(snapshot.devices.len()),
@@ -318,7 +318,7 @@ impl State {
         let device = self.wakes.first().map(|(at, _)| *at);
         let incident = self.incident_wakes.first().map(|(at, _)| *at);
         let window = self.window_wakes.first().map(|(at, _)| *at);
-        [device, incident, window].into_iter().flatten().min()
+        [device, incident, window, self.rules.next_end()].into_iter().flatten().min()
     }
 
     /// The device with this identifier.
@@ -343,7 +343,7 @@ impl State {
             }
         }
         faults.extend(std::mem::take(&mut self.device_faults).into_values());
-        self.rules = rules;
+        self.rules = rules.without_ended(now).map_or(rules, Arc::new);
         self.bindings.clear();
         let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
         for id in ids {
@@ -368,6 +368,9 @@ impl State {
     }
 
     fn wake(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        if self.rules.next_end().is_some_and(|end| end <= now) {
+            self.replace_rules(Arc::clone(&self.rules), now, out);
+        }
         while let Some((at, id)) = self.wakes.first().cloned() {
             if at > now {
                 break;

@@ -398,6 +398,11 @@ fn faults_and_incidents(open: Open<'_>, dir: &Path) {
     let under = |id| FaultQuery { incident: Some(IncidentId(id)), ..FaultQuery::default() };
     assert_eq!(reader.faults(&under(1), 9).expect("reads").len(), 2);
     assert!(reader.faults(&under(2), 9).expect("reads").is_empty());
+    let counted = |since| reader.rule_faults(since).expect("reads").remove(0);
+    let all = counted(at(0));
+    assert_eq!((all.rule.as_str(), all.raised, all.devices), ("disk-nearly-full", 2, 1));
+    assert_eq!((all.incidents, all.taken, all.ignored, all.last.is_some()), (1, 0, 0, true));
+    assert_eq!((counted(at(9_000_000)).raised, counted(at(9_000_000)).devices), (0, 1), "what stands is there, whenever it was raised");
     let facts = reader.coverage().expect("reads");
     assert_eq!((facts.devices, facts.live, facts.computers), (2, 0, 2));
     assert_eq!(facts.faults, [("disk-nearly-full".to_owned(), 1)]);

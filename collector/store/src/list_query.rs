@@ -118,6 +118,25 @@ pub struct FaultQuery<'a> {
     pub before: Option<u64>,
 }
 
+/// How often a rule raised within a time, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuleFaults {
+    /// The rule's identifier, or what another system calls it.
+    pub rule: String,
+    /// Faults that it raised within the time.
+    pub raised: u64,
+    /// Devices on which one stands now.
+    pub devices: u64,
+    /// When it raised last.
+    pub last: Option<Timestamp>,
+    /// Incidents that those faults belong to.
+    pub incidents: u64,
+    /// Of these, those that somebody took.
+    pub taken: u64,
+    /// Of these, those that were over before anybody took them.
+    pub ignored: u64,
+}
+
 /// What is counted of one device, to bound it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {

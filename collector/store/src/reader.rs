@@ -29,7 +29,7 @@ use crate::{
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
     RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
-    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage, RuleFaults,
 };
 
 /// Files that one reader may have open: the store's two, and their logs.
@@ -119,6 +119,9 @@ pub trait Reader: Send {
 
     /// Faults, newest first.
     fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError>;
+
+    /// How often each rule raised since a moment, what of it still stands, and what became of the incidents, by rule.
+    fn rule_faults(&self, since: Timestamp) -> Result<Vec<RuleFaults>, StoreError>;
 
     /// Incidents, newest first: only active ones or all, before a number. Those of a device are those about it and those that a fault of it belongs to.
     fn incidents(

@@ -15,6 +15,7 @@ use crate::rate_limit::RateLimiter;
 use crate::readers::StoreReaders;
 use crate::recent_accesses::RecentAccesses;
 use crate::report_drafts::Drafts;
+use crate::rule::{PreviewKey, PreviewResult};
 use crate::seal::Seal;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::password_hashing::HashQueue;
@@ -59,6 +60,8 @@ pub struct App {
     pub(crate) covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
     /// What was gathered for reports that people look at.
     pub(crate) drafts: Arc<Drafts>,
+    /// What rules would have raised, as people tried them.
+    pub(crate) previews: Arc<Drafts<PreviewKey, PreviewResult>>,
     /// The same for filings.
     pub(crate) filings: Arc<Drafts<FilingKey, FilingFacts>>,
     /// When it started.
@@ -94,6 +97,7 @@ impl App {
             log_limit: Arc::default(),
             covered: Arc::default(),
             drafts: Arc::default(),
+            previews: Arc::default(),
             filings: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),

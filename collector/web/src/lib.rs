@@ -40,6 +40,7 @@ mod report_drafts;
 mod room;
 mod router;
 mod seal;
+mod rule;
 mod search;
 pub mod server;
 mod sign_in;

@@ -171,7 +171,8 @@ impl Config {
         })?;
         let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
-        let rules = RuleSet::parse(&parts.whole(Part::Rules))?;
+        let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
+        let rules = RuleSet::parse_on(&parts.whole(Part::Rules), &shipped)?;
         let history_keep = [form.history.keep, form.history.keep_5m, form.history.keep_1h];
         let retention = parts.whole(Part::Retention);
         let retention = retention::parse(&retention, history_keep.map(|SpanWithin(span)| span))?;

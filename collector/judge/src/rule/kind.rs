@@ -63,6 +63,19 @@ kinds! {
 pub(super) const COMMON: [&str; 7] = ["id", "kind", "article", "severity", "scope", "title", "advice"];
 
 impl RuleKind {
+    /// What a difference of a rule of this kind can change, beside `severity`, `advice` and `off`: of `raise`, `clear`, `for`, `approved`.
+    #[must_use]
+    pub const fn changeable(self) -> &'static [&'static str] {
+        self.descriptor().overridable
+    }
+
+    /// The keys that a rule of this kind must and may have, beside those that all rules have.
+    #[must_use]
+    pub const fn own_keys(self) -> (&'static [&'static str], &'static [&'static str]) {
+        let KindDescriptor { required, optional, .. } = self.descriptor();
+        (required, optional)
+    }
+
     fn keys(self) -> KindKeys<'static> {
         let KindDescriptor { required, optional, .. } = self.descriptor();
         KindKeys { name: self.as_str(), required, optional }

@@ -1,6 +1,6 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Each kind is one file; [`RuleKind`] is the list of them. What kinds share that judge a number of a series is in
+//! Read from `config/rules.toml`, or from a text that goes on from it (`base = "shipped"`). Each kind is one file; [`RuleKind`] is the list of them. What kinds share that judge a number of a series is in
 //! [`number`], of those that look into a document in [`document`].
 
 mod approved;
@@ -20,9 +20,11 @@ mod sample_window;
 mod silent;
 mod stuck;
 mod threshold;
+mod words;
 
 use serde::Deserialize;
 
+use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned, Table};
 
 use crate::device::DeviceInfo;
@@ -61,6 +63,8 @@ pub struct Rule {
     pub override_reason: String,
     /// It is switched off for whom it is for.
     pub off: bool,
+    /// When this difference ends by itself; none for one that stays, and for a rule itself.
+    pub until: Option<Timestamp>,
 }
 
 impl Rule {
@@ -89,13 +93,24 @@ impl Rule {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    /// For each rule its place, and those of its differences in the order of the file.
+    /// For each rule its place, and those of its differences in the order of the file, but for those that have ended.
     variants: Vec<Vec<u16>>,
+    /// When the next of those ends by itself; asked for each time the judge is to be woken.
+    next_end: Option<Timestamp>,
+}
+
+/// What a text of rules goes on from.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Base {
+    /// The rules that are shipped with the collector.
+    Shipped,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileForm {
+    base: Option<Spanned<Base>>,
     #[serde(default)]
     rule: Vec<Spanned<RuleForm>>,
     #[serde(default)]
@@ -117,6 +132,8 @@ struct OverrideForm {
     clear: Option<Spanned<Limit>>,
     r#for: Option<Spanned<SpanWithin<0, 604_800_000>>>,
     approved: Option<Spanned<Vec<String>>>,
+    advice: Option<Text>,
+    until: Option<Timestamp>,
 }
 
 /// What all rules say ([`kind::COMMON`]); what else stands there is for the kind.
@@ -134,18 +151,40 @@ struct RuleForm {
 }
 
 impl RuleSet {
-    /// Reads a set of rules.
+    /// Reads a set of rules that stands by itself.
     ///
     /// # Errors
     /// [`ConfigError`] with the line of the first fault.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+        Self::read(source, None)
+    }
+
+    /// Reads a set of rules, which may say `base = "shipped"`: then the shipped ones hold, too, and what it says is more, or different.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the line of the first fault.
+    pub fn parse_on(source: &Source, shipped: &Source) -> Result<Self, ConfigError> {
+        Self::read(source, Some(shipped))
+    }
+
+    fn read(source: &Source, shipped: Option<&Source>) -> Result<Self, ConfigError> {
         let form: FileForm = source.parse()?;
-        if form.rule.len() > RULES_MAX {
-            let span = form.rule[RULES_MAX].span();
-            let message = format!("found {} rules; allowed are {RULES_MAX}", form.rule.len());
+        let base = match (&form.base, shipped) {
+            (None, _) => Vec::new(),
+            (Some(_), Some(shipped)) => Self::read(shipped, None)?.without_differences(),
+            (Some(base), None) => {
+                let message = "found base in rules that stand by themselves";
+                return Err(source.fault(base.span(), message, "remove this line"));
+            }
+        };
+        if base.len() + form.rule.len() > RULES_MAX {
+            let place = RULES_MAX.saturating_sub(base.len());
+            let span = form.rule.get(place).map_or(0..0, Spanned::span);
+            let message = format!("found {} rules; allowed are {RULES_MAX}", base.len() + form.rule.len());
             return Err(source.fault(span, &message, "remove rules that never fire"));
         }
-        let mut rules: Vec<Rule> = Vec::with_capacity(form.rule.len());
+        let of_base = base.len();
+        let mut rules: Vec<Rule> = base;
         for (spanned, table) in form.rule.into_iter().zip(source.tables("rule")?) {
             let span = spanned.span();
             let rule = check(source, span, spanned.into_inner(), table.without(&kind::COMMON), &rules)?;
@@ -155,7 +194,8 @@ impl RuleSet {
             (0..rules.len()).map(|place| u16::try_from(place).into_iter().collect()).collect();
         for spanned in form.r#override {
             let whole = spanned.span();
-            let (of, rule) = apply_override(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
+            let known = KnownRules { rules: &rules[..variants.len()], of_base };
+            let (of, rule) = apply_override(source, whole, spanned.into_inner(), &known)?;
             variants[of].extend(u16::try_from(rules.len()));
             rules.push(rule);
         }
@@ -163,7 +203,33 @@ impl RuleSet {
             let message = format!("found {} rules and overrides; allowed are {RULES_MAX}", rules.len());
             return Err(source.fault(0..0, &message, "remove what never fires"));
         }
-        Ok(Self { rules, variants })
+        Ok(Self::of(rules, variants))
+    }
+
+    fn of(rules: Vec<Rule>, variants: Vec<Vec<u16>>) -> Self {
+        let next_end = variants.iter().flatten().filter_map(|place| rules.get(usize::from(*place))?.until).min();
+        Self { rules, variants, next_end }
+    }
+
+    /// The rules themselves.
+    fn without_differences(mut self) -> Vec<Rule> {
+        self.rules.truncate(self.variants.len());
+        self.rules
+    }
+
+    /// When the next difference ends by itself, if ever.
+    #[must_use]
+    pub const fn next_end(&self) -> Option<Timestamp> {
+        self.next_end
+    }
+
+    /// The set without the differences that have ended at `now`; none where none has. They stay in the list of [`RuleSet::rules`], and are for nobody.
+    #[must_use]
+    pub fn without_ended(&self, now: Timestamp) -> Option<Self> {
+        self.next_end().filter(|end| *end <= now)?;
+        let lasts = |place: &u16| self.rules.get(usize::from(*place)).is_some_and(|rule| rule.until.is_none_or(|end| end > now));
+        let variants = self.variants.iter().map(|variants| variants.iter().copied().filter(lasts).collect()).collect();
+        Some(Self::of(self.rules.clone(), variants))
     }
 
     /// The places of the rules that are for this device: of each the last difference that is for it, else the rule itself.
@@ -181,7 +247,7 @@ impl RuleSet {
     pub fn only(&self, id: &str) -> Option<Self> {
         let rules: Vec<Rule> = self.rules.iter().filter(|rule| rule.id == id).cloned().collect();
         let places: Vec<u16> = (0..rules.len()).filter_map(|place| u16::try_from(place).ok()).collect();
-        (!rules.is_empty()).then(|| Self { rules, variants: vec![places] })
+        (!rules.is_empty()).then(|| Self::of(rules, vec![places]))
     }
 
     /// The rules that are different for this device, or switched off for it, each with its reason.
@@ -192,6 +258,14 @@ impl RuleSet {
             rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.override_reason.is_empty()).cloned()
         };
         self.variants.iter().filter_map(effective).collect()
+    }
+
+    /// How the rule of this identifier is different for some devices, in the order of the file; without what has ended.
+    pub fn differences<'s>(&'s self, id: &'s str) -> impl Iterator<Item = &'s Rule> {
+        let of = self.variants.iter().find(move |variants| {
+            variants.first().and_then(|place| self.rules.get(usize::from(*place))).is_some_and(|rule| rule.id == id)
+        });
+        of.into_iter().flatten().skip(1).filter_map(|place| self.rules.get(usize::from(*place)))
     }
 
     /// The rules, in the order of the file, and after them how they are different for some devices.
@@ -250,7 +324,14 @@ fn check(
         advice: form.advice,
         override_reason: String::new(),
         off: false,
+        until: None,
     })
+}
+
+/// The rules that an override may be of, and how many of them, the first ones, are the shipped ones.
+struct KnownRules<'r> {
+    rules: &'r [Rule],
+    of_base: usize,
 }
 
 /// How a rule is different for some devices: which rule, and what it is for them.
@@ -258,14 +339,15 @@ fn apply_override(
     source: &Source,
     whole: std::ops::Range<usize>,
     form: OverrideForm,
-    rules: &[Rule],
+    known: &KnownRules<'_>,
 ) -> Result<(usize, Rule), ConfigError> {
     let id = form.rule.get_ref();
-    let Some(of) = rules.iter().position(|rule| rule.id == *id) else {
+    let Some(of) = known.rules.iter().position(|rule| rule.id == *id) else {
         let message = format!("found an override of the rule {id:?}; allowed are the rules of this file");
         return Err(source.fault(form.rule.span(), &message, "correct the id"));
     };
-    if form.scope == Scope::default() {
+    // A rule that stands in the same text is changed itself; one that is shipped is changed by this, and by what is off for a while.
+    if form.scope == Scope::default() && of >= known.of_base && form.until.is_none() {
         let message = "found an override for every device; allowed is a scope with kinds, devices, places or tags";
         return Err(source.fault(whole, message, "add a scope, or change the rule itself"));
     }
@@ -273,13 +355,23 @@ fn apply_override(
         let mend = "say in a few words why it is different there";
         return Err(source.fault(form.why.span(), "found an override without a reason", mend));
     }
-    let was = &rules[of];
+    let was = &known.rules[of];
     let context = RuleContext { source, span: whole };
     let changes = OverrideChanges { raise: form.raise, clear: form.clear, hold: form.r#for, approved: form.approved };
     let condition = was.kind.amend(&context, &was.condition, changes)?;
     let severity = form.severity.unwrap_or(was.severity);
-    let override_reason = form.why.into_inner();
-    Ok((of, Rule { severity, scope: form.scope, condition, override_reason, off: form.off, ..was.clone() }))
+    let rule = Rule {
+        severity,
+        // One for everyone is for whom the rule is for.
+        scope: if form.scope == Scope::default() { was.scope.clone() } else { form.scope },
+        condition,
+        advice: form.advice.unwrap_or_else(|| was.advice.clone()),
+        override_reason: form.why.into_inner(),
+        off: form.off,
+        until: form.until,
+        ..was.clone()
+    };
+    Ok((of, rule))
 }
 
 #[cfg(test)]
@@ -335,6 +427,39 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         assert!(parse(&list.replace("approved = []\n", "")).expect_err("list").message.contains("no approved"));
         let missing = parse(&GOOD.replace("clear = { below = 85 }\n", "")).expect_err("missing");
         assert!(missing.message.contains("clear"), "{missing}");
+    }
+
+    #[test]
+    fn a_text_goes_on_from_the_shipped_rules() {
+        let shipped = Source::built_in("(built-in rules.toml)", GOOD);
+        let on = |text: &str| RuleSet::parse_on(&Source::built_in("rules", text), &shipped);
+        let own = GOOD.replace("disk-nearly-full", "own");
+        let set = on(&format!("base = \"shipped\"\n{own}")).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(set.rules().iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["disk-nearly-full", "own"]);
+        assert_eq!(on(&own).unwrap_or_else(|e| panic!("{e}")).rules().len(), 1, "without it, it stands by itself");
+        assert!(on(&format!("base = \"shipped\"\n{GOOD}")).expect_err("twice").message.contains("second"));
+        assert!(on("base = \"mine\"\n").is_err());
+        assert!(parse("base = \"shipped\"\n").expect_err("of nothing").message.contains("stand by themselves"));
+        // One for everyone, of a shipped rule; and of an own one, which is changed itself.
+        let over = "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\nraise = { above = 95 }\n";
+        let set = on(&format!("base = \"shipped\"\n{over}")).unwrap_or_else(|e| panic!("{e}"));
+        let info = DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
+        let holds: Vec<Option<String>> = set.for_device(&info).map(|place| set.rules()[usize::from(place)].limit()).collect();
+        assert_eq!(holds, [Some("> 95 %".to_owned())]);
+        let of_own = over.replace("disk-nearly-full", "own");
+        assert!(on(&format!("base = \"shipped\"\n{own}{of_own}")).expect_err("own").message.contains("every device"));
+    }
+
+    #[test]
+    fn what_is_different_for_a_while_ends() {
+        let over = "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\noff = true\nuntil = \"2026-12-01T00:00:00Z\"\n";
+        let set = parse(&format!("{GOOD}{over}")).unwrap_or_else(|e| panic!("{e}"));
+        let info = DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
+        let end: Timestamp = "2026-12-01T00:00:00Z".parse().expect("a time");
+        assert_eq!((set.next_end(), set.for_device(&info).count()), (Some(end), 0));
+        assert!(set.without_ended(end.plus_millis(-1)).is_none());
+        let after = set.without_ended(end).expect("it has ended");
+        assert_eq!((after.next_end(), after.for_device(&info).count(), after.rules().len()), (None, 1, 2));
     }
 
     /// A good value for each key of any kind.

@@ -113,6 +113,7 @@ COMMENT ON COLUMN fault.severity IS '1 information, 2 warning, 3 critical.';
 COMMENT ON COLUMN fault.incident IS 'The incident it belongs to; none where it belongs to none.';
 COMMENT ON COLUMN fault.raised_at IS 'When it began, ms.';
 COMMENT ON COLUMN fault.ended_at IS 'When it ended, ms; none while it is open.';
+COMMENT ON COLUMN fault.rule IS 'The rule, or what another system calls it.';
 COMMENT ON COLUMN fault.body IS 'All of it, with the reason in words: JSON.';
 COMMENT ON TABLE incident IS 'Incidents: one cause, what it did, and what people did about it.';
 COMMENT ON COLUMN incident.id IS 'Its number, as in INC-000007.';

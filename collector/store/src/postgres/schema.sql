@@ -138,8 +138,10 @@ CREATE TABLE fault (
     incident bigint,
     raised_at bigint NOT NULL,
     ended_at bigint,
+    rule text COLLATE "C" NOT NULL,
     body text COLLATE "C" NOT NULL
 );
+CREATE INDEX fault_raised ON fault (raised_at, rule);
 CREATE INDEX fault_ended ON fault (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX fault_by_incident ON fault (incident, id) WHERE incident IS NOT NULL;
 CREATE INDEX fault_open ON fault (device, severity) WHERE open;

@@ -290,7 +290,7 @@ fn numbers_follow_each_other_without_a_gap_and_some_are_never_given_twice() {
 #[test]
 fn what_the_search_index_has_to_look_at_again_is_logged_as_in_sqlite() {
     let changes = "INSERT INTO event (device, at, name, text, fields) VALUES (1, 1790000000000, 'x', 'trước', '{}');\
-        INSERT INTO fault (id, device, state, open, severity, raised_at, body) VALUES (5, 1, 'raised', true, 1, 1, '{\"raised_at\": \"2026-09-21T14:13:20.5Z\"}');\
+        INSERT INTO fault (id, device, state, open, severity, raised_at, rule, body) VALUES (5, 1, 'raised', true, 1, 1, '', '{\"raised_at\": \"2026-09-21T14:13:20.5Z\"}');\
         INSERT INTO step (incident, number, body) VALUES (7, 2, '{\"at\": \"2026-09-21T21:13:21+07:00\"}');\
         UPDATE event SET text = 'sau'; UPDATE fault SET open = false; UPDATE fault SET body = '{}'; DELETE FROM event; DELETE FROM fault; DELETE FROM step";
     let (link, _) = scratch::site();

@@ -33,7 +33,7 @@ pub(super) fn facts(reader: &SqlReader) -> Result<CoverageFacts, StoreError> {
         facts.attested.insert(area.name.to_owned(), asset::attested(reader, area.name, area.document)?);
     }
     what_is_unknown(reader, &live, &mut facts)?;
-    let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
+    let sql = "SELECT rule, device FROM fault WHERE open";
     facts.faults = reader.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
     Ok(facts)
 }

@@ -40,7 +40,7 @@ use crate::{
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind,
     RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
-    StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident, RuleFaults,
 };
 
 type Answer<T> = Result<T, StoreError>;
@@ -137,6 +137,10 @@ impl Reader for SqlReader {
 
     fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Answer<Vec<Fault>> {
         fault::list(self, query, limit)
+    }
+
+    fn rule_faults(&self, since: Timestamp) -> Answer<Vec<RuleFaults>> {
+        fault::by_rule(self, since)
     }
 
     fn incidents(

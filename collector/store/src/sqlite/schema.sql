@@ -167,8 +167,12 @@ CREATE TABLE fault (
     raised_at INTEGER NOT NULL,
     -- When it ended; none while it is open.
     ended_at INTEGER,
+    -- The rule, or what another system calls it, as in its body.
+    rule TEXT NOT NULL,
     body TEXT NOT NULL
 );
+-- How often each rule raised within a time is answered from this alone, but for their incidents.
+CREATE INDEX fault_raised ON fault (raised_at, rule);
 CREATE INDEX fault_ended ON fault (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX fault_by_incident ON fault (incident, id) WHERE incident IS NOT NULL;
 CREATE INDEX fault_open ON fault (device, severity) WHERE open;

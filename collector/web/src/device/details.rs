@@ -163,7 +163,7 @@ pub(crate) async fn page(
         })) => {
             personal_data::retain_allowed(&app, &person, &row.record.info.id, &mut documents).await;
             personal_data::reveal_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
-            let differing = app.config().rules.overridden_for(&row.record.info);
+            let differing = app.rules().overridden_for(&row.record.info);
             let numbers =
                 layout.map(|layout| numbers(&layout, &row.record.latest, page_context.language)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());

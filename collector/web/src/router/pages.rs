@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{
     account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, register, report, room, search, sign_in, system_backups,
+    maintenance, overview, register, report, room, rule, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -106,6 +106,9 @@ fn work() -> Router<App> {
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
         .route("/jobs", get(jobs::page))
+        .route("/rules", get(rule::list::page))
+        .route("/rules/new", get(rule::new::page).post(rule::new::make))
+        .route("/rules/{id}", get(rule::details::page).post(rule::details::change))
         .route("/system-backups", get(system_backups::page).post(system_backups::expect))
         .route("/system-backups/attest", post(system_backups::attest))
         .route("/system-backups/withdraw", post(system_backups::withdraw))
