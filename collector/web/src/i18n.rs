@@ -331,6 +331,8 @@ mod tests {
                 "person-data-not-older",
                 "person-notice-",
                 "refusal-",
+                "configuration-part-",
+                "configuration-about-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -223,7 +223,9 @@ fn check_own(part: Part, text: &Source) -> Result<(), ConfigError> {
             let message = "found software; it is a part of its own";
             return Err(text.fault(value.span, message, "remove it, and set the part software"));
         }
-        let is_own = value.text.starts_with("credential:") || value.text.starts_with(SEALED);
+        // What opens backups is no use within them.
+        let may_seal = !matches!(part, Part::Backup | Part::Timestamps | Part::Legal | Part::Sensors);
+        let is_own = value.text.starts_with("credential:") || (may_seal && value.text.starts_with(SEALED));
         if names_file(part, key, &value.text) && !is_own && !is_below(text.directory(), &value.text) {
             let message = format!("found a path in {key} that does not lie below {}", shown(text.directory()));
             let mend = "put the file there and write its whole path, write \"credential:NAME\", or type the secret into its form";

@@ -141,6 +141,17 @@ impl DescribedRouter {
         self.add(Method::PUT, path, on(MethodFilter::PUT, handler), summary)
     }
 
+    /// The same for bodies larger than others.
+    pub(crate) fn put_large<H: Handler<T, App>, T: 'static>(
+        &mut self,
+        path: &'static str,
+        handler: H,
+        most: usize,
+        summary: &'static str,
+    ) -> OperationBuilder<'_> {
+        self.add(Method::PUT, path, on(MethodFilter::PUT, handler).layer(DefaultBodyLimit::max(most)), summary)
+    }
+
     pub(crate) fn patch<H: Handler<T, App>, T: 'static>(
         &mut self,
         path: &'static str,

@@ -18,6 +18,7 @@ use crate::problem::Problem;
 use ioc_engine::command::{Command, PartChange};
 use ioc_engine::config::{PartHolder, PartInForce, tables_of};
 use ioc_engine::configuration::{LineChange, audited, difference, without_secrets};
+use ioc_engine::sealed_secret::shown;
 use ioc_engine::writer::configuration::CHANGED_SINCE;
 use ioc_store::configuration::{ConfigurationVersion, Part};
 
@@ -108,7 +109,7 @@ pub(crate) struct VersionItem {
 impl From<ConfigurationVersion> for VersionItem {
     fn from(inside: ConfigurationVersion) -> Self {
         let ConfigurationVersion { part: _, number, text, at, who, why } = inside;
-        Self { version: number, at, who, why, text }
+        Self { version: number, at, who, why, text: text.as_deref().map(shown) }
     }
 }
 
