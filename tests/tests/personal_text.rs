@@ -112,6 +112,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/settings", Kept::Right("Administer")),
     ("/configuration", Kept::Right("Administer")),
     ("/configuration/{part}", Kept::Right("Administer")),
+    ("/configuration/{part}/form", Kept::Right("Administer")),
     ("/api/v1/configuration", Kept::Right("Administer")),
     ("/api/v1/configuration/{part}", Kept::Right("Administer")),
     ("/api/v1/configuration/{part}/versions", Kept::Right("Administer")),

@@ -20,7 +20,7 @@ use ioc_common::backoff::retry_ms;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::random::entropy;
 
-use crate::conversation::note;
+use crate::conversation::{hide, note};
 
 /// Largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
@@ -115,12 +115,15 @@ pub fn backoff_ms(attempts: u32) -> u64 {
 /// What a file with a secret holds, or a secret that was typed into a form; nothing without either.
 pub fn secret(file: Option<&Path>) -> Result<String, SendError> {
     let Some(path) = file else { return Ok(String::new()) };
-    if let Some(opened) = crate::sealed_secret::opened(path) {
-        return opened.map_err(SendError::Later);
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
-    Ok(text.trim().to_owned())
+    let text = match crate::sealed_secret::opened(path) {
+        Some(opened) => opened.map_err(SendError::Later)?,
+        None => {
+            std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?
+        }
+    };
+    let secret = text.trim();
+    hide(secret);
+    Ok(secret.to_owned())
 }
 
 /// A request to another system, sent once.

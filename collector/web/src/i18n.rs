@@ -333,6 +333,8 @@ mod tests {
                 "refusal-",
                 "configuration-part-",
                 "configuration-about-",
+                "configuration-field-",
+                "configuration-kind-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -241,6 +241,7 @@ const READS: &[(&str, Right)] = &[
     ("/settings", Right::Administer),
     ("/configuration", Right::Administer),
     ("/configuration/{part}", Right::Administer),
+    ("/configuration/{part}/form", Right::Administer),
     ("/api/v1/configuration", Right::Administer),
     ("/api/v1/configuration/{part}", Right::Administer),
     ("/api/v1/configuration/{part}/versions", Right::Administer),

@@ -3,7 +3,9 @@
 
 pub(crate) mod api;
 mod form;
+pub(crate) mod form_page;
 pub(crate) mod page;
+mod trial;
 
 use ioc_engine::command::{Answer, Command, CommandError, PartChange};
 use ioc_engine::config::PartInForce;
@@ -90,13 +92,17 @@ async fn with_secrets(app: &App, person: &Person, changes: Vec<PartChange>) -> R
 /// # Errors
 /// [`CommandError`] with the place and the mend where it does not hold.
 pub(crate) async fn check(app: &App, changes: &[PartChange]) -> Result<(), CommandError> {
-    let config = app.config();
+    let (config, versions) = (app.config(), as_versions(app, changes));
+    // Rules and catalogues are large texts.
+    let checked = tokio::task::spawn_blocking(move || config.with_versions(&versions).map(drop)).await;
+    checked.map_err(CommandError::unread)?.map_err(|error| faulty(&error))
+}
+
+/// Changes as they would be kept.
+fn as_versions(app: &App, changes: &[PartChange]) -> Vec<ConfigurationVersion> {
     let as_version = |change: &PartChange| {
         let (part, number, text) = (change.part, change.version + 1, change.text.clone());
         ConfigurationVersion { part, number, text, at: app.judged_now(), who: String::new(), why: String::new() }
     };
-    let versions: Vec<ConfigurationVersion> = changes.iter().map(as_version).collect();
-    // Rules and catalogues are large texts.
-    let checked = tokio::task::spawn_blocking(move || config.with_versions(&versions).map(drop)).await;
-    checked.map_err(CommandError::unread)?.map_err(|error| faulty(&error))
+    changes.iter().map(as_version).collect()
 }

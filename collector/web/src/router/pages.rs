@@ -187,6 +187,7 @@ fn administration() -> Router<App> {
         .route("/admin/clock", post(administration::clock::confirm))
         .route("/settings", get(device::agent_settings::page))
         .route("/configuration", get(configuration::page::list))
+        .route("/configuration/{part}/form", get(configuration::form_page::page).post(configuration::form_page::change))
         .route(
             "/configuration/{part}",
             get(configuration::page::part)
