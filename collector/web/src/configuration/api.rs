@@ -118,6 +118,8 @@ impl From<ConfigurationVersion> for VersionItem {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TextBody {
     /// TOML; null gives the part back to what it is without being set here.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schemars(required)]
     text: Option<String>,
     /// Why: 1 to 500 characters.
     #[serde(default)]
@@ -131,6 +133,8 @@ pub(crate) struct TextBody {
 pub(crate) struct ChangeBody {
     part: String,
     /// TOML; null gives the part back to what it is without being set here.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schemars(required)]
     text: Option<String>,
     /// The newest version that was seen, 0 for none.
     version: u64,

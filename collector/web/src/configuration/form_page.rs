@@ -339,9 +339,11 @@ pub(crate) async fn change(
             let change = PartChange { part, text: Some(text), version };
             match trial::run(&app, &person, change, (&name, &address), TRIAL_TIMEOUT).await {
                 Ok((went, heard)) => {
-                    let said = page.page_context.t(if went.is_ok() { "configuration-tried" } else { "configuration-tried-in-vain" });
-                    let why = went.as_ref().err().map(|error| format!(" {error}")).unwrap_or_default();
-                    page.tried = Some((went.is_ok(), format!("{said}{why}"), heard));
+                    let said = match &went {
+                        Ok(()) => page.page_context.t("configuration-tried"),
+                        Err(error) => format!("{} {error}", page.page_context.t("configuration-tried-in-vain")),
+                    };
+                    page.tried = Some((went.is_ok(), said, heard));
                     Ok(false)
                 }
                 Err(error) => Err(error),

@@ -8,6 +8,7 @@ use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 use super::as_versions;
 use crate::app::App;
 use crate::person::Person;
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{CommandError, PartChange};
 use ioc_engine::conversation;
 use ioc_engine::http::SendError;
@@ -15,6 +16,7 @@ use ioc_engine::notifier::{Message, Wording};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_engine::writer::configuration::faulty;
 use ioc_store::Right;
+use ioc_store::audit::AuditEntry;
 
 /// How it went, and what was said and heard.
 pub(super) type Trial = (Result<(), SendError>, Vec<String>);
@@ -47,6 +49,9 @@ pub(super) async fn run(
         return Err(RefusalReason::new("refusal-configuration-address", [], english).invalid());
     }
     let now = app.judged_now();
+    let (actor, action) = (person.name.clone(), AuditLogAction::ContactTested.as_str().to_owned());
+    let (subject, detail) = (name.to_owned(), channel.notifier.target());
+    app.engine.record_access(AuditEntry { at: now, actor, action, subject, detail }).await?;
     let title = Text::new("Thử kênh thông báo", "Test of a channel");
     let reason = Text::new(
         format!("{} thử kênh {name} trước khi lưu.", person.name),
