@@ -61,6 +61,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     log_first_password(first_password.as_deref());
+    ioc_engine::sealed_secret::use_key(&config.data.join("pki"))?;
     let config = config.resumed(&ioc_engine::config::stored_parts(store.reader()?.configuration()?))?;
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::resume_clock(store.reader()?.clock()?.as_ref());

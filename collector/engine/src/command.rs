@@ -19,6 +19,7 @@ use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
+use ioc_store::configuration::Part;
 use ioc_store::inventory_count::{Member, Tick};
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
@@ -483,6 +484,8 @@ pub enum Command {
         reason: String,
         actor: String,
     },
+    /// Take parts from the files that hold them, as versions, so that they can be taken out of those.
+    ImportConfiguration { parts: Vec<Part>, reason: String, actor: String },
     /// Use these rules and channels from now on: they were read from files again.
     Reload(Box<crate::config::Config>),
     /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.

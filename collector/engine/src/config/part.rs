@@ -223,7 +223,9 @@ fn check_own(part: Part, text: &Source) -> Result<(), ConfigError> {
             let message = "found software; it is a part of its own";
             return Err(text.fault(value.span, message, "remove it, and set the part software"));
         }
-        let is_own = value.text.starts_with("credential:") || value.text.starts_with(SEALED);
+        // What opens backups is no use within them.
+        let may_seal = !matches!(part, Part::Backup | Part::Timestamps | Part::Legal | Part::Sensors);
+        let is_own = value.text.starts_with("credential:") || (may_seal && value.text.starts_with(SEALED));
         if names_file(part, key, &value.text) && !is_own && !is_below(text.directory(), &value.text) {
             let message = format!("found a path in {key} that does not lie below {}", shown(text.directory()));
             let mend = "put the file there and write its whole path, write \"credential:NAME\", or type the secret into its form";
@@ -318,6 +320,45 @@ impl Config {
         let left_out = origin.left_out.iter().filter(|(part, _)| !versions.iter().any(|version| version.part == **part));
         let left_out = left_out.map(|(part, error)| (*part, error.clone())).collect();
         Self::assemble(&origin.source, origin.kinds, stored, left_out)
+    }
+
+    /// The same with parts that files hold taken over as versions. The files go on holding them; what is checked is that the whole holds with these in
+    /// their place.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first fault of what would hold once the files say nothing of these parts.
+    pub fn with_imported(&self, versions: &[ConfigurationVersion]) -> Result<Self, ConfigError> {
+        let origin = &self.origin;
+        let mut rest: TomlTable = origin.source.parse()?;
+        for version in versions {
+            let (table, key) = match version.part {
+                Part::Duty => ("duty", "file"),
+                Part::Rules => ("rules", "file"),
+                Part::Retention => ("retention", "file"),
+                Part::Software => ("register", "software"),
+                Part::Register => {
+                    if let Some(TomlValue::Table(table)) = rest.get_mut("register") {
+                        table.retain(|key, _| key == "software");
+                    }
+                    continue;
+                }
+                part => {
+                    for table in tables_of(part) {
+                        rest.remove(*table);
+                    }
+                    continue;
+                }
+            };
+            if let Some(TomlValue::Table(table)) = rest.get_mut(table) {
+                table.remove(key);
+            }
+        }
+        let mut stored = origin.stored.clone();
+        stored.extend(versions.iter().map(|version| (version.part, version.clone())));
+        let name = origin.source.path().display().to_string();
+        let rest = origin.source.part(&name, &ioc_common::config::to_text(&rest));
+        Self::assemble(&rest, origin.kinds, stored, origin.left_out.clone())?;
+        self.with_versions(versions)
     }
 
     /// The same with what was set here when the collector starts. A part that cannot be used, since the program or a file is another one by now, is

@@ -24,11 +24,7 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> CommandResult {
-        let reason = reason.trim();
-        let length = reason.chars().count();
-        if length == 0 || length > WHY_MAX_CHARS || reason.chars().any(char::is_control) {
-            return Err(Field::Reason.line(1, WHY_MAX_CHARS).invalid());
-        }
+        let reason = checked_reason(reason)?;
         let mut versions: Vec<ConfigurationVersion> = Vec::new();
         for PartChange { part, text, version } in changes {
             self.check_change(part, text.as_deref(), version)?;
@@ -36,7 +32,7 @@ impl Engine {
             let said = known.and_then(|version| version.text.as_deref());
             if versions.iter().any(|one| one.part == part) {
                 let english = format!("found the part {} twice; allowed is once", part.as_str());
-                return Err(RefusalReason::new("configuration-refused-twice", [part_word(part)], english).invalid());
+                return Err(RefusalReason::new("refusal-configuration-twice", [part_word(part)], english).invalid());
             }
             // What says the same is no version of its own.
             if said == text.as_deref() {
@@ -63,12 +59,41 @@ impl Engine {
         self.take_config(config, now)
     }
 
+    /// Takes parts from the files that hold them, as their next versions. The files hold them until they say nothing of them any more; then these are
+    /// in force, and that the whole holds with them is known by now.
+    pub(super) fn import_configuration(
+        &mut self,
+        parts: &[Part],
+        reason: &str,
+        actor: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let reason = checked_reason(reason)?;
+        if let Some(part) = parts.iter().find(|part| self.config.held_by(**part).is_none()) {
+            let english = format!("no file holds the part {}; there is nothing to take over", part.as_str());
+            return Err(RefusalReason::new("refusal-configuration-free", [part_word(*part)], english).conflict());
+        }
+        let versions = parts.iter().map(|part| {
+            let held = self.config.part(*part);
+            let (who, why) = (actor.to_owned(), reason.to_owned());
+            ConfigurationVersion { part: *part, number: held.version + 1, text: Some(held.text), at: now, who, why }
+        });
+        let versions: Vec<ConfigurationVersion> = versions.collect();
+        let config = self.config.with_imported(&versions).map_err(|error| faulty(&error))?;
+        for version in versions {
+            let detail = format!("version {}, from its file: {reason}", version.number);
+            self.record(now, actor, AuditLogAction::ConfigChanged, version.part.as_str(), &detail);
+            self.batch.changes.push(Change::Configuration(Box::new(version)));
+        }
+        self.take_config(config, now)
+    }
+
     fn check_change(&self, part: Part, text: Option<&str>, seen: u64) -> Result<(), CommandError> {
         if let Some(file) = self.config.held_by(part) {
             let file = file.display().to_string();
             let english = format!("the part {} is held by {file}; change it there, and reload", part.as_str());
             let args = [part_word(part), ("file", Word::text(file))];
-            return Err(RefusalReason::new("configuration-refused-held", args, english).conflict());
+            return Err(RefusalReason::new("refusal-configuration-held", args, english).conflict());
         }
         let known = self.config.stored().get(&part);
         let newest = known.map_or(0, |version| version.number);
@@ -90,7 +115,7 @@ impl Engine {
         if bytes as u64 > CONFIG_MAX_BYTES {
             let english = format!("found {bytes} bytes; allowed are {CONFIG_MAX_BYTES}");
             let args = [("found", Word::count(bytes)), ("most", Word::Count(CONFIG_MAX_BYTES))];
-            return Err(RefusalReason::new("configuration-refused-large", args, english).invalid());
+            return Err(RefusalReason::new("refusal-configuration-large", args, english).invalid());
         }
         Ok(())
     }
@@ -127,7 +152,16 @@ impl Engine {
 }
 
 /// The key of the refusal of whoever has seen another version than is there.
-pub const CHANGED_SINCE: &str = "configuration-refused-since";
+pub const CHANGED_SINCE: &str = "refusal-configuration-since";
+
+fn checked_reason(reason: &str) -> Result<&str, CommandError> {
+    let reason = reason.trim();
+    let length = reason.chars().count();
+    if length == 0 || length > WHY_MAX_CHARS || reason.chars().any(char::is_control) {
+        return Err(Field::Reason.line(1, WHY_MAX_CHARS).invalid());
+    }
+    Ok(reason)
+}
 
 fn part_word(part: Part) -> (&'static str, Word) {
     ("part", Word::named("configuration-part", part.as_str()))
@@ -141,7 +175,7 @@ pub fn faulty(error: &ConfigError) -> CommandError {
         ("message", Word::text(error.message.clone())),
         ("mend", Word::text(error.mend.clone())),
     ];
-    RefusalReason::new("configuration-refused-faulty", args, error.to_string()).invalid()
+    RefusalReason::new("refusal-configuration-faulty", args, error.to_string()).invalid()
 }
 
 #[cfg(test)]

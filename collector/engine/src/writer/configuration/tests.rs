@@ -56,11 +56,11 @@ fn who_has_seen_another_version_is_refused_and_nothing_of_several_parts_is_kept(
     let refused = set(&mut rig, faulty, "ba").expect_err("no such zone");
     assert!(refused.to_string().contains("site:2:12") && refused.to_string().contains("mend"), "{refused}");
     let twice = vec![change(Part::Legal, "[legal]\nlevel = 2\n", 0), change(Part::Legal, "[legal]\nlevel = 1\n", 0)];
-    assert_eq!(reason_key(&set(&mut rig, twice, "bốn").expect_err("twice")), "configuration-refused-twice");
+    assert_eq!(reason_key(&set(&mut rig, twice, "bốn").expect_err("twice")), "refusal-configuration-twice");
     assert!(set(&mut rig, vec![change(Part::Legal, "", 0)], " ").is_err(), "a reason is asked for");
     // The configuration of these tests has its channels in a file.
     let held = set(&mut rig, vec![change(Part::Channels, "", 0)], "năm").expect_err("held");
-    assert_eq!(reason_key(&held), "configuration-refused-held");
+    assert_eq!(reason_key(&held), "refusal-configuration-held");
     assert_eq!(rig.reader.configuration().expect("reads").len(), 1);
 }
 
