@@ -389,7 +389,7 @@ fn a_limit_must_be_crossed_for_its_time_and_is_cleared_by_the_other_limit() {
         "110 fault F-000001 disk-nearly-full raised under None
          110 fault F-000001 disk-nearly-full raised under Some(1)
          110 incident INC-000001 open raised 1
-         110 step 1.1 open: Space used (/): 93 %, above 90 % for 1m.
+         110 step 1.1 open: Space used (/): 93 %, above 90 % for 1 minute.
          110 NOTICE INC-000001 opened Disk nearly full
          130 fault F-000001 disk-nearly-full cleared under Some(1)
          130 incident INC-000001 resolved raised 0

@@ -6,11 +6,13 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{SpanWithin, Spanned};
+use ioc_common::metric::Metric;
 
 use super::descriptor::KindDescriptor;
 use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
+use super::words::{Said, beyond, span};
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -61,15 +63,23 @@ impl Measure for Forecast {
     }
 
     fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
-        let ReasonParts { metric, subject, limit, unit, raise, .. } = words;
-        let ahead = ReasonParts::span(self.ahead_ms);
+        let ReasonParts { metric, subject, limit, raise, .. } = words;
+        let ahead = span(self.ahead_ms);
         let (vi, en) = match raise {
             Limit::Above(_) => ("vượt", "above"),
             Limit::Below(_) => ("dưới", "below"),
         };
         Text::new(
-            format!("{}{subject}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
-            format!("{}{subject}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
+            format!("{}{subject}: với đà hiện nay, sau {} sẽ {vi} {}.", metric.vi, ahead.vi, limit.vi),
+            format!("{}{subject}: if it goes on as it does, it will be {en} {} in {}.", metric.en, limit.en, ahead.en),
+        )
+    }
+
+    fn says(&self, metric: &Metric, limit: &Said, raise: Limit) -> Text {
+        let ((vi, en), ahead) = (beyond(raise), span(self.ahead_ms));
+        Text::new(
+            format!("{} với đà hiện nay sẽ {vi} {} sau {}", metric.vi, limit.vi, ahead.vi),
+            format!("{}, if it goes on as it does, will be {en} {} in {}", metric.en, limit.en, ahead.en),
         )
     }
 }

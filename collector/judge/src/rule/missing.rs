@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::metric::Metric;
 
 use super::descriptor::KindDescriptor;
-use super::number::{Measure, Quantity, ReasonParts};
+use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, LastingKeys};
 use super::sample_window::SampleWindow;
+use super::words::Said;
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor =
@@ -33,10 +35,17 @@ impl Measure for Unknown {
 
     fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
         let ReasonParts { metric, subject, .. } = words;
-        let unknown = ReasonParts::span((words.raise.number() * 1000.0) as i64);
+        let unknown = &words.limit;
         Text::new(
-            format!("{}{subject}: không đọc được suốt {unknown}.", metric.vi),
-            format!("{}{subject}: has not been known for {unknown}.", metric.en),
+            format!("{}{subject}: không đọc được trong {}.", metric.vi, unknown.vi),
+            format!("{}{subject}: has not been known for {}.", metric.en, unknown.en),
+        )
+    }
+
+    fn says(&self, metric: &Metric, limit: &Said, _: Limit) -> Text {
+        Text::new(
+            format!("{} không đọc được quá {}", metric.vi, limit.vi),
+            format!("{} is not known for more than {}", metric.en, limit.en),
         )
     }
 }

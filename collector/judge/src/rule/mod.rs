@@ -20,6 +20,7 @@ mod sample_window;
 mod silent;
 mod stuck;
 mod threshold;
+mod words;
 
 use serde::Deserialize;
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::config::Span;
 use ioc_common::metric::Metric;
 use ioc_common::report::StateText;
 
 use super::comparable::Comparable;
 use super::sample_window::SampleWindow;
+use super::words::{self, Said};
 use crate::text::Text;
 
 /// One side of a rule: `{ above = 90 }` or `{ below = 10 }`.
@@ -60,9 +60,12 @@ pub(super) trait Measure: Comparable + fmt::Debug + Send + Sync {
     /// Why a fault is raised.
     fn raised_reason(&self, words: &ReasonParts<'_>) -> Text;
 
+    /// When one is, by this limit: a sentence without its end.
+    fn says(&self, metric: &Metric, limit: &Said, raise: Limit) -> Text;
+
     /// Why it is cleared, by this number with its unit.
-    fn cleared_reason(&self, _: &Metric, number: &str) -> Text {
-        Text::new(format!("Trở lại bình thường: {number}."), format!("Back to normal: {number}."))
+    fn cleared_reason(&self, _: &Metric, number: &Said) -> Text {
+        Text::new(format!("Trở lại bình thường: {}.", number.vi), format!("Back to normal: {}.", number.en))
     }
 }
 
@@ -82,20 +85,12 @@ pub(super) struct ReasonParts<'r> {
     pub(super) metric: &'r Metric,
     /// The subject in brackets, after a space; empty for the device as a whole.
     pub(super) subject: String,
-    pub(super) value: String,
-    pub(super) limit: String,
-    /// After a space, where there is one.
-    pub(super) unit: String,
+    /// With its unit, as the limit.
+    pub(super) value: Said,
+    pub(super) limit: Said,
     pub(super) raise: Limit,
     /// How long it was beyond the limit before it was raised, milliseconds.
     pub(super) hold_ms: i64,
-}
-
-impl ReasonParts<'_> {
-    /// A time as people write it.
-    pub(super) fn span(ms: i64) -> Span {
-        Span(std::time::Duration::from_millis(ms.unsigned_abs()))
-    }
 }
 
 /// A checked rule about a number of a series.
@@ -217,7 +212,7 @@ impl NumberRule {
 
     /// Why a fault is cleared, by this value.
     pub(crate) fn cleared_reason(&self, value: f64) -> Text {
-        self.measure.cleared_reason(self.metric, &format!("{}{}", shown(value), self.unit()))
+        self.measure.cleared_reason(self.metric, &self.amount(value))
     }
 
     fn raised_text(&self, series: &str, subject: &str, value: f64, texts: &[StateText]) -> Text {
@@ -227,25 +222,16 @@ impl NumberRule {
         let words = ReasonParts {
             metric: self.metric,
             subject: if subject.is_empty() { String::new() } else { format!(" ({subject})") },
-            value: shown(value),
-            limit: shown(self.raise.number()),
-            unit: self.unit(),
+            value: self.amount(value),
+            limit: self.amount(self.raise.number()),
             raise: self.raise,
             hold_ms: self.hold_ms,
         };
         self.measure.raised_reason(&words)
     }
 
-    /// The unit of what is judged, to stand behind a number.
-    fn unit(&self) -> String {
-        match (self.measure.quantity(), self.metric.unit_shown()) {
-            (Quantity::Duration, _) => " s".to_owned(),
-            (_, "") => String::new(),
-            (_, unit) => format!(" {unit}"),
-        }
+    /// A number that is judged, with its unit.
+    fn amount(&self, value: f64) -> Said {
+        words::amount(value, self.measure.quantity(), self.metric)
     }
-}
-
-fn shown(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }

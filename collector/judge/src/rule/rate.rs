@@ -6,11 +6,13 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, SpanWithin, Spanned};
+use ioc_common::metric::Metric;
 
 use super::descriptor::{KindDescriptor, RuleContext};
 use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
+use super::words::{Said, span};
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -73,12 +75,21 @@ impl Measure for Move {
     }
 
     fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
-        let ReasonParts { metric, subject, value, limit, unit, .. } = words;
+        let ReasonParts { metric, subject, value, limit, .. } = words;
         let (vi, en) = if self.falls { ("giảm", "fell by") } else { ("tăng", "rose by") };
-        let within = ReasonParts::span(self.within_ms);
+        let within = span(self.within_ms);
         Text::new(
-            format!("{}{subject}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-            format!("{}{subject}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+            format!("{}{subject}: {vi} {} trong {}, quá {}.", metric.vi, value.vi, within.vi, limit.vi),
+            format!("{}{subject}: {en} {} within {}, more than {}.", metric.en, value.en, within.en, limit.en),
+        )
+    }
+
+    fn says(&self, metric: &Metric, limit: &Said, _: Limit) -> Text {
+        let (vi, en) = if self.falls { ("giảm", "falls by") } else { ("tăng", "rises by") };
+        let within = span(self.within_ms);
+        Text::new(
+            format!("{} {vi} quá {} trong vòng {}", metric.vi, limit.vi, within.vi),
+            format!("{} {en} more than {} within {}", metric.en, limit.en, within.en),
         )
     }
 }

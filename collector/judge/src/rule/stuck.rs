@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::metric::Metric;
 
 use super::descriptor::KindDescriptor;
-use super::number::{Measure, Quantity, ReasonParts};
+use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, LastingKeys};
 use super::sample_window::SampleWindow;
+use super::words::Said;
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor =
@@ -31,10 +33,17 @@ impl Measure for Unchanged {
 
     fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
         let ReasonParts { metric, subject, .. } = words;
-        let still = ReasonParts::span((words.raise.number() * 1000.0) as i64);
+        let still = &words.limit;
         Text::new(
-            format!("{}{subject}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
-            format!("{}{subject}: has not changed for {still}; the sensor may be stuck.", metric.en),
+            format!("{}{subject}: không đổi trong {}, cảm biến có thể bị treo.", metric.vi, still.vi),
+            format!("{}{subject}: has not changed for {}; the sensor may be stuck.", metric.en, still.en),
+        )
+    }
+
+    fn says(&self, metric: &Metric, limit: &Said, _: Limit) -> Text {
+        Text::new(
+            format!("{} không đổi quá {}", metric.vi, limit.vi),
+            format!("{} does not change for more than {}", metric.en, limit.en),
         )
     }
 }

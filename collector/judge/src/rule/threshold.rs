@@ -9,6 +9,7 @@ use super::descriptor::KindDescriptor;
 use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
+use super::words::{self, Said};
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -36,11 +37,22 @@ impl Measure for Value {
         if is_flag(words.metric) { flag_reason(words) } else { value_reason(words) }
     }
 
-    fn cleared_reason(&self, metric: &Metric, number: &str) -> Text {
+    fn says(&self, metric: &Metric, limit: &Said, raise: Limit) -> Text {
+        if is_flag(metric) {
+            return match raise {
+                Limit::Above(_) => Text::new(metric.vi, metric.en),
+                Limit::Below(_) => Text::new(format!("{}: không", metric.vi), format!("{}: no", metric.en)),
+            };
+        }
+        let (vi, en) = words::beyond(raise);
+        Text::new(format!("{} {vi} {}", metric.vi, limit.vi), format!("{} {en} {}", metric.en, limit.en))
+    }
+
+    fn cleared_reason(&self, metric: &Metric, number: &Said) -> Text {
         if is_flag(metric) {
             return Text::new("Trở lại bình thường.", "Back to normal.");
         }
-        Text::new(format!("Trở lại bình thường: {number}."), format!("Back to normal: {number}."))
+        Text::new(format!("Trở lại bình thường: {}.", number.vi), format!("Back to normal: {}.", number.en))
     }
 }
 
@@ -57,20 +69,20 @@ fn flag_reason(words: &ReasonParts<'_>) -> Text {
     }
 }
 
-fn value_reason(words: &ReasonParts<'_>) -> Text {
-    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
-    let (above_vi, above_en) = match words.raise {
+fn value_reason(parts: &ReasonParts<'_>) -> Text {
+    let ReasonParts { metric, subject, value, limit, .. } = parts;
+    let (above_vi, above_en) = match parts.raise {
         Limit::Above(_) => ("vượt ngưỡng", "above"),
         Limit::Below(_) => ("dưới ngưỡng", "below"),
     };
-    let (hold_vi, hold_en) = if words.hold_ms == 0 {
+    let (hold_vi, hold_en) = if parts.hold_ms == 0 {
         (String::new(), String::new())
     } else {
-        let hold = ReasonParts::span(words.hold_ms);
-        (format!(" suốt {hold}"), format!(" for {hold}"))
+        let hold = words::span(parts.hold_ms);
+        (format!(" trong {}", hold.vi), format!(" for {}", hold.en))
     };
     Text::new(
-        format!("{}{subject}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
-        format!("{}{subject}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
+        format!("{}{subject}: {}, {above_vi} {}{hold_vi}.", metric.vi, value.vi, limit.vi),
+        format!("{}{subject}: {}, {above_en} {}{hold_en}.", metric.en, value.en, limit.en),
     )
 }

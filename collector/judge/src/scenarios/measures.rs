@@ -56,7 +56,7 @@ off = true
     assert!((230..260).contains(&told_at.expect("told")), "{told_at:?}");
     let opened = fleet.told().iter().filter(|(_, what, ..)| *what == "opened").count();
     assert_eq!(opened, 1, "not of the archive: {:?}", fleet.told());
-    assert!(fleet.notices[0].1.reason.en.contains("it will be above 98 % in 1d"), "{:?}", fleet.notices[0].1.reason);
+    assert!(fleet.notices[0].1.reason.en.contains("it will be above 98 % in 1 day"), "{:?}", fleet.notices[0].1.reason);
     // It stands still: after some hours the line does not lead there any more.
     for _ in 0..96 {
         fleet.pass(300_000);
@@ -72,7 +72,7 @@ off = true
         fleet.report(&device("d-0"), Body::Sample(ioc_common::report::Sample { layout, v }));
     }
     let last = &fleet.notices.last().expect("told").1;
-    assert!(last.rule == "unknown" && last.reason.en.contains("has not been known for 15m"), "{last:?}");
+    assert!(last.rule == "unknown" && last.reason.en.contains("has not been known for 15 minutes"), "{last:?}");
     fleet.sample(&device("d-0"), 70.0);
     assert!(fleet.active().is_empty());
 }
@@ -90,14 +90,14 @@ fn a_value_that_rises_fast_and_one_that_never_moves_are_faults() {
     }
     let raised = scene.log.lines().filter(|line| line.contains("warming raised")).count();
     assert!(raised >= 1 && scene.log.contains("500 fault F-000001 warming"), "{}", scene.log);
-    assert!(scene.log.contains("rose by 3.5 °C within 10m"), "{}", scene.log);
+    assert!(scene.log.contains("rose by 3.5 °C within 10 minutes"), "{}", scene.log);
     assert!(scene.log.contains("1200 fault F-000001 warming cleared"), "{}", scene.log);
     scene.log.clear();
     for at_s in (1310..1310 + 3700).step_by(50) {
         scene.now_s = at_s;
         scene.sensor("room", sensor_sample(&warm, &[25.6]));
     }
-    assert!(scene.log.contains("frozen raised") && scene.log.contains("has not changed for 1h"), "{}", scene.log);
+    assert!(scene.log.contains("frozen raised") && scene.log.contains("has not changed for 1 hour"), "{}", scene.log);
     scene.now_s += 50;
     scene.sensor("room", sensor_sample(&warm, &[25.7]));
     assert!(scene.log.contains("frozen cleared"), "{}", scene.log);
