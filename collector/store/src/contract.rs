@@ -11,6 +11,7 @@ mod clock;
 mod compaction;
 mod damaged_documents;
 mod deadlines;
+mod device_list;
 mod document_history;
 mod expected_backups;
 mod failures;
@@ -68,6 +69,8 @@ macro_rules! named {
 pub(crate) fn checks() -> &'static [Check] {
     named![
         devices_and_samples,
+        device_list::devices_by_load,
+        device_list::devices_by_words,
         value_marks::value_marks,
         person::person,
         report::reports,
