@@ -33,6 +33,7 @@ pub mod refusal_field;
 pub mod refusal_reason;
 pub mod replay;
 pub mod shutdown;
+pub mod site_setup;
 pub mod software_catalogue;
 pub mod ticket_client;
 pub mod unjudged;
