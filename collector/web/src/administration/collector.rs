@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleCondition, Text};
+use ioc_judge::{Rule, Text};
 
 use super::{backups, size_text};
 use crate::app::App;
@@ -71,17 +71,6 @@ impl AdminPage {
     /// Whom a rule is for, where that is not everyone.
     fn scope_text(&self, rule: &Rule) -> String {
         self.page_context.scope_text(&rule.scope)
-    }
-
-    fn limit(rule: &Rule) -> String {
-        match &rule.condition {
-            RuleCondition::Number(condition) => {
-                let limit = rule.limit().unwrap_or_default();
-                format!("{} {limit}", condition.metric.name)
-            }
-            RuleCondition::Document(listed) => listed.document.clone(),
-            RuleCondition::Silent | RuleCondition::Budget => String::new(),
-        }
     }
 }
 
