@@ -14,11 +14,22 @@ use ioc_common::report::{ProbeOutcome, ProbeReport};
 use crate::config::Config;
 use crate::sensor::field_tool::LineArgs;
 
+/// Where the configuration lies when nothing else is said.
+const CONFIG: &str = "/etc/ioc-watch/agent.toml";
+
+/// Which file is read when this one is named, or none.
+#[must_use]
+pub fn read_from(path: Option<&Path>) -> String {
+    let shipped = || Some(Path::new(CONFIG)).filter(|path| path.is_file());
+    let none = || format!("built-in defaults (there is no {CONFIG})");
+    path.or_else(shipped).map_or_else(none, |path| path.display().to_string())
+}
+
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
-#[command(name = "ioc-agent", version)]
+#[command(name = "ioc-agent", bin_name = "ioc-agent", version)]
 pub struct Cli {
-    /// Configuration file. Without it, the built-in defaults are used.
+    /// Configuration file. Without it, /etc/ioc-watch/agent.toml where that is there, else the built-in defaults.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -225,7 +236,8 @@ fn command_alone(command: &str, words: impl IntoIterator<Item = OsString>) -> Op
 /// # Errors
 /// [`ConfigError`] with the place of the first fault.
 pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
-    match path {
+    let shipped = || Some(Path::new(CONFIG)).filter(|path| path.is_file());
+    match path.or_else(shipped) {
         Some(path) => Config::parse(&Source::read(path)?),
         None => Config::parse(&Source::built_in("(defaults)", "")),
     }

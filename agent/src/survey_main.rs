@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, say, survey_arguments};
+use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, read_from, say, survey_arguments};
 use ioc_agent::config::Config;
 use ioc_agent::identity::IdentityStore;
 use ioc_agent::sensor::{field_tool, poller};
@@ -72,7 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Doctor { root, bundle } => {
             let findings = doctor::read_all(&root, &config);
             let (text, bad) = doctor::report(&root, &config, &findings);
-            say(&text)?;
+            say(&format!("configuration: {}\n{text}", read_from(cli.config.as_deref())))?;
             if let Some(file) = bundle {
                 let status = runtime()?.block_on(status::ask(&config.runtime));
                 let status = status.map_err(|error| error.to_string());
@@ -134,7 +134,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             if table.exists() {
                 support::Support::parse(&Source::read(&table)?)?;
             }
-            let text = format!("the configuration is in order\n{}", settings_text(&config.remote_settings));
+            let from = read_from(cli.config.as_deref());
+            let text = format!("{from}: the configuration is in order\n{}", settings_text(&config.remote_settings));
             say(&(if json { serde_json::to_string(&config)? + "\n" } else { text }))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "ioc-collector", version)]
 pub struct Cli {
-    /// Configuration file. Without it, the built-in defaults are used.
+    /// Configuration file. Without it, /etc/ioc-watch/collector.toml where that is there, else the built-in defaults.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The command.

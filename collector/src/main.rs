@@ -2,7 +2,7 @@
 
 use ioc_common::language::Language;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -14,12 +14,15 @@ use ioc_collector::arguments::{
     InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, backup, cli, config, configuration, doctor, fill_rate, first_start, records, serve, xlsx};
+use ioc_collector::{
+    audit_verify, backup, cli, config, configuration, doctor, fill_rate, first_start, records, serve, xlsx,
+};
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
 use ioc_engine::pki::Authority;
+use ioc_engine::site_setup::SetupFacts;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
@@ -70,6 +73,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let CliCommand::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
     }
+    let cli = Cli { config: cli.config.or_else(shipped_config), ..cli };
     let config = config::read(cli.config.as_deref())?;
     let runtime = config.runtime.clone();
     match cli.command {
@@ -93,7 +97,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)
         }
         CliCommand::CheckConfig => say(&format!(
-            "the configuration is in order: {} rules, {} channels\n",
+            "{}: the configuration is in order: {} rules, {} channels\n",
+            read_from(cli.config.as_deref()),
             config.rules.rules().len(),
             config.channels.len()
         )),
@@ -153,6 +158,17 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 /// Where the configuration lies when nothing else is said.
 const CONFIG: &str = "/etc/ioc-watch/collector.toml";
 
+/// The configuration of the service, where it is there.
+fn shipped_config() -> Option<PathBuf> {
+    let path = Path::new(CONFIG);
+    path.is_file().then(|| path.to_owned())
+}
+
+/// Which file was read, for whoever reads what comes of it.
+fn read_from(path: Option<&Path>) -> String {
+    path.map_or_else(|| format!("built-in defaults (there is no {CONFIG})"), |path| path.display().to_string())
+}
+
 /// Asks, checks, and writes the configuration.
 fn init(path: Option<&Path>, asked: InitOptions) -> anyhow::Result<()> {
     let path = path.unwrap_or(Path::new(CONFIG));
@@ -198,13 +214,21 @@ fn init(path: Option<&Path>, asked: InitOptions) -> anyhow::Result<()> {
         format!("ioc-collector --config {file} enrol token new --kind server --name \"…\"   # for each machine"),
         format!("ioc-collector --config {file} doctor"),
     ];
-    say(&(next.join("\n  ") + "\n"))
+    // The same list stands on the overview until it is done.
+    let facts = SetupFacts {
+        site: SetupFacts::is_named(&answers.site, &answers.agencies),
+        channel: answers.mail.is_some(),
+        ..SetupFacts::default()
+    };
+    let missing = facts.steps().into_iter().filter(|(_, done)| !done).map(|(step, _)| step.english());
+    let missing: Vec<String> = missing.map(|what| format!("\n  - {what}")).collect();
+    say(&format!("{}\nStill missing; the overview leads through it:{}\n", next.join("\n  "), missing.concat()))
 }
 
 /// Says what is wrong.
 async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) -> anyhow::Result<()> {
     let findings = doctor::examine(config).await;
-    say(&doctor::to_text(&findings))?;
+    say(&format!("configuration: {}\n{}", read_from(path), doctor::to_text(&findings)))?;
     if let Some(file) = bundle {
         let text = doctor::bundle(config, path, &findings).await;
         ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;

@@ -100,7 +100,7 @@ catalogue! {
     "agent.cpu_ms" "ms" 0.0..1e7 "" "process.cpu.time" "CPU mà agent đã dùng kể từ mẫu trước" "CPU the agent used since the last sample";
     "agent.lost" "1" 0.0..1e15 "" "" "Số báo cáo bị mất trước khi gửi" "Reports lost before they could be sent";
     "agent.rss" "By" 0.0..1e12 "" "process.memory.usage" "Bộ nhớ thường trú của agent" "Resident memory of the agent";
-    "agent.spool_damaged" "By" 0.0..1e15 "" "" "Phần hỏng của vùng đệm đĩa, giữ đến khi có người xóa" "Damaged parts of the spool, kept until a person removes them";
+    "agent.spool_damaged" "By" 0.0..1e15 "" "" "Phần hỏng của vùng đệm đĩa, giữ đến khi có người xoá" "Damaged parts of the spool, kept until a person removes them";
     "agent.state_writable" "1" 0.0..1.0 "" "" "1 khi thư mục của agent ghi được" "1 while the agent's own directory can be written";
     "agent.waiting" "1" 0.0..1e9 "" "" "Số báo cáo đang chờ xác nhận" "Reports waiting to be committed";
     "av.detections" "1" 0.0..1e6 "product" "" "Số mã độc phát hiện trong 7 ngày" "Malware found within 7 days";
@@ -113,7 +113,7 @@ catalogue! {
     "backup.ok" "1" 0.0..1.0 "job" "" "Lần sao lưu gần nhất thành công" "The last backup succeeded";
     "battery.charge" "%" 0.0..100.0 "battery" "hw.battery.charge" "Mức pin" "Charge of the battery";
     "battery.health" "%" 0.0..150.0 "battery" "" "Dung lượng pin so với thiết kế" "Full charge against the designed one";
-    "cert.days" "d" -40000.0..40000.0 "certificate" "" "Số ngày còn lại của chứng thư" "Days left of the certificate";
+    "cert.days" "d" -40000.0..40000.0 "certificate" "" "Số ngày còn lại của chứng thư số" "Days left of the certificate";
     "clock.error" "s" 0.0..1e12 "" "" "Độ lệch đồng hồ so với bộ thu, không dấu (bộ thu tính)" "Clock error against the collector, without sign (computed by the collector)";
     "contact.alarm" "1" 0.0..1.0 "contact" "hw.status" "Tiếp điểm báo động (khói, nước, cửa)" "A contact is in alarm (smoke, water, door)";
     "cooling.alarms" "1" 0.0..1e4 "" "hw.status" "Số báo động của điều hoà" "Alarms of the air conditioner";
@@ -145,8 +145,8 @@ catalogue! {
     "disk.write_ms" "ms" 0.0..1e7 "device" "system.disk.operation_time" "Độ trễ trung bình mỗi lần ghi" "Mean latency of a write";
     "disk.writes" "1/s" 0.0..1e8 "device" "system.disk.operations" "Số lần ghi đĩa" "Disk writes";
     "display.connected" "1" 0.0..256.0 "" "" "Số màn hình đang nối" "Displays connected";
-    "display.extra" "1" 0.0..256.0 "" "" "Số màn hình thừa so với cấu hình tường" "Panels that the wall should not have";
-    "display.missing" "1" 0.0..256.0 "" "" "Số màn hình thiếu so với cấu hình tường" "Panels that the wall lacks";
+    "display.extra" "1" 0.0..256.0 "" "" "Số màn hình thừa so với cấu hình màn hình ghép" "Panels that the wall should not have";
+    "display.missing" "1" 0.0..256.0 "" "" "Số màn hình thiếu so với cấu hình màn hình ghép" "Panels that the wall lacks";
     "display.off" "1" 0.0..256.0 "" "" "Số màn hình không có hình" "Panels without a picture";
     "display.swapped" "1" 0.0..256.0 "" "" "Số màn hình cắm sai chỗ hoặc bị thay" "Panels in the wrong place, or others";
     "display.wrong_mode" "1" 0.0..256.0 "" "" "Số màn hình sai độ phân giải" "Panels in the wrong mode";
@@ -241,7 +241,7 @@ catalogue! {
     "protect.ssh_password" "1" 0.0..1.0 "" "" "SSH cho đăng nhập bằng mật khẩu" "SSH lets people in by password";
     "protect.ssh_root" "1" 0.0..1.0 "" "" "SSH cho root đăng nhập" "SSH lets root in";
     "raid.errors" "1" 0.0..1e15 "array" "hw.errors" "Lỗi đếm được trên các thành viên" "Errors counted on the members";
-    "raid.healthy" "1" 0.0..1.0 "array" "hw.status" "Mảng đĩa lành lặn" "The array is whole";
+    "raid.healthy" "1" 0.0..1.0 "array" "hw.status" "Mảng đĩa tốt" "The array is whole";
     "raid.missing" "1" 0.0..1000.0 "array" "" "Số ổ hỏng hoặc thiếu trong mảng" "Members that failed or are missing";
     "raid.progress" "%" 0.0..100.0 "array" "" "Tiến độ đồng bộ lại" "Progress of the rebuild or check";
     "reports.lost" "1" 0.0..1e15 "" "" "Số báo cáo bị mất trong 24 giờ (bộ thu đếm)" "Reports lost within 24 hours (counted by the collector)";
@@ -266,8 +266,8 @@ catalogue! {
     "smart.hours" "h" 0.0..1e6 "disk" "" "Số giờ hoạt động của đĩa" "Hours in use";
     "smart.media_errors" "1" 0.0..1e15 "disk" "hw.errors" "Lỗi môi trường ghi vượt mức đã chấp nhận" "Errors of the medium above what was accepted";
     "smart.passed" "1" 0.0..1.0 "disk" "hw.physical_disk.smart" "Đĩa tự báo tốt" "The disk says it is well";
-    "smart.pending" "1" 0.0..1e15 "disk" "hw.errors" "Cung đĩa chờ thay vượt mức đã chấp nhận" "Pending sectors above what was accepted";
-    "smart.reallocated" "1" 0.0..1e15 "disk" "hw.errors" "Cung đĩa đã thay vượt mức đã chấp nhận" "Reallocated sectors above what was accepted";
+    "smart.pending" "1" 0.0..1e15 "disk" "hw.errors" "Sector chờ thay vượt mức đã chấp nhận" "Pending sectors above what was accepted";
+    "smart.reallocated" "1" 0.0..1e15 "disk" "hw.errors" "Sector đã thay vượt mức đã chấp nhận" "Reallocated sectors above what was accepted";
     "smart.self_test_failed" "1" 0.0..1.0 "disk" "" "Đĩa tự kiểm tra thất bại" "The last self-test failed";
     "smart.spare" "%" 0.0..100.0 "disk" "" "Khối dự phòng còn lại của SSD" "Spare blocks left";
     "smart.temperature" "Cel" -40.0..150.0 "disk" "hw.temperature" "Nhiệt độ đĩa" "Temperature of the disk";

@@ -265,7 +265,7 @@ async fn a_review_is_written_signed_by_a_leader_in_person_and_never_changed() {
     let content = cli::bytes(&rig.runtime(), "/reports/issued/1/docx").await.unwrap();
     assert_eq!(issued["sha256"], ioc_common::encoding::sha256_hex(&content), "{issued}");
     let printed = cli::text(&rig.runtime(), "/reports/issued/1/print").await.unwrap();
-    for text in ["Rà soát tài khoản, đợt 1", "Trần Thị Sếp (sep)", "Khóa: nghỉ việc", seen.as_str().unwrap()]
+    for text in ["Rà soát tài khoản, đợt 1", "Trần Thị Sếp (sep)", "Khoá: nghỉ việc", seen.as_str().unwrap()]
     {
         assert!(printed.contains(text), "{text}: {printed}");
     }

@@ -1,6 +1,8 @@
 //! The pages in a real browser (Debian's Chromium, over WebDriver): a person signs in, sees the fleet live, and takes an incident.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod first_minutes;
+
 use std::process::Stdio;
 use std::time::Duration;
 

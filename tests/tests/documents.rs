@@ -297,7 +297,7 @@ fn a_review_of_accounts_has_its_list_as_an_annex_on_its_side() {
     let annex = (0..papers.len()).find(|at| papers[*at].begins_an_annex()).expect("an annex");
     near("on its side", papers[annex].width, layout::LONG_SIDE_MM);
     let text: String = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
-    for words in ["08:05 29/11/2026", "29/05/2027", "Khóa: đã chuyển công tác", "nguoi.dung.60"] {
+    for words in ["08:05 29/11/2026", "29/05/2027", "Khoá: đã chuyển công tác", "nguoi.dung.60"] {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(text.replace(' ', "").contains(&samples::long_name()), "nothing of a long name is cut: {text}");

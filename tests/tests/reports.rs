@@ -404,13 +404,13 @@ async fn documents_of_one_incident_shift_window_and_drill_say_what_is_on_record(
     rig.post("/api/v1/incidents", json!({ "title": "Còn mở", "severity": "warning", "device": "srv-1" }))
         .await
         .unwrap();
-    let form = ["-d", "text=Chìa khóa ở tủ số 2"];
+    let form = ["-d", "text=Chìa khoá ở tủ số 2"];
     let socket = rig.runtime().join(CONTROL_SOCKET).display().to_string();
     let url = "http://localhost/duty/book";
     run(rig.dir(), "curl", &[["-sf", "--unix-socket", &socket].as_slice(), &form, &[url]].concat());
     let (_, said) = paper(&rig, "shift", &bytes(&rig, "/duty/handover.docx?rota=truc-ban").await);
     for words in
-        ["Nguyễn Thị Lan", "Trần Văn Bình", "Còn mở", "chưa ai tiếp nhận", "Chìa khóa ở tủ số 2", "trong ca: 1"]
+        ["Nguyễn Thị Lan", "Trần Văn Bình", "Còn mở", "chưa ai tiếp nhận", "Chìa khoá ở tủ số 2", "trong ca: 1"]
     {
         assert!(said.contains(words), "{words}: {said}");
     }

@@ -385,10 +385,11 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 
 /// Every form of the pages, and the fields that it has.
 const FORMS: &[(&str, &[&str])] = &[
-    ("/login", &["name", "password"]),
-    ("/login/code", &["pending_sign_in", "code"]),
+    ("/login", &["name", "password", "next"]),
+    ("/login/code", &["pending_sign_in", "code", "next"]),
     ("/language", &["language"]),
     ("/devices/views", &["name", "query", "remove"]),
+    ("/devices/many", &["devices", "place", "officer", "leader", "tags", "query"]),
     ("/devices/srv-01/remarks", &["text"]),
     ("/enrolment", &["action", "name", "kind", "uses", "life", "table", "token", "request", "device", "tags", "group"]),
     ("/incidents/new", &["title", "text", "severity", "device", "reporter", "contact"]),

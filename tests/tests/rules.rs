@@ -35,7 +35,10 @@ async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
         }
     }
     let before = rule(&rig).await;
-    assert_eq!((before["severity"].as_str(), before["devices"].as_u64(), before["version"].as_u64()), (Some("warning"), Some(0), Some(0)));
+    assert_eq!(
+        (before["severity"].as_str(), before["devices"].as_u64(), before["version"].as_u64()),
+        (Some("warning"), Some(0), Some(0))
+    );
     assert!(text(&rig, "/rules?q=bo+nho").await.contains("/rules/memory-low"), "words are found without marks");
     assert!(!text(&rig, "/rules?q=bo+nho&kind=silent").await.contains("/rules/memory-low"));
 
@@ -48,12 +51,22 @@ async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
     let bad = text(&rig, "/rules/memory-low?do=preview&raise=viel").await;
     assert!(bad.contains("role=\"alert\"") && bad.contains("viel"), "{bad}");
     let crossed = text(&rig, "/rules/memory-low?do=preview&raise=5").await;
-    assert!(crossed.contains("role=\"alert\"") && crossed.contains("clear"), "a limit below the one of clearing: {crossed}");
+    assert!(
+        crossed.contains("role=\"alert\"") && crossed.contains("clear"),
+        "a limit below the one of clearing: {crossed}"
+    );
 
     // Changed for everyone, in force at once: the machine's memory is above it.
     let action = "/rules/memory-low";
     let fields = hidden(&text(&rig, action).await, action);
-    let typed = [("raise", "5"), ("clear", "1"), ("hold", "0s"), ("severity", "critical"), ("why", "thử ngưỡng"), ("do", "save")];
+    let typed = [
+        ("raise", "5"),
+        ("clear", "1"),
+        ("hold", "0s"),
+        ("severity", "critical"),
+        ("why", "thử ngưỡng"),
+        ("do", "save"),
+    ];
     let saved = send(&rig, action, &with(fields.clone(), &typed)).await;
     assert!(saved.ends_with("303"), "{saved}");
     let body = machine.sample();
@@ -63,21 +76,38 @@ async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
     link.committed(position).await.unwrap();
     eventually("its fault", || async { rule(&rig).await["devices"] == 1 }).await.unwrap();
     let now = rule(&rig).await;
-    assert_eq!((now["version"].as_u64(), now["raised"].as_u64(), now["incidents"].as_u64()), (Some(1), Some(1), Some(1)));
+    assert_eq!(
+        (now["version"].as_u64(), now["raised"].as_u64(), now["incidents"].as_u64()),
+        (Some(1), Some(1), Some(1))
+    );
     let audit: Value = rig.get("/api/v1/audit?limit=20").await.unwrap();
-    assert!(audit.to_string().contains("thử ngưỡng") && audit.to_string().contains("+raise"), "the log has why, and what changed: {audit}");
+    assert!(
+        audit.to_string().contains("thử ngưỡng") && audit.to_string().contains("+raise"),
+        "the log has why, and what changed: {audit}"
+    );
     // Whoever has seen the page before is told, and writes over nothing.
-    let second = send(&rig, action, &with(fields, &[("raise", "50"), ("clear", "40"), ("why", "x"), ("do", "save")])).await;
+    let second =
+        send(&rig, action, &with(fields, &[("raise", "50"), ("clear", "40"), ("why", "x"), ("do", "save")])).await;
     assert!(second.ends_with("409") && second.contains("value=\"50\""), "{second}");
 
     // Off for this machine until a day, beside what is for everyone: its fault ends.
     let fields = hidden(&text(&rig, action).await, action);
-    let off = [("whom", "device"), ("which", "srv-1"), ("off", "1"), ("until", "2099-01-01T00:00"), ("why", "đang thay RAM"), ("do", "save")];
+    let off = [
+        ("whom", "device"),
+        ("which", "srv-1"),
+        ("off", "1"),
+        ("until", "2099-01-01T00:00"),
+        ("why", "đang thay RAM"),
+        ("do", "save"),
+    ];
     assert!(send(&rig, action, &with(fields, &off)).await.ends_with("303"));
     eventually("its end", || async { rule(&rig).await["devices"] == 0 }).await.unwrap();
     let differences = rule(&rig).await["differences"].clone();
     assert_eq!((differences.as_array().unwrap().len(), differences[1]["off"].as_bool()), (2, Some(true)));
-    assert!(differences[1]["until"].as_str().unwrap().starts_with("2098-12-31T17:00"), "the site's midnight: {differences}");
+    assert!(
+        differences[1]["until"].as_str().unwrap().starts_with("2098-12-31T17:00"),
+        "the site's midnight: {differences}"
+    );
     assert!(text(&rig, "/devices/srv-1").await.contains("đang thay RAM"), "its page says why it is different there");
 
     // It stands over a restart, and each difference can be taken away.
@@ -89,7 +119,10 @@ async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
         let version: Vec<_> = fields.into_iter().filter(|(name, _)| name == "version").collect();
         assert!(send(&rig, action, &with(version, &[("why", "xong"), ("do", "remove-0")])).await.ends_with("303"));
     }
-    assert_eq!((rule(&rig).await["differences"].as_array().unwrap().len(), rule(&rig).await["severity"].as_str()), (0, Some("warning")));
+    assert_eq!(
+        (rule(&rig).await["differences"].as_array().unwrap().len(), rule(&rig).await["severity"].as_str()),
+        (0, Some("warning"))
+    );
     rig.stop().await.unwrap();
 }
 
@@ -114,9 +147,13 @@ async fn a_rule_of_ones_own_is_made_of_the_catalogue_and_taken_away() {
         ("why", "yêu cầu của trung tâm"),
         ("do", "save"),
     ];
-    let nonsense: Vec<(&str, &str)> = typed.iter().map(|(key, text)| (*key, if *key == "metric" { "no.such" } else { *text })).collect();
+    let nonsense: Vec<(&str, &str)> =
+        typed.iter().map(|(key, text)| (*key, if *key == "metric" { "no.such" } else { *text })).collect();
     let refused = send(&rig, "/rules/new", &with(fields.clone(), &nonsense)).await;
-    assert!(!refused.ends_with("303") && refused.contains("no.such") && refused.contains("Bộ nhớ riêng"), "what was typed stays: {refused}");
+    assert!(
+        !refused.ends_with("303") && refused.contains("no.such") && refused.contains("Bộ nhớ riêng"),
+        "what was typed stays: {refused}"
+    );
     assert!(send(&rig, "/rules/new", &with(fields, &typed)).await.ends_with("303"));
     let body = machine.sample();
     let (position, kind, payload) = machine.seal(&body, clock::now(), 0);

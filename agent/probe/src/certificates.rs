@@ -29,7 +29,7 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     processes: &[],
     card: Card {
         article: "8.1",
-        vi: "Hạn chứng thư",
+        vi: "Hạn chứng thư số",
         en: "Certificates' ends",
         reads: "files of `[certificates] paths`, PEM or DER",
         cost: "0.1 ms a file",

@@ -36,6 +36,7 @@ pub mod refusal_reason;
 pub mod replay;
 pub mod sealed_secret;
 pub mod shutdown;
+pub mod site_setup;
 pub mod software_catalogue;
 pub mod ticket_client;
 pub mod unjudged;

@@ -174,7 +174,7 @@ fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower
             Some(days) if days > TEST_OVERDUE_DAYS => {
                 cost(
                     10,
-                    format!("Tự kiểm tra lần cuối {days:.0} ngày trước."),
+                    format!("Lần tự kiểm tra gần nhất {days:.0} ngày trước."),
                     format!("Last self-test {days:.0} days ago."),
                 );
             }

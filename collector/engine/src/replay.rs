@@ -235,7 +235,7 @@ mod tests {
         let seen: Vec<(i64, &str)> =
             replay.decisions.iter().map(|one| (one.at.millis_since(start) / 60_000, one.state.as_str())).collect();
         assert_eq!(seen, [(15, "raised"), (30, "cleared")], "five minutes beyond the limit, and back");
-        assert!(replay.decisions[0].reason.en.contains("above 90 % for 5m"), "{:?}", replay.decisions[0]);
+        assert!(replay.decisions[0].reason.en.contains("above 90 % for 5 minutes"), "{:?}", replay.decisions[0]);
         assert_eq!((replay.reports, replay.until), (60, Some(rows[59].at)));
     }
 }

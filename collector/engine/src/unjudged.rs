@@ -144,7 +144,7 @@ pub fn unjudged(
         if any {
             let why: String = why.chars().filter(|c| !c.is_control()).take(WHY_MAX_CHARS).collect();
             let why = if why.is_empty() {
-                Text::new("Đầu đo không cho giá trị và không nói lý do.", "The probe gives no value, and no reason.")
+                Text::new("Mục đo không cho giá trị và không nói lý do.", "The probe gives no value, and no reason.")
             } else {
                 Text::new(why.clone(), why)
             };

@@ -166,7 +166,7 @@ mod tests {
                 label: "AG-0042".into(),
                 place: "Phòng điều hành".into(),
                 officer: "Lan".into(),
-                ..DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Display, "Tường màn hình 2")
+                ..DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Display, "Màn hình ghép 2")
             }),
             title: Text::new("Thiết bị mất liên lạc", "Device silent"),
             reason: Text::new("Máy không trả lời.", "The host does not answer."),
@@ -185,7 +185,7 @@ mod tests {
         let digest = digest(&[own.clone(), own], &config, None);
         assert!(digest.subject.contains("2 thông báo") && digest.body.matches("/a/7.1.lan").count() == 2, "{digest:?}");
         let both = wording(&notice, &config, None, None);
-        assert_eq!(both.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Tường màn hình 2 (Phòng điều hành)");
+        assert_eq!(both.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Màn hình ghép 2 (Phòng điều hành)");
         for part in [
             "AG-0042",
             "Máy không trả lời.",

@@ -12,6 +12,7 @@ mod compaction;
 mod configuration;
 mod damaged_documents;
 mod deadlines;
+mod device_list;
 mod document_history;
 mod expected_backups;
 mod failures;
@@ -69,6 +70,8 @@ macro_rules! named {
 pub(crate) fn checks() -> &'static [Check] {
     named![
         devices_and_samples,
+        device_list::devices_by_load,
+        device_list::devices_by_words,
         value_marks::value_marks,
         person::person,
         report::reports,
@@ -402,7 +405,11 @@ fn faults_and_incidents(open: Open<'_>, dir: &Path) {
     let all = counted(at(0));
     assert_eq!((all.rule.as_str(), all.raised, all.devices), ("disk-nearly-full", 2, 1));
     assert_eq!((all.incidents, all.taken, all.ignored, all.last.is_some()), (1, 0, 0, true));
-    assert_eq!((counted(at(9_000_000)).raised, counted(at(9_000_000)).devices), (0, 1), "what stands is there, whenever it was raised");
+    assert_eq!(
+        (counted(at(9_000_000)).raised, counted(at(9_000_000)).devices),
+        (0, 1),
+        "what stands is there, whenever it was raised"
+    );
     let facts = reader.coverage().expect("reads");
     assert_eq!((facts.devices, facts.live, facts.computers), (2, 0, 2));
     assert_eq!(facts.faults, [("disk-nearly-full".to_owned(), 1)]);

@@ -40,6 +40,8 @@ pub struct Coverage {
     pub name: &'static str,
     /// Machines on which it is in order.
     pub covered: u64,
+    /// Machines on which something is known to be wrong.
+    pub failing: u64,
     /// Neither in order nor not: it reports, nothing is known to be wrong, and a rule of the area cannot be judged.
     pub unknown: u64,
     /// Machines that it is asked of.
@@ -53,10 +55,23 @@ impl Coverage {
         (self.covered * 100).checked_div(self.total).unwrap_or(100)
     }
 
-    /// Whether so much is not covered that it is bad. That numbers come by a way that proves nothing is a property of a site, and no fault.
+    /// Machines that have not told anything of it: neither good nor bad.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.total.saturating_sub(self.covered + self.failing + self.unknown)
+    }
+
+    /// The share on which something is wrong, percent.
+    #[must_use]
+    pub fn failing_percent(&self) -> u64 {
+        (self.failing * 100).checked_div(self.total).unwrap_or(0)
+    }
+
+    /// Whether on so many machines something is wrong that it is bad: what was not told yet is no fault, and neither is that numbers come by a
+    /// way that proves nothing, which is a property of a site.
     #[must_use]
     pub fn is_bad(&self) -> bool {
-        self.percent() < 80 && self.name != AUTHENTICITY
+        self.failing_percent() > 20
     }
 }
 
@@ -90,7 +105,9 @@ pub const AREAS: [CoverageArea; 4] = [
 /// How far everything is covered at a moment, reporting first.
 #[must_use]
 pub fn compute(facts: &CoverageFacts, rules: &RuleSet, now: Timestamp) -> Vec<Coverage> {
-    let mut all = vec![Coverage { name: REPORTING, covered: facts.live, unknown: 0, total: facts.devices }];
+    let silent = facts.devices.saturating_sub(facts.live);
+    let mut all =
+        vec![Coverage { name: REPORTING, covered: facts.live, failing: silent, unknown: 0, total: facts.devices }];
     for area in AREAS {
         let against = rules_against(area, rules);
         let faulty: BTreeSet<u64> =
@@ -102,12 +119,15 @@ pub fn compute(facts: &CoverageFacts, rules: &RuleSet, now: Timestamp) -> Vec<Co
             + attested_machines(area, facts, now).difference(&faulty).filter(|one| !unjudged.contains(*one)).count();
         let covered = covered as u64;
         let unknown = unjudged.difference(&faulty).count() as u64;
-        all.push(Coverage { name: area.name, covered, unknown, total: facts.computers });
+        // Faults of what is no computer, such as a job on another system, are not counted among computers.
+        let most = facts.computers.saturating_sub(covered + unknown);
+        let failing = (faulty.len() as u64).min(most);
+        all.push(Coverage { name: area.name, covered, failing, unknown, total: facts.computers });
     }
     // Where there are no numbers yet there is nothing to say of them.
     if facts.values.total() > 0 {
         let (covered, total) = (facts.values.verified, facts.values.total());
-        all.push(Coverage { name: AUTHENTICITY, covered, unknown: 0, total });
+        all.push(Coverage { name: AUTHENTICITY, covered, failing: 0, unknown: 0, total });
     }
     all
 }
@@ -174,16 +194,16 @@ mod tests {
             // A word that holds counts, one that has ended does not, and none against a fault.
             attested: [("patches".to_owned(), [(4, later), (3, now), (2, later)].into())].into(),
         };
-        let found: Vec<(&str, u64, u64, u64)> =
-            compute(&facts, &rules, now).iter().map(|one| (one.name, one.covered, one.unknown, one.total)).collect();
+        let parts = |one: &Coverage| (one.name, one.covered, one.failing, one.unknown, one.missing());
+        let found: Vec<_> = compute(&facts, &rules, now).iter().map(parts).collect();
         assert_eq!(
             found,
             [
-                ("reporting", 5, 0, 6),
-                ("antivirus", 1, 1, 4),
-                ("patches", 2, 0, 4),
-                ("backups", 0, 1, 4),
-                ("passwords", 0, 0, 4)
+                ("reporting", 5, 1, 0, 0),
+                ("antivirus", 1, 1, 1, 1),
+                ("patches", 2, 0, 0, 2),
+                ("backups", 0, 0, 1, 3),
+                ("passwords", 0, 1, 0, 3)
             ]
         );
         // Numbers are counted beside machines, where there are any; few that are verified are no fault.
@@ -196,6 +216,6 @@ mod tests {
             assert!(area.personal, "{}", area.name);
         }
         assert!(is_under("7.1", "7") && is_under("7", "7") && !is_under("17.2", "1") && !is_under("72", "7"));
-        assert_eq!(Coverage { name: "x", covered: 0, unknown: 0, total: 0 }.percent(), 100);
+        assert_eq!(Coverage { name: "x", covered: 0, failing: 0, unknown: 0, total: 0 }.percent(), 100);
     }
 }

@@ -87,18 +87,38 @@ pub enum DeviceSort {
     State,
     /// The last heard first.
     Seen,
+    /// The busiest processor first; what is not known comes last, and so with the others of load.
+    Processor,
+    /// The fullest memory first.
+    Memory,
+    /// The fullest file system first.
+    Disk,
 }
 
 impl DeviceSort {
     /// Every order with its name in addresses.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Id, "id"),
         (Self::Name, "name"),
         (Self::Kind, "kind"),
         (Self::Place, "place"),
         (Self::State, "state"),
         (Self::Seen, "seen"),
+        (Self::Processor, "cpu"),
+        (Self::Memory, "memory"),
+        (Self::Disk, "disk"),
     ];
+
+    /// The metric whose highest value decides; none where none does.
+    #[must_use]
+    pub const fn metric(self) -> Option<&'static str> {
+        match self {
+            Self::Processor => Some("cpu.busy"),
+            Self::Memory => Some("memory.used_pct"),
+            Self::Disk => Some("fs.used_pct"),
+            Self::Id | Self::Name | Self::Kind | Self::Place | Self::State | Self::Seen => None,
+        }
+    }
 }
 
 /// Which faults to list; the default lists all.

@@ -28,8 +28,8 @@ use crate::{
     DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
-    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
-    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage, RuleFaults,
+    RequestRecord, ReviewLine, RowNumbers, RuleFaults, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
+    TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Files that one reader may have open: the store's two, and their logs.
@@ -536,7 +536,12 @@ pub trait Reader: Send {
     fn configuration(&self) -> Result<Vec<ConfigurationVersion>, StoreError>;
 
     /// Versions of a part before a number, the newest first.
-    fn configuration_versions(&self, part: Part, before: Option<u64>, limit: usize) -> Result<Vec<ConfigurationVersion>, StoreError>;
+    fn configuration_versions(
+        &self,
+        part: Part,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<ConfigurationVersion>, StoreError>;
 
     /// How many commits are made.
     fn commits(&self) -> Result<u64, StoreError>;

@@ -53,6 +53,8 @@ impl DisplayWallPage {
             Some(Severity::Critical) => Tone::Bad,
             Some(_) => Tone::Warning,
             None if self.counts.silent > 0 => Tone::Warning,
+            // Nothing is watched yet: that is not well.
+            None if self.counts.devices == 0 => Tone::Away,
             None => Tone::Good,
         }
     }

@@ -8,17 +8,19 @@ use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Span;
-use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
+use ioc_common::enrolment::{EnrolRequest, EnrolWaiting, Token};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use crate::api::{ApiResult, ListQuery, Page, device_id};
 use crate::api_types::{self, all, names};
 use crate::app::App;
 use crate::device::inventory::device_of;
+use crate::device::row::{DeviceRow, layouts_of};
+use crate::install;
 use crate::page::context::PageContext;
-use crate::page::{Failure, PageResult, page_context, problem_text, reason_text, show_again};
+use crate::page::{Failure, PageResult, page_context, problem_text, reason_text, show, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit;
@@ -38,6 +40,8 @@ const TOKEN_LIFE_MAX: Span = Span::secs(90 * 86_400);
 const TOKENS: usize = 200;
 /// How long a machine that waits should leave between two questions, seconds.
 const RETRY_AFTER_S: u32 = 10;
+/// Machines that are shown below a token.
+const ARRIVED: usize = 50;
 /// Largest table of assets, bytes.
 pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -337,17 +341,46 @@ impl EnrolmentForm {
 struct EnrolmentResult {
     error: Option<String>,
     faults: Vec<LineFault>,
-    /// A token, and the command that uses it.
-    token: Option<(String, String)>,
+    /// A token, and what is to be done with it.
+    token: Option<MadeToken>,
     /// A text, and how many assets it is about.
     assets: Option<(&'static str, u64)>,
 }
 
+/// A token that was made, with the lines to paste into a shell of a machine.
+struct MadeToken {
+    /// Does all that is to be done on a machine that is new; none where a device is to be enrolled anew.
+    line: Option<String>,
+    /// What is done on a machine that has the agent: the token goes in by standard input.
+    command: String,
+    /// When it was made: who came in since is shown below it.
+    since: i64,
+    digest: String,
+}
+
 impl EnrolmentResult {
-    /// A token was made: with the command that uses it, `how` in between.
-    fn token(app: &App, token: String, how: &str) -> Self {
-        let command = format!("ioc-agent enrol {how}--server {} {token}", server_address(app));
-        Self { token: Some((token, command)), ..Self::default() }
+    /// A token was made, for a machine that is new.
+    async fn token(app: &App, token: String) -> Result<Self, Problem> {
+        let line = install::line_of(app, &token).await?;
+        Ok(Self { token: Some(MadeToken::new(app, &token, Some(line), "")), ..Self::default() })
+    }
+
+    /// A token was made by which a device is enrolled anew.
+    fn token_anew(app: &App, token: &str) -> Self {
+        Self { token: Some(MadeToken::new(app, token, None, "--anew ")), ..Self::default() }
+    }
+}
+
+impl MadeToken {
+    /// `how` stands between the command and the address.
+    fn new(app: &App, token: &str, line: Option<String>, how: &str) -> Self {
+        let server = install::server_address(app);
+        let restart = if how.is_empty() { "enable --now" } else { "restart" };
+        let command = format!(
+            "sudo sh -c 'ioc-agent enrol {how}--server {server} - && systemctl {restart} ioc-agent' <<<'{token}'"
+        );
+        let digest = token.parse::<Token>().map(|token| token.digest()).unwrap_or_default();
+        Self { line, command, since: clock::now().as_millis(), digest }
     }
 }
 
@@ -434,15 +467,65 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
     show_page(&app, page_context(&app, &person, &headers), EnrolmentForm::initial(), EnrolmentResult::default()).await
 }
 
-/// Where agents ask to come in: host and port of the page.
-fn server_address(app: &App) -> String {
-    let config = app.config();
-    let url: Option<axum::http::Uri> = config.web_url.parse().ok();
-    let authority = url.and_then(|url| url.authority().cloned());
-    authority.map_or_else(
-        || config.web_listen.to_string(),
-        |found| format!("{}:{}", found.host(), found.port_u16().unwrap_or(443)),
-    )
+/// Adds machines: few questions, and then the one line to paste.
+#[derive(Template)]
+#[template(path = "enrolment-add.html")]
+struct AddPage {
+    page_context: PageContext,
+    places: Vec<String>,
+}
+
+pub(crate) async fn add(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    match app.read(&person.scope, |reader| reader.places()).await {
+        Ok(places) => Ok(show(&AddPage { page_context, places })),
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+/// Who is waited for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ArrivedQuery {
+    /// Since when, milliseconds.
+    since: i64,
+    /// Digest of the token.
+    token: String,
+}
+
+/// Those that came in, and those that wait for a person: what stands below a token that was just made, read anew while somebody watches.
+#[derive(Template)]
+#[template(path = "arrived.html")]
+struct ArrivedPage {
+    page_context: PageContext,
+    requests: Vec<RequestRecord>,
+    rows: Vec<DeviceRow>,
+}
+
+/// Machines that came in since a token was made, and those that wait with it.
+pub(crate) async fn arrived(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<ArrivedQuery>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let (since, token, now) = (Timestamp::from_millis(query.since), query.token, page_context.now);
+    let read = app.read(&person.scope, move |reader| {
+        let mut requests = reader.requests()?;
+        requests.retain(|request| request.token == token);
+        let mut records = Vec::new();
+        for id in reader.certified_since(since)?.iter().take(ARRIVED) {
+            records.extend(reader.device(id)?);
+        }
+        let layouts = layouts_of(&records, reader)?;
+        let rows = records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect();
+        Ok((requests, rows))
+    });
+    match read.await {
+        Ok((requests, rows)) => Ok(show(&ArrivedPage { page_context, requests, rows })),
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
 }
 
 pub(crate) async fn act(
@@ -480,7 +563,7 @@ async fn carry_out(
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
             let (token, _) = create_token(app, person, new, life).await?;
-            Ok(Some(EnrolmentResult::token(app, token, "")))
+            Ok(Some(EnrolmentResult::token(app, token).await?))
         }
         EnrolmentAction::Anew => {
             let id = device_id(&form.device)?;
@@ -489,7 +572,7 @@ async fn carry_out(
             let info = known.ok_or(missing)?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
             let (token, _) = create_token(app, person, new, life_of(TOKEN_LIFE)?).await?;
-            Ok(Some(EnrolmentResult::token(app, token, "--anew ")))
+            Ok(Some(EnrolmentResult::token_anew(app, &token)))
         }
         EnrolmentAction::Release => {
             let device = device_id(&form.device)?;

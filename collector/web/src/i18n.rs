@@ -259,6 +259,10 @@ mod tests {
             // Families such as state-… are put together from names that the code knows.
             let families = [
                 "state-",
+                "health-",
+                "find-",
+                "probe-name-",
+                "setup-",
                 "kind-",
                 "severity-",
                 "incident-state-",

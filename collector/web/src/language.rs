@@ -24,18 +24,23 @@ fn page_of(path: &str) -> &str {
     let forms = ["/duty", "/accounts", "/account", "/maintenance", "/login"];
     let above = forms.into_iter().find(|page| path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')));
     let path = path.strip_suffix("/remarks").unwrap_or(path);
-    above.unwrap_or(if path == "/devices/views" { "/devices" } else { path })
+    above.unwrap_or(if matches!(path, "/devices/views" | "/devices/many") { "/devices" } else { path })
+}
+
+/// The page of ours on which something was pressed, as the browser tells; none where it was elsewhere, or it does not say.
+pub(crate) fn referring_page(headers: &HeaderMap) -> Option<String> {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let from = text(header::REFERER)?.parse::<Uri>().ok()?;
+    let is_ours = from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST);
+    let path = from.path_and_query()?.as_str();
+    (is_ours && path.starts_with('/') && !path.starts_with("//")).then(|| page_of(path).to_owned())
 }
 
 pub(crate) async fn choose(headers: HeaderMap, Form(form): Form<LanguageForm>) -> Response {
     let language = Language::from_code(&form.language).unwrap_or_default().as_str();
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Back to the page of ours that it was pressed on, and to nowhere else.
-    let from = text(header::REFERER).and_then(|from| from.parse::<Uri>().ok());
-    let from = from.filter(|from| from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST));
-    let from = from.as_ref().and_then(|from| from.path_and_query()).map(axum::http::uri::PathAndQuery::as_str);
-    let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).map_or("/", page_of);
-    ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(back)).into_response()
+    let back = referring_page(&headers).unwrap_or_else(|| "/".to_owned());
+    ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(&back)).into_response()
 }
 
 #[cfg(test)]

@@ -17,11 +17,14 @@ use crate::device::row::{DeviceRow, layouts_of, rows_of};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
+use crate::problem::Problem;
 use crate::room::power::with_values;
 use crate::tone::Tone;
 use ioc_engine::power_score::rooms;
+use ioc_engine::site_setup::{SetupFacts, SetupStep};
 use ioc_store::coverage::{self, Coverage};
-use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, Reader, StoreError, place};
+use ioc_store::scope::AccessScope;
+use ioc_store::{AccountRecord, Counts, DeviceQuery, DeviceSort, DeviceStateFilter, Reader, Right, StoreError, place};
 
 /// Devices that need someone, and incidents, on the first page.
 const ROWS_MAX: usize = 12;
@@ -54,11 +57,23 @@ struct OverviewPage {
     names: HashMap<DeviceId, String>,
     /// Machines that wait to be let in, for those who can do so.
     waiting: u64,
+    /// What the site needs before it does its work, for those who set it up; nothing once all is done.
+    setup: Vec<(SetupStep, bool)>,
 }
 
 impl OverviewPage {
     const fn has_waiting(&self) -> bool {
         self.waiting > 0
+    }
+
+    /// How many steps are done.
+    fn setup_done(&self) -> usize {
+        self.setup.iter().filter(|(_, done)| *done).count()
+    }
+
+    /// Whether it is the step that is done next.
+    fn is_next(&self, step: &SetupStep) -> bool {
+        self.setup.iter().find(|(_, done)| !done).is_some_and(|(next, _)| next == step)
     }
 
     fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
@@ -122,6 +137,26 @@ fn room_summaries(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomSummary
     Ok(glances)
 }
 
+/// What is still missing, as far as the person who asks can do something about it.
+async fn setup_of(app: &App, person: &Person, devices: u64) -> Result<Vec<(SetupStep, bool)>, Problem> {
+    if !person.may(Right::Administer) || person.is_token() || person.session.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = person.name.clone();
+    let account = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&name)).await?;
+    let config = app.config();
+    let facts = SetupFacts {
+        own_password: person.federated || account.as_ref().is_some_and(|account| !account.earlier.is_empty()),
+        second_factor: person.federated || account.as_ref().is_some_and(AccountRecord::asks_for_code),
+        site: SetupFacts::is_named(&config.site_name, &config.agencies),
+        channel: !config.channels.is_empty(),
+        duty: !config.plan.people.is_empty(),
+        machines: devices > 0,
+        backup: config.backup.is_some(),
+    };
+    Ok(facts.steps())
+}
+
 /// The first page.
 pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
@@ -149,7 +184,13 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
     match found {
         Ok((counts, facts, rooms, rows, more, incidents, names, waiting)) => {
             let coverage = coverage::compute(&facts, &app.config().rules, now);
-            Ok(show(&OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting }))
+            let setup = match setup_of(&app, &person, counts.devices).await {
+                Ok(setup) => setup,
+                Err(problem) => return Err(Failure::new(page_context, problem)),
+            };
+            let page =
+                OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting, setup };
+            Ok(show(&page))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

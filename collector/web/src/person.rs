@@ -23,6 +23,8 @@ pub(crate) struct Person {
     pub(crate) session: String,
     /// The organisation's identity provider says who they are.
     pub(crate) federated: bool,
+    /// The path of the page that they ask for.
+    pub(crate) path: String,
     /// An administrator who is to be told to set a second factor up: without one they change no account.
     pub(crate) second_factor_advised: bool,
 }

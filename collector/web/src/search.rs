@@ -79,7 +79,7 @@ pub(crate) struct SearchAnswer {
 }
 
 /// Asks the store. Who may see names of people is asked for with them; where it cannot be put on record that they saw any, without.
-async fn find(app: &App, person: &Person, mut query: SearchQuery) -> Result<SearchPage, Problem> {
+pub(crate) async fn find(app: &App, person: &Person, mut query: SearchQuery) -> Result<SearchPage, Problem> {
     query.personal = person.may(Right::Personal);
     let scope = if query.personal { person.scope.clone() } else { person.scope.clone().without_names() };
     let asked = query.clone();

@@ -185,7 +185,7 @@ pub(crate) fn shift() -> Document {
         resolved: Some(2),
         tasks: vec!["Bảo trì UPS phòng hiển thị lúc 09:00".into(), "Gọi nhà cung cấp về đĩa thay thế".into()],
         condition: None,
-        remarks: Some("Chìa khóa tủ R2 để tại phòng trực.".into()),
+        remarks: Some("Chìa khoá tủ R2 để tại phòng trực.".into()),
     })
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn account_review() -> Document {
         never_signed_in: number == 3,
         password_changed: Some(datetime(2026, 10, 5, 0, 0, 0, 0)),
         findings: if number.is_multiple_of(4) { vec!["không đăng nhập quá hạn".into()] } else { Vec::new() },
-        verdict: if number.is_multiple_of(4) { "Khóa" } else { "Giữ" }.into(),
+        verdict: if number.is_multiple_of(4) { "Khoá" } else { "Giữ" }.into(),
         reason: if number.is_multiple_of(4) { "đã chuyển công tác".into() } else { String::new() },
         kept: !number.is_multiple_of(4),
     };

@@ -73,7 +73,7 @@ pub fn document(input: &AccountReviewRecord) -> Document {
         ("Yêu cầu áp dụng", known(&input.limits, "văn bản đang áp dụng không nêu con số")),
         ("Tài khoản được rà soát", wording::count(input.rows.len() as u64)),
         ("Giữ nguyên", wording::count(kept)),
-        ("Phải khóa, gỡ hoặc thay đổi", wording::count(changed)),
+        ("Phải khoá, gỡ hoặc thay đổi", wording::count(changed)),
         ("Hạn rà soát lần sau", next),
     ];
     for (name, text) in rows {
@@ -159,7 +159,7 @@ mod tests {
             never_signed_in: name == "sep",
             password_changed: None,
             findings: vec!["không đăng nhập quá 45 ngày".to_owned()],
-            verdict: if kept { "Giữ" } else { "Khóa" }.to_owned(),
+            verdict: if kept { "Giữ" } else { "Khoá" }.to_owned(),
             reason: if kept { String::new() } else { "nghỉ việc".to_owned() },
             kept,
         }
@@ -197,7 +197,7 @@ mod tests {
         for text in [
             "Rà soát tài khoản, đợt 3",
             "Máy chủ &lt;1&gt;",
-            "Khóa: nghỉ việc",
+            "Khoá: nghỉ việc",
             "01/09/2026; chưa rõ",
             "chưa rõ; chưa rõ",
             "chưa lần nào; chưa rõ",

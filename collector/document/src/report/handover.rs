@@ -85,7 +85,7 @@ pub fn document(input: &Handover) -> Document {
         Block::List(ended(&input.tasks))
     });
     body.push(Block::heading(1, "Tình trạng phòng máy, thiết bị"));
-    body.push(text(input.condition.as_deref(), "condition", "tình trạng phòng máy, thiết bị, chìa khóa, dụng cụ"));
+    body.push(text(input.condition.as_deref(), "condition", "tình trạng phòng máy, thiết bị, chìa khoá, dụng cụ"));
     if let Some(remarks) = &input.remarks {
         body.push(Block::heading(1, "Ghi chú"));
         body.push(Block::paragraph(remarks.as_str()));

@@ -53,17 +53,17 @@ const fn words_of(task: BackgroundTask) -> Words {
         BackgroundTask::Certificates => Words {
             key: "certificates-not-renewed",
             severity: Severity::Critical,
-            title: ("Không gia hạn được chứng thư của máy thu thập", "The collector's certificates are not renewed"),
+            title: ("Không gia hạn được chứng thư số của máy thu thập", "The collector's certificates are not renewed"),
             advice: (
-                "Khi chứng thư hết hạn, các máy và trang web không kết nối được nữa. Xem quyền và chỗ trống của thư mục «pki» trong thư mục dữ liệu, và các tệp chứng thư ghi trong cấu hình.",
+                "Khi chứng thư số hết hạn, các máy và trang web không kết nối được nữa. Xem quyền và chỗ trống của thư mục «pki» trong thư mục dữ liệu, và các tệp chứng thư số ghi trong cấu hình.",
                 "Once they end, neither machines nor browsers connect any more. See owner and room of the directory pki in the data directory, and the files of certificates \
                  that the configuration names.",
             ),
             fails: (
-                "Chứng thư của máy thu thập không gia hạn hoặc không đọc được",
+                "Chứng thư số của máy thu thập không gia hạn hoặc không đọc được",
                 "The collector's certificates cannot be renewed or read",
             ),
-            works: ("Chứng thư lại được gia hạn.", "Certificates are renewed again."),
+            works: ("Chứng thư số lại được gia hạn.", "Certificates are renewed again."),
         },
         BackgroundTask::SignedHeads => Words {
             key: "audit-heads-not-signed",
@@ -151,7 +151,7 @@ const fn words_of(task: BackgroundTask) -> Words {
             title: ("Nhật ký kiểm toán không được đóng dấu thời gian", "The audit log is not time-stamped"),
             advice: (
                 "Nhật ký vẫn được ghi và ký, chỉ thiếu xác nhận của bên ngoài về thời gian (điều 6.3). Xem đồng hồ của máy này có đúng không, địa chỉ và tệp «authority_file» trong \
-                 «[timestamp]» còn đúng không, chứng thư của tổ chức cấp dấu thời gian còn hạn không, và chương trình openssl đã được cài chưa.",
+                 «[timestamp]» còn đúng không, chứng thư số của tổ chức cấp dấu thời gian còn hạn không, và chương trình openssl đã được cài chưa.",
                 "The log goes on and is signed; only nobody outside vouches for its time (article 6.3). See whether this machine's clock is right, whether address and authority_file in \
                  [timestamp] are, whether the authority's certificate has ended, and whether the program openssl is installed.",
             ),
@@ -170,7 +170,7 @@ const fn words_of(task: BackgroundTask) -> Words {
             ),
             advice: (
                 "Thiết bị đi qua broker hiện không được theo dõi; agent giữ báo cáo lại và gửi sau, không mất gì. Xem lý do ở trên: broker có chạy không, đường mạng và \
-                 tường lửa, «addresses» trong «[ingest.broker]», chứng thư hai phía còn hạn không. Kiểm tra bằng: ioc-collector doctor.",
+                 tường lửa, «addresses» trong «[ingest.broker]», chứng thư số hai phía còn hạn không. Kiểm tra bằng: ioc-collector doctor.",
                 "Devices behind the broker are not watched now; their agents keep what they have and send it later, and nothing is lost. See the reason above: whether the broker \
                  runs, network and firewall, addresses in [ingest.broker], whether the certificates of both sides have ended. Check with: ioc-collector doctor.",
             ),

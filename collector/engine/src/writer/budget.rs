@@ -74,7 +74,7 @@ const ALLOWANCES: [Allowance; KINDS] = [
     allowance("budget_layouts", "bố cục số liệu", "layouts", (4.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
     allowance("budget_sensors", "cảm biến", "sensors", (2.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
     allowance("budget_settings", "kết quả cấu hình", "outcomes of settings", (256.0 * KIB, 16.0 * KIB), (64.0, 6.0)),
-    allowance("budget_renewals", "gia hạn chứng thư", "renewals of its certificate", (64.0 * KIB, 1.0 * KIB), (4.0, 3.0 / 1440.0)),
+    allowance("budget_renewals", "gia hạn chứng thư số", "renewals of its certificate", (64.0 * KIB, 1.0 * KIB), (4.0, 3.0 / 1440.0)),
     allowance("budget_links", "kết nối", "connections", (MIB, MIB), (600.0, 20.0)),
     allowance("budget_subscriptions", "đăng ký nhận tin", "subscriptions", (MIB, MIB), (600.0, 20.0)),
     allowance("budget_broken", "bản tin hỏng", "broken reports", (MIB, 64.0 * KIB), (128.0, 30.0)),

@@ -18,6 +18,7 @@ mod commit;
 pub mod configuration;
 mod connections;
 mod deliveries;
+mod device_events;
 mod devices;
 mod down_dispatch;
 mod duty;
@@ -48,7 +49,7 @@ pub mod time;
 mod token_binding;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -212,6 +213,8 @@ pub struct Engine {
     accounts: AccountRegistry,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
+    /// Devices of which it is kept among their events that they are not heard.
+    outages: BTreeSet<DeviceId>,
     /// What devices reported last of their settings.
     settings: HashMap<DeviceId, SettingsOutcome>,
     /// The digest of the settings that each was sent on its present connection.
@@ -314,6 +317,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     }
     let mut engine = Engine {
         piecework: pieces::Unfinished::read(reader.as_ref())?,
+        outages: device_events::out_now(&state),
         config,
         configs,
         state,
@@ -538,6 +542,7 @@ impl Engine {
                 Effect::Presence(device) => {
                     if let Some(known) = self.state.device(&device) {
                         let presence = known.presence;
+                        self.note_presence(&device, presence, now);
                         self.batch.changes.push(Change::Presence { device: device.clone(), presence });
                         self.batch.touched.insert(device);
                     }
@@ -580,6 +585,7 @@ impl Engine {
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => {
+                    self.note_record(&device, action, now);
                     self.record(now, "", AuditLogAction::Judged(action), device.as_str(), &detail);
                 }
             }

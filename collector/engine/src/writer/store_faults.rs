@@ -76,7 +76,7 @@ impl Engine {
         }
         if findings.is_empty() {
             self.record(now, "", AuditLogAction::StoreExamined, "ioc-watch.db", "sound");
-            let why = Text::new("Kho dữ liệu lành lặn.", "The store is sound.");
+            let why = Text::new("Kho dữ liệu nguyên vẹn.", "The store is sound.");
             self.decide(Input::SelfFault { key: "store-damaged", incident: None, why }, now)?;
         } else {
             let shown = findings.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");

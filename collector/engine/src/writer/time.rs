@@ -416,7 +416,7 @@ impl Engine {
                     "The clock of the collector's machine was stepped",
                 ),
                 Text::new(
-                    format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xóa gì.", step_text(by_ms)),
+                    format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xoá gì.", step_text(by_ms)),
                     format!(
                         "It jumped by {}. The collector goes on by its own time, and deletes nothing.",
                         step_text(by_ms)
@@ -426,7 +426,7 @@ impl Engine {
             (None, Some(by_ms)) => (
                 Text::new("Đồng hồ máy chủ bộ thu chưa chắc đúng", "The clock of the collector's machine is in doubt"),
                 Text::new(
-                    format!("Khi khởi động, đồng hồ đi trước lần ghi cuối {}; chưa xóa gì.", step_text(by_ms)),
+                    format!("Khi khởi động, đồng hồ đi trước lần ghi cuối {}; chưa xoá gì.", step_text(by_ms)),
                     format!("At the start it stood {} after the last commit. Nothing is deleted.", step_text(by_ms)),
                 ),
             ),

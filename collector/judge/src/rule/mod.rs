@@ -227,7 +227,9 @@ impl RuleSet {
     #[must_use]
     pub fn without_ended(&self, now: Timestamp) -> Option<Self> {
         self.next_end().filter(|end| *end <= now)?;
-        let lasts = |place: &u16| self.rules.get(usize::from(*place)).is_some_and(|rule| rule.until.is_none_or(|end| end > now));
+        let lasts = |place: &u16| {
+            self.rules.get(usize::from(*place)).is_some_and(|rule| rule.until.is_none_or(|end| end > now))
+        };
         let variants = self.variants.iter().map(|variants| variants.iter().copied().filter(lasts).collect()).collect();
         Some(Self::of(self.rules.clone(), variants))
     }
@@ -443,8 +445,10 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         // One for everyone, of a shipped rule; and of an own one, which is changed itself.
         let over = "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\nraise = { above = 95 }\n";
         let set = on(&format!("base = \"shipped\"\n{over}")).unwrap_or_else(|e| panic!("{e}"));
-        let info = DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
-        let holds: Vec<Option<String>> = set.for_device(&info).map(|place| set.rules()[usize::from(place)].limit()).collect();
+        let info =
+            DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
+        let holds: Vec<Option<String>> =
+            set.for_device(&info).map(|place| set.rules()[usize::from(place)].limit()).collect();
         assert_eq!(holds, [Some("> 95 %".to_owned())]);
         let of_own = over.replace("disk-nearly-full", "own");
         assert!(on(&format!("base = \"shipped\"\n{own}{of_own}")).expect_err("own").message.contains("every device"));
@@ -452,9 +456,11 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
 
     #[test]
     fn what_is_different_for_a_while_ends() {
-        let over = "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\noff = true\nuntil = \"2026-12-01T00:00:00Z\"\n";
+        let over =
+            "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\noff = true\nuntil = \"2026-12-01T00:00:00Z\"\n";
         let set = parse(&format!("{GOOD}{over}")).unwrap_or_else(|e| panic!("{e}"));
-        let info = DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
+        let info =
+            DeviceInfo::new(ioc_common::id::DeviceId::new("srv-01").expect("valid"), crate::DeviceKind::Server, "x");
         let end: Timestamp = "2026-12-01T00:00:00Z".parse().expect("a time");
         assert_eq!((set.next_end(), set.for_device(&info).count()), (Some(end), 0));
         assert!(set.without_ended(end.plus_millis(-1)).is_none());

@@ -292,8 +292,8 @@ fn verify(incident: &mut Incident, who: &str, how: &str, now: Timestamp) -> Resu
     };
     (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
     // How often names whoever reported it, and their number.
-    let whole = (format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}"));
-    Ok(Text::personal(whole, ("Đã xác minh tin báo.".to_owned(), "The report was verified.".to_owned())))
+    let whole = (format!("Đã xác minh thông báo: {how}"), format!("The report was verified: {how}"));
+    Ok(Text::personal(whole, ("Đã xác minh thông báo.".to_owned(), "The report was verified.".to_owned())))
 }
 
 fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {
@@ -380,7 +380,7 @@ fn regulator_received(incident: &mut Incident, now: Timestamp) -> Result<Text, R
     }
     record.received_at = Some(now);
     let department = &record.department;
-    Ok(Text::new(format!("{department} đã nhận tin báo."), format!("{department} has received the notice.")))
+    Ok(Text::new(format!("{department} đã nhận thông báo."), format!("{department} has received the notice.")))
 }
 
 fn regulator_result(incident: &mut Incident, result: &str, now: Timestamp) -> Result<Text, Refusal> {

@@ -353,7 +353,7 @@ impl State {
         if let Some(rule) = self.devices.get(id).and_then(|one| self.rules.silent_for(&one.info)) {
             let key = (id.clone(), rule.id.clone(), String::new());
             if let Some(fault) = self.device_faults.remove(&key) {
-                let why = Text::new("Đã nghe lại thiết bị.", "The device is heard again.");
+                let why = Text::new("Thiết bị đã báo cáo trở lại.", "The device is heard again.");
                 self.clear(fault, now, now, &why, out);
             }
         }

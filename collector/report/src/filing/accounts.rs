@@ -115,7 +115,7 @@ fn of_machines(of: &Gathering<'_>, table: &TableMaker, (key, account): (&Key, &G
         AccountCell::Kind => Cell::new(kind(vouched, *administrator), origin),
         AccountCell::Name => Cell::new(name.clone(), origin),
         AccountCell::Status => match (locked, account.valid_until) {
-            (Some(true), _) => Cell::new("khóa mật khẩu", origin),
+            (Some(true), _) => Cell::new("khoá mật khẩu", origin),
             (Some(false), _) => Cell::new("đang dùng", origin),
             (None, Some(until)) if until >= of.asked.now => {
                 Cell::new(format!("có, theo xác nhận hiệu lực đến {}", of.asked.day(until)), origin)
@@ -145,7 +145,7 @@ fn of_machines(of: &Gathering<'_>, table: &TableMaker, (key, account): (&Key, &G
         }
         AccountCell::Disabled => match (account.expires, locked) {
             (Some(at), _) => Cell::new(format!("hết hạn {}", of.asked.day(at)), origin),
-            (None, Some(true)) => Cell::new("đang khóa", origin),
+            (None, Some(true)) => Cell::new("đang khoá", origin),
             (None, Some(false)) => Cell::new("chưa", origin),
             (None, None) => Cell::missing(),
         },
@@ -173,13 +173,13 @@ fn of_collector(of: &Gathering<'_>, table: &TableMaker, account: &ioc_store::Acc
             let name = if full.is_empty() { account.name.clone() } else { format!("{} ({full})", account.name) };
             Cell::new(name, Origin::Record)
         }
-        AccountCell::Status => Cell::new(if account.disabled { "đã khóa" } else { "đang dùng" }, Origin::Record),
+        AccountCell::Status => Cell::new(if account.disabled { "đã khoá" } else { "đang dùng" }, Origin::Record),
         AccountCell::System => Cell::new("hệ thống giám sát IOC Watch", Origin::Record),
         AccountCell::Manager => Cell::new("quản trị viên hệ thống giám sát", Origin::Record),
         AccountCell::Department => department(of),
         AccountCell::Activated => {
             Cell::new(format!("đặt mật khẩu {}", of.asked.day(account.password_at)), Origin::Record)
         }
-        AccountCell::Disabled => Cell::new(if account.disabled { "đang khóa" } else { "chưa" }, Origin::Record),
+        AccountCell::Disabled => Cell::new(if account.disabled { "đang khoá" } else { "chưa" }, Origin::Record),
     }
 }

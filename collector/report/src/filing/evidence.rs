@@ -247,7 +247,7 @@ fn registers(of: &Gathering<'_>, facts: &Facts, key: EvidenceKey) -> Finding {
         }
         EvidenceKey::Retired => {
             let text = format!(
-                "{} thiết bị đã thanh lý hoặc thu hồi chứng thư, có ghi trong nhật ký",
+                "{} thiết bị đã thanh lý hoặc thu hồi chứng thư số, có ghi trong nhật ký",
                 wording::count(of.inventory.retired)
             );
             Finding::new(Status::Met, text, place, Fill::Assets).told_by(Origin::Assets)
@@ -273,7 +273,7 @@ fn log(of: &Gathering<'_>, key: EvidenceKey, limit_days: Option<u32>) -> Finding
     }
     // What the rules of retention keep is what counts; a record that began later than that is as long as it can be.
     let kept = of.asked.log_days.map_or_else(
-        || "nhật ký không bị xóa theo thời hạn".to_owned(),
+        || "nhật ký không bị xoá theo thời hạn".to_owned(),
         |days| format!("nhật ký được lưu {} ngày", wording::count(u64::from(days))),
     );
     let since = of.reader.audit_since().ok().flatten().map(|at| of.asked.day(at));
@@ -295,7 +295,7 @@ fn people(of: &Gathering<'_>, facts: &Facts, key: EvidenceKey, limit_days: Optio
         EvidenceKey::SignInLock => {
             let failed = facts.tally.get("account.sign_in_failed").copied().unwrap_or(0);
             let text = format!(
-                "hệ thống tự khóa lối vào sau nhiều lần nhập sai; {} lần đăng nhập sai trong 12 tháng",
+                "hệ thống tự khoá lối vào sau nhiều lần nhập sai; {} lần đăng nhập sai trong 12 tháng",
                 wording::count(failed)
             );
             Finding::new(Status::Met, text, "nhật ký kiểm toán: account.sign_in_failed", fill)

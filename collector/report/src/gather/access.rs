@@ -39,11 +39,11 @@ pub(super) fn tell(all: &mut Gathering<'_>) -> Result<(), StoreError> {
     let locked =
         accounts.iter().filter(|one| one.disabled || one.locked_until.is_some_and(|until| until > all.asked.now));
     let locked = locked.count() as u64;
-    all.stands("17.2", "Tài khoản bị khóa", Value::Count(locked));
+    all.stands("17.2", "Tài khoản bị khoá", Value::Count(locked));
     if !active.is_empty() {
         all.stands("17.2", "Tài khoản có xác thực hai yếu tố", second);
     }
-    all.evidence("17.2", "Đăng nhập, đăng nhập sai, khóa tài khoản", "Nhật ký kiểm toán: account.*");
+    all.evidence("17.2", "Đăng nhập, đăng nhập sai, khoá tài khoản", "Nhật ký kiểm toán: account.*");
     all.gap_now("17.2", "second-factor", without, |n| format!("{n} tài khoản chưa có xác thực hai yếu tố"));
 
     level(all)

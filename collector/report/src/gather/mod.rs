@@ -201,7 +201,7 @@ impl Gathering<'_> {
     fn uncounted(&self, period: usize, of: &[RecordClass]) -> Option<String> {
         let through = of.iter().filter_map(|class| self.deleted.get(class)).max()?;
         let gone = *through >= self.periods[period].from;
-        gone.then(|| format!("bản ghi đến ngày {} đã xóa theo thời hạn lưu giữ", self.day(*through)))
+        gone.then(|| format!("bản ghi đến ngày {} đã xoá theo thời hạn lưu giữ", self.day(*through)))
     }
 
     /// A value of what happened in a period, as far as that is on record.

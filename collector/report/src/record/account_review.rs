@@ -29,7 +29,7 @@ const fn finding_words(finding: AccountFinding) -> &'static str {
 const fn verdict_words(verdict: AccountVerdict) -> &'static str {
     match verdict {
         AccountVerdict::Keep => "Giữ",
-        AccountVerdict::Lock => "Khóa",
+        AccountVerdict::Lock => "Khoá",
         AccountVerdict::Remove => "Gỡ bỏ",
         AccountVerdict::Change => "Thay đổi",
     }

@@ -15,7 +15,7 @@ use crate::StoreError;
 pub use document::{FoundNotice, FoundRecord, SearchDocument};
 pub use query::{TYPED_MAX_CHARS, WordsQuery};
 pub(crate) use terms::{TOKEN_CHARS, expression, names_article, terms_of};
-pub use words::{Word, words};
+pub use words::{Word, folded, words};
 
 /// Most records of one page.
 pub const PAGE_MAX: usize = 500;

@@ -143,6 +143,13 @@ impl Reading {
     }
 }
 
+/// A text as its words without marks, in lower case, with a space between: for lists that are short enough to be gone through.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    let folded: Vec<String> = words(text).into_iter().map(|word| word.folded).collect();
+    folded.join(" ")
+}
+
 /// The words of a text, in their order.
 #[must_use]
 pub fn words(text: &str) -> Vec<Word> {

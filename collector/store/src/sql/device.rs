@@ -1,17 +1,21 @@
 //! Devices: what people say of them, what they said of themselves, and lists of them, which the database finds, sorts and pages.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
+use ioc_common::layout::LayoutId;
 use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState, Severity};
 
 use super::certificate;
 use super::commit::Commit;
 use super::newest::{Latest, Newest, NewestByDevice};
 use super::reader_connection::SqlReader;
+use super::sample;
 use super::value::{body, json, limit_of, moment, rank, required, word, worst};
 use crate::inventory::DeviceRecord;
+use crate::search::folded;
 use crate::sql::{self, Connection, Row, ToSql, ValueRef, params};
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, StoreError, collation, history};
 
@@ -114,7 +118,8 @@ fn states_of(asked: DeviceStateFilter) -> String {
 /// The order of a query.
 fn order_of(query: &DeviceQuery) -> String {
     let by = match query.sort {
-        DeviceSort::Id => String::new(),
+        // Numbers are in memory: a list by them is put in order there.
+        DeviceSort::Id | DeviceSort::Processor | DeviceSort::Memory | DeviceSort::Disk => String::new(),
         DeviceSort::Name => "d.name_key".to_owned(),
         DeviceSort::Kind => "d.kind".to_owned(),
         DeviceSort::Place => "d.place_key".to_owned(),
@@ -133,9 +138,17 @@ fn order_of(query: &DeviceQuery) -> String {
     if by.is_empty() { format!("d.id{way}") } else { format!("{by}{way}, d.id") }
 }
 
-pub(super) fn put(commit: &mut Commit<'_>, info: &DeviceInfo, at: Timestamp) -> sql::Result<()> {
+/// What a search looks through: as it is written, in lower case, and without marks, since whoever is in haste types none.
+fn searched_text(info: &DeviceInfo) -> String {
     let tags = info.tags.join("\n");
-    let search = format!("{}\n{}\n{}\n{}\n{tags}", info.id, info.name, info.label, info.place).to_lowercase();
+    let DeviceInfo { id, name, label, place, serial, mac, address, .. } = info;
+    let written = format!("{id}\n{name}\n{label}\n{place}\n{serial}\n{mac}\n{address}\n{tags}").to_lowercase();
+    let folded = folded(&written);
+    format!("{written}\n{folded}")
+}
+
+pub(super) fn put(commit: &mut Commit<'_>, info: &DeviceInfo, at: Timestamp) -> sql::Result<()> {
+    let search = searched_text(info);
     commit.run(
         "INSERT INTO device (id, info, search, enrolled_at, computer, kind, place, name_key, place_key) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
@@ -266,7 +279,12 @@ pub(super) fn without_numbers(row: &Row<'_>, newest: &NewestByDevice) -> sql::Re
 
 pub(super) fn list(reader: &SqlReader, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
     if query.sort == DeviceSort::Seen && matches!(reader.connection()?, Connection::Postgres(_)) {
-        return list_by_seen(reader, query);
+        let heard = |number: i64| Ok(-reader.newest.last_heard(number).unwrap_or(0));
+        return list_from_memory(reader, query, heard);
+    }
+    if let Some(metric) = query.sort.metric() {
+        let mut layouts = HashMap::new();
+        return list_from_memory(reader, query, |number| load_of(reader, number, metric, &mut layouts));
     }
     let (condition, order) = (Condition::of(query), order_of(query));
     // Only what is shown is read whole.
@@ -281,14 +299,42 @@ pub(super) fn list(reader: &SqlReader, query: &DeviceQuery) -> Result<Vec<Device
     records.into_iter().map(|record| reader.record_as_shown(record)).collect()
 }
 
-/// The same by when they were heard, which a server does not know: their numbers are put in order here.
-fn list_by_seen(reader: &SqlReader, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
+/// Where in each layout the series of a metric stand.
+type SeriesPlaces = HashMap<LayoutId, Vec<usize>>;
+
+/// The place of a device among others by the highest newest value of a metric, the highest first; last where it is not known. Values that are
+/// told apart are a thousandth apart.
+fn load_of(reader: &SqlReader, number: i64, metric: &str, layouts: &mut SeriesPlaces) -> Result<i64, StoreError> {
+    let Some(latest) = reader.newest.get(number).and_then(|newest| newest.latest) else { return Ok(i64::MAX) };
+    let places = match layouts.entry(latest.layout) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(vacant) => {
+            let layout = sample::layout(reader, latest.layout)?;
+            let all = layout.iter().flat_map(|layout| layout.series().iter().enumerate());
+            vacant.insert(all.filter(|(_, series)| series.metric() == metric).map(|(place, _)| place).collect())
+        }
+    };
+    let values = history::unpack(&latest.data).unwrap_or_default();
+    let own = places.iter().filter_map(|place| values.get(*place).copied().flatten());
+    Ok(own.reduce(f64::max).map_or(i64::MAX, |most| -(most * 1000.0) as i64))
+}
+
+/// A list in an order that the database does not know: the numbers of its devices are put in order here. What has no value comes last both
+/// ways.
+fn list_from_memory(
+    reader: &SqlReader,
+    query: &DeviceQuery,
+    mut key: impl FnMut(i64) -> Result<i64, StoreError>,
+) -> Result<Vec<DeviceRecord>, StoreError> {
     let condition = Condition::of(query);
     let sql = format!("SELECT d.number FROM {TABLES} WHERE {} ORDER BY d.id", condition.sql);
-    let mut numbers: Vec<i64> = reader.all(&sql, &condition.params(), |row| row.get(0))?;
-    let heard = |number: &i64| reader.newest.last_heard(*number).unwrap_or(0);
-    numbers.sort_by_cached_key(|number| if query.descending { heard(number) } else { -heard(number) });
-    let page: Vec<i64> = numbers.into_iter().skip(query.skip).take(query.limit).collect();
+    let numbers: Vec<i64> = reader.all(&sql, &condition.params(), |row| row.get(0))?;
+    let mut keyed = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        keyed.push((key(number)?, number));
+    }
+    keyed.sort_by_key(|(key, _)| if query.descending && *key != i64::MAX { -*key } else { *key });
+    let page: Vec<i64> = keyed.into_iter().map(|(_, number)| number).skip(query.skip).take(query.limit).collect();
     let mut records = Vec::with_capacity(page.len());
     for number in page {
         records.extend(

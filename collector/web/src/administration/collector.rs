@@ -1,4 +1,4 @@
-//! The page *Administration*: how the collector itself is, its channels, rules and certificates.
+//! The page *Administration*: how the collector itself is, its channels and certificates.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleCondition, Text};
+use ioc_judge::Text;
 
 use super::{backups, size_text};
 use crate::app::App;
@@ -57,7 +57,6 @@ struct AdminPage {
     lost: Vec<Text>,
     refused: Vec<(&'static str, u64)>,
     channels: Vec<ChannelRow>,
-    rules: Vec<Rule>,
     /// What it is for, by the key of its text, and when it ends.
     collector_certificates: Vec<(&'static str, Option<Timestamp>)>,
     certificates: Vec<(DeviceId, Timestamp)>,
@@ -66,22 +65,6 @@ struct AdminPage {
 impl AdminPage {
     fn ends_soon(&self, at: &Timestamp) -> bool {
         at.millis_since(self.page_context.now) < SOON_MS
-    }
-
-    /// Whom a rule is for, where that is not everyone.
-    fn scope_text(&self, rule: &Rule) -> String {
-        self.page_context.scope_text(&rule.scope)
-    }
-
-    fn limit(rule: &Rule) -> String {
-        match &rule.condition {
-            RuleCondition::Number(condition) => {
-                let limit = rule.limit().unwrap_or_default();
-                format!("{} {limit}", condition.metric.name)
-            }
-            RuleCondition::Document(listed) => listed.document.clone(),
-            RuleCondition::Silent | RuleCondition::Budget => String::new(),
-        }
     }
 }
 
@@ -156,7 +139,6 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
         lost: app.health.store_losses(),
         refused: app.health.refused_by_reason(),
         channels: channels.collect(),
-        rules: config.rules.rules().to_vec(),
         collector_certificates,
         certificates,
         page_context,

@@ -91,6 +91,8 @@ const VIEWS: &[&str] = &[
     "/wall",
     "/live",
     "/devices",
+    "/devices.csv",
+    "/devices.xlsx",
     "/devices/{id}",
     "/devices/{id}/history",
     "/devices/{id}/software",
@@ -124,6 +126,7 @@ const VIEWS: &[&str] = &[
     "/rules/{id}",
     "/system-backups",
     "/search",
+    "/find",
     "/account",
     "/account/confirm",
     "/api",
@@ -236,6 +239,8 @@ const READS: &[(&str, Right)] = &[
     ("/api/v1/people", Right::Administer),
     ("/api/v1/people.csv", Right::Administer),
     ("/enrolment", Right::Administer),
+    ("/enrolment/add", Right::Administer),
+    ("/enrolment/arrived", Right::Administer),
     ("/register/assets/import", Right::Administer),
     ("/api/v1/assets/imports", Right::Administer),
     ("/api/v1/assets/imports/{number}", Right::Administer),
@@ -315,15 +320,23 @@ mod tests {
     #[test]
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
-        const OPEN: [&str; 10] = [
+        const OPEN: [&str; 18] = [
             "/a/{link}",
             "/login",
             "/login/oidc",
             "/login/oidc/back",
             "/healthz",
             "/readyz",
+            "/install/agent",
+            "/install/packages/{name}",
             "/static/app.css",
             "/static/app.js",
+            "/static/pages.js",
+            "/static/sw.js",
+            "/static/manifest.webmanifest",
+            "/static/icon-192.png",
+            "/static/icon-512.png",
+            "/static/icon-maskable.png",
             "/static/document.css",
             "/favicon.ico",
         ];

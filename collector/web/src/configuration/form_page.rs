@@ -381,7 +381,8 @@ mod tests {
     #[test]
     fn an_item_takes_the_place_of_what_it_was() {
         let form = form::of(Part::Sources).expect("a form");
-        let table: TomlTable = "[[source]]\nname = \"a\"\ntoken_file = \"/x\"\n[[source]]\nname = \"b\"\n".parse().expect("TOML");
+        let table: TomlTable =
+            "[[source]]\nname = \"a\"\ntoken_file = \"/x\"\n[[source]]\nname = \"b\"\n".parse().expect("TOML");
         let item: TomlTable = "name = \"c\"\n".parse().expect("TOML");
         let changed = with_item(&form, table.clone(), Some("a"), Some(item.clone()));
         assert!(changed.find("\"c\"") < changed.find("\"b\"") && !changed.contains("\"a\""), "{changed}");
@@ -396,7 +397,10 @@ mod tests {
         let form = form::of(Part::Channels).expect("a form");
         for (name, _) in TEMPLATES {
             let item = begun(&form, name).unwrap_or_else(|| panic!("{name}"));
-            assert!(kind_of(&item) == "http" && !form::name_of(&item).is_empty() && item.contains_key("url"), "{item:?}");
+            assert!(
+                kind_of(&item) == "http" && !form::name_of(&item).is_empty() && item.contains_key("url"),
+                "{item:?}"
+            );
             assert!(item.keys().all(|key| !key.ends_with("_file")), "{item:?}");
         }
         assert!(begun(&form, "fax").is_none());

@@ -1,5 +1,7 @@
 //! One device with all that is known of it; as a page and in the API.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,11 +12,10 @@ use serde_json::Value;
 use ioc_common::clock::Timestamp;
 use ioc_common::document;
 use ioc_common::id::DeviceId;
-use ioc_common::language::Language;
 use ioc_common::layout::Layout;
 use ioc_common::metric;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
-use ioc_judge::{Authenticity, Fault, Incident, RuleSet};
+use ioc_judge::{Authenticity, Fault, Incident, RuleSet, Severity, Text};
 
 use crate::api::{ApiResult, LIMIT, device_id};
 use crate::api_types::device::DeviceItem;
@@ -23,7 +24,9 @@ use crate::app::App;
 use crate::device::agent_settings;
 use crate::device::chart::{self, Chart};
 use crate::device::documents::{self, DocumentCard};
+use crate::device::health::{self, HealthCard};
 use crate::device::list::item_of;
+use crate::device::numbers::{self, NumberGroup};
 use crate::device::row::{DeviceRow, layouts_of};
 use crate::device::video_wall::{self, VideoWall};
 use crate::page::context::PageContext;
@@ -41,13 +44,18 @@ const EVENTS: usize = 20;
 /// Sensors on the page of the device that speaks for them.
 const CHILDREN: usize = 512;
 
-/// One number of a device.
-struct LatestValue {
-    name: String,
-    metric: String,
-    value: String,
-    unit: &'static str,
-    about: &'static str,
+/// Open faults on a device's page.
+const OPEN_FAULTS: usize = 50;
+/// Faults that are over.
+const PAST_FAULTS: usize = 20;
+
+/// Something that is wrong now, with what can be done.
+struct OpenFault {
+    fault: Fault,
+    title: Text,
+    advice: Text,
+    /// Whose history shows how it came; none where it is about no number.
+    metric: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -59,9 +67,14 @@ struct DevicePage {
     sensor: Option<SensorFacts>,
     hello: Option<Hello>,
     probes: Vec<(String, Tone, String)>,
-    faults: Vec<Fault>,
-    incidents: Vec<Incident>,
-    numbers: Vec<LatestValue>,
+    wrong: Vec<OpenFault>,
+    past_faults: Vec<Fault>,
+    /// Incidents that are open without an open fault of their own, such as one that a person opened.
+    open_incidents: Vec<Incident>,
+    /// Those that are over.
+    past_incidents: Vec<Incident>,
+    health: Vec<HealthCard>,
+    numbers: Vec<NumberGroup>,
     /// How far the numbers can be believed.
     authenticity: Authenticity,
     documents: Vec<DocumentCard>,
@@ -85,6 +98,45 @@ impl DevicePage {
     fn tone_of(&self, incident: &Incident) -> Tone {
         Tone::of_incident(incident)
     }
+
+    /// Whether all is as it should be, as far as is known: a device that is not heard says nothing.
+    fn is_well(&self) -> bool {
+        self.row.tone == Tone::Good && self.wrong.is_empty() && self.open_incidents.is_empty()
+    }
+
+    fn numbers_count(&self) -> usize {
+        self.numbers.iter().map(|group| group.numbers.len()).sum()
+    }
+
+    fn severity_tone(wrong: &OpenFault) -> Tone {
+        match wrong.fault.severity {
+            Severity::Critical => Tone::Bad,
+            Severity::Warning => Tone::Warning,
+            Severity::Info => Tone::Away,
+        }
+    }
+}
+
+/// What is wrong now, the worst first, with the words of its rule; where no rule of ours says it, with those of whoever does.
+fn wrong_of(faults: Vec<Fault>, rules: &RuleSet) -> Vec<OpenFault> {
+    let mut wrong: Vec<OpenFault> = faults
+        .into_iter()
+        .map(|fault| {
+            let rule = rules.find(&fault.rule);
+            let matter = fault.matter.as_deref();
+            let title = fault.title.clone().or_else(|| Some(rule?.title.clone()));
+            let advice = matter.map(|matter| matter.advice.clone()).or_else(|| Some(rule?.advice.clone()));
+            let metric = metric::find(fault.series.split('|').next().unwrap_or_default()).map(|metric| metric.name);
+            OpenFault {
+                title: title.unwrap_or_else(|| Text::new(fault.rule.as_str(), fault.rule.as_str())),
+                advice: advice.unwrap_or_else(|| Text::new("", "")),
+                metric,
+                fault,
+            }
+        })
+        .collect();
+    wrong.sort_by_key(|one| std::cmp::Reverse(one.fault.severity));
+    wrong
 }
 
 /// The sensors that a device speaks for. Their identifiers begin with its own.
@@ -107,7 +159,10 @@ fn read_page(
     let unjudged = unjudged::of_device(&record, rules, reader, now)?;
     let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
     let hello = reader.hello(id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
-    let faults = reader.faults(&FaultQuery { device: Some(id), ..FaultQuery::default() }, 20)?;
+    let open = FaultQuery { device: Some(id), open: true, ..FaultQuery::default() };
+    let mut faults = reader.faults(&open, OPEN_FAULTS)?;
+    let past = reader.faults(&FaultQuery { device: Some(id), ..FaultQuery::default() }, PAST_FAULTS)?;
+    faults.extend(past.into_iter().filter(|fault| !health::is_open(fault)));
     let incidents = reader.incidents(Some(id), false, None, 20)?;
     let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
     let documents = reader.documents(id)?;
@@ -141,9 +196,10 @@ pub(crate) async fn page(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
-    let (now, config) = (page_context.now, app.config());
+    let (now, rules) = (page_context.now, app.rules());
     let subject = id.to_string();
-    let read = move |reader: &dyn Reader| read_page(reader, &id, &config.rules, now);
+    let of_page = Arc::clone(&rules);
+    let read = move |reader: &dyn Reader| read_page(reader, &id, &of_page, now);
     let names = |found: &Option<DevicePageData>| found.as_ref().is_some_and(DevicePageData::names_people);
     let found = personal_data::read(&app, &person, (&subject, "numbers and events"), names, read).await;
     match found {
@@ -163,9 +219,15 @@ pub(crate) async fn page(
         })) => {
             personal_data::retain_allowed(&app, &person, &row.record.info.id, &mut documents).await;
             personal_data::reveal_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
-            let differing = app.rules().overridden_for(&row.record.info);
-            let numbers =
-                layout.map(|layout| numbers(&layout, &row.record.latest, page_context.language)).unwrap_or_default();
+            let differing = rules.overridden_for(&row.record.info);
+            let (open, past_faults): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(health::is_open);
+            let (open_incidents, past_incidents) = incidents_of(&incidents, &open);
+            let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();
+            let latest = &row.record.latest;
+            let health =
+                layout.as_ref().map(|layout| health::cards_of(&page_context, layout, latest, &open, &rules, &names));
+            let numbers = layout.map(|layout| numbers::groups_of(&page_context, &layout, latest)).unwrap_or_default();
+            let (health, wrong) = (health.unwrap_or_default(), wrong_of(open, &rules));
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let video_wall = video_wall::video_wall_of(&page_context, &documents);
             let doubted = app.is_clock_doubted();
@@ -182,8 +244,11 @@ pub(crate) async fn page(
                 sensor,
                 hello,
                 probes,
-                faults,
-                incidents,
+                wrong,
+                past_faults,
+                open_incidents,
+                past_incidents,
+                health,
                 numbers,
                 authenticity,
                 documents,
@@ -237,18 +302,13 @@ impl DevicePageData {
     }
 }
 
-fn numbers(layout: &Layout, values: &[Option<f64>], language: Language) -> Vec<LatestValue> {
-    let shown = layout.series().iter().zip(values).map(|(series, value)| {
-        let entry = metric::find(series.metric());
-        LatestValue {
-            name: series.as_str().to_owned(),
-            metric: series.metric().to_owned(),
-            value: value.map_or("–".to_owned(), |value| format!("{value}")),
-            unit: entry.map_or("", |entry| if entry.unit == "1" { "" } else { entry.unit }),
-            about: entry.map_or("", |entry| entry.about(language)),
-        }
-    });
-    shown.collect()
+/// Incidents that are open and have no fault among these, and those that are over.
+fn incidents_of(incidents: &[Incident], open: &[Fault]) -> (Vec<Incident>, Vec<Incident>) {
+    let (active, past): (Vec<&Incident>, Vec<&Incident>) =
+        incidents.iter().partition(|incident| incident.state.is_active());
+    let shown = |incident: &&Incident| open.iter().any(|fault| fault.incident == Some(incident.id));
+    let alone = active.into_iter().filter(|incident| !shown(incident)).cloned().collect();
+    (alone, past.into_iter().cloned().collect())
 }
 
 /// A device with all that is known of it now.
@@ -268,11 +328,11 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<S
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let (doubted, now) = (app.is_clock_doubted(), app.judged_now());
-    let config = app.config();
+    let rules = app.rules();
     let subject = id.to_string();
     let read = move |reader: &dyn Reader| {
         let Some(record) = reader.device(&id)? else { return Ok(None) };
-        let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
+        let unjudged = unjudged::of_device(&record, &rules, reader, now)?;
         let item = item_of(record, reader, doubted)?;
         let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
         let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };

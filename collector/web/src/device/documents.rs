@@ -24,6 +24,9 @@ use ioc_store::inventory::DeviceRecord;
 /// Most rows of one table on the page; the API has all.
 const ROWS_MAX: usize = 60;
 
+/// Fields that are sizes in bytes.
+const SIZES: [&str; 2] = ["size", "memory"];
+
 /// A document, ready to be laid out.
 pub(crate) struct DocumentCard {
     pub(crate) name: String,
@@ -93,7 +96,7 @@ pub(super) fn show(
             }
             Value::Array(list) if list.is_empty() => {}
             other => {
-                let text = text_of(page_context, other);
+                let text = field_text(page_context, key, other);
                 if !text.is_empty() {
                     shown.pairs.push((page_context.word("field", key), text));
                 }
@@ -115,7 +118,7 @@ fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> DocumentTable
     let cells = |object: &&Map<String, Value>| {
         columns
             .iter()
-            .map(|column| object.get(*column).map(|value| text_of(page_context, value)).unwrap_or_default())
+            .map(|column| object.get(*column).map(|value| field_text(page_context, column, value)).unwrap_or_default())
             .collect()
     };
     DocumentTable {
@@ -127,16 +130,33 @@ fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> DocumentTable
     }
 }
 
+/// The value of a field, as people read it: sizes are bytes.
+fn field_text(page_context: &PageContext, field: &str, value: &Value) -> String {
+    match value.as_f64().filter(|_| SIZES.contains(&field)) {
+        Some(bytes) => page_context.bytes(bytes),
+        None => text_of(page_context, value),
+    }
+}
+
+/// A day as documents have it, as people write it.
+fn day_of(text: &str) -> Option<String> {
+    let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;
+    Some(day.strftime("%d/%m/%Y").to_string())
+}
+
 /// A value, as people read it.
 pub(super) fn text_of(page_context: &PageContext, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => page_context.t("yes"),
         Value::Bool(false) => page_context.t("no"),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => match number.as_f64().filter(|value| value.fract() != 0.0) {
+            Some(value) => page_context.plain_number(value),
+            None => number.to_string(),
+        },
         Value::String(text) => match text.parse::<Timestamp>() {
             Ok(at) if text.len() >= 20 => page_context.short(&at),
-            _ => text.clone(),
+            _ => day_of(text).unwrap_or_else(|| text.clone()),
         },
         Value::Array(list) => list
             .iter()

@@ -51,6 +51,9 @@ fn text_of(
             key
         }
         "agent.cut_off" => "event-text-cut-off",
+        "device.rebooted" => "event-text-rebooted",
+        "device.silent" => "event-text-silent",
+        "device.back" => "event-text-back",
         "agent.goodbye" => {
             let Some(within_s) = number("return_within_s") else { return event.text.clone() };
             args.set("within", length(i64::try_from(within_s).unwrap_or(i64::MAX).saturating_mul(1000)));
@@ -153,6 +156,9 @@ mod tests {
         for language in Language::ALL {
             for (name, fields) in [
                 ("agent.cut_off", vec![]),
+                ("device.rebooted", vec![]),
+                ("device.silent", vec![]),
+                ("device.back", vec![]),
                 ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "stop")]),
                 ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "shutdown")]),
                 ("agent.goodbye", vec![("return_within_s", "60"), ("reason", "other")]),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use ioc_common::clock;
 use ioc_judge::DeviceKind;
 
-use crate::api::{ApiResult, Page, page_limit};
+use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::device::DeviceItem;
 use crate::api_types::names;
 use crate::app::App;
@@ -20,12 +20,17 @@ use crate::page::{Failure, PageResult, ROWS, page_context, show};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
+use crate::register::file::{FILE_ROWS, Listed, Table};
 use ioc_engine::command::Command;
-use ioc_engine::refusal_reason::RefusalKind;
+use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::template::percent_encoded;
-use ioc_store::{DeviceQuery, DeviceSort, DeviceStateFilter, Reader, SavedView, StoreError};
+use ioc_store::{DeviceQuery, DeviceSort, DeviceStateFilter, NewDevice, Reader, SavedView, StoreError};
 
+/// Devices that are changed at once.
+const MANY_MAX: usize = 500;
+/// Main figures of a computer: processor, memory, disk.
+const LOADS: usize = 3;
 /// Longest name of a list, and longest search, characters.
 const TEXT_MAX: usize = 100;
 
@@ -154,6 +159,12 @@ impl DevicesPage {
         view.query == self.address.to_query_string()
     }
 
+    /// The devices that are shown, to be changed together.
+    fn shown_ids(&self) -> String {
+        let ids: Vec<&str> = self.rows.iter().map(|row| row.record.info.id.as_str()).collect();
+        ids.join(", ")
+    }
+
     fn is_plain(&self) -> bool {
         self.address.to_query_string().is_empty()
     }
@@ -191,6 +202,107 @@ pub(crate) async fn page(
     Query(address): Query<ListAddress>,
 ) -> PageResult {
     render(&app, &person, &headers, address, None).await
+}
+
+impl Listed for ListAddress {
+    const FILE: &'static str = "devices";
+
+    async fn table(self, app: &App, person: &Person, headers: &HeaderMap) -> Result<Table, Problem> {
+        let page_context = page_context(app, person, headers);
+        let now = page_context.now;
+        let query = DeviceQuery { skip: 0, limit: FILE_ROWS, ..self.query() };
+        let rows = app.read(&person.scope, move |reader| rows_of(&query, reader, now)).await?;
+        let columns = [
+            ("id", 16),
+            ("col-device", 28),
+            ("label", 16),
+            ("col-kind", 16),
+            ("col-place", 28),
+            ("col-state", 18),
+            ("figure-cpu", 10),
+            ("figure-memory", 10),
+            ("figure-disk", 10),
+            ("col-seen", 22),
+        ];
+        let headings = columns.into_iter().map(|(key, width)| (page_context.t(key), width)).collect();
+        let row = |row: DeviceRow| {
+            let info = &row.record.info;
+            let mut cells = vec![info.id.to_string(), info.name.clone(), info.label.clone()];
+            cells.push(page_context.name("kind", info.kind.as_str()));
+            cells.push(info.place.clone());
+            cells.push(page_context.name("state", row.state_key()));
+            let loads = (0..LOADS).map(|place| row.figures.get(place).and_then(|figure| figure.percent));
+            cells.extend(loads.map(|load| load.map_or_else(String::new, |load| page_context.decimal(&load, 1))));
+            cells.push(row.record.last_heard.map_or_else(String::new, |at| page_context.local(&at)));
+            cells
+        };
+        let name = page_context.t("devices");
+        Ok(Table { name, headings, rows: rows.into_iter().map(row).collect() })
+    }
+}
+
+/// What is changed of many devices at once: what is left blank stays as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ManyForm {
+    /// Identifiers, a comma between.
+    devices: String,
+    place: String,
+    officer: String,
+    leader: String,
+    /// Groups that all of them get, beside those that they have.
+    tags: String,
+    /// The query of the page's address.
+    query: String,
+}
+
+/// Changes of many devices what people say of them; all of it is in the audit log, device by device.
+pub(crate) async fn change_many(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ManyForm>,
+) -> Result<Response, Failure> {
+    let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
+    let ids: Vec<&str> = form.devices.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+    if ids.is_empty() || ids.len() > MANY_MAX {
+        let english = format!("devices: found {}; allowed are 1 to {MANY_MAX}", ids.len());
+        return Err(refuse(
+            RefusalReason::new("refusal-devices-many", [("most", Word::count(MANY_MAX))], english).invalid().into(),
+        ));
+    }
+    for id in ids {
+        let id = device_id(id).map_err(refuse)?;
+        let asked = id.clone();
+        let known = app.read(&person.scope, move |reader| reader.device(&asked)).await.map_err(refuse)?;
+        let Some(known) = known else { return Err(refuse(RefusalReason::no_device(&id).not_found().into())) };
+        let mut info = NewDevice::from(known.info);
+        let mut fields = Vec::new();
+        for (name, text, kept) in [
+            ("place", &form.place, &mut info.place),
+            ("officer", &form.officer, &mut info.officer),
+            ("leader", &form.leader, &mut info.leader),
+        ] {
+            if !text.trim().is_empty() {
+                text.trim().clone_into(kept);
+                fields.push(name.to_owned());
+            }
+        }
+        let tags: Vec<String> = form.tags.split([',', ' ']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+        if !tags.is_empty() {
+            info.tags.extend(tags);
+            info.tags.sort();
+            info.tags.dedup();
+            fields.push("tags".to_owned());
+        }
+        if !fields.is_empty() {
+            let command = Command::Describe { info, fields: Some(fields), actor: person.name.clone() };
+            app.carry_out(&person, command).await.map_err(|error| refuse(error.into()))?;
+        }
+    }
+    let read = format!("/devices?{}", form.query).parse::<axum::http::Uri>().ok();
+    let address = read.and_then(|uri| Query::<ListAddress>::try_from_uri(&uri).ok()).map(|Query(address)| address);
+    Ok(Redirect::to(&format!("/devices?{}", address.unwrap_or_default().to_query_string())).into_response())
 }
 
 /// A list to keep, under a name.

@@ -10,7 +10,6 @@ use crate::app::App;
 use crate::i18n::Texts;
 use crate::person::Person;
 use ioc_engine::health::Health;
-use ioc_engine::local_time::local as local_time;
 use ioc_engine::writer::time::step_text;
 use ioc_store::Right;
 use ioc_store::scope::AccessScope;
@@ -23,6 +22,8 @@ pub(crate) struct PageContext {
     /// The agencies that own and run it.
     pub(crate) agencies: Vec<String>,
     pub(crate) person: String,
+    /// The path of what is asked for.
+    path: String,
     /// What that person may do.
     rights: Vec<Right>,
     /// They are an administrator who has no second factor yet.
@@ -42,6 +43,7 @@ impl PageContext {
             site: app.config().site_name.clone(),
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
+            path: String::new(),
             rights: Vec::new(),
             second_factor_advised: false,
             scope: AccessScope::EVERYWHERE,
@@ -53,7 +55,13 @@ impl PageContext {
     /// The same for this person.
     pub(crate) fn for_person(self, person: &Person) -> Self {
         let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
-        Self { rights, second_factor_advised: person.second_factor_advised, scope: person.scope.clone(), ..self }
+        let (path, scope) = (person.path.clone(), person.scope.clone());
+        Self { rights, path, second_factor_advised: person.second_factor_advised, scope, ..self }
+    }
+
+    /// Whether the page stands below one of these places of the navigation, which a space is between.
+    pub(crate) fn is_at(&self, places: &str) -> bool {
+        is_below(&self.path, places)
     }
 
     fn may(&self, right: Right) -> bool {
@@ -134,9 +142,15 @@ impl PageContext {
         state.unconfirmed_ms().map(|by_ms| self.t_with(key, "by", step_text(by_ms)))
     }
 
-    /// A moment in the site's time zone.
+    /// A moment to the second in the site's time zone, which stands below every page.
     pub(crate) fn local(&self, at: &Timestamp) -> String {
-        local_time(*at, &self.app.config())
+        match jiff::Timestamp::from_millisecond(at.as_millis()) {
+            Ok(moment) => {
+                let here = moment.to_zoned_datetime(self.app.config().timezone.clone());
+                here.strftime("%d/%m/%Y %H:%M:%S").to_string()
+            }
+            Err(_) => at.to_string(),
+        }
     }
 
     /// A moment in the site's time zone, which stands below every page; a day where it is no moment but a date.
@@ -242,5 +256,32 @@ impl PageContext {
         let kinds = scope.kinds.iter().map(|kind| self.name("kind", kind.as_str()));
         let others = scope.devices.iter().chain(&scope.places).chain(&scope.tags).cloned();
         kinds.chain(others).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Whether a path is one of these, or below it; the first page is above nothing.
+fn is_below(path: &str, places: &str) -> bool {
+    places.split(' ').any(|place| {
+        let rest = path.strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || (place != "/" && rest.starts_with('/')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn a_page_stands_below_its_place_in_the_navigation() {
+        for (path, places, is) in [
+            ("/", "/", true),
+            ("/devices", "/", false),
+            ("/devices/srv-01/history", "/devices /labels", true),
+            ("/labels", "/devices /labels", true),
+            ("/devices-of-others", "/devices", false),
+            ("", "/", false),
+        ] {
+            assert_eq!(is_below(path, places), is, "{path} {places}");
+        }
     }
 }

@@ -4,8 +4,9 @@ pub(crate) mod context;
 pub(crate) mod multipart;
 
 use askama::Template;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use fluent_bundle::FluentArgs;
 
@@ -86,6 +87,27 @@ pub(crate) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Res
     let language = language_of(&headers, app.config().language);
     let page_context = PageContext::new(&app, language, "", false);
     (StatusCode::NOT_FOUND, Failure::not_found(page_context)).into_response()
+}
+
+/// Paths that programs ask, which read English.
+const OF_PROGRAMS: [&str; 8] =
+    ["/api/", "/enrol/", "/install/", "/static/", "/metrics", "/healthz", "/readyz", "/live"];
+
+/// What cannot be read of a form or an address is refused below every handler, in English and without a page: it is said on a page, in the
+/// reader's language.
+pub(crate) async fn refusals_as_pages(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let for_people = !OF_PROGRAMS.iter().any(|start| path.starts_with(start));
+    let language = language_of(request.headers(), app.config().language);
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_plain = kind.is_some_and(|kind| kind.starts_with("text/plain"));
+    if !for_people || !is_plain || !matches!(response.status().as_u16(), 400 | 405 | 413 | 415 | 422) {
+        return response;
+    }
+    let page_context = PageContext::new(&app, language, "", false);
+    let problem = Problem::new(response.status(), "what was sent cannot be read");
+    Failure::new(page_context, problem).into_response()
 }
 
 /// A problem in the reader's language. One that programs alone are told in English is said by its kind to whoever reads another language.

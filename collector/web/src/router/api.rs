@@ -17,9 +17,8 @@ use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, rule, search,
-    account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
-    sign_in, system_backups,
+    account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report,
+    room, rule, search, sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -341,9 +340,13 @@ fn incidents_api(all: &mut DescribedRouter) {
     )
     .body::<incident::alerts::AlertsBody>()
     .done(204);
-    all.get("/rules", rule::list::api, "The rules, with what each says, where it stands and how often it raised in 30 days")
-        .query::<rule::list::RulesQuery>()
-        .answers::<Vec<rule::list::RuleItem>>(200);
+    all.get(
+        "/rules",
+        rule::list::api,
+        "The rules, with what each says, where it stands and how often it raised in 30 days",
+    )
+    .query::<rule::list::RulesQuery>()
+    .answers::<Vec<rule::list::RuleItem>>(200);
     all.get("/rules/{id}", rule::details::api, "One rule, with how it is different for some")
         .answers::<rule::details::RuleDetails>(200);
     all.get("/heartbeats", jobs::api_list, "Jobs on other systems that report their success, and how they stand")

@@ -29,6 +29,7 @@ impl App {
             .layer(axum::Extension(describe))
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
             .layer(axum::middleware::from_fn_with_state(self.clone(), authentication::limit_unauthenticated))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), page::refusals_as_pages))
             .layer(axum::middleware::map_response(guard))
             .with_state(self)
     }
@@ -37,7 +38,7 @@ impl App {
 /// What every answer says to the browser: nothing from elsewhere, no framing, no guessing.
 async fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; \
                   form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),

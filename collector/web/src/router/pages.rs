@@ -12,10 +12,8 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{
-    account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, register, report, room, rule, search, sign_in, system_backups,
-    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, jobs, language,
-    live, maintenance, overview, register, report, room, search, sign_in, system_backups,
+    account, administration, configuration, coverage, device, display_wall, duty, enrolment, find, incident, install,
+    jobs, language, live, maintenance, overview, register, report, room, rule, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -40,6 +38,9 @@ fn centre() -> Router<App> {
 fn devices() -> Router<App> {
     Router::new()
         .route("/devices", get(device::list::page))
+        .route("/devices.csv", get(register::file::csv::<device::list::ListAddress>))
+        .route("/devices.xlsx", get(register::file::xlsx::<device::list::ListAddress>))
+        .route("/devices/many", post(device::list::change_many))
         .route("/devices/views", post(device::list::save_view))
         .route("/devices/{id}", get(device::details::page))
         .route("/devices/{id}/history", get(device::history::page))
@@ -90,6 +91,8 @@ fn devices() -> Router<App> {
             "/enrolment",
             get(enrolment::page).post(enrolment::act).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)),
         )
+        .route("/enrolment/add", get(enrolment::add))
+        .route("/enrolment/arrived", get(enrolment::arrived))
 }
 
 /// Incidents, duty and maintenance.
@@ -115,6 +118,7 @@ fn work() -> Router<App> {
         .route("/system-backups/attest", post(system_backups::attest))
         .route("/system-backups/withdraw", post(system_backups::withdraw))
         .route("/search", get(search::page))
+        .route("/find", get(find::page))
         .merge(reports())
         .route("/maintenance/{id}/end", post(maintenance::end))
 }
@@ -206,6 +210,8 @@ fn administration() -> Router<App> {
 fn machines() -> Router<App> {
     Router::new()
         .route(ENROL_PATH, post(enrolment::enrol))
+        .route("/install/agent", get(install::agent))
+        .route("/install/packages/{name}", get(install::package))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(administration::readiness::ready))
         .route("/metrics", get(administration::metrics::collector))
@@ -215,8 +221,30 @@ fn machines() -> Router<App> {
             "/static/app.js",
             get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/app.js"))),
         )
+        .route(
+            "/static/pages.js",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/pages.js"))),
+        )
+        .route("/static/sw.js", get(service_worker))
+        .route(
+            "/static/manifest.webmanifest",
+            get(async || asset("application/manifest+json", include_str!("../../static/manifest.webmanifest"))),
+        )
+        .route("/static/icon-192.png", get(async || picture(include_bytes!("../../static/icon-192.png"))))
+        .route("/static/icon-512.png", get(async || picture(include_bytes!("../../static/icon-512.png"))))
+        .route("/static/icon-maskable.png", get(async || picture(include_bytes!("../../static/icon-maskable.png"))))
         .route("/static/document.css", get(report::file::style_sheet))
         .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
+}
+
+/// The service worker, which may look after every page: it says that there is no network where there is none.
+async fn service_worker() -> impl IntoResponse {
+    let allowed = [("service-worker-allowed", "/")];
+    (allowed, asset("text/javascript; charset=utf-8", include_str!("../../static/sw.js")))
+}
+
+fn picture(bytes: &'static [u8]) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "public, max-age=86400")], bytes)
 }
 
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {

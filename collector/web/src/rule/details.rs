@@ -22,10 +22,10 @@ use ioc_judge::{Fault, Rule, RuleCondition, RuleSet};
 use ioc_store::FaultQuery;
 use ioc_store::configuration::Part;
 
+use super::counted;
 use super::form::{RuleForm, is_own, text_without, text_without_rule, whom_of};
 use super::list::{self, RuleItem, RuleRow};
 use super::preview::{self, DAYS, DAYS_USUAL, PreviewKey, PreviewResult};
-use super::counted;
 use crate::api::ApiResult;
 use crate::app::App;
 use crate::configuration;
@@ -96,7 +96,11 @@ impl RulePage {
     }
 
     fn difference(&self, one: &Rule) -> String {
-        if one.off { self.page_context.t("rule-off") } else { one.sentence().get(self.page_context.language).to_owned() }
+        if one.off {
+            self.page_context.t("rule-off")
+        } else {
+            one.sentence().get(self.page_context.language).to_owned()
+        }
     }
 
     fn scope_text(&self, rule: &Rule) -> String {
@@ -188,7 +192,9 @@ struct Found {
 
 async fn found(app: &App, person: &Person, id: &str, now: Timestamp) -> Result<Option<Found>, Problem> {
     let counts = counted(app, person, now).await?;
-    let Some(row) = list::rows(&app.rules(), &counts).into_iter().find(|row| row.rule.id == id) else { return Ok(None) };
+    let Some(row) = list::rows(&app.rules(), &counts).into_iter().find(|row| row.rule.id == id) else {
+        return Ok(None);
+    };
     let rule = [row.rule.id.clone()];
     let (mut faults, names) = app
         .read(&person.scope, move |reader| {

@@ -79,7 +79,11 @@ pub(crate) struct NewRuleForm {
 /// What is typed where nothing can be read from it.
 fn unread(field: &'static str, typed: &str, mend: &'static str) -> RefusalReason {
     let english = format!("{field}: found {typed:?}; {mend}");
-    RefusalReason::new("rule-refused-field", [("field", Word::named("rule-field", field)), ("found", Word::text(typed))], english)
+    RefusalReason::new(
+        "rule-refused-field",
+        [("field", Word::named("rule-field", field)), ("found", Word::text(typed))],
+        english,
+    )
 }
 
 fn number(field: &'static str, typed: &str) -> Result<TomlValue, RefusalReason> {
@@ -89,7 +93,11 @@ fn number(field: &'static str, typed: &str) -> Result<TomlValue, RefusalReason> 
     if !value.is_finite() {
         return Err(unread(field, typed, "write a number such as 90 or 0.5"));
     }
-    Ok(if value.fract() == 0.0 && value.abs() < 1e15 { TomlValue::Integer(value as i64) } else { TomlValue::Float(value) })
+    Ok(if value.fract() == 0.0 && value.abs() < 1e15 {
+        TomlValue::Integer(value as i64)
+    } else {
+        TomlValue::Float(value)
+    })
 }
 
 fn text(typed: &str) -> TomlValue {
@@ -136,7 +144,9 @@ fn scope_of(whom: &str, which: &str) -> Result<Option<TomlValue>, RefusalReason>
 pub(super) fn whom_of(scope: &Scope) -> (&'static str, String) {
     let kinds: Vec<String> = scope.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let all = [("kind", &kinds), ("place", &scope.places), ("tag", &scope.tags), ("device", &scope.devices)];
-    all.into_iter().find(|(_, names)| !names.is_empty()).map_or(("all", String::new()), |(whom, names)| (whom, names.join("; ")))
+    all.into_iter()
+        .find(|(_, names)| !names.is_empty())
+        .map_or(("all", String::new()), |(whom, names)| (whom, names.join("; ")))
 }
 
 /// The text of the rules as a table, to be changed.
@@ -208,12 +218,19 @@ impl RuleForm {
     ///
     /// # Errors
     /// [`RefusalReason`] at what cannot be read. Whether the text holds is for whoever reads it.
-    pub(super) fn text_with(&self, now: &PartInForce, rule: &Rule, zone: &jiff::tz::TimeZone) -> Result<String, RefusalReason> {
+    pub(super) fn text_with(
+        &self,
+        now: &PartInForce,
+        rule: &Rule,
+        zone: &jiff::tz::TimeZone,
+    ) -> Result<String, RefusalReason> {
         let (scope, keys) = (scope_of(&self.whom, &self.which)?, self.keys(rule, zone)?);
         let mut table = table_of(now);
         let own = tables(&mut table, "rule").and_then(|all| all.iter_mut().find(|one| is_of(one, "id", &rule.id)));
         // A rule that stands in the same text is changed itself, unless it is for a while.
-        if let (None, false, Some(TomlValue::Table(own))) = (&scope, keys.contains_key("until") || keys.contains_key("off"), own) {
+        if let (None, false, Some(TomlValue::Table(own))) =
+            (&scope, keys.contains_key("until") || keys.contains_key("off"), own)
+        {
             own.extend(keys);
             return Ok(written(table));
         }
@@ -223,7 +240,8 @@ impl RuleForm {
         one.extend(scope.clone().map(|scope| ("scope".to_owned(), scope)));
         one.extend(keys);
         if let Some(all) = tables(&mut table, "override") {
-            let is_same = |other: &&mut TomlValue| is_of(other, "rule", &rule.id) && other.get("scope") == scope.as_ref();
+            let is_same =
+                |other: &&mut TomlValue| is_of(other, "rule", &rule.id) && other.get("scope") == scope.as_ref();
             match all.iter_mut().find(is_same) {
                 Some(place) => *place = TomlValue::Table(one),
                 None => all.push(TomlValue::Table(one)),
@@ -339,10 +357,14 @@ mod tests {
     #[test]
     fn a_shipped_rule_is_changed_for_all_and_for_some_and_as_it_was_again() {
         let form = RuleForm { raise: "97,5".into(), why: "ổ lớn".into(), ..RuleForm::default() };
-        let first = form.text_with(&part(PartHolder::Shipped, DEFAULT_RULES), &disk_full(), &ZONE).expect("it can be read");
+        let first =
+            form.text_with(&part(PartHolder::Shipped, DEFAULT_RULES), &disk_full(), &ZONE).expect("it can be read");
         let set = read(&first);
         assert!(set.rules().len() > 50, "what is shipped goes on to hold");
-        assert_eq!(set.differences("disk-full").map(|one| one.limit().unwrap_or_default()).collect::<Vec<_>>(), ["> 97.5 %"]);
+        assert_eq!(
+            set.differences("disk-full").map(|one| one.limit().unwrap_or_default()).collect::<Vec<_>>(),
+            ["> 97.5 %"]
+        );
         // One for a place stands beside it; one more for the place takes its place.
         let stored = part(PartHolder::Stored, &first);
         let there = |off: &str, raise: &str| RuleForm {
@@ -355,7 +377,8 @@ mod tests {
             ..RuleForm::default()
         };
         let second = there("1", "").text_with(&stored, &disk_full(), &ZONE).expect("it can be read");
-        let third = there("", "99").text_with(&part(PartHolder::Stored, &second), &disk_full(), &ZONE).expect("it can be read");
+        let third =
+            there("", "99").text_with(&part(PartHolder::Stored, &second), &disk_full(), &ZONE).expect("it can be read");
         let set = read(&third);
         let all: Vec<&Rule> = set.differences("disk-full").collect();
         assert_eq!((all.len(), all[1].off, all[1].scope.places.len()), (2, false, 2), "{third}");
@@ -403,6 +426,9 @@ mod tests {
         assert!(refused(RuleForm { until: "mai".into(), ..RuleForm::default() }).starts_with("until"));
         assert!(refused(RuleForm { whom: "place".into(), ..RuleForm::default() }).starts_with("which"));
         assert!(refused(RuleForm { advice_vi: "x".into(), ..RuleForm::default() }).starts_with("advice"));
-        assert_eq!(whom_of(&Scope { places: vec!["a".into(), "b".into()], ..Scope::default() }), ("place", "a; b".to_owned()));
+        assert_eq!(
+            whom_of(&Scope { places: vec!["a".into(), "b".into()], ..Scope::default() }),
+            ("place", "a; b".to_owned())
+        );
     }
 }

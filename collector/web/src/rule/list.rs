@@ -217,7 +217,11 @@ impl From<RuleRow> for RuleItem {
     }
 }
 
-pub(crate) async fn api(State(app): State<App>, person: Person, Query(query): Query<RulesQuery>) -> ApiResult<Vec<RuleItem>> {
+pub(crate) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<RulesQuery>,
+) -> ApiResult<Vec<RuleItem>> {
     let faults = counted(&app, &person, app.judged_now()).await?;
     let mut all = rows(&app.rules(), &faults);
     all.retain(|row| query.keeps(row));
@@ -234,7 +238,14 @@ mod tests {
     fn the_list_is_narrowed_and_says_what_is_noise() {
         let shipped = Source::built_in("rules.toml", DEFAULT_RULES);
         let rules = RuleSet::parse(&shipped).unwrap_or_else(|error| panic!("{error}"));
-        let full = RuleFaults { rule: "disk-full".to_owned(), raised: 9, incidents: 5, ignored: 3, taken: 2, ..RuleFaults::default() };
+        let full = RuleFaults {
+            rule: "disk-full".to_owned(),
+            raised: 9,
+            incidents: 5,
+            ignored: 3,
+            taken: 2,
+            ..RuleFaults::default()
+        };
         let faults = BTreeMap::from([("disk-full".to_owned(), full)]);
         let ids = |query: &RulesQuery| -> Vec<String> {
             rows(&rules, &faults).into_iter().filter(|row| query.keeps(row)).map(|row| row.rule.id).collect()

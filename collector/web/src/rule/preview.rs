@@ -11,8 +11,8 @@ use ioc_common::id::DeviceId;
 use ioc_engine::config::DEFAULT_RULES;
 use ioc_engine::replay::{Decision, Replayer};
 use ioc_judge::{FaultState, RuleCondition, RuleSet, Text};
-use ioc_store::scope::AccessScope;
 use ioc_store::inventory::DeviceRecord;
+use ioc_store::scope::AccessScope;
 use ioc_store::{DeviceQuery, DeviceSort, Reader, StoreError};
 
 use crate::app::App;
@@ -110,7 +110,12 @@ pub(super) fn look(app: &App, person: &Person, key: &PreviewKey) -> Draft<Previe
     app.previews.shown(key)
 }
 
-async fn tried(app: &App, access: AccessScope, key: PreviewKey, progress: Arc<Progress>) -> Result<PreviewResult, Problem> {
+async fn tried(
+    app: &App,
+    access: AccessScope,
+    key: PreviewKey,
+    progress: Arc<Progress>,
+) -> Result<PreviewResult, Problem> {
     let _turn = app.previews.turn.acquire().await;
     let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
     let after = RuleSet::parse_on(&Source::built_in("rules", &key.text), &shipped)
@@ -194,11 +199,14 @@ impl Sets {
         let mut found = Vec::new();
         let mut after = None;
         loop {
-            let query = DeviceQuery { sort: DeviceSort::Id, after: after.take(), limit: PAGE, ..DeviceQuery::default() };
+            let query =
+                DeviceQuery { sort: DeviceSort::Id, after: after.take(), limit: PAGE, ..DeviceQuery::default() };
             let page = reader.devices(&query)?;
             let full = page.len() >= PAGE;
             after = page.last().map(|last| last.info.id.to_string());
-            found.extend(page.into_iter().filter(|one| sets.iter().any(|set| set.for_device(&one.info).next().is_some())));
+            found.extend(
+                page.into_iter().filter(|one| sets.iter().any(|set| set.for_device(&one.info).next().is_some())),
+            );
             if !full {
                 return Ok(found);
             }
@@ -221,7 +229,11 @@ impl PreviewResult {
         let (device, name) = (record.info.id.clone(), record.info.name.clone());
         self.worst.push(DeviceRaised { device, name, before: before.len() as u64, after: after.len() as u64 });
         let newest = after.into_iter().rev().take(NAMED_MAX);
-        self.newest.extend(newest.map(|one| WouldRaise { at: one.at, device: record.info.id.clone(), reason: one.reason }));
+        self.newest.extend(newest.map(|one| WouldRaise {
+            at: one.at,
+            device: record.info.id.clone(),
+            reason: one.reason,
+        }));
     }
 }
 

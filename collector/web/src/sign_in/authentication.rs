@@ -20,6 +20,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit::{REQUESTS, ValidToken, now_ms};
 use crate::server::Peer;
+use crate::sign_in::way_back;
 use ioc_engine::account;
 use ioc_engine::connection_limit::ConnectionSlot;
 use ioc_engine::refusal_reason::RefusalReason;
@@ -44,6 +45,7 @@ impl FromRequestParts<App> for Person {
                 language,
                 session,
                 federated: false,
+                path,
                 second_factor_advised: false,
             });
         }
@@ -59,7 +61,7 @@ impl FromRequestParts<App> for Person {
             }
             return Err(problem.into_response());
         }
-        let Some((shown, _)) = shown else { return Err(sign_in_required(wants_page)) };
+        let Some((shown, _)) = shown else { return Err(sign_in_required(wants_page, parts, false)) };
         let digest = account::session_digest(&shown);
         let now = clock::now();
         app.limits.take_session(&digest).map_err(|refused| *refused)?;
@@ -75,11 +77,12 @@ impl FromRequestParts<App> for Person {
             session.expires_at > now && !account.disabled && kind
         });
         app.limits.note_session(&digest, found.is_some());
-        let Some((session, account)) = found else { return Err(sign_in_required(wants_page)) };
+        let Some((session, account)) = found else { return Err(sign_in_required(wants_page, parts, !is_token)) };
         if let Some(place) = parts.extensions.get::<Arc<ConnectionSlot>>() {
             place.prove(&digest);
         }
-        let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
+        let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str).to_owned();
+        let route = route.as_str();
         if account.is_due(now) && !session.federated && !rights::is_open_when_due(route) {
             if wants_page {
                 return Err(Redirect::to("/account").into_response());
@@ -104,7 +107,7 @@ impl FromRequestParts<App> for Person {
         let second_factor_advised = leads && !account.asks_for_code() && !lacks && !account.is_due(now);
         let name = account.name;
         let mut person =
-            Self { name, role, token_role, scope, language, session: digest, federated, second_factor_advised };
+            Self { name, role, token_role, scope, language, session: digest, federated, path, second_factor_advised };
         if !person.may(Right::Personal) {
             person.scope = person.scope.without_names();
         }
@@ -147,9 +150,11 @@ pub(crate) fn credential_of(headers: &HeaderMap, uri: &Uri) -> Option<(String, C
     token.or_else(|| cookie(headers, SESSION_COOKIE).map(|cookie| (cookie, CredentialKind::Cookie)))
 }
 
-fn sign_in_required(wants_page: bool) -> Response {
+/// Asks to sign in: a person by the page for it, from which they come back to where they were.
+fn sign_in_required(wants_page: bool, parts: &Parts, ended: bool) -> Response {
     if wants_page {
-        return Redirect::to("/login").into_response();
+        return Redirect::to(&way_back::login_address(&parts.method, &parts.uri, &parts.headers, ended))
+            .into_response();
     }
     Problem::unauthorized("sign in first: POST /api/v1/session, or show a token").into_response()
 }

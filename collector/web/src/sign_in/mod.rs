@@ -5,3 +5,4 @@ pub(crate) mod confirm;
 pub(crate) mod password;
 pub(crate) mod sso;
 pub(crate) mod system_token;
+pub(crate) mod way_back;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use askama::Template;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -21,6 +21,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::server::Peer;
 use crate::sign_in::authentication::same_origin;
+use crate::sign_in::way_back;
 use ioc_engine::account;
 use ioc_engine::account::intent::{Intent, Origin};
 use ioc_engine::account::password_hashing::HashRequester;
@@ -28,6 +29,7 @@ use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::refusal_reason::{RefusalKind, RefusalReason};
 use ioc_store::secret;
+use ioc_store::template::percent_encoded;
 
 /// What a browser is known by that has signed in before: its own number, and a mark for each account.
 const KNOWN_COOKIE: &str = "__Host-ioc-known";
@@ -169,10 +171,38 @@ fn seal_pending_sign_in(app: &App, name: &str, hash: &str) -> Result<String, Pro
     app.seal.close(PENDING_SIGN_IN, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
 
+/// What the page to sign in is asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoginQuery {
+    /// The page that they were on, or wanted to see.
+    next: String,
+    /// Their session has ended.
+    ended: String,
+}
+
+impl LoginQuery {
+    /// Back to this page.
+    fn back_to(next: &str) -> Self {
+        Self { next: next.to_owned(), ended: String::new() }
+    }
+
+    /// The page to go back to.
+    fn page(&self) -> &str {
+        way_back::allowed(&self.next)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
     page_context: PageContext,
+    /// The page that they go back to.
+    next: String,
+    /// Where the identity provider is asked, and comes back to that page.
+    provider_address: String,
+    /// Their session has ended, which they are told.
+    ended: bool,
     error: Option<String>,
     /// The password was right; what the browser holds while the code is asked for.
     pending_sign_in: Option<String>,
@@ -180,8 +210,12 @@ struct LoginPage {
     provider: Option<String>,
 }
 
-pub(crate) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
-    render_login(&app, &headers, None, None)
+pub(crate) async fn login_page(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    render_login(&app, &headers, None, None, &query)
 }
 
 /// The page again, with what was refused.
@@ -190,6 +224,7 @@ pub(crate) fn render_login(
     headers: &HeaderMap,
     problem: Option<Problem>,
     pending_sign_in: Option<String>,
+    query: &LoginQuery,
 ) -> Response {
     let language = language_of(headers, app.config().language);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
@@ -201,12 +236,15 @@ pub(crate) fn render_login(
         _ => format!("{} {}", page_context.t("login-foreign"), problem_text(&page_context, &problem)),
     });
     let provider = app.config().oidc.as_ref().map(|oidc| oidc.name.clone());
-    let page = LoginPage { page_context, error, pending_sign_in, provider };
+    let next = query.page().to_owned();
+    let ended = !query.ended.is_empty() && error.is_none();
+    let provider_address = format!("/login/oidc?next={}", percent_encoded(&next));
+    let page = LoginPage { page_context, next, provider_address, ended, error, pending_sign_in, provider };
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 
-fn signed_in_response(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
-    with_cookies(app, headers, name, cookie, Redirect::to("/").into_response())
+fn signed_in_response(app: &App, headers: &HeaderMap, name: &str, cookie: &str, query: &LoginQuery) -> Response {
+    with_cookies(app, headers, name, cookie, Redirect::to(query.page()).into_response())
 }
 
 /// A session's cookie, and the one that the browser is known by.
@@ -224,26 +262,41 @@ pub(crate) async fn login(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Form(credentials): Form<Credentials>,
+    Form(form): Form<LoginForm>,
 ) -> Response {
+    let LoginForm { name, password, code, next } = form;
+    let back = LoginQuery::back_to(&next);
     if !same_origin(&headers) {
-        return render_login(&app, &headers, Some(Problem::other_site()), None);
+        return render_login(&app, &headers, Some(Problem::other_site()), None, &back);
     }
-    let name = credentials.name.clone();
+    let credentials = Credentials { name: name.clone(), password, code };
     match try_sign_in(&app, peer, &headers, credentials).await {
-        Ok(SignInOutcome::Cookie(cookie)) => signed_in_response(&app, &headers, &name, &cookie),
+        Ok(SignInOutcome::Cookie(cookie)) => signed_in_response(&app, &headers, &name, &cookie, &back),
         Ok(SignInOutcome::NeedsCode(hash)) => match seal_pending_sign_in(&app, &name, &hash) {
-            Ok(pending_sign_in) => render_login(&app, &headers, None, Some(pending_sign_in)),
-            Err(problem) => render_login(&app, &headers, Some(problem), None),
+            Ok(pending_sign_in) => render_login(&app, &headers, None, Some(pending_sign_in), &back),
+            Err(problem) => render_login(&app, &headers, Some(problem), None, &back),
         },
-        Err(problem) => render_login(&app, &headers, Some(problem), None),
+        Err(problem) => render_login(&app, &headers, Some(problem), None, &back),
     }
+}
+
+/// What the page's first form sends.
+#[derive(Deserialize)]
+pub(crate) struct LoginForm {
+    name: String,
+    password: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    next: String,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct CodeForm {
     pending_sign_in: String,
     code: String,
+    #[serde(default)]
+    next: String,
 }
 
 /// The code that was still to come.
@@ -253,15 +306,16 @@ pub(crate) async fn login_code(
     headers: HeaderMap,
     Form(form): Form<CodeForm>,
 ) -> Response {
+    let back = LoginQuery::back_to(&form.next);
     if !same_origin(&headers) {
-        return render_login(&app, &headers, Some(Problem::other_site()), None);
+        return render_login(&app, &headers, Some(Problem::other_site()), None, &back);
     }
     let Some([name, hash]) = app.seal.open(PENDING_SIGN_IN, &form.pending_sign_in, clock::boottime_ms()) else {
         return Redirect::to("/login").into_response();
     };
     let from = origin_of(&app, &peer, &headers, &name);
     if let Err(problem) = app.limits.take_sign_in(&peer, from.browser.as_deref()) {
-        return render_login(&app, &headers, Some(problem), Some(form.pending_sign_in));
+        return render_login(&app, &headers, Some(problem), Some(form.pending_sign_in), &back);
     }
     let tried = async {
         // Counted like a password before it is looked at.
@@ -272,10 +326,10 @@ pub(crate) async fn login_code(
     match tried.await {
         Ok(SignInOutcome::Cookie(cookie)) => {
             app.seal.spend(&form.pending_sign_in);
-            signed_in_response(&app, &headers, &name, &cookie)
+            signed_in_response(&app, &headers, &name, &cookie, &back)
         }
-        Ok(SignInOutcome::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.pending_sign_in)),
-        Err(problem) => render_login(&app, &headers, Some(problem), Some(form.pending_sign_in)),
+        Ok(SignInOutcome::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.pending_sign_in), &back),
+        Err(problem) => render_login(&app, &headers, Some(problem), Some(form.pending_sign_in), &back),
     }
 }
 

@@ -16,7 +16,8 @@ use crate::problem::Problem;
 use crate::rate_limit;
 use crate::server::Peer;
 use crate::sign_in::confirm::allowed_next;
-use crate::sign_in::password::render_login;
+use crate::sign_in::password::{LoginQuery, render_login};
+use crate::sign_in::way_back;
 use ioc_engine::account;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::command::{Answer, Command};
@@ -73,6 +74,8 @@ fn redirect_uri(app: &App) -> String {
 pub(crate) struct BeginQuery {
     /// The page that asks them to show again who they are.
     again: Option<String>,
+    /// The page that they were on when they were asked to sign in.
+    next: String,
 }
 
 /// Sends the browser to the provider.
@@ -86,18 +89,21 @@ pub(crate) async fn begin(
         app.limits.take_sign_in(&peer, None)?;
         let config = configured_provider(&app)?;
         let provider = app.provider.get(&config).await?;
-        let next = query.again.as_deref().map_or("/", allowed_next);
+        let next = query
+            .again
+            .as_deref()
+            .map_or_else(|| way_back::allowed(&query.next).to_owned(), |again| allowed_next(again).to_owned());
         let reauthenticate_since = query.again.as_ref().map(|_| clock::now());
         let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()?, reauthenticate_since };
         let address = oidc::authorization_url(&config, &provider, &attempt, &redirect_uri(&app));
-        Ok((address, seal_attempt(&app, &attempt, next)?))
+        Ok((address, seal_attempt(&app, &attempt, &next)?))
     };
     match begun.await {
         Ok((address, sealed)) => {
             let kept = state_cookie(&sealed, ATTEMPT_MS / 1000);
             ([(header::SET_COOKIE, kept)], Redirect::to(&address)).into_response()
         }
-        Err(problem) => render_login(&app, &headers, Some(problem), None),
+        Err(problem) => render_login(&app, &headers, Some(problem), None, &LoginQuery::default()),
     }
 }
 
@@ -119,6 +125,7 @@ pub(crate) async fn callback(
     match finish(&app, &peer, &headers, query).await {
         Ok((value, next)) => {
             // Whoever is sent on from another site brings no strict cookie: the way in leads over a page of our own.
+            let next = next.replace('&', "&amp;");
             let page_context = PageContext::new(&app, language_of(&headers, app.config().language), "", false);
             let page = format!(
                 "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={next}\"><title>IOC Watch</title><a href=\"{next}\">{}</a>",
@@ -134,7 +141,7 @@ pub(crate) async fn callback(
             }
             response
         }
-        Err(problem) => render_login(&app, &headers, Some(problem), None),
+        Err(problem) => render_login(&app, &headers, Some(problem), None, &LoginQuery::default()),
     }
 }
 
