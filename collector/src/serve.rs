@@ -27,6 +27,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
+use ioc_engine::sealed_secret;
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
@@ -61,7 +62,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     log_first_password(first_password.as_deref());
-    ioc_engine::sealed_secret::use_key(&config.data.join("pki"))?;
+    use_secrets(&config)?;
     let config = config.resumed(&ioc_engine::config::stored_parts(store.reader()?.configuration()?))?;
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::resume_clock(store.reader()?.clock()?.as_ref());
@@ -435,6 +436,12 @@ impl Collector {
             tracing::warn!(%error, "which reports are due could not be checked");
         }
     }
+}
+
+/// Has secrets that were typed into forms opened by the key beside the authority's, which is made at a first start.
+fn use_secrets(config: &Config) -> Result<(), ServeError> {
+    let pki = config.data.join("pki");
+    sealed_secret::use_key(&pki).map_err(|source| ServeError::File { path: sealed_secret::key_file(&pki), source })
 }
 
 fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {

@@ -183,7 +183,7 @@ fn without_paths(line: &str) -> String {
 
 /// A line whose sealed secrets say only that they are there.
 fn without_sealed(line: &str) -> String {
-    let mut parts = line.split(crate::config::SEALED);
+    let mut parts = line.split(crate::sealed_secret::SEALED);
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         shown.push_str("(sealed)");

@@ -5,17 +5,18 @@
 //! ([`shown`], [`known_in`]).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use ioc_common::encoding::{hex, unhex};
+use ioc_common::file::replace_durably;
 use ioc_common::random;
 
-use crate::config::SEALED;
-use crate::pki::{self, PkiError};
-
+/// Before a secret that is sealed, where else the path of a file stands.
+pub const SEALED: &str = "sealed:";
 /// Longest secret, bytes.
 pub const SECRET_MAX_BYTES: usize = 4096;
 /// The file of the key, in the directory of the authority.
@@ -33,34 +34,39 @@ static KEY: OnceLock<LessSafeKey> = OnceLock::new();
 /// Goes by the key in the directory of the authority, which is made where there is none.
 ///
 /// # Errors
-/// [`PkiError`] where it cannot be read or made, or is no key.
-pub fn use_key(pki: &Path) -> Result<(), PkiError> {
+/// [`io::Error`] where it cannot be read or made, or is no key.
+pub fn use_key(pki: &Path) -> io::Result<()> {
     let path = pki.join(KEY_FILE);
-    let fault = |source| PkiError::File { path: path.clone(), source };
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let fresh: [u8; 32] = random::secret()?;
-            pki::write_private(&path, &fresh, 0o600)?;
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let fresh: [u8; 32] = random::secret().map_err(io::Error::other)?;
+            replace_durably(&path, 0o600, |out| out.write_all(&fresh))?;
             fresh.to_vec()
         }
-        Err(error) => return Err(fault(error)),
+        Err(error) => return Err(error),
     };
     let why = "it does not hold 32 bytes; restore it from a backup, or remove it and type the secrets of the configuration again";
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| fault(std::io::Error::other(why)))?;
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| io::Error::other(why))?;
     // Another one is there already only in tests that start a collector twice.
     let _ = KEY.set(LessSafeKey::new(key));
     Ok(())
 }
 
+/// Where the key lies, in the directory of the authority.
+#[must_use]
+pub fn key_file(pki: &Path) -> PathBuf {
+    pki.join(KEY_FILE)
+}
+
 /// A secret as it stands in a text. `day` is when it was set, as year-month-day.
 ///
 /// # Errors
-/// [`PkiError`] when the system gives no randomness, or no key is in use.
-pub fn seal(secret: &str, day: jiff::civil::Date) -> Result<String, PkiError> {
-    let failed = || PkiError::Make("it cannot be sealed".to_owned());
+/// [`io::Error`] when the system gives no randomness, or no key is in use.
+pub fn seal(secret: &str, day: jiff::civil::Date) -> io::Result<String> {
+    let failed = || io::Error::other("it cannot be sealed: no key is in use");
     let key = KEY.get().ok_or_else(failed)?;
-    let nonce: [u8; NONCE_LEN] = random::secret()?;
+    let nonce: [u8; NONCE_LEN] = random::secret().map_err(io::Error::other)?;
     let mut bytes = secret.as_bytes().to_vec();
     let sealed = Nonce::assume_unique_for_key(nonce);
     key.seal_in_place_append_tag(sealed, Aad::from(PURPOSE), &mut bytes).map_err(|_| failed())?;
@@ -132,8 +138,6 @@ pub fn known_in<'t>(text: &str, texts: impl IntoIterator<Item = &'t str>) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use ioc_common::config::Source as Text;
-use ioc_engine::config::SEALED;
+use ioc_engine::sealed_secret::SEALED;
 
 use super::archive::{Packed, Source};
 use super::error::BackupError;

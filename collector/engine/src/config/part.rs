@@ -14,6 +14,7 @@ use ioc_store::configuration::{ConfigurationVersion, Part};
 
 use super::form::Form;
 use super::{Config, ConnectorKinds, DEFAULT_CONFIG, DEFAULT_RETENTION, DEFAULT_RULES};
+use crate::sealed_secret::SEALED;
 use crate::software_catalogue::DEFAULT_SOFTWARE;
 
 /// What was set on pages: the newest version of each part.
@@ -24,9 +25,6 @@ pub type StoredParts = BTreeMap<Part, ConfigurationVersion>;
 pub fn stored_parts(versions: Vec<ConfigurationVersion>) -> StoredParts {
     versions.into_iter().map(|version| (version.part, version)).collect()
 }
-
-/// Before a secret that was typed into a form ([`crate::sealed_secret`]).
-pub const SEALED: &str = "sealed:";
 
 /// The configuration as it is shipped, as tables.
 static SHIPPED: LazyLock<TomlTable> = LazyLock::new(|| DEFAULT_CONFIG.parse().unwrap_or_default());

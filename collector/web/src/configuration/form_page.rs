@@ -16,12 +16,10 @@ use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show, show_again};
 use crate::person::Person;
-use crate::problem::Problem;
 use ioc_common::config::{TomlTable, TomlValue, to_text};
 use ioc_engine::command::{CommandError, PartChange};
-use ioc_engine::config::SEALED;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
-use ioc_engine::sealed_secret::{self, SECRET_MAX_BYTES};
+use ioc_engine::sealed_secret::{self, SEALED, SECRET_MAX_BYTES};
 use ioc_store::configuration::Part;
 
 /// How long a test of a channel may take.
@@ -288,7 +286,7 @@ fn sealed(app: &App, typed: &str) -> Result<String, CommandError> {
         return Err(RefusalReason::new("refusal-configuration-large", args, english).invalid());
     }
     let day = jiff::Timestamp::from_millisecond(app.judged_now().as_millis()).unwrap_or_default();
-    sealed_secret::seal(typed, day.to_zoned(app.config().timezone.clone()).date()).map_err(CommandError::unread)
+    sealed_secret::seal(typed, day.to_zoned_datetime(app.config().timezone.clone()).date()).map_err(CommandError::unread)
 }
 
 /// The text of the part with the item as it is now; none takes it out.
