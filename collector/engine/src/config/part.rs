@@ -13,7 +13,7 @@ use ioc_common::config::{ConfigError, Source, TomlTable, TomlValue};
 use ioc_store::configuration::{ConfigurationVersion, Part};
 
 use super::form::Form;
-use super::{Config, ConnectorKinds, DEFAULT_CONFIG, DEFAULT_RETENTION, DEFAULT_RULES};
+use super::{Config, ConnectorKinds, DEFAULT_CONFIG, DEFAULT_RETENTION};
 use crate::sealed_secret::SEALED;
 use crate::software_catalogue::DEFAULT_SOFTWARE;
 
@@ -180,7 +180,8 @@ impl PartSources {
 /// The text that is shipped for a part that is one of its own, and what it is called in errors.
 const fn shipped_text(part: Part) -> (&'static str, &'static str) {
     match part {
-        Part::Rules => ("(built-in rules.toml)", DEFAULT_RULES),
+        // Not the rules themselves: whoever changes one goes on to have the others as later versions bring them.
+        Part::Rules => ("(built-in rules.toml)", "base = \"shipped\"\n"),
         Part::Retention => ("(built-in retention.toml)", DEFAULT_RETENTION),
         Part::Software => ("(built-in software.toml)", DEFAULT_SOFTWARE),
         // There is no duty plan before somebody makes one.

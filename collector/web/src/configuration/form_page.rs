@@ -286,7 +286,8 @@ fn sealed(app: &App, typed: &str) -> Result<String, CommandError> {
         return Err(RefusalReason::new("refusal-configuration-large", args, english).invalid());
     }
     let day = jiff::Timestamp::from_millisecond(app.judged_now().as_millis()).unwrap_or_default();
-    sealed_secret::seal(typed, day.to_zoned_datetime(app.config().timezone.clone()).date()).map_err(CommandError::unread)
+    sealed_secret::seal(typed, day.to_zoned_datetime(app.config().timezone.clone()).date())
+        .map_err(CommandError::unread)
 }
 
 /// The text of the part with the item as it is now; none takes it out.

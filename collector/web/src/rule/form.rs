@@ -4,13 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{TomlTable, TomlValue, to_text};
-use ioc_engine::config::{PartHolder, PartInForce};
+use ioc_engine::config::PartInForce;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_judge::rule::number::Limit;
 use ioc_judge::{Rule, RuleCondition, Scope};
-
-/// A text of rules that goes on from the shipped ones.
-const BASE: &str = "base";
 
 /// How a rule is to be different, as it is typed; what is empty stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -149,17 +146,9 @@ pub(super) fn whom_of(scope: &Scope) -> (&'static str, String) {
         .map_or(("all", String::new()), |(whom, names)| (whom, names.join("; ")))
 }
 
-/// The text of the rules as a table, to be changed.
+/// The text of the rules as a table, to be changed; what is shipped says of itself that it goes on.
 fn table_of(now: &PartInForce) -> TomlTable {
-    let mut table: TomlTable = match now.holder {
-        // Nobody changed anything yet: what is shipped goes on to hold, with what comes later, too.
-        PartHolder::Shipped => TomlTable::new(),
-        PartHolder::Stored | PartHolder::File(_) => now.text.parse().unwrap_or_default(),
-    };
-    if now.holder == PartHolder::Shipped {
-        table.insert(BASE.to_owned(), text("shipped"));
-    }
-    table
+    now.text.parse().unwrap_or_default()
 }
 
 /// The tables of this name; none where something else stands there, which no text that was saved has.
@@ -276,8 +265,7 @@ pub(super) fn text_without_rule(now: &PartInForce, rule: &str) -> String {
 
 /// Whether a rule stands in the text itself, and is not a shipped one.
 pub(super) fn is_own(now: &PartInForce, rule: &str) -> bool {
-    now.holder != PartHolder::Shipped
-        && tables(&mut table_of(now), "rule").is_some_and(|all| all.iter().any(|one| is_of(one, "id", rule)))
+    tables(&mut table_of(now), "rule").is_some_and(|all| all.iter().any(|one| is_of(one, "id", rule)))
 }
 
 fn written(mut table: TomlTable) -> String {
@@ -335,7 +323,7 @@ impl NewRuleForm {
 mod tests {
     use super::*;
     use ioc_common::config::Source;
-    use ioc_engine::config::DEFAULT_RULES;
+    use ioc_engine::config::{DEFAULT_RULES, PartHolder};
     use ioc_judge::RuleSet;
     use ioc_store::configuration::Part;
 
@@ -352,13 +340,13 @@ mod tests {
         read("base = \"shipped\"\n").find("disk-full").cloned().expect("it is shipped")
     }
 
+    const SHIPPED: &str = "base = \"shipped\"\n";
     const ZONE: jiff::tz::TimeZone = jiff::tz::TimeZone::UTC;
 
     #[test]
     fn a_shipped_rule_is_changed_for_all_and_for_some_and_as_it_was_again() {
         let form = RuleForm { raise: "97,5".into(), why: "ổ lớn".into(), ..RuleForm::default() };
-        let first =
-            form.text_with(&part(PartHolder::Shipped, DEFAULT_RULES), &disk_full(), &ZONE).expect("it can be read");
+        let first = form.text_with(&part(PartHolder::Shipped, SHIPPED), &disk_full(), &ZONE).expect("it can be read");
         let set = read(&first);
         assert!(set.rules().len() > 50, "what is shipped goes on to hold");
         assert_eq!(
@@ -406,7 +394,7 @@ mod tests {
             advice_en: "Cool it.".into(),
             ..NewRuleForm::default()
         };
-        let text = new.text_with(&part(PartHolder::Shipped, DEFAULT_RULES)).expect("it can be read");
+        let text = new.text_with(&part(PartHolder::Shipped, SHIPPED)).expect("it can be read");
         let now = part(PartHolder::Stored, &text);
         let rule = read(&text).find("own-temperature").cloned().expect("it is there");
         assert!(is_own(&now, "own-temperature") && !is_own(&now, "disk-full"));
@@ -419,7 +407,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_names_its_field() {
-        let now = part(PartHolder::Shipped, DEFAULT_RULES);
+        let now = part(PartHolder::Shipped, SHIPPED);
         let refused = |form: RuleForm| form.text_with(&now, &disk_full(), &ZONE).expect_err("refused").to_string();
         assert!(refused(RuleForm { raise: "viel".into(), ..RuleForm::default() }).starts_with("raise"));
         assert!(refused(RuleForm { raise: "inf".into(), ..RuleForm::default() }).starts_with("raise"));

@@ -59,7 +59,7 @@ fn what_is_shipped_is_shown_with_its_examples() {
         assert!(tables_of(part).iter().all(|name| !text.contains("[ingest") || *name == "ingest"), "{text}");
     }
     assert!(!shipped.part(Part::Metrics).text.contains("oidc"));
-    assert_eq!(shipped.part(Part::Rules).text, DEFAULT_RULES);
+    assert_eq!(shipped.part(Part::Rules).text, "base = \"shipped\"\n");
 }
 
 #[test]
