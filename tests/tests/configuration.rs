@@ -129,7 +129,8 @@ async fn who_saves_second_is_told_and_what_does_not_hold_is_refused_at_its_place
     rig.start().await.unwrap();
     let page = "/configuration/site";
     let fields = |said: &str, version: &str, what: &str| {
-        [("text", said), ("version", version), ("do", what), ("reason", "thử")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+        [("text", said), ("version", version), ("do", what), ("reason", "thử")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
     };
     let post = async |said: &str, version: &str, what: &str| {
         let all = fields(said, version, what);

@@ -208,8 +208,13 @@ fn check_own(part: Part, text: &Source) -> Result<(), ConfigError> {
     if !tables.is_empty()
         && let Some((key, span)) = text.top_keys()?.into_iter().find(|(key, _)| !tables.contains(&key.as_str()))
     {
-        let message = format!("found [{key}] in the part {part}; allowed is [{}]", tables.join("], ["), part = part.as_str());
-        return Err(text.fault(span, &message, "remove it: each part is set on its own page, and paths and addresses of this machine in its file"));
+        let message =
+            format!("found [{key}] in the part {part}; allowed is [{}]", tables.join("], ["), part = part.as_str());
+        return Err(text.fault(
+            span,
+            &message,
+            "remove it: each part is set on its own page, and paths and addresses of this machine in its file",
+        ));
     }
     for value in text.string_values()? {
         let key = value.path.last().map_or("", String::as_str);
@@ -244,7 +249,11 @@ fn names_file(part: Part, key: &str, value: &str) -> bool {
 }
 
 fn shown(directory: &Path) -> String {
-    if directory.as_os_str().is_empty() { "a directory of the configuration".to_owned() } else { directory.display().to_string() }
+    if directory.as_os_str().is_empty() {
+        "a directory of the configuration".to_owned()
+    } else {
+        directory.display().to_string()
+    }
 }
 
 /// Whether a path leads below a directory, by its letters; a relative one does where it does not go up.
@@ -315,7 +324,8 @@ impl Config {
         {
             return Ok(whole);
         }
-        let left_out = origin.left_out.iter().filter(|(part, _)| !versions.iter().any(|version| version.part == **part));
+        let left_out =
+            origin.left_out.iter().filter(|(part, _)| !versions.iter().any(|version| version.part == **part));
         let left_out = left_out.map(|(part, error)| (*part, error.clone())).collect();
         Self::assemble(&origin.source, origin.kinds, stored, left_out)
     }
@@ -458,7 +468,8 @@ impl Sections<'_> {
     fn end_piece(&mut self) {
         let piece = std::mem::take(&mut self.piece);
         let mut written = piece.lines().filter(|line| !line.trim().is_empty());
-        let shows = || piece.lines().find_map(|line| Some(line.strip_prefix("# ")?).filter(|line| line.starts_with('[')));
+        let shows =
+            || piece.lines().find_map(|line| Some(line.strip_prefix("# ")?).filter(|line| line.starts_with('[')));
         let owner = if written.all(|line| line.starts_with('#')) { shows().map(table_name) } else { None };
         if self.names.contains(&owner.unwrap_or(&self.owner)) {
             self.found.push_str(&piece);

@@ -12,10 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqlReader;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage, device,
-    document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
-    job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
-    value_marks,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage,
+    device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident,
+    inventory_count, job, maintenance, outbox, person, product, report, retention, sample, snapshot, software,
+    table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -571,7 +571,12 @@ impl Reader for SqlReader {
     fn configuration(&self) -> Answer<Vec<ConfigurationVersion>> {
         configuration::newest(self)
     }
-    fn configuration_versions(&self, part: Part, before: Option<u64>, most: usize) -> Answer<Vec<ConfigurationVersion>> {
+    fn configuration_versions(
+        &self,
+        part: Part,
+        before: Option<u64>,
+        most: usize,
+    ) -> Answer<Vec<ConfigurationVersion>> {
         configuration::of_part(self, part, before, most)
     }
 

@@ -279,7 +279,9 @@ pub(super) fn write(
         let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
         let value = match field.kind {
             _ if said.is_empty() => None,
-            FieldKind::Lines => Some(TomlValue::Array(lines().map(|line| TomlValue::String(line.to_owned())).collect())),
+            FieldKind::Lines => {
+                Some(TomlValue::Array(lines().map(|line| TomlValue::String(line.to_owned())).collect()))
+            }
             FieldKind::Pairs => {
                 let pair = |line: &str| {
                     let (name, value) = line.split_once(':').unwrap_or((line, ""));

@@ -195,7 +195,8 @@ async fn made(
     let now = current(app, part);
     let before = query.before;
     let read = async {
-        let found = app.read(&person.scope, move |reader| reader.configuration_versions(part, before, VERSIONS)).await?;
+        let found =
+            app.read(&person.scope, move |reader| reader.configuration_versions(part, before, VERSIONS)).await?;
         let other = match query.text_of {
             Some(number) => text_of(app, person, part, number).await?,
             None => None,
