@@ -122,6 +122,38 @@ const JOBS: FormOf = FormOf {
     common: &[],
 };
 
+const TICKETS: FormOf = FormOf {
+    items: Some("ticket"),
+    kinds: &[
+        ("rt", &[must("url", FieldKind::Text), must("queue", FieldKind::Text), must("user", FieldKind::Text)]),
+        // Its requests are templates: they are written in the text.
+        ("http", &[]),
+    ],
+    common: &[
+        may("secret_file", FieldKind::Secret),
+        may("min_severity", SEVERITIES),
+        may("every", FieldKind::Text),
+        may("page", FieldKind::Text),
+    ],
+};
+
+const AGENT_GROUPS: FormOf = FormOf {
+    items: Some("settings"),
+    kinds: &[(
+        "",
+        &[
+            may("scope.kinds", FieldKind::Lines),
+            may("scope.devices", FieldKind::Lines),
+            may("scope.places", FieldKind::Lines),
+            may("scope.tags", FieldKind::Lines),
+            may("interval", FieldKind::Text),
+            may("every", FieldKind::Pairs),
+            may("forbid", FieldKind::Lines),
+        ],
+    )],
+    common: &[],
+};
+
 /// A part that is one thing.
 const fn one(kinds: &'static [(&'static str, &'static [Field])]) -> FormOf {
     FormOf { items: None, kinds, common: &[] }
@@ -209,6 +241,8 @@ pub(super) const fn of(part: Part) -> Option<FormOf> {
         Part::Channels => CHANNELS,
         Part::Sources => SOURCES,
         Part::Jobs => JOBS,
+        Part::Tickets => TICKETS,
+        Part::AgentGroups => AGENT_GROUPS,
         Part::Legal => LEGAL,
         Part::Register => REGISTER,
         Part::Identity => IDENTITY,
@@ -218,8 +252,6 @@ pub(super) const fn of(part: Part) -> Option<FormOf> {
         Part::Timestamps => TIMESTAMPS,
         Part::Duty
         | Part::Rules
-        | Part::Tickets
-        | Part::AgentGroups
         | Part::Retention
         | Part::Software
         | Part::Sensors => return None,
