@@ -386,6 +386,27 @@ mod tests {
     }
 
     #[test]
+    fn every_part_kind_and_field_has_its_word() {
+        let texts = crate::i18n::Texts::load();
+        let has = |key: String| {
+            for language in ioc_common::language::Language::ALL {
+                assert!(texts.has(language, &key), "{key} has no word");
+            }
+        };
+        for part in Part::ALL {
+            has(format!("configuration-part-{}", part.as_str()));
+            has(format!("configuration-about-{}", part.as_str()));
+            let Some(form) = of(part) else { continue };
+            for (kind, own) in form.kinds {
+                has(format!("configuration-kind-{}", if kind.is_empty() { "new" } else { kind }));
+                for field in own.iter().chain(form.common) {
+                    has(format!("configuration-field-{}", field.key.replace(['.', '_'], "-")));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_table_that_nothing_is_left_of_goes() {
         let mut table: TomlTable = "[oidc]\nissuer = \"https://x\"\n".parse().expect("TOML");
         put(&mut table, "oidc.issuer", None);
