@@ -139,7 +139,7 @@ pub struct Config {
     /// What must be written down of each asset, and by when.
     pub register: RegisterRules,
     /// What it was made of.
-    pub(crate) origin: Arc<Origin>,
+    pub origin: Arc<Origin>,
 }
 
 /// The configuration as it is shipped: every key with its default.

@@ -73,7 +73,7 @@ pub struct PartInForce {
     pub version: u64,
     /// The text that is in force, TOML; of a file in which other tables stand, too, those of the part.
     pub text: String,
-    /// Why what was set here is not in use although no file holds the part.
+    /// Why the text, which was set here, is not in use although no file holds the part: then it is to be corrected.
     pub left_out: Option<ConfigError>,
 }
 
@@ -286,7 +286,7 @@ impl Config {
         let origin = &self.origin;
         let stored = origin.stored.get(&part);
         let left_out = origin.left_out.get(&part).cloned();
-        let own = stored.and_then(|version| version.text.clone()).filter(|_| left_out.is_none());
+        let own = stored.and_then(|version| version.text.clone());
         let tables = tables_of(part);
         let (holder, text) = match (origin.held.get(&part), own) {
             (Some(by), _) if tables.is_empty() => (PartHolder::File(by.path().to_owned()), by.text().to_owned()),

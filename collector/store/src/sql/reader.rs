@@ -518,35 +518,27 @@ impl Reader for SqlReader {
     fn last_audit_stamp(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last(self)
     }
-
     fn last_audit_stamp_in_log(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last_in_log(self)
     }
-
     fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
         audit_head::all_keys(self)
     }
-
     fn audit_restores(&self) -> Answer<Vec<AuditRecord>> {
         audit_head::restores(self)
     }
-
     fn audit_witnesses(&self, after: &str, limit: usize) -> Answer<Vec<(DeviceId, Timestamp, String)>> {
         document::witnesses(self, after, limit)
     }
-
     fn holds(&self) -> Answer<Vec<Hold>> {
         hold::list(self)
     }
-
     fn numbers_holds(&self) -> Answer<Vec<NumbersHold>> {
         Ok(hold::on_numbers(self)?.into_iter().map(|(_, hold)| hold).collect())
     }
-
     fn class_size(&self, class: RecordClass) -> Answer<Option<ClassSize>> {
         retention::size(self, class)
     }
-
     fn count_records(
         &self,
         class: RecordClass,
@@ -583,7 +575,6 @@ impl Reader for SqlReader {
     ) -> Answer<Vec<ConfigurationVersion>> {
         configuration::of_part(self, part, before, most)
     }
-
     fn commits(&self) -> Answer<u64> {
         match self.connection()? {
             Connection::Sqlite(connection) => sqlite::commits(connection, self.path()),
@@ -591,7 +582,6 @@ impl Reader for SqlReader {
             Connection::Postgres(_) => Ok(0),
         }
     }
-
     fn past_records(
         &self,
         class: RecordClass,
@@ -601,7 +591,6 @@ impl Reader for SqlReader {
     ) -> Answer<Vec<PastRecord>> {
         retention::past_records(self, class, before, after, limit)
     }
-
     fn search(&self, query: &SearchQuery) -> Answer<SearchPage> {
         sqlite::search(self, query)
     }

@@ -174,7 +174,7 @@ fn made(app: &App, page_context: PageContext, part: Part, form: &FormOf) -> Form
         has_comments: is_set && now.text.lines().any(|line| line.trim_start().starts_with('#')),
         items: items.iter().map(|item| (form::name_of(item).to_owned(), kind_of(item))).collect(),
         has_items: form.items.is_some(),
-        kinds: form.kinds.iter().map(|(kind, _)| *kind).chain(templates).collect(),
+        kinds: form.kinds.iter().filter(|(_, own)| !own.is_empty()).map(|(kind, _)| *kind).chain(templates).collect(),
         edited: None,
         reason: String::new(),
         error: None,

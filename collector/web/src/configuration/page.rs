@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
-use super::{check, current, form, save_all};
+use super::{check, current, form, save, save_all};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show, show_again};
@@ -145,7 +145,6 @@ struct PartPage {
     page_context: PageContext,
     part: Part,
     now: PartInForce,
-    newest: Option<ConfigurationVersion>,
     file: Option<String>,
     tables: &'static [&'static str],
     has_form: bool,
@@ -223,7 +222,6 @@ async fn made(
     Ok(PartPage {
         page_context,
         part,
-        newest: app.config().stored().get(&part).cloned(),
         now,
         file,
         tables: tables_of(part),
@@ -262,14 +260,13 @@ pub(crate) async fn change(
     // Browsers send lines as the mail does.
     let text = field("text").replace("\r\n", "\n");
     let (reason, seen) = (field("reason"), field("version").parse().unwrap_or(0));
-    let gives_back = field("do") == "back";
     let now = current(&app, part);
-    let changed = vec![PartChange { part, text: (!gives_back).then(|| text.clone()), version: seen }];
     let mut typed = Typed { text: Some(text.clone()), reason: reason.clone(), ..Typed::default() };
-    let done = if matches!(field("do").as_str(), "save" | "back") {
-        save_all(&app, &person, changed, &reason).await.map(|_| true)
-    } else {
-        check(&app, &changed).await.map(|()| false)
+    let changed = |text| vec![PartChange { part, text, version: seen }];
+    let done = match field("do").as_str() {
+        "save" => save(&app, &person, part, text.clone(), seen, &reason).await.map(|_| true),
+        "back" => save_all(&app, &person, changed(None), &reason).await.map(|_| true),
+        _ => check(&app, &changed(Some(text.clone()))).await.map(|()| false),
     };
     let refused = match done {
         Ok(true) => return Ok(Redirect::to(&format!("/configuration/{}", part.as_str())).into_response()),

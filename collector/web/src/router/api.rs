@@ -19,6 +19,7 @@ use crate::register::{count_api, count_form};
 use crate::{
     account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report,
     room, rule, search, sign_in, system_backups,
+    room, search, sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 

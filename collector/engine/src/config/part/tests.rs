@@ -82,7 +82,7 @@ fn the_whole_is_checked_with_what_others_say_of_a_part() {
     let set = config("").with_versions(&both).unwrap();
     assert_eq!((set.channels.len(), set.plan.people.len()), (1, 1));
     let gone = set.with_versions(&[version(Part::Channels, 2, "")]).expect_err("the plan names it");
-    assert!(gone.path == Path::new("duty") && gone.line == 4 && gone.message.contains("hook"), "{gone}");
+    assert!(gone.path == Path::new("duty") && gone.line == 4 && gone.message.contains("none yet"), "{gone}");
     let zone = refused(&set, Part::Site, "\n[site]\ntimezone = \"Hanoi\"\n");
     assert_eq!((zone.path.to_str(), zone.line), (Some("site"), 3), "{zone}");
 }
