@@ -41,7 +41,12 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.type_into("input[name=password]", &password).await;
     browser.click("button.primary").await;
     holds(&browser, "back to the link", "return location.pathname + location.search === '/maintenance?x=1'").await;
-    holds(&browser, "the place is marked", "return document.querySelector('nav [aria-current]').getAttribute('href') === '/maintenance'").await;
+    holds(
+        &browser,
+        "the place is marked",
+        "return document.querySelector('nav [aria-current]').getAttribute('href') === '/maintenance'",
+    )
+    .await;
 
     // What is missing leads to its pages, one after the other.
     browser.go(&base).await;
@@ -75,7 +80,8 @@ async fn a_new_site_is_led_through_its_first_minutes() {
                  return top('.health') < top('#numbers') && !document.querySelector('#numbers details[open]')";
     holds(&browser, "health stands above the numbers, which are folded", order).await;
     browser.type_into("[data-filter]", "bo nho da dung").await;
-    let found = "return [...document.querySelectorAll('#numbers tr')].filter((row) => row.checkVisibility()).length === 1";
+    let found =
+        "return [...document.querySelectorAll('#numbers tr')].filter((row) => row.checkVisibility()).length === 1";
     holds(&browser, "one number is left", found).await;
     browser.is_clean().await;
     drop(link);
@@ -86,7 +92,12 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     press(&browser, "/").await;
     holds(&browser, "the search has the focus", "return document.activeElement.name === 'q'").await;
     browser.type_into(".find input", "sim 0000").await;
-    holds(&browser, "it answers while typing", "return !!document.querySelector('.suggestions a[href=\"/devices/sim-00000\"]')").await;
+    holds(
+        &browser,
+        "it answers while typing",
+        "return !!document.querySelector('.suggestions a[href=\"/devices/sim-00000\"]')",
+    )
+    .await;
     browser.type_into(".find input", "\u{E015}\u{E007}").await;
     holds(&browser, "the first answer is opened", "return location.pathname === '/devices/sim-00000'").await;
     browser.go(&format!("{base}/find?q=khoi")).await;
@@ -114,7 +125,12 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.type_into("input[name=name]", "admin").await;
     browser.type_into("input[name=password]", &password).await;
     browser.click("button.primary").await;
-    holds(&browser, "what was typed is kept", "return (document.querySelector('input[name=text]') || {}).value === 'Đã mở cửa sổ'").await;
+    holds(
+        &browser,
+        "what was typed is kept",
+        "return (document.querySelector('input[name=text]') || {}).value === 'Đã mở cửa sổ'",
+    )
+    .await;
     rig.stop().await.unwrap();
 }
 
@@ -137,12 +153,19 @@ async fn what_is_new_is_installed_and_fits_a_phone() {
         assert_eq!(overflow, json!(0), "{page} hangs over the edge");
         assert_eq!(browser.barriers().await, json!([]), "{page}");
     }
+    // What cannot be read is refused on a page, in the reader's language.
+    let refused = "return fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }) \
+                   .then((one) => one.text())";
+    let refused = browser.run(refused).await;
+    let refused = refused.as_str().unwrap();
+    assert!(refused.contains("<html lang=\"vi\"") && !refused.contains("Expected request"), "{refused}");
     // It can be put on the home screen, and looks after every page without keeping any.
     browser.go(&base).await;
     let manifest = "return fetch('/static/manifest.webmanifest').then((one) => one.json()).then((one) => \
                     Promise.all(one.icons.map((icon) => fetch(icon.src).then((found) => found.ok))))";
     assert_eq!(browser.run(manifest).await, json!([true, true, true, true]));
-    holds(&browser, "the worker is there", "return navigator.serviceWorker.getRegistration('/').then((one) => !!one)").await;
+    holds(&browser, "the worker is there", "return navigator.serviceWorker.getRegistration('/').then((one) => !!one)")
+        .await;
     let kept = browser.run("return caches.keys().then((all) => all.length)").await;
     assert_eq!(kept, json!(0), "nothing is kept");
     rig.stop().await.unwrap();

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
+use ioc_judge::duty::Plan;
 use ioc_judge::{Incident, RuleSet};
 use ioc_store::search::{FoundRecord, SearchKind, SearchQuery, WordsQuery, folded};
 use ioc_store::template::percent_encoded;
@@ -35,7 +36,7 @@ const SHORT: usize = 2;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct FindQuery {
+pub(crate) struct QuickSearchQuery {
     q: String,
 }
 
@@ -51,8 +52,8 @@ struct Found {
 }
 
 #[derive(Template)]
-#[template(path = "find.html")]
-struct FindPage {
+#[template(path = "quick-search.html")]
+struct QuickSearchPage {
     page_context: PageContext,
     q: String,
     found: Vec<Found>,
@@ -210,6 +211,19 @@ fn people(reader: &dyn Reader, asked: &str) -> Result<Vec<Found>, StoreError> {
     Ok(found.collect())
 }
 
+/// People of the duty plan, who are known in the house.
+fn on_duty(plan: &Plan, asked: &str) -> Vec<Found> {
+    let named = plan.people.iter().filter(|person| holds(&person.name, asked)).take(EACH);
+    let found = named.map(|person| Found {
+        kind: "person",
+        tone: None,
+        title: person.name.clone(),
+        detail: String::new(),
+        link: "/duty".to_owned(),
+    });
+    found.collect()
+}
+
 fn incident_found(page_context: &PageContext, one: &Incident) -> Found {
     Found {
         kind: "incident",
@@ -241,7 +255,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Query(query): Query<FindQuery>,
+    Query(query): Query<QuickSearchQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let q: String = query.q.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
@@ -263,6 +277,9 @@ pub(crate) async fn page(
     found.extend(incident.map(|whole| incident_found(&page_context, &whole.0)));
     found.extend(devices);
     found.extend(people);
+    if is_long {
+        found.extend(on_duty(&app.config().plan, &asked));
+    }
     found.extend(articles(&page_context, &q));
     if is_long {
         found.extend(rules(&page_context, &person, &app.config().rules, &asked));
@@ -277,7 +294,7 @@ pub(crate) async fn page(
             link: format!("/search?q={}", percent_encoded(&q)),
         });
     }
-    Ok(show(&FindPage { page_context, q, found }))
+    Ok(show(&QuickSearchPage { page_context, q, found }))
 }
 
 #[cfg(test)]
