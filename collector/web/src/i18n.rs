@@ -335,6 +335,10 @@ mod tests {
                 "person-data-not-older",
                 "person-notice-",
                 "refusal-",
+                "configuration-part-",
+                "configuration-about-",
+                "configuration-field-",
+                "configuration-kind-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");
