@@ -88,6 +88,7 @@ const PLACES: &[Place] = &[
     ("/enrolment", "enrolment", Some(Right::Administer), "ma dang ky duyet may tokens approve"),
     ("/accounts", "accounts", Some(Right::Administer), "nguoi dung phan quyen users roles"),
     ("/admin", "admin", Some(Right::Administer), "he thong cau hinh quy tac settings rules"),
+    ("/configuration", "configuration", Some(Right::Administer), "cau hinh kenh email sms don vi channels settings"),
     ("/admin/records", "records", Some(Right::Administer), "luu tru xoa retention"),
     ("/settings", "settings", Some(Right::Administer), "thiet lap agent settings"),
     ("/audit", "audit", Some(Right::Audit), "nhat ky thao tac log"),
