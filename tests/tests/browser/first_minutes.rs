@@ -115,6 +115,14 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.shows("Đã tiếp nhận").await;
     browser.is_clean().await;
 
+    // That it is not heard any more stands among what happened on the device.
+    let address = format!("/api/v1/devices/{}/events", identity.device);
+    let noted = || async {
+        let events = rig.get(&address).await.unwrap();
+        events["items"].as_array().unwrap().iter().any(|one| one["name"] == "device.silent")
+    };
+    eventually("the silence is among the events", noted).await.unwrap();
+
     // The session ends while somebody writes: they are told, come back, and what they wrote is there.
     browser.go(&format!("{base}/incidents/1")).await;
     browser.type_into("input[name=text]", "Đã mở cửa sổ").await;
