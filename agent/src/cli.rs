@@ -25,9 +25,16 @@ pub fn read_from(path: Option<&Path>) -> String {
     path.or_else(shipped).map_or_else(none, |path| path.display().to_string())
 }
 
+/// What is done most.
+const EXAMPLES: &str = "Examples:
+  ioc-agent enrol --server ioc.example:8443 -     enrol this machine; paste the token
+  ioc-agent doctor                                say what cannot be read, and the fix
+  ioc-agent report --once                         all numbers of this machine, as they are sent
+  ioc-agent probe smart                           what one probe reads";
+
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
-#[command(name = "ioc-agent", bin_name = "ioc-agent", version)]
+#[command(name = "ioc-agent", bin_name = "ioc-agent", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// Configuration file. Without it, /etc/ioc-watch/agent.toml where that is there, else the built-in defaults.
     #[arg(long, global = true, value_name = "FILE")]

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Receives the reports of the machines of an operations centre, judges them and notifies the duty officer.
 #[derive(Parser)]
-#[command(name = "ioc-collector", version)]
+#[command(name = "ioc-collector", version, after_help = crate::cli::EXAMPLES)]
 pub struct Cli {
     /// Configuration file. Without it, /etc/ioc-watch/collector.toml where that is there, else the built-in defaults.
     #[arg(long, global = true, value_name = "FILE")]
@@ -61,9 +61,16 @@ pub enum CliCommand {
         /// Write a report for whoever helps you into this file. It holds no secrets, but look at it before you hand it on.
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Check the configuration and the rules, then exit.
-    CheckConfig,
+    CheckConfig {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The configuration that is set on pages: have all of it as one text, apply one, look at versions, take parts over from files.
     Config {
         /// What to do.
@@ -436,7 +443,11 @@ pub enum DeviceCommand {
 #[derive(Subcommand)]
 pub enum AccountCommand {
     /// List all accounts.
-    List,
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Create an account, and print its first password, which must be changed at the first sign-in.
     Add {
         /// Name to sign in with.

@@ -8,6 +8,15 @@ use serde_json::Value;
 use ioc_engine::http::{self, Bytes, Request};
 use ioc_web::server::CONTROL_SOCKET;
 
+/// What is done most on the command line.
+pub const EXAMPLES: &str = "Examples:
+  ioc-collector init                                    ask about the site, and write the configuration
+  ioc-collector check-config                            look at the configuration alone
+  ioc-collector doctor                                  say what is wrong, and the fix
+  ioc-collector enrol token new --group --uses 50       a token for many machines
+  ioc-collector device list --json                      all devices, for programs
+  ioc-collector account add lan --role duty_officer     an account";
+
 /// How long an answer may take: a large import takes a while.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
 /// How long work may take that is answered when it is over: of a large store, a backup and a drill take hours.

@@ -358,6 +358,20 @@ pub fn to_text(findings: &[Finding]) -> String {
     text
 }
 
+/// The same for programs.
+#[must_use]
+pub fn to_json(findings: &[Finding]) -> Value {
+    let one = |one: &Finding| {
+        let verdict = match one.verdict {
+            Verdict::Good => "good",
+            Verdict::Look => "look",
+            Verdict::Broken => "broken",
+        };
+        serde_json::json!({ "verdict": verdict, "what": one.what, "fix": one.mend })
+    };
+    findings.iter().map(one).collect()
+}
+
 /// What to hand to whoever helps: findings, the configuration and the running collector's counters; of all of them what is known to be
 /// harmless, and of the rest how much there is.
 pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) -> String {

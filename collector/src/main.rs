@@ -91,17 +91,21 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
             say("confirmed\n")
         }
-        CliCommand::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
+        CliCommand::Doctor { bundle, json } => {
+            examine(&config, cli.config.as_deref(), bundle.as_deref(), json).await
+        }
         CliCommand::Backup { command } => say(&backup::command::run(&config, cli.config.as_deref(), command).await?),
         CliCommand::Restore { archive, to, reason, opened_by } => {
             say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)
         }
-        CliCommand::CheckConfig => say(&format!(
-            "{}: the configuration is in order: {} rules, {} channels\n",
-            read_from(cli.config.as_deref()),
-            config.rules.rules().len(),
-            config.channels.len()
-        )),
+        CliCommand::CheckConfig { json } => {
+            let (file, rules, channels) =
+                (read_from(cli.config.as_deref()), config.rules.rules().len(), config.channels.len());
+            if json {
+                return say(&format!("{}\n", json!({ "file": file, "rules": rules, "channels": channels })));
+            }
+            say(&format!("{file}: the configuration is in order: {rules} rules, {channels} channels\n"))
+        }
         CliCommand::Config { command } => say(&configuration::run(&runtime, &config, command).await?),
         CliCommand::Enrol { command } => enrol(&runtime, command).await,
         CliCommand::Rule { command: RuleCommand::Test { rule, device, rules, from, until } } => {
@@ -226,9 +230,14 @@ fn init(path: Option<&Path>, asked: InitOptions) -> anyhow::Result<()> {
 }
 
 /// Says what is wrong.
-async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) -> anyhow::Result<()> {
+async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let findings = doctor::examine(config).await;
-    say(&format!("configuration: {}\n{}", read_from(path), doctor::to_text(&findings)))?;
+    let file = read_from(path);
+    if json {
+        say(&format!("{}\n", json!({ "file": file, "findings": doctor::to_json(&findings) })))?;
+    } else {
+        say(&format!("configuration: {file}\n{}", doctor::to_text(&findings)))?;
+    }
     if let Some(file) = bundle {
         let text = doctor::bundle(config, path, &findings).await;
         ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -366,8 +375,11 @@ async fn enrol(runtime: &Path, command: EnrolCommand) -> anyhow::Result<()> {
 async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> {
     let path = |name: &str| format!("/api/v1/accounts/{}", percent_encoded(name));
     match command {
-        AccountCommand::List => {
+        AccountCommand::List { json } => {
             let all = cli::ask(runtime, "GET", "/api/v1/accounts", None).await?;
+            if json {
+                return say(&format!("{all}\n"));
+            }
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
                 let disabled = if one["disabled"] == true { "disabled" } else { "" };

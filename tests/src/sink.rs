@@ -108,6 +108,10 @@ fn digest(body: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let alert = &value["alerts"][0];
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    // A text message: to whom, and all of it.
+    if value["alerts"].is_null() && value["text"].is_string() {
+        return format!("SMS to {}\n{}", text(&value["to"]), text(&value["text"]));
+    }
     format!(
         "{} · {} · {}\n{} bytes, Alertmanager version {}",
         text(&value["status"]),

@@ -200,6 +200,14 @@
     if (!answer.ok) location.href = link;
     else document.dispatchEvent(new CustomEvent("wanted"));
   }
+  // Whom an incident is assigned to: the field on its page, if it is there.
+  const assignee = () => {
+    const field = main.querySelector("form:has(input[name=action][value=assign]) [name=person]");
+    for (let one = field; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
+    if (field) field.focus();
+    return field;
+  };
+  if (location.hash === "#assign") assignee();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target)) return;
     const all = rows(), at = chosen();
@@ -210,13 +218,9 @@
       case "k": if (all.length) { event.preventDefault(); all[Math.max(at - 1, 0)].focus(); } break;
       case "a": acknowledge(); break;
       case "s": {
-        const field = main.querySelector("form:has(input[name=action][value=assign]) [name=person]");
         const link = incident(all[at]);
-        if (field) {
-          event.preventDefault();
-          for (let one = field; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
-          field.focus();
-        } else if (link) location.href = `${link}#assign`;
+        if (assignee()) event.preventDefault();
+        else if (link) location.href = `${link}#assign`;
         break;
       }
     }

@@ -115,6 +115,14 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.shows("Đã tiếp nhận").await;
     browser.is_clean().await;
 
+    // That it is not heard any more stands among what happened on the device.
+    let address = format!("/api/v1/devices/{}/events", identity.device);
+    let noted = || async {
+        let events = rig.get(&address).await.unwrap();
+        events["items"].as_array().unwrap().iter().any(|one| one["name"] == "device.silent")
+    };
+    eventually("the silence is among the events", noted).await.unwrap();
+
     // The session ends while somebody writes: they are told, come back, and what they wrote is there.
     browser.go(&format!("{base}/incidents/1")).await;
     browser.type_into("input[name=text]", "Đã mở cửa sổ").await;
@@ -153,6 +161,12 @@ async fn what_is_new_is_installed_and_fits_a_phone() {
         assert_eq!(overflow, json!(0), "{page} hangs over the edge");
         assert_eq!(browser.barriers().await, json!([]), "{page}");
     }
+    // What cannot be read is refused on a page, in the reader's language.
+    let refused = "return fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }) \
+                   .then((one) => one.text())";
+    let refused = browser.run(refused).await;
+    let refused = refused.as_str().unwrap();
+    assert!(refused.contains("<html lang=\"vi\"") && !refused.contains("Expected request"), "{refused}");
     // It can be put on the home screen, and looks after every page without keeping any.
     browser.go(&base).await;
     let manifest = "return fetch('/static/manifest.webmanifest').then((one) => one.json()).then((one) => \

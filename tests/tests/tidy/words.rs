@@ -13,6 +13,7 @@ const GIVEN_UP: &[(&str, &str)] = &[
     ("hỏi lần cuối", "yêu cầu gần nhất"),
     ("lần cuối tốt", "lần gần nhất thành công"),
     ("tạm vắng", "ngừng có báo trước"),
+    ("chưa từng báo", "chưa báo cáo"),
     ("tác tử", "agent"),
     ("ghi danh", "đăng ký"),
     ("đầu đo", "mục đo"),

@@ -36,6 +36,7 @@ mod message;
 mod pending;
 mod persist;
 mod pieces;
+mod renewal;
 mod report_deadlines;
 pub mod reports;
 mod restored;
@@ -58,11 +59,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::codec::{self, RefusedReport};
+use ioc_common::codec::RefusedReport;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Report;
 use ioc_common::settings::SettingsOutcome;
-use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, Input, ReportVerdict, TimeLimits};
 
 use crate::audit_action::AuditLogAction;
@@ -606,35 +606,5 @@ impl Engine {
             subject: subject.to_owned(),
             detail: detail.to_owned(),
         }));
-    }
-
-    fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
-        match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
-            Ok(issued) => {
-                self.record(now, "", AuditLogAction::CertificateRenewed, device.as_str(), &issued.serial);
-                self.allowlist.renew(device.clone(), issued.serial.clone());
-                self.renewed(device);
-                self.batch.changes.push(Change::Certificate {
-                    device: device.clone(),
-                    serial: issued.serial.clone(),
-                    at: now,
-                    expires_at: issued.expires_at,
-                    revoke_previous: false,
-                });
-                let message = ioc_common::report::Certificate {
-                    certificate: issued.certificate,
-                    authorities: self.authority.pem().to_owned(),
-                    renew_at: issued.renew_at,
-                    expires_at: issued.expires_at,
-                };
-                if let Ok(payload) = codec::write_message(&message) {
-                    self.connections.queue(device, DownKind::Certificate, payload);
-                }
-            }
-            Err(error) => {
-                self.health.count_refused("renewal");
-                tracing::warn!(%device, %error, "renewal refused");
-            }
-        }
     }
 }

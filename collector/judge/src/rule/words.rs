@@ -161,7 +161,7 @@ mod tests {
             for language in Language::ALL {
                 let sentence = rule.sentence();
                 let sentence = sentence.get(language);
-                assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", rule.id);
+                assert!(sentence.ends_with('.') && sentence.len() > 8, "{}: {sentence}", rule.id);
                 if let RuleCondition::Number(number) = &rule.condition {
                     assert!(!sentence.contains(number.metric.name), "{}: {sentence}", rule.id);
                 }

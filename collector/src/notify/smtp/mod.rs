@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
@@ -36,9 +37,9 @@ enum SmtpTls {
 #[derive(Deserialize)]
 struct SmtpKeys {
     server: Spanned<String>,
-    from: String,
+    from: Spanned<String>,
     #[serde(default)]
-    to: Vec<String>,
+    to: Vec<Spanned<String>>,
     tls: Option<SmtpTls>,
     user: Option<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
@@ -61,7 +62,14 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifie
     let (host, port) = context.host_port(&form.server, "mail.example:587")?;
     let login = context.login(form.user, form.password_file)?;
     let tls = form.tls.unwrap_or(SmtpTls::Starttls);
-    Ok(Arc::new(SmtpChannel { host, port, tls, from: form.from, to: form.to, login }))
+    for mailbox in form.to.iter().chain(std::iter::once(&form.from)) {
+        mailbox.get_ref().parse::<Mailbox>().map_err(|_| {
+            let message = format!("found {:?}; allowed are addresses of mailboxes", mailbox.get_ref());
+            context.fault(mailbox.span(), &message, "write it like \"duty@example.gov.vn\"")
+        })?;
+    }
+    let to = form.to.into_iter().map(Spanned::into_inner).collect();
+    Ok(Arc::new(SmtpChannel { host, port, tls, from: form.from.into_inner(), to, login }))
 }
 
 impl Notifier for SmtpChannel {
@@ -96,6 +104,15 @@ mod tests {
     fn its_server_has_a_port() {
         let mail = fault(MAIL);
         assert!(mail.line == 4 && mail.mend.contains(":587"), "{mail}");
+    }
+
+    #[test]
+    fn what_is_no_mailbox_is_told_at_its_place() {
+        let good = MAIL.replace("mail\"\nfrom", "mail:25\"\nfrom");
+        let wrong = fault(&format!("{good}to = [\"z@y\", \"lan at example\"]\n"));
+        assert!(wrong.line == 6 && wrong.message.contains("lan at example"), "{wrong}");
+        let from = fault(&good.replace("x@y", "x"));
+        assert!(from.line == 5 && from.mend.contains("duty@"), "{from}");
     }
 
     #[test]

@@ -14,6 +14,10 @@ use crate::register::import::{AccountTable, AssetTable};
 use crate::{
     account, administration, configuration, coverage, device, display_wall, duty, enrolment, find, incident, install,
     jobs, language, live, maintenance, overview, register, report, room, rule, search, sign_in, system_backups,
+    account, administration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live,
+    maintenance, overview, quick_search, register, report, room, search, sign_in, system_backups,
+    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, jobs, language,
+    live, maintenance, overview, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -118,7 +122,7 @@ fn work() -> Router<App> {
         .route("/system-backups/attest", post(system_backups::attest))
         .route("/system-backups/withdraw", post(system_backups::withdraw))
         .route("/search", get(search::page))
-        .route("/find", get(find::page))
+        .route("/find", get(quick_search::page))
         .merge(reports())
         .route("/maintenance/{id}/end", post(maintenance::end))
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
+use ioc_judge::duty::Plan;
 use ioc_judge::{Incident, RuleSet};
 use ioc_store::search::{FoundRecord, SearchKind, SearchQuery, WordsQuery, folded};
 use ioc_store::template::percent_encoded;
@@ -35,7 +36,7 @@ const SHORT: usize = 2;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct FindQuery {
+pub(crate) struct QuickSearchQuery {
     q: String,
 }
 
@@ -51,8 +52,8 @@ struct Found {
 }
 
 #[derive(Template)]
-#[template(path = "find.html")]
-struct FindPage {
+#[template(path = "quick-search.html")]
+struct QuickSearchPage {
     page_context: PageContext,
     q: String,
     found: Vec<Found>,
@@ -88,6 +89,7 @@ const PLACES: &[Place] = &[
     ("/enrolment", "enrolment", Some(Right::Administer), "ma dang ky duyet may tokens approve"),
     ("/accounts", "accounts", Some(Right::Administer), "nguoi dung phan quyen users roles"),
     ("/admin", "admin", Some(Right::Administer), "he thong cau hinh quy tac settings rules"),
+    ("/configuration", "configuration", Some(Right::Administer), "cau hinh kenh email sms don vi channels settings"),
     ("/admin/records", "records", Some(Right::Administer), "luu tru xoa retention"),
     ("/settings", "settings", Some(Right::Administer), "thiet lap agent settings"),
     ("/audit", "audit", Some(Right::Audit), "nhat ky thao tac log"),
@@ -207,6 +209,19 @@ fn people(reader: &dyn Reader, asked: &str) -> Result<Vec<Found>, StoreError> {
     Ok(found.collect())
 }
 
+/// People of the duty plan, who are known in the house.
+fn on_duty(plan: &Plan, asked: &str) -> Vec<Found> {
+    let named = plan.people.iter().filter(|person| holds(&person.name, asked)).take(EACH);
+    let found = named.map(|person| Found {
+        kind: "person",
+        tone: None,
+        title: person.name.clone(),
+        detail: String::new(),
+        link: "/duty".to_owned(),
+    });
+    found.collect()
+}
+
 fn incident_found(page_context: &PageContext, one: &Incident) -> Found {
     Found {
         kind: "incident",
@@ -238,7 +253,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Query(query): Query<FindQuery>,
+    Query(query): Query<QuickSearchQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let q: String = query.q.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
@@ -260,6 +275,9 @@ pub(crate) async fn page(
     found.extend(incident.map(|whole| incident_found(&page_context, &whole.0)));
     found.extend(devices);
     found.extend(people);
+    if is_long {
+        found.extend(on_duty(&app.config().plan, &asked));
+    }
     found.extend(articles(&page_context, &q));
     if is_long {
         found.extend(rules(&page_context, &app.config().rules, &asked));
@@ -274,7 +292,7 @@ pub(crate) async fn page(
             link: format!("/search?q={}", percent_encoded(&q)),
         });
     }
-    Ok(show(&FindPage { page_context, q, found }))
+    Ok(show(&QuickSearchPage { page_context, q, found }))
 }
 
 #[cfg(test)]
