@@ -57,6 +57,21 @@ impl Source {
         Ok(Self { path: path.to_owned(), text })
     }
 
+    /// Reads the file at `path`, in which something has to stand. A file that was not on the disk yet when power was lost comes back without a byte:
+    /// taken for one that changes nothing, it would have no rule raise anything, nobody be on duty, and records kept as long as the default says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as of [`Source::read`], and where the file is empty.
+    pub fn read_filled(path: &Path) -> Result<Self, ConfigError> {
+        let source = Self::read(path)?;
+        if source.text.trim().is_empty() {
+            let why = "found nothing in it; a file that was not on the disk yet when power was lost comes back empty";
+            let mend = "put back what stood there; a comment in it is enough where all is to be as it is shipped";
+            return Err(source.fault(0..0, why, mend));
+        }
+        Ok(source)
+    }
+
     /// Takes a text that is built into the program, under a name to show in errors.
     #[must_use]
     pub fn built_in(name: &str, text: &str) -> Self {
@@ -386,6 +401,20 @@ mod tests {
     fn a_good_text_parses() {
         let sample: Sample = Source::built_in("sample.toml", "every = \"10s\"\ncount = 3\n").parse().expect("parses");
         assert_eq!(sample.every.get(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_file_that_lost_its_content_is_not_one_that_changes_nothing() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("rules.toml");
+        for (text, is_taken) in [("", false), (" \n\n", false), ("# As it is shipped.\n", true)] {
+            std::fs::write(&path, text).expect("written");
+            let read = Source::read_filled(&path);
+            assert_eq!(read.is_ok(), is_taken, "{text:?}");
+            let why = read.err().map_or_else(String::new, |error| error.to_string());
+            assert!(is_taken || (why.contains("power was lost") && why.contains("put back")), "{why}");
+            assert!(Source::read(&path).is_ok());
+        }
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl PayloadProfiles {
             let name = profile.get_ref();
             let found = if name.ends_with(".toml") {
                 let beside = source.path().parent().unwrap_or(Path::new("."));
-                Arc::new(PayloadProfile::parse(&Source::read(&beside.join(name))?)?)
+                Arc::new(PayloadProfile::parse(&Source::read_filled(&beside.join(name))?)?)
             } else {
                 shipped(name).transpose()?.ok_or_else(|| {
                     let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();

@@ -82,7 +82,7 @@ impl LegalForm {
         }
         let beside = |path: PathBuf| {
             let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(&path));
-            Source::read(&path)
+            Source::read_filled(&path)
         };
         let more = files.into_iter().map(beside).collect::<Result<Vec<_>, _>>()?;
         let packs = Packs::read(&more)?;

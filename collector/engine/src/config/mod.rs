@@ -474,7 +474,7 @@ impl Config {
         // Relative to the configuration, so that both can be moved together.
         let beside = |path: &PathBuf| {
             let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
-            Source::read(&path)
+            Source::read_filled(&path)
         };
         let rules = match &form.rules.file {
             Some(path) => RuleSet::parse(&beside(path)?)?,

@@ -52,7 +52,7 @@ impl RegisterForm {
         let software = match self.software {
             Some(path) => {
                 let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(&path));
-                Catalogue::parse(&Source::read(&path)?)?
+                Catalogue::parse(&Source::read_filled(&path)?)?
             }
             None => Catalogue::parse(&Source::built_in("(built-in software.toml)", DEFAULT_SOFTWARE))?,
         };
