@@ -117,8 +117,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let asked = audit_verify::Asked { witnesses, all_stamps: stamps, as_json: json };
             audit_verify::run(&runtime, &authority, config.timestamp.as_ref(), asked).await
         }
-        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
-            let wanted = records::Wanted { from, to, device, incident };
+        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, numbers, to_file } } => {
+            let wanted = records::Wanted { from, to, device, incident, numbers };
             let (pki, stamps_by) = (config.data.join("pki"), config.timestamp.as_ref());
             say(&records::export::run(&runtime, &pki, stamps_by, &wanted, &to_file).await?)
         }

@@ -195,11 +195,15 @@ impl Reader for SqlReader {
     fn covers(&self) -> Answer<Vec<Cover>> {
         duty::covers(self)
     }
-
-    fn handovers(&self, limit: usize) -> Answer<Vec<Handover>> {
-        duty::handovers(self, limit)
+    fn all_covers(&self, before: Option<u64>, limit: usize) -> Answer<Vec<(Cover, bool)>> {
+        duty::all_covers(self, before, limit)
     }
-
+    fn handovers(&self, limit: usize) -> Answer<Vec<Handover>> {
+        Ok(duty::book(self, None, limit)?.into_iter().map(|(_, entry)| entry).collect())
+    }
+    fn duty_book(&self, before: Option<u64>, limit: usize) -> Answer<Vec<(u64, Handover)>> {
+        duty::book(self, before, limit)
+    }
     fn jobs(&self) -> Answer<Vec<JobRecord>> {
         job::list(self)
     }
@@ -400,7 +404,10 @@ impl Reader for SqlReader {
         inventory_count::open_finds(self)
     }
     fn inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
-        inventory_count::ticks(self, number)
+        inventory_count::ticks(self, number, "AND d.revoked_at IS NULL")
+    }
+    fn all_inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
+        inventory_count::ticks(self, number, "")
     }
     fn inventory_ticks_of(&self, device: &DeviceId) -> Answer<Vec<(u64, Tick)>> {
         inventory_count::ticks_of(self, device)
