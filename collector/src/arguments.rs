@@ -534,6 +534,9 @@ pub enum RecordsCommand {
         /// Of this incident alone, such as INC-000012.
         #[arg(long)]
         incident: Option<String>,
+        /// Numbers of the device, or of the devices of the incident, too: as fine as pages show a period of that length, of 185 days at most.
+        #[arg(long)]
+        numbers: bool,
         /// The archive, a tar file; it must not be there yet.
         #[arg(long)]
         to_file: PathBuf,

@@ -16,7 +16,7 @@ const KINDS: ConnectorKinds = ConnectorKinds { channels: notify::CHANNELS, ticke
 /// [`ConfigError`] with the place of the first fault.
 pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
     match path {
-        Some(path) => parse(&Source::read(path)?),
+        Some(path) => parse(&Source::read_filled(path)?),
         None => parse(&Source::built_in("(defaults)", "")),
     }
 }
@@ -48,6 +48,17 @@ pub(crate) mod tests {
 
     fn keys<T: ?Sized>(kind: &ConnectorKind<T>) -> BTreeSet<&'static str> {
         kind.required.iter().chain(kind.optional).copied().collect()
+    }
+
+    #[test]
+    fn a_file_that_is_named_and_lost_its_content_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().expect("directory");
+        for table in ["rules", "retention", "duty", "register"] {
+            let (path, key) = (dir.path().join(table), if table == "register" { "software" } else { "file" });
+            std::fs::write(&path, "").expect("written");
+            let fault = fault(&format!("[{table}]\n{key} = {path:?}\n"));
+            assert!(fault.path == path && fault.message.contains("power was lost"), "{fault}");
+        }
     }
 
     /// Each kind refuses each key of every other one that it does not have itself: at its line, with the keys that it has.

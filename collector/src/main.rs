@@ -127,8 +127,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let asked = audit_verify::Asked { witnesses, all_stamps: stamps, as_json: json };
             audit_verify::run(&runtime, &authority, config.timestamp.as_ref(), asked).await
         }
-        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, to_file } } => {
-            let wanted = records::Wanted { from, to, device, incident };
+        CliCommand::Records { command: RecordsCommand::Export { from, to, device, incident, numbers, to_file } } => {
+            let wanted = records::Wanted { from, to, device, incident, numbers };
             let (pki, stamps_by) = (config.data.join("pki"), config.timestamp.as_ref());
             say(&records::export::run(&runtime, &pki, stamps_by, &wanted, &to_file).await?)
         }
@@ -205,8 +205,13 @@ fn init(path: Option<&Path>, asked: InitOptions) -> anyhow::Result<()> {
         let copy = path.with_extension("toml.before");
         std::fs::copy(path, &copy).with_context(|| format!("cannot keep {}", copy.display()))?;
     }
-    // Written over, not replaced: owner and mode stay as the package made them.
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    // Written over, not replaced: owner and mode stay as the package made them. On the disk, so that power that is lost now leaves no empty file.
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
     let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
     let password = first_start::FIRST_PASSWORD_FILE;
     let account = first_start::FIRST_ACCOUNT;

@@ -71,14 +71,14 @@ impl Source {
     /// copies and its parts.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file: it is missing, may not be read, is too large or not UTF-8.
+    /// [`ConfigError`] as of [`Source::read_filled`].
     pub fn beside(&self, path: &Path) -> Result<Self, ConfigError> {
         let path = self.directory().join(path);
         let known = self.files.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path).map(Arc::clone);
         let text = match known {
             Some(text) => text,
             None => {
-                let text = Self::read(&path)?.text;
+                let text = Self::read_filled(&path)?.text;
                 self.files.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), Arc::clone(&text));
                 text
             }
@@ -103,6 +103,21 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Reads the file at `path`, in which something has to stand. A file that was not on the disk yet when power was lost comes back without a byte:
+    /// taken for one that changes nothing, it would have no rule raise anything, nobody be on duty, and records kept as long as the default says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as of [`Source::read`], and where the file is empty.
+    pub fn read_filled(path: &Path) -> Result<Self, ConfigError> {
+        let source = Self::read(path)?;
+        if source.text.trim().is_empty() {
+            let why = "found nothing in it; a file that was not on the disk yet when power was lost comes back empty";
+            let mend = "put back what stood there; a comment in it is enough where all is to be as it is shipped";
+            return Err(source.fault(0..0, why, mend));
+        }
+        Ok(source)
     }
 
     /// Takes a text that is built into the program, under a name to show in errors.
@@ -491,6 +506,20 @@ mod tests {
     fn a_good_text_parses() {
         let sample: Sample = Source::built_in("sample.toml", "every = \"10s\"\ncount = 3\n").parse().expect("parses");
         assert_eq!(sample.every.get(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_file_that_lost_its_content_is_not_one_that_changes_nothing() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("rules.toml");
+        for (text, is_taken) in [("", false), (" \n\n", false), ("# As it is shipped.\n", true)] {
+            std::fs::write(&path, text).expect("written");
+            let read = Source::read_filled(&path);
+            assert_eq!(read.is_ok(), is_taken, "{text:?}");
+            let why = read.err().map_or_else(String::new, |error| error.to_string());
+            assert!(is_taken || (why.contains("power was lost") && why.contains("put back")), "{why}");
+            assert!(Source::read(&path).is_ok());
+        }
     }
 
     #[test]

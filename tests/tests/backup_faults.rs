@@ -90,10 +90,9 @@ fn old_events(data: &Path, of: &DeviceId) -> (usize, u64) {
 
 struct Broken {
     rig: Rig,
-    /// The device that has old events, and how many it was given.
+    /// The device that has old events.
     device: DeviceId,
-    /// Old records are deleted meanwhile.
-    deletes: bool,
+    /// How many it was given, that are deleted meanwhile.
     old: u64,
     devices: Vec<Resender>,
     random: Random,
@@ -102,8 +101,10 @@ struct Broken {
 }
 
 impl Broken {
-    async fn new(dir: &Path, deletes: bool) -> Self {
+    /// `settle` has the configuration on the disk before anything is broken off.
+    async fn new(dir: &Path, settle: impl AsyncFnOnce()) -> Self {
         let mut rig = rig(dir);
+        settle().await;
         rig.start().await.unwrap();
         let devices = rig.enrol(2).await.unwrap();
         let device = devices[0].device.clone();
@@ -113,14 +114,11 @@ impl Broken {
         let scratch = dir.join("scratch");
         let good_before = archives(&rig).len();
         assert_eq!(good_before, 1);
-        Self { rig, device, deletes, old: 0, devices, random: Random::new(seed()), scratch, good_before }
+        Self { rig, device, old: 0, devices, random: Random::new(seed()), scratch, good_before }
     }
 
     /// Gives a store that nobody writes more to delete.
     fn add_old(&mut self) {
-        if !self.deletes {
-            return;
-        }
         let mut store = ioc_store::open(&self.rig.data()).unwrap();
         let at = clock::now().plus_millis(-3 * 366 * 86_400_000);
         let event = |number: usize| Change::Event {
@@ -225,7 +223,7 @@ impl Broken {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_during_backup_drill_restore_and_folding_leave_a_whole_store_and_a_good_backup() {
     let dir = tempfile::tempdir().unwrap();
-    let mut broken = Broken::new(dir.path(), true).await;
+    let mut broken = Broken::new(dir.path(), async || {}).await;
     for round in 0..times("IOC_KILLS", KILLS) {
         broken.round(round, async || {}).await;
         broken.whole(round).await;
@@ -237,7 +235,7 @@ async fn kills_during_backup_drill_restore_and_folding_leave_a_whole_store_and_a
 async fn power_cuts_during_backup_drill_restore_and_folding_leave_a_whole_store_and_a_good_backup() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Disk::new(dir.path(), 512).await;
-    let mut broken = Broken::new(&disk.mount.join("rig"), false).await;
+    let mut broken = Broken::new(&disk.mount.join("rig"), async || disk.settle().await).await;
     for round in 0..times("IOC_CUTS", CUTS) {
         broken.round(round, async || disk.cut_power().await).await;
         disk.detach().await;

@@ -37,6 +37,7 @@ mod mqtt_sequences;
 mod notices;
 mod personal_text;
 mod probes;
+mod record_kinds;
 mod records;
 mod registers;
 mod remote_write;

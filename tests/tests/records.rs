@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use ioc_tests::harness::{Rig, binary, eventually};
+use ioc_tests::resender::Resender;
 
 fn verify(archive: &Path, authority: Option<&Path>) -> Output {
     let mut command = Command::new(binary("ioc-collector"));
@@ -249,6 +250,32 @@ async fn an_archive_proves_itself_to_two_programs_and_what_is_changed_in_it_is_f
     rig.stop().await.unwrap();
 }
 
+/// How the centre was run: somebody counts, maintenance is planned and taken back, a shift is handed over.
+async fn run(rig: &Rig) {
+    rig.post("/api/v1/inventory-counts", json!({ "place": "" })).await.unwrap();
+    let count = "/api/v1/inventory-counts/1";
+    rig.post(&format!("{count}/ticks"), json!({ "device": "srv-2", "state": "found" })).await.unwrap();
+    rig.post(&format!("{count}/finds"), json!({ "what": "Máy in lạ", "place": "Kho" })).await.unwrap();
+    let from = ioc_common::clock::now().plus_millis(3_600_000);
+    let when = json!({ "kind": "once", "from": from, "until": from.plus_millis(3_600_000) });
+    rig.post("/api/v1/windows", json!({ "title": "Thay ắc quy", "when": when })).await.unwrap();
+    ioc_collector::cli::ask(&rig.runtime(), "DELETE", "/api/v1/windows/1", None).await.unwrap();
+    let book = crate::registers::form(rig, "/duty/book", &[("rota", ""), ("text", "UPS 2 đang sạc lại")]).await;
+    assert!(book.ends_with("303"), "{book}");
+}
+
+/// What is on record of that, of machines that were taken out since, too.
+fn how_it_was_run_is_in_it(archive: &Path) {
+    let counts = lines(archive, "inventory-counts.jsonl");
+    assert!(counts.len() == 1 && counts[0]["ticks"][0]["device"] == "srv-2", "it was taken out since: {counts:?}");
+    assert_eq!(counts[0]["finds"][0]["what"], "Máy in lạ");
+    let windows = lines(archive, "maintenance-windows.jsonl");
+    assert!(windows.len() == 1 && windows[0]["over_at"].is_string(), "it was taken back: {windows:?}");
+    assert_eq!(lines(archive, "duty-book.jsonl")[0]["text"], "UPS 2 đang sạc lại");
+    assert_eq!(lines(archive, "legal-holds.jsonl")[0]["reason"], "điều tra");
+    assert!(lines(archive, "deletions.jsonl").is_empty() && lines(archive, "stand-ins.jsonl").is_empty());
+}
+
 /// What was said of what is gone since, in lists that are longer than a page of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_has_what_was_taken_out_withdrawn_and_taken_in_long_ago() {
@@ -265,6 +292,7 @@ async fn an_archive_has_what_was_taken_out_withdrawn_and_taken_in_long_ago() {
         let path = "/api/v1/assets/import";
         ioc_collector::cli::send(&rig.runtime(), "POST", path, "text/csv", table).await.unwrap();
     }
+    run(&rig).await;
     let withdrawn = "/api/v1/system-backups/srv-1/database";
     ioc_collector::cli::ask(&rig.runtime(), "DELETE", withdrawn, None).await.unwrap();
     for device in ["srv-1", "srv-2"] {
@@ -293,9 +321,12 @@ async fn an_archive_has_what_was_taken_out_withdrawn_and_taken_in_long_ago() {
     assert!(imports.iter().all(|one| one["lines"][0]["device"] == "srv-2"), "{imports:?}");
     assert!(imports[21]["lines"].to_string().contains("Tầng 0"), "{imports:?}");
 
+    how_it_was_run_is_in_it(&archive);
+
     let made = export(&rig, "one.tar", &[&ALWAYS[..], &["--device", "srv-1"]].concat());
     assert!(made.status.success(), "{made:?}");
     let one = rig.dir().join("one.tar");
+    assert!(!names(&one).contains("duty-book"), "the whole centre's is in no archive of one machine");
     let held = lines(&one, "audit.jsonl").into_iter().filter(|record| record["action"] == "records.held");
     assert_eq!(held.map(|record| record["subject"].clone()).collect::<Vec<_>>(), ["srv-1/hold 1"]);
     assert_eq!(lines(&one, "attestations.jsonl").len(), 1);
@@ -303,5 +334,38 @@ async fn an_archive_has_what_was_taken_out_withdrawn_and_taken_in_long_ago() {
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
     let read = |one: &Value| one["action"] == "personal.read" && one["subject"] == "audit log";
     assert!(log["items"].as_array().unwrap().iter().any(read), "{log}");
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_a_device_are_in_an_archive_that_asks_for_them() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let identities = rig.enrol(1).await.unwrap();
+    let device = identities[0].device.to_string();
+    let mut sender = Resender::new(identities.into_iter().next().unwrap());
+    sender.run(std::time::Duration::from_millis(300)).await;
+    sender.drain().await.unwrap();
+    let now = ioc_common::clock::now();
+    let (from, to) = (now.plus_millis(-3_600_000).to_string(), now.plus_millis(3_600_000).to_string());
+    let hour = ["--from", &from, "--to", &to, "--numbers"];
+    let refused = export(&rig, "all.tar", &hour);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--device"), "{refused:?}");
+    // A stop signs the log.
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    let done = export(&rig, "one.tar", &[&hour[..], &["--device", &device]].concat());
+    assert!(done.status.success(), "{done:?}");
+    let archive = rig.dir().join("one.tar");
+    let (whole, said) = both(&archive, None);
+    assert!(whole, "{said}");
+    let numbers = lines(&archive, "numbers.jsonl");
+    assert!(numbers.iter().all(|one| one["device"] == *device && one["at"].is_string() && !one["value"].is_null()));
+    let about = lines(&archive, "devices.jsonl");
+    assert!(about.len() == 1 && about[0]["id"] == *device && about[0]["authenticity"].is_object(), "{about:?}");
+    let documents = lines(&archive, "documents.jsonl");
+    assert!(documents.iter().all(|one| one["device"] == *device && one["state"].is_string()), "{documents:?}");
+    let busy = numbers.iter().filter(|one| one["series"] == "cpu.busy").count();
+    assert_eq!(busy as u64, sender.made, "each that was reported, once");
     rig.stop().await.unwrap();
 }

@@ -192,7 +192,7 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
 
 /// A form as browsers send it, and the page that comes back.
 #[allow(clippy::disallowed_methods, reason = "a test")]
-async fn form(rig: &Rig, path: &str, fields: &[(&str, &str)]) -> String {
+pub(crate) async fn form(rig: &Rig, path: &str, fields: &[(&str, &str)]) -> String {
     let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
     let mut curl = tokio::process::Command::new("curl");
     curl.args(["-s", "-w", "%{http_code}", "--unix-socket"]).arg(socket);

@@ -248,6 +248,12 @@ impl Disk {
         panic!("{} stays mounted", self.mount.display());
     }
 
+    /// Puts on the disk what was written there a while ago, as a system does within half a minute: a configuration that a person wrote before the first
+    /// cut is not what a cut takes.
+    pub(crate) async fn settle(&self) {
+        run(Command::new("sync").arg("--file-system").arg(&self.mount)).await;
+    }
+
     pub(crate) async fn cut_power(&self) {
         // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
         let script = "import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
@@ -294,6 +300,7 @@ async fn the_store_survives_power_cuts() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Disk::new(dir.path(), 256).await;
     let mut rig = rig_in(&disk.mount.join("rig"));
+    disk.settle().await;
     let mut random = Random::new(seed());
     rig.start().await.unwrap();
     let mut devices: Vec<Resender> = rig.enrol(3).await.unwrap().into_iter().map(Resender::new).collect();

@@ -21,8 +21,8 @@ use ioc_store::template::percent_encoded;
 
 use super::parts::{Kind, Parts, Wanted, new_file, of_device};
 use super::{
-    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, attestations, key_file, registers,
-    stamps, statement,
+    AUDIT, AUTHORITY, FORMAT, INCIDENTS, MANIFEST, Manifest, SIGNATURE, STAMP, attestations, key_file, numbers,
+    operations, registers, stamps, statement,
 };
 use crate::audit_verify::{self, all, items, text};
 use crate::cli;
@@ -44,6 +44,7 @@ pub async fn run(
     to_file: &Path,
 ) -> anyhow::Result<String> {
     anyhow::ensure!(wanted.from < wanted.to, "--from: {} is not before --to {}", wanted.from, wanted.to);
+    numbers::check(wanted)?;
     anyhow::ensure!(!to_file.exists(), "{} is there already; mend: name another file", to_file.display());
     let parts = Parts::make(to_file)?;
     let authority = as_owner(pki, || fs::read_to_string(pki.join(AUTHORITY))).and_then(|read| read);
@@ -58,11 +59,17 @@ pub async fn run(
     faults(runtime, wanted, incident, &parts).await?;
     events(runtime, wanted, &devices, &parts).await?;
     changes(runtime, wanted, &devices, &parts).await?;
+    described(runtime, &devices, &parts).await?;
+    if wanted.device.is_some() || incident.is_some() {
+        documents(runtime, wanted, &devices, &parts).await?;
+    }
+    numbers::put(runtime, wanted, &devices, &parts).await?;
     if incident.is_none() {
         attestations::put(runtime, wanted, &parts).await?;
         attestations::put_of_assets(runtime, wanted, &parts).await?;
         attestations::put_of_accounts(runtime, wanted, &parts).await?;
         registers::put(runtime, wanted, &parts).await?;
+        operations::put(runtime, wanted, &parts).await?;
     }
     let certificates = cli::ask(runtime, "GET", "/api/v1/audit/keys", None).await?;
     for one in certificates.as_array().into_iter().flatten() {
@@ -319,6 +326,44 @@ async fn changes(runtime: &Path, wanted: &Wanted, devices: &[String], parts: &Pa
     out.end()
 }
 
+/// Devices as they are described now, and how far their newest numbers can be believed.
+async fn described(runtime: &Path, devices: &[String], parts: &Parts) -> anyhow::Result<()> {
+    let columns = &[
+        "id",
+        "kind",
+        "name",
+        "label",
+        "place",
+        "enrolled_at",
+        "revoked_at",
+        "last_heard",
+        "reports_lost",
+        "authenticity",
+    ];
+    let mut out = Kind::begin(parts, "devices.jsonl", columns)?;
+    for device in devices {
+        out.put(&cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(device)), None).await?)?;
+    }
+    out.end()
+}
+
+/// What surveys had found of each device at the end of the period, or by now: from there, changes lead back through the period.
+async fn documents(runtime: &Path, wanted: &Wanted, devices: &[String], parts: &Parts) -> anyhow::Result<()> {
+    let at = percent_encoded(&wanted.to.min(clock::now()).to_string());
+    let mut out = Kind::begin(parts, "documents.jsonl", &["device", "name", "state", "since", "until"])?;
+    for device in devices {
+        let path = format!("/api/v1/devices/{}/documents/as-of?at={at}", percent_encoded(device));
+        let Value::Array(found) = cli::ask(runtime, "GET", &path, None).await? else {
+            anyhow::bail!("{path}: the answer is no list");
+        };
+        for mut one in found {
+            one["device"] = json!(device);
+            out.put(&one)?;
+        }
+    }
+    out.end()
+}
+
 /// The devices whose records are asked for: those of an incident are its own and those whose faults belong to it; of everything also those
 /// that were taken out since.
 async fn devices(runtime: &Path, wanted: &Wanted, incident: Option<u64>) -> anyhow::Result<Vec<String>> {
@@ -371,6 +416,7 @@ mod tests {
             to: to.parse().expect("a moment"),
             device: None,
             incident: None,
+            numbers: false,
         };
         let october = period("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z");
         one["opened_at"] = json!("2026-09-28T00:00:00Z");
@@ -386,6 +432,7 @@ mod tests {
             to: Timestamp::from_millis(1),
             device: None,
             incident: Some("INC-000012".to_owned()),
+            numbers: false,
         };
         assert_eq!(faults_of(&wanted, Some(12)), "&incident=12");
         wanted.device = Some("srv-3".to_owned());

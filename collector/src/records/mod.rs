@@ -8,6 +8,8 @@
 mod attestations;
 pub mod export;
 pub mod kept;
+mod numbers;
+mod operations;
 mod parts;
 mod registers;
 pub mod stamps;
@@ -45,6 +47,8 @@ const STAMP_AUTHORITY: &str = "stamp-ca.pem";
 const AUTHORITY: &str = "ca.pem";
 /// Audit records, each with its proof.
 const AUDIT: &str = "audit.jsonl";
+/// Numbers of devices, where they are asked for.
+const NUMBERS: &str = "numbers.jsonl";
 /// Incidents, whole.
 const INCIDENTS: &str = "incidents.jsonl";
 

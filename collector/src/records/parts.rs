@@ -26,6 +26,8 @@ pub struct Wanted {
     pub device: Option<String>,
     /// Of this incident alone: its number, or `INC-` and its number.
     pub incident: Option<String>,
+    /// Numbers of its devices, too.
+    pub numbers: bool,
 }
 
 impl Wanted {
@@ -209,7 +211,7 @@ mod tests {
     fn wanted(incident: Option<&str>) -> Wanted {
         let at = |text: &str| text.parse().expect("a time");
         let (from, to) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
-        Wanted { from, to, device: None, incident: incident.map(str::to_owned) }
+        Wanted { from, to, device: None, incident: incident.map(str::to_owned), numbers: false }
     }
 
     #[test]

@@ -490,9 +490,12 @@ fn plans(open: Open<'_>, dir: &Path) {
     assert_eq!((snapshot.windows, snapshot.last_window), (vec![window(1)], 2), "no number is given twice");
     assert_eq!(reader.windows_over(at(7)).expect("reads"), [(window(2), at(7))]);
     assert!(reader.windows_over(at(8)).expect("reads").is_empty());
-    assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover], 4));
+    assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover.clone()], 4));
     assert_eq!(snapshot.incidents[0].device, None);
-    assert_eq!(reader.handovers(9).expect("reads"), [note]);
+    assert_eq!(reader.handovers(9).expect("reads"), [note.clone()]);
+    let (book, all) = (reader.duty_book(Some(2), 9).expect("reads"), reader.all_covers(Some(5), 9).expect("reads"));
+    assert_eq!((book, all), (vec![(1, note)], vec![(cover.clone(), false)]));
+    assert!(reader.duty_book(Some(1), 9).expect("reads").is_empty());
     assert_eq!(reader.jobs().expect("reads"), [job, reported]);
     assert_eq!(reader.attachment(IncidentId(1), "ab").expect("reads").as_deref(), Some(&b"photo"[..]));
     assert_eq!(reader.attachment(IncidentId(2), "ab").expect("reads"), None);
@@ -500,6 +503,7 @@ fn plans(open: Open<'_>, dir: &Path) {
     let stepped = Change::ClockStepped { at: at(20), by_ms: 1000 };
     store.commit(&[Change::CoverGone(4), Change::JobGone("db".into()), stepped]).expect("commits");
     assert!(reader.covers().expect("reads").is_empty());
+    assert_eq!(reader.all_covers(None, 9).expect("reads"), [(cover, true)], "what was taken back stays on record");
     let jobs = reader.jobs().expect("reads");
     let later = |moment: Timestamp| moment.plus_millis(1000);
     assert_eq!((jobs.len(), jobs[0].since, jobs[0].last_success), (1, later(at(3)), Some(later(at(8)))));

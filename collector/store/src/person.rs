@@ -43,7 +43,7 @@ pub enum PersonTraceKind {
     Hold,
     /// A rule of how long records are kept that they decided, or the evidence of what was deleted by one.
     Retention,
-    /// A token of enrolment that they gave out.
+    /// A token of enrolment that they gave out or that names them, or a machine that asked to come in and would be theirs.
     Enrolment,
     /// A maintenance window that they planned.
     Window,

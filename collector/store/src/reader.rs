@@ -173,8 +173,14 @@ pub trait Reader: Send {
     /// Who stands in on a rota, by number.
     fn covers(&self) -> Result<Vec<Cover>, StoreError>;
 
+    /// Who stood in on a rota, too, and was taken back: the newest first, before a number; each with whether it was.
+    fn all_covers(&self, before: Option<u64>, limit: usize) -> Result<Vec<(Cover, bool)>, StoreError>;
+
     /// The duty book, newest first.
     fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError>;
+
+    /// The duty book, newest first, before a number; each entry with its number.
+    fn duty_book(&self, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Handover)>, StoreError>;
 
     /// Jobs on other systems that report their success, by name.
     fn jobs(&self) -> Result<Vec<JobRecord>, StoreError>;
@@ -390,6 +396,9 @@ pub trait Reader: Send {
 
     /// What was ticked in an inventory taking, by device: the newest word of each. As many as there are devices.
     fn inventory_ticks(&self, number: u64) -> Result<Vec<Tick>, StoreError>;
+
+    /// The same, of devices that were taken out since, too.
+    fn all_inventory_ticks(&self, number: u64) -> Result<Vec<Tick>, StoreError>;
 
     /// What was ticked of a device in inventory takings, open ones too: the newest word of each, with the taking's number and in that order.
     fn inventory_ticks_of(&self, device: &DeviceId) -> Result<Vec<(u64, Tick)>, StoreError>;

@@ -44,7 +44,7 @@ pub enum RecordClass {
     Notices,
     /// The audit log: what people did, signing in included.
     Audit,
-    /// Reports, filings, forms and minutes that were issued, what people wrote into those that are not yet, and reviews of accounts.
+    /// Reports, filings, forms and minutes that were issued, what people wrote into those that are not yet, reviews of accounts, and inventory takings.
     Reports,
     /// What people attested, of backups, of machines without an agent and of accounts, with the files that show it.
     Attestations,

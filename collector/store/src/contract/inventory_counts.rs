@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Open, at, enrol, id};
 use crate::Change;
 use crate::inventory_count::{CountClosing, Find, FindSettled, InventoryCount, Member, Tick, TickState};
+use crate::retention::RecordClass;
 use crate::scope::AccessScope;
 
 fn count(number: u64, closed: Option<CountClosing>) -> InventoryCount {
@@ -61,6 +62,9 @@ pub(super) fn inventory_counts(open: Open<'_>, dir: &Path) {
     let settled = FindSettled { at: at(10), by: "boss".into(), remark: "đã đăng ký".into() };
     store.commit(&[find(found(1, "Kho", Some(settled.clone())))]).expect("commits");
     assert!(store.commit(&[put(count(1, None))]).is_err(), "what was closed stays");
+    assert!(store.commit(&[ticked(tick(1, TickState::NotFound, 11))]).is_err(), "what was ticked in it, too");
+    assert!(store.commit(&[find(found(3, "Kho", None))]).is_err(), "nothing is found in it any more");
+    assert!(store.commit(&[find(found(1, "Kho", None))]).is_err(), "what became of a thing is said once");
     drop(store);
     let store = open(dir);
     let mut reader = store.reader().expect("reads");
@@ -78,11 +82,24 @@ pub(super) fn inventory_counts(open: Open<'_>, dir: &Path) {
     let finds = reader.inventory_finds(1).expect("reads");
     assert_eq!((finds.len(), finds[0].settled.as_ref()), (2, Some(&settled)));
     assert_eq!(reader.open_inventory_finds().expect("reads"), 1);
+    let size = reader.class_size(RecordClass::Reports).expect("reads").expect("kept for good");
+    assert_eq!(
+        (size.count.count, size.oldest),
+        (2, Some(at(0))),
+        "takings are of it; their bodies say when, to the second"
+    );
     reader.limit(&AccessScope::of(&["Tầng 1".to_owned()]).without_names()).expect("limited");
     let shown = reader.inventory_finds(1).expect("reads");
     assert_eq!((shown.len(), shown[0].number, shown[0].by.as_str()), (1, 2, ""), "{shown:?}");
     reader.limit(&AccessScope::of(&["Nowhere".to_owned()]).without_names()).expect("limited");
     assert!(reader.inventory_ticks(1).expect("reads").is_empty());
+    assert!(reader.all_inventory_ticks(1).expect("reads").is_empty());
     let shown = reader.inventory_count(1).expect("reads").and_then(|one| one.closed).expect("closed");
     assert!(!shown.members[0].name.contains("Trần"), "{shown:?}");
+    drop((store, reader));
+    let mut store = open(dir);
+    store.commit(&[Change::Revoked { device: id(2), at: at(20) }]).expect("commits");
+    let reader = store.reader().expect("reads");
+    assert_eq!(reader.inventory_ticks(1).expect("reads").len(), 1, "a machine that was taken out is counted no more");
+    assert_eq!(reader.all_inventory_ticks(1).expect("reads"), both, "what was ticked of it stays on record");
 }

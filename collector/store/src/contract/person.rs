@@ -27,6 +27,7 @@ pub(super) fn person(open: Open<'_>, dir: &Path) {
     assert!(faults[0].contains("sudo: lan") && faults[1].contains("account.password_age|lan"), "{faults:?}");
     assert_eq!(of(Kind::Retention), ["events:  730d; Lê Thị Lan: ý kiến của phòng"]);
     assert_eq!(of(Kind::Handover), ["r:  yên"]);
+    assert_eq!(of(Kind::Register), ["d-001:  admins: sudo: lan"], "what was accepted");
     assert_eq!(of(Kind::Hold), ["2:  period : vì", "1:  person lan: vì"]);
     assert!(of(Kind::Series)[0].ends_with(":  account.password_age|lan") && of(Kind::Series).len() == 1);
     assert_eq!(of(Kind::AuditBy), ["4: account.changed lan", "1: account.changed d-001"]);
@@ -102,6 +103,8 @@ fn written(store: &mut dyn Store) {
             rule(RecordClass::Faults, "Lê Thị Lành"),
             document(1, accounts),
             document(2, r#"{"accounts":[{"name":"lanh"}]}"#),
+            accepted(1, "sudo: lan"),
+            accepted(2, "sudo: lanh"),
             Change::Layout(layout("lan")),
             Change::Layout(layout("lanh")),
             Change::Incident(Box::new(taken)),
@@ -129,6 +132,12 @@ fn written(store: &mut dyn Store) {
 
 fn document(n: u32, body: &str) -> Change {
     Change::Document { device: id(n), name: "accounts".into(), at: at(5), body: body.into() }
+}
+
+/// What a rule compares accounts with.
+fn accepted(n: u32, text: &str) -> Change {
+    let comparison = Comparison { accepted: [text.to_owned()].into(), ..Comparison::default() };
+    Change::Comparison { device: id(n), rule: "admins".into(), comparison }
 }
 
 /// One on the person, one that they set, and one on somebody whose name begins like theirs.

@@ -80,6 +80,10 @@ CREATE TRIGGER audit_key_no_update BEFORE UPDATE ON audit_key FOR EACH ROW EXECU
 CREATE TRIGGER audit_key_no_delete BEFORE DELETE ON audit_key FOR EACH ROW EXECUTE FUNCTION refuse('keys of signed heads are append-only');
 CREATE TRIGGER audit_key_no_truncate BEFORE TRUNCATE ON audit_key FOR EACH STATEMENT EXECUTE FUNCTION refuse('keys of signed heads are append-only');
 
+CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover FOR EACH ROW EXECUTE FUNCTION refuse('the duty book is append-only');
+CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover FOR EACH ROW EXECUTE FUNCTION refuse('the duty book is append-only');
+CREATE TRIGGER handover_no_truncate BEFORE TRUNCATE ON handover FOR EACH STATEMENT EXECUTE FUNCTION refuse('the duty book is append-only');
+
 CREATE TRIGGER deletion_no_update BEFORE UPDATE ON deletion FOR EACH ROW EXECUTE FUNCTION refuse('evidence of deletions is append-only');
 CREATE TRIGGER deletion_no_delete BEFORE DELETE ON deletion FOR EACH ROW EXECUTE FUNCTION refuse('evidence of deletions is append-only');
 CREATE TRIGGER deletion_no_truncate BEFORE TRUNCATE ON deletion FOR EACH STATEMENT EXECUTE FUNCTION refuse('evidence of deletions is append-only');
@@ -135,6 +139,31 @@ CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count FOR 
     EXECUTE FUNCTION refuse('an inventory taking is closed once');
 CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count FOR EACH ROW EXECUTE FUNCTION refuse('inventory takings stay on record');
 CREATE TRIGGER inventory_count_no_truncate BEFORE TRUNCATE ON inventory_count FOR EACH STATEMENT EXECUTE FUNCTION refuse('inventory takings stay on record');
+CREATE FUNCTION inventory_tick_open() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM inventory_count WHERE number = NEW.count AND NOT open)
+        OR (TG_OP = 'UPDATE' AND (NEW.count <> OLD.count OR NEW.device <> OLD.device)) THEN
+        RAISE EXCEPTION 'an inventory taking is closed once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER inventory_tick_open BEFORE INSERT OR UPDATE ON inventory_tick FOR EACH ROW EXECUTE FUNCTION inventory_tick_open();
+CREATE TRIGGER inventory_tick_no_delete BEFORE DELETE ON inventory_tick FOR EACH ROW EXECUTE FUNCTION refuse('inventory takings stay on record');
+CREATE TRIGGER inventory_tick_no_truncate BEFORE TRUNCATE ON inventory_tick FOR EACH STATEMENT EXECUTE FUNCTION refuse('inventory takings stay on record');
+-- What became of a thing that was found is said once, also when its taking is closed: that comes as an insertion that finds it there.
+CREATE FUNCTION inventory_find_in_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM inventory_count WHERE number = NEW.count AND NOT open)
+        AND NOT EXISTS (SELECT 1 FROM inventory_find WHERE count = NEW.count AND number = NEW.number AND open) THEN
+        RAISE EXCEPTION 'an inventory taking is closed once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER inventory_find_in_order BEFORE INSERT ON inventory_find FOR EACH ROW EXECUTE FUNCTION inventory_find_in_order();
+CREATE TRIGGER inventory_find_settled_once BEFORE UPDATE ON inventory_find FOR EACH ROW WHEN (NOT OLD.open OR NEW.count <> OLD.count OR NEW.number <> OLD.number)
+    EXECUTE FUNCTION refuse('what was found in an inventory taking is settled once');
+CREATE TRIGGER inventory_find_no_delete BEFORE DELETE ON inventory_find FOR EACH ROW EXECUTE FUNCTION refuse('inventory takings stay on record');
+CREATE TRIGGER inventory_find_no_truncate BEFORE TRUNCATE ON inventory_find FOR EACH STATEMENT EXECUTE FUNCTION refuse('inventory takings stay on record');
 CREATE TRIGGER account_review_line_open BEFORE INSERT OR UPDATE ON account_review_line FOR EACH ROW EXECUTE FUNCTION account_review_line_open();
 CREATE TRIGGER account_review_line_no_delete BEFORE DELETE ON account_review_line FOR EACH ROW EXECUTE FUNCTION refuse('reviews of accounts stay on record');
 CREATE TRIGGER account_review_line_no_truncate BEFORE TRUNCATE ON account_review_line

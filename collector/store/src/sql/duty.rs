@@ -4,13 +4,13 @@ use ioc_judge::duty::Cover;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{body, json, limit_of, required, signed};
+use super::value::{below, body, json, limit_of, required, signed};
 use crate::sql::{self, params};
 use crate::{Handover, StoreError};
 
 pub(super) fn put_cover(commit: &Commit<'_>, cover: &Cover) -> sql::Result<()> {
     commit.run(
-        "INSERT OR REPLACE INTO cover (id, gone, body) VALUES (?1, FALSE, ?2)",
+        "INSERT INTO cover (id, gone, body) VALUES (?1, FALSE, ?2) ON CONFLICT (id) DO UPDATE SET gone = FALSE, body = ?2",
         params![signed(cover.id), json(cover)?],
     )?;
     Ok(())
@@ -33,9 +33,21 @@ pub(super) fn covers(reader: &SqlReader) -> Result<Vec<Cover>, StoreError> {
     reader.all("SELECT body FROM cover WHERE NOT gone ORDER BY id", &[], |row| body(row, 0))
 }
 
-pub(super) fn handovers(reader: &SqlReader, limit: usize) -> Result<Vec<Handover>, StoreError> {
-    let sql = "SELECT at, rota, who, text FROM handover ORDER BY number DESC LIMIT ?1";
-    reader.all(sql, &[&limit_of(limit)], |row| {
-        Ok(Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)? })
+/// The newest first; what was taken back, too.
+pub(super) fn all_covers(
+    reader: &SqlReader,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(Cover, bool)>, StoreError> {
+    let sql = "SELECT body, gone FROM cover WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    reader.all(sql, &[&below(before), &limit_of(limit)], |row| Ok((body(row, 0)?, row.get(1)?)))
+}
+
+/// The newest first, each with its number.
+pub(super) fn book(reader: &SqlReader, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Handover)>, StoreError> {
+    let sql = "SELECT at, rota, who, text, number FROM handover WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
+    reader.all(sql, &[&below(before), &limit_of(limit)], |row| {
+        let entry = Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)? };
+        Ok((row.get::<_, i64>(4)?.unsigned_abs(), entry))
     })
 }

@@ -53,10 +53,12 @@ pub(super) fn find(reader: &SqlReader, number: u64) -> Result<Option<InventoryCo
     Ok(found.map(|count| reader.count_as_shown(count)))
 }
 
-/// By device; what was taken out of the register is in no taking any more.
-pub(super) fn ticks(reader: &SqlReader, number: u64) -> Result<Vec<Tick>, StoreError> {
-    let sql = "SELECT t.body FROM inventory_tick t JOIN device d ON d.number = t.device WHERE t.count = ?1 AND d.revoked_at IS NULL ORDER BY d.id";
-    let found: Vec<Tick> = reader.all(sql, &[&signed(number)], |row| body(row, 0))?;
+/// By device, of which ones `and` says on: what was taken out of the register is in no taking any more for those who count.
+pub(super) fn ticks(reader: &SqlReader, number: u64, and: &str) -> Result<Vec<Tick>, StoreError> {
+    let sql = format!(
+        "SELECT t.body FROM inventory_tick t JOIN device d ON d.number = t.device WHERE t.count = ?1 {and} ORDER BY d.id"
+    );
+    let found: Vec<Tick> = reader.all(&sql, &[&signed(number)], |row| body(row, 0))?;
     Ok(found.into_iter().map(|tick| reader.tick_as_shown(tick)).collect())
 }
 

@@ -6,6 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 use ioc_common::reading::PROBES;
 use ioc_judge::Fault;
+use ioc_judge::rule::document::Comparison;
 
 use super::document_change;
 use super::reader_connection::SqlReader;
@@ -88,7 +89,7 @@ impl Search<'_> {
                  SELECT at, CAST(number AS TEXT), title, '' FROM issued_report WHERE who IN NAMES OR registered_by IN NAMES UNION ALL \
                  SELECT NULL, '', json_extract(s.value, '$.title'), '' FROM document_settings, json_each(body, '$.signers') AS s WHERE json_extract(s.value, '$.name') IN NAMES",
             ),
-            Kind::Register => self.plain(
+            Kind::Register => Ok([self.accepted()?, self.plain(
                 kind,
                 "SELECT CAST(NULL AS BIGINT), d.id, '', '' FROM asset a JOIN device d ON d.number = a.device WHERE EXISTS (SELECT 1 FROM json_each(a.body, '$.said') AS v \
                  WHERE json_extract(v.value, '$.by') IN NAMES OR json_extract(v.value, '$.text') IN NAMES) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.kept') AS v \
@@ -120,7 +121,8 @@ impl Search<'_> {
                  OR json_extract(l.body, '$.said[0]') IN NAMES)) UNION ALL \
                  SELECT CAST(NULL AS BIGINT), p.key, '', '' FROM product p \
                  WHERE EXISTS (SELECT 1 FROM json_each(p.body, '$.said') AS v WHERE json_extract(v.value, '$.by') IN NAMES)",
-            ),
+            )?]
+            .concat()),
             Kind::File => self.plain(
                 kind,
                 "SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM backup_evidence e JOIN backup_attestation a ON a.number = e.attestation \
@@ -136,7 +138,8 @@ impl Search<'_> {
             Kind::Retention => self.retention(),
             Kind::Enrolment => self.plain(
                 kind,
-                "SELECT created_at, json_extract(body, '$.label'), '', '' FROM token WHERE json_extract(body, '$.created_by') IN NAMES ORDER BY created_at DESC",
+                "SELECT created_at, json_extract(body, '$.label'), '', '' FROM token WHERE EXISTS (SELECT 1 FROM json_tree(body) AS t WHERE t.atom IN NAMES) UNION ALL \
+                 SELECT at, id, '', '' FROM request WHERE EXISTS (SELECT 1 FROM json_tree(body) AS t WHERE t.atom IN NAMES)",
             ),
             Kind::Window => self.plain(
                 kind,
@@ -304,6 +307,21 @@ impl Search<'_> {
             let named = self.names.iter().any(|name| mentions(&text, name));
             let at = Some(Timestamp::from_millis(at));
             Ok(named.then(|| trace(PersonTraceKind::Retention, at, subject, ("", &text))))
+        })
+    }
+
+    /// What was accepted of documents by rules that look into them: accounts stand in it by themselves, or behind a word (`sudo: lan`).
+    fn accepted(&self) -> Result<Vec<PersonTrace>, StoreError> {
+        let sql = format!(
+            "SELECT d.id, c.rule, c.body FROM comparison c JOIN device d ON d.number = c.device WHERE {} ORDER BY d.id, c.rule",
+            self.contain("c.body", 0)
+        );
+        self.mentioned(&sql, &[], |row| {
+            let (device, rule): (String, String) = (row.get(0)?, row.get(1)?);
+            let Comparison { accepted, found } = body(row, 2)?;
+            let is_named = |text: &&String| self.names.iter().any(|name| mentions(text, name));
+            let named = accepted.iter().chain(&found).find(is_named);
+            Ok(named.map(|text| trace(PersonTraceKind::Register, None, device, ("", &format!("{rule}: {text}")))))
         })
     }
 

@@ -164,55 +164,48 @@ impl Reader for SqlReader {
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Answer<Vec<PendingDelivery>> {
         outbox::waiting(self, channel, limit)
     }
-
     fn outbox_channels(&self) -> Answer<Vec<String>> {
         outbox::channels(self)
     }
-
     fn outbox_dead(&self, limit: usize) -> Answer<Vec<OutboxEntry>> {
         outbox::dead(self, limit)
     }
-
     fn outbox_entry(&self, key: &str) -> Answer<Option<OutboxEntry>> {
         outbox::find(self, key)
     }
-
     fn contacts(&self) -> Answer<Vec<OutboxEntry>> {
         outbox::contacts(self)
     }
-
     fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Answer<Vec<TicketRecord>> {
         ticket::list(self, query, limit)
     }
-
     fn attachment(&self, incident: IncidentId, sha256: &str) -> Answer<Option<Vec<u8>>> {
         incident::attachment(self, incident, sha256)
     }
-
     fn windows(&self) -> Answer<Vec<Window>> {
         maintenance::planned(self)
     }
-
     fn windows_over(&self, since: Timestamp) -> Answer<Vec<(Window, Timestamp)>> {
         maintenance::over(self, since)
     }
-
     fn covers(&self) -> Answer<Vec<Cover>> {
         duty::covers(self)
     }
-
-    fn handovers(&self, limit: usize) -> Answer<Vec<Handover>> {
-        duty::handovers(self, limit)
+    fn all_covers(&self, before: Option<u64>, limit: usize) -> Answer<Vec<(Cover, bool)>> {
+        duty::all_covers(self, before, limit)
     }
-
+    fn handovers(&self, limit: usize) -> Answer<Vec<Handover>> {
+        Ok(duty::book(self, None, limit)?.into_iter().map(|(_, entry)| entry).collect())
+    }
+    fn duty_book(&self, before: Option<u64>, limit: usize) -> Answer<Vec<(u64, Handover)>> {
+        duty::book(self, before, limit)
+    }
     fn jobs(&self) -> Answer<Vec<JobRecord>> {
         job::list(self)
     }
-
     fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Answer<Vec<ExpectedBackup>> {
         expected_backup::list(self, query, limit)
     }
-
     fn without_expected_backup(&self, after: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         expected_backup::unstated(self, after, limit)
     }
@@ -405,7 +398,10 @@ impl Reader for SqlReader {
         inventory_count::open_finds(self)
     }
     fn inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
-        inventory_count::ticks(self, number)
+        inventory_count::ticks(self, number, "AND d.revoked_at IS NULL")
+    }
+    fn all_inventory_ticks(&self, number: u64) -> Answer<Vec<Tick>> {
+        inventory_count::ticks(self, number, "")
     }
     fn inventory_ticks_of(&self, device: &DeviceId) -> Answer<Vec<(u64, Tick)>> {
         inventory_count::ticks_of(self, device)

@@ -289,6 +289,10 @@ CREATE TABLE handover (
     who TEXT NOT NULL,
     text TEXT NOT NULL
 );
+CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
+CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
+CREATE TRIGGER handover_in_order BEFORE INSERT ON handover WHEN EXISTS (SELECT 1 FROM handover WHERE number = NEW.number)
+    BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
     body TEXT NOT NULL,
@@ -465,6 +469,21 @@ CREATE INDEX inventory_find_open ON inventory_find (count) WHERE open;
 CREATE TRIGGER inventory_count_closed_once BEFORE UPDATE ON inventory_count WHEN NOT OLD.open OR NEW.number <> OLD.number
     BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
 CREATE TRIGGER inventory_count_no_delete BEFORE DELETE ON inventory_count BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
+CREATE TRIGGER inventory_count_in_order BEFORE INSERT ON inventory_count WHEN EXISTS (SELECT 1 FROM inventory_count WHERE number = NEW.number AND NOT open)
+    BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
+CREATE TRIGGER inventory_tick_no_change BEFORE UPDATE ON inventory_tick WHEN NEW.count <> OLD.count OR NEW.device <> OLD.device
+    OR EXISTS (SELECT 1 FROM inventory_count WHERE number = OLD.count AND NOT open)
+    BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
+CREATE TRIGGER inventory_tick_in_order BEFORE INSERT ON inventory_tick WHEN EXISTS (SELECT 1 FROM inventory_count WHERE number = NEW.count AND NOT open)
+    BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
+CREATE TRIGGER inventory_tick_no_delete BEFORE DELETE ON inventory_tick BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
+-- What became of a thing that was found is said once, also when its taking is closed.
+CREATE TRIGGER inventory_find_settled_once BEFORE UPDATE ON inventory_find WHEN NOT OLD.open OR NEW.count <> OLD.count OR NEW.number <> OLD.number
+    BEGIN SELECT RAISE(ABORT, 'what was found in an inventory taking is settled once'); END;
+CREATE TRIGGER inventory_find_in_order BEFORE INSERT ON inventory_find WHEN EXISTS (SELECT 1 FROM inventory_count WHERE number = NEW.count AND NOT open)
+    AND NOT EXISTS (SELECT 1 FROM inventory_find WHERE count = NEW.count AND number = NEW.number AND open)
+    BEGIN SELECT RAISE(ABORT, 'an inventory taking is closed once'); END;
+CREATE TRIGGER inventory_find_no_delete BEFORE DELETE ON inventory_find BEGIN SELECT RAISE(ABORT, 'inventory takings stay on record'); END;
 -- Until when it holds may come earlier, as when its machine is taken out; what was said stays.
 CREATE TRIGGER asset_attestation_no_update BEFORE UPDATE ON asset_attestation WHEN NEW.number <> OLD.number OR NEW.device <> OLD.device OR NEW.area <> OLD.area OR NEW.good <> OLD.good
     OR NEW.body <> OLD.body OR NEW.valid_until > OLD.valid_until BEGIN SELECT RAISE(ABORT, 'what was attested stays as it was said'); END;

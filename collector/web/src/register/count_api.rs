@@ -1,5 +1,7 @@
 //! Inventory takings in the API.
 
+use std::mem::take;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -18,7 +20,12 @@ use crate::api::{ApiResult, ListQuery, Page};
 use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_store::inventory_count::{Find, InventoryCount};
+use crate::report::everywhere;
+use ioc_store::inventory_count::{Find, InventoryCount, Tick};
+use ioc_store::{Reader, StoreError};
+
+/// Takings of one answer that has all that was ticked: a taking has as many ticks as there are machines.
+const RECORDS_MAX: usize = 4;
 
 /// An inventory taking.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -162,6 +169,86 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(number): Pa
 pub(crate) struct CountOpened {
     /// Its number.
     number: u64,
+}
+
+/// A member of the commission.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct MemberItem {
+    name: String,
+    /// What they are.
+    title: String,
+}
+
+/// What somebody ticked of an asset.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct TickItem {
+    device: DeviceId,
+    state: CountedState,
+    /// Where it is, for `elsewhere`.
+    found_at: String,
+    remark: String,
+    /// Who ticked it.
+    by: String,
+    at: Timestamp,
+}
+
+impl From<Tick> for TickItem {
+    fn from(inside: Tick) -> Self {
+        let Tick { device, state, place: found_at, remark, by, at } = inside;
+        Self { device, state: state.into(), found_at, remark, by, at }
+    }
+}
+
+/// A taking as it is on record.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct CountRecord {
+    #[serde(flatten)]
+    count: CountItem,
+    /// Who closed it; empty while it is open.
+    closed_by: String,
+    /// Who was in the commission.
+    members: Vec<MemberItem>,
+    remark: String,
+    /// What was ticked, of machines that were taken out since, too.
+    ticks: Vec<TickItem>,
+    /// What was found and is not in the register.
+    finds: Vec<FindItem>,
+}
+
+/// Takings as they are on record, whatever became of the register since.
+pub(crate) async fn api_records(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Page<CountRecord>> {
+    everywhere(&person)?;
+    let (before, limit) = (query.before()?, query.limit().min(RECORDS_MAX));
+    let scope = scope_of(&app, &person, TAKINGS).await;
+    let read = move |reader: &dyn Reader| {
+        let counts = reader.inventory_counts(false, before, limit)?;
+        let whole = |count: InventoryCount| {
+            let (ticks, finds) = (reader.all_inventory_ticks(count.number)?, reader.inventory_finds(count.number)?);
+            Ok((count, ticks, finds))
+        };
+        counts.into_iter().map(whole).collect::<Result<Vec<_>, StoreError>>()
+    };
+    let found = app.read(&scope, read).await?;
+    let next_cursor = found.last().filter(|_| found.len() == limit).map(|(count, ..)| count.number.to_string());
+    let items = found.into_iter().map(|(mut count, ticks, finds)| {
+        let closed = count.closed.as_mut();
+        let (closed_by, remark, members) = closed.map_or_else(Default::default, |closed| {
+            (take(&mut closed.by), take(&mut closed.remark), take(&mut closed.members))
+        });
+        CountRecord {
+            count: count.into(),
+            closed_by,
+            members: members.into_iter().map(|one| MemberItem { name: one.name, title: one.title }).collect(),
+            remark,
+            ticks: ticks.into_iter().map(TickItem::from).collect(),
+            finds: finds.into_iter().map(FindItem::from).collect(),
+        }
+    });
+    Ok(Json(Page { items: items.collect(), next_cursor }))
 }
 
 pub(crate) async fn api_open(

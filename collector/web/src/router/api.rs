@@ -229,6 +229,29 @@ fn records_api(all: &mut DescribedRouter) {
     )
     .query::<administration::retention::DeletionsQuery>()
     .answers::<Page<administration::retention::DeletionItem>>(200);
+    all.get("/records/duty-book", administration::records::api_duty_book, "The duty book, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<administration::records::DutyBookEntry>>(200);
+    all.get(
+        "/records/stand-ins",
+        administration::records::api_stand_ins,
+        "Who stands or stood in on a rota, newest first, those that were taken back, too",
+    )
+    .query::<ListQuery>()
+    .answers::<Page<administration::records::StandIn>>(200);
+    all.get(
+        "/records/windows",
+        administration::records::api_windows,
+        "Maintenance windows, those that are over or were taken out of the plan, too",
+    )
+    .answers::<Vec<administration::records::RecordedWindow>>(200);
+    all.get(
+        "/records/inventory-counts",
+        count_api::api_records,
+        "Inventory takings as they are on record, newest first, with all that was ticked and found",
+    )
+    .query::<ListQuery>()
+    .answers::<Page<count_api::CountRecord>>(200);
 }
 
 fn entrance_api(all: &mut DescribedRouter) {
