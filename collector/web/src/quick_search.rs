@@ -280,7 +280,7 @@ pub(crate) async fn page(
     }
     found.extend(articles(&page_context, &q));
     if is_long {
-        found.extend(rules(&page_context, &app.config().rules, &asked));
+        found.extend(rules(&page_context, &app.rules(), &asked));
         let known: BTreeSet<String> = found.iter().map(|one| one.link.clone()).collect();
         let more = incidents(&app, &person, &page_context, &q).await;
         found.extend(more.into_iter().filter(|one| !known.contains(&one.link)));

@@ -250,11 +250,7 @@ pub(super) const fn of(part: Part) -> Option<FormOf> {
         Part::Heartbeat => HEARTBEAT,
         Part::Metrics => METRICS,
         Part::Timestamps => TIMESTAMPS,
-        Part::Duty
-        | Part::Rules
-        | Part::Retention
-        | Part::Software
-        | Part::Sensors => return None,
+        Part::Duty | Part::Rules | Part::Retention | Part::Software | Part::Sensors => return None,
     })
 }
 
