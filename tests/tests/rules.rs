@@ -82,7 +82,7 @@ async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
     );
     let audit: Value = rig.get("/api/v1/audit?limit=20").await.unwrap();
     assert!(
-        audit.to_string().contains("thử ngưỡng") && audit.to_string().contains("+raise"),
+        audit.to_string().contains("thử ngưỡng") && audit.to_string().contains("+above = 5"),
         "the log has why, and what changed: {audit}"
     );
     // Whoever has seen the page before is told, and writes over nothing.

@@ -1,7 +1,7 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`, or from a text that goes on from it (`base = "shipped"`). Each kind is one file; [`RuleKind`] is the list of them. What kinds share that judge a number of a series is in
-//! [`number`], of those that look into a document in [`document`].
+//! Read from `config/rules.toml`, or from a text that goes on from it (`base = "shipped"`). Each kind is one file; [`RuleKind`] is the list of them.
+//! What kinds share that judge a number of a series is in [`number`], of those that look into a document in [`document`].
 
 mod approved;
 mod budget;

@@ -185,6 +185,7 @@ const VIEWS: &[&str] = &[
 ];
 /// Routes that only read, and are not for everyone.
 const READS: &[(&str, Right)] = &[
+    ("/rules/new", Right::Administer),
     ("/api/v1/audit", Right::Audit),
     ("/api/v1/audit/heads", Right::Audit),
     ("/api/v1/audit/keys", Right::Audit),
