@@ -177,6 +177,13 @@ impl PartSources {
     }
 }
 
+/// What a part is without being said by anybody: its text as it is shipped, with its explanations and examples.
+#[must_use]
+pub fn shipped(part: Part) -> String {
+    let tables = tables_of(part);
+    if tables.is_empty() { shipped_text(part).1.to_owned() } else { sections(DEFAULT_CONFIG, tables) }
+}
+
 /// The text that is shipped for a part that is one of its own, and what it is called in errors.
 const fn shipped_text(part: Part) -> (&'static str, &'static str) {
     match part {
@@ -292,8 +299,7 @@ impl Config {
             (Some(by), _) if tables.is_empty() => (PartHolder::File(by.path().to_owned()), by.text().to_owned()),
             (Some(by), _) => (PartHolder::File(by.path().to_owned()), sections(by.text(), tables)),
             (None, Some(text)) => (PartHolder::Stored, text),
-            (None, None) if tables.is_empty() => (PartHolder::Shipped, shipped_text(part).1.to_owned()),
-            (None, None) => (PartHolder::Shipped, sections(DEFAULT_CONFIG, tables)),
+            (None, None) => (PartHolder::Shipped, shipped(part)),
         };
         PartInForce { part, holder, version: stored.map_or(0, |version| version.number), text, left_out }
     }

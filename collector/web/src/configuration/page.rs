@@ -16,7 +16,7 @@ use crate::page::{Failure, PageResult, page_context, refusal_text, show, show_ag
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{CommandError, PartChange};
-use ioc_engine::config::{PartHolder, PartInForce, tables_of};
+use ioc_engine::config::{PartHolder, PartInForce, shipped, tables_of};
 use ioc_engine::configuration::{LineChange, difference, without_secrets};
 use ioc_engine::sealed_secret::shown;
 use ioc_engine::writer::configuration::CHANGED_SINCE;
@@ -177,12 +177,12 @@ impl PartPage {
 /// What a version says; what is shipped before the first.
 async fn text_of(app: &App, person: &Person, part: Part, number: u64) -> Result<Option<String>, Problem> {
     if number == 0 {
-        return Ok(Some(String::new()));
+        return Ok(Some(shipped(part)));
     }
     let before = Some(number.saturating_add(1));
     let found = app.read(&person.scope, move |reader| reader.configuration_versions(part, before, 1)).await?;
     let found = found.into_iter().find(|version| version.number == number);
-    Ok(found.map(|version| version.text.as_deref().map(shown).unwrap_or_default()))
+    Ok(found.map(|version| version.text.as_deref().map_or_else(|| shipped(part), shown)))
 }
 
 async fn made(
