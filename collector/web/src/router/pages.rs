@@ -12,10 +12,8 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{
-    account, administration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live,
-    maintenance, overview, quick_search, register, report, room, search, sign_in, system_backups,
-    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, jobs, language,
-    live, maintenance, overview, register, report, room, search, sign_in, system_backups,
+    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs,
+    language, live, maintenance, overview, quick_search, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
