@@ -13,7 +13,7 @@
     // Something was refused, or is shown this once: it stays until the person has acted.
     if (main.querySelector("[role=alert], [data-once]")) return true;
     const at = document.activeElement;
-    const written = [...main.querySelectorAll("input:not([data-filter]), textarea, select")].some((one) =>
+    const written = [...main.querySelectorAll("input, textarea, select")].some((one) =>
       one.type === "checkbox" ? one.checked !== one.defaultChecked :
       one.tagName === "SELECT" ? [...one.options].some((option) => option.selected !== option.defaultSelected && one.selectedIndex > 0) :
       one.type !== "hidden" && one.type !== "file" && one.value !== one.defaultValue);
@@ -31,13 +31,11 @@
         const text = await answer.text();
         const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement.getAttribute("href");
         const open = [...main.querySelectorAll("details")].map((one) => one.open);
-        const filter = document.activeElement && document.activeElement.dataset.filter;
         main.innerHTML = text;
-        document.dispatchEvent(new CustomEvent("refreshed"));
-        if (filter) { const same = main.querySelector(`[data-filter="${CSS.escape(filter)}"]`) || main.querySelector("[data-filter]"); if (same) same.focus({ preventScroll: true }); }
         main.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
         if (focused) { const same = main.querySelector(`a[href="${CSS.escape(focused)}"]`); if (same) same.focus({ preventScroll: true }); }
         last = Date.now();
+        document.dispatchEvent(new CustomEvent("refreshed"));
       }
     } catch (_) { /* the banner tells */ } finally {
       busy = false;

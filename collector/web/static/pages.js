@@ -187,7 +187,8 @@
 
   // Keys of the duty officer.
   const rows = () => [...main.querySelectorAll("a.alert[href^='/incidents/']")];
-  const writes = (one) => one && (/^(INPUT|TEXTAREA|SELECT)$/.test(one.tagName) || one.isContentEditable);
+  const writes = (one) => one && (/^(TEXTAREA|SELECT)$/.test(one.tagName) || one.isContentEditable ||
+    (one.tagName === "INPUT" && !["checkbox", "radio", "button", "submit"].includes(one.type)));
   const keys = document.getElementById("keys");
   const chosen = () => rows().indexOf(document.activeElement && document.activeElement.closest && document.activeElement.closest("a.alert"));
   const incident = (link) => link && /^\/incidents\/\d+$/.test(link.getAttribute("href")) && link.getAttribute("href");

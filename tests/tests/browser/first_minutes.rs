@@ -54,6 +54,7 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.shows("Bật xác thực hai lớp").await;
     let next = browser.run("return document.querySelector('.setup [aria-current=step]').getAttribute('href')").await;
     assert_eq!(next, json!("/account"));
+    browser.picture("first-overview.png").await;
 
     // One line adds machines, and they appear below it.
     browser.go(&format!("{base}/enrolment/add")).await;
@@ -72,6 +73,7 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     }
     browser.shows("Sim 00000").await;
     browser.is_clean().await;
+    browser.picture("first-add-machines.png").await;
 
     // Its page begins with how it is; all numbers are folded, and found by their words without marks.
     browser.go(&format!("{base}/devices/{}", identity.device)).await;
@@ -79,6 +81,7 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     let order = "const top = (one) => document.querySelector(one).getBoundingClientRect().top; \
                  return top('.health') < top('#numbers') && !document.querySelector('#numbers details[open]')";
     holds(&browser, "health stands above the numbers, which are folded", order).await;
+    browser.picture("first-device.png").await;
     browser.type_into("[data-filter]", "bo nho da dung").await;
     let found =
         "return [...document.querySelectorAll('#numbers tr')].filter((row) => row.checkVisibility()).length === 1";
@@ -98,6 +101,7 @@ async fn a_new_site_is_led_through_its_first_minutes() {
         "return !!document.querySelector('.suggestions a[href=\"/devices/sim-00000\"]')",
     )
     .await;
+    browser.picture("first-find.png").await;
     browser.type_into(".find input", "\u{E015}\u{E007}").await;
     holds(&browser, "the first answer is opened", "return location.pathname === '/devices/sim-00000'").await;
     browser.go(&format!("{base}/find?q=khoi")).await;
@@ -109,6 +113,7 @@ async fn a_new_site_is_led_through_its_first_minutes() {
     browser.shows("Khói trong phòng máy").await;
     press(&browser, "?").await;
     holds(&browser, "the keys are explained", "return document.getElementById('keys').open").await;
+    browser.picture("first-keys.png").await;
     press(&browser, "\u{E00C}").await;
     press(&browser, "j").await;
     press(&browser, "a").await;
@@ -160,6 +165,7 @@ async fn what_is_new_is_installed_and_fits_a_phone() {
             browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert_eq!(overflow, json!(0), "{page} hangs over the edge");
         assert_eq!(browser.barriers().await, json!([]), "{page}");
+        browser.picture(&format!("first-phone-{}.png", page.trim_start_matches('/').replace(['/', '?', '=', '&', '+'], "-"))).await;
     }
     // What cannot be read is refused on a page, in the reader's language.
     let refused = "return fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }) \
