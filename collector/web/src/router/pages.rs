@@ -14,7 +14,6 @@ use crate::register::import::{AccountTable, AssetTable};
 use crate::{
     account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs,
     language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups,
-    language, live, maintenance, overview, quick_search, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
