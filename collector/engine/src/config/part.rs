@@ -287,21 +287,31 @@ impl Config {
         self.origin.held.get(&part).map(Source::path)
     }
 
+    /// Who says what a part is.
+    #[must_use]
+    pub fn holder(&self, part: Part) -> PartHolder {
+        match (self.held_by(part), self.origin.stored.get(&part)) {
+            (Some(by), _) => PartHolder::File(by.to_owned()),
+            (None, Some(version)) if version.text.is_some() => PartHolder::Stored,
+            (None, _) => PartHolder::Shipped,
+        }
+    }
+
     /// A part as it is in force.
     #[must_use]
     pub fn part(&self, part: Part) -> PartInForce {
         let origin = &self.origin;
         let stored = origin.stored.get(&part);
-        let left_out = origin.left_out.get(&part).cloned();
         let own = stored.and_then(|version| version.text.clone());
         let tables = tables_of(part);
-        let (holder, text) = match (origin.held.get(&part), own) {
-            (Some(by), _) if tables.is_empty() => (PartHolder::File(by.path().to_owned()), by.text().to_owned()),
-            (Some(by), _) => (PartHolder::File(by.path().to_owned()), sections(by.text(), tables)),
-            (None, Some(text)) => (PartHolder::Stored, text),
-            (None, None) => (PartHolder::Shipped, shipped(part)),
+        let text = match (origin.held.get(&part), own) {
+            (Some(by), _) if tables.is_empty() => by.text().to_owned(),
+            (Some(by), _) => sections(by.text(), tables),
+            (None, Some(text)) => text,
+            (None, None) => shipped(part),
         };
-        PartInForce { part, holder, version: stored.map_or(0, |version| version.number), text, left_out }
+        let (version, left_out) = (stored.map_or(0, |version| version.number), origin.left_out.get(&part).cloned());
+        PartInForce { part, holder: self.holder(part), version, text, left_out }
     }
 
     /// A configuration that was read again from its files, with what was set here as `before` has it.

@@ -72,9 +72,8 @@ pub(crate) async fn list(State(app): State<App>, person: Person, headers: Header
     let page_context = page_context(&app, &person, &headers);
     let config = app.config();
     let row = |part: Part| {
-        let now = config.part(part);
-        let newest = config.stored().get(&part).cloned();
-        PartRow { part, href: href(part), holder: now.holder, left_out: now.left_out.is_some(), newest }
+        let (holder, left_out) = (config.holder(part), config.left_out().contains_key(&part));
+        PartRow { part, href: href(part), holder, left_out, newest: config.stored().get(&part).cloned() }
     };
     Ok(show(&ListPage { page_context, parts: Part::ALL.into_iter().map(row).collect() }))
 }
