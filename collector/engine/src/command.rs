@@ -8,6 +8,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::language::Language;
 use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, NewIncident, Window};
 use serde::{Deserialize, Serialize};
@@ -281,6 +282,34 @@ pub enum Command {
     },
     /// Nobody stands in any more.
     Uncover { id: u64, actor: String },
+    /// Make a calendar of the duty plan for `actor` to subscribe to.
+    NewDutyFeed {
+        /// `person:…` or `rota:…`, by key of the duty plan.
+        subject: String,
+        /// The language of its texts.
+        language: Language,
+        actor: String,
+    },
+    /// End a calendar of `actor`'s own.
+    EndDutyFeed {
+        /// SHA-256 of its token, hex.
+        digest: String,
+        actor: String,
+    },
+    /// Ask somebody to take a turn of `actor`'s own, or to swap two.
+    AskTurn { asked: TurnToAsk, actor: String },
+    /// Agree to take a turn, or decline.
+    AnswerTurn {
+        number: u64,
+        agreed: bool,
+        /// What there is to say; may be empty.
+        answer: String,
+        actor: String,
+        /// The person of the duty plan whom the signed link of a notice names; else it is the one whose account `actor` is.
+        by_link: Option<String>,
+    },
+    /// Take back that one asked.
+    WithdrawTurn { number: u64, actor: String },
     /// Write into the duty book.
     Handover(Handover),
     /// Try again what was given up.
@@ -482,6 +511,19 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
+}
+
+/// A turn that somebody is asked to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnToAsk {
+    /// Who is asked: a person's key in the duty plan.
+    pub asked: String,
+    /// The turn that is given away: rota, from, until.
+    pub give: (String, Timestamp, Timestamp),
+    /// The turn that is taken for it; none where they only stand in.
+    pub take: Option<(String, Timestamp, Timestamp)>,
+    /// Why; may be empty.
+    pub note: String,
 }
 
 /// Something that was found and is not in the register, as somebody writes it down.

@@ -12,6 +12,7 @@ mod compaction;
 mod damaged_documents;
 mod deadlines;
 mod document_history;
+mod duty;
 mod expected_backups;
 mod failures;
 mod inventory_counts;
@@ -84,6 +85,7 @@ pub(crate) fn checks() -> &'static [Check] {
         outbox::outbox,
         tickets::tickets,
         plans,
+        duty::duty,
         accounts_and_tokens,
         requests::requests,
         audit_chain,
@@ -486,6 +488,8 @@ fn plans(open: Open<'_>, dir: &Path) {
     let stepped = Change::ClockStepped { at: at(20), by_ms: 1000 };
     store.commit(&[Change::CoverGone(4), Change::JobGone("db".into()), stepped]).expect("commits");
     assert!(reader.covers().expect("reads").is_empty());
+    assert_eq!(reader.covers_since(at(1), 9).expect("reads").len(), 1, "what was is on record");
+    assert!(reader.covers_since(at(2), 9).expect("reads").is_empty());
     let jobs = reader.jobs().expect("reads");
     let later = |moment: Timestamp| moment.plus_millis(1000);
     assert_eq!((jobs.len(), jobs[0].since, jobs[0].last_success), (1, later(at(3)), Some(later(at(8)))));

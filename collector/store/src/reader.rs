@@ -24,7 +24,7 @@ use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
     AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, DutyReader, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
     RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
@@ -38,7 +38,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: Send {
+pub trait Reader: DutyReader + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 

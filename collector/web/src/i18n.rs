@@ -331,6 +331,9 @@ mod tests {
                 "person-data-not-older",
                 "person-notice-",
                 "refusal-",
+                "duty-origin-",
+                "why-not-",
+                "turn-state-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -20,6 +20,8 @@ mod deliveries;
 mod devices;
 mod down_dispatch;
 mod duty;
+mod duty_feeds;
+pub mod duty_turns;
 pub mod enrolment;
 mod entrance;
 mod evidence;

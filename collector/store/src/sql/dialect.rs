@@ -54,6 +54,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("losses", &["device"]),
     ("report_text", &["report", "key"]),
     ("request", &["id"]),
+    ("requested_turn", &["number"]),
     ("retention_rule", &["class"]),
     ("software_grouped", &["device"]),
     ("window", &["id"]),

@@ -285,6 +285,21 @@ CREATE TABLE handover (
     who TEXT NOT NULL,
     text TEXT NOT NULL
 );
+-- Calendars of the duty plan that people have subscribed to: whose, and by which token's digest.
+CREATE TABLE duty_feed (
+    digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    language TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+CREATE INDEX duty_feed_by_account ON duty_feed (account);
+-- Turns that people on duty ask each other to take, and what became of it.
+CREATE TABLE requested_turn (
+    number INTEGER PRIMARY KEY,
+    body TEXT NOT NULL
+);
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
     body TEXT NOT NULL,

@@ -36,6 +36,17 @@ const CHANGES: &[(&str, Right)] = &[
     ("/api/v1/assets/{id}/attestations", Right::Handle),
     ("/api/v1/windows", Right::Plan),
     ("/api/v1/windows/{id}", Right::Plan),
+    // Of one's own turns and calendars: the engine looks whose they are.
+    ("/duty/turns", Right::View),
+    ("/duty/turns/{number}/answer", Right::View),
+    ("/duty/turns/{number}/withdraw", Right::View),
+    ("/duty/feeds", Right::View),
+    ("/duty/feeds/{digest}/end", Right::View),
+    ("/api/v1/duty/turns", Right::View),
+    ("/api/v1/duty/turns/{number}/answer", Right::View),
+    ("/api/v1/duty/turns/{number}/withdraw", Right::View),
+    ("/api/v1/duty/feeds", Right::View),
+    ("/api/v1/duty/feeds/{digest}", Right::View),
     ("/duty/covers", Right::Duty),
     ("/duty/covers/{id}/remove", Right::Duty),
     ("/duty/swap", Right::Duty),
@@ -116,6 +127,11 @@ const VIEWS: &[&str] = &[
     "/incidents/{id}/record",
     "/incidents/{id}/record.docx",
     "/duty",
+    "/duty/calendar",
+    "/duty/who",
+    "/duty/plan",
+    "/duty/turns",
+    "/duty/feeds",
     "/maintenance",
     "/maintenance/{id}/record",
     "/maintenance/{id}/record.docx",
@@ -171,6 +187,10 @@ const VIEWS: &[&str] = &[
     "/api/v1/system-backups/{device}/{kind}/attestations",
     "/api/v1/system-backups/attestations",
     "/api/v1/duty",
+    "/api/v1/duty/calendar",
+    "/api/v1/duty/who",
+    "/api/v1/duty/turns",
+    "/api/v1/duty/feeds",
     "/api/v1/search",
     "/api/v1/search.csv",
     "/api/v1/clock",
@@ -304,8 +324,10 @@ mod tests {
     #[test]
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
-        const OPEN: [&str; 10] = [
+        const OPEN: [&str; 12] = [
             "/a/{link}",
+            "/duty/answer/{link}",
+            "/duty/ical/{token}",
             "/login",
             "/login/oidc",
             "/login/oidc/back",
