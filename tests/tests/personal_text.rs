@@ -99,6 +99,8 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/duty/calendar", Kept::Duty),
     ("/duty/who", Kept::Revealed("duty/who.rs")),
     ("/duty/plan", Kept::Duty),
+    ("/duty/plan/versions", Kept::Right("Administer")),
+    ("/duty/plan/{kind}", Kept::Right("Administer")),
     ("/duty/turns", Kept::Duty),
     ("/duty/feeds", Kept::Duty),
     // Whoever has the link out of a notice reads what the notice said; whoever has a calendar's address reads who is on duty.

@@ -3,6 +3,7 @@
 //! to are below it.
 
 pub(crate) mod calendar;
+pub(crate) mod edit;
 pub(crate) mod feeds;
 mod ical;
 pub(crate) mod plan;

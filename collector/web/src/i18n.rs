@@ -332,6 +332,10 @@ mod tests {
                 "person-notice-",
                 "refusal-",
                 "duty-origin-",
+                "duty-kind-",
+                "duty-group-",
+                "duty-field-",
+                "duty-edit-about-",
                 "why-not-",
                 "turn-state-",
             ];

@@ -240,6 +240,8 @@ const READS: &[(&str, Right)] = &[
     ("/incidents/{id}/forms/{clock}/docx", Right::Audit),
     ("/incidents/{id}/forms/{clock}/print", Right::Audit),
     ("/api/v1/incidents/{id}/forms/{clock}", Right::Audit),
+    ("/duty/plan/versions", Right::Administer),
+    ("/duty/plan/{kind}", Right::Administer),
     ("/duty/handover", Right::Duty),
     ("/duty/handover.docx", Right::Duty),
     ("/admin/backups/certificate", Right::Administer),

@@ -101,6 +101,8 @@ fn work() -> Router<App> {
         .route("/duty/calendar", get(duty::calendar::page))
         .route("/duty/who", get(duty::who::page))
         .route("/duty/plan", get(duty::plan::page))
+        .route("/duty/plan/versions", get(duty::edit::versions::page))
+        .route("/duty/plan/{kind}", get(duty::edit::page).post(duty::edit::submit))
         .route("/duty/turns", get(duty::turns::page).post(duty::turns::ask))
         .route("/duty/turns/{number}/answer", post(duty::turns::answer))
         .route("/duty/turns/{number}/withdraw", post(duty::turns::withdraw))
