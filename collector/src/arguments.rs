@@ -64,6 +64,12 @@ pub enum CliCommand {
     },
     /// Check the configuration and the rules, then exit.
     CheckConfig,
+    /// The configuration that is set on pages: have all of it as one text, apply one, look at versions, take parts over from files.
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Enrol devices: tokens, and requests that wait for approval.
     Enrol {
         /// The command.
@@ -125,6 +131,44 @@ pub enum CliCommand {
     Docs {
         /// The page: metrics.
         page: String,
+    },
+}
+
+/// The configuration that is set on pages.
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Print all of it as one TOML text, which can be applied here or on another collector. Secrets that were typed into forms are not in it: what
+    /// stands in their place keeps them where they are known.
+    Export {
+        /// Write it into this file, for its owner alone to read.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Give every part that stands in a text what it says there: all of them, or none. Parts that it does not name stay as they are.
+    Apply {
+        /// The text that was exported; - for standard input.
+        file: PathBuf,
+        /// Only say what would change.
+        #[arg(long)]
+        plan: bool,
+        /// Why, for the versions and the audit log.
+        #[arg(long, default_value = "config apply")]
+        reason: String,
+    },
+    /// List the parts and who says what each is; the versions of one; or print one version.
+    Versions {
+        /// The part, such as site, duty, rules or channels.
+        part: Option<String>,
+        /// The number of a version.
+        number: Option<u64>,
+    },
+    /// Take parts that files hold over as versions, so that they can be taken out of the files and are set on pages from then on.
+    Import {
+        /// The parts; all that files hold without one.
+        parts: Vec<String>,
+        /// Why, for the versions and the audit log.
+        #[arg(long, default_value = "config import")]
+        reason: String,
     },
 }
 

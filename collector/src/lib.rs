@@ -11,6 +11,7 @@ mod broker;
 pub mod cli;
 pub mod compaction;
 pub mod config;
+pub mod configuration;
 pub mod doctor;
 pub mod fill_rate;
 pub mod first_start;

@@ -14,7 +14,7 @@ use ioc_collector::arguments::{
     InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, backup, cli, config, doctor, fill_rate, first_start, records, serve, xlsx};
+use ioc_collector::{audit_verify, backup, cli, config, configuration, doctor, fill_rate, first_start, records, serve, xlsx};
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
@@ -97,6 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             config.rules.rules().len(),
             config.channels.len()
         )),
+        CliCommand::Config { command } => say(&configuration::run(&runtime, &config, command).await?),
         CliCommand::Enrol { command } => enrol(&runtime, command).await,
         CliCommand::Rule { command: RuleCommand::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();

@@ -27,6 +27,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
+use ioc_engine::sealed_secret;
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
@@ -61,6 +62,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     log_first_password(first_password.as_deref());
+    use_secrets(&config)?;
+    let config = config.resumed(&ioc_engine::config::stored_parts(store.reader()?.configuration()?))?;
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::resume_clock(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
@@ -84,8 +87,10 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let health = Arc::new(Health::default());
     let access = Arc::new(backup::allowlist(&config.data));
     let (probes, probe_requests) = mpsc::unbounded_channel();
+    let (configs, config_receiver) = watch::channel(Arc::new(config.clone()));
     let (engine, engine_thread) = writer::start(EngineDeps {
         config: config.clone(),
+        configs,
         store,
         authority: Arc::clone(&authority),
         allowlist: Arc::clone(&access),
@@ -95,7 +100,6 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         clock: Box::new(writer::time::SystemClock),
     })?;
     let (stop, stopping) = watch::channel(false);
-    let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     let places = divide_files(&config, files_max, &health)?;
     let ports = config.host_probe_ports.clone();
@@ -125,6 +129,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
+    let configs = config_receiver.clone();
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
     let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
@@ -140,7 +145,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
 
     let running =
-        Collector { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
+        Collector { config_path, config: configs, engine, authority, mqtt_certificate, web_certificate, health };
     // Without an engine there is nothing to finish: systemd is to start it again at once.
     running.run_until_stopped(&mut signals).await?;
 
@@ -305,7 +310,7 @@ impl Signals {
 /// What the running collector needs to reload its configuration and to renew its certificates.
 struct Collector {
     config_path: Option<PathBuf>,
-    config: watch::Sender<Arc<Config>>,
+    config: watch::Receiver<Arc<Config>>,
     engine: EngineHandle,
     authority: Arc<Authority>,
     mqtt_certificate: Arc<ReloadableCertificate>,
@@ -333,18 +338,48 @@ impl Collector {
 
     async fn reload_on(&self, hangup: &mut Signal) -> Infallible {
         let mut watch = TaskWatch::new(BackgroundTask::Configuration, self.engine.clone());
-        // The configuration of the start was valid.
-        watch.succeeded().await;
+        let mut configs = self.config.clone();
+        // That of the start was valid, but for what was set on pages and no longer fits it.
+        self.report_left_out(&mut watch).await;
         loop {
-            if hangup.recv().await.is_none() {
-                return std::future::pending().await;
+            tokio::select! {
+                told = hangup.recv() => if told.is_none() {
+                    return std::future::pending().await;
+                },
+                // Somebody set a part on a page.
+                changed = configs.changed() => {
+                    if changed.is_err() {
+                        return std::future::pending().await;
+                    }
+                    self.report_left_out(&mut watch).await;
+                    continue;
+                }
             }
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
             let reloaded = self.reload().await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             match reloaded {
-                Ok(()) => watch.succeeded().await,
+                Ok(()) => {
+                    configs.mark_unchanged();
+                    self.report_left_out(&mut watch).await;
+                }
                 Err(why) => watch.failed(why).await,
+            }
+        }
+    }
+
+    /// Says which parts that were set on pages are not in use, since they no longer fit.
+    async fn report_left_out(&self, watch: &mut TaskWatch) {
+        let config = Arc::clone(&self.config.borrow());
+        match config.left_out().iter().next() {
+            None => watch.succeeded().await,
+            Some((part, error)) => {
+                let why = format!(
+                    "what was set of the part {} is not in use, and it is as shipped: {error}; mend: correct it on the page Settings",
+                    part.as_str()
+                );
+                tracing::error!(why, "a part of the configuration is left out");
+                watch.failed(why).await;
             }
         }
     }
@@ -366,7 +401,6 @@ impl Collector {
         })?;
         // What fails here is tried again, and reported, by the upkeep.
         let _ = self.renew_certificates(&config);
-        self.config.send_replace(Arc::new(config.clone()));
         self.engine.command(Command::Reload(Box::new(config))).await.map_err(|error| {
             tracing::error!(%error, "the engine did not take the configuration");
             error.to_string()
@@ -402,6 +436,12 @@ impl Collector {
             tracing::warn!(%error, "which reports are due could not be checked");
         }
     }
+}
+
+/// Has secrets that were typed into forms opened by the key beside the authority's, which is made at a first start.
+fn use_secrets(config: &Config) -> Result<(), ServeError> {
+    let pki = config.data.join("pki");
+    sealed_secret::use_key(&pki).map_err(|source| ServeError::File { path: sealed_secret::key_file(&pki), source })
 }
 
 fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
@@ -472,6 +512,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What the files of the configuration say does not hold.
+    #[error(transparent)]
+    Configuration(#[from] ioc_common::config::ConfigError),
     /// A file or directory cannot be used.
     #[error("{}: {source}", path.display())]
     File {

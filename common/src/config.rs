@@ -4,15 +4,17 @@
 //! Types check themselves while they are parsed ([`Span`], [`Bounded`]), so that the parser can point at the place; checks
 //! that need two keys use [`Source::fault`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-pub use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+pub use toml::{Spanned, Table as TomlTable, Value as TomlValue};
 
 pub use crate::span::Span;
 
@@ -23,8 +25,16 @@ pub const CONFIG_MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Source {
     path: PathBuf,
-    text: String,
+    /// Where the files lie that it names, where that is not beside it.
+    directory: Option<PathBuf>,
+    text: Arc<str>,
+    files: NamedFiles,
 }
+
+/// Files that a configuration named, as they were when it was read: what is made anew of the same configuration later takes no file that was
+/// changed meanwhile and not yet loaded.
+#[derive(Debug, Clone, Default)]
+struct NamedFiles(Arc<Mutex<BTreeMap<PathBuf, Arc<str>>>>);
 
 impl Source {
     /// Reads the file at `path`.
@@ -54,13 +64,51 @@ impl Source {
             std::fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"), "mend its permissions"))?;
         let text =
             String::from_utf8(bytes).map_err(|e| unreadable(format!("is not UTF-8: {e}"), "save it as UTF-8"))?;
-        Ok(Self { path: path.to_owned(), text })
+        Ok(Self { path: path.to_owned(), directory: None, text: text.into(), files: NamedFiles::default() })
+    }
+
+    /// A file that this text names, relative to where it lies. It is read once: the same is given for each later question to this text, its
+    /// copies and its parts.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file: it is missing, may not be read, is too large or not UTF-8.
+    pub fn beside(&self, path: &Path) -> Result<Self, ConfigError> {
+        let path = self.directory().join(path);
+        let known = self.files.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path).map(Arc::clone);
+        let text = match known {
+            Some(text) => text,
+            None => {
+                let text = Self::read(&path)?.text;
+                self.files.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), Arc::clone(&text));
+                text
+            }
+        };
+        Ok(Self { path, directory: None, text, files: self.files.clone() })
+    }
+
+    /// A text that belongs to this one, under a name to show in errors: files that it names lie where those of this one do.
+    #[must_use]
+    pub fn part(&self, name: &str, text: &str) -> Self {
+        let directory = Some(self.directory().to_owned());
+        Self { path: PathBuf::from(name), directory, text: text.into(), files: self.files.clone() }
+    }
+
+    /// Where the files lie that it names; empty for a text that came from nowhere.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.as_deref().or_else(|| self.path.parent()).unwrap_or(Path::new(""))
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Takes a text that is built into the program, under a name to show in errors.
     #[must_use]
     pub fn built_in(name: &str, text: &str) -> Self {
-        Self { path: PathBuf::from(name), text: text.to_owned() }
+        Self { path: PathBuf::from(name), directory: None, text: text.into(), files: NamedFiles::default() }
     }
 
     /// Parses the text into `T`.
@@ -87,6 +135,26 @@ impl Source {
             }
         };
         all.into_iter().map(table).collect()
+    }
+
+    /// The keys at its top, in their order, and where they stand first.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the text is no TOML.
+    pub fn top_keys(&self) -> Result<Vec<(String, Range<usize>)>, ConfigError> {
+        let document = DeTable::parse(&self.text).map_err(|e| self.parse_fault(&e))?.into_inner();
+        Ok(document.keys().map(|key| (key.get_ref().clone().into_owned(), key.span())).collect())
+    }
+
+    /// The texts that stand as values, each with its path from the top (keys alone) and its place.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the text is no TOML.
+    pub fn string_values(&self) -> Result<Vec<StringValue>, ConfigError> {
+        let document = DeTable::parse(&self.text).map_err(|e| self.parse_fault(&e))?.into_inner();
+        let mut found = Vec::new();
+        collect_strings(&document, &mut Vec::new(), &mut found);
+        Ok(found)
     }
 
     fn parse_fault(&self, fault: &toml::de::Error) -> ConfigError {
@@ -124,6 +192,43 @@ impl Source {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A text that stands as a value of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StringValue {
+    /// The keys that lead to it; what stands in an array has the array's.
+    pub path: Vec<String>,
+    /// What it says.
+    pub text: String,
+    /// Bytes of the configuration at which it stands, with its quotes.
+    pub span: Range<usize>,
+}
+
+fn collect_strings(table: &DeTable<'_>, path: &mut Vec<String>, found: &mut Vec<StringValue>) {
+    for (key, value) in table {
+        path.push(key.get_ref().clone().into_owned());
+        collect_value(value, path, found);
+        path.pop();
+    }
+}
+
+fn collect_value(value: &Spanned<DeValue<'_>>, path: &mut Vec<String>, found: &mut Vec<StringValue>) {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            found.push(StringValue { path: path.clone(), text: text.clone().into_owned(), span: value.span() });
+        }
+        DeValue::Array(all) => all.iter().for_each(|one| collect_value(one, path, found)),
+        DeValue::Table(table) => collect_strings(table, path, found),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
+/// A table as TOML, for people: what no text was written of by hand.
+#[must_use]
+pub fn to_text(table: &TomlTable) -> String {
+    // A table of texts, numbers and tables can always be written.
+    toml::to_string_pretty(table).unwrap_or_default()
 }
 
 /// A table of a configuration whose form depends on one of its keys: what all forms share is read apart, and the rest by the form.

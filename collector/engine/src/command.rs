@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::intent::{Actor, Intent};
 pub use crate::command_error::{CommandError, MissingProof};
+pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
+use ioc_store::configuration::Part;
 use ioc_store::inventory_count::{Member, Tick};
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
@@ -504,7 +506,16 @@ pub enum Command {
     },
     /// Nothing; it is answered once everything that was decided before is on disk.
     AwaitCommit,
-    /// Use these rules and channels from now on.
+    /// Give parts of the configuration new texts: all of them, or none.
+    SetConfiguration {
+        changes: Vec<PartChange>,
+        /// Why: 1 to 500 characters.
+        reason: String,
+        actor: String,
+    },
+    /// Take parts from the files that hold them, as versions, so that they can be taken out of those.
+    ImportConfiguration { parts: Vec<Part>, reason: String, actor: String },
+    /// Use these rules and channels from now on: they were read from files again.
     Reload(Box<crate::config::Config>),
     /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.
     ForgetRows {

@@ -66,6 +66,15 @@ impl CommandError {
         }
     }
 
+    /// Which refusal it is, for one that has its reason.
+    #[must_use]
+    pub fn reason_key(&self) -> Option<&'static str> {
+        match self {
+            Self::Explained(_, reason) => Some(reason.key),
+            _ => None,
+        }
+    }
+
     /// Its reason, as part of another refusal such as that of a row of a table.
     #[must_use]
     pub fn into_reason(self) -> RefusalReason {

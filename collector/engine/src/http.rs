@@ -20,6 +20,8 @@ use ioc_common::backoff::retry_ms;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::random::entropy;
 
+use crate::conversation::{hide, note};
+
 /// Largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 /// Back-off: doubled from the first to the last.
@@ -110,12 +112,18 @@ pub fn backoff_ms(attempts: u32) -> u64 {
     retry_ms(attempts.saturating_sub(1), BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy())
 }
 
-/// What a file with a secret holds; nothing without a file.
+/// What a file with a secret holds, or a secret that was typed into a form; nothing without either.
 pub fn secret(file: Option<&Path>) -> Result<String, SendError> {
     let Some(path) = file else { return Ok(String::new()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
-    Ok(text.trim().to_owned())
+    let text = match crate::sealed_secret::opened(path) {
+        Some(opened) => opened.map_err(SendError::Later)?,
+        None => {
+            std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?
+        }
+    };
+    let secret = text.trim();
+    hide(secret);
+    Ok(secret.to_owned())
 }
 
 /// A request to another system, sent once.
@@ -187,6 +195,9 @@ async fn ask(
     let (host, port) = endpoint(&uri).ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
     let secure = is_secure(&uri);
     let target = uri.path_and_query().map_or("/", |path| path.as_str());
+    // What stands behind the host is often a key.
+    let (scheme, bytes) = (uri.scheme_str().unwrap_or_default(), request.body.len());
+    note(|| format!("→ {} {scheme}://{host}:{port}/… ({bytes} bytes)", request.method));
     let built = built(request, target, uri.authority().map_or(host, |authority| authority.as_str()))?;
     let away = |error: &dyn std::fmt::Display| SendError::away(format!("{host}:{port}: {error}"));
     let connect = within(CONNECT_TIMEOUT, TcpStream::connect((host.trim_matches(['[', ']']), port)));
@@ -201,6 +212,10 @@ async fn ask(
     } else {
         exchange(tcp, built, bounds, &whom).await?
     };
+    note(|| {
+        let answer = body.as_ref().map_or_else(String::new, |body| String::from_utf8_lossy(body).into_owned());
+        format!("← {status} {}", short(&answer))
+    });
     let why = || {
         let answer = body.as_ref().map_or_else(String::new, |body| String::from_utf8_lossy(body).into_owned());
         format!("answered {status}: {}", short(&answer))

@@ -165,8 +165,7 @@ impl PayloadProfiles {
             let ValuesForm { devices, profile } = form.into_inner();
             let name = profile.get_ref();
             let found = if name.ends_with(".toml") {
-                let beside = source.path().parent().unwrap_or(Path::new("."));
-                Arc::new(PayloadProfile::parse(&Source::read(&beside.join(name))?)?)
+                Arc::new(PayloadProfile::parse(&source.beside(Path::new(name))?)?)
             } else {
                 shipped(name).transpose()?.ok_or_else(|| {
                     let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();

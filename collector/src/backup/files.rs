@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use ioc_common::config::Source as Text;
+use ioc_engine::sealed_secret::SEALED;
 
 use super::archive::{Packed, Source};
 use super::error::BackupError;
@@ -52,8 +53,8 @@ pub(super) fn of_data(data: &Path) -> Result<Vec<Packed>, BackupError> {
     Ok(files)
 }
 
-/// The configuration at `path`, and the files that it names.
-pub(super) fn of_configuration(path: Option<&Path>) -> Result<Found, BackupError> {
+/// The configuration at `path`, and the files that it names, or that `parts` do, which were set on pages.
+pub(super) fn of_configuration(path: Option<&Path>, parts: &[&str]) -> Result<Found, BackupError> {
     let Some(path) = path else { return Ok((Vec::new(), Vec::new())) };
     let bytes = std::fs::read(path).map_err(BackupError::file(path))?;
     let from = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -63,6 +64,12 @@ pub(super) fn of_configuration(path: Option<&Path>) -> Result<Found, BackupError
     put(&mut found, &mut names, &from, bytes);
     let mut named = Vec::new();
     collect(&value, "", &mut named);
+    for text in parts {
+        let value: Value = Text::built_in("part", text).parse().unwrap_or(Value::Null);
+        collect(&value, "", &mut named);
+    }
+    // It stands in the store, and the key of it lies beside the authority's.
+    named.retain(|(_, text)| !text.starts_with(SEALED));
     let dir = from.parent().unwrap_or(Path::new("/"));
     let beyond = named.split_off(FILES_MAX.min(named.len()));
     found
@@ -172,7 +179,7 @@ mod tests {
         }
         let more = ["law.toml", "products", "own.toml"];
         more.iter().for_each(|name| std::fs::write(dir.path().join(name), name).expect("written"));
-        let (files, left_out) = of_configuration(Some(&path)).expect("read");
+        let (files, left_out) = of_configuration(Some(&path), &[]).expect("read");
         let names: Vec<&str> = files.iter().map(|one| one.path.as_str()).collect();
         assert!(
             names.contains(&"configuration/collector.toml") && names.contains(&"configuration/law.toml"),
@@ -187,6 +194,6 @@ mod tests {
             left_out.len() == 2 && left_out[0].contains("gone") && left_out[1].contains("credential:sms"),
             "{left_out:?}"
         );
-        assert!(of_configuration(None).expect("defaults").0.is_empty());
+        assert!(of_configuration(None, &[]).expect("defaults").0.is_empty());
     }
 }

@@ -50,6 +50,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("clock.followed", "Theo đồng hồ của máy", "Clock followed"),
     ("clock.returned", "Đồng hồ trở lại như cũ", "Clock returned"),
     ("clock.stepped", "Đồng hồ bị chỉnh", "Clock stepped"),
+    ("config.changed", "Đổi cấu hình", "Configuration changed"),
     ("config.reloaded", "Nạp lại cấu hình", "Configuration reloaded"),
     ("contact.tested", "Gửi thử liên hệ", "Contact tested"),
     ("cover.added", "Thêm trực thay", "Stand-in added"),

@@ -17,6 +17,7 @@ use super::{
     TokenRecord,
 };
 use crate::audit;
+use crate::configuration::ConfigurationVersion;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::merkle::Frontier;
 use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
@@ -300,6 +301,8 @@ pub enum Change {
     },
     /// The rule of a class is another one now.
     RetentionRule(RetentionRule),
+    /// A part of the configuration was given a text: its next version.
+    Configuration(Box<ConfigurationVersion>),
     /// A legal hold was set.
     Hold(Hold),
     /// A legal hold was ended; one that has ended already stays as it is.

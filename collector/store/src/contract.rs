@@ -9,6 +9,7 @@ mod audit_stamps;
 mod certificates;
 mod clock;
 mod compaction;
+mod configuration;
 mod damaged_documents;
 mod deadlines;
 mod document_history;
@@ -72,6 +73,7 @@ pub(crate) fn checks() -> &'static [Check] {
         value_marks::value_marks,
         person::person,
         report::reports,
+        configuration::configuration,
         report::periods,
         surveys,
         document_history::every_version_of_a_document_can_be_had_again,

@@ -18,6 +18,7 @@ pub mod chart;
 mod clock;
 pub mod collation;
 pub mod compaction;
+pub mod configuration;
 #[cfg(test)]
 mod contract;
 pub mod coverage;

@@ -11,6 +11,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
+use crate::configuration::{ConfigurationVersion, Part};
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -527,6 +528,12 @@ pub trait Reader: DutyReader + Send {
 
     /// The rules as they were last told.
     fn retention_rules(&self) -> Result<Vec<RetentionRule>, StoreError>;
+
+    /// The newest version of each part of the configuration that was ever set here, by name.
+    fn configuration(&self) -> Result<Vec<ConfigurationVersion>, StoreError>;
+
+    /// Versions of a part before a number, the newest first.
+    fn configuration_versions(&self, part: Part, before: Option<u64>, limit: usize) -> Result<Vec<ConfigurationVersion>, StoreError>;
 
     /// How many commits are made.
     fn commits(&self) -> Result<u64, StoreError>;

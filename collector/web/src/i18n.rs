@@ -338,6 +338,10 @@ mod tests {
                 "duty-edit-about-",
                 "why-not-",
                 "turn-state-",
+                "configuration-part-",
+                "configuration-about-",
+                "configuration-field-",
+                "configuration-kind-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

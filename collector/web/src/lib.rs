@@ -11,6 +11,7 @@ mod app;
 mod authenticity;
 mod authorization;
 pub mod broker_authorization;
+mod configuration;
 mod cookie;
 mod coverage;
 mod device;

@@ -90,3 +90,18 @@
     else if (Date.now() - last > (main.querySelector("[data-numbers]") ? 4000 : 15000)) refresh();
   }, 2000);
 })();
+
+// What is typed into a long text stays in this tab, should the session end before it is sent.
+(() => {
+  const main = document.getElementById("main"), form = main && main.querySelector("form[data-draft]");
+  const area = form && form.querySelector("textarea"), note = form && form.querySelector("[data-draft-note]");
+  if (!area) return;
+  try {
+    const kept = sessionStorage.getItem(form.dataset.draft);
+    if (note && kept !== null && kept !== area.value) { area.value = kept; note.hidden = false; }
+    main.addEventListener("input", (event) => {
+      const within = event.target.closest && event.target.closest("form[data-draft]");
+      if (within && event.target.tagName === "TEXTAREA") sessionStorage.setItem(within.dataset.draft, event.target.value);
+    });
+  } catch (_) { /* a browser that keeps nothing */ }
+})();

@@ -112,13 +112,13 @@ pub(super) fn check_sources(source: &Source, forms: Vec<SourceForm>) -> Result<V
 
 impl ChannelForm {
     /// Where its fallback stands; nowhere without one.
-    pub(super) fn fallback_span(&self) -> Range<usize> {
+    fn fallback_span(&self) -> Range<usize> {
         self.fallback.as_ref().map_or(0..0, Spanned::span)
     }
 }
 
 /// What one channel leaves, another takes: each is known, and no two pass it to and fro. `spans` says where each channel names its own.
-pub(super) fn check_fallbacks(
+fn check_fallbacks(
     source: &Source,
     channels: &[Channel],
     spans: &[Range<usize>],
@@ -137,7 +137,22 @@ pub(super) fn check_fallbacks(
     Ok(())
 }
 
-pub(super) fn check(
+/// Checks all channels of a text.
+pub(super) fn check_all(
+    source: &Source,
+    forms: Vec<Spanned<ChannelForm>>,
+    kinds: &[ConnectorKind<dyn Notifier>],
+) -> Result<Vec<Channel>, ConfigError> {
+    let mut channels: Vec<Channel> = Vec::new();
+    let fallback_spans: Vec<_> = forms.iter().map(|form| form.get_ref().fallback_span()).collect();
+    for (form, table) in forms.into_iter().zip(source.tables("channel")?) {
+        channels.push(check(source, form, table, kinds, &channels)?);
+    }
+    check_fallbacks(source, &channels, &fallback_spans)?;
+    Ok(channels)
+}
+
+fn check(
     source: &Source,
     form: Spanned<ChannelForm>,
     table: Table<'_>,

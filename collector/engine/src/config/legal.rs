@@ -80,11 +80,7 @@ impl LegalForm {
             let message = format!("found {} files; allowed are {FILES_MAX}", files.len());
             return Err(source.fault(span, &message, "name only those that are in use"));
         }
-        let beside = |path: PathBuf| {
-            let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(&path));
-            Source::read(&path)
-        };
-        let more = files.into_iter().map(beside).collect::<Result<Vec<_>, _>>()?;
+        let more = files.iter().map(|path| source.beside(path)).collect::<Result<Vec<_>, _>>()?;
         let packs = Packs::read(&more)?;
         let chosen = |id: Option<Spanned<String>>, kind: PackKind| match id {
             None => Ok(None),

@@ -4,10 +4,14 @@ mod agent_settings;
 mod backup;
 mod broker;
 mod channel;
+mod exposed;
+mod form;
 mod history;
+mod identity;
 mod job;
 mod kind;
 mod legal;
+mod part;
 mod register;
 mod remote_write;
 mod retention;
@@ -18,36 +22,32 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
+use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::language::Language;
+use ioc_judge::RuleSet;
 use ioc_judge::duty::Plan;
-use ioc_judge::{DeviceInfo, RuleSet};
+use ioc_store::configuration::Part;
 
-use crate::payload_profile::{PayloadProfiles, ValuesForm};
-use agent_settings::GroupForm;
+use crate::payload_profile::PayloadProfiles;
 pub use agent_settings::{AssignedSettings, Group, SettingsState};
-use backup::BackupForm;
 pub use backup::{BackupPlan, KeptBackups, Sealing};
-use broker::BrokerForm;
 pub use broker::BrokerPlan;
 pub use channel::{AlertSource, Channel, Heartbeat};
-use channel::{ChannelForm, HeartbeatForm, SourceForm};
+pub use exposed::ExposedLabel;
+use form::Form;
+pub use identity::Oidc;
 use ioc_store::Role;
 pub use job::Job;
 #[cfg(test)]
 pub(crate) use kind::testing;
-use kind::whole_url;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
+use part::PartSources;
+pub use part::{Origin, PartHolder, PartInForce, StoredParts, stored_parts, tables_of};
 pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
-use remote_write::RemoteWriteForm;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
-use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
-use timestamp::TimestampForm;
 pub use timestamp::TimestampPlan;
 
 /// The configuration, checked.
@@ -138,318 +138,8 @@ pub struct Config {
     pub legal: LegalBasis,
     /// What must be written down of each asset, and by when.
     pub register: RegisterRules,
-}
-
-/// The organisation's identity provider (OpenID Connect).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Oidc {
-    /// What people call it.
-    pub name: String,
-    /// Its address, as it names itself.
-    pub issuer: String,
-    /// What we are called there.
-    pub client_id: String,
-    /// File with our secret there.
-    pub secret_file: PathBuf,
-    /// The claim that names the account here.
-    pub claim: String,
-    /// Values of the claim `acr` that say that it asked for a second factor, beside what `amr` says.
-    pub second_factor_acr: Vec<String>,
-    /// It asks everyone for a second factor, always, and does not say so.
-    pub second_factor_always: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OidcForm {
-    #[serde(default)]
-    name: Option<String>,
-    issuer: Spanned<String>,
-    client_id: String,
-    #[serde(deserialize_with = "ioc_common::config::secret_file")]
-    secret_file: PathBuf,
-    #[serde(default)]
-    claim: Option<String>,
-    #[serde(default)]
-    second_factor_acr: Vec<Spanned<String>>,
-    #[serde(default)]
-    second_factor_always: bool,
-}
-
-/// Most values of `acr` that are named, and longest one, bytes.
-const ACR_MAX: usize = 20;
-const ACR_MAX_BYTES: usize = 200;
-
-impl OidcForm {
-    fn check(self, source: &Source) -> Result<Oidc, ConfigError> {
-        let span = self.issuer.span();
-        let issuer = whole_url(source, self.issuer)?;
-        let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|of| issuer.starts_with(of));
-        if issuer.starts_with("http://") && !here {
-            let message = format!("found issuer {issuer:?}; allowed is https:// (http only on this machine)");
-            return Err(source.fault(span, &message, "whoever is in between could sign in as anyone; use https"));
-        }
-        for (place, acr) in self.second_factor_acr.iter().enumerate() {
-            let value = acr.get_ref();
-            let fits = !value.is_empty() && value.len() <= ACR_MAX_BYTES && !value.contains(char::is_whitespace);
-            if !fits || place >= ACR_MAX {
-                let message = format!(
-                    "found second_factor_acr {value:?}; allowed are {ACR_MAX} values of 1 to {ACR_MAX_BYTES} bytes without spaces"
-                );
-                return Err(source.fault(
-                    acr.span(),
-                    &message,
-                    "name the values of acr by which the provider says that it asked for a second factor",
-                ));
-            }
-        }
-        Ok(Oidc {
-            name: self.name.unwrap_or_else(|| "OpenID".to_owned()),
-            issuer,
-            client_id: self.client_id,
-            secret_file: self.secret_file,
-            claim: self.claim.unwrap_or_else(|| "preferred_username".to_owned()),
-            second_factor_acr: self.second_factor_acr.into_iter().map(Spanned::into_inner).collect(),
-            second_factor_always: self.second_factor_always,
-        })
-    }
-}
-
-/// What Prometheus may be told of a device; each is a label of all its series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExposedLabel {
-    /// The name that people gave the device.
-    Name,
-    /// Room, and rack behind a slash.
-    Place,
-    /// The asset label.
-    Label,
-    /// The kind of device.
-    Kind,
-}
-
-impl ExposedLabel {
-    /// Its value for a device.
-    #[must_use]
-    pub fn of(self, device: &DeviceInfo) -> &str {
-        match self {
-            Self::Name => &device.name,
-            Self::Place => &device.place,
-            Self::Label => &device.label,
-            Self::Kind => device.kind.as_str(),
-        }
-    }
-
-    /// The label's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Place => "place",
-            Self::Label => "label",
-            Self::Kind => "kind",
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct PrometheusForm {
-    labels: Vec<ExposedLabel>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct PeopleForm {
-    second_factor_for: Vec<Role>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Form {
-    site: SiteForm,
-    paths: PathsForm,
-    ingest: IngestForm,
-    web: WebForm,
-    pki: PkiForm,
-    presence: PresenceForm,
-    incidents: IncidentsForm,
-    history: history::HistoryForm,
-    retention: RetentionForm,
-    people: PeopleForm,
-    oidc: Option<OidcForm>,
-    prometheus: PrometheusForm,
-    remote_write: Option<RemoteWriteForm>,
-    rules: RulesForm,
-    values: Vec<Spanned<ValuesForm>>,
-    settings: Vec<GroupForm>,
-    channel: Vec<Spanned<ChannelForm>>,
-    ticket: Vec<Spanned<TicketForm>>,
-    duty: DutyForm,
-    heartbeat: Option<HeartbeatForm>,
-    source: Vec<SourceForm>,
-    job: Vec<job::JobForm>,
-    backup: BackupForm,
-    timestamp: TimestampForm,
-    legal: legal::LegalForm,
-    register: register::RegisterForm,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SiteForm {
-    name: String,
-    agencies: Vec<String>,
-    language: Language,
-    timezone: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PathsForm {
-    data: PathBuf,
-    runtime: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct IngestForm {
-    listen: SocketAddr,
-    advertise: Option<String>,
-    broker: BrokerForm,
-    connections_max: Bounded<1, 1_000_000>,
-    gather: SpanWithin<0, 1_000>,
-    newcomers_max: Bounded<16, 1_000_000>,
-    newcomers_per_address_max: Bounded<8, 1_000_000>,
-    newcomers_per_network_max: Bounded<8, 1_000_000>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WebForm {
-    listen: SocketAddr,
-    strangers_max: Bounded<16, 1_000_000>,
-    strangers_per_address_max: Bounded<8, 1_000_000>,
-    strangers_per_network_max: Bounded<8, 1_000_000>,
-    signed_in_max: Bounded<16, 1_000_000>,
-    url: Option<String>,
-    names: Vec<String>,
-    certificate: Option<Spanned<PathBuf>>,
-    key: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PkiForm {
-    device_life: SpanWithin<10_000, 94_608_000_000>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PresenceForm {
-    settle: SpanWithin<1_000, 3_600_000>,
-    host_probe_ports: Vec<u16>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct IncidentsForm {
-    reopen_within: SpanWithin<0, 604_800_000>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct RetentionForm {
-    file: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct DutyForm {
-    file: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct RulesForm {
-    file: Option<PathBuf>,
-}
-
-impl Default for SiteForm {
-    fn default() -> Self {
-        Self {
-            name: "IOC".to_owned(),
-            agencies: Vec::new(),
-            language: Language::default(),
-            timezone: Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned()),
-        }
-    }
-}
-
-impl Default for PathsForm {
-    fn default() -> Self {
-        Self { data: "/var/lib/ioc-collector".into(), runtime: "/run/ioc-collector".into() }
-    }
-}
-
-impl Default for IngestForm {
-    fn default() -> Self {
-        Self {
-            listen: ([127, 0, 0, 1], 8883).into(),
-            advertise: None,
-            broker: BrokerForm::default(),
-            connections_max: Bounded(20_000),
-            gather: SpanWithin(Span(std::time::Duration::from_millis(200))),
-            newcomers_max: Bounded(8192),
-            newcomers_per_address_max: Bounded(512),
-            newcomers_per_network_max: Bounded(2048),
-        }
-    }
-}
-
-impl WebForm {
-    fn bounds(&self) -> crate::connection_limit::Bounds {
-        crate::connection_limit::Bounds {
-            all: self.strangers_max.usize(),
-            per_address: self.strangers_per_address_max.usize(),
-            per_network: self.strangers_per_network_max.usize(),
-        }
-    }
-}
-
-impl Default for WebForm {
-    fn default() -> Self {
-        Self {
-            listen: ([127, 0, 0, 1], 8443).into(),
-            strangers_max: Bounded(2000),
-            strangers_per_address_max: Bounded(256),
-            strangers_per_network_max: Bounded(1024),
-            signed_in_max: Bounded(2000),
-            url: None,
-            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
-            certificate: None,
-            key: None,
-        }
-    }
-}
-
-impl Default for PkiForm {
-    fn default() -> Self {
-        Self { device_life: SpanWithin(Span::secs(90 * 86_400)) }
-    }
-}
-
-impl Default for PresenceForm {
-    fn default() -> Self {
-        Self { settle: SpanWithin(Span::secs(120)), host_probe_ports: vec![22, 3389, 80] }
-    }
-}
-
-impl Default for IncidentsForm {
-    fn default() -> Self {
-        Self { reopen_within: SpanWithin(Span::secs(1800)) }
-    }
+    /// What it was made of.
+    pub(crate) origin: Arc<Origin>,
 }
 
 /// The configuration as it is shipped: every key with its default.
@@ -464,45 +154,39 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source, kinds: &ConnectorKinds) -> Result<Self, ConfigError> {
-        let form: Form = source.parse()?;
+        Self::read(source, kinds, &StoredParts::new())
+    }
+
+    /// The same with what was set on pages of the parts that no file holds.
+    fn read(source: &Source, kinds: &ConnectorKinds, stored: &StoredParts) -> Result<Self, ConfigError> {
+        let mut form: Form = source.parse()?;
+        let parts = PartSources::find(source, &form, stored)?;
+        for (part, text) in parts.tables() {
+            form.take(part, text.parse()?);
+        }
+        let of = |part| parts.of(part);
         let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
-            source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
+            of(Part::Site).fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
         })?;
         let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
-        // Relative to the configuration, so that both can be moved together.
-        let beside = |path: &PathBuf| {
-            let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
-            Source::read(&path)
-        };
-        let rules = match &form.rules.file {
-            Some(path) => RuleSet::parse(&beside(path)?)?,
-            None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
-        };
+        let rules = RuleSet::parse(&parts.whole(Part::Rules))?;
         let history_keep = [form.history.keep, form.history.keep_5m, form.history.keep_1h];
-        let classes = match &form.retention.file {
-            Some(path) => beside(path)?,
-            None => Source::built_in("(built-in retention.toml)", DEFAULT_RETENTION),
-        };
-        let retention = retention::parse(&classes, history_keep.map(|SpanWithin(span)| span))?;
-        let mut channels: Vec<Channel> = Vec::new();
-        let fallback_spans: Vec<_> = form.channel.iter().map(|form| form.get_ref().fallback_span()).collect();
-        for (form, table) in form.channel.into_iter().zip(source.tables("channel")?) {
-            channels.push(channel::check(source, form, table, kinds.channels, &channels)?);
-        }
-        channel::check_fallbacks(source, &channels, &fallback_spans)?;
+        let retention = parts.whole(Part::Retention);
+        let retention = retention::parse(&retention, history_keep.map(|SpanWithin(span)| span))?;
+        let channels = channel::check_all(of(Part::Channels), form.channel, kinds.channels)?;
         let mut tickets: Vec<TicketSystem> = Vec::new();
-        for (form, table) in form.ticket.into_iter().zip(source.tables("ticket")?) {
-            tickets.push(ticket::check(source, form, table, kinds.tickets, &tickets)?);
+        for (form, table) in form.ticket.into_iter().zip(of(Part::Tickets).tables("ticket")?) {
+            tickets.push(ticket::check(of(Part::Tickets), form, table, kinds.tickets, &tickets)?);
         }
         let language = form.site.language;
         let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
-        let plan = match &form.duty.file {
-            Some(path) => Plan::parse(&beside(path)?, &timezone, language, &names)?,
-            None => Plan { zone: timezone.clone(), ..Plan::default() },
+        let plan = if parts.is_said(Part::Duty) {
+            Plan::parse(&parts.whole(Part::Duty), &timezone, language, &names)?
+        } else {
+            Plan { zone: timezone.clone(), ..Plan::default() }
         };
-        let sources = channel::check_sources(source, form.source)?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
@@ -537,23 +221,24 @@ impl Config {
             fold_cpu_pct: form.history.fold_cpu_pct,
             history_keep,
             retention,
-            values: PayloadProfiles::check(source, form.values)?,
-            heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
+            values: PayloadProfiles::check(of(Part::Sensors), form.values)?,
+            heartbeat: form.heartbeat.map(|form| form.check(of(Part::Heartbeat))).transpose()?,
             exposed_labels: form.prometheus.labels,
-            remote_write: form.remote_write.map(|form| form.check(source)).transpose()?,
-            oidc: form.oidc.map(|form| form.check(source)).transpose()?,
+            remote_write: form.remote_write.map(|form| form.check(of(Part::Metrics))).transpose()?,
+            oidc: form.oidc.map(|form| form.check(of(Part::Identity))).transpose()?,
             second_for: form.people.second_factor_for,
-            settings: agent_settings::check(source, form.settings)?,
+            settings: agent_settings::check(of(Part::AgentGroups), form.settings)?,
             rules: Arc::new(rules),
             channels,
             tickets,
             plan,
-            sources,
-            jobs: job::check(source, form.job)?,
-            backup: form.backup.check(source)?,
-            timestamp: form.timestamp.check(source)?,
-            legal: form.legal.check(source)?,
-            register: form.register.check(source)?,
+            sources: channel::check_sources(of(Part::Sources), form.source)?,
+            jobs: job::check(of(Part::Jobs), form.job)?,
+            backup: form.backup.check(of(Part::Backup))?,
+            timestamp: form.timestamp.check(of(Part::Timestamps))?,
+            legal: form.legal.check(of(Part::Legal))?,
+            register: form.register.check(of(Part::Register), &parts.whole(Part::Software))?,
+            origin: Arc::new(Origin::new(source, *kinds, parts.held)),
         })
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_store::AssetField;
 
-use crate::software_catalogue::{Catalogue, DEFAULT_SOFTWARE};
+use crate::software_catalogue::Catalogue;
 
 /// What must be written down of each asset, and by when; and which packages make which software.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,13 @@ impl Default for RegisterForm {
 }
 
 impl RegisterForm {
-    pub(super) fn check(self, source: &Source) -> Result<RegisterRules, ConfigError> {
+    /// The file with the software's names, where one is named.
+    pub(super) const fn software(&self) -> Option<&PathBuf> {
+        self.software.as_ref()
+    }
+
+    /// `software` says which packages make which software.
+    pub(super) fn check(self, source: &Source, software: &Source) -> Result<RegisterRules, ConfigError> {
         let mut required = Vec::new();
         for field in self.required {
             let Some(known) = AssetField::parse(field.get_ref()) else {
@@ -49,13 +55,7 @@ impl RegisterForm {
                 required.push(known);
             }
         }
-        let software = match self.software {
-            Some(path) => {
-                let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(&path));
-                Catalogue::parse(&Source::read(&path)?)?
-            }
-            None => Catalogue::parse(&Source::built_in("(built-in software.toml)", DEFAULT_SOFTWARE))?,
-        };
+        let software = Catalogue::parse(software)?;
         Ok(RegisterRules { complete_within: self.complete_within, required, software: Arc::new(software) })
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Source, Spanned};
 
-use super::whole_url;
+use super::kind::whole_url;
 
 /// Where remote write sends samples.
 #[derive(Debug, Clone, PartialEq, Eq)]

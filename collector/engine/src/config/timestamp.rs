@@ -85,7 +85,7 @@ impl TimestampForm {
             ));
         }
         Ok(Some(TimestampPlan {
-            url: super::whole_url(source, url)?,
+            url: super::kind::whole_url(source, url)?,
             authority_file: authority_file.into_inner(),
             server_authority_file: self.server_authority_file.map(Spanned::into_inner),
             policy: self.policy.into_inner(),

@@ -1,6 +1,7 @@
 //! What is gathered for one commit.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -10,6 +11,7 @@ use ioc_judge::Effect;
 use ioc_store::Change;
 
 use super::{CloseCause, CommandResult};
+use crate::config::Config;
 
 /// What one commit holds, and what follows it.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct Batch {
     pub(super) disconnects: Vec<(DeviceId, CloseCause)>,
     pub(super) reports: u64,
     pub(super) values: u64,
+    /// The configuration that is in force from this commit on, where it is another one.
+    pub(super) config: Option<Arc<Config>>,
     pub(super) notices: bool,
     pub(super) visible: bool,
     /// How many inputs it took, and whether one of them waits for nobody.

@@ -1,7 +1,6 @@
 //! Carrying out commands.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
@@ -11,7 +10,6 @@ use ioc_judge::{DeviceInfo, Input};
 use super::{CloseCause, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
-use crate::config::Config;
 use crate::inventory::device::{check_device, with_fields};
 use crate::refusal_field::Field;
 use crate::refusal_reason::{RefusalReason, Word};
@@ -164,6 +162,10 @@ impl Engine {
             }
             Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
+            Command::SetConfiguration { changes, reason, actor } => self.set_configuration(changes, &reason, &actor, now),
+            Command::ImportConfiguration { parts, reason, actor } => {
+                self.import_configuration(&parts, &reason, &actor, now)
+            }
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }
@@ -283,23 +285,6 @@ impl Engine {
         let english = format!("uplink: allowed are {UPLINK_DEPTH_MAX} above each other");
         let args = [("most", Word::text(UPLINK_DEPTH_MAX.to_string()))];
         Err(RefusalReason::new("refusal-uplink-depth", args, english).invalid())
-    }
-
-    fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {
-        let mut out = Vec::new();
-        if config.rules != self.config.rules {
-            self.state.replace_rules(Arc::clone(&config.rules), now, &mut out);
-        }
-        self.state.replace_plan(Arc::new(config.plan.clone()));
-        self.config = config;
-        self.send_all_settings(now);
-        self.watch_jobs(now);
-        self.watch_retention(now);
-        self.watch_tickets();
-        self.check_assets(now);
-        self.take_effects(out, now);
-        self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
-        self.check_duty(now)
     }
 
     /// Deletes rows that are folded, in pieces that take so long that a commit is never held up noticeably.

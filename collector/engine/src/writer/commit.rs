@@ -50,6 +50,10 @@ impl Engine {
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);
         }
+        // Before whoever asked for it is answered: what they look at next goes by it.
+        if let Some(config) = batch.config {
+            self.configs.send_replace(config);
+        }
         // First what people wait for: with many devices the rest takes a while.
         if batch.notices {
             self.outbox.send_modify(|count| *count += 1);

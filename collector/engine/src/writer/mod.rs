@@ -15,6 +15,7 @@ mod budget;
 mod certificate_allowlist;
 mod commands;
 mod commit;
+pub mod configuration;
 mod connections;
 mod deliveries;
 mod devices;
@@ -198,6 +199,8 @@ impl EngineHandle {
 /// Everything that the engine knows and decides with. One thread at a time has it; everybody else sends an [`EngineMessage`].
 pub struct Engine {
     config: Config,
+    /// Who goes by the configuration beside the engine.
+    configs: watch::Sender<Arc<Config>>,
     state: ioc_judge::State,
     store: Box<dyn Store>,
     reader: Box<dyn Reader>,
@@ -244,6 +247,8 @@ type CommandResult = Result<Answer, CommandError>;
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 pub struct EngineDeps {
     pub config: Config,
+    /// Where a configuration goes that is in force: to whoever else goes by it, once it is committed.
+    pub configs: watch::Sender<Arc<Config>>,
     pub store: Box<dyn Store>,
     pub authority: Arc<Authority>,
     /// Which certificates may connect; shared with the endpoint of devices.
@@ -283,7 +288,7 @@ fn begin(mut engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()
 
 /// An engine that continues from what the store holds.
 fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
-    let EngineDeps { config, store, authority, allowlist, health, probes, restored, clock } = deps;
+    let EngineDeps { config, configs, store, authority, allowlist, health, probes, restored, clock } = deps;
     let reader = store.reader()?;
     let time = EngineTime::resume(clock, reader.clock()?.as_ref());
     let now = time.now();
@@ -312,6 +317,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let mut engine = Engine {
         piecework: pieces::Unfinished::read(reader.as_ref())?,
         config,
+        configs,
         state,
         store,
         reader,

@@ -72,6 +72,7 @@ macro_rules! of_other_records {
             | Change::LossConfirmed
             | Change::Clock(_)
             | Change::RetentionRule(_)
+            | Change::Configuration(_)
             | Change::Hold(_)
             | Change::HoldEnded { .. }
             | Change::Expired(_)

@@ -30,8 +30,10 @@ impl Stage {
         let (authority, store, _) = crate::first_start::prepare(&parsed, None).expect("first start");
         let (authority, health) = (Arc::new(authority), Arc::new(Health::default()));
         let reader = store.reader().expect("reads");
+        let (config, heard) = watch::channel(Arc::new(parsed.clone()));
         let (engine, thread) = writer::start(EngineDeps {
-            config: parsed.clone(),
+            config: parsed,
+            configs: config.clone(),
             store,
             authority: Arc::clone(&authority),
             allowlist: Arc::new(CertificateAllowlist::default()),
@@ -45,7 +47,6 @@ impl Stage {
             backup: TaskWatch::new(BackgroundTask::Backup, engine.clone()),
             drill: TaskWatch::new(BackgroundTask::RestoreDrill, engine.clone()),
         };
-        let (config, heard) = watch::channel(Arc::new(parsed));
         let task = BackupTask { engine, config: heard, config_path: None, authority, health };
         Self { dir, task, config, reader, watches, thread }
     }

@@ -6,6 +6,7 @@ use rumqttc::{AsyncClient, ConnectReturnCode, Event, MqttOptions, Outgoing, Pack
 
 use super::MqttChannel;
 use crate::notify::{alertmanager, placeholder};
+use ioc_engine::conversation::note;
 use ioc_engine::http::{self, SendError};
 use ioc_engine::notifier::Message;
 use ioc_store::template::{as_line, fill};
@@ -36,6 +37,7 @@ pub(super) async fn send(channel: &MqttChannel, message: Message<'_>) -> Result<
         let tls = http::client_config()?;
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
     }
+    note(|| format!("→ CONNECT {host}:{port}{}", if channel.tls { " (TLS)" } else { "" }));
     let (client, mut events) = AsyncClient::new(options, 4);
     client.publish(topic, QoS::AtLeastOnce, false, body).await.map_err(|error| SendError::away(why(&error)))?;
     // Once it is written the broker may have it, whether it says so or not.
@@ -46,8 +48,15 @@ pub(super) async fn send(channel: &MqttChannel, message: Message<'_>) -> Result<
             return Err(failed(written, why(&format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))));
         };
         match event {
-            Ok(Event::Incoming(Packet::PubAck(_))) => break,
-            Ok(Event::Outgoing(Outgoing::Publish(_))) => written = true,
+            Ok(Event::Incoming(Packet::ConnAck(answer))) => note(|| format!("← CONNACK {:?}", answer.code)),
+            Ok(Event::Incoming(Packet::PubAck(_))) => {
+                note(|| "← PUBACK".to_owned());
+                break;
+            }
+            Ok(Event::Outgoing(Outgoing::Publish(_))) => {
+                note(|| "→ PUBLISH".to_owned());
+                written = true;
+            }
             Ok(_) => {}
             Err(rumqttc::ConnectionError::ConnectionRefused(ConnectReturnCode::ServiceUnavailable)) => {
                 return Err(SendError::away(why(&"the broker takes nothing now")));

@@ -9,9 +9,11 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::response::Response;
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
 use super::{SmtpChannel, SmtpTls};
+use ioc_engine::conversation::note;
 use ioc_engine::http::{CONNECT_TIMEOUT, SendError, secret};
 use ioc_engine::notifier;
 use ioc_store::template::as_line;
@@ -30,7 +32,8 @@ pub(super) async fn send(channel: &SmtpChannel, message: notifier::Message<'_>) 
     let mut connection = server.connect(channel.tls).await?;
     if let Some((user, file)) = &channel.login {
         let credentials = Credentials::new(user.clone(), secret(Some(file))?);
-        server.step(COMMAND_TIMEOUT, connection.auth(DEFAULT_MECHANISMS, &credentials), false).await?;
+        note(|| format!("→ AUTH {user} (the password is not shown)"));
+        heard(&server.step(COMMAND_TIMEOUT, connection.auth(DEFAULT_MECHANISMS, &credentials), false).await?);
     }
     let envelope = mail.envelope();
     let formatted = mail.formatted();
@@ -45,12 +48,17 @@ pub(super) async fn send(channel: &SmtpChannel, message: notifier::Message<'_>) 
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
     let from = Mail::new(envelope.from().cloned(), parameters);
-    server.step(COMMAND_TIMEOUT, connection.command(from), true).await?;
+    note(|| format!("→ {}", from.to_string().trim()));
+    heard(&server.step(COMMAND_TIMEOUT, connection.command(from), true).await?);
     let (mut accepted, mut refusal_kept) = (0, None::<SendError>);
     for recipient in envelope.to() {
+        note(|| format!("→ RCPT TO:<{recipient}>"));
         let command = connection.command(Rcpt::new(recipient.clone(), Vec::new()));
         match server.step(COMMAND_TIMEOUT, command, true).await {
-            Ok(_) => accepted += 1,
+            Ok(answer) => {
+                heard(&answer);
+                accepted += 1;
+            }
             // Of one mailbox. It keeps the mail from nobody else.
             Err(refusal @ (SendError::Never(_) | SendError::Later(_))) => {
                 tracing::warn!(channel = message.channel, %recipient, why = %refusal, "a mailbox does not take the mail");
@@ -65,20 +73,30 @@ pub(super) async fn send(channel: &SmtpChannel, message: notifier::Message<'_>) 
     if let Some(refusal) = refusal_kept.filter(|_| accepted == 0) {
         return Err(refusal);
     }
-    server.step(COMMAND_TIMEOUT, connection.command(Data), true).await?;
+    note(|| format!("→ DATA ({} bytes)", formatted.len()));
+    heard(&server.step(COMMAND_TIMEOUT, connection.command(Data), true).await?);
     let sent = tokio::time::timeout(FINAL_TIMEOUT, connection.message(&formatted)).await;
     let unknown =
         |why: &dyn std::fmt::Display| SendError::Unknown(format!("{host}:{}: after the mail: {why}", channel.port));
     match sent {
-        Ok(Ok(_)) => {
+        Ok(Ok(answer)) => {
+            heard(&answer);
             // It is there; a farewell that is lost changes nothing.
             let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
             Ok(())
         }
-        Ok(Err(error)) if error.status().is_some() => Err(server.refused(&error, true)),
+        Ok(Err(error)) if error.status().is_some() => {
+            note(|| format!("← {error}"));
+            Err(server.refused(&error, true))
+        }
         Ok(Err(error)) => Err(unknown(&error)),
         Err(_) => Err(unknown(&format!("no answer within {} s", FINAL_TIMEOUT.as_secs()))),
     }
+}
+
+/// Notes an answer of the server, where the channel is tried out.
+fn heard(answer: &Response) {
+    note(|| format!("← {} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" / ")));
 }
 
 fn mail(channel: &SmtpChannel, message: notifier::Message<'_>) -> Result<Message, SendError> {
@@ -114,9 +132,12 @@ impl Server<'_> {
         let name = ClientId::default();
         let connect =
             AsyncSmtpConnection::connect_tokio1((self.host, self.port), Some(CONNECT_TIMEOUT), &name, wrapper, None);
+        note(|| format!("→ {}:{}{}", self.host, self.port, if tls == SmtpTls::Tls { " (TLS)" } else { "" }));
         // The greeting and the answer to EHLO.
         let mut connection = self.step(COMMAND_TIMEOUT * 2, connect, false).await?;
+        note(|| format!("← {}", connection.server_info()));
         if tls == SmtpTls::Starttls {
+            note(|| "→ STARTTLS".to_owned());
             self.step(COMMAND_TIMEOUT, connection.starttls(parameters()?, &name), false).await?;
         }
         Ok(connection)
@@ -130,8 +151,12 @@ impl Server<'_> {
         about_mail: bool,
     ) -> Result<T, SendError> {
         match tokio::time::timeout(limit, step).await {
-            Ok(result) => result.map_err(|error| self.refused(&error, about_mail)),
+            Ok(result) => result.map_err(|error| {
+                note(|| format!("← {error}"));
+                self.refused(&error, about_mail)
+            }),
             Err(_) => {
+                note(|| "← (no answer)".to_owned());
                 Err(SendError::away(format!("{}:{}: no answer within {} s", self.host, self.port, limit.as_secs())))
             }
         }

@@ -519,6 +519,16 @@ CREATE TABLE retention_rule (
     since bigint NOT NULL,
     grace_from bigint
 );
+CREATE TABLE configuration_version (
+    part text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    body text COLLATE "C",
+    at bigint NOT NULL,
+    who text COLLATE "C" NOT NULL,
+    why text COLLATE "C" NOT NULL,
+    sha256 text COLLATE "C" NOT NULL,
+    PRIMARY KEY (part, number)
+);
 CREATE TABLE document_settings (
     one bigint PRIMARY KEY CHECK (one = 1),
     body text COLLATE "C" NOT NULL

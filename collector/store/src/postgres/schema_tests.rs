@@ -192,6 +192,7 @@ fn with_records() -> Link {
          INSERT INTO deletion (at, class, first, last, count, digest, rule, exported) VALUES (1, 'events', 1, 1, 1, '', '', '');\
          INSERT INTO hold (kind, subject, reason, at, who) VALUES ('period', '', 'vụ án', 1, 'lan');\
          INSERT INTO issued_report (report, version, title, at, who, sha256, content, source) VALUES ('r', 1, 't', 1, 'lan', '', '', '{}');\
+         INSERT INTO configuration_version VALUES ('site', 1, '', 1, 'lan', '', '');\
          INSERT INTO account_review (opened_at, opened_by, count) VALUES (1, 'lan', 1);\
          INSERT INTO account_review_line VALUES (1, 1, '{}');\
          UPDATE account_review_line SET body = '{\"kept\": true}';\
@@ -236,6 +237,10 @@ fn what_stays_on_record_cannot_be_changed_put_in_anothers_place_or_taken_away() 
         "UPDATE issued_report SET title = 'x'",
         "DELETE FROM issued_report",
         "TRUNCATE issued_report",
+        "UPDATE configuration_version SET body = 'x'",
+        "DELETE FROM configuration_version",
+        "TRUNCATE configuration_version",
+        "INSERT INTO configuration_version VALUES ('site', 3, '', 1, 'lan', '', '')",
         "UPDATE account_review SET signed_by = 'x'",
         "DELETE FROM account_review",
         "TRUNCATE account_review",

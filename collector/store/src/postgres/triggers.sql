@@ -92,6 +92,23 @@ CREATE TRIGGER hold_ends_once BEFORE UPDATE ON hold FOR EACH ROW WHEN (OLD.ended
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold FOR EACH ROW EXECUTE FUNCTION refuse('legal holds stay on record');
 CREATE TRIGGER hold_no_truncate BEFORE TRUNCATE ON hold FOR EACH STATEMENT EXECUTE FUNCTION refuse('legal holds stay on record');
 
+-- Versions of the configuration follow each other within their part, and stay.
+CREATE FUNCTION configuration_version_in_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NEW.number IS DISTINCT FROM (SELECT coalesce(max(number), 0) + 1 FROM configuration_version WHERE part = NEW.part) THEN
+        RAISE EXCEPTION 'versions of the configuration are append-only: a version follows the last one';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER configuration_version_in_order BEFORE INSERT ON configuration_version FOR EACH ROW
+    EXECUTE FUNCTION configuration_version_in_order();
+CREATE TRIGGER configuration_version_no_update BEFORE UPDATE ON configuration_version FOR EACH ROW
+    EXECUTE FUNCTION refuse('versions of the configuration are append-only');
+CREATE TRIGGER configuration_version_no_delete BEFORE DELETE ON configuration_version FOR EACH ROW
+    EXECUTE FUNCTION refuse('versions of the configuration are append-only');
+CREATE TRIGGER configuration_version_no_truncate BEFORE TRUNCATE ON configuration_version FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse('versions of the configuration are append-only');
+
 -- An issued report is registered once, and not changed otherwise.
 CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report FOR EACH ROW WHEN (OLD.registered_number IS NOT NULL
     OR NEW.number <> OLD.number OR NEW.report <> OLD.report OR NEW.version <> OLD.version OR NEW.title <> OLD.title OR NEW.at <> OLD.at

@@ -4,7 +4,7 @@
 
 use super::commit::Commit;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, device, document, duty,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, device, document, duty,
     enrolment, event, expected_backup, fault, hold, incident, inventory_count, job, maintenance, number_limit, outbox,
     product, report, retention, sample, software, table_import, ticket,
 };
@@ -131,6 +131,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::Clock(mark) => clock::put_mark(commit, mark),
         Change::ClockStepped { at, by_ms } => clock::step(commit, *at, *by_ms),
         Change::RetentionRule(rule) => retention::put_rule(commit, rule),
+        Change::Configuration(version) => configuration::put(commit, version),
         Change::Hold(hold) => hold::put(commit, hold),
         Change::HoldEnded { number, end } => hold::end(commit, *number, end),
         Change::Expired(expiry) => retention::expire(commit, expiry),

@@ -17,6 +17,7 @@ mod audit_tree;
 mod certificate;
 pub(crate) mod clock;
 pub(crate) mod commit;
+mod configuration;
 mod connection;
 mod coverage;
 mod device;

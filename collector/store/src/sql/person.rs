@@ -64,8 +64,15 @@ impl Search<'_> {
             Kind::View => {
                 self.plain(kind, "SELECT NULL, name, query, '' FROM view WHERE account IN NAMES ORDER BY name")
             }
-            // The plan is configuration: whoever asks looks there.
-            Kind::DutyPlan => Ok(Vec::new()),
+            // The plan in force is configuration, and whoever asks looks there; here is what it said before, and who changed what.
+            Kind::DutyPlan => self.plain(
+                kind,
+                &format!(
+                    "SELECT at, part || ' ' || number, why, '' FROM configuration_version WHERE who IN NAMES OR (part = 'duty' AND ({})) \
+                     ORDER BY at DESC",
+                    (1..=self.names.len()).map(|place| format!("names_person(body, ?{place})")).collect::<Vec<_>>().join(" OR ")
+                ),
+            ),
             Kind::Cover => self.plain(
                 kind,
                 "SELECT CAST(NULL AS BIGINT), json_extract(body, '$.rota'), json_extract(body, '$.person') || ', ' || json_extract(body, '$.from') || ' – ' || \

@@ -12,13 +12,14 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqlReader;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage, device,
+    document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
     job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
     value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
+use crate::configuration::{ConfigurationVersion, Part};
 use crate::coverage::CoverageFacts;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
@@ -566,6 +567,12 @@ impl Reader for SqlReader {
 
     fn retention_rules(&self) -> Answer<Vec<RetentionRule>> {
         retention::rules(self)
+    }
+    fn configuration(&self) -> Answer<Vec<ConfigurationVersion>> {
+        configuration::newest(self)
+    }
+    fn configuration_versions(&self, part: Part, before: Option<u64>, most: usize) -> Answer<Vec<ConfigurationVersion>> {
+        configuration::of_part(self, part, before, most)
     }
 
     fn commits(&self) -> Answer<u64> {

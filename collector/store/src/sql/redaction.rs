@@ -15,6 +15,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqlReader;
 use crate::audit::{self, AuditRecord};
+use crate::configuration::ConfigurationVersion;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::report::{IssuedReport, ReportText};
@@ -170,6 +171,14 @@ impl SqlReader {
             }
         }
         issued
+    }
+
+    /// Who set a part of the configuration is for who may see people.
+    pub(super) fn configuration_as_shown(&self, mut version: ConfigurationVersion) -> ConfigurationVersion {
+        if self.hides_names {
+            version.who.clear();
+        }
+        version
     }
 
     /// Who ticked an asset is for who may see people.

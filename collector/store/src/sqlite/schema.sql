@@ -675,6 +675,27 @@ CREATE TABLE retention_rule (
     -- From when on it has to wait before it deletes anything; none where it need not.
     grace_from INTEGER
 ) WITHOUT ROWID;
+-- The configuration that is set on pages: each text that a part was given, TOML, from 1 within the part; the newest of each is in force where no file
+-- holds it. None is changed, and none goes.
+CREATE TABLE configuration_version (
+    part TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    -- None where the part was given back to its file, or to what it is without one.
+    body TEXT,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    -- Of the text, hex.
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (part, number)
+) WITHOUT ROWID;
+CREATE TRIGGER configuration_version_no_update BEFORE UPDATE ON configuration_version
+    BEGIN SELECT RAISE(ABORT, 'versions of the configuration are append-only'); END;
+CREATE TRIGGER configuration_version_no_delete BEFORE DELETE ON configuration_version
+    BEGIN SELECT RAISE(ABORT, 'versions of the configuration are append-only'); END;
+CREATE TRIGGER configuration_version_in_order BEFORE INSERT ON configuration_version
+    WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM configuration_version WHERE part = NEW.part)
+    BEGIN SELECT RAISE(ABORT, 'versions of the configuration are append-only: a version follows the last one'); END;
 -- What the centre says of itself in documents, JSON. One row.
 CREATE TABLE document_settings (
     one INTEGER PRIMARY KEY CHECK (one = 1),

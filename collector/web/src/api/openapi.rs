@@ -141,6 +141,17 @@ impl DescribedRouter {
         self.add(Method::PUT, path, on(MethodFilter::PUT, handler), summary)
     }
 
+    /// The same for bodies larger than others.
+    pub(crate) fn put_large<H: Handler<T, App>, T: 'static>(
+        &mut self,
+        path: &'static str,
+        handler: H,
+        most: usize,
+        summary: &'static str,
+    ) -> OperationBuilder<'_> {
+        self.add(Method::PUT, path, on(MethodFilter::PUT, handler).layer(DefaultBodyLimit::max(most)), summary)
+    }
+
     pub(crate) fn patch<H: Handler<T, App>, T: 'static>(
         &mut self,
         path: &'static str,
@@ -344,8 +355,12 @@ async fn finish(request: Request, next: Next) -> Response {
     let Ok(bytes) = body::to_bytes(inside, usize::MAX).await else {
         return Problem::internal("the answer broke off").into_response();
     };
-    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
-    let tag = format!("\"{}\"", hex(digest.as_ref().get(..12).unwrap_or_default()));
+    // Whoever answered may have a tag of its own, by which the same is changed.
+    let own = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let tag = own.unwrap_or_else(|| {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        format!("\"{}\"", hex(digest.as_ref().get(..12).unwrap_or_default()))
+    });
     let same = asked.as_ref().and_then(|asked| asked.to_str().ok()).is_some_and(|asked| {
         asked.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
     });

@@ -80,6 +80,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::SetHold { .. }
         | Command::EndHold { .. }
         | Command::BeginDeletion { .. }
+        | Command::SetConfiguration { .. }
+        | Command::ImportConfiguration { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
         Command::Remark { device, .. }
         | Command::AttestBackup { device, .. }
@@ -436,6 +438,8 @@ mod tests {
                     actor: actor(),
                 },
             ),
+            (Right::Administer, Command::ImportConfiguration { parts: Vec::new(), reason: actor(), actor: actor() }),
+            (Right::Administer, Command::SetConfiguration { changes: Vec::new(), reason: actor(), actor: actor() }),
             (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
             (Right::Report, Command::SetDocumentSettings { settings: Box::default(), seen: actor(), actor: actor() }),
             (

@@ -17,7 +17,7 @@ use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
+    account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
     sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
@@ -36,8 +36,49 @@ pub(super) fn routes(mut all: DescribedRouter) -> DescribedRouter {
     incidents_api(&mut all);
     people_api(&mut all);
     api_registers::reports_api(&mut all);
+    configuration_api(&mut all);
     counts_api(&mut all);
     all
+}
+
+fn configuration_api(all: &mut DescribedRouter) {
+    use configuration::api::{ApplyBody, ImportBody, PartItem, PlanItem, TEXTS_MAX_BYTES, TextBody, VersionItem};
+    all.get("/configuration", configuration::api::list, "The parts of the configuration, and who says what each is")
+        .answers::<Vec<PartItem>>(200);
+    all.post_large(
+        "/configuration",
+        configuration::api::apply,
+        TEXTS_MAX_BYTES,
+        "Gives parts new texts: all of them, or none",
+    )
+    .body::<ApplyBody>()
+    .answers::<Vec<PlanItem>>(200);
+    all.post("/configuration/import", configuration::api::import, "Takes parts over from the files that hold them")
+        .body::<ImportBody>()
+        .answers::<Vec<PartItem>>(200);
+    all.get("/configuration/{part}", configuration::api::one, "A part with its text; its tag is its version")
+        .answers::<PartItem>(200);
+    all.put_large(
+        "/configuration/{part}",
+        configuration::api::put,
+        TEXTS_MAX_BYTES,
+        "Gives it a new text, on the version that If-Match names",
+    )
+    .body::<TextBody>()
+    .answers::<PartItem>(200);
+    all.post_large(
+        "/configuration/{part}/check",
+        configuration::api::check_one,
+        TEXTS_MAX_BYTES,
+        "Checks the whole configuration with such a text, and says what would change",
+    )
+    .body::<TextBody>()
+    .answers::<Vec<PlanItem>>(200);
+    all.get("/configuration/{part}/versions", configuration::api::versions, "The texts it was given, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<VersionItem>>(200);
+    all.get("/configuration/{part}/versions/{number}", configuration::api::version, "One of them")
+        .answers::<VersionItem>(200);
 }
 
 fn devices_api(all: &mut DescribedRouter) {

@@ -12,8 +12,8 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{
-    account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, register, report, room, search, sign_in, system_backups,
+    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, jobs, language,
+    live, maintenance, overview, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -198,6 +198,14 @@ fn administration() -> Router<App> {
         .route("/admin/records/holds/{number}/end", post(administration::retention::end))
         .route("/admin/clock", post(administration::clock::confirm))
         .route("/settings", get(device::agent_settings::page))
+        .route("/configuration", get(configuration::page::list))
+        .route("/configuration/{part}/form", get(configuration::form_page::page).post(configuration::form_page::change))
+        .route(
+            "/configuration/{part}",
+            get(configuration::page::part)
+                .post(configuration::page::change)
+                .layer(DefaultBodyLimit::max(configuration::api::TEXTS_MAX_BYTES)),
+        )
         .route("/audit", get(administration::audit::page))
 }
 

@@ -34,8 +34,12 @@ pub(crate) async fn shown(
     };
     let file = token_of(&app.config(), &name).ok_or_else(refused)?;
     // Who has shown nothing learns nothing of our files.
-    let token = tokio::fs::read_to_string(&file).await.map_err(|error| {
-        tracing::error!(path = %file.display(), %error, "a token of the configuration cannot be read");
+    let token = match ioc_engine::sealed_secret::opened(&file) {
+        Some(opened) => opened,
+        None => tokio::fs::read_to_string(&file).await.map_err(|error| format!("{}: {error}", file.display())),
+    };
+    let token = token.map_err(|error| {
+        tracing::error!(error, "a token of the configuration cannot be read");
         refused()
     })?;
     let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -153,6 +153,7 @@ pub(in crate::writer) fn deps(
     let config = Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
     let authority = Authority::open(&dir.join("pki"), "Site", machine.read().wall).expect("made");
     EngineDeps {
+        configs: tokio::sync::watch::channel(Arc::new(config.clone())).0,
         config,
         store: within(ioc_store::open(dir).expect("opens")),
         authority: Arc::new(authority),

@@ -93,6 +93,7 @@ fn what_stays_on_record_is_not_replaced_either() {
     let once = "INSERT INTO hold (number, kind, subject, reason, at, who) VALUES (1, 'period', '', 'CV 12', 1, 'lan'); \
                 INSERT INTO deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (1, 1, 'events', 1, 1, 7, 'd', '', '', 's'); \
                 INSERT INTO issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'clause', 1, 't', 1, 'lan', 'd', x'00', ''); \
+                INSERT INTO configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'said', 1, 'lan', '', 'd'); \
                 INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1); \
                 INSERT INTO backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'said'); \
                 INSERT INTO backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00'); \
@@ -105,6 +106,7 @@ fn what_stays_on_record_is_not_replaced_either() {
             "SELECT reason FROM hold",
             "SELECT count FROM deletion",
             "SELECT who FROM issued_report",
+            "SELECT body FROM configuration_version",
             "SELECT signed_at FROM account_review",
             "SELECT body FROM backup_attestation",
             "SELECT file FROM backup_evidence",
@@ -138,6 +140,7 @@ fn what_stays_on_record_is_not_replaced_either() {
             "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (9, 'clause', 1, 't', 1, 'x', 'd', x'00', '')",
             true,
         ),
+        ("configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'x', 1, 'x', '', 'd')", true),
         ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
         ("backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'x')", true),
         ("backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
