@@ -50,6 +50,7 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/document.rs", "comparison", NoRecord("what rules compare with")),
     ("sql/document.rs", "document", StandsElsewhere("in the history of documents")),
     ("sql/duty.rs", "cover", IsNewest("the same cover; what is gone stays")),
+    ("sql/duty.rs", "contact_check", IsNewest("the same way to reach somebody; each code is in the audit log")),
     ("sql/duty.rs", "requested_turn", IsNewest("the same turn; each answer is in the audit log")),
     ("sql/enrolment.rs", "request", StandsElsewhere("the same request, under its own name once it has come in")),
     (

@@ -1,5 +1,6 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+mod details;
 mod seen_account;
 
 use std::collections::BTreeMap;
@@ -21,15 +22,16 @@ use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
-use ioc_store::inventory_count::{Member, Tick};
+use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
-use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
+use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation,
+    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetRow, BackupAttestation,
     BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
     TicketRecord,
 };
+pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
 pub use seen_account::SeenAccount;
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
@@ -326,6 +328,23 @@ pub enum Command {
         person: String,
         actor: String,
     },
+    /// Send a code to a way to reach a person, to see that it is theirs and works.
+    SendContactCode {
+        /// Their key in the duty plan.
+        person: String,
+        channel: String,
+        address: String,
+        actor: String,
+    },
+    /// Give that code back.
+    VerifyContact {
+        /// Their key in the duty plan.
+        person: String,
+        channel: String,
+        address: String,
+        code: String,
+        actor: String,
+    },
     /// Look for holes in the duty plan.
     CheckDuty,
     /// Look which reports are due.
@@ -522,85 +541,6 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
-}
-
-/// A turn that somebody is asked to take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnToAsk {
-    /// Who is asked: a person's key in the duty plan.
-    pub asked: String,
-    /// The turn that is given away: rota, from, until.
-    pub give: (String, Timestamp, Timestamp),
-    /// The turn that is taken for it; none where they only stand in.
-    pub take: Option<(String, Timestamp, Timestamp)>,
-    /// Why; may be empty.
-    pub note: String,
-}
-
-/// Something that was found and is not in the register, as somebody writes it down.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FoundThing {
-    /// What it is.
-    pub what: String,
-    pub label: String,
-    pub serial: String,
-    /// Where it is; that of the taking where it is empty.
-    pub place: String,
-    pub remark: String,
-}
-
-/// How an inventory taking is to be closed.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug)]
-pub struct CountToClose {
-    pub number: u64,
-    pub members: Vec<Member>,
-    pub remark: String,
-    /// How many assets the register has there.
-    pub assets: u64,
-    /// The ticks that the minutes were made of, by device, each with when it was made: refused where there are others by now.
-    pub ticks: Vec<(DeviceId, Timestamp)>,
-    /// So many things that are not in the register they have: refused where there are others by now.
-    pub finds: u64,
-    pub title: String,
-    /// The minutes, DOCX.
-    pub content: Vec<u8>,
-    /// What they were made of, JSON.
-    pub source: String,
-}
-
-/// What a person writes down of an asset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssetChange {
-    /// Of which device.
-    pub device: DeviceId,
-    /// These columns, and no others; an empty text takes out what stands there.
-    pub fields: BTreeMap<AssetField, String>,
-    /// What the agent found in these is known not to be so.
-    pub keep: Vec<AssetField>,
-    /// What was written down in columns as whoever asks has seen it: refused where something else is by now. A column that is not named is not compared.
-    pub was: BTreeMap<AssetField, String>,
-}
-
-/// A product that somebody was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenProduct {
-    /// By what it is known.
-    pub key: String,
-    /// Its mark ([`ioc_store::Product::mark`]) as it was shown: refused where it has another one by now; empty where that does not matter.
-    pub mark: String,
-}
-
-/// What a rule that waits will delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeletionAhead {
-    /// Records of which class.
-    pub class: RecordClass,
-    /// How many, as far as that was counted.
-    pub going: Counted,
-    /// From when on.
-    pub at: Timestamp,
 }
 
 /// What a token is to be good for.

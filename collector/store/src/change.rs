@@ -12,7 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
     AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, BackupAttestation,
-    BackupEvidence, BackupKind, ClockMark, Delivery, DutyFeed, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
+    BackupEvidence, BackupKind, ClockMark, ContactCheck, Delivery, DutyFeed, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
     ProductUse, RequestRecord, RequestedTurn, ReviewLine, ReviewSignature, SavedView, SessionRecord, TableImport, TicketRecord,
     TokenRecord,
 };
@@ -162,6 +162,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// A code was sent to a way to reach somebody, or what became of it.
+    ContactCheck(Box<ContactCheck>),
     /// Somebody asks somebody else to take a turn, or what became of it.
     RequestedTurn(Box<RequestedTurn>),
     /// What is known of a job on another system.

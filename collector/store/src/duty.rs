@@ -92,6 +92,26 @@ impl RequestedTurn {
     }
 }
 
+/// A way to reach a person, and whether a code that was sent by it came back: then it is theirs and works.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactCheck {
+    /// A person's key in the duty plan.
+    pub person: String,
+    pub channel: String,
+    pub address: String,
+    /// SHA-256 of the code with what it was sent for, hex; the code itself is in the notice alone.
+    pub digest: String,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// Wrong codes since.
+    pub wrong: u32,
+    /// When the right one came; none before.
+    pub verified_at: Option<Timestamp>,
+    /// Who sent the code, or gave it back.
+    pub by: String,
+}
+
 /// Reads what is kept beside the duty plan.
 ///
 /// # Errors
@@ -108,6 +128,9 @@ pub trait DutyReader {
 
     /// Turns that people asked each other to take, the newest first.
     fn requested_turns(&self, limit: usize) -> Result<Vec<RequestedTurn>, StoreError>;
+
+    /// What is known of ways to reach people, by person.
+    fn contact_checks(&self) -> Result<Vec<ContactCheck>, StoreError>;
 
     /// One of them, by number.
     fn requested_turn(&self, number: u64) -> Result<Option<RequestedTurn>, StoreError>;

@@ -3,6 +3,7 @@
 //! to are below it.
 
 pub(crate) mod calendar;
+pub(crate) mod contacts;
 pub(crate) mod edit;
 pub(crate) mod feeds;
 mod ical;
@@ -38,7 +39,7 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
-use ioc_store::{Handover, OutboxEntry};
+use ioc_store::{ContactCheck, Handover, OutboxEntry};
 
 /// Shifts of one rota that are shown.
 const SHIFTS: usize = 20;
@@ -66,7 +67,20 @@ pub(crate) struct RotaRow {
 struct PersonRow {
     id: String,
     name: String,
-    contacts: Vec<(String, String, Option<OutboxEntry>)>,
+    contacts: Vec<ContactRow>,
+}
+
+/// A way to reach a person.
+struct ContactRow {
+    channel: String,
+    /// Only for who looks after the plan.
+    address: String,
+    /// What became of the last notice.
+    last: Option<OutboxEntry>,
+    /// When a code came back.
+    verified_at: Option<Timestamp>,
+    /// A code was sent and is waited for.
+    is_waited_for: bool,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -156,10 +170,11 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
                 reader.handovers(BOOK_ENTRIES)?,
                 reader.outbox_dead(UNDELIVERED)?,
                 deadlines::open(reader, now)?,
+                reader.contact_checks()?,
             ))
         })
         .await;
-    let (covers, contacts, book, mut undelivered, due) = match found {
+    let (covers, contacts, book, mut undelivered, due, checks) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -182,8 +197,17 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
                 if let Some(entry) = entry.as_mut().filter(|_| !leads) {
                     entry.last_error = None;
                 }
-                let address = if leads { contact.address.clone() } else { String::new() };
-                (contact.channel.clone(), address, entry)
+                let of_contact = |one: &&ContactCheck| {
+                    one.person == human.id && one.channel == contact.channel && one.address == contact.address
+                };
+                let check = checks.iter().find(of_contact);
+                ContactRow {
+                    channel: contact.channel.clone(),
+                    address: if leads { contact.address.clone() } else { String::new() },
+                    last: entry,
+                    verified_at: check.and_then(|one| one.verified_at),
+                    is_waited_for: leads && check.is_some_and(|one| one.verified_at.is_none()),
+                }
             })
             .collect(),
     };

@@ -115,6 +115,12 @@ impl Engine {
             Command::Handover(entry) => self.hand_over(entry, now),
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
+            Command::SendContactCode { person, channel, address, actor } => {
+                self.send_contact_code((&person, &channel, &address), &actor, now)
+            }
+            Command::VerifyContact { person, channel, address, code, actor } => {
+                self.verify_contact((&person, &channel, &address), &code, &actor, now)
+            }
             Command::CheckDuty => self.check_duty(now),
             Command::CheckReports => {
                 self.check_account_register(now)?;

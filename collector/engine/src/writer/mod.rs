@@ -17,6 +17,7 @@ mod commands;
 mod commit;
 pub mod configuration;
 mod connections;
+mod contact_checks;
 mod deliveries;
 mod devices;
 mod down_dispatch;

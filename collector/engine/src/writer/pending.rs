@@ -40,6 +40,7 @@ macro_rules! of_other_records {
             | Change::DutyFeed(_)
             | Change::DutyFeedEnded { .. }
             | Change::RequestedTurn(_)
+            | Change::ContactCheck(_)
             | Change::Job(_)
             | Change::JobGone(_)
             | Change::ExpectedBackup(_)

@@ -89,8 +89,8 @@ pub fn changes(before: &Plan, after: &Plan, covers: &[Cover], (from, until): (Ti
         shifts.values().flatten().filter(|shift| shift.people.is_empty()).count()
     };
     let doubles = |plan: &Plan, shifts: &BTreeMap<String, Vec<Shift>>| {
-        let of = |rota| (rota, shifts.get(&rota.id).cloned().unwrap_or_default());
-        calendar::doubles(&plan.rotas.iter().map(|rota: &super::Rota| of(rota)).collect::<Vec<_>>()).len()
+        let of = |rota: &'_ super::Rota| shifts.get(&rota.id).cloned().unwrap_or_default();
+        calendar::doubles(&plan.rotas.iter().map(|rota| (rota, of(rota))).collect::<Vec<_>>()).len()
     };
     PlanChanges {
         turns,

@@ -187,24 +187,21 @@ impl WrittenPlan {
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         source.parse()
     }
-
-    /// The text that says this.
-    ///
-    /// # Errors
-    /// Where it cannot be written as TOML, such as a number beyond what TOML has.
-    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(self)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
 
+    use ioc_common::config::{TomlTable, to_text};
     use ioc_common::language::Language;
 
     use super::*;
     use crate::duty::Plan;
+
+    fn text_of(plan: &WrittenPlan) -> String {
+        to_text(&TomlTable::try_from(plan).expect("it can be written"))
+    }
 
     /// Every key that there is.
     const WHOLE: &str = r#"
@@ -267,13 +264,13 @@ people = ["lan"]
     fn what_is_read_and_written_back_is_the_same_plan_with_every_key() {
         for text in [WHOLE, include_str!("../../../../config/duty.toml"), ""] {
             let written = WrittenPlan::parse(&Source::built_in("duty.toml", text)).unwrap_or_else(|e| panic!("{e}"));
-            let again = written.to_toml().expect("written");
+            let again = text_of(&written);
             let read = WrittenPlan::parse(&Source::built_in("duty.toml", &again)).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(read, written, "{again}");
             assert_eq!(plan(&again), plan(text), "{again}");
         }
-        let again = WrittenPlan::parse(&Source::built_in("duty.toml", WHOLE)).expect("read").to_toml().expect("written");
-        let value = |text: &str| text.parse::<toml::Table>().expect("TOML");
+        let again = text_of(&WrittenPlan::parse(&Source::built_in("duty.toml", WHOLE)).expect("read"));
+        let value = |text: &str| text.parse::<TomlTable>().expect("TOML");
         assert_eq!(value(&again), value(WHOLE), "no key is lost and none is added");
     }
 }

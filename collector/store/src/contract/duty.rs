@@ -1,7 +1,7 @@
 //! What is kept beside the duty plan.
 
 use super::*;
-use crate::{DutyFeed, RequestedTurn, RequestedTurnState};
+use crate::{ContactCheck, DutyFeed, RequestedTurn, RequestedTurnState};
 use ioc_common::language::Language;
 
 /// Who stands in, as it was; calendars that end; turns as they were answered.
@@ -38,6 +38,16 @@ pub(super) fn duty(open: Open<'_>, dir: &Path) {
         answer: String::new(),
     };
     let second = RequestedTurn { number: 2, ..turn.clone() };
+    let check = ContactCheck {
+        person: "tri".into(),
+        channel: "sms".into(),
+        address: "+84 9".into(),
+        digest: "d".into(),
+        sent_at: at(7),
+        wrong: 1,
+        verified_at: None,
+        by: "admin".into(),
+    };
     let changes = [
         Change::Cover(cover(1, 1, 5)),
         Change::Cover(cover(2, 6, 9)),
@@ -50,6 +60,8 @@ pub(super) fn duty(open: Open<'_>, dir: &Path) {
         Change::DutyFeedEnded { digest: "a".into(), at: at(4) },
         Change::RequestedTurn(Box::new(turn.clone())),
         Change::RequestedTurn(Box::new(second.clone())),
+        Change::ContactCheck(Box::new(check.clone())),
+        Change::ContactCheck(Box::new(ContactCheck { verified_at: Some(at(8)), ..check.clone() })),
     ];
     store.commit(&changes).expect("commits");
     let reader = store.reader().expect("reads");
@@ -76,6 +88,8 @@ pub(super) fn duty(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.requested_turn(3).expect("reads"), None);
     let found = reader.person(&["binh".to_owned()], 10).expect("reads");
     assert_eq!(found.traces.len(), 2, "{found:?}");
+    assert_eq!(reader.contact_checks().expect("reads"), [ContactCheck { verified_at: Some(at(8)), ..check }]);
+    assert_eq!(reader.person(&["tri".to_owned()], 10).expect("reads").traces.len(), 1);
     let feeds = reader.person(&["minh".to_owned()], 10).expect("reads");
     assert_eq!(feeds.traces.len(), 1, "{feeds:?}");
 }

@@ -193,6 +193,11 @@ COMMENT ON COLUMN duty_feed.ended_at IS 'When it was ended, ms; none while it is
 COMMENT ON TABLE requested_turn IS 'Turns that people on duty ask each other to take, and what became of it.';
 COMMENT ON COLUMN requested_turn.number IS 'In order, from 1.';
 COMMENT ON COLUMN requested_turn.body IS 'Who asks whom for which time, and the answer: JSON.';
+COMMENT ON TABLE contact_check IS 'Ways to reach people on duty, and whether a code that was sent by them came back.';
+COMMENT ON COLUMN contact_check.person IS 'The person''s key in the duty plan.';
+COMMENT ON COLUMN contact_check.channel IS 'The channel.';
+COMMENT ON COLUMN contact_check.address IS 'The address on it.';
+COMMENT ON COLUMN contact_check.body IS 'When the code was sent, and when it came back: JSON.';
 COMMENT ON TABLE token IS 'Tokens with which machines are enrolled.';
 COMMENT ON COLUMN token.digest IS 'A digest of the token; the token itself is nowhere.';
 COMMENT ON COLUMN token.body IS 'What may be enrolled with it: JSON.';

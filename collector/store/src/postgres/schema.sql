@@ -254,6 +254,13 @@ CREATE TABLE requested_turn (
     number bigint PRIMARY KEY,
     body text COLLATE "C" NOT NULL
 );
+CREATE TABLE contact_check (
+    person text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    body text COLLATE "C" NOT NULL,
+    PRIMARY KEY (person, channel, address)
+);
 CREATE TABLE token (
     digest text COLLATE "C" PRIMARY KEY,
     body text COLLATE "C" NOT NULL,

@@ -68,6 +68,7 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::Handover(entry) => duty::put_handover(commit, entry),
         Change::DutyFeed(feed) => duty::put_feed(commit, feed),
         Change::DutyFeedEnded { digest, at } => duty::end_feed(commit, digest, *at),
+        Change::ContactCheck(check) => duty::put_contact_check(commit, check),
         Change::RequestedTurn(request) => duty::put_request(commit, request),
         Change::Job(record) => job::put(commit, record),
         Change::JobGone(name) => job::remove(commit, name),

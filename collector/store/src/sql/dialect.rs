@@ -44,6 +44,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("audit_tree", &["one"]),
     ("clock", &["id"]),
     ("comparison", &["device", "rule"]),
+    ("contact_check", &["person", "channel", "address"]),
     ("cover", &["id"]),
     ("document", &["device", "name"]),
     ("document_settings", &["one"]),

@@ -7,7 +7,10 @@ use super::commit::Commit;
 use super::reader_connection::SqlReader;
 use super::value::{body, json, limit_of, required, signed, word};
 use crate::sql::{self, Row, params};
-use crate::{DutyFeed, DutyReader, FEEDS_MAX, Handover, RequestedTurn, StoreError};
+use crate::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, Handover, RequestedTurn, StoreError};
+
+/// Ways to reach people that are looked through: as many as a plan's people have at most.
+const CONTACT_CHECKS_MAX: usize = 10_000;
 
 pub(super) fn put_cover(commit: &Commit<'_>, cover: &Cover) -> sql::Result<()> {
     commit.run(
@@ -81,7 +84,20 @@ fn feed(row: &Row<'_>) -> sql::Result<DutyFeed> {
     Ok(DutyFeed { digest, account, subject, language, created_at: required(row, 4)?, ended_at })
 }
 
+pub(super) fn put_contact_check(commit: &Commit<'_>, check: &ContactCheck) -> sql::Result<()> {
+    commit.run(
+        "INSERT OR REPLACE INTO contact_check (person, channel, address, body) VALUES (?1, ?2, ?3, ?4)",
+        params![check.person, check.channel, check.address, json(check)?],
+    )?;
+    Ok(())
+}
+
 impl DutyReader for SqlReader {
+    fn contact_checks(&self) -> Result<Vec<ContactCheck>, StoreError> {
+        let sql = "SELECT body FROM contact_check ORDER BY person, channel, address LIMIT ?1";
+        self.all(sql, &[&limit_of(CONTACT_CHECKS_MAX)], |row| body(row, 0))
+    }
+
     fn covers_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Cover>, StoreError> {
         let sql = "SELECT body FROM cover ORDER BY id DESC LIMIT ?1";
         let mut all: Vec<Cover> = self.all(sql, &[&limit_of(limit)], |row| body(row, 0))?;

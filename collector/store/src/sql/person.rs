@@ -81,6 +81,7 @@ impl Search<'_> {
                  SELECT unixepoch(json_extract(body, '$.at')) * 1000, CAST(number AS TEXT), json_extract(body, '$.asker') || ' → ' || json_extract(body, '$.asked') || ', ' || \
                  json_extract(body, '$.note') || ' ' || json_extract(body, '$.answer'), '' FROM requested_turn \
                  WHERE json_extract(body, '$.asker') IN NAMES OR json_extract(body, '$.asked') IN NAMES OR json_extract(body, '$.ended_by') IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), channel, address, '' FROM contact_check WHERE person IN NAMES UNION ALL \
                  SELECT created_at, subject, '', '' FROM duty_feed WHERE account IN NAMES OR substr(subject, 8) IN NAMES",
             ),
             Kind::Handover => {

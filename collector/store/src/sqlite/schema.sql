@@ -300,6 +300,14 @@ CREATE TABLE requested_turn (
     number INTEGER PRIMARY KEY,
     body TEXT NOT NULL
 );
+-- Ways to reach people on duty, and whether a code that was sent by them came back.
+CREATE TABLE contact_check (
+    person TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    address TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (person, channel, address)
+) WITHOUT ROWID;
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
     body TEXT NOT NULL,

@@ -113,6 +113,8 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Uncover { .. }
         | Command::Handover(_)
         | Command::Resend { .. }
+        | Command::SendContactCode { .. }
+        | Command::VerifyContact { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
         Command::OpenCount { .. }
         | Command::CloseCount { .. }

@@ -53,6 +53,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/api/v1/duty/swaps", Right::Duty),
     ("/duty/book", Right::Duty),
     ("/duty/test/{person}", Right::Duty),
+    ("/duty/contacts", Right::Duty),
+    ("/api/v1/duty/contacts", Right::Duty),
     ("/duty/resend", Right::Duty),
     ("/api/v1/duty/covers", Right::Duty),
     ("/api/v1/duty/covers/{id}", Right::Duty),

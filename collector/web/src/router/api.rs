@@ -383,6 +383,9 @@ fn duty_plan_api(all: &mut DescribedRouter) {
     all.post("/duty/turns/{number}/answer", duty::turns::api_answer, "Agrees to take a turn, or declines")
         .body::<duty::turns::AnswerForm>()
         .done(204);
+    all.post("/duty/contacts", duty::contacts::api_check, "Sends a code to a contact, or gives it back")
+        .body::<duty::contacts::CheckForm>()
+        .done(204);
     all.post("/duty/turns/{number}/withdraw", duty::turns::api_withdraw, "Takes back that one asked").done(204);
 }
 

@@ -115,6 +115,7 @@ fn work() -> Router<App> {
         .route("/duty/covers/{id}/remove", post(duty::remove_cover))
         .route("/duty/book", post(duty::hand_over))
         .route("/duty/test/{person}", post(duty::test_contact))
+        .route("/duty/contacts", post(duty::contacts::check))
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
         .route("/jobs", get(jobs::page))

@@ -1,6 +1,7 @@
 //! The forms of the duty plan, one for each sort of thing in it: what each asks for, and what it makes of the answers. Nothing is checked here: the text
 //! that comes of it goes through the parser of the plan.
 
+use ioc_judge::duty::calendar::date_of;
 use ioc_judge::duty::public_holidays;
 use ioc_judge::duty::written::{
     WrittenContact, WrittenDeadline, WrittenHoliday, WrittenLayer, WrittenPerson, WrittenPlan, WrittenPolicy,
@@ -255,8 +256,8 @@ impl FormMaker<'_> {
             }
             groups.push(self.group("holiday", Some(place + 1), fields));
         }
-        let year = self.config.plan.zone.clone();
-        let this = ioc_judge::duty::calendar::date_of(self.page_context.now, &year).map_or(2026, |day| day.year());
+        let today = date_of(self.page_context.now, &self.config.plan.zone);
+        let this = today.map_or_else(public_holidays::last_year, |day| day.year());
         let years = (this..=public_holidays::last_year()).map(|year| (year.to_string(), year.to_string())).collect();
         groups.push(self.group(
             "public-holidays",
