@@ -47,7 +47,13 @@ pub async fn run(runtime: &Path, config: &Config, command: ConfigCommand) -> any
             let answer = cli::ask(runtime, "GET", &path, None).await?;
             let rows = answer["items"].as_array().cloned().unwrap_or_default();
             let row = |one: &Value| {
-                format!("{:>4}  {}  {:<20} {}\n", one["version"], text(&one["at"]), text(&one["who"]), text(&one["why"]))
+                format!(
+                    "{:>4}  {}  {:<20} {}\n",
+                    one["version"],
+                    text(&one["at"]),
+                    text(&one["who"]),
+                    text(&one["why"])
+                )
             };
             Ok(rows.iter().map(row).collect())
         }
@@ -86,7 +92,9 @@ fn parts(all: &[Value]) -> String {
 
 /// All parts as one text.
 async fn export(runtime: &Path, config: &Config) -> anyhow::Result<String> {
-    let mut out = "# The configuration of IOC Watch, part by part. Apply it with: ioc-collector config apply FILE --plan\n".to_owned();
+    let mut out =
+        "# The configuration of IOC Watch, part by part. Apply it with: ioc-collector config apply FILE --plan\n"
+            .to_owned();
     for one in all(runtime).await? {
         let (name, state) = (text(&one["part"]), text(&one["state"]));
         let said = match (state.as_str(), Part::parse(&name)) {
@@ -145,7 +153,14 @@ async fn apply(runtime: &Path, file: &Path, plan: bool, reason: &str) -> anyhow:
     let mut said = String::new();
     let planned = answer.as_array().cloned().unwrap_or_default();
     for one in &planned {
-        let _ = write!(said, "{}: {} lines go, {} come\n{}", text(&one["part"]), one["removed"], one["added"], text(&one["difference"]));
+        let _ = write!(
+            said,
+            "{}: {} lines go, {} come\n{}",
+            text(&one["part"]),
+            one["removed"],
+            one["added"],
+            text(&one["difference"])
+        );
     }
     let done = if plan { "nothing was applied" } else { "applied" };
     let _ = writeln!(said, "{} parts change; {done}", planned.len());
@@ -176,7 +191,14 @@ mod tests {
 
     #[test]
     fn a_text_comes_out_of_an_export_as_it_went_in() {
-        for said in ["[site]\nname = \"Trung tâm\" # chú thích\n", "", "x = '''a\nb'''\n", "a = 'b'", "\tx = \"\\u0001\"\n", "\u{1}"] {
+        for said in [
+            "[site]\nname = \"Trung tâm\" # chú thích\n",
+            "",
+            "x = '''a\nb'''\n",
+            "a = 'b'",
+            "\tx = \"\\u0001\"\n",
+            "\u{1}",
+        ] {
             let text = format!("[site]\ntext = {}\n", quoted(said));
             let read = read(&Source::built_in("x.toml", &text)).unwrap_or_else(|error| panic!("{error}: {text}"));
             assert_eq!(read, [(Part::Site, said.to_owned())]);

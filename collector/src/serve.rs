@@ -22,7 +22,7 @@ use crate::{backup, broker, config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::{BackgroundTask, Command};
-use ioc_engine::config::Config;
+use ioc_engine::config::{Config, stored_parts};
 use ioc_engine::health::Health;
 use ioc_engine::log_rate_limit::LogRateLimit;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
@@ -31,7 +31,7 @@ use ioc_engine::sealed_secret;
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
-use ioc_store::{Archive, READER_FILES, Reader, StoreError};
+use ioc_store::{Archive, READER_FILES, Reader, Store, StoreError};
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API share.
@@ -62,8 +62,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     log_first_password(first_password.as_deref());
-    use_secrets(&config)?;
-    let config = config.resumed(&ioc_engine::config::stored_parts(store.reader()?.configuration()?))?;
+    let config = with_parts(&config, store.as_ref())?;
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::resume_clock(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
@@ -129,8 +128,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
-    let configs = config_receiver.clone();
-    let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
+    let app = App::new(engine.clone(), Arc::clone(&health), config_receiver.clone(), readers, limited, links)?;
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
     let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
@@ -144,8 +142,15 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
 
-    let running =
-        Collector { config_path, config: configs, engine, authority, mqtt_certificate, web_certificate, health };
+    let running = Collector {
+        config_path,
+        config: config_receiver,
+        engine,
+        authority,
+        mqtt_certificate,
+        web_certificate,
+        health,
+    };
     // Without an engine there is nothing to finish: systemd is to start it again at once.
     running.run_until_stopped(&mut signals).await?;
 
@@ -438,10 +443,12 @@ impl Collector {
     }
 }
 
-/// Has secrets that were typed into forms opened by the key beside the authority's, which is made at a first start.
-fn use_secrets(config: &Config) -> Result<(), ServeError> {
+/// The configuration with what was set on pages. Secrets that were typed into forms are opened by the key beside the authority's, which is made at a
+/// first start.
+fn with_parts(config: &Config, store: &dyn Store) -> Result<Config, ServeError> {
     let pki = config.data.join("pki");
-    sealed_secret::use_key(&pki).map_err(|source| ServeError::File { path: sealed_secret::key_file(&pki), source })
+    sealed_secret::use_key(&pki).map_err(|source| ServeError::File { path: sealed_secret::key_file(&pki), source })?;
+    Ok(config.resumed(&stored_parts(store.reader()?.configuration()?))?)
 }
 
 fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {

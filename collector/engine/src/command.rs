@@ -1,5 +1,6 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+mod background_task;
 mod details;
 mod seen_account;
 
@@ -19,6 +20,7 @@ pub use crate::command_error::{CommandError, MissingProof};
 pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
+pub use background_task::BackgroundTask;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
@@ -33,35 +35,6 @@ use ioc_store::{
 };
 pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
 pub use seen_account::SeenAccount;
-
-/// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BackgroundTask {
-    /// History is compacted.
-    Compaction,
-    /// Remote write sends samples on.
-    RemoteWrite,
-    /// The certificates of the endpoints are renewed, and read again.
-    Certificates,
-    /// A changed configuration is taken.
-    Configuration,
-    /// Heads of the audit log are signed.
-    SignedHeads,
-    /// The collector itself is backed up.
-    Backup,
-    /// The newest backup is restored for a trial.
-    RestoreDrill,
-    /// Records that are past their time are deleted.
-    Retention,
-    /// Records are taken into the search index.
-    SearchIndex,
-    /// Signed heads are stamped by an authority outside.
-    TimeStamps,
-    /// Packages of machines are grouped into products.
-    SoftwareRegister,
-    /// Reports of devices are taken from a broker.
-    Broker,
-}
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -217,8 +217,14 @@ mod tests {
 
     #[test]
     fn the_log_has_what_differs_without_secrets() {
-        let said = audited("name = \"a\"\nurl = \"https://x.test/hook/T0KEN\"\n", "name = \"b\"\nurl = \"https://x.test/hook/0THER\"\n");
-        assert!(said.contains("-name = \"a\"") && said.contains("+name = \"b\"") && said.contains("https://x.test/…"), "{said}");
+        let said = audited(
+            "name = \"a\"\nurl = \"https://x.test/hook/T0KEN\"\n",
+            "name = \"b\"\nurl = \"https://x.test/hook/0THER\"\n",
+        );
+        assert!(
+            said.contains("-name = \"a\"") && said.contains("+name = \"b\"") && said.contains("https://x.test/…"),
+            "{said}"
+        );
         assert!(!said.contains("T0KEN") && !said.contains("0THER"), "{said}");
         for secret in [
             "headers = { Authorization = \"Bearer S3CRET\" }",

@@ -108,8 +108,7 @@ pub(super) fn make(making: &Making<'_>) -> Result<BackupRecord, BackupError> {
     has_room(&plan.directory, catalogue.archives()?.first().map_or(0, |last| last.bytes))?;
     let staging = Staging::new(&config.data)?;
     let mut files = files::of_data(&config.data)?;
-    let parts: Vec<&str> =
-        making.config.stored().values().filter_map(|version| version.text.as_deref()).collect();
+    let parts: Vec<&str> = making.config.stored().values().filter_map(|version| version.text.as_deref()).collect();
     let (configuration, left_out) = files::of_configuration(making.config_path, &parts)?;
     files.extend(configuration);
     let made_at = clock::now();

@@ -45,7 +45,8 @@ pub struct AuditRecord {
 /// they wrote, old and new, so that the log has it; who reads it is on record, too.
 #[must_use]
 pub fn names_people(action: &str) -> bool {
-    action.starts_with("accounts.") || matches!(action, "config.changed" | "personal.listed" | "records.held" | "records.hold_ended")
+    action.starts_with("accounts.")
+        || matches!(action, "config.changed" | "personal.listed" | "records.held" | "records.hold_ended")
 }
 
 /// A key that signs heads of the log.

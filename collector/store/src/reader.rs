@@ -533,7 +533,12 @@ pub trait Reader: DutyReader + Send {
     fn configuration(&self) -> Result<Vec<ConfigurationVersion>, StoreError>;
 
     /// Versions of a part before a number, the newest first.
-    fn configuration_versions(&self, part: Part, before: Option<u64>, limit: usize) -> Result<Vec<ConfigurationVersion>, StoreError>;
+    fn configuration_versions(
+        &self,
+        part: Part,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<ConfigurationVersion>, StoreError>;
 
     /// How many commits are made.
     fn commits(&self) -> Result<u64, StoreError>;

@@ -118,11 +118,7 @@ impl ChannelForm {
 }
 
 /// What one channel leaves, another takes: each is known, and no two pass it to and fro. `spans` says where each channel names its own.
-fn check_fallbacks(
-    source: &Source,
-    channels: &[Channel],
-    spans: &[Range<usize>],
-) -> Result<(), ConfigError> {
+fn check_fallbacks(source: &Source, channels: &[Channel], spans: &[Range<usize>]) -> Result<(), ConfigError> {
     for (channel, span) in channels.iter().zip(spans) {
         let Some(to) = &channel.fallback else { continue };
         let next = channels.iter().find(|one| one.name == *to);

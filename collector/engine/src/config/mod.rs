@@ -43,7 +43,7 @@ pub(crate) use kind::testing;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
 use part::PartSources;
-pub use part::{Origin, PartHolder, PartInForce, StoredParts, stored_parts, tables_of};
+pub use part::{Origin, PartHolder, PartInForce, StoredParts, shipped, stored_parts, tables_of};
 pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
@@ -139,7 +139,7 @@ pub struct Config {
     /// What must be written down of each asset, and by when.
     pub register: RegisterRules,
     /// What it was made of.
-    pub(crate) origin: Arc<Origin>,
+    pub origin: Arc<Origin>,
 }
 
 /// The configuration as it is shipped: every key with its default.

@@ -73,7 +73,7 @@ pub struct PartInForce {
     pub version: u64,
     /// The text that is in force, TOML; of a file in which other tables stand, too, those of the part.
     pub text: String,
-    /// Why what was set here is not in use although no file holds the part.
+    /// Why the text, which was set here, is not in use although no file holds the part: then it is to be corrected.
     pub left_out: Option<ConfigError>,
 }
 
@@ -177,6 +177,13 @@ impl PartSources {
     }
 }
 
+/// What a part is without being said by anybody: its text as it is shipped, with its explanations and examples.
+#[must_use]
+pub fn shipped(part: Part) -> String {
+    let tables = tables_of(part);
+    if tables.is_empty() { shipped_text(part).1.to_owned() } else { sections(DEFAULT_CONFIG, tables) }
+}
+
 /// The text that is shipped for a part that is one of its own, and what it is called in errors.
 const fn shipped_text(part: Part) -> (&'static str, &'static str) {
     match part {
@@ -208,8 +215,13 @@ fn check_own(part: Part, text: &Source) -> Result<(), ConfigError> {
     if !tables.is_empty()
         && let Some((key, span)) = text.top_keys()?.into_iter().find(|(key, _)| !tables.contains(&key.as_str()))
     {
-        let message = format!("found [{key}] in the part {part}; allowed is [{}]", tables.join("], ["), part = part.as_str());
-        return Err(text.fault(span, &message, "remove it: each part is set on its own page, and paths and addresses of this machine in its file"));
+        let message =
+            format!("found [{key}] in the part {part}; allowed is [{}]", tables.join("], ["), part = part.as_str());
+        return Err(text.fault(
+            span,
+            &message,
+            "remove it: each part is set on its own page, and paths and addresses of this machine in its file",
+        ));
     }
     for value in text.string_values()? {
         let key = value.path.last().map_or("", String::as_str);
@@ -244,7 +256,11 @@ fn names_file(part: Part, key: &str, value: &str) -> bool {
 }
 
 fn shown(directory: &Path) -> String {
-    if directory.as_os_str().is_empty() { "a directory of the configuration".to_owned() } else { directory.display().to_string() }
+    if directory.as_os_str().is_empty() {
+        "a directory of the configuration".to_owned()
+    } else {
+        directory.display().to_string()
+    }
 }
 
 /// Whether a path leads below a directory, by its letters; a relative one does where it does not go up.
@@ -276,14 +292,13 @@ impl Config {
         let origin = &self.origin;
         let stored = origin.stored.get(&part);
         let left_out = origin.left_out.get(&part).cloned();
-        let own = stored.and_then(|version| version.text.clone()).filter(|_| left_out.is_none());
+        let own = stored.and_then(|version| version.text.clone());
         let tables = tables_of(part);
         let (holder, text) = match (origin.held.get(&part), own) {
             (Some(by), _) if tables.is_empty() => (PartHolder::File(by.path().to_owned()), by.text().to_owned()),
             (Some(by), _) => (PartHolder::File(by.path().to_owned()), sections(by.text(), tables)),
             (None, Some(text)) => (PartHolder::Stored, text),
-            (None, None) if tables.is_empty() => (PartHolder::Shipped, shipped_text(part).1.to_owned()),
-            (None, None) => (PartHolder::Shipped, sections(DEFAULT_CONFIG, tables)),
+            (None, None) => (PartHolder::Shipped, shipped(part)),
         };
         PartInForce { part, holder, version: stored.map_or(0, |version| version.number), text, left_out }
     }
@@ -315,7 +330,8 @@ impl Config {
         {
             return Ok(whole);
         }
-        let left_out = origin.left_out.iter().filter(|(part, _)| !versions.iter().any(|version| version.part == **part));
+        let left_out =
+            origin.left_out.iter().filter(|(part, _)| !versions.iter().any(|version| version.part == **part));
         let left_out = left_out.map(|(part, error)| (*part, error.clone())).collect();
         Self::assemble(&origin.source, origin.kinds, stored, left_out)
     }
@@ -458,7 +474,8 @@ impl Sections<'_> {
     fn end_piece(&mut self) {
         let piece = std::mem::take(&mut self.piece);
         let mut written = piece.lines().filter(|line| !line.trim().is_empty());
-        let shows = || piece.lines().find_map(|line| Some(line.strip_prefix("# ")?).filter(|line| line.starts_with('[')));
+        let shows =
+            || piece.lines().find_map(|line| Some(line.strip_prefix("# ")?).filter(|line| line.starts_with('[')));
         let owner = if written.all(|line| line.starts_with('#')) { shows().map(table_name) } else { None };
         if self.names.contains(&owner.unwrap_or(&self.owner)) {
             self.found.push_str(&piece);

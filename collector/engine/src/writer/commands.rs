@@ -168,7 +168,9 @@ impl Engine {
             }
             Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
-            Command::SetConfiguration { changes, reason, actor } => self.set_configuration(changes, &reason, &actor, now),
+            Command::SetConfiguration { changes, reason, actor } => {
+                self.set_configuration(changes, &reason, &actor, now)
+            }
             Command::ImportConfiguration { parts, reason, actor } => {
                 self.import_configuration(&parts, &reason, &actor, now)
             }

@@ -4,9 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, device, document, duty,
-    enrolment, event, expected_backup, fault, hold, incident, inventory_count, job, maintenance, number_limit, outbox,
-    product, report, retention, sample, software, table_import, ticket,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, device,
+    document, duty, enrolment, event, expected_backup, fault, hold, incident, inventory_count, job, maintenance,
+    number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;

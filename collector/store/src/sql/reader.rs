@@ -12,10 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqlReader;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage, device,
-    document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
-    job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
-    value_marks,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage,
+    device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident,
+    inventory_count, job, maintenance, outbox, person, product, report, retention, sample, snapshot, software,
+    table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -514,35 +514,27 @@ impl Reader for SqlReader {
     fn last_audit_stamp(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last(self)
     }
-
     fn last_audit_stamp_in_log(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last_in_log(self)
     }
-
     fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
         audit_head::all_keys(self)
     }
-
     fn audit_restores(&self) -> Answer<Vec<AuditRecord>> {
         audit_head::restores(self)
     }
-
     fn audit_witnesses(&self, after: &str, limit: usize) -> Answer<Vec<(DeviceId, Timestamp, String)>> {
         document::witnesses(self, after, limit)
     }
-
     fn holds(&self) -> Answer<Vec<Hold>> {
         hold::list(self)
     }
-
     fn numbers_holds(&self) -> Answer<Vec<NumbersHold>> {
         Ok(hold::on_numbers(self)?.into_iter().map(|(_, hold)| hold).collect())
     }
-
     fn class_size(&self, class: RecordClass) -> Answer<Option<ClassSize>> {
         retention::size(self, class)
     }
-
     fn count_records(
         &self,
         class: RecordClass,
@@ -571,10 +563,14 @@ impl Reader for SqlReader {
     fn configuration(&self) -> Answer<Vec<ConfigurationVersion>> {
         configuration::newest(self)
     }
-    fn configuration_versions(&self, part: Part, before: Option<u64>, most: usize) -> Answer<Vec<ConfigurationVersion>> {
+    fn configuration_versions(
+        &self,
+        part: Part,
+        before: Option<u64>,
+        most: usize,
+    ) -> Answer<Vec<ConfigurationVersion>> {
         configuration::of_part(self, part, before, most)
     }
-
     fn commits(&self) -> Answer<u64> {
         match self.connection()? {
             Connection::Sqlite(connection) => sqlite::commits(connection, self.path()),
@@ -582,7 +578,6 @@ impl Reader for SqlReader {
             Connection::Postgres(_) => Ok(0),
         }
     }
-
     fn past_records(
         &self,
         class: RecordClass,
@@ -592,7 +587,6 @@ impl Reader for SqlReader {
     ) -> Answer<Vec<PastRecord>> {
         retention::past_records(self, class, before, after, limit)
     }
-
     fn search(&self, query: &SearchQuery) -> Answer<SearchPage> {
         sqlite::search(self, query)
     }

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Command, PartChange};
-use ioc_engine::config::{PartHolder, PartInForce, tables_of};
+use ioc_engine::config::{PartHolder, PartInForce, shipped, tables_of};
 use ioc_engine::configuration::{LineChange, audited, difference, without_secrets};
 use ioc_engine::sealed_secret::shown;
 use ioc_engine::writer::configuration::CHANGED_SINCE;
@@ -188,12 +188,12 @@ pub(super) fn part_of(name: &str) -> Result<Part, Problem> {
 fn plan(app: &App, changes: &[PartChange]) -> Vec<PlanItem> {
     let planned = changes.iter().filter_map(|change| {
         let now = current(app, change.part);
-        let text = change.text.as_deref().unwrap_or_default();
-        let lines = difference(&now.text, text);
+        let text = change.text.clone().unwrap_or_else(|| shipped(change.part));
+        let lines = difference(&now.text, &text);
         let count = |wanted| lines.iter().filter(|(change, _)| *change == wanted).count();
         let (removed, added) = (count(LineChange::Removed), count(LineChange::Added));
         let part = change.part.as_str().to_owned();
-        (removed + added > 0).then(|| PlanItem { part, removed, added, difference: audited(&now.text, text) })
+        (removed + added > 0).then(|| PlanItem { part, removed, added, difference: audited(&now.text, &text) })
     });
     planned.collect()
 }

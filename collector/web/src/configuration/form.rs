@@ -122,6 +122,38 @@ const JOBS: FormOf = FormOf {
     common: &[],
 };
 
+const TICKETS: FormOf = FormOf {
+    items: Some("ticket"),
+    kinds: &[
+        ("rt", &[must("url", FieldKind::Text), must("queue", FieldKind::Text), must("user", FieldKind::Text)]),
+        // Its requests are templates: they are written in the text.
+        ("http", &[]),
+    ],
+    common: &[
+        may("secret_file", FieldKind::Secret),
+        may("min_severity", SEVERITIES),
+        may("every", FieldKind::Text),
+        may("page", FieldKind::Text),
+    ],
+};
+
+const AGENT_GROUPS: FormOf = FormOf {
+    items: Some("settings"),
+    kinds: &[(
+        "",
+        &[
+            may("scope.kinds", FieldKind::Lines),
+            may("scope.devices", FieldKind::Lines),
+            may("scope.places", FieldKind::Lines),
+            may("scope.tags", FieldKind::Lines),
+            may("interval", FieldKind::Text),
+            may("every", FieldKind::Pairs),
+            may("forbid", FieldKind::Lines),
+        ],
+    )],
+    common: &[],
+};
+
 /// A part that is one thing.
 const fn one(kinds: &'static [(&'static str, &'static [Field])]) -> FormOf {
     FormOf { items: None, kinds, common: &[] }
@@ -209,6 +241,8 @@ pub(super) const fn of(part: Part) -> Option<FormOf> {
         Part::Channels => CHANNELS,
         Part::Sources => SOURCES,
         Part::Jobs => JOBS,
+        Part::Tickets => TICKETS,
+        Part::AgentGroups => AGENT_GROUPS,
         Part::Legal => LEGAL,
         Part::Register => REGISTER,
         Part::Identity => IDENTITY,
@@ -218,8 +252,6 @@ pub(super) const fn of(part: Part) -> Option<FormOf> {
         Part::Timestamps => TIMESTAMPS,
         Part::Duty
         | Part::Rules
-        | Part::Tickets
-        | Part::AgentGroups
         | Part::Retention
         | Part::Software
         | Part::Sensors => return None,
@@ -279,7 +311,9 @@ pub(super) fn write(
         let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
         let value = match field.kind {
             _ if said.is_empty() => None,
-            FieldKind::Lines => Some(TomlValue::Array(lines().map(|line| TomlValue::String(line.to_owned())).collect())),
+            FieldKind::Lines => {
+                Some(TomlValue::Array(lines().map(|line| TomlValue::String(line.to_owned())).collect()))
+            }
             FieldKind::Pairs => {
                 let pair = |line: &str| {
                     let (name, value) = line.split_once(':').unwrap_or((line, ""));
@@ -349,6 +383,27 @@ mod tests {
         assert!(!said.contains("per_minute"), "{said}");
         let wrong = BTreeMap::from([("per_minute".to_owned(), "many".to_owned())]);
         assert_eq!(write(&mut item, &fields, &wrong), Err("per_minute"));
+    }
+
+    #[test]
+    fn every_part_kind_and_field_has_its_word() {
+        let texts = crate::i18n::Texts::load();
+        let has = |key: String| {
+            for language in ioc_common::language::Language::ALL {
+                assert!(texts.has(language, &key), "{key} has no word");
+            }
+        };
+        for part in Part::ALL {
+            has(format!("configuration-part-{}", part.as_str()));
+            has(format!("configuration-about-{}", part.as_str()));
+            let Some(form) = of(part) else { continue };
+            for (kind, own) in form.kinds {
+                has(format!("configuration-kind-{}", if kind.is_empty() { "new" } else { kind }));
+                for field in own.iter().chain(form.common) {
+                    has(format!("configuration-field-{}", field.key.replace(['.', '_'], "-")));
+                }
+            }
+        }
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn made(app: &App, page_context: PageContext, part: Part, form: &FormOf) -> Form
         has_comments: is_set && now.text.lines().any(|line| line.trim_start().starts_with('#')),
         items: items.iter().map(|item| (form::name_of(item).to_owned(), kind_of(item))).collect(),
         has_items: form.items.is_some(),
-        kinds: form.kinds.iter().map(|(kind, _)| *kind).chain(templates).collect(),
+        kinds: form.kinds.iter().filter(|(_, own)| !own.is_empty()).map(|(kind, _)| *kind).chain(templates).collect(),
         edited: None,
         reason: String::new(),
         error: None,
@@ -286,7 +286,8 @@ fn sealed(app: &App, typed: &str) -> Result<String, CommandError> {
         return Err(RefusalReason::new("refusal-configuration-large", args, english).invalid());
     }
     let day = jiff::Timestamp::from_millisecond(app.judged_now().as_millis()).unwrap_or_default();
-    sealed_secret::seal(typed, day.to_zoned_datetime(app.config().timezone.clone()).date()).map_err(CommandError::unread)
+    sealed_secret::seal(typed, day.to_zoned_datetime(app.config().timezone.clone()).date())
+        .map_err(CommandError::unread)
 }
 
 /// The text of the part with the item as it is now; none takes it out.
@@ -379,7 +380,8 @@ mod tests {
     #[test]
     fn an_item_takes_the_place_of_what_it_was() {
         let form = form::of(Part::Sources).expect("a form");
-        let table: TomlTable = "[[source]]\nname = \"a\"\ntoken_file = \"/x\"\n[[source]]\nname = \"b\"\n".parse().expect("TOML");
+        let table: TomlTable =
+            "[[source]]\nname = \"a\"\ntoken_file = \"/x\"\n[[source]]\nname = \"b\"\n".parse().expect("TOML");
         let item: TomlTable = "name = \"c\"\n".parse().expect("TOML");
         let changed = with_item(&form, table.clone(), Some("a"), Some(item.clone()));
         assert!(changed.find("\"c\"") < changed.find("\"b\"") && !changed.contains("\"a\""), "{changed}");
@@ -394,7 +396,10 @@ mod tests {
         let form = form::of(Part::Channels).expect("a form");
         for (name, _) in TEMPLATES {
             let item = begun(&form, name).unwrap_or_else(|| panic!("{name}"));
-            assert!(kind_of(&item) == "http" && !form::name_of(&item).is_empty() && item.contains_key("url"), "{item:?}");
+            assert!(
+                kind_of(&item) == "http" && !form::name_of(&item).is_empty() && item.contains_key("url"),
+                "{item:?}"
+            );
             assert!(item.keys().all(|key| !key.ends_with("_file")), "{item:?}");
         }
         assert!(begun(&form, "fax").is_none());

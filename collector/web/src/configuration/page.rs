@@ -9,14 +9,14 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
-use super::{check, current, form, save_all};
+use super::{check, current, form, save, save_all};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{CommandError, PartChange};
-use ioc_engine::config::{PartHolder, PartInForce, tables_of};
+use ioc_engine::config::{PartHolder, PartInForce, shipped, tables_of};
 use ioc_engine::configuration::{LineChange, difference, without_secrets};
 use ioc_engine::sealed_secret::shown;
 use ioc_engine::writer::configuration::CHANGED_SINCE;
@@ -145,7 +145,6 @@ struct PartPage {
     page_context: PageContext,
     part: Part,
     now: PartInForce,
-    newest: Option<ConfigurationVersion>,
     file: Option<String>,
     tables: &'static [&'static str],
     has_form: bool,
@@ -178,12 +177,12 @@ impl PartPage {
 /// What a version says; what is shipped before the first.
 async fn text_of(app: &App, person: &Person, part: Part, number: u64) -> Result<Option<String>, Problem> {
     if number == 0 {
-        return Ok(Some(String::new()));
+        return Ok(Some(shipped(part)));
     }
     let before = Some(number.saturating_add(1));
     let found = app.read(&person.scope, move |reader| reader.configuration_versions(part, before, 1)).await?;
     let found = found.into_iter().find(|version| version.number == number);
-    Ok(found.map(|version| version.text.as_deref().map(shown).unwrap_or_default()))
+    Ok(found.map(|version| version.text.as_deref().map_or_else(|| shipped(part), shown)))
 }
 
 async fn made(
@@ -196,7 +195,8 @@ async fn made(
     let now = current(app, part);
     let before = query.before;
     let read = async {
-        let found = app.read(&person.scope, move |reader| reader.configuration_versions(part, before, VERSIONS)).await?;
+        let found =
+            app.read(&person.scope, move |reader| reader.configuration_versions(part, before, VERSIONS)).await?;
         let other = match query.text_of {
             Some(number) => text_of(app, person, part, number).await?,
             None => None,
@@ -222,7 +222,6 @@ async fn made(
     Ok(PartPage {
         page_context,
         part,
-        newest: app.config().stored().get(&part).cloned(),
         now,
         file,
         tables: tables_of(part),
@@ -261,14 +260,13 @@ pub(crate) async fn change(
     // Browsers send lines as the mail does.
     let text = field("text").replace("\r\n", "\n");
     let (reason, seen) = (field("reason"), field("version").parse().unwrap_or(0));
-    let gives_back = field("do") == "back";
     let now = current(&app, part);
-    let changed = vec![PartChange { part, text: (!gives_back).then(|| text.clone()), version: seen }];
     let mut typed = Typed { text: Some(text.clone()), reason: reason.clone(), ..Typed::default() };
-    let done = if matches!(field("do").as_str(), "save" | "back") {
-        save_all(&app, &person, changed, &reason).await.map(|_| true)
-    } else {
-        check(&app, &changed).await.map(|()| false)
+    let changed = |text| vec![PartChange { part, text, version: seen }];
+    let done = match field("do").as_str() {
+        "save" => save(&app, &person, part, text.clone(), seen, &reason).await.map(|_| true),
+        "back" => save_all(&app, &person, changed(None), &reason).await.map(|_| true),
+        _ => check(&app, &changed(Some(text.clone()))).await.map(|()| false),
     };
     let refused = match done {
         Ok(true) => return Ok(Redirect::to(&format!("/configuration/{}", part.as_str())).into_response()),

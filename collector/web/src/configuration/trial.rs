@@ -41,7 +41,9 @@ pub(super) async fn run(
     let config = checked.map_err(CommandError::unread)?.map_err(|error| faulty(&error))?;
     let Some(channel) = config.channels.iter().find(|channel| channel.name == name) else {
         let english = format!("there is no channel {name:?}");
-        return Err(RefusalReason::new("refusal-configuration-channel", [("name", Word::text(name))], english).not_found());
+        return Err(
+            RefusalReason::new("refusal-configuration-channel", [("name", Word::text(name))], english).not_found()
+        );
     };
     let address = address.trim();
     if channel.notifier.needs_address() && address.is_empty() {

@@ -52,7 +52,8 @@ fn who_has_seen_another_version_is_refused_and_nothing_of_several_parts_is_kept(
     let refused = set(&mut rig, both, "hai").expect_err("seen another");
     assert_eq!(reason_key(&refused), CHANGED_SINCE);
     assert!(refused.to_string().contains("version 1 by now, saved by lan"), "{refused}");
-    let faulty = vec![change(Part::Legal, "[legal]\nlevel = 2\n", 0), change(Part::Site, "[site]\ntimezone = \"x\"\n", 1)];
+    let faulty =
+        vec![change(Part::Legal, "[legal]\nlevel = 2\n", 0), change(Part::Site, "[site]\ntimezone = \"x\"\n", 1)];
     let refused = set(&mut rig, faulty, "ba").expect_err("no such zone");
     assert!(refused.to_string().contains("site:2:12") && refused.to_string().contains("mend"), "{refused}");
     let twice = vec![change(Part::Legal, "[legal]\nlevel = 2\n", 0), change(Part::Legal, "[legal]\nlevel = 1\n", 0)];

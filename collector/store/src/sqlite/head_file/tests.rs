@@ -140,7 +140,10 @@ fn what_stays_on_record_is_not_replaced_either() {
             "issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (9, 'clause', 1, 't', 1, 'x', 'd', x'00', '')",
             true,
         ),
-        ("configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'x', 1, 'x', '', 'd')", true),
+        (
+            "configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'x', 1, 'x', '', 'd')",
+            true,
+        ),
         ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
         ("backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'x')", true),
         ("backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
