@@ -147,7 +147,8 @@ async fn a_month_shows_every_hour_with_holes_double_duties_and_holidays() {
     assert_eq!(sunday["rotas"].as_array().unwrap().len(), 2, "{sunday}");
     let (status, page) = viewer.ask("GET", "/duty/calendar?month=2027-02", None).await;
     assert_eq!(status, 200);
-    for part in ["Tháng 2/2027", "Mùng 1 Tết", "Khoảng không có ai trực", "Trực hai lịch cùng lúc", "12:00 – 13:00"] {
+    for part in ["Tháng 2/2027", "Mùng 1 Tết", "Khoảng không có ai trực", "Trực hai lịch cùng lúc", "12:00 – 13:00"]
+    {
         assert!(page.contains(part), "{part}");
     }
     for (path, expected) in [
@@ -194,7 +195,8 @@ async fn it_is_said_beforehand_who_would_be_told_and_only_who_may_reads_addresse
     let warning = officer.json("/api/v1/duty/who?severity=warning").await;
     assert_eq!(warning["passed"], json!([{ "route": 1, "why": "severity" }]));
     let (_, page) = officer.ask("GET", &format!("/duty/who?{at}"), None).await;
-    for part in ["Máy chủ 1", "Ngay lập tức", "Trực mạng", "+84 111", "Lãnh đạo phụ trách thiết bị"] {
+    for part in ["Máy chủ 1", "Ngay lập tức", "Trực mạng", "+84 111", "Lãnh đạo phụ trách thiết bị"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     // Who reads addresses is on record; who may not read them does not, nor who leads.
@@ -273,7 +275,9 @@ async fn other_programs_read_a_calendar_by_an_address_that_can_be_ended() {
     let own = serde_json::from_str::<Value>(&made).unwrap()["address"].as_str().unwrap().to_owned();
     let own = format!("/duty/ical/{}", own.rsplit('/').next().unwrap());
     let mine = parsed(&stranger.curl(&own, &[]).await.1).await;
-    assert!(mine["events"].as_array().unwrap().iter().all(|one| one["summary"].as_str().unwrap().starts_with("Trực: ")));
+    assert!(
+        mine["events"].as_array().unwrap().iter().all(|one| one["summary"].as_str().unwrap().starts_with("Trực: "))
+    );
     assert_eq!(lan.ask("POST", "/api/v1/duty/feeds", Some(json!({ "subject": "rota:x" }))).await.0, 422);
     // Only its digest is kept, it opens nothing else, and its owner alone ends it.
     let token = path.rsplit('/').next().unwrap().trim_end_matches(".ics");
@@ -283,7 +287,8 @@ async fn other_programs_read_a_calendar_by_an_address_that_can_be_ended() {
     }
     assert_eq!(stranger.curl("/api/v1/duty", &["-H", &format!("authorization: Bearer {token}")]).await.0, 401);
     let feeds = lan.json("/api/v1/duty/feeds").await;
-    let digest = feeds.as_array().unwrap().iter().find(|one| one["subject"] == "rota:truc-ban").unwrap()["digest"].clone();
+    let digest =
+        feeds.as_array().unwrap().iter().find(|one| one["subject"] == "rota:truc-ban").unwrap()["digest"].clone();
     let end = format!("/api/v1/duty/feeds/{}", digest.as_str().unwrap());
     let other = Visitor::settled(&scene.rig, "khac", "leader").await;
     assert_eq!(other.ask("DELETE", &end, None).await.0, 404);
@@ -312,8 +317,7 @@ async fn a_turn_changes_hands_only_when_whoever_is_asked_agrees() {
         form.split("<option value=\"").skip(1).filter_map(|one| one.split('"').next()).map(str::to_owned).collect()
     };
     let (_, page) = lan.ask("GET", "/duty/turns", None).await;
-    let turns: Vec<String> =
-        offered(&page, "give").into_iter().filter(|turn| turn.starts_with("truc-ban|")).collect();
+    let turns: Vec<String> = offered(&page, "give").into_iter().filter(|turn| turn.starts_with("truc-ban|")).collect();
     assert!(turns.len() > 20 && turns.iter().all(|turn| turn.ends_with("|lan")), "{turns:?}");
     let (_, nobody) = stranger.ask("GET", "/duty/turns", None).await;
     assert!(nobody.contains("chưa gắn với người nào") && offered(&nobody, "give").is_empty(), "{nobody}");
@@ -425,7 +429,12 @@ async fn a_plan_is_made_by_forms_alone_and_each_says_first_what_it_changes() {
     rig.start().await.unwrap();
     let admin = Visitor::settled(&rig, "quan-tri", "administrator").await;
     for (name, number) in [("Nguyễn Thị Lan", "1"), ("Trần Bình", "2")] {
-        let fields = [("name", name), ("contact.0.channel", "sms"), ("contact.0.address", number), ("contact.0.severity", "warning")];
+        let fields = [
+            ("name", name),
+            ("contact.0.channel", "sms"),
+            ("contact.0.address", number),
+            ("contact.0.severity", "warning"),
+        ];
         let said = saved(&admin, "person", &fields).await;
         assert!(said.contains(&format!("Thêm người {name}")), "{said}");
     }
@@ -440,7 +449,8 @@ async fn a_plan_is_made_by_forms_alone_and_each_says_first_what_it_changes() {
     let said = saved(&admin, "rota", &layer).await;
     assert!(said.contains("Nguyễn Thị Lan thay không có ai") && said.contains("Thêm lịch Trực ban"), "{said}");
     saved(&admin, "policy", &[("name", "Mặc định"), ("step.0.after", "0s"), ("step.0.to", "rota:truc-ban")]).await;
-    saved(&admin, "routes", &[("route.0.policy", "mac-dinh"), ("route.0.severity", "warning"), ("route.0.order", "1")]).await;
+    saved(&admin, "routes", &[("route.0.policy", "mac-dinh"), ("route.0.severity", "warning"), ("route.0.order", "1")])
+        .await;
     saved(&admin, "deadlines", &[("P1.acknowledge", "3m"), ("P1.resolve", "2h")]).await;
     let duty = rig.get("/api/v1/duty").await.unwrap();
     assert_eq!(duty["rotas"][0]["on_duty"], json!(["nguyen-thi-lan"]), "{duty}");
@@ -455,17 +465,33 @@ async fn a_plan_is_made_by_forms_alone_and_each_says_first_what_it_changes() {
     let said = saved(&admin, "rota", &nights).await;
     assert!(said.contains("Trần Bình thay Nguyễn Thị Lan") && said.contains("lần, lần cuối đến"), "{said}");
     // Who began from the version before is shown that, and overwrites nothing.
-    let (_, stale) = admin.form("/duty/plan/deadlines", &[("P1.acknowledge", "9m"), ("P1.resolve", "2h"), ("version", "1"), ("do", "preview")]).await;
+    let (_, stale) = admin
+        .form(
+            "/duty/plan/deadlines",
+            &[("P1.acknowledge", "9m"), ("P1.resolve", "2h"), ("version", "1"), ("do", "preview")],
+        )
+        .await;
     let seen = hidden(&stale, "seen");
-    let sent = [("P1.acknowledge", "9m"), ("P1.resolve", "2h"), ("version", "1"), ("seen", seen.as_str()), ("reason", "x"), ("do", "save")];
+    let sent = [
+        ("P1.acknowledge", "9m"),
+        ("P1.resolve", "2h"),
+        ("version", "1"),
+        ("seen", seen.as_str()),
+        ("reason", "x"),
+        ("do", "save"),
+    ];
     assert_eq!(admin.form("/duty/plan/deadlines", &sent).await.0, 409);
     // What does not hold is refused with its place, and what was typed stays.
-    let (status, wrong) = admin.form("/duty/plan/policy", &[("name", "Hỏng"), ("step.0.after", "bảy"), ("do", "preview")]).await;
+    let (status, wrong) =
+        admin.form("/duty/plan/policy", &[("name", "Hỏng"), ("step.0.after", "bảy"), ("do", "preview")]).await;
     assert!(status == 409 && wrong.contains("value=\"bảy\"") && wrong.contains("role=\"alert\""), "{status} {wrong}");
     let (status, used) = admin.form("/duty/plan/person", &[("id", "tran-binh"), ("do", "remove")]).await;
     assert!(status == 409 && used.contains("tran-binh"), "he is on a rota: {status} {used}");
     let (_, versions) = admin.ask("GET", "/duty/plan/versions", None).await;
-    assert!(versions.contains("Trần Bình thay Nguyễn Thị Lan") && versions.contains("/configuration/duty?text_of=1"), "{versions}");
+    assert!(
+        versions.contains("Trần Bình thay Nguyễn Thị Lan") && versions.contains("/configuration/duty?text_of=1"),
+        "{versions}"
+    );
     let leader = Visitor::settled(&rig, "lanh-dao", "leader").await;
     assert_eq!(leader.ask("GET", "/duty/plan/person", None).await.0, 403);
     assert!(!leader.ask("GET", "/duty/plan", None).await.1.contains("/duty/plan/person"));
@@ -484,7 +510,8 @@ async fn a_contact_is_verified_by_the_code_that_was_sent_to_it_and_by_no_other()
     assert_eq!(leader.ask("POST", path, Some(way(""))).await.0, 204);
     let code = || {
         let all: Vec<String> = scene.sms.lock().unwrap().iter().map(|hook| hook.body.clone()).collect();
-        let sent = all.into_iter().find(|body| body.contains("x%C3%A1c%20minh%20") || body.contains("x%C3%A1c+minh+"))?;
+        let sent =
+            all.into_iter().find(|body| body.contains("x%C3%A1c%20minh%20") || body.contains("x%C3%A1c+minh+"))?;
         let behind = sent.split("minh%20").nth(1).or_else(|| sent.split("minh+").nth(1))?.to_owned();
         Some(behind.chars().take(6).collect::<String>())
     };

@@ -407,8 +407,14 @@ const FORMS: &[(&str, &[&str])] = &[
     ("/duty/answer/turn.1.lan.1.0000", &["answer", "note"]),
     ("/duty/feeds", &["subject"]),
     ("/duty/contacts", &["person", "channel", "address", "code"]),
-    ("/duty/plan/person", &["id", "name", "do", "version", "more", "contact.0.channel", "contact.0.address", "quiet.from"]),
-    ("/duty/plan/rota", &["id", "name", "do", "layer.0.person", "layer.0.start", "layer.0.turn_days", "holiday.0.date", "public.year"]),
+    (
+        "/duty/plan/person",
+        &["id", "name", "do", "version", "more", "contact.0.channel", "contact.0.address", "quiet.from"],
+    ),
+    (
+        "/duty/plan/rota",
+        &["id", "name", "do", "layer.0.person", "layer.0.start", "layer.0.turn_days", "holiday.0.date", "public.year"],
+    ),
     ("/duty/plan/policy", &["id", "name", "do", "step.0.after", "step.0.to", "repeat"]),
     ("/duty/plan/routes", &["do", "route.0.policy", "route.0.order", "route.0.kinds"]),
     ("/duty/feeds/0000/end", &["x"]),

@@ -21,6 +21,7 @@ pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
+pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
@@ -29,11 +30,9 @@ use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetRow, BackupAttestation,
-    BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
-    TicketRecord,
+    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetRow, BackupAttestation, BackupExpectation,
+    BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView, TicketRecord,
 };
-pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
 pub use seen_account::SeenAccount;
 
 /// That the store was restored from a backup, in the words of whoever did it. It lies beside the store until it is in the audit log.

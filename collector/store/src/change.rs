@@ -12,9 +12,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
     AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, BackupAttestation,
-    BackupEvidence, BackupKind, ClockMark, ContactCheck, Delivery, DutyFeed, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
-    ProductUse, RequestRecord, RequestedTurn, ReviewLine, ReviewSignature, SavedView, SessionRecord, TableImport, TicketRecord,
-    TokenRecord,
+    BackupEvidence, BackupKind, ClockMark, ContactCheck, Delivery, DutyFeed, ExpectedBackup, Handover, JobRecord,
+    OutboxEntry, Product, ProductUse, RequestRecord, RequestedTurn, ReviewLine, ReviewSignature, SavedView,
+    SessionRecord, TableImport, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::configuration::ConfigurationVersion;

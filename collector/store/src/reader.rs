@@ -25,11 +25,11 @@ use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
     AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, DutyReader, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
-    Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
-    RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
-    TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, DutyReader, EventRecord, ExpectedBackup, ExpectedBackupQuery,
+    FaultQuery, Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery,
+    PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind,
+    RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
+    StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Files that one reader may have open: the store's two, and their logs.

@@ -261,13 +261,7 @@ impl Engine {
 }
 
 /// What is told about a request, and whom.
-fn notice(
-    plan: &Plan,
-    request: &RequestedTurn,
-    said: Said,
-    (to, words): (&str, &str),
-    now: Timestamp,
-) -> Notice {
+fn notice(plan: &Plan, request: &RequestedTurn, said: Said, (to, words): (&str, &str), now: Timestamp) -> Notice {
     let turn = |place: usize| request.covers.get(place).map(|cover| turn_text(plan, cover)).unwrap_or_default();
     let (asker, asked) = (name_of(plan, &request.asker), name_of(plan, &request.asked));
     let is_swap = request.covers.len() > 1;
@@ -295,9 +289,10 @@ fn notice(
             "Open the link to agree or decline. The calendar changes only when you agree.",
         ),
         Said::Agreed => Text::new("Lịch trực đã đổi.", "The calendar has changed."),
-        Said::Declined => {
-            Text::new("Lịch trực giữ nguyên: bạn vẫn trực. Nhờ người khác nếu cần.", "The calendar stays as it is: you are on duty. Ask somebody else if need be.")
-        }
+        Said::Declined => Text::new(
+            "Lịch trực giữ nguyên: bạn vẫn trực. Nhờ người khác nếu cần.",
+            "The calendar stays as it is: you are on duty. Ask somebody else if need be.",
+        ),
         Said::Withdrawn => Text::new("Không cần làm gì.", "Nothing is to be done."),
     };
     let with = |text: &str| if words.is_empty() { text.to_owned() } else { format!("{text} «{words}»") };

@@ -157,9 +157,8 @@ fn things<T: PartialEq>(
 
 /// The parts that are different, joined.
 fn parts(all: &[(bool, &str, &str)]) -> Text {
-    let shown = |of: fn(&(bool, &str, &str)) -> String| {
-        all.iter().filter(|one| one.0).map(of).collect::<Vec<_>>().join(", ")
-    };
+    let shown =
+        |of: fn(&(bool, &str, &str)) -> String| all.iter().filter(|one| one.0).map(of).collect::<Vec<_>>().join(", ");
     Text::new(shown(|one| one.1.to_owned()), shown(|one| one.2.to_owned()))
 }
 
@@ -226,7 +225,9 @@ fn words(before: &Plan, after: &Plan) -> Vec<Text> {
             let (number, from, to) = (place + 1, minutes(was.acknowledge_ms), minutes(is.acknowledge_ms));
             let (resolve_from, resolve_to) = (minutes(was.resolve_ms), minutes(is.resolve_ms));
             found.push(Text::new(
-                format!("Hạn của P{number}: tiếp nhận {from} → {to} phút, khắc phục {resolve_from} → {resolve_to} phút."),
+                format!(
+                    "Hạn của P{number}: tiếp nhận {from} → {to} phút, khắc phục {resolve_from} → {resolve_to} phút."
+                ),
                 format!("Deadlines of P{number}: take {from} → {to} min, resolve {resolve_from} → {resolve_to} min."),
             ));
         }
@@ -275,14 +276,23 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
         let window = (at("2026-11-25T00:00:00Z"), at("2026-12-05T00:00:00Z"));
         let before = plan("[\"binh\"]", "[[person]]\nid = \"minh\"\nname = \"Minh\"");
-        let mut after = plan("[\"binh\"]", "[[team]]\nid = \"t\"\nmembers = [\"lan\"]\n[[deadline]]\npriority = \"P1\"\nacknowledge = \"1m\"\nresolve = \"4h\"");
+        let mut after = plan(
+            "[\"binh\"]",
+            "[[team]]\nid = \"t\"\nmembers = [\"lan\"]\n[[deadline]]\npriority = \"P1\"\nacknowledge = \"1m\"\nresolve = \"4h\"",
+        );
         after.people[0].account = "lan.nt".to_owned();
         after.rotas[0].layers.remove(0);
         let found = changes(&before, &after, &[], window);
         assert_eq!(found.holes, (0, 4), "before the first of December, and by day: {found:?}");
         assert!(found.turns.iter().any(|one| one.before == ["lan"] && one.after.is_empty()));
         let said: Vec<&str> = found.words.iter().map(|text| text.vi.as_str()).collect();
-        for part in ["Sửa người Lan: tài khoản.", "Bỏ người Minh.", "Thêm nhóm t.", "Sửa lịch r: các lớp ca.", "Hạn của P1: tiếp nhận 5 → 1 phút, khắc phục 240 → 240 phút."] {
+        for part in [
+            "Sửa người Lan: tài khoản.",
+            "Bỏ người Minh.",
+            "Thêm nhóm t.",
+            "Sửa lịch r: các lớp ca.",
+            "Hạn của P1: tiếp nhận 5 → 1 phút, khắc phục 240 → 240 phút.",
+        ] {
             assert!(said.contains(&part), "{part} in {said:?}");
         }
     }

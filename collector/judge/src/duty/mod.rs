@@ -9,9 +9,9 @@ pub mod foretold;
 mod form;
 pub mod month;
 pub mod public_holidays;
-pub mod written;
 #[cfg(test)]
 mod tests;
+pub mod written;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;

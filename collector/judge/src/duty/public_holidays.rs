@@ -65,7 +65,8 @@ pub fn holiday_on(day: Date) -> Option<&'static Text> {
 /// The holidays of a year that are known, in order.
 #[must_use]
 pub fn holidays_of(year: i16) -> Vec<(Date, &'static Text)> {
-    let yearly = HOLIDAYS.yearly.iter().filter_map(|((month, day), name)| Some((Date::new(year, *month, *day).ok()?, name)));
+    let yearly =
+        HOLIDAYS.yearly.iter().filter_map(|((month, day), name)| Some((Date::new(year, *month, *day).ok()?, name)));
     let once = HOLIDAYS.once.iter().filter(|(day, _)| day.year() == year).map(|(day, name)| (*day, name));
     let mut all: Vec<(Date, &'static Text)> = yearly.chain(once).collect();
     all.sort_by_key(|(day, _)| *day);

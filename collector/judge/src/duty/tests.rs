@@ -192,7 +192,12 @@ fn faults_in_the_plan_point_at_their_line() {
 }
 
 /// Who is on duty, looked at in every quarter of an hour.
-fn quarter_by_quarter(rota: &Rota, covers: &[Cover], from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Vec<String>)> {
+fn quarter_by_quarter(
+    rota: &Rota,
+    covers: &[Cover],
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<(Timestamp, Vec<String>)> {
     let mut found: Vec<(Timestamp, Vec<String>)> = Vec::new();
     let mut at = from;
     while at < until {
@@ -209,7 +214,8 @@ fn quarter_by_quarter(rota: &Rota, covers: &[Cover], from: Timestamp, until: Tim
 fn shifts_change_where_every_quarter_of_an_hour_says_so_in_zones_that_change_their_clocks() {
     let zones = ["Asia/Ho_Chi_Minh", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "America/Havana"];
     for zone in zones {
-        let text = PLAN.replace("name = \"Trực ban\"", &format!("zone = \"{zone}\"")).replace("2027-01-01", "2026-10-25");
+        let text =
+            PLAN.replace("name = \"Trực ban\"", &format!("zone = \"{zone}\"")).replace("2027-01-01", "2026-10-25");
         let text = text.replace("start = \"2026-11-02T07:00\"", "start = \"2026-03-02T02:30\"\nturn_days = 1");
         let plan = parse(&text.replace("until = \"13:00\"", "until = \"02:15\"")).unwrap_or_else(|e| panic!("{e}"));
         let rota = plan.rota("truc-ban").expect("rota");
@@ -258,7 +264,8 @@ fn the_present_shift_has_its_true_beginning_and_a_stand_in_ends_to_the_minute() 
     let first = &found[0].1[0];
     assert_eq!((first.people[0].as_str(), first.from, first.until), ("lan", cover.from, cover.until));
     // One who is always on duty: it is not known since when, but for longer than is looked.
-    let always = parse(&PLAN.replace("people = [\"lan\", \"binh\"]", "people = [\"lan\"]").replace("[\"mute\"]", "[\"lan\"]"));
+    let always =
+        parse(&PLAN.replace("people = [\"lan\", \"binh\"]", "people = [\"lan\"]").replace("[\"mute\"]", "[\"lan\"]"));
     let always = always.unwrap_or_else(|e| panic!("{e}"));
     let now = at("2029-11-13T03:20:00Z");
     let first = &outlook(&always, &[], now)[0].1[0];
@@ -291,7 +298,8 @@ fn a_month_has_whole_weeks_days_as_long_as_they_are_holes_and_double_duties() {
     let doubled: Vec<String> = november.doubles.iter().map(|one| one.from.to_string()).collect();
     assert_eq!(doubled.len(), 14, "{doubled:?}");
     assert_eq!(november.doubles[0].rotas, ["truc-ban".to_owned(), "mang".to_owned()], "{doubled:?}");
-    let marked = november.weeks.iter().flatten().flat_map(|day| &day.entries).filter(|one| !one.twice.is_empty()).count();
+    let marked =
+        november.weeks.iter().flatten().flat_map(|day| &day.entries).filter(|one| !one.twice.is_empty()).count();
     assert!(marked >= 14, "{marked}");
     let texts = double_texts(&plan, &outlook(&plan, &[], at("2026-11-09T06:00:00Z")));
     assert_eq!(texts.len(), 1, "one of a person and two rotas: {texts:?}");
@@ -300,7 +308,8 @@ fn a_month_has_whole_weeks_days_as_long_as_they_are_holes_and_double_duties() {
 
 #[test]
 fn rotas_that_are_one_duty_under_two_names_are_no_double_duty() {
-    let twin = "[[rota]]\nid = \"dem\"\nlayer = [{ people = [\"lan\", \"binh\"], start = \"2026-11-02T07:00\" }]\n[[policy]]";
+    let twin =
+        "[[rota]]\nid = \"dem\"\nlayer = [{ people = [\"lan\", \"binh\"], start = \"2026-11-02T07:00\" }]\n[[policy]]";
     let text = PLAN.replacen("[[policy]]", twin, 1);
     let same = text.replace("[[rota.layer]]\npeople = [\"mute\"]\nstart = \"2026-11-02T07:00\"\nfrom = \"12:00\"\nuntil = \"13:00\"\ndays = [1, 2, 3, 4, 5]\n", "");
     let now = at("2026-11-25T00:00:00Z");
@@ -314,7 +323,8 @@ fn rotas_that_are_one_duty_under_two_names_are_no_double_duty() {
 
 #[test]
 fn months_are_read_as_they_are_written_and_within_bounds() {
-    for text in ["2026-13", "2026-00", "26-01", "2026-1", "1999-12", "2200-01", "2026-01-01", "+026-01", "", "abcd-ef"] {
+    for text in ["2026-13", "2026-00", "26-01", "2026-1", "1999-12", "2200-01", "2026-01-01", "+026-01", "", "abcd-ef"]
+    {
         assert_eq!(month::MonthOfYear::parse(text), None, "{text}");
     }
     let last = month::MonthOfYear::parse("2199-12").expect("a month");

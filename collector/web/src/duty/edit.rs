@@ -108,17 +108,14 @@ fn turn_text(page_context: &PageContext, config: &Config, after: &Plan, one: &Tu
     let rota = after.rota(&one.rota).or_else(|| config.plan.rota(&one.rota));
     let rota = rota.map_or(one.rota.as_str(), |rota| rota.name.as_str());
     let names = |ids: &[String]| {
-        let name = |id: &String| after.person(id).map_or_else(|| person_name(config, id).to_owned(), |one| one.name.clone());
+        let name =
+            |id: &String| after.person(id).map_or_else(|| person_name(config, id).to_owned(), |one| one.name.clone());
         let names = ids.iter().map(name).collect::<Vec<_>>().join(", ");
         if names.is_empty() { page_context.t("nobody") } else { names }
     };
     let when = format!("{} → {}", page_context.minute(&one.from), page_context.minute(&one.until));
-    let said = format!(
-        "{rota}: {} {} {} · {when}",
-        names(&one.after),
-        page_context.t("duty-instead-of"),
-        names(&one.before)
-    );
+    let said =
+        format!("{rota}: {} {} {} · {when}", names(&one.after), page_context.t("duty-instead-of"), names(&one.before));
     match one.times {
         1 => said,
         times => {
@@ -163,7 +160,8 @@ pub(crate) async fn page(
         Ok(found) => found,
         Err(error) => return Err(Failure::new(page_context, error.into())),
     };
-    let form = Asked { kind, id: query.id, version, seen: String::new(), more: 0, reason: String::new(), is_removed: false };
+    let form =
+        Asked { kind, id: query.id, version, seen: String::new(), more: 0, reason: String::new(), is_removed: false };
     Ok(edit_page(&app, page_context, &plan, form, (held_by, None, None)))
 }
 
@@ -232,8 +230,11 @@ pub(crate) async fn submit(
     let id = fields.line("id");
     let wish = fields.line("do");
     let is_removed = wish == "remove" || (wish == "save" && fields.line("removed") == "true");
-    let (after, new_id) =
-        if is_removed { (kinds::without(&before, kind, &id), id.clone()) } else { kinds::with(&before, kind, &id, &fields) };
+    let (after, new_id) = if is_removed {
+        (kinds::without(&before, kind, &id), id.clone())
+    } else {
+        kinds::with(&before, kind, &id, &fields)
+    };
     let mut asked = Asked {
         kind,
         id: id.clone(),

@@ -112,7 +112,8 @@ mod tests {
         let unfolded = found.replace("\r\n ", "");
         let summary = unfolded.lines().find_map(|line| line.strip_prefix("SUMMARY:")).expect("a summary");
         assert!(summary.starts_with("Trực ban\\; đêm\\, \\\\ \"A\"\\nvà ngày Trực"), "{summary}");
-        for part in ["DTSTAMP:20261101T050607Z", "DTSTART:20261102T000000Z", "DTEND:20261109T000000Z", "TRANSP:TRANSPARENT"]
+        for part in
+            ["DTSTAMP:20261101T050607Z", "DTSTART:20261102T000000Z", "DTEND:20261109T000000Z", "TRANSP:TRANSPARENT"]
         {
             assert!(unfolded.lines().any(|line| line == part), "{part} in {unfolded}");
         }

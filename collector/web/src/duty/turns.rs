@@ -2,10 +2,10 @@
 //! the link of the notice, and only then the calendar changes. Whoever leads the shift sees all of it.
 
 use askama::Template;
+use axum::Json;
 use axum::extract::{Extension, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
@@ -101,7 +101,12 @@ struct TurnsPage {
 }
 
 /// The turns ahead, each as forms name it, with who has it.
-fn turns(page_context: &PageContext, config: &Config, covers: &[Cover], now: Timestamp) -> Vec<(String, String, String)> {
+fn turns(
+    page_context: &PageContext,
+    config: &Config,
+    covers: &[Cover],
+    now: Timestamp,
+) -> Vec<(String, String, String)> {
     let plan = &config.plan;
     let of = |rota: &Rota| {
         let shifts = whole_shifts(rota, covers, now, now.plus_millis(AHEAD_MS));
@@ -164,7 +169,8 @@ async fn render(app: &App, page_context: PageContext, form: AskForm, error: Opti
     let me = config.plan.person_of_account(&page_context.person).map(|one| one.id.clone());
     let all = turns(&page_context, &config, &covers, now);
     let (mine, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, ..)| me.as_ref() == Some(id));
-    let shown = |turns: Vec<(String, String, String)>| turns.into_iter().map(|(_, value, shown)| (value, shown)).collect();
+    let shown =
+        |turns: Vec<(String, String, String)>| turns.into_iter().map(|(_, value, shown)| (value, shown)).collect();
     let leads = page_context.may_lead_duty();
     let row = |request| request_row(&config, request, (me.as_deref(), leads), now);
     let refused = error.is_some();
@@ -431,8 +437,7 @@ pub(crate) async fn api_ask(
     Json(body): Json<AskBody>,
 ) -> Result<StatusCode, Problem> {
     let turn = |body: TurnBody| (body.rota, body.from, body.until);
-    let asked =
-        TurnToAsk { asked: body.person, give: turn(body.give), take: body.take.map(turn), note: body.note };
+    let asked = TurnToAsk { asked: body.person, give: turn(body.give), take: body.take.map(turn), note: body.note };
     app.carry_out(&person, Command::AskTurn { asked, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }

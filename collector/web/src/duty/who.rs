@@ -168,8 +168,12 @@ async fn device_of(app: &App, person: &Person, text: &str) -> Result<Option<Devi
         .await?;
     let none = || {
         let english = format!("device: there is no device {id:?}");
-        RefusalReason::new("refusal-who-device", [("device", ioc_engine::refusal_reason::Word::text(id.as_str()))], english)
-            .not_found()
+        RefusalReason::new(
+            "refusal-who-device",
+            [("device", ioc_engine::refusal_reason::Word::text(id.as_str()))],
+            english,
+        )
+        .not_found()
     };
     let id = found.ok_or_else(none)?.id;
     // It is within reach. Who looks after it decides who is told, and is shown to who may see people alone.
@@ -249,11 +253,8 @@ fn answer_part(
         is_reached: one.is_reached(),
     };
     let policy_of = |place: usize| config.plan.routes.get(place).map(|route| route.policy.clone()).unwrap_or_default();
-    let passed = |(place, why): &(usize, Misfit)| PassedRow {
-        number: place + 1,
-        policy: policy_of(*place),
-        why: why.as_str(),
-    };
+    let passed =
+        |(place, why): &(usize, Misfit)| PassedRow { number: place + 1, policy: policy_of(*place), why: why.as_str() };
     let importance = facts.device.as_ref().map(|info| info.importance).unwrap_or_default();
     let priority = Priority::of(facts.severity, importance);
     let deadlines = config.plan.deadlines_of(priority);
@@ -383,11 +384,7 @@ pub(crate) struct WayItem {
 }
 
 /// Who would be told of a fault of this severity on this device at this moment.
-pub(crate) async fn api(
-    State(app): State<App>,
-    person: Person,
-    Query(query): Query<WhoQuery>,
-) -> ApiResult<WhoAnswer> {
+pub(crate) async fn api(State(app): State<App>, person: Person, Query(query): Query<WhoQuery>) -> ApiResult<WhoAnswer> {
     let config = app.config();
     let facts = facts(&app, &person, &query, &config).await?;
     let sees_people = sees_people(&app, &person, &facts).await;
@@ -407,7 +404,12 @@ pub(crate) async fn api(
         round: one.round + 1,
         at: one.at,
         reached: one.is_reached(),
-        people: one.targets.iter().flat_map(|t| t.people.iter().map(move |p| (t, p))).map(|(t, p)| told(t, p)).collect(),
+        people: one
+            .targets
+            .iter()
+            .flat_map(|t| t.people.iter().map(move |p| (t, p)))
+            .map(|(t, p)| told(t, p))
+            .collect(),
     };
     Ok(Json(WhoAnswer {
         at: facts.at,

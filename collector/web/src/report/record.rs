@@ -135,7 +135,11 @@ async fn shift_as(
     let (config, now) = (app.config(), clock::now());
     let document = app
         .read(&person.scope, move |reader| {
-            let Some(facts) = shift_of(&config, &reader.covers_since(now.plus_millis(-AROUND_MS), COVERS_MAX)?, &asked, now) else { return Ok(None) };
+            let Some(facts) =
+                shift_of(&config, &reader.covers_since(now.plus_millis(-AROUND_MS), COVERS_MAX)?, &asked, now)
+            else {
+                return Ok(None);
+            };
             let office = draft::office(&reader.document_settings()?, 0);
             record::shift(reader, &facts, office, &config.timezone, now).map(Some)
         })

@@ -363,9 +363,13 @@ fn incidents_api(all: &mut DescribedRouter) {
 }
 
 fn duty_plan_api(all: &mut DescribedRouter) {
-    all.get("/duty/calendar", duty::calendar::api, "Who is on duty at any hour of a month, where nobody is, who is twice")
-        .query::<duty::calendar::CalendarQuery>()
-        .answers::<duty::calendar::CalendarAnswer>(200);
+    all.get(
+        "/duty/calendar",
+        duty::calendar::api,
+        "Who is on duty at any hour of a month, where nobody is, who is twice",
+    )
+    .query::<duty::calendar::CalendarQuery>()
+    .answers::<duty::calendar::CalendarAnswer>(200);
     all.get("/duty/who", duty::who::api, "Who would be told of a fault of this severity on a device at a moment")
         .query::<duty::who::WhoQuery>()
         .answers::<duty::who::WhoAnswer>(200);

@@ -5,7 +5,7 @@ use ioc_judge::duty::calendar::date_of;
 use ioc_judge::duty::public_holidays;
 use ioc_judge::duty::written::{
     WrittenContact, WrittenDeadline, WrittenHoliday, WrittenLayer, WrittenPerson, WrittenPlan, WrittenPolicy,
-    WrittenQuiet, WrittenRoute, WrittenRota, WrittenStep, WrittenTeam,
+    WrittenQuiet, WrittenRota, WrittenRoute, WrittenStep, WrittenTeam,
 };
 use ioc_judge::{DeviceKind, Scope, Severity};
 
@@ -122,9 +122,11 @@ impl FormMaker<'_> {
             let name = one.name.as_deref().unwrap_or(&one.id);
             (format!("rota:{}", one.id), format!("{}: {name}", self.page_context.t("form-rota")))
         });
-        let teams = self.plan.team.iter().map(|one| {
-            (format!("team:{}", one.id), format!("{}: {}", self.page_context.t("duty-team"), one.id))
-        });
+        let teams = self
+            .plan
+            .team
+            .iter()
+            .map(|one| (format!("team:{}", one.id), format!("{}: {}", self.page_context.t("duty-team"), one.id)));
         let people = self.plan.person.iter().map(|one| (format!("person:{}", one.id), one.name.clone()));
         let devices = [
             ("officer".to_owned(), self.page_context.t("duty-target-officer")),
@@ -145,14 +147,10 @@ impl FormMaker<'_> {
     /// The form of a thing; an empty one where there is none of this name.
     pub(super) fn groups(&self, kind: Kind, id: &str) -> Vec<FormGroup> {
         match kind {
-            Kind::Person => {
-                self.person(&self.plan.person.iter().find(|one| one.id == id).cloned().unwrap_or_default())
-            }
+            Kind::Person => self.person(&self.plan.person.iter().find(|one| one.id == id).cloned().unwrap_or_default()),
             Kind::Team => self.team(&self.plan.team.iter().find(|one| one.id == id).cloned().unwrap_or_default()),
             Kind::Rota => self.rota(&self.plan.rota.iter().find(|one| one.id == id).cloned().unwrap_or_default()),
-            Kind::Policy => {
-                self.policy(&self.plan.policy.iter().find(|one| one.id == id).cloned().unwrap_or_default())
-            }
+            Kind::Policy => self.policy(&self.plan.policy.iter().find(|one| one.id == id).cloned().unwrap_or_default()),
             Kind::Routes => self.routes(),
             Kind::Deadlines => self.deadlines(),
         }
@@ -196,12 +194,7 @@ impl FormMaker<'_> {
             vec![
                 self.native("quiet.from", "from", "time", &quiet.from),
                 self.native("quiet.until", "until", "time", &quiet.until),
-                self.select(
-                    "quiet.except",
-                    "except",
-                    self.severities(),
-                    quiet.except.as_deref().unwrap_or("critical"),
-                ),
+                self.select("quiet.except", "except", self.severities(), quiet.except.as_deref().unwrap_or("critical")),
             ],
         ));
         groups
@@ -225,7 +218,8 @@ impl FormMaker<'_> {
                 self.text("zone", "zone", one.zone.as_deref().unwrap_or_default()),
             ],
         )];
-        let days = (1..=7).map(|day| (day.to_string(), self.page_context.name("day", &day.to_string()))).collect::<Vec<_>>();
+        let days =
+            (1..=7).map(|day| (day.to_string(), self.page_context.name("day", &day.to_string()))).collect::<Vec<_>>();
         let blank = usize::from(one.layer.is_empty()) + self.more;
         for place in 0..one.layer.len() + blank {
             let layer = one.layer.get(place).cloned().unwrap_or_default();
@@ -506,9 +500,20 @@ mod tests {
         assert_eq!(id, "lan");
         let lan = &plan.person[0];
         assert_eq!((lan.contact.len(), lan.contact[0].min_severity.as_deref()), (1, Some("critical")));
-        assert_eq!(lan.quiet.as_ref().map(|quiet| quiet.except.clone()), Some(None), "what is the default is not written");
+        assert_eq!(
+            lan.quiet.as_ref().map(|quiet| quiet.except.clone()),
+            Some(None),
+            "what is the default is not written"
+        );
         assert!(without(&plan, Kind::Person, "lan").person.is_empty());
-        let sent = [("name", "Trực"), ("layer.0.person", "lan"), ("layer.0.start", "2026-11-02T07:00"), ("layer.0.turn_days", "1"), ("public.year", "2027"), ("public.person", "lan")];
+        let sent = [
+            ("name", "Trực"),
+            ("layer.0.person", "lan"),
+            ("layer.0.start", "2026-11-02T07:00"),
+            ("layer.0.turn_days", "1"),
+            ("public.year", "2027"),
+            ("public.person", "lan"),
+        ];
         let fields = Fields::of(sent.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
         let (plan, _) = with(&plan, Kind::Rota, "", &fields);
         let rota = &plan.rota[0];

@@ -9,7 +9,7 @@ use ioc_common::clock::Timestamp;
 use ioc_judge::duty::changes;
 use ioc_judge::duty::{Cover, Plan};
 
-use super::{ChangesPart, COMPARED_MS, changes_part, plan_of};
+use super::{COMPARED_MS, ChangesPart, changes_part, plan_of};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
