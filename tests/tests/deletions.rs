@@ -49,6 +49,8 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/device.rs", "losses", IsNewest("how many reports are missing; each loss is an event")),
     ("sql/document.rs", "comparison", NoRecord("what rules compare with")),
     ("sql/document.rs", "document", StandsElsewhere("in the history of documents")),
+    ("sql/duty.rs", "contact_check", IsNewest("the same way to reach somebody; each code is in the audit log")),
+    ("sql/duty.rs", "requested_turn", IsNewest("the same turn; each answer is in the audit log")),
     ("sql/enrolment.rs", "request", StandsElsewhere("the same request, under its own name once it has come in")),
     (
         "sql/expected_backup.rs",

@@ -21,6 +21,7 @@ mod deletions;
 mod document_history;
 mod documents;
 mod duty;
+mod duty_plan;
 mod enrolment;
 mod failed_programs;
 mod field;

@@ -1,6 +1,7 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
 mod background_task;
+mod details;
 mod seen_account;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::language::Language;
 use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, NewIncident, Window};
 use serde::{Deserialize, Serialize};
@@ -19,17 +21,17 @@ pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
+pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
-use ioc_store::inventory_count::{Member, Tick};
+use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
-use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
+use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
-    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetField, AssetRow, BackupAttestation,
-    BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
-    TicketRecord,
+    AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetRow, BackupAttestation, BackupExpectation,
+    BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView, TicketRecord,
 };
 pub use seen_account::SeenAccount;
 
@@ -256,6 +258,34 @@ pub enum Command {
     },
     /// Nobody stands in any more.
     Uncover { id: u64, actor: String },
+    /// Make a calendar of the duty plan for `actor` to subscribe to.
+    NewDutyFeed {
+        /// `person:…` or `rota:…`, by key of the duty plan.
+        subject: String,
+        /// The language of its texts.
+        language: Language,
+        actor: String,
+    },
+    /// End a calendar of `actor`'s own.
+    EndDutyFeed {
+        /// SHA-256 of its token, hex.
+        digest: String,
+        actor: String,
+    },
+    /// Ask somebody to take a turn of `actor`'s own, or to swap two.
+    AskTurn { asked: TurnToAsk, actor: String },
+    /// Agree to take a turn, or decline.
+    AnswerTurn {
+        number: u64,
+        agreed: bool,
+        /// What there is to say; may be empty.
+        answer: String,
+        actor: String,
+        /// The person of the duty plan whom the signed link of a notice names; else it is the one whose account `actor` is.
+        by_link: Option<String>,
+    },
+    /// Take back that one asked.
+    WithdrawTurn { number: u64, actor: String },
     /// Write into the duty book.
     Handover(Handover),
     /// Try again what was given up.
@@ -268,6 +298,23 @@ pub enum Command {
     TestContact {
         /// Their key in the duty plan.
         person: String,
+        actor: String,
+    },
+    /// Send a code to a way to reach a person, to see that it is theirs and works.
+    SendContactCode {
+        /// Their key in the duty plan.
+        person: String,
+        channel: String,
+        address: String,
+        actor: String,
+    },
+    /// Give that code back.
+    VerifyContact {
+        /// Their key in the duty plan.
+        person: String,
+        channel: String,
+        address: String,
+        code: String,
         actor: String,
     },
     /// Look for holes in the duty plan.
@@ -466,72 +513,6 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
-}
-
-/// Something that was found and is not in the register, as somebody writes it down.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FoundThing {
-    /// What it is.
-    pub what: String,
-    pub label: String,
-    pub serial: String,
-    /// Where it is; that of the taking where it is empty.
-    pub place: String,
-    pub remark: String,
-}
-
-/// How an inventory taking is to be closed.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug)]
-pub struct CountToClose {
-    pub number: u64,
-    pub members: Vec<Member>,
-    pub remark: String,
-    /// How many assets the register has there.
-    pub assets: u64,
-    /// The ticks that the minutes were made of, by device, each with when it was made: refused where there are others by now.
-    pub ticks: Vec<(DeviceId, Timestamp)>,
-    /// So many things that are not in the register they have: refused where there are others by now.
-    pub finds: u64,
-    pub title: String,
-    /// The minutes, DOCX.
-    pub content: Vec<u8>,
-    /// What they were made of, JSON.
-    pub source: String,
-}
-
-/// What a person writes down of an asset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssetChange {
-    /// Of which device.
-    pub device: DeviceId,
-    /// These columns, and no others; an empty text takes out what stands there.
-    pub fields: BTreeMap<AssetField, String>,
-    /// What the agent found in these is known not to be so.
-    pub keep: Vec<AssetField>,
-    /// What was written down in columns as whoever asks has seen it: refused where something else is by now. A column that is not named is not compared.
-    pub was: BTreeMap<AssetField, String>,
-}
-
-/// A product that somebody was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenProduct {
-    /// By what it is known.
-    pub key: String,
-    /// Its mark ([`ioc_store::Product::mark`]) as it was shown: refused where it has another one by now; empty where that does not matter.
-    pub mark: String,
-}
-
-/// What a rule that waits will delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeletionAhead {
-    /// Records of which class.
-    pub class: RecordClass,
-    /// How many, as far as that was counted.
-    pub going: Counted,
-    /// From when on.
-    pub at: Timestamp,
 }
 
 /// What a token is to be good for.

@@ -59,6 +59,7 @@ fields! {
     Media = "media",
     Members = "members",
     Minutes = "minutes",
+    Month = "month",
     Name = "name",
     Note = "note",
     Number = "number",

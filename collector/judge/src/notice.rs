@@ -13,7 +13,7 @@ use crate::text::Text;
 
 /// Why a notice is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Occasion {
     /// An incident was opened.
     Opened,
@@ -31,6 +31,10 @@ pub enum Occasion {
     Regulator,
     /// Someone tries whether a channel works.
     Test,
+    /// Somebody on duty asks another to take a turn.
+    TurnAsked,
+    /// What became of such a request.
+    TurnAnswered,
 }
 
 impl Occasion {
@@ -46,6 +50,8 @@ impl Occasion {
             Self::Overdue => "overdue",
             Self::Regulator => "regulator",
             Self::Test => "test",
+            Self::TurnAsked => "turn_asked",
+            Self::TurnAnswered => "turn_answered",
         }
     }
 }

@@ -8,6 +8,7 @@ mod deadlines;
 mod documents;
 mod evidence;
 mod fleet;
+mod foretold;
 mod identity_collision;
 mod link_idle;
 mod losses;

@@ -306,7 +306,7 @@ impl State {
             Input::PlanWindow { window, overrule } => self.plan_window(window, overrule, now, out)?,
             Input::EndWindow(id) => self.end_window(id, now, out)?,
             Input::AddCovers(covers) => self.add_covers(covers, now, out)?,
-            Input::RemoveCover(id) => self.remove_cover(id, out)?,
+            Input::RemoveCover(id) => self.remove_cover(id, now, out)?,
             Input::Wake => self.wake(now, out),
         }
         Ok(ReportVerdict::Duplicate)

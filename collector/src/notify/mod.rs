@@ -35,6 +35,7 @@ use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, endpoint};
 use ioc_engine::notifier::{Message, Notifier};
 use ioc_engine::writer::EngineHandle;
+use ioc_engine::writer::duty_turns::request_of;
 use ioc_store::{Delivery, DeliveryState, OutboxEntry, PendingDelivery, Reader, StoreError};
 
 pub use heartbeat::heartbeat;
@@ -205,7 +206,10 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
                 links.make((notice.incident, notice.opened_at), notice.step, &one.person, clock::now())
             )
         });
-        let wording = wording(&notice, config, entry.language, acknowledge_link);
+        let answer_link = (notice.occasion == Occasion::TurnAsked && !one.person.is_empty())
+            .then(|| links.make_turn(request_of(notice.step), &one.person, clock::now()))
+            .map(|link| format!("{}/duty/answer/{link}", config.web_url));
+        let wording = wording(&notice, config, entry.language, acknowledge_link.or(answer_link));
         worded.push((notice, wording, one.created_at));
     }
     let Some((notice, wording)) = text::combined(&worded, config, entry.language) else { return Ok(()) };

@@ -93,6 +93,7 @@ fn headline(notice: &Notice, language: Language) -> &'static str {
         (Occasion::Overdue, _) => ("QUÁ HẠN", "OVERDUE"),
         (Occasion::Regulator, _) => ("TIN BÁO SỰ CỐ", "INCIDENT NOTICE"),
         (Occasion::Test, _) => ("THỬ", "TEST"),
+        (Occasion::TurnAsked | Occasion::TurnAnswered, _) => ("LỊCH TRỰC", "DUTY"),
         (Occasion::Opened, Severity::Critical) => ("NGHIÊM TRỌNG", "CRITICAL"),
         (Occasion::Opened, _) => ("CẢNH BÁO", "WARNING"),
     };
@@ -133,7 +134,11 @@ fn in_language(
         line(word("Cần làm", "What to do"), notice.advice.get(language));
         let by = notice.acknowledge_by.filter(|_| notice.occasion != Occasion::Regulator);
         line(word("Tiếp nhận trước", "Take it before"), &by.map(|at| local(at, config)).unwrap_or_default());
-        line(word("Bấm để tiếp nhận", "Press to take it"), acknowledge_link.unwrap_or_default());
+        let press = match notice.occasion {
+            Occasion::TurnAsked => word("Bấm để trả lời", "Press to answer"),
+            _ => word("Bấm để tiếp nhận", "Press to take it"),
+        };
+        line(press, acknowledge_link.unwrap_or_default());
     }
     if notice.incident.0 != 0 {
         let priority = notice.priority.as_str();

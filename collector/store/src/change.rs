@@ -12,9 +12,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
     AccountAttestation, AccountRecord, AccountReview, AccountWord, Asset, AssetAttestation, BackupAttestation,
-    BackupEvidence, BackupKind, ClockMark, Delivery, ExpectedBackup, Handover, JobRecord, OutboxEntry, Product,
-    ProductUse, RequestRecord, ReviewLine, ReviewSignature, SavedView, SessionRecord, TableImport, TicketRecord,
-    TokenRecord,
+    BackupEvidence, BackupKind, ClockMark, ContactCheck, Delivery, DutyFeed, ExpectedBackup, Handover, JobRecord,
+    OutboxEntry, Product, ProductUse, RequestRecord, RequestedTurn, ReviewLine, ReviewSignature, SavedView,
+    SessionRecord, TableImport, TicketRecord, TokenRecord,
 };
 use crate::audit;
 use crate::configuration::ConfigurationVersion;
@@ -153,6 +153,19 @@ pub enum Change {
     CoverGone(u64),
     /// An entry of the duty book.
     Handover(Handover),
+    /// A calendar that somebody subscribes to is new.
+    DutyFeed(DutyFeed),
+    /// One is not given out any more.
+    DutyFeedEnded {
+        /// SHA-256 of its token, hex.
+        digest: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A code was sent to a way to reach somebody, or what became of it.
+    ContactCheck(Box<ContactCheck>),
+    /// Somebody asks somebody else to take a turn, or what became of it.
+    RequestedTurn(Box<RequestedTurn>),
     /// What is known of a job on another system.
     Job(JobRecord),
     /// A job is not watched any more.

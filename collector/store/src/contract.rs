@@ -14,6 +14,7 @@ mod damaged_documents;
 mod deadlines;
 mod device_list;
 mod document_history;
+mod duty;
 mod expected_backups;
 mod failures;
 mod inventory_counts;
@@ -89,6 +90,7 @@ pub(crate) fn checks() -> &'static [Check] {
         outbox::outbox,
         tickets::tickets,
         plans,
+        duty::duty,
         accounts_and_tokens,
         requests::requests,
         audit_chain,
@@ -504,6 +506,8 @@ fn plans(open: Open<'_>, dir: &Path) {
     store.commit(&[Change::CoverGone(4), Change::JobGone("db".into()), stepped]).expect("commits");
     assert!(reader.covers().expect("reads").is_empty());
     assert_eq!(reader.all_covers(None, 9).expect("reads"), [(cover, true)], "what was taken back stays on record");
+    assert_eq!(reader.covers_since(at(1), 9).expect("reads").len(), 1, "what was is on record");
+    assert!(reader.covers_since(at(2), 9).expect("reads").is_empty());
     let jobs = reader.jobs().expect("reads");
     let later = |moment: Timestamp| moment.plus_millis(1000);
     assert_eq!((jobs.len(), jobs[0].since, jobs[0].last_success), (1, later(at(3)), Some(later(at(8)))));

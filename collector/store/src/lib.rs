@@ -24,6 +24,7 @@ mod contract;
 pub mod coverage;
 mod directory;
 pub mod document_history;
+mod duty;
 mod enrolment;
 mod error;
 mod expected_backup;
@@ -79,6 +80,7 @@ pub use directory::{
     FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, settle_log,
     size, sums, version,
 };
+pub use duty::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, RequestedTurn, RequestedTurnState};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use expected_backup::{

@@ -25,11 +25,11 @@ use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
     AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
-    Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
-    Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
-    RequestRecord, ReviewLine, RowNumbers, RuleFaults, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow,
-    TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, DutyReader, EventRecord, ExpectedBackup, ExpectedBackupQuery,
+    FaultQuery, Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery,
+    PlaceCount, Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind,
+    RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, RuleFaults, SavedView, SessionRecord, StoreError,
+    StoredChunks, StoredRow, TableImport, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit, coverage,
 };
 
 /// Files that one reader may have open: the store's two, and their logs.
@@ -39,7 +39,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: Send {
+pub trait Reader: DutyReader + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use ioc_common::clock::{self, Timestamp};
 
 use crate::authorization::EngineGateway;
+use crate::duty::feeds::FeedStamps;
 use crate::i18n::Texts;
 use crate::oidc::ProviderCache;
 use crate::person::Person;
@@ -64,6 +65,8 @@ pub struct App {
     pub(crate) previews: Arc<Drafts<PreviewKey, PreviewResult>>,
     /// The same for filings.
     pub(crate) filings: Arc<Drafts<FilingKey, FilingFacts>>,
+    /// When calendars that people have subscribed to were last different.
+    pub(crate) feeds: Arc<FeedStamps>,
     /// When it started.
     pub(crate) since: Timestamp,
 }
@@ -100,6 +103,7 @@ impl App {
             previews: Arc::default(),
             filings: Arc::default(),
             limits: Arc::default(),
+            feeds: Arc::default(),
             since: clock::now(),
         })
     }

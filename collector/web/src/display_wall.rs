@@ -98,7 +98,10 @@ pub(crate) async fn page(
     };
     let config = app.config();
     let outlook = calendar::outlook(&config.plan, &covers, page_context.now);
-    let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.on_duty.join(", "))).collect();
+    let duty = rota_rows(&config, &outlook, page_context.now)
+        .into_iter()
+        .map(|rota| (rota.name, rota.on_duty.join(", ")))
+        .collect();
     let live = if query.token.is_empty() {
         "/live".to_owned()
     } else {

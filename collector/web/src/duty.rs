@@ -1,5 +1,15 @@
 //! Duty (*trực ban*) as a page and in the API: who is on, who comes next, where nobody is, who stands in, how people are reached,
-//! what was not delivered, the duty book.
+//! what was not delivered, the duty book. The month's calendar, who would be told, turns that people ask each other to take and calendars to subscribe
+//! to are below it.
+
+pub(crate) mod calendar;
+pub(crate) mod contacts;
+pub(crate) mod edit;
+pub(crate) mod feeds;
+mod ical;
+pub(crate) mod plan;
+pub(crate) mod turns;
+pub(crate) mod who;
 
 use std::collections::HashMap;
 
@@ -13,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
 use ioc_judge::duty::DutyPerson;
-use ioc_judge::duty::calendar::{self, Shift};
+use ioc_judge::duty::calendar::{self as shifts, Shift};
 use ioc_judge::duty::{Cover, Rota};
 
 use crate::api::ApiResult;
@@ -29,10 +39,14 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
-use ioc_store::{Handover, OutboxEntry};
+use ioc_store::{ContactCheck, Handover, OutboxEntry};
 
 /// Shifts of one rota that are shown.
 const SHIFTS: usize = 20;
+/// A present shift of which it is said since when it lasts, milliseconds: a longer one is as far back as is looked.
+const SINCE_MAX_MS: i64 = (shifts::REACH_DAYS - 1) * 86_400_000;
+/// Who stands in is looked for so many entries back.
+const COVERS_MAX: usize = 5_000;
 /// Entries of the duty book that are shown.
 const BOOK_ENTRIES: usize = 30;
 /// Notices that were given up and are shown.
@@ -43,6 +57,8 @@ pub(crate) struct RotaRow {
     id: String,
     pub(crate) name: String,
     pub(crate) on_duty: Vec<String>,
+    /// Since when; none where that is longer ago than is looked.
+    from: Option<Timestamp>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
 }
@@ -51,7 +67,20 @@ pub(crate) struct RotaRow {
 struct PersonRow {
     id: String,
     name: String,
-    contacts: Vec<(String, String, Option<OutboxEntry>)>,
+    contacts: Vec<ContactRow>,
+}
+
+/// A way to reach a person.
+struct ContactRow {
+    channel: String,
+    /// Only for who looks after the plan.
+    address: String,
+    /// What became of the last notice.
+    last: Option<OutboxEntry>,
+    /// When a code came back.
+    verified_at: Option<Timestamp>,
+    /// A code was sent and is waited for.
+    is_waited_for: bool,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -68,8 +97,11 @@ pub(crate) struct CoverForm {
 #[template(path = "duty.html")]
 struct DutyPage {
     page_context: PageContext,
+    tab: &'static str,
     rotas: Vec<RotaRow>,
     gaps: Vec<Text>,
+    /// Where somebody is on duty on two rotas at once.
+    doubles: Vec<Text>,
     covers: Vec<(Cover, String)>,
     people: Vec<PersonRow>,
     /// Shifts that can change hands: what the form sends, and how it is shown.
@@ -88,12 +120,13 @@ fn person_name<'s>(config: &'s Config, id: &'s str) -> &'s str {
     config.plan.person(id).map_or(id, |person| person.name.as_str())
 }
 
-pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
+pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)], now: Timestamp) -> Vec<RotaRow> {
     let named = |people: &[String]| people.iter().map(|id| person_name(config, id).to_owned()).collect::<Vec<_>>();
     let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
         id: rota.id.clone(),
         name: rota.name.clone(),
         on_duty: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
+        from: shifts.first().map(|shift| shift.from).filter(|from| now.millis_since(*from) < SINCE_MAX_MS),
         until: shifts.first().map(|shift| shift.until),
         shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
     };
@@ -110,13 +143,15 @@ fn swappable_shifts(
     all.flat_map(|(rota, shift)| {
         shift.people.iter().map(move |id| {
             let name = person_name(config, id);
-            let value = format!("{}|{}|{}|{id}", rota.id, shift.from.as_millis(), shift.until.as_millis());
+            // What is over of the present one stays as it was.
+            let from = shift.from.max(page_context.now);
+            let value = format!("{}|{}|{}|{id}", rota.id, from.as_millis(), shift.until.as_millis());
             (
                 value,
                 format!(
                     "{name} · {} · {} → {}",
                     rota.name,
-                    page_context.minute(&shift.from),
+                    page_context.minute(&from),
                     page_context.minute(&shift.until)
                 ),
             )
@@ -130,15 +165,16 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
     let found = app
         .read(&page_context.scope, move |reader| {
             Ok((
-                reader.covers()?,
+                reader.covers_since(Timestamp::MIN, COVERS_MAX)?,
                 reader.contacts()?,
                 reader.handovers(BOOK_ENTRIES)?,
                 reader.outbox_dead(UNDELIVERED)?,
                 deadlines::open(reader, now)?,
+                reader.contact_checks()?,
             ))
         })
         .await;
-    let (covers, contacts, book, mut undelivered, due) = match found {
+    let (covers, contacts, book, mut undelivered, due, checks) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -161,23 +197,37 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
                 if let Some(entry) = entry.as_mut().filter(|_| !leads) {
                     entry.last_error = None;
                 }
-                let address = if leads { contact.address.clone() } else { String::new() };
-                (contact.channel.clone(), address, entry)
+                let of_contact = |one: &&ContactCheck| {
+                    one.person == human.id && one.channel == contact.channel && one.address == contact.address
+                };
+                let check = checks.iter().find(of_contact);
+                ContactRow {
+                    channel: contact.channel.clone(),
+                    address: if leads { contact.address.clone() } else { String::new() },
+                    last: entry,
+                    verified_at: check.and_then(|one| one.verified_at),
+                    is_waited_for: leads && check.is_some_and(|one| one.verified_at.is_none()),
+                }
             })
             .collect(),
     };
-    let outlook = calendar::outlook(&config.plan, &covers, now);
-    let (rotas, gaps) = (rota_rows(&config, &outlook), calendar::gaps(&config.plan, &outlook));
+    let outlook = shifts::outlook(&config.plan, &covers, now);
+    let (rotas, gaps) = (rota_rows(&config, &outlook, now), shifts::gaps(&config.plan, &outlook));
     let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
         let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
     });
-    let shifts = swappable_shifts(&config, &outlook, &page_context);
+    let swappable = swappable_shifts(&config, &outlook, &page_context);
     let refused = error.is_some();
+    let mut doubles = shifts::double_texts(&config.plan, &outlook);
+    // Who is on duty is known to all in the house.
+    doubles.iter_mut().for_each(Text::open);
     let page = DutyPage {
-        shifts,
+        tab: "now",
+        shifts: swappable,
         rotas,
         gaps,
+        doubles,
         covers: covers.collect(),
         people: config.plan.people.iter().map(person).collect(),
         book,
@@ -395,15 +445,16 @@ pub(crate) struct ShiftItem {
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
 pub(crate) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
-    let covers = app.read(&person.scope, |reader| reader.covers()).await?;
+    let covers = app.read(&person.scope, |reader| reader.covers_since(Timestamp::MIN, COVERS_MAX)).await?;
     let (config, now) = (app.config(), clock::now());
-    let outlook = calendar::outlook(&config.plan, &covers, now);
+    let outlook = shifts::outlook(&config.plan, &covers, now);
     let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {
         let shift = |one: &Shift| ShiftItem { from: one.from, until: one.until, people: one.people.clone() };
         let on_duty = shifts.first().map(|shift| shift.people.clone()).unwrap_or_default();
         RotaItem { id: rota.id.clone(), name: rota.name.clone(), on_duty, shifts: shifts.iter().map(shift).collect() }
     };
-    let (rotas, gaps) = (outlook.iter().map(rota).collect(), all(calendar::gaps(&config.plan, &outlook)));
+    let (rotas, gaps) = (outlook.iter().map(rota).collect(), all(shifts::gaps(&config.plan, &outlook)));
+    let covers: Vec<Cover> = covers.iter().filter(|cover| cover.until > now).cloned().collect();
     Ok(Json(DutyAnswer { rotas, gaps, covers: all(covers) }))
 }
 

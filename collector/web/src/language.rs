@@ -22,6 +22,15 @@ pub(crate) struct LanguageForm {
 /// The page that shows what a form was sent to: where only a form goes, it stands on the page above.
 fn page_of(path: &str) -> &str {
     let forms = ["/duty", "/accounts", "/account", "/maintenance", "/login"];
+    // These are pages of their own.
+    let own = ["/duty/calendar", "/duty/who", "/duty/answer/", "/duty/plan"];
+    if own.into_iter().any(|page| path.starts_with(page)) {
+        return path;
+    }
+    let path = ["/duty/turns", "/duty/feeds"].into_iter().find(|page| path.starts_with(page)).unwrap_or(path);
+    if matches!(path, "/duty/turns" | "/duty/feeds") {
+        return path;
+    }
     let above = forms.into_iter().find(|page| path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')));
     let path = path.strip_suffix("/remarks").unwrap_or(path);
     above.unwrap_or(if matches!(path, "/devices/views" | "/devices/many") { "/devices" } else { path })
@@ -52,6 +61,9 @@ mod tests {
         for (from, back) in [
             ("/incidents/7?x=1", "/incidents/7?x=1"),
             ("/duty/covers", "/duty"),
+            ("/duty/calendar?month=2026-12", "/duty/calendar?month=2026-12"),
+            ("/duty/turns/7/answer", "/duty/turns"),
+            ("/duty/feeds", "/duty/feeds"),
             ("/devices/views", "/devices"),
             ("/devices/srv-01/remarks", "/devices/srv-01"),
             ("/devices/srv-01", "/devices/srv-01"),

@@ -35,6 +35,8 @@ pub(crate) const ENROL: Rate = Rate { name: "enrol", burst: 300.0, per_second: 5
 pub(crate) const LINK: Rate = Rate { name: "link", burst: 60.0, per_second: 1.0 };
 /// A session: pages that live ask once a second, programs in series.
 const SESSION: Rate = Rate { name: "session", burst: 300.0, per_second: 50.0 };
+/// A calendar that somebody has subscribed to: programs look once in an hour or so.
+const FEED: Rate = Rate { name: "feed", burst: 30.0, per_second: 0.05 };
 /// Passwords and codes that someone who is signed in shows or chooses.
 const ACCOUNT: Rate = Rate { name: "account", burst: 20.0, per_second: 0.2 };
 /// A network has so many times what an address has.
@@ -176,6 +178,15 @@ impl RateLimiter {
             None => self.take_unauthenticated(SIGN_IN, peer),
         };
         taken.map_err(|_| too_often("too many attempts from this address; wait a minute"))
+    }
+
+    /// One look at a calendar, by the digest of its token.
+    ///
+    /// # Errors
+    /// When the bucket is empty: status 429.
+    pub(crate) fn take_feed(&self, digest: &str) -> Result<(), Problem> {
+        let taken = self.take_known(FEED, digest, now_ms());
+        taken.map_err(|_| too_often("this calendar is asked for too often; once in some minutes is enough"))
     }
 
     /// One attempt with passwords or codes of someone who is signed in.

@@ -21,6 +21,8 @@ const LIFE_MS: i64 = 24 * 3_600_000;
 /// By how much the opening of an incident may have moved since, milliseconds: it goes with the steps of the clock that are followed, ten
 /// minutes a day in all.
 const MOVED_MAX_MS: u64 = 600_000;
+/// How long the link to a turn that somebody is asked to take can be used, milliseconds: who is asked weeks before may want to think.
+const TURN_LIFE_MS: i64 = 14 * 24 * 3_600_000;
 /// Bytes of the code in a link: 128 bits cannot be guessed.
 const CODE_BYTES: usize = 16;
 
@@ -80,6 +82,29 @@ impl AcknowledgeLinks {
         let text = format!("{}.{step}.{person}.{until}.{opened}", incident.0);
         let code = hex(&hmac::sign(&self.key, text.as_bytes()).as_ref()[..CODE_BYTES]);
         format!("{text}.{code}")
+    }
+
+    /// The last part of the address for a person to answer whether they take a turn.
+    #[must_use]
+    pub fn make_turn(&self, request: u64, person: &str, now: Timestamp) -> String {
+        let text = format!("turn.{request}.{person}.{}", now.plus_millis(TURN_LIFE_MS).as_secs());
+        let code = hex(&hmac::sign(&self.key, text.as_bytes()).as_ref()[..CODE_BYTES]);
+        format!("{text}.{code}")
+    }
+
+    /// The request that such a link is about, and the person who answers it; none when it is not ours or its time is over.
+    #[must_use]
+    pub fn check_turn(&self, text: &str, now: Timestamp) -> Option<(u64, String)> {
+        let (content, code) = text.rsplit_once('.')?;
+        let made = hex(&hmac::sign(&self.key, content.as_bytes()).as_ref()[..CODE_BYTES]);
+        if !secret::is_same(&made, code) {
+            return None;
+        }
+        let mut parts = content.strip_prefix("turn.")?.split('.');
+        let request = parts.next()?.parse().ok()?;
+        let person = parts.next()?.to_owned();
+        let expires_at = Timestamp::from_millis(parts.next()?.parse::<i64>().ok()?.checked_mul(1000)?);
+        (now < expires_at).then_some((request, person))
     }
 
     /// What a browser shows later to be known: that `name` has signed in in it.
@@ -176,6 +201,21 @@ mod tests {
         }
         let other = AcknowledgeLinks::open(tempfile::tempdir().expect("directory").path()).expect("opens");
         assert_eq!(other.check(&text, now), None, "another collector's");
+    }
+
+    #[test]
+    fn a_link_to_a_turn_is_for_that_turn_and_person_and_takes_no_incident() {
+        let dir = tempfile::tempdir().expect("directory");
+        let links = AcknowledgeLinks::open(dir.path()).expect("opens");
+        let now = Timestamp::from_millis(1_795_485_600_000);
+        let text = links.make_turn(12, "lan", now);
+        assert_eq!(links.check_turn(&text, now), Some((12, "lan".to_owned())));
+        assert_eq!(links.check_turn(&text, now.plus_millis(TURN_LIFE_MS)), None, "its time is over");
+        assert_eq!(links.check(&text, now), None, "it takes no incident");
+        assert_eq!(links.check_turn(&links.make((IncidentId(12), now), 1, "lan", now), now), None);
+        for forged in [text.replace("12", "13"), text.replace("lan", "binh"), format!("{text}0"), "turn".to_owned()] {
+            assert_eq!(links.check_turn(&forged, now), None, "{forged}");
+        }
     }
 
     #[test]

@@ -105,9 +105,22 @@ impl Engine {
             Command::EndWindow { id, actor } => self.end_window(id, &actor, now),
             Command::Cover { covers, instead_of, actor } => self.cover(covers, &instead_of, &actor, now),
             Command::Uncover { id, actor } => self.uncover(id, &actor, now),
+            Command::NewDutyFeed { subject, language, actor } => self.new_duty_feed(&subject, language, &actor, now),
+            Command::EndDutyFeed { digest, actor } => self.end_duty_feed(&digest, &actor, now),
+            Command::AskTurn { asked, actor } => self.ask_turn(asked, &actor, now),
+            Command::AnswerTurn { number, agreed, answer, actor, by_link } => {
+                self.answer_turn((number, agreed), &answer, (&actor, by_link.as_deref()), now)
+            }
+            Command::WithdrawTurn { number, actor } => self.withdraw_turn(number, &actor, now),
             Command::Handover(entry) => self.hand_over(entry, now),
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
+            Command::SendContactCode { person, channel, address, actor } => {
+                self.send_contact_code((&person, &channel, &address), &actor, now)
+            }
+            Command::VerifyContact { person, channel, address, code, actor } => {
+                self.verify_contact((&person, &channel, &address), &code, &actor, now)
+            }
             Command::CheckDuty => self.check_duty(now),
             Command::CheckReports => {
                 self.check_account_register(now)?;

@@ -130,34 +130,54 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    /// Looks for holes in the duty plan, and opens an incident while there are any (lesson 10).
+    /// Looks for holes in the duty plan, and for people on two rotas at once, for as long as is looked ahead; there is an incident while there are any
+    /// (lesson 10). Who is on duty twice may be meant so: it is information, and wakes nobody.
     pub(super) fn check_duty(&mut self, now: Timestamp) -> super::CommandResult {
+        self.lapse_turns(now)?;
         let plan = self.state.plan();
-        let gaps = calendar::gaps(plan, &calendar::outlook(plan, self.state.covers(), now));
-        let join = |text: fn(&Text) -> &String| {
-            let shown: Vec<&str> = gaps.iter().take(GAPS_MAX).map(|gap| text(gap).as_str()).collect();
-            shown.join(" ")
-        };
-        let (manual, why) = if gaps.is_empty() {
-            (None, Text::new("Lịch trực đã đủ.", "The duty plan is whole."))
-        } else {
-            let why = Text::new(join(|text| &text.vi), join(|text| &text.en));
-            let manual = NewIncident {
-                device: None,
-                severity: Severity::Warning,
-                title: Text::new("Lịch trực có chỗ trống", "The duty plan has a hole"),
-                reason: why.clone(),
-                advice: Text::new(
-                    "Xếp người trực thay trên trang Trực, hoặc sửa duty.toml rồi chạy «systemctl reload ioc-collector».",
-                    "Have someone stand in on the duty page, or mend duty.toml and run 'systemctl reload ioc-collector'.",
-                ),
-                report: None,
-            };
-            (Some(manual), why)
-        };
+        let outlook = calendar::outlook(plan, self.state.covers(), now);
+        let (gaps, doubles) = (calendar::gaps(plan, &outlook), calendar::double_texts(plan, &outlook));
+        let (manual, why) = self_fault(
+            &gaps,
+            Severity::Warning,
+            Text::new("Lịch trực có chỗ trống", "The duty plan has a hole"),
+            Text::new(
+                "Xếp người trực thay trên trang Trực, hoặc sửa kế hoạch trực.",
+                "Have someone stand in on the duty page, or mend the duty plan.",
+            ),
+            Text::new("Lịch trực đã đủ.", "The duty plan is whole."),
+        );
         self.decide(Input::SelfFault { key: "duty-hole", incident: manual, why }, now)?;
+        let (manual, why) = self_fault(
+            &doubles,
+            Severity::Info,
+            Text::new("Có người trực hai lịch cùng lúc", "Somebody is on duty twice at once"),
+            Text::new(
+                "Xem lịch tháng trên trang Trực; xếp người trực thay cho một trong hai lịch nếu không cố ý.",
+                "Look at the month's calendar on the duty page; have someone stand in on one of the two if it is not meant.",
+            ),
+            Text::new("Không còn ai trực hai lịch cùng lúc.", "Nobody is on duty twice at once any more."),
+        );
+        self.decide(Input::SelfFault { key: "duty-double", incident: manual, why }, now)?;
         Ok(Answer::Done)
     }
+}
+
+/// An incident of the centre while anything is wrong, and what is said of it then or when nothing is.
+fn self_fault(
+    found: &[Text],
+    severity: Severity,
+    title: Text,
+    advice: Text,
+    none: Text,
+) -> (Option<NewIncident>, Text) {
+    let Some((first, more)) = found.split_first() else { return (None, none) };
+    let mut why = first.clone();
+    for one in more.iter().take(GAPS_MAX - 1) {
+        why.append(one);
+    }
+    let incident = NewIncident { device: None, severity, title, reason: why.clone(), advice, report: None };
+    (Some(incident), why)
 }
 
 #[cfg(test)]

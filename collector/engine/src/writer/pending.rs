@@ -37,6 +37,10 @@ macro_rules! of_other_records {
             | Change::Cover(_)
             | Change::CoverGone(_)
             | Change::Handover(_)
+            | Change::DutyFeed(_)
+            | Change::DutyFeedEnded { .. }
+            | Change::RequestedTurn(_)
+            | Change::ContactCheck(_)
             | Change::Job(_)
             | Change::JobGone(_)
             | Change::ExpectedBackup(_)

@@ -40,6 +40,7 @@ struct Form {
 struct PersonForm {
     id: Spanned<String>,
     name: String,
+    account: Option<Spanned<String>>,
     language: Option<Spanned<String>>,
     #[serde(default)]
     contact: Vec<ContactForm>,
@@ -165,7 +166,13 @@ impl Plan {
         let checker = PlanChecker { source, people: ids(source, form.person.iter().map(|one| &one.id))? };
         let mut plan = Self { zone: zone.clone(), ..Self::default() };
         for person in form.person {
-            plan.people.push(checker.person(person, language, channels)?);
+            let span = person.account.as_ref().map_or_else(|| person.id.span(), Spanned::span);
+            let person = checker.person(person, language, channels)?;
+            if let Some(other) = plan.person_of_account(&person.account) {
+                let message = format!("found account {:?}, which is {}'s already", person.account, other.id);
+                return Err(source.fault(span, &message, "give each person an account of their own: account = \"…\""));
+            }
+            plan.people.push(person);
         }
         ids(source, form.team.iter().map(|one| &one.id))?;
         for team in form.team {
@@ -275,8 +282,10 @@ impl PlanChecker<'_> {
             }),
             None => None,
         };
+        let id = form.id.into_inner();
         Ok(DutyPerson {
-            id: form.id.into_inner(),
+            account: form.account.map_or_else(|| id.clone(), Spanned::into_inner),
+            id,
             name: form.name,
             language,
             contacts: form.contact.into_iter().map(contact).collect::<Result<_, _>>()?,

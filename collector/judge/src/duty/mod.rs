@@ -4,9 +4,14 @@
 //! the store. Everything here is pure: the moment is an argument, the time zone is data.
 
 pub mod calendar;
+pub mod changes;
+pub mod foretold;
 mod form;
+pub mod month;
+pub mod public_holidays;
 #[cfg(test)]
 mod tests;
+pub mod written;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -46,6 +51,8 @@ pub struct DutyPerson {
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
+    /// The account with which they sign in: what they ask and answer on pages is theirs.
+    pub account: String,
     /// Language of notices.
     pub language: Language,
     /// How they are reached, in this order.
@@ -268,6 +275,14 @@ impl Escalation {
         };
         Some(Self { policy: self.policy.clone(), round, step, due_at: now.plus_millis(wait) })
     }
+
+    /// What follows the step that was just taken, and whether that reached anybody: after one that did not, the next follows at once. An empty rota
+    /// must not make anyone wait.
+    #[must_use]
+    pub fn after(&self, policy: &Policy, now: Timestamp, is_reached: bool) -> Option<Self> {
+        let next = self.next(policy, now)?;
+        Some(if is_reached { next } else { Self { due_at: next.due_at.min(now), ..next } })
+    }
 }
 
 /// The shortest wait before a policy is gone through again, milliseconds.
@@ -297,6 +312,12 @@ impl Plan {
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&DutyPerson> {
         self.people.iter().find(|one| one.id == name || (!name.is_empty() && one.name == name))
+    }
+
+    /// The person whose account this is.
+    #[must_use]
+    pub fn person_of_account(&self, account: &str) -> Option<&DutyPerson> {
+        self.people.iter().find(|one| one.account == account)
     }
 
     /// The rota with this identifier.

@@ -33,7 +33,7 @@ impl State {
             }
             Occasion::Regulator => self.plan.regulator.as_ref().map(|one| one.people.clone()).unwrap_or_default(),
             // Its recipients were found with the step.
-            Occasion::Escalated | Occasion::Test => return Vec::new(),
+            Occasion::Escalated | Occasion::Test | Occasion::TurnAsked | Occasion::TurnAnswered => return Vec::new(),
         };
         let Some(incident) = self.incidents.get(&id) else { return Vec::new() };
         self.plan.recipients(&people, incident.severity, now)
@@ -53,8 +53,10 @@ impl State {
         if let (Some(policy), Some(this)) = (policy, escalation.clone())
             && this.due_at <= now
         {
-            people.extend(self.people_of_step(incident, policy, this.step, now));
-            escalation = this.next(policy, now);
+            let meant = self.people_of_step(incident, policy, this.step, now);
+            let is_reached = !self.plan.recipients(&meant, incident.severity, now).is_empty();
+            people.extend(meant);
+            escalation = this.after(policy, now, is_reached);
         }
         people.sort();
         people.dedup();
@@ -103,13 +105,12 @@ impl State {
             };
             let people = self.people_of_step(incident, policy, this.step, now);
             let to = plan.recipients(&people, incident.severity, now);
-            let next = this.next(policy, now);
+            let empty = to.is_empty();
+            let next = this.after(policy, now, !empty);
             let last = next.is_none();
             let (number, of) = (this.step + 1, policy.steps.len());
-            let empty = to.is_empty();
             if let Some(incident) = self.incidents.get_mut(&id) {
-                incident.progress.escalation =
-                    next.map(|next| if empty { Escalation { due_at: next.due_at.min(now), ..next } } else { next });
+                incident.progress.escalation = next;
             }
             let note = if empty {
                 let targets: Vec<String> = policy.steps[this.step].to.iter().map(ToString::to_string).collect();

@@ -279,13 +279,14 @@ impl State {
         Ok(cover)
     }
 
-    /// Takes back that someone stands in.
-    pub(super) fn remove_cover(&mut self, id: u64, out: &mut Vec<Effect>) -> Result<(), Refusal> {
-        let before = self.covers.len();
-        self.covers.retain(|one| one.id != id);
-        if self.covers.len() == before {
+    /// Takes back that someone stands in, from now on: that they did until now stays on record.
+    pub(super) fn remove_cover(&mut self, id: u64, now: Timestamp, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+        let Some(place) = self.covers.iter().position(|one| one.id == id) else {
             return Err(Refusal::Missing { what: "stand-in", which: id.to_string() });
-        }
+        };
+        let mut cover = self.covers.remove(place);
+        cover.until = cover.until.min(now.max(cover.from));
+        out.push(Effect::Cover(cover));
         out.push(Effect::CoverEnded(id));
         Ok(())
     }

@@ -243,6 +243,26 @@ CREATE TABLE handover (
     who text COLLATE "C" NOT NULL,
     text text COLLATE "C" NOT NULL
 );
+CREATE TABLE duty_feed (
+    digest text COLLATE "C" PRIMARY KEY,
+    account text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    language text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL,
+    ended_at bigint
+);
+CREATE INDEX duty_feed_by_account ON duty_feed (account);
+CREATE TABLE requested_turn (
+    number bigint PRIMARY KEY,
+    body text COLLATE "C" NOT NULL
+);
+CREATE TABLE contact_check (
+    person text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    body text COLLATE "C" NOT NULL,
+    PRIMARY KEY (person, channel, address)
+);
 CREATE TABLE token (
     digest text COLLATE "C" PRIMARY KEY,
     body text COLLATE "C" NOT NULL,

@@ -1,12 +1,16 @@
-//! Who stands in on a rota, and the duty book.
+//! Who stands in on a rota, the duty book, calendars that people have subscribed to, and turns that they ask each other to take.
 
+use ioc_common::clock::Timestamp;
 use ioc_judge::duty::Cover;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{below, body, json, limit_of, required, signed};
-use crate::sql::{self, params};
-use crate::{Handover, StoreError};
+use super::value::{below, body, json, limit_of, required, signed, word};
+use crate::sql::{self, Row, params};
+use crate::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, Handover, RequestedTurn, StoreError};
+
+/// Ways to reach people that are looked through: as many as a plan's people have at most.
+const CONTACT_CHECKS_MAX: usize = 10_000;
 
 pub(super) fn put_cover(commit: &Commit<'_>, cover: &Cover) -> sql::Result<()> {
     commit.run(
@@ -25,6 +29,38 @@ pub(super) fn put_handover(commit: &Commit<'_>, entry: &Handover) -> sql::Result
     commit.run(
         "INSERT INTO handover (at, rota, who, text) VALUES (?1, ?2, ?3, ?4)",
         params![entry.at.as_millis(), entry.rota, entry.who, entry.text],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_feed(commit: &Commit<'_>, feed: &DutyFeed) -> sql::Result<()> {
+    let DutyFeed { digest, account, subject, language, created_at, ended_at } = feed;
+    commit.run(
+        "INSERT INTO duty_feed (digest, account, subject, language, created_at, ended_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            digest,
+            account,
+            subject,
+            language.as_str(),
+            created_at.as_millis(),
+            ended_at.map(Timestamp::as_millis)
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn end_feed(commit: &Commit<'_>, digest: &str, at: Timestamp) -> sql::Result<()> {
+    commit.run(
+        "UPDATE duty_feed SET ended_at = ?2 WHERE digest = ?1 AND ended_at IS NULL",
+        params![digest, at.as_millis()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_request(commit: &Commit<'_>, request: &RequestedTurn) -> sql::Result<()> {
+    commit.run(
+        "INSERT OR REPLACE INTO requested_turn (number, body) VALUES (?1, ?2)",
+        params![signed(request.number), json(request)?],
     )?;
     Ok(())
 }
@@ -50,4 +86,56 @@ pub(super) fn book(reader: &SqlReader, before: Option<u64>, limit: usize) -> Res
         let entry = Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)? };
         Ok((row.get::<_, i64>(4)?.unsigned_abs(), entry))
     })
+}
+
+fn feed(row: &Row<'_>) -> sql::Result<DutyFeed> {
+    let digest: String = row.get(0)?;
+    let language = word(row, 3, || format!("calendar {digest}"))?;
+    let (account, subject) = (row.get(1)?, row.get(2)?);
+    let ended_at = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis);
+    Ok(DutyFeed { digest, account, subject, language, created_at: required(row, 4)?, ended_at })
+}
+
+pub(super) fn put_contact_check(commit: &Commit<'_>, check: &ContactCheck) -> sql::Result<()> {
+    commit.run(
+        "INSERT OR REPLACE INTO contact_check (person, channel, address, body) VALUES (?1, ?2, ?3, ?4)",
+        params![check.person, check.channel, check.address, json(check)?],
+    )?;
+    Ok(())
+}
+
+impl DutyReader for SqlReader {
+    fn contact_checks(&self) -> Result<Vec<ContactCheck>, StoreError> {
+        let sql = "SELECT body FROM contact_check ORDER BY person, channel, address LIMIT ?1";
+        self.all(sql, &[&limit_of(CONTACT_CHECKS_MAX)], |row| body(row, 0))
+    }
+
+    fn covers_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Cover>, StoreError> {
+        let sql = "SELECT body FROM cover ORDER BY id DESC LIMIT ?1";
+        let mut all: Vec<Cover> = self.all(sql, &[&limit_of(limit)], |row| body(row, 0))?;
+        // One that was taken back before it began lasts for no time.
+        all.retain(|cover| cover.from < cover.until && since < cover.until);
+        all.reverse();
+        Ok(all)
+    }
+
+    fn duty_feeds(&self, account: &str) -> Result<Vec<DutyFeed>, StoreError> {
+        let sql = "SELECT digest, account, subject, language, created_at, ended_at FROM duty_feed WHERE account = ?1 AND ended_at IS NULL \
+                   ORDER BY created_at DESC, digest LIMIT ?2";
+        self.all(sql, &[&account, &limit_of(FEEDS_MAX)], feed)
+    }
+
+    fn duty_feed(&self, digest: &str) -> Result<Option<DutyFeed>, StoreError> {
+        let sql = "SELECT digest, account, subject, language, created_at, ended_at FROM duty_feed WHERE digest = ?1";
+        self.one(sql, &[&digest], feed)
+    }
+
+    fn requested_turns(&self, limit: usize) -> Result<Vec<RequestedTurn>, StoreError> {
+        let sql = "SELECT body FROM requested_turn ORDER BY number DESC LIMIT ?1";
+        self.all(sql, &[&limit_of(limit)], |row| body(row, 0))
+    }
+
+    fn requested_turn(&self, number: u64) -> Result<Option<RequestedTurn>, StoreError> {
+        self.one("SELECT body FROM requested_turn WHERE number = ?1", &[&signed(number)], |row| body(row, 0))
+    }
 }

@@ -76,9 +76,14 @@ impl Search<'_> {
             ),
             Kind::Cover => self.plain(
                 kind,
-                "SELECT NULL, json_extract(body, '$.rota'), json_extract(body, '$.person') || ', ' || json_extract(body, '$.from') || ' – ' || \
+                "SELECT CAST(NULL AS BIGINT), json_extract(body, '$.rota'), json_extract(body, '$.person') || ', ' || json_extract(body, '$.from') || ' – ' || \
                  json_extract(body, '$.until') || ', ' || json_extract(body, '$.who') || ' ' || json_extract(body, '$.note'), '' FROM cover \
-                 WHERE json_extract(body, '$.person') IN NAMES OR json_extract(body, '$.who') IN NAMES ORDER BY id DESC",
+                 WHERE json_extract(body, '$.person') IN NAMES OR json_extract(body, '$.who') IN NAMES UNION ALL \
+                 SELECT unixepoch(json_extract(body, '$.at')) * 1000, CAST(number AS TEXT), json_extract(body, '$.asker') || ' → ' || json_extract(body, '$.asked') || ', ' || \
+                 json_extract(body, '$.note') || ' ' || json_extract(body, '$.answer'), '' FROM requested_turn \
+                 WHERE json_extract(body, '$.asker') IN NAMES OR json_extract(body, '$.asked') IN NAMES OR json_extract(body, '$.ended_by') IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), channel, address, '' FROM contact_check WHERE person IN NAMES UNION ALL \
+                 SELECT created_at, subject, '', '' FROM duty_feed WHERE account IN NAMES OR substr(subject, 8) IN NAMES",
             ),
             Kind::Handover => {
                 self.plain(kind, "SELECT at, rota, text, '' FROM handover WHERE who IN NAMES ORDER BY number DESC")

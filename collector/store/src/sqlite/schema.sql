@@ -293,6 +293,29 @@ CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover BEGIN SELECT RAISE(A
 CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
 CREATE TRIGGER handover_in_order BEFORE INSERT ON handover WHEN EXISTS (SELECT 1 FROM handover WHERE number = NEW.number)
     BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
+-- Calendars of the duty plan that people have subscribed to: whose, and by which token's digest.
+CREATE TABLE duty_feed (
+    digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    language TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+CREATE INDEX duty_feed_by_account ON duty_feed (account);
+-- Turns that people on duty ask each other to take, and what became of it.
+CREATE TABLE requested_turn (
+    number INTEGER PRIMARY KEY,
+    body TEXT NOT NULL
+);
+-- Ways to reach people on duty, and whether a code that was sent by them came back.
+CREATE TABLE contact_check (
+    person TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    address TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (person, channel, address)
+) WITHOUT ROWID;
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
     body TEXT NOT NULL,

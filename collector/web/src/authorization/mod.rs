@@ -102,10 +102,19 @@ fn target_of(command: &Command) -> (Requester, Target) {
             (Requester::Person(Right::Plan), Target::Window(Box::new(window.clone())))
         }
         Command::EndWindow { id, .. } => (Requester::Person(Right::Plan), Target::WindowOf(*id)),
+        Command::NewDutyFeed { actor, .. } | Command::EndDutyFeed { actor, .. } => {
+            (Requester::Owner(actor.clone()), Target::Nothing)
+        }
+        // Of one's own turns, and what one is asked: the engine looks whose they are.
+        Command::AskTurn { .. } | Command::AnswerTurn { .. } | Command::WithdrawTurn { .. } => {
+            (Requester::Person(Right::View), Target::Nothing)
+        }
         Command::Cover { .. }
         | Command::Uncover { .. }
         | Command::Handover(_)
         | Command::Resend { .. }
+        | Command::SendContactCode { .. }
+        | Command::VerifyContact { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
         Command::OpenCount { .. }
         | Command::CloseCount { .. }
@@ -256,6 +265,20 @@ impl EngineGateway {
     ) -> Result<Answer, CommandError> {
         let action = Action::Acknowledge { note: String::new() };
         self.send(&Requester::Person(Right::Handle), Command::Act { incident, action, actor: person }).await
+    }
+}
+
+impl EngineGateway {
+    /// Whoever presses the signed link of a notice answers whether they take the turn that they are asked for, and can do nothing else with it.
+    pub(crate) async fn answer_turn_by_link(
+        &self,
+        number: u64,
+        person: String,
+        (agreed, answer): (bool, String),
+    ) -> Result<Answer, CommandError> {
+        let by_link = Some(person.clone());
+        let command = Command::AnswerTurn { number, agreed, answer, actor: person, by_link };
+        self.send(&Requester::Person(Right::View), command).await
     }
 }
 
@@ -486,6 +509,10 @@ mod tests {
         let view = SavedView { account: "lan".to_owned(), ..SavedView::default() };
         let mine = (Requester::Owner("lan".to_owned()), Target::Nothing);
         assert_eq!(target_of(&Command::SaveView(view)), mine, "and a list is its owner's");
+        let ended = Command::EndDutyFeed { digest: String::new(), actor: "lan".to_owned() };
+        assert_eq!(target_of(&ended), mine, "and so is a calendar");
+        let asked = Command::WithdrawTurn { number: 1, actor: String::new() };
+        assert_eq!(target_of(&asked), (Requester::Person(Right::View), Target::Nothing), "the engine looks whose turn");
         let account = Command::Account(Box::new(Intent::StartSecond { actor: Actor::Machine(String::new()) }));
         assert_eq!(target_of(&account), (Requester::Accounts, Target::Nothing));
         let alerts = Command::Alerts { source: String::new(), alerts: Vec::new() };

@@ -28,6 +28,8 @@ use ioc_store::Right;
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
 const AROUND_MS: i64 = 32 * 86_400_000;
+/// Entries of who stands in that are looked through for it.
+const COVERS_MAX: usize = 5_000;
 
 /// As what a document is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +135,11 @@ async fn shift_as(
     let (config, now) = (app.config(), clock::now());
     let document = app
         .read(&person.scope, move |reader| {
-            let Some(facts) = shift_of(&config, &reader.covers()?, &asked, now) else { return Ok(None) };
+            let Some(facts) =
+                shift_of(&config, &reader.covers_since(now.plus_millis(-AROUND_MS), COVERS_MAX)?, &asked, now)
+            else {
+                return Ok(None);
+            };
             let office = draft::office(&reader.document_settings()?, 0);
             record::shift(reader, &facts, office, &config.timezone, now).map(Some)
         })

@@ -16,10 +16,7 @@ use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
-use crate::{
-    account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report,
-    room, rule, search, sign_in, system_backups,
-};
+use crate::{account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report, room, rule, search, sign_in, system_backups};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -391,6 +388,38 @@ fn incidents_api(all: &mut DescribedRouter) {
         .body::<duty::SwapForm>()
         .done(201);
     all.delete("/duty/covers/{id}", duty::api_remove_cover, "Nobody stands in any more").done(204);
+    duty_plan_api(all);
+}
+
+fn duty_plan_api(all: &mut DescribedRouter) {
+    all.get(
+        "/duty/calendar",
+        duty::calendar::api,
+        "Who is on duty at any hour of a month, where nobody is, who is twice",
+    )
+    .query::<duty::calendar::CalendarQuery>()
+    .answers::<duty::calendar::CalendarAnswer>(200);
+    all.get("/duty/who", duty::who::api, "Who would be told of a fault of this severity on a device at a moment")
+        .query::<duty::who::WhoQuery>()
+        .answers::<duty::who::WhoAnswer>(200);
+    all.get("/duty/feeds", duty::feeds::api_list, "One's own calendars to subscribe to")
+        .answers::<Vec<duty::feeds::FeedItem>>(200);
+    all.post("/duty/feeds", duty::feeds::api_make, "Makes one; its address is shown once")
+        .body::<duty::feeds::FeedForm>()
+        .answers::<duty::feeds::FeedMade>(201);
+    all.delete("/duty/feeds/{digest}", duty::feeds::api_end, "Ends one of one's own").done(204);
+    all.get("/duty/turns", duty::turns::api_list, "Turns that people asked each other to take, the newest first")
+        .answers::<Vec<duty::turns::RequestItem>>(200);
+    all.post("/duty/turns", duty::turns::api_ask, "Asks somebody to take a turn of one's own, or to swap two")
+        .body::<duty::turns::AskBody>()
+        .done(201);
+    all.post("/duty/turns/{number}/answer", duty::turns::api_answer, "Agrees to take a turn, or declines")
+        .body::<duty::turns::AnswerForm>()
+        .done(204);
+    all.post("/duty/contacts", duty::contacts::api_check, "Sends a code to a contact, or gives it back")
+        .body::<duty::contacts::CheckForm>()
+        .done(204);
+    all.post("/duty/turns/{number}/withdraw", duty::turns::api_withdraw, "Takes back that one asked").done(204);
 }
 
 fn system_backups_api(all: &mut DescribedRouter) {

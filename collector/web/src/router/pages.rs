@@ -11,10 +11,7 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
-use crate::{
-    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs,
-    language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups,
-};
+use crate::{account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
@@ -103,11 +100,24 @@ fn work() -> Router<App> {
         .route("/incidents/{id}", get(incident::details::page).post(incident::details::act))
         .route("/a/{link}", get(incident::acknowledge::page).post(incident::acknowledge::acknowledge))
         .route("/duty", get(duty::page))
+        .route("/duty/calendar", get(duty::calendar::page))
+        .route("/duty/who", get(duty::who::page))
+        .route("/duty/plan", get(duty::plan::page))
+        .route("/duty/plan/versions", get(duty::edit::versions::page))
+        .route("/duty/plan/{kind}", get(duty::edit::page).post(duty::edit::submit))
+        .route("/duty/turns", get(duty::turns::page).post(duty::turns::ask))
+        .route("/duty/turns/{number}/answer", post(duty::turns::answer))
+        .route("/duty/turns/{number}/withdraw", post(duty::turns::withdraw))
+        .route("/duty/answer/{link}", get(duty::turns::link_page).post(duty::turns::link_answer))
+        .route("/duty/feeds", get(duty::feeds::page).post(duty::feeds::make))
+        .route("/duty/feeds/{digest}/end", post(duty::feeds::end))
+        .route("/duty/ical/{token}", get(duty::feeds::calendar))
         .route("/duty/covers", post(duty::cover))
         .route("/duty/swap", post(duty::swap))
         .route("/duty/covers/{id}/remove", post(duty::remove_cover))
         .route("/duty/book", post(duty::hand_over))
         .route("/duty/test/{person}", post(duty::test_contact))
+        .route("/duty/contacts", post(duty::contacts::check))
         .route("/duty/resend", post(duty::resend))
         .route("/maintenance", get(maintenance::page).post(maintenance::plan))
         .route("/jobs", get(jobs::page))
