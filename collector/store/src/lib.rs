@@ -86,7 +86,9 @@ pub use expected_backup::{
     BackupState, CopyRule, EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
 };
 pub use job::{JobRecord, JobReport};
-pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
+pub use list_query::{
+    DeliveredNotice, DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, IncidentQuery, PlaceCount, RecordKind,
+};
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use product::{

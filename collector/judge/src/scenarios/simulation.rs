@@ -259,7 +259,12 @@ fn notices_are_paired(fleet: &Fleet) {
                 assert!(was, "{} was told as good before it was bad", notice.incident);
                 bad.insert(notice.incident, false);
             }
-            Occasion::Escalated | Occasion::Overdue | Occasion::Regulator | Occasion::Test => {
+            Occasion::Escalated
+            | Occasion::Overdue
+            | Occasion::Regulator
+            | Occasion::Assigned
+            | Occasion::Storm
+            | Occasion::Test => {
                 assert!(was, "{}", notice.incident);
             }
         }
