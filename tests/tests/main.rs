@@ -52,6 +52,7 @@ mod single_sign_on;
 mod spool_faults;
 mod sshd_sudo;
 mod state_directory;
+mod storms;
 mod store_faults;
 mod strangers;
 mod survive;

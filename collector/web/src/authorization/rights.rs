@@ -7,7 +7,10 @@ use ioc_store::Right;
 /// Routes that change something, and what they need.
 const CHANGES: &[(&str, Right)] = &[
     ("/incidents/new", Right::Handle),
+    ("/incidents/actions", Right::Handle),
+    ("/api/v1/incidents/actions", Right::Handle),
     ("/incidents/{id}", Right::Handle),
+    ("/incidents/{id}/members", Right::Handle),
     ("/api/v1/incidents", Right::Handle),
     ("/devices/{id}/remarks", Right::Handle),
     ("/api/v1/devices/{id}/remarks", Right::Handle),
@@ -112,6 +115,8 @@ const VIEWS: &[&str] = &[
     "/register/software/product",
     "/register/assets/{id}",
     "/incidents",
+    "/incidents/actions",
+    "/incidents/statistics",
     "/incidents/{id}",
     "/incidents/{id}/record",
     "/incidents/{id}/record.docx",
@@ -160,6 +165,7 @@ const VIEWS: &[&str] = &[
     "/api/v1/rooms",
     "/api/v1/faults",
     "/api/v1/incidents",
+    "/api/v1/incidents.csv",
     "/api/v1/deadlines",
     "/api/v1/incidents/{id}",
     "/api/v1/incidents/{id}/files/{sha256}",

@@ -77,6 +77,16 @@ struct DevicePage {
 }
 
 impl DevicePage {
+    /// Since when the device is as its head says: since its worst fault that has not ended where that makes its state, else since it came or went.
+    fn since(&self) -> Option<Timestamp> {
+        let record = &self.row.record;
+        if !matches!(self.row.state_key(), "faulty" | "warned") {
+            return record.presence.since();
+        }
+        let worst = self.faults.iter().filter(|fault| fault.state.is_open() && Some(fault.severity) == record.worst);
+        worst.map(|fault| fault.raised_at).min().or_else(|| record.presence.since())
+    }
+
     /// How many probes have an outcome of this tone.
     fn count_of(&self, tone: Tone) -> u64 {
         self.probes.iter().filter(|(_, its, _)| *its == tone).count() as u64

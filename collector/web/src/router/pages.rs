@@ -94,7 +94,10 @@ fn devices() -> Router<App> {
 fn work() -> Router<App> {
     Router::new()
         .route("/incidents", get(incident::list::page))
+        .route("/incidents/actions", get(incident::list::page).post(incident::many::act))
+        .route("/incidents/statistics", get(incident::statistics::page))
         .route("/incidents/new", get(incident::open::page).post(incident::open::open))
+        .route("/incidents/{id}/members", post(incident::many::take_out))
         .route("/incidents/{id}", get(incident::details::page).post(incident::details::act))
         .route("/a/{link}", get(incident::acknowledge::page).post(incident::acknowledge::acknowledge))
         .route("/duty", get(duty::page))
