@@ -393,8 +393,6 @@ const FORMS: &[(&str, &[&str])] = &[
     ("/enrolment", &["action", "name", "kind", "uses", "life", "table", "token", "request", "device", "tags", "group"]),
     ("/incidents/new", &["title", "text", "severity", "device", "reporter", "contact"]),
     ("/incidents/1", &["action", "note", "text", "unit", "person", "backup", "safety", "course", "remedy", "into"]),
-    ("/incidents/actions", &["incident", "action", "note", "person", "unit"]),
-    ("/incidents/1/members", &["fault", "note"]),
     ("/incidents/99999999999999999999", &["action"]),
     ("/a/1.1.lan.0000", &["note"]),
     ("/duty/covers", &["rota", "person", "from", "until", "note"]),

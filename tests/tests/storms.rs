@@ -62,7 +62,7 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     let mut rig = Rig::new(&format!(
         "[incidents]\nstorm_hold = \"2s\"\n[duty]\nfile = \"duty.toml\"\n[[source]]\nname = \"am\"\ntoken_file = \"am.token\"\n\
          [[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{hook_port}/\"\n\
-         [[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"http://127.0.0.1:{sms_port}/\"\ncontent_type = \"text/plain\"\nbody = \"{{{{short}}}}\"\n"
+         [[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"http://127.0.0.1:{sms_port}/?to={{{{address}}}}\"\ncontent_type = \"text/plain\"\nbody = \"{{{{short}}}}\"\n"
     ));
     std::fs::write(rig.dir().join("duty.toml"), PLAN).unwrap();
     std::fs::write(rig.dir().join("am.token"), "s3cret\n").unwrap();
@@ -127,6 +127,14 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     assert_eq!(given.0, 303);
     let person = rig.get("/api/v1/incidents/1").await.unwrap()["record"]["person"].clone();
     assert_eq!(person, "Nguyễn Thị Lan", "by their name");
+
+    for path in ["/incidents/actions", "/incidents/1/members", "/incidents/actions?state=x&month=2026-99&before=-1"] {
+        for body in ["", "=&=&&", "%", "incident=x&fault=x", "incident=1&action=close", "action=x&action=y&note=%00<script>"] {
+            let (status, page) = form(&rig, path, body).await;
+            assert!((400..500).contains(&status), "{path} {body}: {status}");
+            assert!(!page.contains("<script>"), "{path} {body}");
+        }
+    }
 
     // Looked for by place and person, as a page and as a table.
     let (_, found) = ask(&rig, "GET", "/api/v1/incidents.csv?state=acknowledged&place=Ph%C3%B2ng%20m%C3%A1y%201", None).await;

@@ -28,6 +28,7 @@ mod enrolment;
 mod error;
 mod expected_backup;
 pub mod history;
+mod incident_search;
 pub mod inventory;
 pub mod inventory_count;
 mod job;
@@ -85,10 +86,9 @@ pub use expected_backup::{
     BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource,
     BackupState, CopyRule, EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
 };
+pub use incident_search::{DeliveredNotice, IncidentQuery, IncidentSearch};
 pub use job::{JobRecord, JobReport};
-pub use list_query::{
-    DeliveredNotice, DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, IncidentQuery, PlaceCount, RecordKind,
-};
+pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use product::{

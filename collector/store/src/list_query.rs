@@ -2,7 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::{DeviceKind, IncidentState, PresenceState, Severity};
+use ioc_judge::{DeviceKind, PresenceState, Severity};
 
 /// Which devices to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,35 +99,6 @@ impl DeviceSort {
         (Self::State, "state"),
         (Self::Seen, "seen"),
     ];
-}
-
-/// Which incidents to list; the default lists all.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct IncidentQuery {
-    /// Only those on which someone still has to do something.
-    pub active: bool,
-    /// Only in this state.
-    pub state: Option<IncidentState>,
-    /// Only as bad as this.
-    pub severity: Option<Severity>,
-    /// Only those that were opened within these two moments, the second not included.
-    pub opened: Option<(Timestamp, Timestamp)>,
-    /// Only of devices at these places, exactly as they are written; anywhere when there are none.
-    pub places: Vec<String>,
-    /// Only those that one of these names took or was given; anyone when there are none.
-    pub people: Vec<String>,
-    /// Only below this number.
-    pub before: Option<u64>,
-}
-
-/// A notice that reached a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct DeliveredNotice {
-    /// The person's key in the duty plan.
-    pub person: String,
-    pub incident: IncidentId,
-    pub at: Timestamp,
 }
 
 /// Which faults to list; the default lists all.

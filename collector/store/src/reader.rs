@@ -8,11 +8,12 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, TimelineStep, Window};
+use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
+use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
@@ -25,7 +26,7 @@ use crate::search::{SearchPage, SearchQuery};
 use crate::{
     AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
     AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeliveredNotice, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, IncidentQuery,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, RecordKind, RegisteredAccount,
     RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TableImport,
@@ -39,7 +40,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: Send {
+pub trait Reader: IncidentSearch + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 
@@ -129,12 +130,6 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<Incident>, StoreError>;
 
-    /// Incidents by what people look for, newest first.
-    fn find_incidents(&self, query: &IncidentQuery, limit: usize) -> Result<Vec<Incident>, StoreError>;
-
-    /// The first step of every incident within these numbers, both included: when it was found. In the order of their numbers.
-    fn first_steps(&self, within: (IncidentId, IncidentId), limit: usize) -> Result<Vec<TimelineStep>, StoreError>;
-
     /// Incidents with deadlines of the law or requests to units, the newest first, before a number: only those that wait for one, or all.
     fn incidents_with_deadlines(
         &self,
@@ -145,13 +140,6 @@ pub trait Reader: Send {
 
     /// One incident with its timeline and its notices.
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
-
-    /// What reached people within these two moments, the second not included, in no order; what is for everyone on a channel is not among it.
-    fn delivered_to_people(
-        &self,
-        within: (Timestamp, Timestamp),
-        limit: usize,
-    ) -> Result<Vec<DeliveredNotice>, StoreError>;
 
     /// What waits on one channel, due or not: the worst first, and of those the oldest; what another channel carries, too, comes last.
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;

@@ -9,7 +9,7 @@ use super::outbox;
 use super::reader_connection::SqlReader;
 use super::value::{below, body, json, limit_of, signed};
 use crate::sql::{self, ToSql, params};
-use crate::{IncidentQuery, StoreError, WholeIncident};
+use crate::{DeliveredNotice, IncidentQuery, IncidentSearch, StoreError, WholeIncident};
 
 pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> sql::Result<()> {
     let number = incident.device.as_ref().map(|device| commit.number(device)).transpose()?;
@@ -85,8 +85,26 @@ pub(super) fn list(
     all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
 }
 
+impl IncidentSearch for SqlReader {
+    fn find_incidents(&self, query: &IncidentQuery, limit: usize) -> Result<Vec<Incident>, StoreError> {
+        search(self, query, limit)
+    }
+
+    fn first_steps(&self, within: (IncidentId, IncidentId), limit: usize) -> Result<Vec<TimelineStep>, StoreError> {
+        first_steps(self, within, limit)
+    }
+
+    fn delivered_to_people(
+        &self,
+        within: (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<DeliveredNotice>, StoreError> {
+        outbox::delivered_to_people(self, within, limit)
+    }
+}
+
 /// Those that people look for, the newest first.
-pub(super) fn search(
+fn search(
     reader: &SqlReader,
     query: &IncidentQuery,
     limit: usize,
@@ -131,7 +149,7 @@ pub(super) fn search(
 }
 
 /// When each was found: its first step.
-pub(super) fn first_steps(
+fn first_steps(
     reader: &SqlReader,
     (from, to): (IncidentId, IncidentId),
     limit: usize,

@@ -8,7 +8,7 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, TimelineStep, Window};
+use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqlReader;
 use super::{
@@ -36,7 +36,7 @@ use crate::sqlite;
 use crate::{
     AccountPage, AccountQuery, AccountRecord, AccountReview, Asset, AssetAttestation, AssetCoverage, AssetQuery,
     AttestedAccount, BackupCoverage, BackupEvidence, BackupKind, ChannelTally, ChunkQuery, ClockMark, Counts,
-    DeliveredNotice, DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery, IncidentQuery,
+    DeviceHistoryRow, DeviceQuery, DocumentRecord, EventRecord, ExpectedBackup, ExpectedBackupQuery, FaultQuery,
     Handover, HistoryRow, ImportRegister, JobRecord, KeptAttestation, OutboxEntry, PendingDelivery, PlaceCount,
     Product, ProductCoverage, ProductMark, ProductOnDevice, ProductQuery, ProductRow, Reader, RecordKind,
     RegisteredAccount, RequestRecord, ReviewLine, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks,
@@ -149,24 +149,12 @@ impl Reader for SqlReader {
         incident::list(self, device, active, before, limit)
     }
 
-    fn find_incidents(&self, query: &IncidentQuery, limit: usize) -> Answer<Vec<Incident>> {
-        incident::search(self, query, limit)
-    }
-
-    fn first_steps(&self, within: (IncidentId, IncidentId), limit: usize) -> Answer<Vec<TimelineStep>> {
-        incident::first_steps(self, within, limit)
-    }
-
     fn incidents_with_deadlines(&self, waiting: bool, before: Option<u64>, limit: usize) -> Answer<Vec<Incident>> {
         incident::with_deadlines(self, waiting, before, limit)
     }
 
     fn incident(&self, id: IncidentId) -> Answer<Option<WholeIncident>> {
         incident::find(self, id)
-    }
-
-    fn delivered_to_people(&self, within: (Timestamp, Timestamp), limit: usize) -> Answer<Vec<DeliveredNotice>> {
-        outbox::delivered_to_people(self, within, limit)
     }
 
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Answer<Vec<PendingDelivery>> {

@@ -28,7 +28,7 @@ use crate::problem::Problem;
 use crate::tone::Tone;
 use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
-use ioc_store::{IncidentQuery, Reader, StoreError};
+use ioc_store::{IncidentQuery, IncidentSearch as _, Reader, StoreError};
 
 /// Most incidents of one file.
 const CSV_MAX: usize = 20_000;

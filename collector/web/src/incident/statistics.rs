@@ -19,7 +19,9 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::people::{People, people};
 use crate::person::Person;
-use ioc_store::{DeliveredNotice, DeviceQuery, FaultQuery, IncidentQuery, Reader, StoreError};
+use ioc_store::{
+    DeliveredNotice, DeviceQuery, FaultQuery, IncidentQuery, IncidentSearch as _, Reader, StoreError,
+};
 
 /// Months beside each other.
 const MONTHS: usize = 6;
