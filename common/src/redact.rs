@@ -28,7 +28,7 @@ enum Shape {
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
 /// Keys whose values are let out, tables joined by dots, arrays left out.
-const HARMLESS: [(&str, Shape); 50] = [
+const HARMLESS: [(&str, Shape); 53] = [
     ("site.language", Shape::Word(&["vi", "en"])),
     ("site.timezone", Shape::Zone),
     ("paths.data", Shape::Path),
@@ -44,6 +44,9 @@ const HARMLESS: [(&str, Shape); 50] = [
     ("presence.settle", Shape::Span),
     ("presence.host_probe_ports", Shape::Number),
     ("incidents.reopen_within", Shape::Span),
+    ("incidents.storm_within", Shape::Span),
+    ("incidents.storm_devices", Shape::Number),
+    ("incidents.storm_hold", Shape::Span),
     ("history.fold", Shape::Span),
     ("history.keep", Shape::Span),
     ("history.keep_5m", Shape::Span),

@@ -57,6 +57,7 @@ mod spool_faults;
 mod sshd_sudo;
 mod state_directory;
 mod store_faults;
+mod storms;
 mod strangers;
 mod survive;
 mod tickets;

@@ -18,6 +18,21 @@ pub struct Wording {
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
+    /// What a short text says.
+    pub brief: Brief,
+}
+
+/// The pieces of a short text, in the order in which they are said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Brief {
+    /// How bad it is, and what is wrong.
+    pub what: String,
+    /// On which device; the worst of many. Empty when it is about none.
+    pub device: String,
+    /// Where that stands; may be empty.
+    pub place: String,
+    /// The site's code.
+    pub site: String,
 }
 
 /// One message: a notice, or one that stands for several.

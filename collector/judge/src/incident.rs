@@ -14,6 +14,7 @@ use crate::authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, 
 use crate::deadline::{ClockTerm, DeadlineKey, Due, Serious, UnitRequest};
 use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
+use crate::storm::Storm;
 use crate::text::Text;
 
 /// Where an incident stands.
@@ -320,6 +321,15 @@ pub struct Progress {
     pub affected: u32,
     /// What else it is about, since other incidents were joined to it.
     pub joined: Vec<(Option<DeviceId>, String)>,
+    /// Until when nobody is told of it, since it failed beside another: it may be part of a storm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
+    /// A person took it out of a storm: it goes into none by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
+    /// It stands for many devices that failed together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Box<Storm>>,
 }
 
 /// One step of an incident's timeline.
@@ -398,6 +408,8 @@ pub enum Action {
     Split {
         /// The fault that is taken out.
         fault: u64,
+        /// The reason, in a person's words; not empty where it is taken out of a storm.
+        note: String,
     },
     /// Tell the responsible department (article 17.4).
     Regulator {

@@ -19,6 +19,7 @@ pub mod rule;
 pub mod scope;
 pub mod severity;
 pub mod state;
+pub mod storm;
 pub mod text;
 
 pub use authenticity::{Age, Authenticity, AuthenticityMark, Doubt, Evidence, InformationSource, Transport};
@@ -34,6 +35,7 @@ pub use rule::{Rule, RuleCondition, RuleKind, RuleSet};
 pub use scope::Scope;
 pub use severity::{Priority, Severity};
 pub use state::{Device, IDENTITY_COLLISION, Snapshot, State, TimeLimits};
+pub use storm::{Common, Storm};
 pub use text::Text;
 
 #[cfg(test)]

@@ -23,8 +23,12 @@ pub enum Occasion {
     Resolved,
     /// It comes and goes; no more notices until it has settled.
     Flapping,
+    /// It stands for many devices that failed together: how many, and the worst.
+    Storm,
     /// Nobody has taken it yet, so the next are told.
     Escalated,
+    /// Someone has given it to the person who is told.
+    Assigned,
     /// A deadline has passed.
     Overdue,
     /// The responsible department is told (article 17.4).
@@ -46,7 +50,9 @@ impl Occasion {
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
             Self::Flapping => "flapping",
+            Self::Storm => "storm",
             Self::Escalated => "escalated",
+            Self::Assigned => "assigned",
             Self::Overdue => "overdue",
             Self::Regulator => "regulator",
             Self::Test => "test",
@@ -91,6 +97,9 @@ pub struct Notice {
     /// How many devices are concerned.
     #[serde(default)]
     pub affected: u32,
+    /// It is about many devices that failed together; the device is the worst of them.
+    #[serde(default)]
+    pub storm: bool,
     /// Every channel that is for all carries it, too.
     #[serde(skip)]
     pub to_all: bool,
@@ -127,6 +136,7 @@ impl Notice {
             priority: incident.priority,
             acknowledge_by: incident.acknowledge_by,
             affected: incident.progress.affected,
+            storm: incident.progress.storm.is_some(),
             to_all: false,
             to: Vec::new(),
         }
@@ -156,6 +166,7 @@ mod tests {
             priority: Priority::P4,
             acknowledge_by: None,
             affected: 0,
+            storm: false,
             to_all: false,
             to: Vec::new(),
         };

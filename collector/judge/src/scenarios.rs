@@ -14,6 +14,7 @@ mod link_idle;
 mod losses;
 mod measures;
 mod simulation;
+mod storms;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

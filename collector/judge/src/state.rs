@@ -16,6 +16,7 @@ mod maintenance;
 mod presence;
 mod sensors;
 mod series_state;
+mod storms;
 mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -57,6 +58,12 @@ pub struct TimeLimits {
     pub flap_within_ms: i64,
     /// One that flaps is resolved when it was good for this long, milliseconds.
     pub flap_settle_ms: i64,
+    /// What fails within this of each other, and has something in common, may be one storm, milliseconds.
+    pub storm_within_ms: i64,
+    /// So many devices make a storm; none ever does with 0.
+    pub storm_devices: usize,
+    /// The notices of what fails beside another are held for this long, to be one notice, milliseconds.
+    pub storm_hold_ms: i64,
 }
 
 impl Default for TimeLimits {
@@ -69,6 +76,9 @@ impl Default for TimeLimits {
             flap_returns: 3,
             flap_within_ms: 3_600_000,
             flap_settle_ms: 900_000,
+            storm_within_ms: 60_000,
+            storm_devices: 5,
+            storm_hold_ms: 20_000,
         }
     }
 }
@@ -114,6 +124,7 @@ pub struct State {
     comparisons: BTreeMap<document_rule::ComparisonKey, Comparison>,
     incidents: BTreeMap<IncidentId, Incident>,
     causes: HashMap<incident_lifecycle::Cause, IncidentId>,
+    storms: storms::Storms,
     /// Faults under each incident that have not ended, with their devices.
     open_faults: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,
     /// Devices behind uplinks that are not known, or not any more, by uplink: what is registered later finds them without looking at all others.
@@ -160,6 +171,7 @@ impl State {
                 .collect(),
             incidents: BTreeMap::new(),
             causes: HashMap::new(),
+            storms: storms::Storms::default(),
             open_faults: HashMap::new(),
             behind_unknown: HashMap::new(),
             uplink_checks: HashMap::new(),
@@ -182,7 +194,9 @@ impl State {
             // One that is over for long is read for its deadlines alone: its fault would be another incident.
             let goes_on = incident.state.is_active()
                 || incident.resolved_at.is_some_and(|at| at.plus_millis(limits.reopen_within_ms) > now);
-            if !incident.rule.is_empty() && incident.state != IncidentState::Closed && goes_on {
+            // What is in a storm is told by its faults.
+            let one = incident.progress.storm.is_none();
+            if one && !incident.rule.is_empty() && incident.state != IncidentState::Closed && goes_on {
                 state.causes.insert((incident.device.clone(), incident.rule.clone()), id);
                 state.causes.extend(incident.progress.joined.iter().map(|cause| (cause.clone(), id)));
             }
@@ -213,10 +227,14 @@ impl State {
             }
             state.place_behind_uplink(id, None);
         }
-        for fault in snapshot.faults {
+        // All of them first: where one ends with its rule, its incident must know of the others.
+        for fault in &snapshot.faults {
             if let Some(incident) = fault.incident {
                 state.open_faults.entry(incident).or_default().insert(fault.id, fault.device.clone());
             }
+        }
+        state.restore_storms(&snapshot.faults, now);
+        for fault in snapshot.faults {
             state.restore_fault(fault, now, &mut out);
         }
         // A commit holds a fault and its incident together, so only a hand in the database can part them: then the faults count.
@@ -234,6 +252,7 @@ impl State {
             state.watch_window(&window, window_start(&window, now));
         }
         state.evaluate_documents(now, &mut out);
+        state.give_out_storms(&mut out);
         (state, out)
     }
 
@@ -286,6 +305,12 @@ impl State {
     /// # Errors
     /// [`Refusal`] when a person's action is not allowed; nothing has changed then.
     pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<ReportVerdict, Refusal> {
+        let verdict = self.judge(input, now, out);
+        self.give_out_storms(out);
+        verdict
+    }
+
+    fn judge(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<ReportVerdict, Refusal> {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
             Input::Skipped { device, position } => self.skipped(device, position, now, out),
@@ -360,6 +385,7 @@ impl State {
             self.restore_fault(fault, now, out);
         }
         self.evaluate_documents(now, out);
+        self.give_out_storms(out);
     }
 
     fn new_fault(&mut self) -> FaultId {
@@ -443,9 +469,10 @@ impl State {
         fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none()
     }
 
-    /// What is said of the device that an incident is about.
+    /// What is said of the device that an incident is about: of the worst where there are many.
     fn about(&self, incident: &Incident) -> Option<&DeviceInfo> {
-        incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| &device.info)
+        let worst = || incident.progress.storm.as_ref()?.worst.as_ref().map(|worst| &worst.device);
+        incident.device.as_ref().or_else(worst).and_then(|id| self.devices.get(id)).map(|device| &device.info)
     }
 
     /// Another system's alert: a fault of the device as a whole.
@@ -493,6 +520,9 @@ impl State {
         fault.reason.append(why);
         let id = fault.id;
         let incident = fault.incident;
+        if let Some(incident) = incident {
+            self.leave_storm(incident, &fault, now);
+        }
         out.push(Effect::Fault(fault));
         if let Some(incident) = incident {
             self.fault_gone(incident, id, why, now, out);

@@ -7,6 +7,7 @@ mod alertmanager;
 mod heartbeat;
 mod placeholder;
 mod queue;
+mod short;
 mod store_alarm;
 mod text;
 mod worker;
@@ -197,8 +198,15 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
     for one in group {
         let notice: Notice = serde_json::from_str(&one.notice)
             .map_err(|error| SendError::Never(format!("the notice cannot be read: {error}")))?;
-        let can_acknowledge =
-            matches!(notice.occasion, Occasion::Opened | Occasion::Reopened | Occasion::Flapping | Occasion::Escalated);
+        let can_acknowledge = matches!(
+            notice.occasion,
+            Occasion::Opened
+                | Occasion::Reopened
+                | Occasion::Flapping
+                | Occasion::Storm
+                | Occasion::Escalated
+                | Occasion::Assigned
+        );
         let acknowledge_link = (can_acknowledge && !one.person.is_empty()).then(|| {
             format!(
                 "{}/a/{}",

@@ -2,7 +2,8 @@
 
 use ioc_judge::DeviceInfo;
 
-use ioc_engine::notifier::{Message, Wording};
+use super::short::short;
+use ioc_engine::notifier::Message;
 use ioc_store::template::as_line;
 
 /// Every placeholder that a template may hold.
@@ -10,9 +11,6 @@ pub(super) const PLACEHOLDERS: [&str; 12] = [
     "address", "subject", "body", "short", "link", "incident", "severity", "occasion", "device", "place", "key",
     "secret",
 ];
-
-/// Longest text for `{{short}}`, characters: two parts of an SMS in Vietnamese.
-const SHORT_MAX_CHARS: usize = 134;
 
 /// What a placeholder stands for.
 pub(super) fn value(name: &str, secret: &str, message: Message<'_>) -> Option<String> {
@@ -22,7 +20,7 @@ pub(super) fn value(name: &str, secret: &str, message: Message<'_>) -> Option<St
         "address" => Some(as_line(address)),
         "subject" => Some(as_line(&wording.subject)),
         "body" => Some(wording.body.clone()),
-        "short" => Some(short(wording)),
+        "short" => Some(short(&wording.brief, &wording.link)),
         "link" => Some(wording.link.clone()),
         "incident" => Some(notice.incident.to_string()),
         "severity" => Some(notice.severity.as_str().to_owned()),
@@ -32,29 +30,5 @@ pub(super) fn value(name: &str, secret: &str, message: Message<'_>) -> Option<St
         "key" => Some(key.to_owned()),
         "secret" => Some(secret.to_owned()),
         _ => None,
-    }
-}
-
-/// For a telephone: what and where, and the link whole.
-fn short(wording: &Wording) -> String {
-    let room = SHORT_MAX_CHARS.saturating_sub(wording.link.chars().count() + 1);
-    let subject = as_line(&wording.subject);
-    let mut text: String = subject.chars().take(room).collect();
-    if text.len() < subject.len() {
-        text.pop();
-        text.push('…');
-    }
-    format!("{text} {}", wording.link)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_short_text_keeps_its_link_whole() {
-        let wording = Wording { subject: "Đ".repeat(300), body: String::new(), link: "https://ioc/a/1.2".into() };
-        let text = short(&wording);
-        assert!(text.chars().count() <= SHORT_MAX_CHARS && text.ends_with("… https://ioc/a/1.2"), "{text}");
     }
 }

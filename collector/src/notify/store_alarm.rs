@@ -310,6 +310,7 @@ fn notice(occasion: Occasion, title: Text, reason: Text, advice: Text) -> Notice
         priority: Priority::P1,
         acknowledge_by: None,
         affected: 0,
+        storm: false,
         to_all: true,
         to: Vec::new(),
     }

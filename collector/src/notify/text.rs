@@ -6,7 +6,7 @@ use ioc_judge::{Notice, Occasion, Severity};
 
 use ioc_engine::config::Config;
 use ioc_engine::local_time::local;
-use ioc_engine::notifier::Wording;
+use ioc_engine::notifier::{Brief, Wording};
 use ioc_store::template::as_line;
 
 /// Words for `notice`: for everyone in both languages, for a person in theirs, with the link by which they acknowledge it.
@@ -26,32 +26,52 @@ pub(crate) fn wording(
         Language::English => [Language::English, Language::Vietnamese],
     };
     let device = notice.device.as_ref();
-    let place = device.map(|device| device.place.as_str()).unwrap_or_default();
-    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
-    let name = device.map(|device| format!(": {}", device.name)).unwrap_or_default();
-    let site = &config.site_name;
+    let site = &config.site_code;
     let (head, title) = (headline(notice, languages[0]), notice.title.get(languages[0]));
-    let subject = as_line(&format!("[{site}] {head} {title}{name}{place}"));
+    // The device of a storm is the worst of many.
+    let worst = if notice.storm { languages[0].choose("nặng nhất ", "worst ") } else { "" };
+    let name = device.map(|device| format!("{worst}{}", device.name)).unwrap_or_default();
+    let place = device.map(|device| device.place.clone()).unwrap_or_default();
+    let brief = Brief { what: format!("{head} {title}"), device: name, place, site: site.clone() };
+    let subject = as_line(&format!("[{site}] {}", told(&brief)));
     let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
     let parts: Vec<String> = shown
         .iter()
         .map(|language| in_language(notice, config, *language, &page, acknowledge_link.as_deref()))
         .collect();
-    Wording { subject, body: parts.join("\n————————\n\n"), link: acknowledge_link.unwrap_or(page) }
+    Wording {
+        subject, body: parts.join("\n————————\n\n"), link: acknowledge_link.unwrap_or(page), brief
+    }
 }
 
-/// Many notices in one message.
-fn digest(notices: &[Wording], config: &Config, language: Option<Language>) -> Wording {
+/// What, on what and where, in a line.
+fn told(brief: &Brief) -> String {
+    let device = if brief.device.is_empty() { String::new() } else { format!(": {}", brief.device) };
+    let place = if brief.place.is_empty() { String::new() } else { format!(" ({})", brief.place) };
+    format!("{}{device}{place}", brief.what)
+}
+
+/// Many notices in one message: how many, and the worst of them; each with its link, the worst first.
+fn digest(notices: &[(Notice, Wording, Timestamp)], config: &Config, language: Option<Language>) -> Wording {
     let count = notices.len();
-    let title = match language.unwrap_or(config.language) {
-        Language::Vietnamese => format!("{count} thông báo cùng lúc"),
-        Language::English => format!("{count} notices at once"),
+    let mut sorted: Vec<&(Notice, Wording, Timestamp)> = notices.iter().collect();
+    // Of those that are as bad, the newest: what was told last is what is so now.
+    sorted.sort_by_key(|(notice, _, at)| {
+        let over = matches!(notice.occasion, Occasion::Resolved | Occasion::Test);
+        (over, std::cmp::Reverse(notice.severity), notice.priority, std::cmp::Reverse(*at))
+    });
+    let worst = sorted.first().map(|(_, wording, _)| wording.brief.clone()).unwrap_or_default();
+    let what = match language.unwrap_or(config.language) {
+        Language::Vietnamese => format!("{count} thông báo, nặng nhất: {}", worst.what),
+        Language::English => format!("{count} notices, the worst: {}", worst.what),
     };
-    let lines: Vec<String> = notices.iter().map(|one| format!("{}\n{}\n", one.subject, one.link)).collect();
+    let lines = sorted.iter().map(|(_, one, _)| format!("{}\n{}\n", one.subject, one.link));
+    let brief = Brief { what, site: config.site_code.clone(), ..worst };
     Wording {
-        subject: format!("[{}] {title}", config.site_name),
-        body: lines.join("\n"),
+        subject: as_line(&format!("[{}] {}", brief.site, told(&brief))),
+        body: lines.collect::<Vec<String>>().join("\n"),
         link: format!("{}/incidents", config.web_url),
+        brief,
     }
 }
 
@@ -66,8 +86,7 @@ pub(super) fn combined<'n>(
         return Some((notice, newest.clone()));
     }
     if earlier.iter().any(|(one, ..)| one.incident != notice.incident) {
-        let all: Vec<Wording> = worded.iter().map(|(_, wording, _)| wording.clone()).collect();
-        return Some((notice, digest(&all, config, language)));
+        return Some((notice, digest(worded, config, language)));
     }
     let language = language.unwrap_or(config.language);
     let title = language.choose("Chưa báo được trước đó", "Not told before now");
@@ -80,6 +99,7 @@ pub(super) fn combined<'n>(
         subject: format!("{} ({title}: {})", newest.subject, heads.join(", ")),
         body: format!("{}\n{title}:\n{}", newest.body, lines.collect::<String>()),
         link: newest.link.clone(),
+        brief: newest.brief.clone(),
     };
     Some((notice, wording))
 }
@@ -90,12 +110,13 @@ fn headline(notice: &Notice, language: Language) -> &'static str {
         (Occasion::Reopened, _) => ("TÁI DIỄN", "AGAIN"),
         (Occasion::Flapping, _) => ("CHẬP CHỜN", "FLAPPING"),
         (Occasion::Escalated, _) => ("CHƯA AI TIẾP NHẬN", "NOBODY HAS TAKEN IT"),
+        (Occasion::Assigned, _) => ("GIAO CHO BẠN", "ASSIGNED TO YOU"),
         (Occasion::Overdue, _) => ("QUÁ HẠN", "OVERDUE"),
         (Occasion::Regulator, _) => ("TIN BÁO SỰ CỐ", "INCIDENT NOTICE"),
         (Occasion::Test, _) => ("THỬ", "TEST"),
         (Occasion::TurnAsked | Occasion::TurnAnswered, _) => ("LỊCH TRỰC", "DUTY"),
-        (Occasion::Opened, Severity::Critical) => ("NGHIÊM TRỌNG", "CRITICAL"),
-        (Occasion::Opened, _) => ("CẢNH BÁO", "WARNING"),
+        (Occasion::Opened | Occasion::Storm, Severity::Critical) => ("NGHIÊM TRỌNG", "CRITICAL"),
+        (Occasion::Opened | Occasion::Storm, _) => ("CẢNH BÁO", "WARNING"),
     };
     language.choose(vi, en)
 }
@@ -118,7 +139,8 @@ fn in_language(
         }
     };
     if let Some(device) = &notice.device {
-        line(word("Thiết bị", "Device"), &format!("{} [{}]", device.name, device.id));
+        let label = if notice.storm { word("Nặng nhất", "The worst") } else { word("Thiết bị", "Device") };
+        line(label, &format!("{} [{}]", device.name, device.id));
         line(word("Nhãn tài sản", "Asset label"), &device.label);
         line(word("Nơi đặt", "Place"), &device.place);
         line(word("Cán bộ phụ trách", "Officer"), &device.officer);
@@ -181,14 +203,29 @@ mod tests {
             priority: ioc_judge::Priority::P2,
             acknowledge_by: Some("2026-11-24T20:30:00Z".parse().expect("time")),
             affected: 12,
+            storm: false,
             to_all: true,
             to: Vec::new(),
         };
         let own = wording(&notice, &config, Some(Language::English), Some("https://ioc.example/a/7.1.lan".into()));
         assert!(own.subject.contains("CRITICAL") && !own.body.contains("Kiểm tra"), "{own:?}");
         assert!(own.body.contains("Press to take it: https://ioc.example/a/7.1.lan"), "{own:?}");
-        let digest = digest(&[own.clone(), own], &config, None);
-        assert!(digest.subject.contains("2 thông báo") && digest.body.matches("/a/7.1.lan").count() == 2, "{digest:?}");
+        let mild =
+            Notice { severity: Severity::Warning, title: Text::new("Đĩa sắp đầy", "Disk"), ..notice.clone() };
+        let mild = (mild.clone(), wording(&mild, &config, None, None), notice.opened_at);
+        let over = Notice { occasion: Occasion::Resolved, ..notice.clone() };
+        let over = (over.clone(), wording(&over, &config, None, None), notice.opened_at);
+        let digest = digest(&[over, (notice.clone(), own, notice.opened_at), mild], &config, None);
+        let worst = "3 thông báo, nặng nhất: CRITICAL Device silent";
+        assert!(digest.subject.contains(worst) && digest.subject.ends_with("Tường màn hình 2 (Phòng điều hành)"));
+        assert_eq!((digest.brief.what.as_str(), digest.brief.place.as_str()), (worst, "Phòng điều hành"));
+        assert!(
+            digest.body.starts_with("[IOC] CRITICAL") && digest.body.matches("https://").count() == 3,
+            "{digest:?}"
+        );
+        let storm = Notice { storm: true, occasion: Occasion::Storm, affected: 480, ..notice.clone() };
+        let storm = wording(&storm, &config, Some(Language::Vietnamese), None);
+        assert!(storm.subject.contains("nặng nhất Tường màn hình 2") && storm.body.contains("480"), "{storm:?}");
         let both = wording(&notice, &config, None, None);
         assert_eq!(both.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Màn hình ghép 2 (Phòng điều hành)");
         for part in [

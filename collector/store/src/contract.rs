@@ -17,6 +17,7 @@ mod document_history;
 mod duty;
 mod expected_backups;
 mod failures;
+mod incidents;
 mod inventory_counts;
 mod legal_hold;
 mod limits;
@@ -86,6 +87,7 @@ pub(crate) fn checks() -> &'static [Check] {
         document_history::what_is_forgotten_leaves_what_stood_then,
         document_history::changes_come_by_pages_and_only_of_what_is_within_reach,
         faults_and_incidents,
+        incidents::incidents_are_found_by_what_people_look_for,
         deadlines::deadlines,
         outbox::outbox,
         tickets::tickets,

@@ -29,6 +29,7 @@ mod enrolment;
 mod error;
 mod expected_backup;
 pub mod history;
+mod incident_search;
 pub mod inventory;
 pub mod inventory_count;
 mod job;
@@ -87,6 +88,7 @@ pub use expected_backup::{
     BackupAttestation, BackupCoverage, BackupEvidence, BackupExpectation, BackupKind, BackupSeen, BackupSource,
     BackupState, CopyRule, EVIDENCE_MAX, EvidenceKind, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
 };
+pub use incident_search::{DeliveredNotice, IncidentQuery, IncidentSearch};
 pub use job::{JobRecord, JobReport};
 pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind, RuleFaults};
 pub use new_device::NewDevice;

@@ -13,6 +13,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
+use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
@@ -39,7 +40,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: DutyReader + Send {
+pub trait Reader: DutyReader + IncidentSearch + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 

@@ -33,6 +33,7 @@ use crate::incident::deadlines::{self, DeadlineRow};
 use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::people::{People, people};
 use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
@@ -107,6 +108,8 @@ struct DutyPage {
     /// Shifts that can change hands: what the form sends, and how it is shown.
     shifts: Vec<(String, String)>,
     book: Vec<Handover>,
+    /// What people are called who wrote in it.
+    names: People,
     undelivered: Vec<OutboxEntry>,
     /// What the law and units owe on incidents within reach.
     deadlines: Vec<DeadlineRow>,
@@ -183,6 +186,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
     if !leads {
         undelivered.clear();
     }
+    let names = people(app, page_context.may_see_people()).await;
     let config = app.config();
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
@@ -231,6 +235,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         covers: covers.collect(),
         people: config.plan.people.iter().map(person).collect(),
         book,
+        names,
         undelivered,
         deadlines: deadlines::rows(due, &page_context),
         form,

@@ -28,6 +28,7 @@ mod maintenance;
 mod oidc;
 mod overview;
 mod page;
+mod people;
 mod person;
 mod personal_data;
 mod problem;

@@ -147,7 +147,7 @@ fn link_of(record: &FoundRecord) -> String {
         FoundRecord::Audit(one) => format!("/audit?before={}", one.number.saturating_add(1)),
         FoundRecord::Event { device, .. } => format!("/devices/{device}#events"),
         _ => record.incident().map_or_else(
-            || record.device().map_or_else(|| "/incidents?all=1".to_owned(), |device| format!("/devices/{device}")),
+            || record.device().map_or_else(|| "/incidents?state=all".to_owned(), |device| format!("/devices/{device}")),
             |incident| format!("/incidents/{}", incident.0),
         ),
     }

@@ -32,6 +32,7 @@
         const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement.getAttribute("href");
         const open = [...main.querySelectorAll("details")].map((one) => one.open);
         main.innerHTML = text;
+        showTicks();
         main.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
         if (focused) { const same = main.querySelector(`a[href="${CSS.escape(focused)}"]`); if (same) same.focus({ preventScroll: true }); }
         last = Date.now();
@@ -76,6 +77,14 @@
     chart.parentElement.querySelector("output").textContent =
       `${at.toLocaleString(document.documentElement.lang, { timeZone: zone, dateStyle: "short", timeStyle: "short" })}: ${texts.join(" · ")}`;
   });
+
+  // One press ticks all; without this script each is ticked by itself.
+  const showTicks = () => main.querySelectorAll(".tickall[hidden]").forEach((one) => { one.hidden = false; });
+  main.addEventListener("change", (event) => {
+    const name = event.target.dataset && event.target.dataset.tickAll;
+    if (name) main.querySelectorAll(`input[type=checkbox][name="${name}"]`).forEach((one) => { one.checked = event.target.checked; });
+  });
+  showTicks();
 
   const source = new EventSource(live);
   let heard = Date.now();

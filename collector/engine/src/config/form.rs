@@ -16,7 +16,9 @@ use super::broker::BrokerForm;
 use super::channel::{ChannelForm, HeartbeatForm, SourceForm};
 use super::exposed::PrometheusForm;
 use super::identity::{OidcForm, PeopleForm};
+use super::percent::Percent;
 use super::remote_write::RemoteWriteForm;
+use super::site::SiteCode;
 use super::ticket::TicketForm;
 use super::timestamp::TimestampForm;
 use super::{history, job, legal, register};
@@ -57,6 +59,7 @@ pub(super) struct Form {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SiteForm {
     pub(super) name: String,
+    pub(super) code: SiteCode,
     pub(super) agencies: Vec<String>,
     pub(super) language: Language,
     pub(super) timezone: Spanned<String>,
@@ -113,6 +116,10 @@ pub(super) struct PresenceForm {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct IncidentsForm {
     pub(super) reopen_within: SpanWithin<0, 604_800_000>,
+    pub(super) storm_within: SpanWithin<1_000, 3_600_000>,
+    pub(super) storm_devices: Bounded<0, 1000>,
+    pub(super) storm_hold: SpanWithin<0, 60_000>,
+    pub(super) availability_target: Percent,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,6 +144,7 @@ impl Default for SiteForm {
     fn default() -> Self {
         Self {
             name: "IOC".to_owned(),
+            code: SiteCode::default(),
             agencies: Vec::new(),
             language: Language::default(),
             timezone: Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned()),
@@ -205,7 +213,13 @@ impl Default for PresenceForm {
 
 impl Default for IncidentsForm {
     fn default() -> Self {
-        Self { reopen_within: SpanWithin(Span::secs(1800)) }
+        Self {
+            reopen_within: SpanWithin(Span::secs(1800)),
+            storm_within: SpanWithin(Span::secs(60)),
+            storm_devices: Bounded(5),
+            storm_hold: SpanWithin(Span::secs(20)),
+            availability_target: Percent(99.5),
+        }
     }
 }
 

@@ -12,9 +12,11 @@ mod job;
 mod kind;
 mod legal;
 mod part;
+mod percent;
 mod register;
 mod remote_write;
 mod retention;
+mod site;
 mod ticket;
 mod timestamp;
 
@@ -44,6 +46,7 @@ pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
 use part::PartSources;
 pub use part::{Origin, PartHolder, PartInForce, StoredParts, shipped, stored_parts, tables_of};
+pub use percent::Percent;
 pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
@@ -56,6 +59,8 @@ pub use timestamp::TimestampPlan;
 pub struct Config {
     /// Name of the site, as it stands on pages and notices.
     pub site_name: String,
+    /// The site in a few letters, for short texts.
+    pub site_code: String,
     /// The agencies that own and run the site, as they stand below its name on pages, labels and reports.
     pub agencies: Vec<String>,
     /// Language of pages and notices where nothing else is known.
@@ -98,6 +103,14 @@ pub struct Config {
     pub host_probe_ports: Vec<u16>,
     /// A fault that returns within this reopens its incident.
     pub reopen_within: SpanWithin<0, 604_800_000>,
+    /// What fails within this of each other, and has something in common, may be one storm.
+    pub storm_within: SpanWithin<1_000, 3_600_000>,
+    /// So many devices make a storm; none ever does with 0 or 1.
+    pub storm_devices: Bounded<0, 1000>,
+    /// The notices of what fails beside another are held for this long.
+    pub storm_hold: SpanWithin<0, 60_000>,
+    /// How much of the time rooms and groups of devices are to be there, percent.
+    pub availability_target: Percent,
     /// After how long at the latest rows of history are folded.
     pub fold_every: SpanWithin<1_000, 86_400_000>,
     /// How much of one core folding takes while it keeps up, percent.
@@ -192,6 +205,7 @@ impl Config {
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
         Ok(Self {
+            site_code: form.site.code.of(&form.site.name),
             site_name: form.site.name,
             agencies: form.site.agencies,
             language,
@@ -218,6 +232,10 @@ impl Config {
             settle: form.presence.settle,
             host_probe_ports: form.presence.host_probe_ports,
             reopen_within: form.incidents.reopen_within,
+            storm_within: form.incidents.storm_within,
+            storm_devices: form.incidents.storm_devices,
+            storm_hold: form.incidents.storm_hold,
+            availability_target: form.incidents.availability_target,
             fold_every: form.history.fold,
             fold_cpu_pct: form.history.fold_cpu_pct,
             history_keep,

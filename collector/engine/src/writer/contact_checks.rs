@@ -72,6 +72,7 @@ impl Engine {
             incident: IncidentId(0),
             // The moment makes the key, as that of a test.
             step: u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0),
+            storm: false,
             occasion: Occasion::Test,
             severity: Severity::Info,
             rule: String::new(),

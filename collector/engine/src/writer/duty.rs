@@ -123,6 +123,7 @@ impl Engine {
             priority: Priority::P4,
             acknowledge_by: None,
             affected: 0,
+            storm: false,
             to_all: false,
             to,
         };

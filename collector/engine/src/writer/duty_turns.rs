@@ -306,6 +306,7 @@ fn notice(plan: &Plan, request: &RequestedTurn, said: Said, (to, words): (&str, 
     Notice {
         incident: IncidentId(0),
         step: u32::try_from(step).unwrap_or(u32::MAX),
+        storm: false,
         occasion: if said == Said::Asked { Occasion::TurnAsked } else { Occasion::TurnAnswered },
         severity: Severity::Info,
         rule: String::new(),

@@ -373,6 +373,10 @@ fn time_limits(config: &Config) -> TimeLimits {
     TimeLimits {
         settle_ms: config.settle.as_millis(),
         reopen_within_ms: config.reopen_within.as_millis(),
+        storm_within_ms: config.storm_within.as_millis(),
+        // One device alone is none.
+        storm_devices: if config.storm_devices.0 > 1 { config.storm_devices.usize() } else { 0 },
+        storm_hold_ms: config.storm_hold.as_millis(),
         ..TimeLimits::default()
     }
 }

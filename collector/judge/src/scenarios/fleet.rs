@@ -613,7 +613,7 @@ fn incidents_are_joined_and_taken_apart() {
     fleet.sample(&device("d-0"), 95.0);
     fleet.pass(60_000);
     fleet.sample(&device("d-0"), 95.0);
-    fleet.act(1, Action::Split { fault: 2 }).expect("allowed");
+    fleet.act(1, Action::Split { fault: 2, note: String::new() }).expect("allowed");
     assert_eq!(fleet.active(), [1, 3]);
     fleet.sample(&device("d-1"), 10.0);
     assert_eq!(fleet.active(), [1]);

@@ -262,6 +262,8 @@ fn notices_are_paired(fleet: &Fleet) {
             Occasion::Escalated
             | Occasion::Overdue
             | Occasion::Regulator
+            | Occasion::Assigned
+            | Occasion::Storm
             | Occasion::Test
             | Occasion::TurnAsked
             | Occasion::TurnAnswered => {

@@ -27,11 +27,11 @@ impl State {
         match action {
             Action::Merge { into } => self.merge(id, IncidentId(into), who, now, out),
             Action::Accept { note } => self.accept(id, who, &required("note", &note)?, now, out),
-            Action::Split { fault } => self.split(id, FaultId(fault), who, now, out),
+            Action::Split { fault, note } => self.split(id, FaultId(fault), (who, &note), now, out),
             Action::Resolve { note } => self.resolve_by_hand(id, who, &note, now, out),
             Action::Acknowledge { note } => self.change(id, who, now, out, |one| take(one, who, &note, now)),
             Action::Comment { text } => self.change(id, who, now, out, |_| in_own_words("text", &text)),
-            Action::Assign { unit, person } => self.change(id, who, now, out, |one| assign(one, &unit, &person)),
+            Action::Assign { unit, person } => self.assign_to(id, who, [&unit, &person], now, out),
             Action::Repair { backup, no_backup, safety } => {
                 self.change(id, who, now, out, |one| repair(one, who, [&backup, &no_backup, &safety], now))
             }
@@ -66,6 +66,47 @@ impl State {
     ) -> Result<(), Refusal> {
         let note = make(self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?)?;
         self.advance_incident(id, now, who, note, None, out);
+        Ok(())
+    }
+
+    /// Gives it to a unit and a person, and tells that person where the duty plan knows how.
+    fn assign_to(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        [unit, person]: [&str; 2],
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        let before = incident.record.person.clone();
+        let mut note = assign(incident, unit, person)?;
+        let (named, severity) = (incident.record.person.clone(), incident.severity);
+        let known = self.plan.person(&named).map(|one| (one.id.clone(), one.name.clone()));
+        let is_self = known.as_ref().is_some_and(|(id, _)| self.plan.person(who).is_some_and(|one| one.id == *id));
+        let people: Vec<String> = known.iter().filter(|_| !is_self).map(|(id, _)| id.clone()).collect();
+        let to = self.plan.recipients(&people, severity, now);
+        match &known {
+            // They are called by their name, whichever way they were named.
+            Some((_, name)) => {
+                if let Some(incident) = self.incidents.get_mut(&id) {
+                    incident.record.person.clone_from(name);
+                }
+                if !to.is_empty() {
+                    note.append(&Text::new(format!("Đã báo cho {name}."), format!("{name} is told.")));
+                }
+            }
+            None if !named.is_empty() && named != before => note.append(&Text::new(
+                format!("{named} không có trong kế hoạch trực: hãy tự báo cho người này."),
+                format!("{named} is not in the duty plan: tell them yourself."),
+            )),
+            None => {}
+        }
+        self.remember_notified(id, &people);
+        self.advance_incident(id, now, who, note.clone(), None, out);
+        if !to.is_empty() {
+            self.notify(id, Occasion::Assigned, note, to, false, out);
+        }
         Ok(())
     }
 
@@ -180,6 +221,13 @@ impl State {
             );
             return Err(Refusal::Invalid { field: "into", why });
         }
+        if incident.progress.storm.is_some() && target.progress.storm.is_none() {
+            let why = Text::new(
+                "sự cố này gồm nhiều thiết bị: hãy gộp sự cố kia vào sự cố này",
+                "this one stands for many devices: join the other to it",
+            );
+            return Err(Refusal::Invalid { field: "into", why });
+        }
         if id == into {
             let why = Text::new("không gộp sự cố vào chính nó", "an incident cannot be joined to itself");
             return Err(Refusal::Invalid { field: "into", why });
@@ -189,13 +237,15 @@ impl State {
         for fault in moved {
             self.move_fault(id, fault, into, out);
         }
+        self.joined_by_hand(id, into);
         let mut joined = Vec::new();
         for (cause, known) in self.causes.iter_mut().filter(|(_, known)| **known == id) {
             *known = into;
             joined.push(cause.clone());
         }
         joined.sort();
-        if let Some(target) = self.incidents.get_mut(&into) {
+        // Those of a storm are told by its faults, or each word about it would be as long as their list.
+        if let Some(target) = self.incidents.get_mut(&into).filter(|one| one.progress.storm.is_none()) {
             target.progress.joined.extend(joined);
         }
         if let Some(incident) = self.incidents.get_mut(&id) {
@@ -204,6 +254,7 @@ impl State {
             incident.raised = 0;
             incident.record.merged_into = Some(into);
             incident.progress.escalation = None;
+            incident.progress.held_until = None;
         }
         self.advance_incident(
             id,
@@ -223,12 +274,15 @@ impl State {
         &mut self,
         id: IncidentId,
         fault: FaultId,
-        who: &str,
+        (who, note): (&str, &str),
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
         let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
         check(incident, incident.state.is_active() && incident.raised > 1, "active and has several faults")?;
+        // That one of many is something else is a judgement, and later ones go by it.
+        let said =
+            if incident.progress.storm.is_some() { required("note", note) } else { required_text("note", note) }?;
         let own = (incident.device.clone(), incident.rule.clone());
         let device =
             self.open_faults.get(&id).and_then(|under| under.get(&fault)).cloned().ok_or(Refusal::NoFault(fault))?;
@@ -245,17 +299,25 @@ impl State {
         if let Some(incident) = self.incidents.get_mut(&id) {
             incident.progress.joined.retain(|one| *one != cause);
         }
+        self.forget_worst(id, fault);
         let gone = Text::new(format!("Lỗi {fault} được tách ra."), format!("Fault {fault} was taken out."));
         self.fault_gone(id, fault, &gone, now, out);
         taken.incident = None;
         // It is to have an incident of its own from now on.
         taken.matter = None;
-        self.open_incident(&mut taken, now, out);
+        self.open_own(&mut taken, (None, false), now, out);
+        let of_storm = self.incidents.get(&id).is_some_and(|one| one.progress.storm.is_some());
+        if let Some(own) = taken.incident.and_then(|to| self.incidents.get_mut(&to)) {
+            own.progress.apart = of_storm;
+            out.push(Effect::Incident(Box::new(own.clone())));
+        }
         let to = taken.incident.map(|to| to.to_string()).unwrap_or_default();
         if let Some(held) = self.fault_mut(&device, fault) {
             *held = taken;
         }
-        let note = Text::new(format!("Lỗi {fault} được tách thành {to}."), format!("Fault {fault} became {to}."));
+        let said = if said.is_empty() { said } else { format!(" {said}") };
+        let note =
+            Text::new(format!("Lỗi {fault} được tách thành {to}.{said}"), format!("Fault {fault} became {to}.{said}"));
         self.advance_incident(id, now, who, note, None, out);
         Ok(())
     }

@@ -17,6 +17,7 @@ impl State {
     /// Moves everything that goes by elapsed time by a step of the clock, milliseconds with sign. `now` is the time after the step. What
     /// is kept of devices, faults and incidents is given out as it now is.
     pub fn shift(&mut self, by_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
+        self.shift_storms(by_ms);
         let sampled: HashMap<DeviceId, i64> =
             self.devices.values().map(|device| (device.info.id.clone(), self.sample_shift_ms(device, by_ms))).collect();
         let moved_by = moved;

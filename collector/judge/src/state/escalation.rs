@@ -5,6 +5,7 @@ use ioc_common::id::IncidentId;
 
 use super::State;
 use crate::deadline::REMINDER;
+use crate::device::DeviceInfo;
 use crate::duty::{Escalation, EscalationTarget, Policy, Recipient};
 use crate::effect::Effect;
 use crate::incident::{Incident, IncidentState};
@@ -33,7 +34,12 @@ impl State {
             }
             Occasion::Regulator => self.plan.regulator.as_ref().map(|one| one.people.clone()).unwrap_or_default(),
             // Its recipients were found with the step.
-            Occasion::Escalated | Occasion::Test | Occasion::TurnAsked | Occasion::TurnAnswered => return Vec::new(),
+            Occasion::Escalated
+            | Occasion::Storm
+            | Occasion::Assigned
+            | Occasion::Test
+            | Occasion::TurnAsked
+            | Occasion::TurnAnswered => return Vec::new(),
         };
         let Some(incident) = self.incidents.get(&id) else { return Vec::new() };
         self.plan.recipients(&people, incident.severity, now)
@@ -42,11 +48,7 @@ impl State {
     fn begin_escalation(&mut self, id: IncidentId, now: Timestamp) -> Vec<String> {
         let Some(incident) = self.incidents.get(&id) else { return Vec::new() };
         let device = self.about(incident);
-        let mut people = Vec::new();
-        // A broken device is reported to the responsible leader at once (article 6.2).
-        if incident.article.split([',', ' ', ';']).any(|article| article == "6.2") {
-            people.extend(self.plan.people_of(&EscalationTarget::Leader, device, &self.covers, now));
-        }
+        let mut people = self.leaders_of(&incident.article, device, now);
         let plan = std::sync::Arc::clone(&self.plan);
         let policy = plan.policy_for(incident.severity, device);
         let mut escalation = policy.and_then(|policy| Escalation::begin(policy, now));
@@ -67,6 +69,25 @@ impl State {
         people
     }
 
+    /// A broken device is reported to the responsible leader at once (article 6.2).
+    pub(super) fn leaders_of(&self, article: &str, device: Option<&DeviceInfo>, now: Timestamp) -> Vec<String> {
+        if article.split([',', ' ', ';']).any(|article| article == "6.2") {
+            return self.plan.people_of(&EscalationTarget::Leader, device, &self.covers, now);
+        }
+        Vec::new()
+    }
+
+    /// Whom the plan names at once for an incident as bad as it now is. An escalation that is under way goes on as it does.
+    pub(super) fn named_at_once(&mut self, id: IncidentId, now: Timestamp) -> Vec<String> {
+        let Some(incident) = self.incidents.get(&id) else { return Vec::new() };
+        if incident.progress.escalation.is_none() {
+            return self.begin_escalation(id, now);
+        }
+        let plan = std::sync::Arc::clone(&self.plan);
+        let policy = plan.policy_for(incident.severity, self.about(incident));
+        policy.map(|policy| self.people_of_step(incident, policy, 0, now)).unwrap_or_default()
+    }
+
     fn people_of_step(&self, incident: &Incident, policy: &Policy, step: usize, now: Timestamp) -> Vec<String> {
         let device = self.about(incident);
         let targets = policy.steps.get(step).map(|step| step.to.as_slice()).unwrap_or_default();
@@ -77,7 +98,7 @@ impl State {
         people
     }
 
-    fn remember_notified(&mut self, id: IncidentId, people: &[String]) {
+    pub(super) fn remember_notified(&mut self, id: IncidentId, people: &[String]) {
         if let Some(incident) = self.incidents.get_mut(&id) {
             for person in people {
                 let told = &mut incident.progress.notified;
@@ -148,6 +169,14 @@ impl State {
             return self.watch_deadlines(id);
         }
         let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if due(course.storm.as_deref().and_then(|storm| self.storm_due(storm))) {
+            self.tell_storm(id, now, out);
+        }
+        if due(self.incidents.get(&id).and_then(|one| one.progress.held_until)) {
+            self.release_held(id, now, out);
+        }
+        let Some(incident) = self.incidents.get(&id) else { return };
+        let course = &incident.progress;
         if due(course.settle_until) {
             let why = Text::new("Đã ổn định, không chập chờn nữa.", "It has settled and no longer flaps.");
             return self.resolve(id, "", why, now, out);
@@ -186,7 +215,11 @@ impl State {
             let acknowledge = incident.acknowledge_by.filter(|_| untaken && !course.late_to_acknowledge);
             let resolve = resolve_due(incident).filter(|_| !course.late_to_resolve);
             let escalation = course.escalation.as_ref().filter(|_| untaken).map(|this| this.due_at);
-            [acknowledge, resolve, escalation, course.settle_until].into_iter().flatten().min()
+            let storm = course.storm.as_deref().and_then(|storm| self.storm_due(storm));
+            [acknowledge, resolve, escalation, course.settle_until, course.held_until, storm]
+                .into_iter()
+                .flatten()
+                .min()
         } else {
             let closed = incident.record.closing.as_ref().filter(|_| incident.state == IncidentState::Closed);
             let since = incident.resolved_at.or(closed.map(|closing| closing.at));

@@ -3,6 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use super::storms::Company;
 use super::{State, identity_collision};
 use crate::authenticity::{Evidence, InformationSource};
 use crate::device::Importance;
@@ -31,7 +32,39 @@ impl State {
             return self.open_matter(fault, &matter, now, out);
         }
         let cause = (Some(fault.device.clone()), fault.rule.clone());
-        let known = self.known(&cause);
+        let known = self.known(&cause).filter(|_| self.is_still_in(&cause, now));
+        let active = known.and_then(|id| self.incidents.get(&id)).filter(|one| one.state.is_active());
+        if let Some(storm) = active.filter(|one| one.progress.storm.is_some()).map(|one| one.id) {
+            return self.join_storm(storm, fault, now, out);
+        }
+        let mut held = false;
+        let apart = known.and_then(|id| self.incidents.get(&id)).is_some_and(|one| one.progress.apart);
+        if active.is_none() && !apart {
+            if let Some(storm) = self.storm_for(fault, now) {
+                return self.join_storm(storm, fault, now, out);
+            }
+            match self.company(fault, now) {
+                Company::None => {}
+                Company::Few => held = self.limits.storm_hold_ms > 0,
+                Company::Many(of) => {
+                    if let Some(storm) = self.form_storm(of, now, out) {
+                        return self.join_storm(storm, fault, now, out);
+                    }
+                }
+            }
+        }
+        self.open_own(fault, (known, held), now, out);
+    }
+
+    /// Puts a fault under the incident of its device and rule alone. What is held is told later, unless it becomes part of a storm.
+    pub(super) fn open_own(
+        &mut self,
+        fault: &mut Fault,
+        (known, held): (Option<IncidentId>, bool),
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let cause = (Some(fault.device.clone()), fault.rule.clone());
         let evidence = self.evidence_of(fault, now);
         let (id, occasion) = match known {
             Some(id) => (id, self.returned(id, fault, evidence, now)),
@@ -61,7 +94,15 @@ impl State {
             out.push(Effect::Incident(Box::new(incident.clone())));
             return;
         }
-        self.advance_incident(id, now, "", fault.reason.clone(), occasion, out);
+        let hold_until = now.plus_millis(self.limits.storm_hold_ms);
+        let held = held && matches!(occasion, Some(Occasion::Opened | Occasion::Reopened));
+        if occasion.is_some() {
+            self.remember(fault, now);
+        }
+        if let Some(incident) = self.incidents.get_mut(&id).filter(|_| held) {
+            incident.progress.held_until = Some(hold_until);
+        }
+        self.advance_incident(id, now, "", fault.reason.clone(), occasion.filter(|_| !held), out);
     }
 
     /// Puts a fault under the one incident of a matter that many devices have: which they are is told by the faults under it.
@@ -110,8 +151,12 @@ impl State {
         let under = self.open_faults.entry(id).or_default();
         under.insert(fault.id, fault.device.clone());
         incident.raised = u32::try_from(under.len()).unwrap_or(u32::MAX);
-        incident.progress.affected = incident.progress.affected.max(incident.raised);
         out.push(Effect::Fault(fault.clone()));
+        if incident.progress.storm.is_some() {
+            // A device may have several.
+            return self.note_storm_device(id, &fault.device);
+        }
+        incident.progress.affected = incident.progress.affected.max(incident.raised);
     }
 
     /// An incident that is known has a fault again. What to say of it: nothing while it is open anyhow, or flaps.
@@ -268,6 +313,9 @@ impl State {
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.raised = u32::try_from(left).unwrap_or(u32::MAX);
         if left > 0 || !incident.state.is_active() {
+            if incident.progress.storm.is_some() {
+                return self.storm_changed(id);
+            }
             out.push(Effect::Incident(Box::new(incident.clone())));
             return;
         }
@@ -283,6 +331,13 @@ impl State {
 
     /// The fault is gone.
     pub(super) fn resolve(&mut self, id: IncidentId, who: &str, why: Text, now: Timestamp, out: &mut Vec<Effect>) {
+        // Nothing is kept from people because it ended while it was held.
+        self.release_held(id, now, out);
+        let storm = self.incidents.get(&id).and_then(|one| one.progress.storm.as_deref());
+        if storm.is_some_and(|storm| storm.tell_by.is_some()) {
+            self.tell_storm(id, now, out);
+        }
+        self.end_storm(id);
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.state = IncidentState::Resolved;
         incident.resolved_at = Some(now);

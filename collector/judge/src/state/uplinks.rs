@@ -197,6 +197,9 @@ impl State {
             // The uplink is down, and nobody is told of it now (it is worked on): nor of what is behind.
             Some(None) => out.push(Effect::Fault(fault.clone())),
             Some(Some(incident)) if self.incidents.get(&incident).is_some_and(|one| one.state.is_active()) => {
+                if self.incidents.get(&incident).is_some_and(|one| one.progress.storm.is_some()) {
+                    return self.join_storm(incident, fault, now, out);
+                }
                 self.join(fault, incident, out);
                 if let Some(incident) = self.incidents.get(&incident) {
                     out.push(Effect::Incident(Box::new(incident.clone())));
@@ -303,7 +306,9 @@ impl State {
         let fault = match self.device_faults.remove(&key) {
             // It was listed under its uplink, which is back; now it has an incident of its own.
             Some(mut fault) => {
-                if let Some(incident) = fault.incident.take() {
+                // What is part of a storm stays in it.
+                let in_storm = |id| self.incidents.get(&id).is_some_and(|one| one.progress.storm.is_some());
+                if let Some(incident) = fault.incident.take_if(|id| !in_storm(*id)) {
                     // Whoever sees the uplink's incident may not reach what is behind it: it is not named.
                     let why = Text::new(
                         "Thiết bị phía sau vẫn chưa trở lại; theo dõi riêng.",

@@ -231,7 +231,8 @@ mod tests {
             "[[channel]]\nname = \"mail\"\ntype = \"smtp\"\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nfrom = \"ioc@ioc.test\"\nto = [{}]\n",
             to.join(", ")
         ));
-        let wording = notifier::Wording { subject: "s".to_owned(), body: "b".to_owned(), link: String::new() };
+        let (subject, body) = ("s".to_owned(), "b".to_owned());
+        let wording = notifier::Wording { subject, body, link: String::new(), brief: notifier::Brief::default() };
         let (notice, wording) = (&opened(&NoticesBlocked::Unwritable("no room".to_owned())), &wording);
         let (channel, key, address) = (mail.name.as_str(), "1-1-mail", "");
         let message =

@@ -3,6 +3,9 @@
 #[path = "bounds.rs"]
 mod bounds;
 
+use ioc_judge::storm::Worst;
+use ioc_judge::{Common, Storm};
+
 use super::*;
 use crate::inventory::DeviceRecord;
 
@@ -57,6 +60,7 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
     let behind = DeviceInfo { place: "Tầng 2".to_owned(), uplink: Some(id(2)), ..info(1) };
     let mut of = Incident { device: Some(id(1)), ..incident(1, IncidentState::Open, None) };
     of.progress.joined = [1, 2].map(|n| (Some(id(n)), "disk-nearly-full".to_owned())).into();
+    of.progress.storm = Some(Box::new(storm(2)));
     store.commit(&[Change::Device { info: behind, at: at(1) }, Change::Incident(Box::new(of))]).expect("commits");
     for (places, uplink, joined) in [(vec!["Tầng 2"], None, 1), (vec![], Some(id(2)), 2)] {
         let mut reader = store.reader().expect("reader");
@@ -66,6 +70,8 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
         assert_eq!(seen(reader.devices(&all).expect("devices").into_iter().next()), uplink, "{places:?}");
         let (one, ..) = reader.incident(IncidentId(1)).expect("read").expect("within reach");
         assert_eq!(one.progress.joined.len(), joined, "{places:?}");
+        let storm = one.progress.storm.expect("a storm");
+        assert_eq!((storm.worst.is_some(), storm.common.len()), (joined == 2, joined), "{places:?}");
         let listed = reader.incidents(None, true, None, 10).expect("incidents");
         let listed = listed.iter().find(|incident| incident.id.0 == 1).expect("listed");
         assert_eq!(listed.progress.joined.len(), joined, "{places:?}");
@@ -73,4 +79,29 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
     // Another reader is not limited by it.
     assert_eq!(seen(store.reader().expect("reader").as_ref()).0.len(), 3);
     bounds::bounds(open, &dir.join("bounds"));
+}
+
+/// A storm whose worst device, and whose uplink, is this one.
+fn storm(number: u64) -> Storm {
+    Storm {
+        common: vec![Common::Uplink(id(number)), Common::Rule("device-silent".to_owned())],
+        rules: vec!["device-silent".to_owned()],
+        words: Text::default(),
+        advice: Text::default(),
+        joined_at: at(1),
+        told: 5,
+        told_severity: Severity::Critical,
+        told_at: None,
+        tell_by: None,
+        tell_all: false,
+        to_tell: Vec::new(),
+        policies: Vec::new(),
+        worst: Some(Worst {
+            device: id(number),
+            fault: ioc_common::id::FaultId(1),
+            severity: Severity::Critical,
+            importance: ioc_judge::Importance::Normal,
+            title: Text::default(),
+        }),
+    }
 }

@@ -8,8 +8,8 @@ use super::commit::Commit;
 use super::outbox;
 use super::reader_connection::SqlReader;
 use super::value::{below, body, json, limit_of, signed};
-use crate::sql::{self, params};
-use crate::{StoreError, WholeIncident};
+use crate::sql::{self, ToSql, params};
+use crate::{DeliveredNotice, IncidentQuery, IncidentSearch, StoreError, WholeIncident};
 
 pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> sql::Result<()> {
     let number = incident.device.as_ref().map(|device| commit.number(device)).transpose()?;
@@ -83,6 +83,75 @@ pub(super) fn list(
     sql += " ORDER BY id DESC LIMIT ?2";
     let all: Vec<Incident> = reader.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
     all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
+}
+
+impl IncidentSearch for SqlReader {
+    fn find_incidents(&self, query: &IncidentQuery, limit: usize) -> Result<Vec<Incident>, StoreError> {
+        search(self, query, limit)
+    }
+
+    fn first_steps(&self, within: (IncidentId, IncidentId), limit: usize) -> Result<Vec<TimelineStep>, StoreError> {
+        first_steps(self, within, limit)
+    }
+
+    fn delivered_to_people(
+        &self,
+        within: (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<DeliveredNotice>, StoreError> {
+        outbox::delivered_to_people(self, within, limit)
+    }
+}
+
+/// Those that people look for, the newest first.
+fn search(reader: &SqlReader, query: &IncidentQuery, limit: usize) -> Result<Vec<Incident>, StoreError> {
+    let mut sql = "SELECT body FROM incident WHERE id < ?1".to_owned();
+    let (before, limit) = (below(query.before), limit_of(limit));
+    let mut texts: Vec<String> = Vec::new();
+    let mut placed = |text: &str| {
+        texts.push(text.to_owned());
+        format!("?{}", texts.len() + 2)
+    };
+    if query.active {
+        sql += " AND active";
+    }
+    if let Some(state) = query.state {
+        sql += &format!(" AND json_extract(body, '$.state') = {}", placed(state.as_str()));
+    }
+    if let Some(severity) = query.severity {
+        sql += &format!(" AND json_extract(body, '$.severity') = {}", placed(severity.as_str()));
+    }
+    if let Some((from, until)) = query.opened {
+        sql += &format!(" AND opened_at >= {} AND opened_at < {}", from.as_millis(), until.as_millis());
+    }
+    if !query.places.is_empty() {
+        let places = query.places.iter().map(|place| placed(place)).collect::<Vec<_>>().join(", ");
+        // Those that a fault there belongs to, too: a storm is about no device alone.
+        sql += &format!(
+            " AND id IN (SELECT l.incident FROM incident_device l JOIN device d ON d.number = l.device WHERE d.place IN ({places}))"
+        );
+    }
+    if !query.people.is_empty() {
+        let people = query.people.iter().map(|person| placed(person)).collect::<Vec<_>>().join(", ");
+        sql += &format!(
+            " AND (json_extract(body, '$.acknowledged_by') IN ({people}) OR json_extract(body, '$.record.person') IN ({people}))"
+        );
+    }
+    sql += " ORDER BY id DESC LIMIT ?2";
+    let mut params: Vec<&dyn ToSql> = vec![&before, &limit];
+    params.extend(texts.iter().map(|text| text as &dyn ToSql));
+    let all: Vec<Incident> = reader.all(&sql, &params, |row| body(row, 0))?;
+    all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
+}
+
+/// When each was found: its first step.
+fn first_steps(
+    reader: &SqlReader,
+    (from, to): (IncidentId, IncidentId),
+    limit: usize,
+) -> Result<Vec<TimelineStep>, StoreError> {
+    let sql = "SELECT body FROM step WHERE incident >= ?1 AND incident <= ?2 AND number = 1 ORDER BY incident LIMIT ?3";
+    reader.all(sql, &[&signed(from.0), &signed(to.0), &limit_of(limit)], |row| body(row, 0))
 }
 
 /// Those with deadlines of the law or requests to units, the newest first; only those that wait for one, or all.

@@ -1,5 +1,6 @@
 //! Notices on their way to people.
 
+use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 use ioc_common::language::Language;
 
@@ -7,7 +8,7 @@ use super::commit::Commit;
 use super::reader_connection::SqlReader;
 use super::value::{limit_of, moment, rank, required, severity, signed, word};
 use crate::sql::{self, Row, params};
-use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
+use crate::{ChannelTally, DeliveredNotice, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language, severity, step, unanswered FROM outbox";
@@ -41,6 +42,25 @@ pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> sql::Result<()> {
         ],
     )?;
     Ok(())
+}
+
+/// How long before its delivery a notice may have been made, milliseconds: it is tried for a day, and quiet hours hold it.
+const MADE_BEFORE_MS: i64 = 3 * 86_400_000;
+
+pub(super) fn delivered_to_people(
+    reader: &SqlReader,
+    (from, until): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<DeliveredNotice>, StoreError> {
+    let (made_from, from, until) = (from.plus_millis(-MADE_BEFORE_MS).as_millis(), from.as_millis(), until.as_millis());
+    let sql = format!(
+        "SELECT person, incident, delivered_at FROM outbox WHERE created_at >= {made_from} AND created_at < {until} AND person <> '' \
+         AND delivered_at >= {from} AND delivered_at < {until} LIMIT ?1"
+    );
+    reader.all(&sql, &[&limit_of(limit)], |row| {
+        let incident = IncidentId(row.get::<_, i64>(1)?.unsigned_abs());
+        Ok(DeliveredNotice { person: row.get(0)?, incident, at: required(row, 2)? })
+    })
 }
 
 pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> sql::Result<()> {

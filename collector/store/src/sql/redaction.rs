@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use ioc_common::document;
+use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric::is_series_of_person;
 use ioc_judge::deadline::UnitAnswer;
-use ioc_judge::{DeviceInfo, Fault, Incident};
+use ioc_judge::{Common, DeviceInfo, Fault, Incident};
 
 use super::reader_connection::SqlReader;
 use crate::audit::{self, AuditRecord};
@@ -132,6 +133,22 @@ impl SqlReader {
                 }
             }
             incident.progress.joined = joined;
+            if let Some(storm) = &mut incident.progress.storm {
+                let unseen = |device: &DeviceId| Ok::<_, StoreError>(self.number(device)? < 0);
+                if let Some(worst) = &storm.worst
+                    && unseen(&worst.device)?
+                {
+                    storm.worst = None;
+                }
+                let mut common = Vec::new();
+                for one in std::mem::take(&mut storm.common) {
+                    match &one {
+                        Common::Uplink(device) if unseen(device)? => {}
+                        _ => common.push(one),
+                    }
+                }
+                storm.common = common;
+            }
         }
         Ok(incident)
     }

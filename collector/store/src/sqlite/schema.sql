@@ -197,6 +197,7 @@ CREATE TABLE incident (
 CREATE INDEX incident_waits ON incident (id) WHERE waits;
 CREATE INDEX incident_deadlines ON incident (id) WHERE deadlines;
 CREATE INDEX incident_merged ON incident (merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX incident_opened ON incident (opened_at);
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX incident_active ON incident (id) WHERE active;
 CREATE INDEX incident_by_device ON incident (device, id);

@@ -78,6 +78,9 @@ pub(crate) enum Action {
         /// The fault that gets an incident of its own: its number, or a text such as `F-000007`.
         #[serde(deserialize_with = "number")]
         fault: u64,
+        /// Why it is something of its own; asked for where the incident stands for many devices.
+        #[serde(default)]
+        note: String,
     },
     /// Tell the responsible department (article 17.4).
     Regulator {
@@ -180,7 +183,7 @@ impl From<Action> for ioc_judge::Action {
             Action::Accept { note } => Self::Accept { note },
             Action::Reopen { note } => Self::Reopen { note },
             Action::Merge { into } => Self::Merge { into },
-            Action::Split { fault } => Self::Split { fault },
+            Action::Split { fault, note } => Self::Split { fault, note },
             Action::Regulator { department } => Self::Regulator { department },
             Action::RegulatorReceived => Self::RegulatorReceived,
             Action::RegulatorResult { result } => Self::RegulatorResult { result },

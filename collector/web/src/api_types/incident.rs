@@ -307,6 +307,42 @@ pub(crate) struct Progress {
     affected: u32,
     /// What else it is about, since other incidents were joined to it.
     merged: Vec<(Option<DeviceId>, String)>,
+    /// Until when nobody is told of it, since it failed beside another.
+    held_until: Option<Timestamp>,
+    /// It stands for many devices that failed together; its faults say which they are.
+    storm: Option<Storm>,
+}
+
+/// What many devices that failed together have in common.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Storm {
+    /// What all of them have in common, the most particular first.
+    common: Vec<InCommon>,
+    /// How many devices people were told of.
+    told: u32,
+    /// The worst of them that has not ended, as far as is known.
+    worst: Option<DeviceId>,
+}
+
+/// Something that devices have in common.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct InCommon {
+    /// What it is: `power`, `uplink`, `rack`, `room`, `rule`.
+    what: String,
+    /// Its name.
+    name: String,
+}
+
+impl From<ioc_judge::Storm> for Storm {
+    fn from(inside: ioc_judge::Storm) -> Self {
+        let in_common =
+            |common: &ioc_judge::Common| InCommon { what: common.as_str().to_owned(), name: common.named().to_owned() };
+        Self {
+            common: inside.common.iter().map(in_common).collect(),
+            told: inside.told,
+            worst: inside.worst.map(|worst| worst.device),
+        }
+    }
 }
 
 impl From<inside::Progress> for Progress {
@@ -321,6 +357,8 @@ impl From<inside::Progress> for Progress {
             resolve_overdue: inside.late_to_resolve,
             affected: inside.affected,
             merged: inside.joined,
+            held_until: inside.held_until,
+            storm: inside.storm.map(|storm| Storm::from(*storm)),
         }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod rights;
 use tokio::sync::watch;
 
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::{Action, Named, Warning, Window};
+use ioc_judge::{Action, Common, Incident, Named, Warning, Window};
 
 use crate::person::Person;
 use crate::problem::Problem;
@@ -341,10 +341,11 @@ async fn is_in_scope(readers: &StoreReaders, access: &AccessScope, target: Targe
         Ok(match target {
             Target::Device(id) => sees(&id),
             Target::Incidents(all) => {
-                // One that is about the centre as a whole can be read, and is for those who reach all of it.
+                // One that is about the centre as a whole can be read, and is for those who reach all of it. One of many devices is for those who
+                // reach the place that all of them have in common.
                 let stands_here = |id| {
                     let found = reader.incident(id)?;
-                    Ok::<_, ioc_store::StoreError>(found.is_some_and(|(incident, ..)| incident.device.is_some()))
+                    Ok::<_, ioc_store::StoreError>(found.is_some_and(|(incident, ..)| stands_within(&incident, &asked)))
                 };
                 all.into_iter().map(stands_here).collect::<Result<Vec<bool>, _>>()?.into_iter().all(|here| here)
             }
@@ -359,6 +360,16 @@ async fn is_in_scope(readers: &StoreReaders, access: &AccessScope, target: Targe
         })
     });
     allowed.await.map_err(Problem::refused)
+}
+
+/// Whether an incident that somebody may read is about a device, or about many at a place, that is within reach.
+fn stands_within(incident: &Incident, access: &AccessScope) -> bool {
+    let common = incident.progress.storm.iter().flat_map(|storm| &storm.common);
+    let mut places = common.filter_map(|common| match common {
+        Common::Rack(place) | Common::Room(place) => Some(place),
+        Common::Power(_) | Common::Uplink(_) | Common::Rule(_) => None,
+    });
+    incident.device.is_some() || places.any(|place| access.holds(place))
 }
 
 #[cfg(test)]
@@ -489,7 +500,7 @@ mod tests {
         assert_eq!(target_of(&attach), (Requester::Person(Right::Handle), incidents(&[3])));
         let note = Action::Comment { text: actor() };
         for (action, all) in
-            [(note, &[3][..]), (Action::Split { fault: 9 }, &[3]), (Action::Merge { into: 5 }, &[3, 5])]
+            [(note, &[3][..]), (Action::Split { fault: 9, note: actor() }, &[3]), (Action::Merge { into: 5 }, &[3, 5])]
         {
             let act = Command::Act { incident: IncidentId(3), action, actor: actor() };
             assert_eq!(target_of(&act), (Requester::Person(Right::Handle), incidents(all)), "{act:?}");

@@ -12,7 +12,7 @@ use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{CommandError, PartChange};
 use ioc_engine::conversation;
 use ioc_engine::http::SendError;
-use ioc_engine::notifier::{Message, Wording};
+use ioc_engine::notifier::{Brief, Message, Wording};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_engine::writer::configuration::faulty;
 use ioc_store::Right;
@@ -65,10 +65,12 @@ pub(super) async fn run(
         subject: format!("[{}] {}", config.site_name, say(&title)),
         body: format!("{}\n{}\n", say(&reason), say(&advice)),
         link: config.web_url.clone(),
+        brief: Brief { what: say(&title), site: config.site_code.clone(), ..Brief::default() },
     };
     let notice = Notice {
         incident: IncidentId(0),
         step: u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0),
+        storm: false,
         occasion: Occasion::Test,
         severity: Severity::Info,
         rule: String::new(),

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use ioc_common::clock;
-use ioc_judge::Incident;
+use ioc_judge::{Incident, IncidentState};
 
 use crate::app::App;
 use crate::language::language_of;
@@ -28,8 +28,30 @@ struct AcknowledgePage {
     incident: Incident,
     device: Option<DeviceRecord>,
     person: String,
+    /// Who took it, by their name.
+    taken_by: String,
     tone: Tone,
     fresh: bool,
+}
+
+impl AcknowledgePage {
+    /// Why there is no button, in the order of what matters to whoever opens it.
+    fn why_over(&self) -> String {
+        let say = |key: &str| self.page_context.t(key);
+        if let Some(into) = self.incident.record.merged_into {
+            return self.page_context.t_with("link-merged", "incident", into.to_string());
+        }
+        match self.incident.state {
+            IncidentState::Resolved | IncidentState::Closed if self.incident.acknowledged_at.is_none() => {
+                let at = self.incident.resolved_at.map(|at| self.page_context.local(&at)).unwrap_or_default();
+                self.page_context.t_with("link-ended", "at", at)
+            }
+            IncidentState::Resolved | IncidentState::Closed => say("link-over-taken"),
+            IncidentState::Open | IncidentState::Reopened | IncidentState::Acknowledged | IncidentState::Repairing => {
+                say("link-used")
+            }
+        }
+    }
 }
 
 /// The link, or a page that says that it is worth nothing.
@@ -82,7 +104,10 @@ pub(crate) async fn page(
         Ok(Some((incident, steps, device))) => {
             let (tone, fresh) = (Tone::of_incident(&incident), link.is_fresh(&incident, &steps));
             let person = app.config().plan.person(&link.person).map_or(link.person, |person| person.name.clone());
-            Ok(show(&AcknowledgePage { page_context, incident, device, person, tone, fresh }))
+            // Whoever has the link reads of a colleague what the duty plan says of them.
+            let planned = |who: &str| app.config().plan.person(who).map(|one| one.name.clone());
+            let taken_by = incident.acknowledged_by.clone().map(|who| planned(&who).unwrap_or(who)).unwrap_or_default();
+            Ok(show(&AcknowledgePage { page_context, incident, device, person, taken_by, tone, fresh }))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
         Err(problem) => Err(Failure::new(page_context, problem)),

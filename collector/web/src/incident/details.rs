@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::deadline::{LegalClock, UnitRequest};
 use ioc_judge::incident::IncidentRecord;
-use ioc_judge::{Action, Age, Authenticity, Fault, Incident, IncidentState, InformationSource, TimelineStep};
+use ioc_judge::{
+    Action, Age, Authenticity, Common, Fault, Incident, IncidentState, InformationSource, Text, TimelineStep,
+};
 
 use crate::api::{ApiResult, LIMIT};
 use crate::api_types::incident::NoticeItem;
@@ -24,9 +26,11 @@ use crate::authenticity;
 use crate::device::name::{name_of, names_of};
 use crate::device::row::DeviceRow;
 use crate::incident::deadlines::{self, Law};
+use crate::incident::times::Times;
 use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::people::{People, people};
 use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
@@ -53,12 +57,21 @@ struct IncidentPageData {
     names: HashMap<DeviceId, String>,
 }
 
-fn read_page_data(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<IncidentPageData>, StoreError> {
+fn read_page_data(
+    id: IncidentId,
+    reader: &dyn Reader,
+    before: Option<u64>,
+    now: Timestamp,
+) -> Result<Option<IncidentPageData>, StoreError> {
     let Some((incident, steps, notices)) = reader.incident(id)? else { return Ok(None) };
     let record = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
     let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
-    let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
-    let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
+    let faults = reader.faults(&FaultQuery { incident: Some(id), before, ..FaultQuery::default() }, FAULTS)?;
+    let uplinks = incident.progress.storm.iter().flat_map(|storm| &storm.common).filter_map(|common| match common {
+        Common::Uplink(device) => Some(device),
+        Common::Power(_) | Common::Rack(_) | Common::Room(_) | Common::Rule(_) => None,
+    });
+    let names = names_of(faults.iter().map(|fault| &fault.device).chain(uplinks), reader)?;
     let tickets = reader.tickets(&TicketQuery::Of(id), TICKETS)?;
     Ok(Some(IncidentPageData { incident, steps, notices, tickets, device, faults, names }))
 }
@@ -72,6 +85,9 @@ struct IncidentPage {
     ticket_pages: Vec<String>,
     /// The rules that tell of a change that a person can accept.
     changes: Vec<String>,
+    /// What rules are called.
+    rule_titles: Vec<(String, Text)>,
+    people: People,
     /// What the law packs in force ask of a serious incident.
     law: Law,
     tone: Tone,
@@ -98,19 +114,53 @@ impl IncidentPage {
         name_of(&self.data.names, Some(&fault.device))
     }
 
-    /// From the fault to the first notice that arrived, and to when someone took it (article 6.2).
-    fn response_times(&self) -> Vec<(&'static str, String)> {
-        let incident = &self.data.incident;
+    /// From the fault to its detection, from there to the first notice that arrived and to when someone took it (article 6.2), and for how long
+    /// it was bad.
+    fn response_times(&self) -> Vec<(String, String)> {
         let first = self.data.notices.iter().filter_map(|notice| notice.delivered_at).min();
-        let span = |at: Option<Timestamp>| {
-            at.map(|at| self.page_context.duration(at.millis_since(incident.opened_at)))
-                .unwrap_or_else(|| "–".to_owned())
+        let times = Times::of(&self.data.incident, &self.data.steps, first, self.page_context.now);
+        let span = |ms: Option<i64>| ms.map_or_else(|| "–".to_owned(), |ms| self.page_context.duration(ms));
+        let outages = match times.outages {
+            1 => self.page_context.t("time-to-outage"),
+            outages => self.page_context.count("time-to-outages", outages),
         };
         vec![
-            ("time-to-notice", span(first)),
-            ("time-to-acknowledge", span(incident.acknowledged_at)),
-            ("time-to-resolve", span(incident.resolved_at)),
+            (self.page_context.t("time-to-detect"), span(times.detected)),
+            (self.page_context.t("time-to-notice"), span(times.told)),
+            (self.page_context.t("time-to-acknowledge"), span(times.taken)),
+            (outages, span(Some(times.outage))),
         ]
+    }
+
+    /// What many devices that failed together have in common.
+    fn storm(&self) -> Option<&ioc_judge::Storm> {
+        self.data.incident.progress.storm.as_deref()
+    }
+
+    fn affected(&self) -> u64 {
+        u64::from(self.data.incident.progress.affected)
+    }
+
+    fn raised(&self) -> u64 {
+        u64::from(self.data.incident.raised)
+    }
+
+    /// What devices have in common, in words.
+    fn in_common(&self, common: &Common) -> String {
+        let named = match common {
+            Common::Rule(rule) => {
+                let titles = self.rule_titles.iter().find(|(id, _)| id == rule);
+                titles.map_or(rule.as_str(), |(_, title)| title.get(self.page_context.language))
+            }
+            Common::Uplink(device) => name_of(&self.data.names, Some(device)),
+            Common::Power(_) | Common::Rack(_) | Common::Room(_) => common.named(),
+        };
+        format!("{}: {named}", self.page_context.name("in-common", common.as_str()))
+    }
+
+    /// The faults below these, where there may be more.
+    fn next_faults(&self) -> Option<u64> {
+        self.data.faults.last().filter(|_| self.data.faults.len() == FAULTS).map(|fault| fault.id.0)
     }
 
     /// What is left until a deadline, or how long it has passed.
@@ -171,14 +221,16 @@ impl IncidentPage {
     }
 }
 
-async fn render(
+pub(super) async fn render(
     app: &App,
     (page_context, person): (PageContext, &Person),
     id: u64,
+    before: Option<u64>,
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = page_context.now;
-    match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, now)).await {
+    let people = people(app, page_context.may_see_people()).await;
+    match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, before, now)).await {
         Ok(Some(mut data)) => {
             personal_data::reveal_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
             let tone = Tone::of_incident(&data.incident);
@@ -189,11 +241,25 @@ async fn render(
             let changes =
                 config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
             let law = Law::of(&config, now);
-            Ok(show_again(&IncidentPage { page_context, data, ticket_pages, changes, law, tone, error, form }, again))
+            let rules = config.rules.rules().iter();
+            let rule_titles = match &data.incident.progress.storm {
+                Some(_) => rules.map(|rule| (rule.id.clone(), rule.title.clone())).collect(),
+                None => Vec::new(),
+            };
+            let page =
+                IncidentPage { page_context, data, ticket_pages, changes, rule_titles, people, law, tone, error, form };
+            Ok(show_again(&page, again))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
+}
+
+/// Which of its faults are shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FaultsOfIncident {
+    faults_before: Option<u64>,
 }
 
 pub(crate) async fn page(
@@ -201,9 +267,10 @@ pub(crate) async fn page(
     person: Person,
     headers: HeaderMap,
     Path(id): Path<u64>,
+    Query(query): Query<FaultsOfIncident>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    render(&app, (page_context, &person), id, None).await
+    render(&app, (page_context, &person), id, query.faults_before, None).await
 }
 
 /// Does what a form of the page asks.
@@ -229,7 +296,7 @@ pub(crate) async fn act(
         Ok(action) => action,
         Err(error) => {
             let why = refusal_text(&page_context, &error);
-            return render(&app, (page_context, &person), id, Some((why, form))).await;
+            return render(&app, (page_context, &person), id, None, Some((why, form))).await;
         }
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
@@ -237,7 +304,7 @@ pub(crate) async fn act(
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
         Err(error) => {
             let text = refusal_text(&page_context, &error);
-            render(&app, (page_context, &person), id, Some((text, form))).await
+            render(&app, (page_context, &person), id, None, Some((text, form))).await
         }
     }
 }

@@ -16,7 +16,10 @@ use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
-use crate::{account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report, room, rule, search, sign_in, system_backups};
+use crate::{
+    account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report,
+    room, rule, search, sign_in, system_backups,
+};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -335,6 +338,15 @@ fn incidents_api(all: &mut DescribedRouter) {
     all.post("/incidents", incident::open::api, "Opens an incident by hand")
         .body::<incident::open::OpenForm>()
         .answers::<incident::open::OpenedIncident>(201);
+    all.get("/incidents.csv", incident::list::csv, "Incidents by month, state, severity, place and person, as a table")
+        .file("text/csv");
+    all.post(
+        "/incidents/actions",
+        incident::many::api,
+        "Does the same with many incidents, and says of each what became of it",
+    )
+    .body::<incident::many::ManyActions>()
+    .answers::<incident::many::ManyResults>(200);
     all.get("/incidents/{id}", incident::details::api, "An incident with timeline, notices and tickets")
         .answers::<incident::details::IncidentDetails>(200);
     all.post("/incidents/{id}/actions", incident::details::api_act, "Does something with an incident")

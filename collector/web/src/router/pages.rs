@@ -11,7 +11,10 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
-use crate::{account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
+use crate::{
+    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs,
+    language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups,
+};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
@@ -96,7 +99,10 @@ fn devices() -> Router<App> {
 fn work() -> Router<App> {
     Router::new()
         .route("/incidents", get(incident::list::page))
+        .route("/incidents/actions", get(incident::list::page).post(incident::many::act))
+        .route("/incidents/statistics", get(incident::statistics::page))
         .route("/incidents/new", get(incident::open::page).post(incident::open::open))
+        .route("/incidents/{id}/members", post(incident::many::take_out))
         .route("/incidents/{id}", get(incident::details::page).post(incident::details::act))
         .route("/a/{link}", get(incident::acknowledge::page).post(incident::acknowledge::acknowledge))
         .route("/duty", get(duty::page))
