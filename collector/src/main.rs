@@ -91,9 +91,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
             say("confirmed\n")
         }
-        CliCommand::Doctor { bundle, json } => {
-            examine(&config, cli.config.as_deref(), bundle.as_deref(), json).await
-        }
+        CliCommand::Doctor { bundle, json } => examine(&config, cli.config.as_deref(), bundle.as_deref(), json).await,
         CliCommand::Backup { command } => say(&backup::command::run(&config, cli.config.as_deref(), command).await?),
         CliCommand::Restore { archive, to, reason, opened_by } => {
             say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)

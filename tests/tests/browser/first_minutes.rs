@@ -165,7 +165,12 @@ async fn what_is_new_is_installed_and_fits_a_phone() {
             browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert_eq!(overflow, json!(0), "{page} hangs over the edge");
         assert_eq!(browser.barriers().await, json!([]), "{page}");
-        browser.picture(&format!("first-phone-{}.png", page.trim_start_matches('/').replace(['/', '?', '=', '&', '+'], "-"))).await;
+        browser
+            .picture(&format!(
+                "first-phone-{}.png",
+                page.trim_start_matches('/').replace(['/', '?', '=', '&', '+'], "-")
+            ))
+            .await;
     }
     // What cannot be read is refused on a page, in the reader's language.
     let refused = "return fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }) \
