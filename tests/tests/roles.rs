@@ -24,8 +24,7 @@ impl SessionClient {
 
     /// Status, and what came back.
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
-        let sent = body.map(|body| ("content-type: application/json", body.to_string()));
-        self.send(method, path, sent).await
+        self.send(method, path, body.map(|body| ("content-type: application/json", body.to_string()))).await
     }
 
     /// The same for a form of a page.

@@ -12,7 +12,7 @@ use super::descriptor::KindDescriptor;
 use super::number::{Limit, Measure, Quantity, ReasonParts};
 use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
-use super::words::{Said, beyond, span};
+use super::words::{Said, span};
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -76,7 +76,7 @@ impl Measure for Forecast {
     }
 
     fn says(&self, metric: &Metric, limit: &Said, raise: Limit) -> Text {
-        let ((vi, en), ahead) = (beyond(raise), span(self.ahead_ms));
+        let ((vi, en), ahead) = (raise.beyond(), span(self.ahead_ms));
         Text::new(
             format!("{} với đà hiện nay sẽ {vi} {} sau {}", metric.vi, limit.vi, ahead.vi),
             format!("{}, if it goes on as it does, will be {en} {} in {}", metric.en, limit.en, ahead.en),

@@ -17,6 +17,7 @@ pub mod number;
 mod number_keys;
 mod rate;
 mod sample_window;
+mod sentence;
 mod silent;
 mod stuck;
 mod threshold;

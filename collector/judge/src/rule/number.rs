@@ -35,6 +35,14 @@ impl Limit {
         }
     }
 
+    /// In words: *trên* what is above it, *dưới* what is below.
+    pub(super) const fn beyond(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Above(_) => ("trên", "above"),
+            Self::Below(_) => ("dưới", "below"),
+        }
+    }
+
     /// The number, in the unit of what is measured.
     #[must_use]
     pub const fn number(self) -> f64 {
@@ -232,6 +240,14 @@ impl NumberRule {
 
     /// A number that is judged, with its unit.
     fn amount(&self, value: f64) -> Said {
-        words::amount(value, self.measure.quantity(), self.metric)
+        match self.measure.quantity() {
+            Quantity::Duration => words::lasted(value),
+            Quantity::Value | Quantity::Difference => words::amount(value, self.metric),
+        }
+    }
+
+    /// When it raises a fault, without how long it must hold: a sentence without its end.
+    pub(super) fn says(&self) -> Text {
+        self.measure.says(self.metric, &self.amount(self.raise.number()), self.raise)
     }
 }

@@ -44,7 +44,7 @@ impl Measure for Value {
                 Limit::Below(_) => Text::new(format!("{}: không", metric.vi), format!("{}: no", metric.en)),
             };
         }
-        let (vi, en) = words::beyond(raise);
+        let (vi, en) = raise.beyond();
         Text::new(format!("{} {vi} {}", metric.vi, limit.vi), format!("{} {en} {}", metric.en, limit.en))
     }
 

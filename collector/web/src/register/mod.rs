@@ -10,6 +10,7 @@ pub(crate) mod count;
 pub(crate) mod count_api;
 pub(crate) mod count_form;
 pub(crate) mod cyclonedx;
+pub(crate) mod device_list;
 pub(crate) mod file;
 pub(crate) mod import;
 pub(crate) mod imported;
