@@ -103,6 +103,7 @@ pub(crate) fn checks() -> &'static [Check] {
         losses::entrances,
         expected_backups::expected_backups,
         accounts::accounts,
+        accounts::accounts_by_work,
         accounts::reviews,
         assets::assets,
         products::products,

@@ -13,9 +13,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
-    job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
-    value_marks,
+    document_change, duty, enrolment, event, evidence, examine, expected_backup, fault, folded, hold, incident, inventory_count,
+    job, maintenance, outbox, person, product, registered_account, report, retention, sample, snapshot, software,
+    table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -24,7 +24,7 @@ use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
-use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
+use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText};
 use crate::retention::{
     ClassSize, CountedSlice, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
@@ -235,7 +235,7 @@ impl Reader for SqlReader {
         kind: BackupKind,
         sha256: &str,
     ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
-        expected_backup::evidence(self, device, kind, sha256)
+        evidence::BACKUP.content(self, (device, kind.as_str()), sha256)
     }
     fn assets(&self, query: &AssetQuery) -> Answer<Vec<Asset>> {
         asset::list(self, query)
@@ -255,6 +255,15 @@ impl Reader for SqlReader {
 
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Answer<Vec<AssetAttestation>> {
         asset::attestations(self, device, limit)
+    }
+
+    fn asset_evidence(
+        &self,
+        device: &DeviceId,
+        area: &str,
+        sha256: &str,
+    ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
+        evidence::ASSET.content(self, (device, area), sha256)
     }
 
     fn table_imports(&self, register: ImportRegister, before: Option<u64>, limit: usize) -> Answer<Vec<TableImport>> {
@@ -283,11 +292,11 @@ impl Reader for SqlReader {
     }
 
     fn registered_accounts(&self, query: &AccountQuery) -> Answer<AccountPage> {
-        account_register::list(self, query)
+        registered_account::list(self, query)
     }
 
     fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Answer<Vec<RegisteredAccount>> {
-        account_register::on(self, device, now)
+        registered_account::on(self, device, now)
     }
 
     fn account_attestations_before(
@@ -305,7 +314,7 @@ impl Reader for SqlReader {
         name: &str,
         sha256: &str,
     ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
-        account_register::evidence(self, device, name, sha256)
+        evidence::ACCOUNT.content(self, (device, name), sha256)
     }
     fn account_reviews(&self, before: Option<u64>, limit: usize) -> Answer<Vec<AccountReview>> {
         account_register::reviews(self, before, limit)
@@ -363,6 +372,14 @@ impl Reader for SqlReader {
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_of(self, numbers, limit)
     }
+    fn devices_with_accounts(&self, limit: usize) -> Answer<Vec<DeviceId>> {
+        registered_account::devices(self, limit)
+    }
+
+    fn devices_without_agent(&self, limit: usize) -> Answer<Vec<DeviceInfo>> {
+        device::without_agent(self, limit)
+    }
+
     fn machines_without(&self, document: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_without(self, document, limit)
     }
@@ -414,6 +431,19 @@ impl Reader for SqlReader {
     fn issued_reports(&self, report: Option<&str>, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
         report::list(self, report, before, limit)
     }
+
+    fn issued_reports_of(&self, begin: &str, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
+        report::list_of(self, begin, before, limit)
+    }
+
+    fn report_registrations(&self, number: u64) -> Answer<Vec<Registration>> {
+        report::registrations(self, number)
+    }
+
+    fn reports_registered_as(&self, kind: &str, year: i16, number: u32) -> Answer<Vec<u64>> {
+        report::registered_as(self, kind, year, number)
+    }
+
     fn issued_report(&self, number: u64) -> Answer<Option<IssuedReport>> {
         report::find(self, number)
     }

@@ -13,6 +13,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::language::Language;
 use ioc_document::model::Document;
 use ioc_document::report::inventory::{Counted, CountedAsset, FoundThing, InventoryMinutes, document};
+use ioc_document::wording;
 
 use super::scope_of;
 use crate::app::App;
@@ -165,7 +166,10 @@ impl Counting {
         let mut all: Vec<&str> = ticked.chain(self.finds.iter().map(|find| find.by.as_str())).collect();
         all.sort_unstable();
         all.dedup();
-        let named = |by: &str| self.names.get(by).filter(|name| !name.is_empty()).map_or(by, String::as_str).to_owned();
+        let named = |by: &str| match self.names.get(by).filter(|name| !name.is_empty()) {
+            Some(name) => name.clone(),
+            None => wording::actor(by),
+        };
         all.into_iter().filter(|by| !by.is_empty()).map(named).collect()
     }
 
