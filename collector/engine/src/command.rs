@@ -1,5 +1,6 @@
 //! What people and other tasks ask of the engine. Each command is carried out, committed, and only then answered.
 
+mod inventory_count;
 mod seen_account;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
-use ioc_store::inventory_count::{Member, Tick};
+use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{Counted, DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
@@ -27,6 +28,7 @@ use ioc_store::{
     BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
     TicketRecord,
 };
+pub use inventory_count::{CountToClose, FoundThing};
 pub use seen_account::SeenAccount;
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.
@@ -499,39 +501,6 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
-}
-
-/// Something that was found and is not in the register, as somebody writes it down.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FoundThing {
-    /// What it is.
-    pub what: String,
-    pub label: String,
-    pub serial: String,
-    /// Where it is; that of the taking where it is empty.
-    pub place: String,
-    pub remark: String,
-}
-
-/// How an inventory taking is to be closed.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug)]
-pub struct CountToClose {
-    pub number: u64,
-    pub members: Vec<Member>,
-    pub remark: String,
-    /// How many assets the register has there.
-    pub assets: u64,
-    /// The ticks that the minutes were made of, by device, each with when it was made: refused where there are others by now.
-    pub ticks: Vec<(DeviceId, Timestamp)>,
-    /// So many things that are not in the register they have: refused where there are others by now.
-    pub finds: u64,
-    pub title: String,
-    /// The minutes, DOCX.
-    pub content: Vec<u8>,
-    /// What they were made of, JSON.
-    pub source: String,
 }
 
 /// What a person writes down of an asset.

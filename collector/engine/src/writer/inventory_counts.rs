@@ -45,13 +45,19 @@ fn remark(text: &str) -> Result<String, CommandError> {
     if text.trim().is_empty() { Ok(String::new()) } else { checked_text(text, REMARK_MAX_CHARS) }
 }
 
+/// Names of the faults of assets that were not found as they should be; they stand in the store.
+pub const COUNTED_FAULTS: [&str; 3] = [LABEL, ELSEWHERE, NOT_FOUND];
+const LABEL: &str = "inventory/label";
+const ELSEWHERE: &str = "inventory/elsewhere";
+const NOT_FOUND: &str = "inventory/not-found";
+
 /// The name of the fault of an asset that was counted so; none where it is as it should be.
 const fn fault_name(state: TickState) -> Option<&'static str> {
     match state {
         TickState::Found => None,
-        TickState::LabelMissing => Some("inventory/label"),
-        TickState::Elsewhere => Some("inventory/elsewhere"),
-        TickState::NotFound => Some("inventory/not-found"),
+        TickState::LabelMissing => Some(LABEL),
+        TickState::Elsewhere => Some(ELSEWHERE),
+        TickState::NotFound => Some(NOT_FOUND),
     }
 }
 
