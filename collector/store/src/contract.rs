@@ -107,6 +107,7 @@ pub(crate) fn checks() -> &'static [Check] {
         accounts::reviews,
         assets::assets,
         products::products,
+        products::products_follow_machines,
         inventory_counts::inventory_counts,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,

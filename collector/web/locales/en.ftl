@@ -1471,6 +1471,7 @@ record-last-shift = the shift before
 record-maintenance = Record of maintenance
 record-restore = Certificate of restore
 record-about = The document is made of the record as it stands when it is looked at. A version that is issued is kept as it is, with its number, its digest and who issued it.
+record-issue-about = Look at the print view, then issue. What is issued is kept as it is, with its digest and who issued it; the number stays blank until it is registered.
 record-gone = This document can no longer be made of the record; versions that were issued are kept.
 record-none-issued = No version has been issued.
 record-versions = Issue

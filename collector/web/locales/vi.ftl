@@ -1447,6 +1447,7 @@ record-last-shift = ca vừa hết
 record-maintenance = Biên bản bảo trì
 record-restore = Biên bản diễn tập phục hồi
 record-about = Văn bản được lập từ hồ sơ tại lúc xem. Phát hành thì giữ nguyên một bản, có số thứ tự, mã băm và người phát hành.
+record-issue-about = Xem bản in rồi phát hành. Bản phát hành được giữ nguyên kèm mã băm và người phát hành; số văn bản để trống đến khi vào số.
 record-gone = Không lập lại được văn bản này từ hồ sơ hiện có; các bản đã phát hành vẫn được giữ.
 record-none-issued = Chưa phát hành bản nào.
 record-versions = Phát hành

@@ -322,6 +322,13 @@ COMMENT ON COLUMN software_use.gone_at IS 'When it was gone, ms; none while it i
 COMMENT ON COLUMN software_use.versions IS 'Its versions, a line each.';
 COMMENT ON COLUMN software_use.packages IS 'Of how many packages it is made there.';
 COMMENT ON COLUMN software_use.place IS 'Where the machine stood then.';
+COMMENT ON TABLE software_tally IS 'On how many machines products are, by where these stand and in which versions: made of software_use by the commits that change it.';
+COMMENT ON COLUMN software_tally.product IS 'The product (product.number).';
+COMMENT ON COLUMN software_tally.place IS 'Where the machines stand.';
+COMMENT ON COLUMN software_tally.versions IS 'Its versions there, a line each.';
+COMMENT ON COLUMN software_tally.devices IS 'On how many machines it is now.';
+COMMENT ON COLUMN software_tally.first_seen IS 'When it was seen there first, ms.';
+COMMENT ON COLUMN software_tally.last_seen IS 'When it was seen there last, ms.';
 COMMENT ON TABLE software_grouped IS 'By which list and catalogue the packages of a machine were grouped last.';
 COMMENT ON COLUMN software_grouped.device IS 'The device.';
 COMMENT ON COLUMN software_grouped.mark IS 'The list and the catalogue.';

@@ -416,6 +416,15 @@ CREATE TABLE software_use (
     PRIMARY KEY (product, device)
 );
 CREATE INDEX software_use_of ON software_use (device);
+CREATE TABLE software_tally (
+    product bigint NOT NULL REFERENCES product (number),
+    place text COLLATE "C" NOT NULL,
+    versions text COLLATE "C" NOT NULL,
+    devices bigint NOT NULL,
+    first_seen bigint NOT NULL,
+    last_seen bigint NOT NULL,
+    PRIMARY KEY (product, place, versions)
+);
 CREATE TABLE software_grouped (
     device bigint PRIMARY KEY,
     mark text COLLATE "C" NOT NULL

@@ -10,6 +10,7 @@ use super::certificate;
 use super::commit::Commit;
 use super::newest::{Latest, Newest, NewestByDevice};
 use super::reader_connection::SqlReader;
+use super::software_tally;
 use super::value::{body, json, limit_of, moment, rank, required, word, worst};
 use crate::inventory::DeviceRecord;
 use crate::sql::{self, Connection, Row, ToSql, ValueRef, params};
@@ -134,6 +135,14 @@ fn order_of(query: &DeviceQuery) -> String {
 }
 
 pub(super) fn put(commit: &mut Commit<'_>, info: &DeviceInfo, at: Timestamp) -> sql::Result<()> {
+    // Where products are is counted by place.
+    let known = if commit.knows(&info.id) { Some(commit.number(&info.id)?) } else { None };
+    if let Some(number) = known {
+        let before = software_tally::place_of(commit, number)?;
+        if before != info.place {
+            software_tally::moved(commit, number, (&before, &info.place))?;
+        }
+    }
     let tags = info.tags.join("\n");
     let search = format!("{}\n{}\n{}\n{}\n{tags}", info.id, info.name, info.label, info.place).to_lowercase();
     commit.run(
@@ -174,6 +183,7 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> s
         let sql = format!("UPDATE {table} SET valid_until = ?2 WHERE device = ?1 AND valid_until > ?2");
         commit.run(&sql, params![number, at.as_millis()])?;
     }
+    software_tally::taken_out(commit, number)?;
     commit.run(
         "UPDATE software_use SET gone_at = ?2 WHERE device = ?1 AND gone_at IS NULL",
         params![number, at.as_millis()],

@@ -59,6 +59,7 @@ mod scope;
 pub(crate) mod search_record;
 mod snapshot;
 mod software;
+mod software_tally;
 mod table_import;
 mod ticket;
 pub(crate) mod touched;

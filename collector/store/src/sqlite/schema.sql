@@ -523,6 +523,17 @@ CREATE TABLE software_use (
     PRIMARY KEY (product, device)
 ) WITHOUT ROWID;
 CREATE INDEX software_use_of ON software_use (device);
+-- On how many machines products are, by where these stand and in which versions; when they were seen there first and last. Made of the table above by
+-- the commits that change it.
+CREATE TABLE software_tally (
+    product INTEGER NOT NULL REFERENCES product (number),
+    place TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    devices INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (product, place, versions)
+) WITHOUT ROWID;
 -- By which list and catalogue a machine's packages were grouped last.
 CREATE TABLE software_grouped (
     device INTEGER PRIMARY KEY,
