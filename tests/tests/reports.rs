@@ -138,7 +138,10 @@ async fn is_registered_once(rig: &Rig, issued: &Value, content: &[u8]) {
     let refused = put(rig, "/api/v1/issued-reports/1/registration", corrected).await.unwrap_err().to_string();
     assert!(refused.contains("named person"), "{refused}");
     let page = text(rig, "/reports/issued/1").await;
-    assert!(page.contains("07") && page.contains("dòng lệnh trên máy chủ giám sát") | page.contains("Dòng lệnh"), "{page}");
+    assert!(
+        page.contains("07") && page.contains("dòng lệnh trên máy chủ giám sát") | page.contains("Dòng lệnh"),
+        "{page}"
+    );
     let copy = bytes(rig, "/reports/issued/1/docx").await;
     assert_eq!(registered["registration"]["sha256"], sha256_hex(&copy));
     assert_eq!(bytes(rig, "/reports/issued/1/docx?as_issued=true").await, content);
@@ -173,14 +176,12 @@ async fn records_are_issued(rig: &Rig, incident: u64, window: u64) {
     let socket = rig.runtime().join(CONTROL_SOCKET).display().to_string();
     let url = "http://localhost/duty/handover/versions?rota=truc-ban";
     let page = String::from_utf8(run(rig.dir(), "curl", &["-sfL", "--unix-socket", &socket, url]).stdout).unwrap();
-    let shift = page.split("/reports/records/").nth(1).and_then(|rest| rest.split(['"', '/']).next()).unwrap().to_owned();
+    let shift =
+        page.split("/reports/records/").nth(1).and_then(|rest| rest.split(['"', '/']).next()).unwrap().to_owned();
     assert!(shift.starts_with("shift.truc-ban."), "{shift}");
-    for record in [
-        format!("incident-record.{incident}"),
-        format!("maintenance.{window}"),
-        format!("restore.{drill}"),
-        shift,
-    ] {
+    for record in
+        [format!("incident-record.{incident}"), format!("maintenance.{window}"), format!("restore.{drill}"), shift]
+    {
         let issued = issue(record.clone()).await.unwrap();
         assert_eq!((&issued["report"], &issued["version"]), (&json!(record), &json!(1)));
         let number = issued["number"].as_u64().unwrap();

@@ -17,6 +17,7 @@ use crate::account::intent::{Actor, Intent};
 pub use crate::command_error::{CommandError, MissingProof};
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
+pub use inventory_count::{CountToClose, FoundThing};
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::inventory_count::Tick;
@@ -28,7 +29,6 @@ use ioc_store::{
     BackupExpectation, BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView,
     TicketRecord,
 };
-pub use inventory_count::{CountToClose, FoundThing};
 pub use seen_account::SeenAccount;
 
 /// What the collector does by itself, beside the engine. That it fails is a fault of the collector: a line in the log is seen by nobody.

@@ -18,8 +18,8 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::parts::digest;
 use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
-    ACCOUNT_ATTESTATIONS, ACCOUNTS, ASSET_ATTESTATIONS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED, MANIFEST, Manifest,
-    SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
+    ACCOUNT_ATTESTATIONS, ACCOUNTS, ASSET_ATTESTATIONS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED,
+    MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
 

@@ -307,9 +307,7 @@ impl Engine {
         let kept = self.reader.asset_attestations(device, ATTESTED_MAX).map_err(CommandError::unread)?;
         let kept = kept.into_iter().find(|one| one.area == area);
         // With those that are decided and not committed yet.
-        let anew = |change: &Change| {
-            matches!(change, Change::AssetAttested { device: of, attestation } if of == device && attestation.area == area)
-        };
+        let anew = |change: &Change| matches!(change, Change::AssetAttested { device: of, attestation } if of == device && attestation.area == area);
         if kept.is_none() && !self.batch.changes.iter().any(anew) {
             let english = format!("nobody has attested {area:?} of {device}; do that first");
             let args = [("device", Word::text(device.as_str()))];

@@ -380,9 +380,16 @@ impl Engine {
         if !also.is_empty() && !all_the_same {
             let also = also.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
             let (year, found) = (day.year(), registered);
-            let english = format!("number {found} of {kind} in {year} is that of issued report {also}; say that you mean it all the same");
+            let english = format!(
+                "number {found} of {kind} in {year} is that of issued report {also}; say that you mean it all the same"
+            );
             let year = ("year", Word::text(year.to_string()));
-            let args = [("found", Word::text(found.to_string())), ("kind", Word::text(kind)), year, ("also", Word::text(also))];
+            let args = [
+                ("found", Word::text(found.to_string())),
+                ("kind", Word::text(kind)),
+                year,
+                ("also", Word::text(also)),
+            ];
             return Err(RefusalReason::new(NUMBER_TAKEN, args, english).conflict());
         }
         let sha256 = sha256_hex(&content);
@@ -395,7 +402,8 @@ impl Engine {
         let detail = format!("{was} → {registered}, {date}; SHA-256 {sha256}{taken}{why}");
         self.record(now, actor, action, &number.to_string(), &detail);
         let reason = if known.registration.is_some() { reason.to_owned() } else { String::new() };
-        let registration = Registration { number: registered, date, by: actor.to_owned(), at: now, sha256, kind, reason };
+        let registration =
+            Registration { number: registered, date, by: actor.to_owned(), at: now, sha256, kind, reason };
         self.batch.changes.push(Change::ReportRegistered { number, registration, content });
         self.batch.visible = true;
         Ok(Answer::Done)

@@ -29,7 +29,9 @@ pub enum RecordKey {
 
 /// Why a text is no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record: found {0:?}; allowed are incident-record, maintenance, shift and restore with what they are of, such as incident-record.12")]
+#[error(
+    "record: found {0:?}; allowed are incident-record, maintenance, shift and restore with what they are of, such as incident-record.12"
+)]
 pub struct RecordKeyError(pub String);
 
 /// A rota as keys have it, which know small letters, digits and few signs: its own name, or a digest of it.
@@ -111,7 +113,9 @@ mod tests {
             assert!(text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c)), "{text}");
         }
         assert_ne!(rota_key("Trực"), rota_key("Truc"));
-        for odd in ["", "incident-record.", "incident-record.012", "incident.12", "shift.noc", "restore.-5", "clause.1.2"] {
+        for odd in
+            ["", "incident-record.", "incident-record.012", "incident.12", "shift.noc", "restore.-5", "clause.1.2"]
+        {
             assert!(odd.parse::<RecordKey>().is_err(), "{odd}");
         }
     }

@@ -228,7 +228,12 @@ pub(super) fn accounts_by_work(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reads");
     for limits in [
         AccountLimits::default(),
-        AccountLimits { idle_days: Some(45), administrator_days: Some(60), operator_days: Some(90), review_months: None },
+        AccountLimits {
+            idle_days: Some(45),
+            administrator_days: Some(60),
+            operator_days: Some(90),
+            review_months: None,
+        },
         AccountLimits { idle_days: Some(0), administrator_days: Some(7), operator_days: None, review_months: None },
     ] {
         let any = AccountQuery { collector: true, limits, now, limit: 999, ..AccountQuery::default() };

@@ -110,9 +110,8 @@ pub(super) fn products(open: Open<'_>, dir: &Path) {
 /// Where machines stand, what a list names anew and what is taken out changes on how many machines a product is, for whoever sees which places.
 pub(super) fn products_follow_machines(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
-    let stands = |n: u32, place: &str| {
-        Change::Device { info: DeviceInfo { place: place.to_owned(), ..info(n) }, at: at(0) }
-    };
+    let stands =
+        |n: u32, place: &str| Change::Device { info: DeviceInfo { place: place.to_owned(), ..info(n) }, at: at(0) };
     let grouped = |n: u32, list: u32, version: &str, moment: i64| Change::ProductUses {
         device: id(n),
         list: format!("{list:016}"),

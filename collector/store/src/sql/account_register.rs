@@ -8,10 +8,7 @@ use super::reader_connection::SqlReader;
 use super::registered_account;
 use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::sql::{self, Row, params};
-use crate::{
-    AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature,
-    StoreError,
-};
+use crate::{AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, StoreError};
 
 /// Stands for this collector where devices have their numbers, which begin with 1.
 pub(super) const COLLECTOR: i64 = 0;

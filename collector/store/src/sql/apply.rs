@@ -5,8 +5,8 @@
 use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, device, document, duty,
-    enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job, maintenance, number_limit, outbox,
-    product, report, retention, sample, software, table_import, ticket,
+    enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job, maintenance,
+    number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;

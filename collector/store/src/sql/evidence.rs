@@ -46,9 +46,8 @@ impl Attested {
     /// The files that show what was attested, by its number.
     pub(super) fn files(&self, reader: &SqlReader, attestation: i64) -> Result<Vec<BackupEvidence>, StoreError> {
         let evidence = self.evidence;
-        let sql = format!(
-            "SELECT file FROM {evidence} WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256"
-        );
+        let sql =
+            format!("SELECT file FROM {evidence} WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256");
         reader.all(&sql, &[&attestation], |row| body(row, 0))
     }
 

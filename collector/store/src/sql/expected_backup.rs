@@ -9,8 +9,8 @@ use super::reader_connection::SqlReader;
 use super::value::{Word, below, body, device_id, json, limit_of, word};
 use crate::sql::{self, Row, ToSql, Type, params};
 use crate::{
-    BackupAttestation, BackupCoverage, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery,
-    KeptAttestation, StoreError,
+    BackupAttestation, BackupCoverage, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
+    StoreError,
 };
 
 impl Word for BackupKind {

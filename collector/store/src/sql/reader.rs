@@ -13,9 +13,9 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, evidence, examine, expected_backup, fault, folded, hold, incident, inventory_count,
-    job, maintenance, outbox, person, product, registered_account, report, retention, sample, snapshot, software,
-    table_import, ticket, value_marks,
+    document_change, duty, enrolment, event, evidence, examine, expected_backup, fault, folded, hold, incident,
+    inventory_count, job, maintenance, outbox, person, product, registered_account, report, retention, sample,
+    snapshot, software, table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -252,12 +252,7 @@ impl Reader for SqlReader {
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Answer<Vec<AssetAttestation>> {
         asset::attestations(self, device, limit)
     }
-    fn asset_evidence(
-        &self,
-        device: &DeviceId,
-        area: &str,
-        sha256: &str,
-    ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
+    fn asset_evidence(&self, device: &DeviceId, area: &str, sha256: &str) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
         evidence::ASSET.content(self, (device, area), sha256)
     }
     fn table_imports(&self, register: ImportRegister, before: Option<u64>, limit: usize) -> Answer<Vec<TableImport>> {

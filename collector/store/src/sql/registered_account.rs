@@ -91,8 +91,7 @@ pub(super) fn said(commit: &Commit<'_>, (device, name): (i64, &str), word: &Acco
 /// A person vouches for an account: the newest word counts.
 pub(super) fn vouched(commit: &Commit<'_>, device: i64, word: &AccountAttestation) -> sql::Result<()> {
     let AccountAttestation { name, role, administrator, holder, password_at, gone, valid_until, .. } = word;
-    commit
-        .run("DELETE FROM registered_account WHERE device = ?1 AND name = ?2 AND attested", params![device, name])?;
+    commit.run("DELETE FROM registered_account WHERE device = ?1 AND name = ?2 AND attested", params![device, name])?;
     if *gone {
         return Ok(());
     }
@@ -142,7 +141,9 @@ impl Terms {
         let idle = longer_than(limits.idle_days.map(i64::from));
         let of = |finding: AccountFinding| match finding {
             AccountFinding::Idle => format!("{usable} AND NOT a.signed_in AND a.last_sign_in_at <= {idle}"),
-            AccountFinding::PasswordOverdue => format!("{usable} AND NOT a.empty_password AND a.password_at <= {overdue}"),
+            AccountFinding::PasswordOverdue => {
+                format!("{usable} AND NOT a.empty_password AND a.password_at <= {overdue}")
+            }
             AccountFinding::PasswordDue => {
                 format!("{usable} AND NOT a.empty_password AND a.password_at > {overdue} AND a.password_at <= {due}")
             }
@@ -180,7 +181,9 @@ fn condition(query: &AccountQuery, terms: &Terms, hides_names: bool) -> (String,
         sql += &if hides_names {
             format!(" AND instr(d.search, {word}) > 0")
         } else {
-            format!(" AND (instr(a.search, {word}) > 0 OR instr(a.holder_search, {word}) > 0 OR instr(d.search, {word}) > 0)")
+            format!(
+                " AND (instr(a.search, {word}) > 0 OR instr(a.holder_search, {word}) > 0 OR instr(d.search, {word}) > 0)"
+            )
         };
     }
     if !query.holder.is_empty() {
@@ -219,7 +222,9 @@ fn condition(query: &AccountQuery, terms: &Terms, hides_names: bool) -> (String,
 /// Which rows a page has, in their order.
 fn keys_of(condition: &str, order: &str, skip: usize, limit: usize) -> String {
     let (skip, limit) = (limit_of(skip), limit_of(limit));
-    format!("SELECT a.device AS device, a.name AS name FROM {TABLES} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {skip}")
+    format!(
+        "SELECT a.device AS device, a.name AS name FROM {TABLES} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {skip}"
+    )
 }
 
 /// Rows with what is said of them.
@@ -241,7 +246,8 @@ fn rows(
     let read = reader.all(&sql, held, |row| Ok((of_host(row)?, row.get::<_, i64>(15)?, row.get::<_, i64>(16)?)))?;
     let mut all = Vec::with_capacity(read.len());
     for (account, device, place) in read {
-        let mut account = if account.source == AccountSource::Attested { vouched_for(reader, account, device)? } else { account };
+        let mut account =
+            if account.source == AccountSource::Attested { vouched_for(reader, account, device)? } else { account };
         if reader.hides_names {
             account.hide_people(usize::try_from(place).unwrap_or_default());
         }
@@ -355,7 +361,9 @@ fn tally(reader: &SqlReader, terms: &Terms) -> Result<AccountTally, StoreError> 
     let columns: Vec<String> = columns.into_iter().map(|one| format!("count(*) FILTER (WHERE {one})")).collect();
     let columns = columns.join(", ");
     // Rows first: of each its device is looked at, and not the other way round.
-    let sql = format!("SELECT count(*), {columns} FROM registered_account a JOIN device d ON d.number = a.device WHERE d.revoked_at IS NULL");
+    let sql = format!(
+        "SELECT count(*), {columns} FROM registered_account a JOIN device d ON d.number = a.device WHERE d.revoked_at IS NULL"
+    );
     let counted = reader.one(&sql, &[], |row| {
         let number = |column: usize| Ok::<_, sql::Error>(row.get::<_, i64>(column)?.unsigned_abs());
         let mut tally = AccountTally {
@@ -395,7 +403,8 @@ pub(super) fn list(reader: &SqlReader, query: &AccountQuery) -> Result<AccountPa
     let (limits, now) = (&query.limits, query.now);
     let terms = Terms::of(limits, now);
     let own = if query.collector { own(reader, now)? } else { Vec::new() };
-    let mut page = AccountPage { tally: tally(reader, &terms)?, holders: holders(reader, &own)?, ..AccountPage::default() };
+    let mut page =
+        AccountPage { tally: tally(reader, &terms)?, holders: holders(reader, &own)?, ..AccountPage::default() };
     let of_devices = page.tally.accounts;
     for account in own {
         let findings = account.findings(limits, now);

@@ -140,7 +140,8 @@ pub(super) fn list_of(
 
 /// All registrations of an issued report, in their order: the last one counts.
 pub(super) fn registrations(reader: &SqlReader, number: u64) -> Result<Vec<Registration>, StoreError> {
-    let sql = "SELECT number, date, who, at, sha256, kind, reason FROM report_registration WHERE issued = ?1 ORDER BY place";
+    let sql =
+        "SELECT number, date, who, at, sha256, kind, reason FROM report_registration WHERE issued = ?1 ORDER BY place";
     let found = reader.all(sql, &[&signed(number)], |row| registration(row, 0))?;
     Ok(found.into_iter().map(|one| reader.registration_as_shown(one)).collect())
 }

@@ -132,9 +132,8 @@ fn with_earlier(reader: &dyn Reader, issued: IssuedReport) -> Result<Issued, Sto
 
 async fn one(app: &App, person: &Person, number: u64) -> Result<Issued, Problem> {
     everywhere(person)?;
-    let read = move |reader: &dyn Reader| {
-        reader.issued_report(number)?.map(|issued| with_earlier(reader, issued)).transpose()
-    };
+    let read =
+        move |reader: &dyn Reader| reader.issued_report(number)?.map(|issued| with_earlier(reader, issued)).transpose();
     app.read(&person.scope, read).await?.ok_or_else(|| issued::missing(number))
 }
 

@@ -110,7 +110,8 @@ const INCIDENT_FORM: &str = "incident.";
 /// Whether a document names people: a review names who holds which account, minutes a commission, the form of an incident who reports it and whom to ask, a
 /// record who acted and who was on duty. That it is seen is on record.
 fn names_people(report: &str) -> bool {
-    [ACCOUNT_REVIEW_REPORT, COUNT_REPORT, INCIDENT_FORM].iter().any(|of| report.starts_with(of)) || RecordKey::is_record(report)
+    [ACCOUNT_REVIEW_REPORT, COUNT_REPORT, INCIDENT_FORM].iter().any(|of| report.starts_with(of))
+        || RecordKey::is_record(report)
 }
 
 /// What was issued under a number, and the document that it is.
@@ -159,8 +160,7 @@ async fn render(
     match read.await {
         Ok((issued, earlier)) => {
             let refused = error.is_some();
-            let number_taken =
-                matches!(&error, Some(CommandError::Explained(_, reason)) if reason.key == NUMBER_TAKEN);
+            let number_taken = matches!(&error, Some(CommandError::Explained(_, reason)) if reason.key == NUMBER_TAKEN);
             let error = error.map(|error| refusal_text(&page_context, &error));
             let page = IssuedPage { page_context, issued, earlier, typed, error, number_taken };
             Ok(show_again(&page, refused))
@@ -321,7 +321,13 @@ mod tests {
 
     #[test]
     fn what_names_people_is_read_on_record() {
-        for report in ["incident.12.first-notice", "incident-record.12", "shift.noc.5", "inventory.3", &format!("{ACCOUNT_REVIEW_REPORT}2")] {
+        for report in [
+            "incident.12.first-notice",
+            "incident-record.12",
+            "shift.noc.5",
+            "inventory.3",
+            &format!("{ACCOUNT_REVIEW_REPORT}2"),
+        ] {
             assert!(names_people(report), "{report}");
         }
         assert!(!names_people("clause.2026-10-01.2026-12-31"));

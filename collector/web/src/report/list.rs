@@ -149,7 +149,7 @@ pub(crate) struct PeriodQuery {
     /// Only issued documents of this kind.
     kind: String,
     /// Only those that were issued before this number.
-    before: Option<u64>,
+    before: String,
 }
 
 impl PeriodQuery {
@@ -180,7 +180,8 @@ pub(crate) async fn page(
     }
     let today = day_of(&app, page_context.now);
     let (with, now) = (app.clone(), page_context.now);
-    let (begins, before) = (asked.begins(), asked.before);
+    // What cannot be read says nothing.
+    let (begins, before) = (asked.begins(), asked.before.parse::<u64>().ok());
     let found = app
         .read(&page_context.scope, move |reader| {
             let due = deadlines::items(reader.incidents_with_deadlines(false, None, DEADLINES_MAX)?, now);

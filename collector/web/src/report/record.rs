@@ -203,11 +203,7 @@ pub(crate) async fn shift_print(
 }
 
 /// The record of maintenance work.
-pub(super) async fn maintenance(
-    app: &App,
-    person: &Person,
-    (id, signer): (u64, usize),
-) -> Result<Document, Problem> {
+pub(super) async fn maintenance(app: &App, person: &Person, (id, signer): (u64, usize)) -> Result<Document, Problem> {
     let (config, now, access) = (app.config(), clock::now(), person.scope.clone());
     let document = app
         .read(&person.scope, move |reader| {
