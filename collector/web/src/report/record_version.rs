@@ -20,7 +20,7 @@ use crate::personal_data;
 use crate::problem::Problem;
 use ioc_common::clock;
 use ioc_common::id::IncidentId;
-use ioc_document::model::Document;
+use ioc_document::model::{Document, Kind};
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_report::draft::IssuedSource;
@@ -40,9 +40,15 @@ struct Made {
 }
 
 impl Made {
+    /// What it is called in lists: `Biên bản sự cố số 12: …`.
     fn title(&self) -> String {
-        let text: String = self.document.summary.chars().filter(|c| !c.is_control()).take(TITLE_MAX_CHARS).collect();
-        text.trim().to_owned()
+        let plain = self.document.summary.chars().filter(|c| !c.is_control()).take(TITLE_MAX_CHARS);
+        let summary = plain.collect::<String>().trim().to_owned();
+        let mut letters = summary.chars();
+        match (&self.document.kind, letters.next()) {
+            (Kind::Minutes, Some(first)) => format!("Biên bản {}{}", first.to_lowercase(), letters.as_str()),
+            _ => summary,
+        }
     }
 }
 
