@@ -29,6 +29,8 @@ const FAULTS: u64 = 40;
 const AT_ONCE: usize = 2000;
 /// A report of a thousand devices should be gathered in so many seconds.
 const REPORT_S: f64 = 5.0;
+/// Longest that a page should take, milliseconds.
+const PAGE_MS: f64 = 100.0;
 /// How often a page is asked.
 const TIMES: usize = 10;
 /// Accounts of each host: a review has 20,000 lines at most, with those of the collector.
@@ -247,10 +249,12 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
     figures.begin();
     let mut all = Vec::new();
     let what = |what: &str| format!("{count} hosts: {what}");
-    for (path, name) in [
-        ("/register/accounts", "page of accounts"),
-        ("/register/accounts?search=user42&page=2", "a search for accounts"),
-        ("/api/v1/account-register.csv", "all accounts as CSV"),
+    for (path, name, most_ms) in [
+        ("/register/accounts", "page of accounts", Some(PAGE_MS)),
+        ("/register/accounts?search=user42&page=2", "a search for accounts", Some(PAGE_MS)),
+        ("/register/accounts?work=idle", "idle accounts", Some(PAGE_MS)),
+        ("/register/assets", "page of assets", Some(PAGE_MS)),
+        ("/api/v1/account-register.csv", "all accounts as CSV", None),
     ] {
         let mut took = Vec::new();
         for _ in 0..TIMES {
@@ -258,6 +262,8 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
         }
         took.sort_by(f64::total_cmp);
         all.push(Figure::new(what(&format!("{name}, p50")), took[TIMES / 2], "ms"));
+        let longest = Figure::new(what(&format!("{name}, longest")), took[TIMES - 1], "ms");
+        all.push(if let Some(most_ms) = most_ms { longest.most(most_ms) } else { longest });
     }
     let mut quiet = 0.0_f64;
     for n in 0..50 {

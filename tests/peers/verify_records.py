@@ -119,13 +119,13 @@ for incident in lines("incidents.jsonl"):
     for file in incident["record"]["attachments"]:
         name = "files/INC-%06d/%s" % (incident["id"], file["sha256"])
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its incident")
-for kind in ("attestations.jsonl", "account-attestations.jsonl", "accounts.jsonl"):
+for kind in ("attestations.jsonl", "account-attestations.jsonl", "asset-attestations.jsonl", "accounts.jsonl"):
     for said in lines(kind) if kind in names else []:
-        for file in said["files"]:
+        for file in said.get("files", []):
             name = "files/evidence/%s" % file["sha256"]
             expect(name in names and hashlib.sha256(read(name)).hexdigest() == file["sha256"], name + " is not the file of its attestation")
 for issued in lines("issued-reports.jsonl") if "issued-reports.jsonl" in names else []:
-    for digest in [issued["sha256"]] + ([issued["registration"]["sha256"]] if issued["registration"] else []):
+    for digest in [issued["sha256"]] + [one["sha256"] for one in [issued["registration"]] + issued.get("earlier", []) if one]:
         name = "files/documents/%s" % digest
         expect(name in names and hashlib.sha256(read(name)).hexdigest() == digest, name + " is not the document that was issued")
 for one in lines("stamps.jsonl") if "stamps.jsonl" in names else []:

@@ -73,6 +73,12 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/record_class.rs", "ticket", AsksHolds),
     ("sqlite/recover.rs", "audit_tree", NoRecord("made of the log")),
     ("sqlite/recover.rs", "{table}", NoRecord("a new file, into which what can be read of a damaged one is written")),
+    (
+        "sql/registered_account.rs",
+        "registered_account",
+        NoRecord("the register of accounts as it is listed, made of documents and of what people say"),
+    ),
+    ("sql/registered_account.rs", "unread_accounts", NoRecord("which surveys of accounts cannot be read now")),
     ("sql/report.rs", "document_settings", IsNewest("what the centre says of itself; each change is in the audit log")),
     ("sql/report.rs", "report_text", IsNewest("a draft's text; what was issued is kept whole")),
     ("sql/retention.rs", "retention_rule", IsNewest("the rule in force; each change is in the audit log")),

@@ -133,6 +133,15 @@ async fn is_registered_once(rig: &Rig, issued: &Value, content: &[u8]) {
     assert!(
         put(rig, "/api/v1/issued-reports/1/registration", number).await.unwrap_err().to_string().contains("already")
     );
+    // It is corrected by a named person: whoever sits at the machine is none.
+    let corrected = json!({ "number": 8, "date": day(0), "reason": "ghi nhầm" });
+    let refused = put(rig, "/api/v1/issued-reports/1/registration", corrected).await.unwrap_err().to_string();
+    assert!(refused.contains("named person"), "{refused}");
+    let page = text(rig, "/reports/issued/1").await;
+    assert!(
+        page.contains("07") && page.contains("dòng lệnh trên máy chủ giám sát") | page.contains("Dòng lệnh"),
+        "{page}"
+    );
     let copy = bytes(rig, "/reports/issued/1/docx").await;
     assert_eq!(registered["registration"]["sha256"], sha256_hex(&copy));
     assert_eq!(bytes(rig, "/reports/issued/1/docx?as_issued=true").await, content);
@@ -153,6 +162,42 @@ async fn is_on_record(rig: &Rig) {
     assert!(of("report.settings_changed")[0].contains("Trung tâm Giám sát"), "{log}");
     assert!(of("report.written").iter().any(|detail| detail.contains("→") && detail.contains("Khác")), "old and new");
     assert_eq!((of("report.issued").len(), of("report.registered").len()), (2, 1));
+}
+
+/// Documents of one thing are issued as reports are: kept with digest and number, listed by their kind, in an archive.
+async fn records_are_issued(rig: &Rig, incident: u64, window: u64) {
+    let issue = |record: String| async move {
+        rig.post(&format!("/api/v1/record-documents/{record}/issue"), json!({ "signer": 1 })).await
+    };
+    assert!(put(rig, "/api/v1/report-settings", settings()).await.is_ok());
+    let drill = rig.get("/api/v1/backups").await.unwrap()["drill"]["at"].as_str().unwrap().to_owned();
+    let drill = drill.parse::<ioc_common::clock::Timestamp>().unwrap().as_millis();
+    // Which shift that is changes with the hour: an address leads to it.
+    let socket = rig.runtime().join(CONTROL_SOCKET).display().to_string();
+    let url = "http://localhost/duty/handover/versions?rota=truc-ban";
+    let page = String::from_utf8(run(rig.dir(), "curl", &["-sfL", "--unix-socket", &socket, url]).stdout).unwrap();
+    let shift =
+        page.split("/reports/records/").nth(1).and_then(|rest| rest.split(['"', '/']).next()).unwrap().to_owned();
+    assert!(shift.starts_with("shift.truc-ban."), "{shift}");
+    for record in
+        [format!("incident-record.{incident}"), format!("maintenance.{window}"), format!("restore.{drill}"), shift]
+    {
+        let issued = issue(record.clone()).await.unwrap();
+        assert_eq!((&issued["report"], &issued["version"]), (&json!(record), &json!(1)));
+        let number = issued["number"].as_u64().unwrap();
+        let content = bytes(rig, &format!("/reports/issued/{number}/docx")).await;
+        assert_eq!(issued["sha256"], sha256_hex(&content), "{record}");
+        let (_, said) = paper(rig, "issued-record", &content);
+        assert!(said.contains("Nguyễn Thị Ánh Nguyệt"), "its signer: {said}");
+        assert!(text(rig, &format!("/reports/records/{record}")).await.contains(&format!("/reports/issued/{number}")));
+        let kind = record.split('.').next().unwrap().trim_end_matches("-record").to_owned();
+        let listed = text(rig, &format!("/reports?kind={kind}")).await;
+        assert!(listed.contains(&format!("/reports/issued/{number}\"")), "{kind}: {listed}");
+        assert!(!text(rig, "/reports?kind=clause").await.contains(&format!("/reports/issued/{number}\"")));
+    }
+    for none in ["incident-record.999", "incident-record.007", "restore.1", "shift.truc-ban.1", "clause.1"] {
+        assert!(issue(none.to_owned()).await.is_err(), "{none}");
+    }
 }
 
 /// What is not known is no zero.
@@ -438,6 +483,7 @@ async fn documents_of_one_incident_shift_window_and_drill_say_what_is_on_record(
     for words in ["ĐẠT: phục hồi được nguyên trạng", status["drill"]["archive"].as_str().unwrap()] {
         assert!(said.replace(' ', "").contains(&words.replace(' ', "")), "{words}: {said}");
     }
+    records_are_issued(&rig, incident, id).await;
     // The report counts it.
     let facts = rig.get(&format!("/api/v1/reports/clause.{}.{}", day(1), day(0))).await.unwrap();
     for (article, name, counted) in [

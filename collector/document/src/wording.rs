@@ -5,6 +5,15 @@ use jiff::civil::{Date, DateTime};
 /// What stands where nothing is known: never 0.
 pub const NO_DATA: &str = "không có dữ liệu";
 
+/// Who did something: an account by its name, and the command line of the collector's machine, which is nobody's name, in words.
+#[must_use]
+pub fn actor(account: &str) -> String {
+    match account.strip_prefix("local:") {
+        Some(user) => format!("dòng lệnh trên máy chủ giám sát (người dùng {user})"),
+        None => account.to_owned(),
+    }
+}
+
 /// A date as documents have it: `ngày 05 tháng 11 năm 2026`. A day below 10 gets a leading 0, and of the months only 1 and 2.
 #[must_use]
 pub fn date(date: Date) -> String {

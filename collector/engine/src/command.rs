@@ -170,6 +170,17 @@ pub enum Command {
         content: Vec<u8>,
         actor: String,
     },
+    /// Keep a file that shows what was attested of the protection of a machine last.
+    AddAssetEvidence {
+        device: DeviceId,
+        /// Of what: the name of an area.
+        area: String,
+        /// The file's name.
+        name: String,
+        /// At most 2 MiB.
+        content: Vec<u8>,
+        actor: String,
+    },
     /// Write down what is so of assets: of all of these, or of none.
     ChangeAssets { changes: Vec<AssetChange>, actor: String },
     /// Take a table into the asset register, new devices and known ones: all of it, or nothing.
@@ -483,7 +494,7 @@ pub enum Command {
         source: String,
         actor: String,
     },
-    /// Write down under which number and date an issued report was registered.
+    /// Write down under which number and date an issued report was registered, or correct that.
     RegisterReport {
         /// Its number among all that were issued.
         number: u64,
@@ -491,8 +502,14 @@ pub enum Command {
         registered: u32,
         /// The document's date, as year-month-day.
         date: String,
-        /// The document with both, DOCX.
+        /// What kind of document it is, as it stands in the number; empty for a letter.
+        kind: String,
+        /// The document with number and date, DOCX.
         content: Vec<u8>,
+        /// Why the registration before it is wrong; empty for the first.
+        reason: String,
+        /// The number is meant, though another document of its kind has it in that year.
+        all_the_same: bool,
         actor: String,
     },
     /// Nothing; it is answered once everything that was decided before is on disk.
@@ -546,6 +563,8 @@ pub enum Piecework {
     TableImport,
     /// A review of all accounts is opened.
     AccountReview,
+    /// An inventory taking is closed.
+    CountClosing,
 }
 
 /// The answer to a command.

@@ -42,6 +42,12 @@ impl CommandError {
         Self::Unavailable(error.to_string())
     }
 
+    /// The engine answered another question: a fault of this program. What it said is told nobody: a code may stand in it.
+    #[must_use]
+    pub fn unexpected_answer() -> Self {
+        Self::Unavailable("the engine gave an answer that is none to this command".to_owned())
+    }
+
     /// It was not answered in time: it may be carried out all the same.
     #[must_use]
     pub fn not_yet() -> Self {

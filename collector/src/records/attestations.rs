@@ -72,12 +72,15 @@ pub(super) async fn put_of_accounts(runtime: &Path, wanted: &Wanted, parts: &Par
     out.end()
 }
 
-/// Puts into an archive what people said in a period of the protection of machines that no agent looks at.
+/// Puts into an archive what people said in a period of the protection of machines that no agent looks at, with the files that show it.
 pub(super) async fn put_of_assets(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     let columns = &["number", "device", "area", "at", "by", "good", "valid_until", "note"];
     let mut out = Kind::begin(parts, ASSET_ATTESTATIONS, columns)?;
     for one in all(runtime, "/api/v1/assets/attestations?", &of_device(wanted)).await? {
         if wanted.holds(&one["at"]) {
+            let (device, area) = (text(&one["device"])?, text(&one["area"])?);
+            let of = format!("/api/v1/assets/{}/attestations/{}", percent_encoded(&device), percent_encoded(&area));
+            put_files(runtime, &of, &one, parts).await?;
             out.put(&one)?;
         }
     }

@@ -24,7 +24,11 @@ fn documents_of(one: &Value) -> anyhow::Result<Vec<(String, String)>> {
     let address = format!("/api/v1/issued-reports/{}/document", one["number"].as_u64().unwrap_or(0));
     let mut named = vec![(text(&one["sha256"])?, format!("{address}?as_issued=true"))];
     if one["registration"].is_object() {
-        named.push((text(&one["registration"]["sha256"])?, address));
+        named.push((text(&one["registration"]["sha256"])?, address.clone()));
+    }
+    // What was registered wrongly stays on record.
+    for (place, earlier) in (1..).zip(one["earlier"].as_array().into_iter().flatten()) {
+        named.push((text(&earlier["sha256"])?, format!("{address}?registration={place}")));
     }
     Ok(named)
 }
@@ -133,5 +137,8 @@ mod tests {
         let named = documents_of(&one).expect("named");
         let address = "/api/v1/issued-reports/7/document";
         assert_eq!(named, [(first, format!("{address}?as_issued=true")), (second, address.to_owned())]);
+        let third = "c".repeat(64);
+        one["earlier"] = json!([{ "sha256": third }]);
+        assert_eq!(documents_of(&one).expect("named")[2], (third, format!("{address}?registration=1")));
     }
 }

@@ -18,8 +18,8 @@ use ioc_store::merkle::{is_beginning, parse, root_of};
 use super::parts::digest;
 use super::stamps::{ARCHIVE, Pending, PendingStamps, STAMPS_MAX, stamp_file};
 use super::{
-    ACCOUNT_ATTESTATIONS, ACCOUNTS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED, MANIFEST, Manifest,
-    SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
+    ACCOUNT_ATTESTATIONS, ACCOUNTS, ASSET_ATTESTATIONS, ATTESTATIONS, AUDIT, AUTHORITY, FORMAT, INCIDENTS, ISSUED,
+    MANIFEST, Manifest, SIGNATURE, STAMP, STAMP_AUTHORITY, STAMPS, is_key, is_part, key_file, statement,
 };
 use crate::tar::{TarEntry, list};
 
@@ -278,6 +278,7 @@ impl Archive {
         for (name, below) in [
             (ATTESTATIONS, "evidence"),
             (ACCOUNT_ATTESTATIONS, "evidence"),
+            (ASSET_ATTESTATIONS, "evidence"),
             (ACCOUNTS, "evidence"),
             (ISSUED, "documents"),
         ] {
@@ -286,9 +287,10 @@ impl Archive {
             let mut lines = Lines::new(name, entry.read(&mut self.file)?);
             while let Some((_, line)) = lines.next_one()? {
                 let files = line["files"].as_array().into_iter().flatten().map(|file| &file["sha256"]);
-                // A document that was issued, and its copy with number and date.
-                let own = [&line["sha256"], &line["registration"]["sha256"]];
-                let own = own.into_iter().filter(|sha256| name == ISSUED && !sha256.is_null());
+                // A document that was issued, and its copies with number and date.
+                let earlier = line["earlier"].as_array().into_iter().flatten().map(|one| &one["sha256"]);
+                let own = [&line["sha256"], &line["registration"]["sha256"]].into_iter().chain(earlier);
+                let own = own.filter(|sha256| name == ISSUED && !sha256.is_null());
                 for sha256 in files.chain(own) {
                     let sha256 = sha256.as_str().unwrap_or_default();
                     named.push((format!("files/{below}/{sha256}"), sha256.to_owned()));

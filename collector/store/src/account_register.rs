@@ -1,8 +1,8 @@
 //! The register of accounts (article 13): those that agents find on hosts, those of appliances that a person vouches for, and those of this
 //! collector; what people say of each, what is to be done about it, and the reviews that a leader signs.
 //!
-//! What is found stays where it is (documents, accounts): a row of the register is made of it when somebody asks
-//! ([`Reader::registered_accounts`](crate::Reader::registered_accounts)). Only what people say is kept here.
+//! What is found stays where it is (documents, accounts). The commits that take it keep a row for each account beside it, which lists are made of
+//! ([`Reader::registered_accounts`](crate::Reader::registered_accounts)): pages read what they show, and are never behind.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use ioc_common::id::DeviceId;
 use crate::{AccountRecord, BackupEvidence, Role};
 
 /// A password is told of so many days before it is due, as the rule of hosts has it.
-const DUE_DAYS: i64 = 15;
+pub(crate) const DUE_DAYS: i64 = 15;
 const DAY_MS: i64 = 86_400_000;
 /// How the document of a signed review is called among reports: by this and the number of the review.
 pub const ACCOUNT_REVIEW_REPORT: &str = "account-review.";
@@ -561,8 +561,6 @@ pub struct AccountPage {
     pub tally: AccountTally,
     /// Who holds accounts, as people read.
     pub holders: Vec<String>,
-    /// Devices that have accounts, with their names, as people read.
-    pub devices: Vec<(DeviceId, String)>,
 }
 
 /// An account in a review: as it stood when the review was opened, and what is said of it.

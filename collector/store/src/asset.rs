@@ -12,6 +12,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Importance};
 
+use crate::BackupEvidence;
+
 /// A column of the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -350,6 +352,9 @@ pub struct AssetAttestation {
     /// Who says so.
     pub by: String,
     pub at: Timestamp,
+    /// Files that show it; they stand beside what was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<BackupEvidence>,
 }
 
 /// A row of a table that people bring.

@@ -182,6 +182,8 @@ pub enum Change {
     Asset(Box<Asset>),
     /// A person said how a machine without an agent is protected.
     AssetAttested { device: DeviceId, attestation: AssetAttestation },
+    /// A file shows what was attested of a machine last.
+    AssetEvidence { device: DeviceId, area: String, file: BackupEvidence, content: Vec<u8> },
     /// A table is taken into a register.
     TableImport(Box<TableImport>),
     /// An import is undone: what it did is put back of all of its rows.
@@ -232,7 +234,7 @@ pub enum Change {
         /// What it was made of, JSON.
         source: String,
     },
-    /// An issued report was registered; one that is registered already stays as it is.
+    /// An issued report was registered, or what was wrong of that is corrected: the newest registration counts.
     ReportRegistered {
         /// Its number among all that were issued.
         number: u64,

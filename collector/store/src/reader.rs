@@ -17,7 +17,7 @@ use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
-use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
+use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText};
 use crate::retention::{
     ClassSize, CountedSlice, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
@@ -235,6 +235,14 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
     /// What people attested of a machine, the newest first.
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Result<Vec<AssetAttestation>, StoreError>;
 
+    /// A file that shows what was attested of a machine, with its content; for who may see people.
+    fn asset_evidence(
+        &self,
+        device: &DeviceId,
+        area: &str,
+        sha256: &str,
+    ) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError>;
+
     /// Tables that were taken into a register, the newest first, before a number, without what they did; for who reaches everywhere.
     fn table_imports(
         &self,
@@ -346,6 +354,12 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
     /// Machines that are heard, or should be, and have no document of this name, by name.
     fn machines_without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
 
+    /// Devices with accounts in the register, by name.
+    fn devices_with_accounts(&self, limit: usize) -> Result<Vec<DeviceId>, StoreError>;
+
+    /// Devices that no agent has ever told of, by name: what is known of them people say.
+    fn devices_without_agent(&self, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
+
     /// What became of notices, by channel.
     fn deliveries(&self) -> Result<Vec<ChannelTally>, StoreError>;
 
@@ -417,6 +431,20 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<IssuedReport>, StoreError>;
+
+    /// The same of reports whose addresses begin so: those of a kind.
+    fn issued_reports_of(
+        &self,
+        begin: &str,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<IssuedReport>, StoreError>;
+
+    /// Under which numbers and dates an issued report was registered, corrections last: the last one counts.
+    fn report_registrations(&self, number: u64) -> Result<Vec<Registration>, StoreError>;
+
+    /// Which issued reports of a kind are registered under a number in a year: a few of them.
+    fn reports_registered_as(&self, kind: &str, year: i16, number: u32) -> Result<Vec<u64>, StoreError>;
 
     /// An issued report by its number.
     fn issued_report(&self, number: u64) -> Result<Option<IssuedReport>, StoreError>;

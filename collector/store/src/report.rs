@@ -167,6 +167,10 @@ pub struct Registration {
     pub at: Timestamp,
     /// SHA-256 over the copy that has number and date, hex.
     pub sha256: String,
+    /// What kind of document it is, as it stands in the number: each kind is counted by itself, anew each year. Empty for a letter.
+    pub kind: String,
+    /// Why the registration before it was wrong; empty for the first.
+    pub reason: String,
 }
 
 /// What is kept of an issued report.
@@ -174,8 +178,10 @@ pub struct Registration {
 pub enum IssuedPart {
     /// The document as it was issued, without a number.
     Issued,
-    /// The same with the number and date under which it was registered.
+    /// The same with the number and date under which it was registered, as they stand now.
     Registered,
+    /// The same as of one of its registrations, from 1: those that were wrong stay on record.
+    RegisteredAs(u32),
     /// What it was made of, JSON.
     Source,
 }

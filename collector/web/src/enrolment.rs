@@ -25,7 +25,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::rate_limit;
 use crate::server::Peer;
-use ioc_engine::command::{Answer, Command, NewToken};
+use ioc_engine::command::{Answer, Command, CommandError, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::{RefusalReason, Word};
@@ -85,7 +85,7 @@ async fn create_token(
 ) -> Result<(String, Option<String>), Problem> {
     match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
         Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
-        _ => Err(Problem::internal("unexpected answer")),
+        _ => Err(CommandError::unexpected_answer().into()),
     }
 }
 
@@ -216,7 +216,7 @@ pub(crate) struct ImportResult {
 async fn import_devices(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
     match app.carry_out(person, Command::Import { devices, actor: person.name.clone() }).await? {
         Answer::Imported(changed) => Ok(changed),
-        _ => Err(Problem::internal("unexpected answer")),
+        _ => Err(CommandError::unexpected_answer().into()),
     }
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn enrol(
                 let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
                 (StatusCode::ACCEPTED, Json(waiting)).into_response()
             }
-            Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
+            Ok(_) => return Err(Problem::from(CommandError::unexpected_answer()).into_response()),
             Err(error) => {
                 app.health.count_refused("enrolment");
                 if let Some(left_out) = app.log_limit.allows("enrolment", peer.address(), clock::boottime_ms()) {

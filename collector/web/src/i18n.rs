@@ -325,6 +325,7 @@ mod tests {
                 "sign-by-",
                 "search-kind-",
                 "asset-field-",
+                "issued-kind-",
                 "account-field-",
                 "asset-state-",
                 "asset-importance-",

@@ -13,6 +13,7 @@ use ioc_store::{
     Asset, AssetAttestation, AssetField, AssetQuery, AssetState, AssetValue, Change, NewDevice, Reader, StoreError,
 };
 
+use super::evidence::{self, Decided};
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, AssetChange, CommandError};
@@ -27,6 +28,8 @@ pub(super) const PIECE: usize = 200;
 pub(super) const LOOKED_AT: usize = 1_000;
 /// Most faults that are raised in one cycle of the engine: a crowd of devices that was taken in at once is due at once.
 const RAISED_MAX: usize = 200;
+/// Attestations of one machine among which the newest of an area is looked for.
+const ATTESTED_MAX: usize = 200;
 /// The name of the fault.
 const FAULT: &str = "register/blank";
 /// Most network addresses that are kept of a machine.
@@ -289,6 +292,42 @@ impl Engine {
         let said = serde_json::to_string(&attestation).unwrap_or_default();
         self.record(now, actor, AuditLogAction::AssetAttested, device.as_str(), &said);
         self.batch.changes.push(Change::AssetAttested { device: device.clone(), attestation });
+        self.batch.visible = true;
+        Ok(Answer::Done)
+    }
+
+    /// A file shows what was attested of a machine last.
+    pub(super) fn add_asset_evidence(
+        &mut self,
+        (device, area): (&DeviceId, &str),
+        (name, content): (&str, Vec<u8>),
+        actor: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let kept = self.reader.asset_attestations(device, ATTESTED_MAX).map_err(CommandError::unread)?;
+        let kept = kept.into_iter().find(|one| one.area == area);
+        // With those that are decided and not committed yet.
+        let anew = |change: &Change| matches!(change, Change::AssetAttested { device: of, attestation } if of == device && attestation.area == area);
+        if kept.is_none() && !self.batch.changes.iter().any(anew) {
+            let english = format!("nobody has attested {area:?} of {device}; do that first");
+            let args = [("device", Word::text(device.as_str()))];
+            return Err(RefusalReason::new("register-refused-asset-not-attested", args, english).not_found());
+        }
+        let decided = self.batch.changes.iter().filter_map(|change| match change {
+            change if anew(change) => Some(Decided::Anew),
+            Change::AssetEvidence { device: of, area: of_area, file, .. } if of == device && of_area == area => {
+                Some(Decided::File(file))
+            }
+            _ => None,
+        });
+        let kept = kept.into_iter().flat_map(|one| one.files);
+        let Some(file) = evidence::added((name, content.as_slice()), kept, decided, (actor, now))? else {
+            return Ok(Answer::Done);
+        };
+        let detail = format!("{area}: {} sha256 {}", file.name, file.sha256);
+        self.record(now, actor, AuditLogAction::AssetEvidenceAdded, device.as_str(), &detail);
+        let (device, area) = (device.clone(), area.to_owned());
+        self.batch.changes.push(Change::AssetEvidence { device, area, file, content });
         self.batch.visible = true;
         Ok(Answer::Done)
     }

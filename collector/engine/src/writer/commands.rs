@@ -7,6 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
 
+use super::reports::RegistrationAsked;
 use super::{CloseCause, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
@@ -70,6 +71,9 @@ impl Engine {
             }
             Command::ChangeAssets { changes, actor } => self.change_assets(changes, &actor, now),
             Command::AttestAsset { device, attestation, actor } => self.attest_asset(&device, attestation, &actor, now),
+            Command::AddAssetEvidence { device, area, name, content, actor } => {
+                self.add_asset_evidence((&device, &area), (&name, content), &actor, now)
+            }
             Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor),
             Command::ImportAccounts { rows, actor } => self.import_accounts(rows, &actor),
             Command::UndoImport { register, number, actor } => self.undo_import(register, number, &actor, now),
@@ -96,7 +100,7 @@ impl Engine {
             Command::TickAsset { count, tick, seen, actor } => self.tick_asset(count, tick, seen, &actor, now),
             Command::AddFind { count, thing, actor } => self.add_find(count, &thing, &actor, now),
             Command::SettleFind { count, find, remark, actor } => self.settle_find(count, find, &remark, &actor, now),
-            Command::CloseCount { closing, actor } => self.close_count(*closing, &actor, now),
+            Command::CloseCount { closing, actor } => self.close_count(*closing, &actor),
             Command::SettleCounted { device, remark, actor } => self.settle_counted(&device, &remark, &actor, now),
             Command::GroupSoftware { device, list, catalogue, products, made_at } => {
                 self.group_software(&device, (list, catalogue), products, made_at, now)
@@ -163,8 +167,9 @@ impl Engine {
             Command::IssueReport { report, title, content, source, actor } => {
                 self.issue_report(&report, &title, (content, source), &actor, now)
             }
-            Command::RegisterReport { number, registered, date, content, actor } => {
-                self.register_report(number, (registered, &date), content, &actor, now)
+            Command::RegisterReport { number, registered, date, kind, content, reason, all_the_same, actor } => {
+                let asked = RegistrationAsked { number, registered, date, kind, content, reason, all_the_same };
+                self.register_report(asked, &actor, now)
             }
             Command::AwaitCommit => Ok(Answer::Done),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),

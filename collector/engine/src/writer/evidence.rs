@@ -1,4 +1,4 @@
-//! Files that show what a person attested, of a backup or of an account: one rule for both. A file is kept once, and what is attested anew has none yet.
+//! Files that show what a person attested, of a backup, of a machine or of an account: one rule for all. A file is kept once, and what is attested anew has none yet.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,10 @@
 //! Inventory takings (article 6.1): opened, ticked by whoever walks around, closed with minutes. What was not found, stands somewhere else or has no label is a
 //! fault of its device until it is found again or somebody says what became of it; so is, of the centre, what was found and is not in the register.
 
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::{Alert, InformationSource, Input, Severity, Text};
@@ -13,7 +17,7 @@ use ioc_store::scope::AccessScope;
 use super::commands::checked_text;
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError, CountToClose, FoundThing};
+use crate::command::{Answer, CommandError, CountToClose, FoundThing, Piecework};
 use crate::refusal_field::Field;
 use crate::refusal_reason::{RefusalReason, Word};
 
@@ -23,6 +27,8 @@ const LINE_MAX_CHARS: usize = 300;
 const REMARK_MAX_CHARS: usize = 2000;
 /// Most inventory takings that are open at once.
 const OPEN_MAX: usize = 50;
+/// Ticks that are looked at in one cycle of the engine while a taking is closed: each may raise a fault, which takes about a tenth of a millisecond.
+const PIECE: usize = 100;
 /// The name of the fault of the centre while something is not in the register; it stands in the store.
 const UNREGISTERED: &str = "inventory-unregistered";
 
@@ -39,13 +45,19 @@ fn remark(text: &str) -> Result<String, CommandError> {
     if text.trim().is_empty() { Ok(String::new()) } else { checked_text(text, REMARK_MAX_CHARS) }
 }
 
+/// Names of the faults of assets that were not found as they should be; they stand in the store.
+pub const COUNTED_FAULTS: [&str; 3] = [LABEL, ELSEWHERE, NOT_FOUND];
+const LABEL: &str = "inventory/label";
+const ELSEWHERE: &str = "inventory/elsewhere";
+const NOT_FOUND: &str = "inventory/not-found";
+
 /// The name of the fault of an asset that was counted so; none where it is as it should be.
 const fn fault_name(state: TickState) -> Option<&'static str> {
     match state {
         TickState::Found => None,
-        TickState::LabelMissing => Some("inventory/label"),
-        TickState::Elsewhere => Some("inventory/elsewhere"),
-        TickState::NotFound => Some("inventory/not-found"),
+        TickState::LabelMissing => Some(LABEL),
+        TickState::Elsewhere => Some(ELSEWHERE),
+        TickState::NotFound => Some(NOT_FOUND),
     }
 }
 
@@ -76,6 +88,27 @@ fn place_missing() -> CommandError {
     RefusalReason::new("register-refused-found-where", [], "place: say where it is").invalid()
 }
 
+/// A taking that is being closed: what was ticked is looked at in pieces, and the minutes are issued once all of it was. A restart in between leaves it open,
+/// with some of its faults raised, and it is closed anew.
+#[derive(Debug)]
+pub(super) struct ClosingJob {
+    closing: CountToClose,
+    members: Vec<Member>,
+    actor: String,
+    /// How many were found in each way, in the order of [`TickState::ALL`].
+    ticked: [u64; 4],
+    /// What is still to be looked at.
+    left: VecDeque<Tick>,
+    /// Who waits for it.
+    reply: Option<oneshot::Sender<CommandResult>>,
+}
+
+impl ClosingJob {
+    pub(super) fn answers(&mut self, reply: oneshot::Sender<CommandResult>) {
+        self.reply = Some(reply);
+    }
+}
+
 impl Engine {
     /// An inventory taking as it will be after what is decided and not committed yet.
     fn count_now(&self, number: u64) -> Result<InventoryCount, CommandError> {
@@ -96,6 +129,11 @@ impl Engine {
             let english = format!("inventory taking {number} is closed; open another one");
             let args = [("number", Word::Count(number))];
             return Err(RefusalReason::new("register-refused-count-closed", args, english).conflict());
+        }
+        if self.piecework.closing.as_ref().is_some_and(|job| job.closing.number == number) {
+            let english = format!("inventory taking {number} is being closed; look at it in a moment");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-count-closing", args, english).conflict());
         }
         Ok(count)
     }
@@ -324,52 +362,76 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn close_count(&mut self, closing: CountToClose, actor: &str, now: Timestamp) -> CommandResult {
-        let CountToClose {
-            number,
-            members,
-            remark: said,
-            assets,
-            ticks: seen,
-            finds: seen_finds,
-            title,
-            content,
-            source,
-        } = closing;
-        let count = self.open_count_now(number)?;
+    pub(super) fn close_count(&mut self, closing: CountToClose, actor: &str) -> CommandResult {
+        let number = closing.number;
+        self.open_count_now(number)?;
+        if let Some(job) = &self.piecework.closing {
+            let number = job.closing.number;
+            let english = format!("inventory taking {number} is being closed; look at it in a moment");
+            let args = [("number", Word::Count(number))];
+            return Err(RefusalReason::new("register-refused-count-closing", args, english).conflict());
+        }
+        let members = closing.members.iter();
         let members = members
-            .into_iter()
             .map(|one| Ok(Member { name: line(Field::Members, &one.name)?, title: line(Field::Members, &one.title)? }))
             .collect::<Result<Vec<_>, CommandError>>()?;
         let members: Vec<Member> = members.into_iter().filter(|one| !one.name.is_empty()).collect();
         if members.is_empty() || members.len() > MEMBERS_MAX {
             return Err(no_members(members.len()).invalid());
         }
-        let said = remark(&said)?;
+        let closing = CountToClose { remark: remark(&closing.remark)?, ..closing };
         let (ticks, finds) = (self.ticks_now(number)?, self.finds_now(number)?);
         let is_seen =
-            ticks.iter().map(|tick| (&tick.device, tick.at)).eq(seen.iter().map(|(device, at)| (device, *at)));
-        if !is_seen || finds.len() as u64 != seen_finds {
+            ticks.iter().map(|tick| (&tick.device, tick.at)).eq(closing.ticks.iter().map(|(device, at)| (device, *at)));
+        if !is_seen || finds.len() as u64 != closing.finds {
             return Err(ticked_since().conflict());
         }
-        let issued = self.issue_report(&format!("{COUNT_REPORT}{number}"), &title, (content, source), actor, now)?;
-        let Answer::Report(minutes) = issued else {
-            return Err(CommandError::Unavailable("the minutes were not issued".to_owned()));
-        };
         let ticked = TickState::ALL.map(|state| ticks.iter().filter(|tick| tick.state == state).count() as u64);
-        for tick in &ticks {
+        let (left, actor) = (ticks.into(), actor.to_owned());
+        self.piecework.closing = Some(ClosingJob { closing, members, actor, ticked, left, reply: None });
+        Ok(Answer::Begun(Piecework::CountClosing))
+    }
+
+    /// Looks at what was ticked next in a taking that is being closed; closes it after the last.
+    pub(super) fn work_on_closing(&mut self, now: Timestamp) {
+        let Some(mut job) = self.piecework.closing.take() else { return };
+        self.batch.urgent = true;
+        let piece: Vec<Tick> = job.left.drain(..job.left.len().min(PIECE)).collect();
+        let looked = self.raise_all_counted(job.closing.number, &piece, now);
+        if looked.is_ok() && !job.left.is_empty() {
+            self.piecework.closing = Some(job);
+            return;
+        }
+        let reply = job.reply.take();
+        let outcome = looked.and_then(|()| self.end_closing(job, now));
+        self.batch.answers.extend(reply.map(|reply| (reply, outcome)));
+    }
+
+    fn raise_all_counted(&mut self, number: u64, piece: &[Tick], now: Timestamp) -> Result<(), CommandError> {
+        for tick in piece {
             // What a newer taking says of it stands, whichever is closed first.
             if !self.is_counted_since(number, tick)? {
                 self.raise_counted(number, tick, now);
             }
         }
+        Ok(())
+    }
+
+    /// All that was ticked was looked at: the minutes are issued, and the taking is closed.
+    fn end_closing(&mut self, job: ClosingJob, now: Timestamp) -> CommandResult {
+        let ClosingJob { closing, members, actor, ticked, .. } = job;
+        let CountToClose { number, remark, assets, title, content, source, .. } = closing;
+        let (count, finds) = (self.count_now(number)?, self.finds_now(number)?);
+        let issued = self.issue_report(&format!("{COUNT_REPORT}{number}"), &title, (content, source), &actor, now)?;
+        let Answer::Report(minutes) = issued else {
+            return Err(CommandError::Unavailable("the minutes were not issued".to_owned()));
+        };
         let states = TickState::ALL.iter().zip(ticked).map(|(state, n)| format!("{} {n}", state.as_str()));
         let states = states.collect::<Vec<_>>().join(", ");
         let found = finds.len() as u64;
         let detail = format!("{assets} assets: {states}; {found} not in the register; minutes {minutes}");
-        self.record(now, actor, AuditLogAction::InventoryClosed, &number.to_string(), &detail);
-        let by = actor.to_owned();
-        let closed = CountClosing { at: now, by, members, remark: said, minutes, assets, ticked, finds: found };
+        self.record(now, &actor, AuditLogAction::InventoryClosed, &number.to_string(), &detail);
+        let closed = CountClosing { at: now, by: actor, members, remark, minutes, assets, ticked, finds: found };
         self.batch.changes.push(Change::InventoryCount(Box::new(InventoryCount { closed: Some(closed), ..count })));
         self.batch.visible = true;
         let work = finds.iter().filter(|find| find.settled.is_none()).count() as u64;
@@ -468,7 +530,7 @@ mod tests {
         rig.command(Command::TickAsset { count, tick, seen: None, actor: "lan".into() }).expect("ticked");
     }
 
-    fn close(rig: &mut Rig, number: u64) {
+    fn closing(rig: &Rig, number: u64) -> Command {
         let ticks = rig.reader.inventory_ticks(number).expect("reads");
         let closing = CountToClose {
             number,
@@ -481,7 +543,58 @@ mod tests {
             content: b"PK".to_vec(),
             source: "{}".into(),
         };
-        rig.command(Command::CloseCount { closing: Box::new(closing), actor: "lan".into() }).expect("closed");
+        Command::CloseCount { closing: Box::new(closing), actor: "lan".into() }
+    }
+
+    fn close(rig: &mut Rig, number: u64) {
+        let command = closing(rig, number);
+        rig.command(command).expect("closed");
+    }
+
+    #[test]
+    fn a_large_taking_is_closed_in_pieces_and_stands_still_meanwhile() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        rig.command(Command::OpenCount { place: String::new(), actor: "lan".into() }).expect("opened");
+        let devices: Vec<DeviceId> =
+            (0..PIECE + 20).map(|n| DeviceId::new(&format!("d-{n:03}")).expect("good")).collect();
+        let ticked = |device: &DeviceId| Command::TickAsset {
+            count: 1,
+            tick: Tick {
+                device: device.clone(),
+                state: TickState::NotFound,
+                place: String::new(),
+                remark: String::new(),
+                by: String::new(),
+                at: Timestamp::from_millis(0),
+            },
+            seen: None,
+            actor: "lan".into(),
+        };
+        for device in &devices {
+            rig.register(device.as_str());
+            rig.command(ticked(device)).expect("ticked");
+        }
+        rig.register("late");
+        let (sender, mut receiver) = oneshot::channel();
+        let message = super::super::EngineMessage::Command(Box::new(closing(&rig, 1)), sender);
+        rig.engine.run_once(&mut vec![message]);
+        assert!(receiver.try_recv().is_err(), "no commit waits for all of it");
+        assert!(rig.reader.inventory_count(1).expect("reads").is_some_and(|count| count.closed.is_none()));
+        let late = DeviceId::new("late").expect("good");
+        let (sender, mut refused) = oneshot::channel();
+        rig.engine.take(super::super::EngineMessage::Command(Box::new(ticked(&late)), sender), rig.engine.time.now());
+        while rig.engine.has_more() {
+            rig.engine.run_once(&mut Vec::new());
+        }
+        let refused = refused.try_recv().expect("answered").expect_err("it is being closed");
+        assert!(refused.to_string().contains("is being closed"), "{refused}");
+        assert!(matches!(receiver.try_recv().expect("answered"), Ok(Answer::Report(_))));
+        let closed = rig.reader.inventory_count(1).expect("reads").and_then(|count| count.closed).expect("closed");
+        assert_eq!(closed.ticked[3], devices.len() as u64);
+        let stands = |device: &DeviceId| rig.engine.state.has_fault_of(device, "inventory/not-found", device.as_str());
+        assert!(devices.iter().all(stands), "each is work");
+        assert_eq!(rig.reader.issued_reports(None, None, 9).expect("reads").len(), 1);
     }
 
     #[test]

@@ -55,6 +55,7 @@ macro_rules! of_other_records {
             | Change::AccountWord { .. }
             | Change::AccountAttested { .. }
             | Change::AccountEvidence { .. }
+            | Change::AssetEvidence { .. }
             | Change::AccountReviewLines { .. }
             | Change::AccountReviewOpened(_)
             | Change::AccountReviewLine { .. }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
+use crate::refusal_field::Field;
 use crate::refusal_reason::{RefusalReason, Word};
 
 /// Longest name or title in settings, characters: the law allows long names of agencies.
@@ -30,6 +31,24 @@ const KEY_MAX_CHARS: usize = 120;
 const LOGGED_CHARS: usize = 500;
 /// The largest number of a document.
 const REGISTERED_MAX: u32 = 999_999;
+
+/// Longest reason of a correction, characters.
+const REASON_MAX_CHARS: usize = 500;
+/// Accounts of whoever sits at the machine begin with this: they are nobody's name.
+const LOCAL: &str = "local:";
+/// The refusal of a number that another document has: whoever means it says so.
+pub const NUMBER_TAKEN: &str = "report-refused-number-taken";
+
+/// How an issued report is to be registered, as the command has it.
+pub(super) struct RegistrationAsked {
+    pub(super) number: u64,
+    pub(super) registered: u32,
+    pub(super) date: String,
+    pub(super) kind: String,
+    pub(super) content: Vec<u8>,
+    pub(super) reason: String,
+    pub(super) all_the_same: bool,
+}
 
 /// A name of the settings, as the page calls it.
 fn setting(field: &str) -> (&'static str, Word) {
@@ -310,19 +329,28 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Writes down under which number and date an issued report was registered.
-    pub(super) fn register_report(
-        &mut self,
-        number: u64,
-        (registered, date): (u32, &str),
-        content: Vec<u8>,
-        actor: &str,
-        now: Timestamp,
-    ) -> CommandResult {
+    /// Other issued documents of a kind that have a number in a year, with what is decided and not committed yet.
+    fn also_registered(&self, number: u64, asked: (&str, Date, u32)) -> Result<Vec<u64>, CommandError> {
+        let (kind, day, registered) = asked;
+        let kept = self.reader.reports_registered_as(kind, day.year(), registered).map_err(CommandError::unread)?;
+        let year = format!("{:04}-", day.year());
+        let of_batch = self.batch.changes.iter().filter_map(|change| match change {
+            Change::ReportRegistered { number, registration, .. } => {
+                let same = registration.kind == kind && registration.number == registered;
+                (same && registration.date.starts_with(&year)).then_some(*number)
+            }
+            _ => None,
+        });
+        Ok(kept.into_iter().chain(of_batch).filter(|other| *other != number).collect())
+    }
+
+    /// Writes down under which number and date an issued report was registered; once it is, a named person corrects that, and says why.
+    pub(super) fn register_report(&mut self, asked: RegistrationAsked, actor: &str, now: Timestamp) -> CommandResult {
+        let RegistrationAsked { number, registered, date, kind, content, reason, all_the_same } = asked;
         if !(1..=REGISTERED_MAX).contains(&registered) {
             return Err(no_registration_number(&registered.to_string()));
         }
-        let day: Date = date.parse().map_err(|_| no_day(date))?;
+        let day: Date = date.parse().map_err(|_| no_day(&date))?;
         if content.is_empty() || content.len() > CONTENT_MAX_BYTES {
             return Err(too_large(content.len()));
         }
@@ -330,22 +358,52 @@ impl Engine {
         let Some(known) = known else {
             return Err(no_issued_report(number).not_found());
         };
+        let reason = reason.trim();
+        if reason.chars().count() > REASON_MAX_CHARS || reason.chars().any(char::is_control) {
+            return Err(Field::Reason.line(0, REASON_MAX_CHARS).invalid());
+        }
         let now_registered =
             |change: &Change| matches!(change, Change::ReportRegistered { number: other, .. } if *other == number);
-        if known.registration.is_some() || self.batch.changes.iter().any(now_registered) {
-            let english =
-                format!("issued report {number} is registered already; issue another version where that is wrong");
+        if known.registration.is_some() && reason.is_empty() || self.batch.changes.iter().any(now_registered) {
+            let english = format!("issued report {number} is registered already; to correct that, say why");
             let args = [("number", Word::Count(number))];
             return Err(RefusalReason::new("report-refused-registered", args, english).conflict());
+        }
+        if known.registration.is_some() && (actor.is_empty() || actor.starts_with(LOCAL)) {
+            let english = "a registration is corrected by a named person, who signs in";
+            return Err(RefusalReason::new("report-refused-correction-person", [], english).forbidden());
         }
         if let (Some(first), Some(last)) = (self.today(known.at), self.today(now)) {
             registered_between(day, first, last)?;
         }
+        let also = self.also_registered(number, (&kind, day, registered))?;
+        if !also.is_empty() && !all_the_same {
+            let also = also.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            let (year, found) = (day.year(), registered);
+            let english = format!(
+                "number {found} of {kind} in {year} is that of issued report {also}; say that you mean it all the same"
+            );
+            let year = ("year", Word::text(year.to_string()));
+            let args = [
+                ("found", Word::text(found.to_string())),
+                ("kind", Word::text(kind)),
+                year,
+                ("also", Word::text(also)),
+            ];
+            return Err(RefusalReason::new(NUMBER_TAKEN, args, english).conflict());
+        }
         let sha256 = sha256_hex(&content);
-        let detail = format!("no number → {registered}, {date}; SHA-256 {sha256}");
-        self.record(now, actor, AuditLogAction::ReportRegistered, &number.to_string(), &detail);
+        let taken = if also.is_empty() { "" } else { "; the number is given twice, and meant" };
+        let (action, was) = match &known.registration {
+            None => (AuditLogAction::ReportRegistered, "no number".to_owned()),
+            Some(was) => (AuditLogAction::ReportRegistrationCorrected, format!("{}, {}", was.number, was.date)),
+        };
+        let why = if known.registration.is_some() { format!("; {reason}") } else { String::new() };
+        let detail = format!("{was} → {registered}, {date}; SHA-256 {sha256}{taken}{why}");
+        self.record(now, actor, action, &number.to_string(), &detail);
+        let reason = if known.registration.is_some() { reason.to_owned() } else { String::new() };
         let registration =
-            Registration { number: registered, date: date.to_owned(), by: actor.to_owned(), at: now, sha256 };
+            Registration { number: registered, date, by: actor.to_owned(), at: now, sha256, kind, reason };
         self.batch.changes.push(Change::ReportRegistered { number, registration, content });
         self.batch.visible = true;
         Ok(Answer::Done)
@@ -401,16 +459,63 @@ mod tests {
         rig.command(issue).expect("issued");
         let now = rig.engine.time.now();
         let today = rig.engine.today(now).expect("a day");
-        let register = |rig: &mut Rig, date: String| {
-            let (content, actor) = (b"PK2".to_vec(), "lan".to_owned());
-            rig.command(Command::RegisterReport { number: 1, registered: 7, date, content, actor })
-        };
+        let register = |rig: &mut Rig, date: String| rig.command(registering(1, 7, &date, ""));
         let yesterday = today.yesterday().expect("a day").to_string();
         for mistyped in ["9999-12-31".to_owned(), today.tomorrow().expect("a day").to_string(), yesterday] {
             let refused = register(&mut rig, mistyped.clone()).expect_err("mistyped").to_string();
             assert!(refused.contains(&mistyped) && refused.contains(&today.to_string()), "{refused}");
         }
         register(&mut rig, today.to_string()).expect("registered");
+    }
+
+    fn registering(number: u64, registered: u32, date: &str, reason: &str) -> Command {
+        Command::RegisterReport {
+            number,
+            registered,
+            date: date.to_owned(),
+            kind: "BC".into(),
+            content: b"PK2".to_vec(),
+            reason: reason.to_owned(),
+            all_the_same: false,
+            actor: "lan".into(),
+        }
+    }
+
+    #[test]
+    fn a_mistyped_registration_is_corrected_with_a_reason_and_a_number_is_given_twice_only_where_that_is_meant() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = Rig::open(dir.path(), &machine);
+        for report in ["clause.2026-07-01.2026-09-30", "clause.2026-04-01.2026-06-30"] {
+            let (title, content, source) = ("Báo cáo".into(), b"PK".to_vec(), "{}".into());
+            let issue = Command::IssueReport { report: report.into(), title, content, source, actor: "lan".into() };
+            rig.command(issue).expect("issued");
+        }
+        let today = rig.engine.today(rig.engine.time.now()).expect("a day").to_string();
+        rig.command(registering(1, 7, &today, "what is first needs none")).expect("registered");
+        let refused = rig.command(registering(1, 8, &today, " ")).expect_err("nobody says why").to_string();
+        assert!(refused.contains("say why"), "{refused}");
+        let mut at_the_machine = registering(1, 8, &today, "ghi nhầm");
+        if let Command::RegisterReport { actor, .. } = &mut at_the_machine {
+            "local:0".clone_into(actor);
+        }
+        assert!(rig.command(at_the_machine).expect_err("that is nobody's name").to_string().contains("named person"));
+        rig.command(registering(1, 8, &today, "ghi nhầm số")).expect("corrected");
+        let kept = rig.reader.report_registrations(1).expect("reads");
+        let said: Vec<(u32, &str)> = kept.iter().map(|one| (one.number, one.reason.as_str())).collect();
+        assert_eq!(said, [(7, ""), (8, "ghi nhầm số")]);
+        let last = rig.reader.audit(0, 99).expect("reads").pop().expect("a record");
+        assert_eq!(last.action, "report.registration_corrected");
+        let expected = format!("7, {today} → 8, {today}");
+        assert!(last.detail.starts_with(&expected) && last.detail.ends_with("; ghi nhầm số"), "{}", last.detail);
+        // The number that was wrong is free again; the one that stands is taken, for documents of its kind.
+        let refused = rig.command(registering(2, 8, &today, "")).expect_err("it is taken").to_string();
+        assert!(refused.contains("issued report 1"), "{refused}");
+        rig.command(registering(2, 7, &today, "")).expect("free");
+        let mut meant = registering(2, 8, &today, "số của văn thư");
+        if let Command::RegisterReport { all_the_same, .. } = &mut meant {
+            *all_the_same = true;
+        }
+        rig.command(meant).expect("meant");
     }
 
     #[test]

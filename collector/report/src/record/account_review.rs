@@ -6,6 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::account_review::{AccountReviewRecord, ElectronicSignature, ReviewedAccount, document};
+use ioc_document::wording;
 use ioc_store::{AccountFinding, AccountLimits, AccountReview, AccountSource, AccountVerdict, ReviewLine, Role};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -87,7 +88,7 @@ pub fn account_review(
 ) -> Document {
     let own = |account: &str| match names.get(account) {
         Some(name) if !name.is_empty() => format!("{name} ({account})"),
-        _ => account.to_owned(),
+        _ => wording::actor(account),
     };
     let mut reviewers: BTreeSet<&str> = lines.iter().filter_map(|line| Some(line.said.as_ref()?.0.as_str())).collect();
     reviewers.insert(&review.opened_by);

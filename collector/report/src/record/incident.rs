@@ -40,7 +40,7 @@ pub fn incident(
     let told = delivered.filter_map(|one| one.delivered_at).min();
     let record = &incident.record;
     let repair = record.repair.as_ref();
-    let own = |account: &str| names.get(account).cloned().unwrap_or_else(|| account.to_owned());
+    let own = |account: &str| names.get(account).cloned().unwrap_or_else(|| ioc_document::wording::actor(account));
     let signed = |who: &str, when| format!("{}, {}", own(who), ioc_document::wording::moment(at(when)));
     let backup = repair.and_then(|one| {
         some(&one.backup).or_else(|| some(&one.no_backup).map(|why| format!("không sao lưu được: {why}")))

@@ -1,7 +1,9 @@
-//! Documents of one thing on record: an incident, a shift, a piece of maintenance, a drill. They are made when somebody asks, and are not kept.
+//! Documents of one thing on record: an incident, a shift, a piece of maintenance, a drill. They are made when somebody asks; a version that is issued is kept
+//! as reports are, by its [`RecordKey`].
 
 mod account_review;
 mod incident;
+mod key;
 mod maintenance;
 mod notice;
 mod restore;
@@ -9,6 +11,7 @@ mod shift;
 
 pub use account_review::account_review;
 pub use incident::incident;
+pub use key::{RecordKey, RecordKeyError, rota_key};
 pub use maintenance::maintenance;
 pub use notice::{NoticeFacts, notice, offered};
 pub use restore::restore;

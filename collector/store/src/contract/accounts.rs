@@ -5,7 +5,7 @@ use ioc_common::reading::{Account, Accounts};
 use super::*;
 use crate::{
     AccountAttestation, AccountFinding, AccountLimits, AccountQuery, AccountRecord, AccountReview, AccountSource,
-    AccountVerdict, AccountWord, ReviewLine, ReviewSignature,
+    AccountTally, AccountVerdict, AccountWord, ReviewLine, ReviewSignature,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -159,6 +159,10 @@ pub(super) fn accounts(open: Open<'_>, dir: &Path) {
         (Some("Trần Bình"), Some("Lê Thị Lan"))
     );
     assert_eq!((one(Some(&id(1)), "boss"), one(None, "an")), (None, None));
+    let unheard: Vec<_> = reader.devices_without_agent(9).expect("reads").into_iter().map(|info| info.id).collect();
+    assert_eq!(unheard, [id(1), id(2)], "neither has said hello");
+    assert_eq!(reader.devices_with_accounts(9).expect("reads"), [id(1), id(2)]);
+    assert_eq!(reader.devices_with_accounts(1).expect("reads"), [id(1)]);
     // Where an agent tells of accounts itself nobody's word is taken; a survey that cannot be read is counted.
     let told = Change::Document { device: id(2), name: "accounts".into(), at: at(91), body: survey(&[]) };
     store.commit(&[told]).expect("kept");
@@ -187,6 +191,89 @@ fn each_sees_their_own(store: &dyn Store, any: &AccountQuery) {
     assert!(said.len() == 4 && said.iter().all(|one| one.files.is_empty()), "{said:?}");
     assert!(!format!("{said:?}").contains("admin\"") && !format!("{said:?}").contains("Bình"), "{said:?}");
     assert_eq!(reader.account_evidence(&id(2), "admin", "ab").expect("reads"), None);
+}
+
+/// Numbers that are spread, the same ones each time.
+fn spread(n: i64, most: i64) -> i64 {
+    (n * 7919 + 31) % most
+}
+
+/// What is counted and found in the database is what the rules say of each account, whatever stands in it.
+pub(super) fn accounts_by_work(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    filled(store.as_mut());
+    let now = at(400 * DAY_MS);
+    let some = |n: i64| (spread(n, 5) > 0).then(|| at(spread(n, 400) * DAY_MS + spread(n, 3) * DAY_MS / 2));
+    let account = |n: i64| Account {
+        name: format!("u{n:03}"),
+        administrator: n % 3 == 0,
+        by: vec![format!("group {}", n % 4)],
+        locked: [None, Some(false), Some(false), Some(true)][usize::try_from(n % 4).expect("small")],
+        empty_password: (n % 11 == 0).then_some(true),
+        changed_at: some(n),
+        last_sign_in_at: some(n + 7),
+        signed_in: (n % 13 == 0).then_some(true),
+        expires_at: (n % 5 == 0).then(|| at((350 + spread(n, 100)) * DAY_MS)),
+        ..Account::default()
+    };
+    let survey = Accounts { accounts: (0..300).map(account).collect(), ..Accounts::default() };
+    let body = serde_json::to_string(&survey).expect("writes");
+    let word = AccountWord { holder: "Nguyễn An".into(), note: String::new(), by: "lan".into(), at: at(7) };
+    let said = |n: i64| Change::AccountWord { device: Some(id(1)), name: format!("u{n:03}"), word: word.clone() };
+    let mut changes: Vec<Change> = (0..150).map(said).collect();
+    changes.push(Change::Document { device: id(1), name: "accounts".into(), at: at(95), body });
+    changes.extend((150..200).map(said));
+    changes.push(attested("old", false, 300));
+    store.commit(&changes).expect("kept");
+    let reader = store.reader().expect("reads");
+    for limits in [
+        AccountLimits::default(),
+        AccountLimits {
+            idle_days: Some(45),
+            administrator_days: Some(60),
+            operator_days: Some(90),
+            review_months: None,
+        },
+        AccountLimits { idle_days: Some(0), administrator_days: Some(7), operator_days: None, review_months: None },
+    ] {
+        let any = AccountQuery { collector: true, limits, now, limit: 999, ..AccountQuery::default() };
+        let all = reader.registered_accounts(&any).expect("reads");
+        assert_eq!((all.rows.len() as u64, all.total), (all.tally.accounts, all.tally.accounts));
+        let mut counted = AccountTally::default();
+        for (account, findings) in &all.rows {
+            assert_eq!(*findings, account.findings(&limits, now));
+            counted.count(account, findings, now);
+        }
+        assert_eq!(all.tally, counted, "{limits:?}");
+        let keys = |query: &AccountQuery| {
+            let page = reader.registered_accounts(query).expect("reads");
+            assert_eq!(page.total, page.rows.len() as u64);
+            page.rows.into_iter().map(|(account, _)| account.key()).collect::<Vec<_>>()
+        };
+        let by_rule = |wanted: &dyn Fn(&[AccountFinding]) -> bool| -> Vec<String> {
+            all.rows.iter().filter(|(_, found)| wanted(found)).map(|(account, _)| account.key()).collect()
+        };
+        for finding in AccountFinding::ALL {
+            let of_work = AccountQuery { finding: Some(finding), ..any.clone() };
+            assert_eq!(keys(&of_work), by_rule(&|found| found.contains(&finding)), "{finding:?} {limits:?}");
+        }
+        assert_eq!(keys(&AccountQuery { due: true, ..any.clone() }), by_rule(&|found| !found.is_empty()), "{limits:?}");
+    }
+    // Pages follow each other without a gap, for people and for programs.
+    let page = AccountQuery { collector: true, now, limit: 70, ..AccountQuery::default() };
+    let (mut turned, mut cursor, mut followed) = (Vec::new(), String::new(), Vec::new());
+    for skip in (0..).step_by(70) {
+        let found = reader.registered_accounts(&AccountQuery { skip, ..page.clone() }).expect("reads").rows;
+        let next = reader.registered_accounts(&AccountQuery { after: Some(cursor.clone()), ..page.clone() });
+        let next = next.expect("reads").rows;
+        if found.is_empty() && next.is_empty() {
+            break;
+        }
+        turned.extend(found.iter().map(|(account, _)| account.key()));
+        followed.extend(next.iter().map(|(account, _)| account.key()));
+        cursor = followed.last().cloned().unwrap_or_default();
+    }
+    assert_eq!((turned.len(), &turned), (303, &followed));
 }
 
 /// A review is written until it is signed, and never from then on.

@@ -20,7 +20,7 @@ fn asset(n: u32, values: &[(AssetField, &str)]) -> Asset {
 
 fn attested(area: &str, good: bool, until: i64) -> AssetAttestation {
     let (area, note, by) = (area.to_owned(), "biên bản 3".to_owned(), "bình".to_owned());
-    AssetAttestation { area, good, note, valid_until: at(until), by, at: at(5) }
+    AssetAttestation { area, good, note, valid_until: at(until), by, at: at(5), files: Vec::new() }
 }
 
 pub(super) fn assets(open: Open<'_>, dir: &Path) {
@@ -85,6 +85,29 @@ pub(super) fn assets(open: Open<'_>, dir: &Path) {
     }
     let words = reader.asset_attestations(&id(1), 1).expect("reads");
     assert_eq!(words, [attested("patches", false, 50)], "the newest first");
+    // A file stays with what it shows.
+    let file = crate::BackupEvidence {
+        name: "ảnh.png".into(),
+        sha256: "ab".into(),
+        bytes: 3,
+        kind: crate::EvidenceKind::Image,
+        who: "lan".into(),
+        at: at(8),
+    };
+    let shows = |area: &str| Change::AssetEvidence {
+        device: id(1),
+        area: area.to_owned(),
+        file: file.clone(),
+        content: b"PNG".to_vec(),
+    };
+    store.commit(&[shows("antivirus"), shows("antivirus"), shows("backups")]).expect("kept");
+    let of_area = |area: &str| {
+        let all = reader.asset_attestations(&id(1), 9).expect("reads");
+        all.into_iter().find(|one| one.area == area).map_or(0, |one| one.files.len())
+    };
+    assert_eq!((of_area("antivirus"), of_area("patches")), (1, 0));
+    let content = |area: &str| reader.asset_evidence(&id(1), area, "ab").expect("reads").map(|(_, content)| content);
+    assert_eq!((content("antivirus"), content("patches")), (Some(b"PNG".to_vec()), None));
     let (number, of, one) = reader.asset_attestations_before(None, None, 1).expect("reads")[0].clone();
     assert_eq!((of, one), (id(1), attested("patches", false, 50)));
     let older = reader.asset_attestations_before(Some(&id(1)), Some(number), 9).expect("reads");

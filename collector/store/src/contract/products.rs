@@ -106,3 +106,44 @@ pub(super) fn products(open: Open<'_>, dir: &Path) {
     assert_eq!(keys, ["libreoffice", "pkg.old"], "also of what is gone, their own only");
     assert_eq!(reader.products_count(&gone).expect("counts"), 2);
 }
+
+/// Where machines stand, what a list names anew and what is taken out changes on how many machines a product is, for whoever sees which places.
+pub(super) fn products_follow_machines(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let stands =
+        |n: u32, place: &str| Change::Device { info: DeviceInfo { place: place.to_owned(), ..info(n) }, at: at(0) };
+    let grouped = |n: u32, list: u32, version: &str, moment: i64| Change::ProductUses {
+        device: id(n),
+        list: format!("{list:016}"),
+        catalogue: "c1".into(),
+        uses: uses(&[("libreoffice", version)]),
+        at: at(moment),
+    };
+    let office = product("libreoffice", "LibreOffice", &[], false);
+    store.commit(&[stands(1, "Tầng 1"), stands(2, "Tầng 1"), stands(3, "Tầng 2")]).expect("enrolled");
+    store.commit(&[Change::Product(Box::new(office))]).expect("kept");
+    store.commit(&[grouped(1, 1, "7", 3), grouped(2, 1, "7", 4), grouped(3, 1, "8", 5)]).expect("kept");
+    let reader = store.reader().expect("reads");
+    let mut of_floor = store.reader().expect("reads");
+    of_floor.limit(&AccessScope::of(&["Tầng 1".to_owned()])).expect("limited");
+    let found = |reader: &dyn Reader| {
+        let all = reader.products(&ProductQuery { limit: 9, ..ProductQuery::default() }).expect("reads");
+        all.first().map(|row| (row.devices, row.versions.join(" ")))
+    };
+    let both = || (found(reader.as_ref()), found(of_floor.as_ref()));
+    let on = |devices: u64, versions: &str| Some((devices, versions.to_owned()));
+    assert_eq!(both(), (on(3, "7 8"), on(2, "7")));
+    // The same list again changes nothing.
+    store.commit(&[grouped(1, 1, "7", 6), grouped(2, 2, "9", 7)]).expect("kept");
+    assert_eq!(both(), (on(3, "7 8 9"), on(2, "7 9")));
+    // A new name is no new place.
+    let named = DeviceInfo { place: "Tầng 1".into(), name: "Máy một".into(), ..info(1) };
+    store.commit(&[Change::Device { info: named, at: at(0) }, stands(2, "Tầng 2")]).expect("moved");
+    assert_eq!(both(), (on(3, "7 8 9"), on(1, "7")));
+    store.commit(&[Change::Revoked { device: id(1), at: at(8) }]).expect("taken out");
+    assert_eq!(both(), (on(2, "8 9"), None));
+    store.commit(&[stands(1, "Tầng 1"), grouped(1, 3, "7", 9)]).expect("it came back");
+    assert_eq!(both(), (on(3, "7 8 9"), on(1, "7")));
+    let row = reader.product("libreoffice").expect("reads").expect("there");
+    assert_eq!((row.first_seen, row.last_seen), (Some(at(3)), Some(at(9))));
+}

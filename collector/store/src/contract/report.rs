@@ -8,7 +8,7 @@ use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, Re
 use crate::scope::AccessScope;
 use crate::{Change, ChunkQuery, FaultQuery, StoreError, audit};
 
-/// What people wrote is kept and forgotten by its key; what was issued is changed by its registration alone, and by that once.
+/// What people wrote is kept and forgotten by its key; what was issued is never changed, and a registration that is wrong is followed by another.
 pub(super) fn reports(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let none = store.reader().expect("reads");
@@ -41,10 +41,21 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
         content: b"PK1".to_vec(),
         source: "{\"version\":1}".into(),
     };
-    let registration =
-        Registration { number: 7, date: "2026-10-05".into(), by: "bình".into(), at: at(9), sha256: "cd".into() };
-    let register =
-        || Change::ReportRegistered { number: 1, registration: registration.clone(), content: b"PK2".to_vec() };
+    let registration = Registration {
+        number: 7,
+        date: "2026-10-05".into(),
+        by: "bình".into(),
+        at: at(9),
+        sha256: "cd".into(),
+        kind: "BC".into(),
+        reason: String::new(),
+    };
+    let corrected = Registration { number: 8, reason: "bình ghi nhầm".into(), ..registration.clone() };
+    let registered_as = |registration: &Registration, content: &[u8]| Change::ReportRegistered {
+        number: 1,
+        registration: registration.clone(),
+        content: content.to_vec(),
+    };
     store
         .commit(&[
             Change::DocumentSettings(Box::new(settings.clone())),
@@ -55,8 +66,8 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
             version(2, 2),
         ])
         .expect("commits");
-    store.commit(&[text("clause.a", "overview", "ba"), text("clause.a", "6.1/text", ""), register()]).expect("commits");
-    assert!(store.commit(&[register()]).is_err(), "it is registered once");
+    store.commit(&[text("clause.a", "overview", "ba"), text("clause.a", "6.1/text", "")]).expect("commits");
+    store.commit(&[registered_as(&registration, b"PK2")]).expect("commits");
     assert!(store.commit(&[version(1, 9)]).is_err(), "what was issued stays");
     drop(store);
     let store = open(dir);
@@ -65,7 +76,7 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
     let texts = reader.report_texts("clause.a").expect("reads");
     let texts: Vec<(&str, &str)> = texts.iter().map(|one| (one.key.as_str(), one.text.as_str())).collect();
     assert_eq!(texts, [("overview", "ba")]);
-    let registered = IssuedReport { registration: Some(registration), ..issued(1, 1) };
+    let registered = IssuedReport { registration: Some(registration.clone()), ..issued(1, 1) };
     assert_eq!(reader.issued_report(1).expect("reads"), Some(registered.clone()));
     assert_eq!(reader.issued_reports(None, None, 9).expect("reads"), [issued(2, 2), registered]);
     assert_eq!(reader.issued_reports(Some("clause.a"), None, 1).expect("reads"), [issued(2, 2)]);
@@ -75,9 +86,26 @@ pub(super) fn reports(open: Open<'_>, dir: &Path) {
     assert_eq!(content(IssuedPart::Registered).as_deref(), Some(&b"PK2"[..]));
     assert_eq!(content(IssuedPart::Source).as_deref(), Some(&b"{\"version\":1}"[..]));
     assert_eq!(reader.issued_content(2, IssuedPart::Registered).expect("reads"), None);
+    let of_kind = |begin: &str| reader.issued_reports_of(begin, None, 9).expect("reads").len();
+    assert_eq!((of_kind("clause."), of_kind("clause.b"), of_kind("")), (2, 0, 2));
+    // What was registered wrongly is corrected by another registration, and stays on record with its copy.
+    let given = |kind: &str, year, number| reader.reports_registered_as(kind, year, number).expect("reads");
+    assert_eq!((given("BC", 2026, 7), given("BB", 2026, 7), given("BC", 2025, 7)), (vec![1], vec![], vec![]));
+    let mut store = store;
+    store.commit(&[registered_as(&corrected, b"PK3")]).expect("commits");
+    assert_eq!(reader.issued_report(1).expect("reads").and_then(|one| one.registration), Some(corrected.clone()));
+    assert_eq!(reader.report_registrations(1).expect("reads"), [registration, corrected]);
+    assert!(reader.report_registrations(2).expect("reads").is_empty());
+    assert_eq!((given("BC", 2026, 7), given("BC", 2026, 8)), (vec![], vec![1]), "the number is free again");
+    let copy = |part| reader.issued_content(1, part).expect("reads");
+    assert_eq!(copy(IssuedPart::Registered).as_deref(), Some(&b"PK3"[..]));
+    assert_eq!(copy(IssuedPart::RegisteredAs(1)).as_deref(), Some(&b"PK2"[..]));
+    assert_eq!(copy(IssuedPart::RegisteredAs(3)), None);
     // Who wrote, issued and registered is for who may see people.
     let mut reader = reader;
     reader.limit(&AccessScope::EVERYWHERE.without_names()).expect("limited");
+    let registrations = reader.report_registrations(1).expect("reads");
+    assert!(!format!("{registrations:?}").contains("bình"), "{registrations:?}");
     let seen = (reader.report_texts("clause.a"), reader.issued_reports(None, None, 9), reader.issued_report(1));
     assert!(!format!("{seen:?}").contains("lan") && !format!("{seen:?}").contains("bình"), "{seen:?}");
     assert_eq!(seen.0.expect("reads")[0].text, "ba");

@@ -27,6 +27,7 @@ CREATE TABLE device (
     revoked_at bigint,
     broker_until bigint
 );
+CREATE UNIQUE INDEX device_by_name ON device (name_key, id);
 CREATE TABLE live (
     device bigint PRIMARY KEY REFERENCES device (number),
     epoch bigint NOT NULL,
@@ -438,6 +439,15 @@ CREATE TABLE software_use (
     PRIMARY KEY (product, device)
 );
 CREATE INDEX software_use_of ON software_use (device);
+CREATE TABLE software_tally (
+    product bigint NOT NULL REFERENCES product (number),
+    place text COLLATE "C" NOT NULL,
+    versions text COLLATE "C" NOT NULL,
+    devices bigint NOT NULL,
+    first_seen bigint NOT NULL,
+    last_seen bigint NOT NULL,
+    PRIMARY KEY (product, place, versions)
+);
 CREATE TABLE software_grouped (
     device bigint PRIMARY KEY,
     mark text COLLATE "C" NOT NULL
@@ -456,12 +466,41 @@ CREATE TABLE account_attestation (
     body text COLLATE "C" NOT NULL
 );
 CREATE INDEX account_attestation_of ON account_attestation (device, name, number);
+CREATE TABLE asset_evidence (
+    attestation bigint NOT NULL,
+    sha256 text COLLATE "C" NOT NULL,
+    file text COLLATE "C" NOT NULL,
+    content bytea NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+);
 CREATE TABLE account_evidence (
     attestation bigint NOT NULL,
     sha256 text COLLATE "C" NOT NULL,
     file text COLLATE "C" NOT NULL,
     content bytea NOT NULL,
     PRIMARY KEY (attestation, sha256)
+);
+CREATE TABLE registered_account (
+    device bigint NOT NULL REFERENCES device (number),
+    name text COLLATE "C" NOT NULL,
+    attested boolean NOT NULL,
+    administrator boolean NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    holder text COLLATE "C" NOT NULL,
+    search text COLLATE "C" NOT NULL,
+    holder_search text COLLATE "C" NOT NULL,
+    locked boolean,
+    empty_password boolean NOT NULL,
+    signed_in boolean NOT NULL,
+    last_sign_in_at bigint,
+    password_at bigint,
+    expires_at bigint,
+    valid_until bigint,
+    PRIMARY KEY (device, name)
+);
+CREATE INDEX registered_account_holder ON registered_account (holder) WHERE holder <> '';
+CREATE TABLE unread_accounts (
+    device bigint PRIMARY KEY
 );
 CREATE TABLE account_review (
     number bigint PRIMARY KEY,
@@ -561,14 +600,22 @@ CREATE TABLE issued_report (
     sha256 text COLLATE "C" NOT NULL,
     content bytea NOT NULL,
     source text COLLATE "C" NOT NULL,
-    registered_number bigint,
-    registered_date text COLLATE "C",
-    registered_by text COLLATE "C",
-    registered_at bigint,
-    copy_sha256 text COLLATE "C",
-    copy bytea,
     UNIQUE (report, version)
 );
+CREATE TABLE report_registration (
+    issued bigint NOT NULL REFERENCES issued_report (number),
+    place bigint NOT NULL,
+    number bigint NOT NULL,
+    date text COLLATE "C" NOT NULL,
+    who text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    sha256 text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    copy bytea NOT NULL,
+    PRIMARY KEY (issued, place)
+);
+CREATE INDEX report_registration_by_number ON report_registration (number, kind);
 CREATE TABLE audit_head (
     number bigint PRIMARY KEY,
     hash text COLLATE "C" NOT NULL,

@@ -118,6 +118,11 @@ CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report FOR 
     OR NEW.number <> OLD.number OR NEW.report <> OLD.report OR NEW.version <> OLD.version OR NEW.title <> OLD.title OR NEW.at <> OLD.at
     OR NEW.who <> OLD.who OR NEW.sha256 <> OLD.sha256 OR NEW.content <> OLD.content OR NEW.source <> OLD.source)
     EXECUTE FUNCTION refuse('an issued report is registered once, and not changed otherwise');
+-- An issued report is never changed, nor is how it was registered: what was wrong is followed by another.
+CREATE TRIGGER issued_report_no_update BEFORE UPDATE ON issued_report FOR EACH ROW EXECUTE FUNCTION refuse('issued reports stay on record');
+CREATE TRIGGER report_registration_no_update BEFORE UPDATE ON report_registration FOR EACH ROW EXECUTE FUNCTION refuse('registrations stay on record');
+CREATE TRIGGER report_registration_no_delete BEFORE DELETE ON report_registration FOR EACH ROW EXECUTE FUNCTION refuse('registrations stay on record');
+CREATE TRIGGER report_registration_no_truncate BEFORE TRUNCATE ON report_registration FOR EACH STATEMENT EXECUTE FUNCTION refuse('registrations stay on record');
 CREATE TRIGGER issued_report_no_delete BEFORE DELETE ON issued_report FOR EACH ROW EXECUTE FUNCTION refuse('issued reports stay on record');
 CREATE TRIGGER issued_report_no_truncate BEFORE TRUNCATE ON issued_report FOR EACH STATEMENT EXECUTE FUNCTION refuse('issued reports stay on record');
 
@@ -197,7 +202,7 @@ BEGIN
         EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_delete', named, 'what was attested stays on record');
         EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(%L)', named || '_no_truncate', named, 'what was attested stays on record');
     END LOOP;
-    FOREACH named IN ARRAY ARRAY['backup_evidence', 'account_evidence'] LOOP
+    FOREACH named IN ARRAY ARRAY['backup_evidence', 'asset_evidence', 'account_evidence'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_update', named, 'what shows an attestation stays as it is');
         EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse(%L)', named || '_no_delete', named, 'what shows an attestation stays on record');
         EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(%L)', named || '_no_truncate', named, 'what shows an attestation stays on record');

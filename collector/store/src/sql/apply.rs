@@ -5,7 +5,7 @@
 use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, device,
-    document, duty, enrolment, event, expected_backup, fault, hold, incident, inventory_count, job, maintenance,
+    document, duty, enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job, maintenance,
     number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
@@ -78,17 +78,20 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
             expected_backup::attest(commit, device, *kind, attestation)
         }
         Change::BackupEvidence { device, kind, file, content } => {
-            expected_backup::put_evidence(commit, device, *kind, file, content)
+            evidence::BACKUP.put(commit, (device, kind.as_str()), file, content)
         }
         Change::Asset(row) => asset::put(commit, row),
         Change::AssetAttested { device, attestation } => asset::attest(commit, device, attestation),
+        Change::AssetEvidence { device, area, file, content } => {
+            evidence::ASSET.put(commit, (device, area), file, content)
+        }
         Change::TableImport(import) => table_import::put(commit, import),
         Change::TableImportUndone { number, at, by } => table_import::undo(commit, *number, *at, by),
         Change::TableImportLeft { number, left } => table_import::put_left(commit, *number, *left),
         Change::AccountWord { device, name, word } => account_register::put_word(commit, device.as_ref(), name, word),
         Change::AccountAttested { device, attestation } => account_register::attest(commit, device, attestation),
         Change::AccountEvidence { device, name, file, content } => {
-            account_register::put_evidence(commit, device, name, file, content)
+            evidence::ACCOUNT.put(commit, (device, name), file, content)
         }
         Change::AccountReviewLines { review, first, lines } => {
             account_register::put_lines(commit, *review, *first, lines)

@@ -6,6 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
+use super::evidence::ASSET;
 use super::reader_connection::SqlReader;
 use super::value::{below, body, device_id, json, limit_of, required};
 use crate::coverage::AREAS;
@@ -134,16 +135,21 @@ pub(super) fn coverage(reader: &SqlReader) -> Result<AssetCoverage, StoreError> 
     Ok(coverage)
 }
 
+/// What was attested with the files that show it, as far as whoever asks may see who people are.
+fn with_files(reader: &SqlReader, number: i64, one: AssetAttestation) -> Result<AssetAttestation, StoreError> {
+    Ok(reader.attestation_as_shown(AssetAttestation { files: ASSET.files(reader, number)?, ..one }))
+}
+
 pub(super) fn attestations(
     reader: &SqlReader,
     device: &DeviceId,
     limit: usize,
 ) -> Result<Vec<AssetAttestation>, StoreError> {
-    let sql = "SELECT body, valid_until FROM asset_attestation WHERE device = ?1 ORDER BY number DESC LIMIT ?2";
+    let sql = "SELECT number, body, valid_until FROM asset_attestation WHERE device = ?1 ORDER BY number DESC LIMIT ?2";
     let found = reader.all(sql, &[&reader.number(device)?, &limit_of(limit)], |row| {
-        Ok(AssetAttestation { valid_until: required(row, 1)?, ..body(row, 0)? })
+        Ok((row.get::<_, i64>(0)?, AssetAttestation { valid_until: required(row, 2)?, ..body(row, 1)? }))
     })?;
-    Ok(found.into_iter().map(|one| reader.attestation_as_shown(one)).collect())
+    found.into_iter().map(|(number, one)| with_files(reader, number, one)).collect()
 }
 
 /// Of one machine or of all, those that were taken out included: the newest first, each with its number, as it was said.
@@ -158,9 +164,12 @@ pub(super) fn attestations_before(
     let device = device.map(DeviceId::as_str);
     let found = reader.all(sql, &[&below(before), &device, &limit_of(limit)], |row| {
         let of = device_id(row, 1, || "an attestation".to_owned())?;
-        Ok((row.get::<_, i64>(0)?.unsigned_abs(), of, body::<AssetAttestation>(row, 2)?))
+        Ok((row.get::<_, i64>(0)?, of, body::<AssetAttestation>(row, 2)?))
     })?;
-    Ok(found.into_iter().map(|(number, of, one)| (number, of, reader.attestation_as_shown(one))).collect())
+    let shown = |(number, of, one): (i64, DeviceId, AssetAttestation)| {
+        Ok((number.unsigned_abs(), of, with_files(reader, number, one)?))
+    };
+    found.into_iter().map(shown).collect()
 }
 
 /// Until when whose word holds that an area is in order, of computers whose agent never told of it, by device.

@@ -13,6 +13,7 @@ use super::commit::Commit;
 use super::newest::{Latest, Newest, NewestByDevice};
 use super::reader_connection::SqlReader;
 use super::sample;
+use super::software_tally;
 use super::value::{body, json, limit_of, moment, rank, required, word, worst};
 use crate::inventory::DeviceRecord;
 use crate::search::folded;
@@ -148,6 +149,14 @@ fn searched_text(info: &DeviceInfo) -> String {
 }
 
 pub(super) fn put(commit: &mut Commit<'_>, info: &DeviceInfo, at: Timestamp) -> sql::Result<()> {
+    // Where products are is counted by place.
+    let known = if commit.knows(&info.id) { Some(commit.number(&info.id)?) } else { None };
+    if let Some(number) = known {
+        let before = software_tally::place_of(commit, number)?;
+        if before != info.place {
+            software_tally::moved(commit, number, (&before, &info.place))?;
+        }
+    }
     let search = searched_text(info);
     commit.run(
         "INSERT INTO device (id, info, search, enrolled_at, computer, kind, place, name_key, place_key) \
@@ -183,10 +192,11 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> s
     certificate::end_all(commit, number, at)?;
     commit.run("DELETE FROM comparison WHERE device = ?1", [number])?;
     // What people vouched for and what was installed was the old machine's. What they said stays as they said it; until when it holds is beside it.
-    for table in ["asset_attestation", "account_attestation"] {
+    for table in ["asset_attestation", "account_attestation", "registered_account"] {
         let sql = format!("UPDATE {table} SET valid_until = ?2 WHERE device = ?1 AND valid_until > ?2");
         commit.run(&sql, params![number, at.as_millis()])?;
     }
+    software_tally::taken_out(commit, number)?;
     commit.run(
         "UPDATE software_use SET gone_at = ?2 WHERE device = ?1 AND gone_at IS NULL",
         params![number, at.as_millis()],
@@ -428,6 +438,13 @@ pub(super) fn machines_of(
     let all = reader.all(sql, &[], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), body::<DeviceInfo>(row, 1)?)))?;
     let of = all.into_iter().filter(|(number, _)| numbers.contains(number)).map(|(_, info)| info);
     Ok(of.take(limit).map(|info| reader.info_as_shown(info)).collect())
+}
+
+pub(super) fn without_agent(reader: &SqlReader, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+    let sql = "SELECT d.info FROM device d WHERE d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM hello h WHERE h.device = d.number) \
+               ORDER BY d.name_key, d.id LIMIT ?1";
+    let found = reader.all(sql, &[&limit_of(limit)], |row| body(row, 0))?;
+    Ok(found.into_iter().map(|info| reader.info_as_shown(info)).collect())
 }
 
 pub(super) fn machines_without(

@@ -10,7 +10,7 @@ use ioc_judge::rule::document::Comparison;
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
 use super::value::{body, device_id, json, limit_of, required};
-use super::{document_change, number_limit};
+use super::{document_change, number_limit, registered_account};
 use crate::sql::{self, params};
 use crate::{DocumentRecord, StoreError};
 
@@ -27,6 +27,9 @@ pub(super) fn put(
         "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
         params![number, name, at.as_millis(), text],
     )?;
+    if name == registered_account::DOCUMENT {
+        registered_account::found(commit, number, text)?;
+    }
     number_limit::of_document(commit, (number, name))
 }
 

@@ -4,12 +4,13 @@ use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
+use super::evidence::BACKUP;
 use super::reader_connection::SqlReader;
 use super::value::{Word, below, body, device_id, json, limit_of, word};
 use crate::sql::{self, Row, ToSql, Type, params};
 use crate::{
-    BackupAttestation, BackupCoverage, BackupEvidence, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery,
-    KeptAttestation, StoreError,
+    BackupAttestation, BackupCoverage, BackupKind, BackupState, ExpectedBackup, ExpectedBackupQuery, KeptAttestation,
+    StoreError,
 };
 
 impl Word for BackupKind {
@@ -107,23 +108,6 @@ fn record(row: &Row<'_>) -> sql::Result<ExpectedBackup> {
     Ok(ExpectedBackup { expected: body(row, 3)?, seen: body(row, 4)?, device, kind, state })
 }
 
-/// Keeps a file with what was attested of a backup last.
-pub(super) fn put_evidence(
-    commit: &Commit<'_>,
-    device: &DeviceId,
-    kind: BackupKind,
-    file: &BackupEvidence,
-    content: &[u8],
-) -> sql::Result<()> {
-    let number = commit.number(device)?;
-    commit.run(
-        "INSERT OR IGNORE INTO backup_evidence (attestation, sha256, file, content) \
-         SELECT number, ?3, ?4, ?5 FROM backup_attestation WHERE device = ?1 AND kind = ?2 ORDER BY number DESC LIMIT 1",
-        params![number, kind.as_str(), file.sha256, json(file)?, content],
-    )?;
-    Ok(())
-}
-
 /// What people attested of a backup, the newest first, with the files that show it.
 pub(super) fn attestations(
     reader: &SqlReader,
@@ -137,7 +121,7 @@ pub(super) fn attestations(
         Ok((row.get::<_, i64>(0)?, body(row, 1)?))
     })?;
     let with_files = |(number, attestation): (i64, _)| {
-        let files = files_of(reader, number)?;
+        let files = BACKUP.files(reader, number)?;
         Ok(reader.kept_as_shown(KeptAttestation { number: number.unsigned_abs(), attestation, files }))
     };
     found.into_iter().map(with_files).collect()
@@ -159,29 +143,11 @@ pub(super) fn attestations_before(
         Ok((row.get::<_, i64>(0)?, of, kind, body(row, 3)?))
     })?;
     let with_files = |(number, of, kind, attestation): (i64, DeviceId, BackupKind, BackupAttestation)| {
-        let files = files_of(reader, number)?;
+        let files = BACKUP.files(reader, number)?;
         let kept = KeptAttestation { number: number.unsigned_abs(), attestation, files };
         Ok((of, kind, reader.kept_as_shown(kept)))
     };
     found.into_iter().map(with_files).collect()
-}
-
-/// The files that show what was attested.
-fn files_of(reader: &SqlReader, attestation: i64) -> Result<Vec<BackupEvidence>, StoreError> {
-    let sql = "SELECT file FROM backup_evidence WHERE attestation = ?1 ORDER BY json_extract(file, '$.at'), sha256";
-    reader.all(sql, &[&attestation], |row| body(row, 0))
-}
-
-/// The content of a file that shows what was attested; for who may see people.
-pub(super) fn evidence(
-    reader: &SqlReader,
-    device: &DeviceId,
-    kind: BackupKind,
-    sha256: &str,
-) -> Result<Option<(BackupEvidence, Vec<u8>)>, StoreError> {
-    let sql = "SELECT e.file, e.content FROM backup_attestation a JOIN backup_evidence e ON e.attestation = a.number \
-               WHERE a.device = ?1 AND a.kind = ?2 AND e.sha256 = ?3 ORDER BY a.number DESC LIMIT 1";
-    reader.one(sql, &[&reader.number(device)?, &kind.as_str(), &sha256], |row| Ok((body(row, 0)?, row.get(1)?)))
 }
 
 /// Devices of which nobody has said which backup is expected, by identifier behind one. Of what is retired nothing is asked.

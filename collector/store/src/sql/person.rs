@@ -91,7 +91,8 @@ impl Search<'_> {
             Kind::Report => self.plain(
                 kind,
                 "SELECT at, report, substr(key || ': ' || text, 1, 400), '' FROM report_text WHERE who IN NAMES UNION ALL \
-                 SELECT at, CAST(number AS TEXT), title, '' FROM issued_report WHERE who IN NAMES OR registered_by IN NAMES UNION ALL \
+                 SELECT at, CAST(number AS TEXT), title, '' FROM issued_report WHERE who IN NAMES OR number IN \
+                 (SELECT issued FROM report_registration WHERE who IN NAMES) UNION ALL \
                  SELECT NULL, '', json_extract(s.value, '$.title'), '' FROM document_settings, json_each(body, '$.signers') AS s WHERE json_extract(s.value, '$.name') IN NAMES",
             ),
             Kind::Register => Ok([self.accepted()?, self.plain(
@@ -131,6 +132,8 @@ impl Search<'_> {
             Kind::File => self.plain(
                 kind,
                 "SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM backup_evidence e JOIN backup_attestation a ON a.number = e.attestation \
+                 JOIN device d ON d.number = a.device WHERE json_extract(e.file, '$.who') IN NAMES UNION ALL \
+                 SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM asset_evidence e JOIN asset_attestation a ON a.number = e.attestation \
                  JOIN device d ON d.number = a.device WHERE json_extract(e.file, '$.who') IN NAMES UNION ALL \
                  SELECT unixepoch(json_extract(e.file, '$.at')) * 1000, d.id, json_extract(e.file, '$.name'), '' FROM account_evidence e JOIN account_attestation a ON a.number = e.attestation \
                  JOIN device d ON d.number = a.device WHERE json_extract(e.file, '$.who') IN NAMES",

@@ -7,6 +7,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
+use super::software_tally;
 use super::value::{body, device_id, json, limit_of, moment, required};
 use crate::sql::{self, OptionalExtension as _, Row, ToSql, params};
 use crate::{
@@ -17,12 +18,10 @@ use crate::{
 /// Most versions of one product that are listed.
 const VERSIONS_MAX: usize = 20;
 /// That a product is on a machine within reach.
-const IS_THERE: &str = "EXISTS (SELECT 1 FROM software_use u JOIN device d ON d.number = u.device \
-     WHERE u.product = p.number AND u.gone_at IS NULL AND d.revoked_at IS NULL)";
+const IS_THERE: &str = "EXISTS (SELECT 1 FROM software_tally t WHERE t.product = p.number AND t.devices > 0)";
 
 /// Without the condition that it still is.
-const WAS_THERE: &str =
-    "EXISTS (SELECT 1 FROM software_use u JOIN device d ON d.number = u.device WHERE u.product = p.number)";
+const WAS_THERE: &str = "EXISTS (SELECT 1 FROM software_tally t WHERE t.product = p.number)";
 
 pub(super) fn put(commit: &Commit<'_>, product: &Product) -> sql::Result<()> {
     let said = ProductField::ALL.map(|field| product.text(field));
@@ -51,7 +50,8 @@ pub(super) fn put_uses(
     uses: &[ProductUse],
     at: Timestamp,
 ) -> sql::Result<()> {
-    let (device, at) = (commit.number(device)?, at.as_millis());
+    let (device, moment) = (commit.number(device)?, at);
+    let (before, at) = (software_tally::present(commit, device)?, at.as_millis());
     let mark = format!("{list}/{catalogue}");
     for one in uses {
         let number: Option<i64> = commit
@@ -73,7 +73,7 @@ pub(super) fn put_uses(
         params![device, mark, at],
     )?;
     commit.run("INSERT OR REPLACE INTO software_grouped (device, mark) VALUES (?1, ?2)", params![device, mark])?;
-    Ok(())
+    software_tally::grouped(commit, device, &before, moment)
 }
 
 /// Machines whose newest whole list is not grouped by this catalogue yet, each with that list and when it was made.
@@ -123,18 +123,14 @@ fn rows(
     numbers: &str,
     held: &[&dyn ToSql],
 ) -> Result<Vec<ProductRow>, StoreError> {
-    let of = format!(
-        "FROM software_use u JOIN device d ON d.number = u.device WHERE d.revoked_at IS NULL AND u.product IN ({numbers})"
-    );
-    let sql = format!(
-        "SELECT u.product, count(*) FILTER (WHERE u.gone_at IS NULL), min(u.first_seen), max(u.last_seen) {of} GROUP BY u.product"
-    );
+    let of = format!("FROM software_tally t WHERE t.product IN ({numbers})");
+    let sql = format!("SELECT t.product, sum(t.devices), min(t.first_seen), max(t.last_seen) {of} GROUP BY t.product");
     let counted = reader.all(&sql, held, |row| {
         let devices = row.get::<_, Option<i64>>(1)?.unwrap_or(0).unsigned_abs();
         Ok((row.get::<_, i64>(0)?, (devices, moment(row, 2)?, moment(row, 3)?)))
     })?;
     let counted: HashMap<i64, _> = counted.into_iter().collect();
-    let sql = format!("SELECT DISTINCT u.product, u.versions {of} AND u.gone_at IS NULL");
+    let sql = format!("SELECT DISTINCT t.product, t.versions {of} AND t.devices > 0");
     let mut versions: HashMap<i64, Vec<String>> = HashMap::new();
     for (product, text) in reader.all(&sql, held, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))? {
         versions.entry(product).or_default().extend(text.lines().map(str::to_owned));

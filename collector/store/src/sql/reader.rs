@@ -13,8 +13,8 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage,
-    device, document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident,
-    inventory_count, job, maintenance, outbox, person, product, report, retention, sample, snapshot, software,
+    device, document, document_change, duty, enrolment, event, evidence, examine, expected_backup, fault, folded, hold, incident,
+    inventory_count, job, maintenance, outbox, person, product, registered_account, report, retention, sample, snapshot, software,
     table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
@@ -25,7 +25,7 @@ use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
-use crate::report::{DocumentSettings, IssuedPart, IssuedReport, ReportText};
+use crate::report::{DocumentSettings, IssuedPart, IssuedReport, Registration, ReportText};
 use crate::retention::{
     ClassSize, CountedSlice, Cursor, Deletion, Hold, NumbersHold, PastRecord, RecordClass, RetentionRule,
 };
@@ -233,40 +233,35 @@ impl Reader for SqlReader {
         kind: BackupKind,
         sha256: &str,
     ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
-        expected_backup::evidence(self, device, kind, sha256)
+        evidence::BACKUP.content(self, (device, kind.as_str()), sha256)
     }
     fn assets(&self, query: &AssetQuery) -> Answer<Vec<Asset>> {
         asset::list(self, query)
     }
-
     fn assets_count(&self, query: &AssetQuery) -> Answer<u64> {
         asset::count(self, query)
     }
-
     fn asset(&self, device: &DeviceId) -> Answer<Option<Asset>> {
         asset::find(self, device)
     }
-
     fn asset_coverage(&self) -> Answer<AssetCoverage> {
         asset::coverage(self)
     }
-
     fn asset_attestations(&self, device: &DeviceId, limit: usize) -> Answer<Vec<AssetAttestation>> {
         asset::attestations(self, device, limit)
     }
-
+    fn asset_evidence(&self, device: &DeviceId, area: &str, sha256: &str) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
+        evidence::ASSET.content(self, (device, area), sha256)
+    }
     fn table_imports(&self, register: ImportRegister, before: Option<u64>, limit: usize) -> Answer<Vec<TableImport>> {
         table_import::list(self, register, before, limit)
     }
-
     fn table_import(&self, number: u64) -> Answer<Option<TableImport>> {
         table_import::one(self, number)
     }
-
     fn last_table_import(&self) -> Answer<u64> {
         table_import::last(self)
     }
-
     fn asset_attestations_before(
         &self,
         device: Option<&DeviceId>,
@@ -275,19 +270,15 @@ impl Reader for SqlReader {
     ) -> Answer<Vec<(u64, DeviceId, AssetAttestation)>> {
         asset::attestations_before(self, device, before, limit)
     }
-
     fn unfinished_table_import(&self) -> Answer<Option<TableImport>> {
         table_import::unfinished(self)
     }
-
     fn registered_accounts(&self, query: &AccountQuery) -> Answer<AccountPage> {
-        account_register::list(self, query)
+        registered_account::list(self, query)
     }
-
     fn accounts_on(&self, device: Option<&DeviceId>, now: Timestamp) -> Answer<Vec<RegisteredAccount>> {
-        account_register::on(self, device, now)
+        registered_account::on(self, device, now)
     }
-
     fn account_attestations_before(
         &self,
         device: Option<&DeviceId>,
@@ -296,14 +287,13 @@ impl Reader for SqlReader {
     ) -> Answer<Vec<AttestedAccount>> {
         account_register::attestations_before(self, device, before, limit)
     }
-
     fn account_evidence(
         &self,
         device: &DeviceId,
         name: &str,
         sha256: &str,
     ) -> Answer<Option<(BackupEvidence, Vec<u8>)>> {
-        account_register::evidence(self, device, name, sha256)
+        evidence::ACCOUNT.content(self, (device, name), sha256)
     }
     fn account_reviews(&self, before: Option<u64>, limit: usize) -> Answer<Vec<AccountReview>> {
         account_register::reviews(self, before, limit)
@@ -361,6 +351,12 @@ impl Reader for SqlReader {
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_of(self, numbers, limit)
     }
+    fn devices_with_accounts(&self, limit: usize) -> Answer<Vec<DeviceId>> {
+        registered_account::devices(self, limit)
+    }
+    fn devices_without_agent(&self, limit: usize) -> Answer<Vec<DeviceInfo>> {
+        device::without_agent(self, limit)
+    }
     fn machines_without(&self, document: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         device::machines_without(self, document, limit)
     }
@@ -415,6 +411,15 @@ impl Reader for SqlReader {
     fn issued_reports(&self, report: Option<&str>, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
         report::list(self, report, before, limit)
     }
+    fn issued_reports_of(&self, begin: &str, before: Option<u64>, limit: usize) -> Answer<Vec<IssuedReport>> {
+        report::list_of(self, begin, before, limit)
+    }
+    fn report_registrations(&self, number: u64) -> Answer<Vec<Registration>> {
+        report::registrations(self, number)
+    }
+    fn reports_registered_as(&self, kind: &str, year: i16, number: u32) -> Answer<Vec<u64>> {
+        report::registered_as(self, kind, year, number)
+    }
     fn issued_report(&self, number: u64) -> Answer<Option<IssuedReport>> {
         report::find(self, number)
     }
@@ -433,84 +438,64 @@ impl Reader for SqlReader {
     fn requests(&self) -> Answer<Vec<RequestRecord>> {
         enrolment::requests(self)
     }
-
     fn requests_of(&self, device: &DeviceId) -> Answer<Vec<RequestRecord>> {
         enrolment::requests_of(self, device)
     }
-
     fn is_enrolled(&self, device: &DeviceId) -> Answer<bool> {
         certificate::is_enrolled(self, device)
     }
-
     fn settings(&self) -> Answer<Vec<(DeviceInfo, Option<String>)>> {
         document::settings(self)
     }
-
     fn has_certificate(&self, serial: &str) -> Answer<bool> {
         certificate::has(self, serial)
     }
-
     fn certified_since(&self, from: Timestamp) -> Answer<Vec<DeviceId>> {
         certificate::certified_since(self, from)
     }
-
     fn audit_subjects(&self, action: &str, from: Timestamp) -> Answer<Vec<String>> {
         let sql = "SELECT DISTINCT subject FROM audit WHERE action = ?1 AND at >= ?2 ORDER BY subject";
         self.all(sql, &[&action, &from.as_millis()], |row| row.get(0))
     }
-
     fn ended_certificates(&self, now: Timestamp) -> Answer<Vec<(String, Timestamp)>> {
         certificate::ended(self, now)
     }
-
     fn serials(&self) -> Answer<Vec<(DeviceId, String)>> {
         certificate::serials(self)
     }
-
     fn person(&self, names: &[String], limit: usize) -> Answer<PersonTraces> {
         person::find(self, names, limit)
     }
-
     fn account(&self, name: &str) -> Answer<Option<AccountRecord>> {
         account::find(self, name)
     }
-
     fn accounts(&self) -> Answer<Vec<AccountRecord>> {
         account::list(self)
     }
-
     fn sessions(&self, account: &str) -> Answer<Vec<SessionRecord>> {
         account::sessions(self, account)
     }
-
     fn session(&self, digest: &str) -> Answer<Option<SessionRecord>> {
         account::session(self, digest)
     }
-
     fn audit(&self, after: u64, limit: usize) -> Answer<Vec<AuditRecord>> {
         audit::after(self, after, limit)
     }
-
     fn audit_heads(&self, after: u64, limit: usize) -> Answer<Vec<AuditHead>> {
         audit_head::after(self, after, limit)
     }
-
     fn audit_head(&self, number: u64) -> Answer<Option<AuditHead>> {
         audit_head::find(self, number)
     }
-
     fn last_audit_head_in_log(&self) -> Answer<Option<AuditHead>> {
         audit_head::last_in_log(self)
     }
-
     fn last_audit_head(&self) -> Answer<Option<AuditHead>> {
         audit_head::last(self)
     }
-
     fn audit_stamps(&self, after: u64, limit: usize) -> Answer<Vec<AuditStamp>> {
         audit_stamp::after(self, after, limit)
     }
-
     fn last_audit_stamp(&self) -> Answer<Option<AuditStamp>> {
         audit_stamp::last(self)
     }
@@ -544,19 +529,15 @@ impl Reader for SqlReader {
     ) -> Answer<Option<CountedSlice>> {
         retention::count(self, (class, before), after, limit)
     }
-
     fn last_deletion(&self, class: RecordClass) -> Answer<Option<Deletion>> {
         retention::last_deletion(self, class)
     }
-
     fn deleted_through(&self, class: RecordClass) -> Answer<Option<Timestamp>> {
         report::deleted_through(self, class)
     }
-
     fn deletions(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Deletion>> {
         retention::deletions(self, before, limit)
     }
-
     fn retention_rules(&self) -> Answer<Vec<RetentionRule>> {
         retention::rules(self)
     }
@@ -590,7 +571,6 @@ impl Reader for SqlReader {
     fn search(&self, query: &SearchQuery) -> Answer<SearchPage> {
         sqlite::search(self, query)
     }
-
     fn rows(&self, device: &DeviceId, after: u64) -> Answer<Vec<HistoryRow>> {
         self.newest_rows(device, after, u64::MAX)
     }

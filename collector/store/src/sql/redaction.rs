@@ -19,7 +19,7 @@ use crate::audit::{self, AuditRecord};
 use crate::configuration::ConfigurationVersion;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
-use crate::report::{IssuedReport, ReportText};
+use crate::report::{IssuedReport, Registration, ReportText};
 use crate::{
     Asset, AssetAttestation, DocumentRecord, EventRecord, ExpectedBackup, ImportedRow, KeptAttestation, OutboxEntry,
     Product, StoreError, TableImport,
@@ -183,10 +183,8 @@ impl SqlReader {
     pub(super) fn issued_as_shown(&self, mut issued: IssuedReport) -> IssuedReport {
         if self.hides_names {
             issued.by.clear();
-            if let Some(registration) = &mut issued.registration {
-                registration.by.clear();
-            }
         }
+        issued.registration = issued.registration.map(|one| self.registration_as_shown(one));
         issued
     }
 
@@ -196,6 +194,14 @@ impl SqlReader {
             version.who.clear();
         }
         version
+    }
+
+    pub(super) fn registration_as_shown(&self, mut registration: Registration) -> Registration {
+        if self.hides_names {
+            registration.by.clear();
+            registration.reason.clear();
+        }
+        registration
     }
 
     /// Who ticked an asset is for who may see people.
@@ -235,6 +241,7 @@ impl SqlReader {
     pub(super) fn attestation_as_shown(&self, mut attestation: AssetAttestation) -> AssetAttestation {
         if self.hides_names {
             attestation.by.clear();
+            attestation.files.iter_mut().for_each(|file| document::HIDDEN.clone_into(&mut file.who));
         }
         attestation
     }

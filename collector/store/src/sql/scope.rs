@@ -11,6 +11,7 @@ use crate::sql::{Connection, database};
 const VIEWS: &str = "
 CREATE TEMP TABLE IF NOT EXISTS reached (place TEXT PRIMARY KEY);
 CREATE TEMP VIEW IF NOT EXISTS device AS SELECT * FROM main.device WHERE place IN (SELECT place FROM temp.reached);
+CREATE TEMP VIEW IF NOT EXISTS software_tally AS SELECT * FROM main.software_tally WHERE place IN (SELECT place FROM temp.reached);
 CREATE TEMP VIEW IF NOT EXISTS fault AS SELECT * FROM main.fault
     WHERE device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached));
 CREATE TEMP VIEW IF NOT EXISTS incident AS SELECT * FROM main.incident i

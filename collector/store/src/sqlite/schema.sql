@@ -33,6 +33,8 @@ CREATE TABLE device (
     -- Until when its reports came through a broker; the last moment that there is while they do.
     broker_until INTEGER
 );
+-- In the order in which lists have them.
+CREATE UNIQUE INDEX device_by_name ON device (name_key, id);
 -- What is newest of each device, as of some commit: watermark_log has what came later (newest.rs). Never asked by queries: readers have it in
 -- memory.
 CREATE TABLE live (
@@ -511,6 +513,19 @@ CREATE TRIGGER inventory_find_no_delete BEFORE DELETE ON inventory_find BEGIN SE
 -- Until when it holds may come earlier, as when its machine is taken out; what was said stays.
 CREATE TRIGGER asset_attestation_no_update BEFORE UPDATE ON asset_attestation WHEN NEW.number <> OLD.number OR NEW.device <> OLD.device OR NEW.area <> OLD.area OR NEW.good <> OLD.good
     OR NEW.body <> OLD.body OR NEW.valid_until > OLD.valid_until BEGIN SELECT RAISE(ABORT, 'what was attested stays as it was said'); END;
+-- Files that show it; kept as long as what was attested: for good.
+CREATE TABLE asset_evidence (
+    attestation INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    file TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (attestation, sha256)
+) WITHOUT ROWID;
+CREATE TRIGGER asset_evidence_no_update BEFORE UPDATE ON asset_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays as it is'); END;
+CREATE TRIGGER asset_evidence_no_delete BEFORE DELETE ON asset_evidence BEGIN SELECT RAISE(ABORT, 'what shows an attestation stays on record'); END;
+-- A file that is there already is let be.
+CREATE TRIGGER asset_evidence_once BEFORE INSERT ON asset_evidence WHEN EXISTS (SELECT 1 FROM asset_evidence WHERE attestation = NEW.attestation AND sha256 = NEW.sha256)
+    BEGIN SELECT RAISE(IGNORE); END;
 CREATE TRIGGER asset_attestation_no_delete BEFORE DELETE ON asset_attestation BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
 CREATE TRIGGER asset_attestation_in_order BEFORE INSERT ON asset_attestation WHEN EXISTS (SELECT 1 FROM asset_attestation WHERE number = NEW.number)
     BEGIN SELECT RAISE(ABORT, 'what was attested stays on record'); END;
@@ -555,6 +570,17 @@ CREATE TABLE software_use (
     PRIMARY KEY (product, device)
 ) WITHOUT ROWID;
 CREATE INDEX software_use_of ON software_use (device);
+-- On how many machines products are, by where these stand and in which versions; when they were seen there first and last. Made of the table above by
+-- the commits that change it.
+CREATE TABLE software_tally (
+    product INTEGER NOT NULL REFERENCES product (number),
+    place TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    devices INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (product, place, versions)
+) WITHOUT ROWID;
 -- By which list and catalogue a machine's packages were grouped last.
 CREATE TABLE software_grouped (
     device INTEGER PRIMARY KEY,
@@ -595,6 +621,34 @@ CREATE TRIGGER account_evidence_no_delete BEFORE DELETE ON account_evidence BEGI
 -- A file that is there already is let be.
 CREATE TRIGGER account_evidence_once BEFORE INSERT ON account_evidence WHEN EXISTS (SELECT 1 FROM account_evidence WHERE attestation = NEW.attestation AND sha256 = NEW.sha256)
     BEGIN SELECT RAISE(IGNORE); END;
+-- The register of accounts as it is listed: a row for each that an agent found, and for each of an appliance that a person vouches for last. Made of
+-- documents, attestations and words by the commits that take them.
+CREATE TABLE registered_account (
+    device INTEGER NOT NULL REFERENCES device (number),
+    name TEXT NOT NULL,
+    -- A person vouches for it; an agent found it otherwise.
+    attested INTEGER NOT NULL,
+    administrator INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    -- What a search looks through, lower case: name and role; who holds it.
+    search TEXT NOT NULL,
+    holder_search TEXT NOT NULL,
+    -- None where that is not known.
+    locked INTEGER,
+    empty_password INTEGER NOT NULL,
+    signed_in INTEGER NOT NULL,
+    last_sign_in_at INTEGER,
+    password_at INTEGER,
+    expires_at INTEGER,
+    valid_until INTEGER,
+    PRIMARY KEY (device, name)
+) WITHOUT ROWID;
+CREATE INDEX registered_account_holder ON registered_account (holder) WHERE holder <> '';
+-- Hosts whose survey of accounts cannot be read.
+CREATE TABLE unread_accounts (
+    device INTEGER PRIMARY KEY
+);
 -- Reviews of all accounts. Once a leader has signed one it is never changed.
 CREATE TABLE account_review (
     number INTEGER PRIMARY KEY,
@@ -742,7 +796,7 @@ CREATE TABLE report_text (
     at INTEGER NOT NULL,
     PRIMARY KEY (report, key)
 ) WITHOUT ROWID;
--- Reports that were issued: the document, and what it was made of, JSON. None is changed but by its registration, and that once.
+-- Reports that were issued: the document, and what it was made of, JSON. None is ever changed.
 CREATE TABLE issued_report (
     number INTEGER PRIMARY KEY,
     report TEXT NOT NULL,
@@ -753,23 +807,37 @@ CREATE TABLE issued_report (
     sha256 TEXT NOT NULL,
     content BLOB NOT NULL,
     source TEXT NOT NULL,
-    registered_number INTEGER,
-    registered_date TEXT,
-    registered_by TEXT,
-    registered_at INTEGER,
-    -- The copy that has number and date.
-    copy_sha256 TEXT,
-    copy BLOB,
     UNIQUE (report, version)
 );
-CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report WHEN OLD.registered_number IS NOT NULL OR NEW.number <> OLD.number
-    OR NEW.report <> OLD.report OR NEW.version <> OLD.version OR NEW.title <> OLD.title OR NEW.at <> OLD.at OR NEW.who <> OLD.who
-    OR NEW.sha256 <> OLD.sha256 OR NEW.content <> OLD.content OR NEW.source <> OLD.source
-    BEGIN SELECT RAISE(ABORT, 'an issued report is registered once, and not changed otherwise'); END;
+CREATE TRIGGER issued_report_no_update BEFORE UPDATE ON issued_report BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
 CREATE TRIGGER issued_report_no_delete BEFORE DELETE ON issued_report BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
 CREATE TRIGGER issued_report_in_order BEFORE INSERT ON issued_report
     WHEN EXISTS (SELECT 1 FROM issued_report WHERE number = NEW.number OR (report = NEW.report AND version = NEW.version))
     BEGIN SELECT RAISE(ABORT, 'issued reports stay on record'); END;
+-- Under which number and date each was registered: a later one corrects those before, and the last one counts.
+CREATE TABLE report_registration (
+    issued INTEGER NOT NULL REFERENCES issued_report (number),
+    -- From 1.
+    place INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    date TEXT NOT NULL,
+    who TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    -- What kind of document it is, as it stands in the number; empty for a letter.
+    kind TEXT NOT NULL,
+    -- Why the one before was wrong; empty for the first.
+    reason TEXT NOT NULL,
+    -- The copy that has number and date.
+    copy BLOB NOT NULL,
+    PRIMARY KEY (issued, place)
+);
+CREATE INDEX report_registration_by_number ON report_registration (number, kind);
+CREATE TRIGGER report_registration_no_update BEFORE UPDATE ON report_registration BEGIN SELECT RAISE(ABORT, 'registrations stay on record'); END;
+CREATE TRIGGER report_registration_no_delete BEFORE DELETE ON report_registration BEGIN SELECT RAISE(ABORT, 'registrations stay on record'); END;
+CREATE TRIGGER report_registration_in_order BEFORE INSERT ON report_registration
+    WHEN EXISTS (SELECT 1 FROM report_registration WHERE issued = NEW.issued AND place >= NEW.place)
+    BEGIN SELECT RAISE(ABORT, 'registrations stay on record'); END;
 -- Signed heads of the log, each by its last record: its hash, and the Merkle root over the hashes up to it, hex; the signature in base64.
 CREATE TABLE audit_head (
     number INTEGER PRIMARY KEY,

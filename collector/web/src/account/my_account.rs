@@ -24,7 +24,7 @@ use crate::sign_in::password::origin_of;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self, CredentialError, password_hashing};
 use ioc_engine::audit_action::AuditLogAction;
-use ioc_engine::command::Answer;
+use ioc_engine::command::{Answer, CommandError};
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::template::one_line;
@@ -274,7 +274,7 @@ fn second_factor_outcome(answer: Answer) -> Result<SecondFactorOutcome, Problem>
         Answer::Second(second) => Ok(SecondFactorOutcome::Started(second)),
         Answer::Codes(codes) => Ok(SecondFactorOutcome::Codes(codes)),
         Answer::Done => Ok(SecondFactorOutcome::Off),
-        _ => Err(Problem::internal("unexpected answer")),
+        _ => Err(CommandError::unexpected_answer().into()),
     }
 }
 

@@ -8,7 +8,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_store as inside;
 
-use super::names;
+use super::system_backup::Evidence;
+use super::{all, names};
 
 names! {
     /// Whether an asset is in use.
@@ -128,7 +129,7 @@ impl From<inside::Asset> for Asset {
             values: values.collect(),
             state: inside.state().into(),
             contradictions: inside.contradictions.iter().filter_map(contradiction).collect(),
-            blanks: super::all(inside.blanks),
+            blanks: all(inside.blanks),
             device: inside.device,
             since: inside.since,
         }
@@ -175,11 +176,13 @@ pub(crate) struct AssetAttestation {
     by: String,
     /// When they said it.
     at: Timestamp,
+    /// Files that show it.
+    files: Vec<Evidence>,
 }
 
 impl From<inside::AssetAttestation> for AssetAttestation {
     fn from(inside: inside::AssetAttestation) -> Self {
-        let inside::AssetAttestation { area, good, note, valid_until, by, at } = inside;
-        Self { area, good, note, valid_until, by, at }
+        let inside::AssetAttestation { area, good, note, valid_until, by, at, files } = inside;
+        Self { area, good, note, valid_until, by, at, files: all(files) }
     }
 }

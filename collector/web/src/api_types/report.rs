@@ -9,7 +9,7 @@ use ioc_document::model::Document;
 use ioc_report::calendar::{DueReport, ReportStanding};
 use ioc_report::draft;
 use ioc_report::gather::Facts;
-use ioc_store::report::{self, DocumentSettings, IssuedReport};
+use ioc_store::report::{self, DocumentSettings, IssuedReport, Registration};
 
 use super::names;
 names! {
@@ -243,6 +243,8 @@ pub(crate) struct Issued {
     bytes: u64,
     /// How it was registered; null before.
     registration: Option<RegistrationFacts>,
+    /// What it was registered as before, and was wrong; in that order.
+    earlier: Vec<RegistrationFacts>,
 }
 
 /// How an issued document was registered.
@@ -255,19 +257,31 @@ pub(crate) struct RegistrationFacts {
     at: Timestamp,
     /// SHA-256 over the copy that has number and date, hex.
     sha256: String,
+    /// Why the one before it was wrong; empty for the first.
+    reason: String,
+}
+
+impl From<Registration> for RegistrationFacts {
+    fn from(inside: Registration) -> Self {
+        let Registration { number, date, by, at, sha256, kind: _, reason } = inside;
+        Self { number, date, by, at, sha256, reason }
+    }
+}
+
+impl Issued {
+    /// A version, and what it was registered as before.
+    pub(crate) fn new(issued: IssuedReport, earlier: Vec<Registration>) -> Self {
+        let IssuedReport { number, report, version, title, at, by, sha256, bytes, registration } = issued;
+        let registration = registration.map(RegistrationFacts::from);
+        let earlier = earlier.into_iter().map(RegistrationFacts::from).collect();
+        Self { number, report, version, title, at, by, sha256, bytes, registration, earlier }
+    }
 }
 
 impl From<IssuedReport> for Issued {
+    /// One that was issued just now.
     fn from(issued: IssuedReport) -> Self {
-        let IssuedReport { number, report, version, title, at, by, sha256, bytes, registration } = issued;
-        let registration = registration.map(|one| RegistrationFacts {
-            number: one.number,
-            date: one.date,
-            by: one.by,
-            at: one.at,
-            sha256: one.sha256,
-        });
-        Self { number, report, version, title, at, by, sha256, bytes, registration }
+        Self::new(issued, Vec::new())
     }
 }
 

@@ -88,6 +88,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::AddBackupEvidence { device, .. }
         | Command::AttestAccount { device, .. }
         | Command::AddAccountEvidence { device, .. }
+        | Command::AddAssetEvidence { device, .. }
         | Command::TickAsset { tick: Tick { device, .. }, .. }
         | Command::AttestAsset { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::AddFind { thing, .. } => (Requester::Person(Right::Handle), Target::Place(thing.place.clone())),

@@ -112,7 +112,7 @@ async fn open_by_hand(app: &App, person: Person, form: OpenForm) -> Result<Incid
     let command = Command::Open { manual: form.into_new_incident()?, actor: person.name.clone() };
     match app.carry_out(&person, command).await? {
         Answer::Incident(id) => Ok(id),
-        _ => Err(CommandError::Unavailable("unexpected answer".to_owned())),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 

@@ -14,6 +14,9 @@ use ioc_engine::writer::time::step_text;
 use ioc_store::Right;
 use ioc_store::scope::AccessScope;
 
+/// Begins the name of whoever asks by the command line of this machine; the number of their user follows.
+pub(crate) const LOCAL_ACTOR: &str = "local:";
+
 /// What stands around every page.
 pub(crate) struct PageContext {
     app: App,
@@ -122,6 +125,14 @@ impl PageContext {
         let mut args = FluentArgs::new();
         args.set(name, value);
         self.app.texts.with(self.language, key, &args)
+    }
+
+    /// Who did something, as people read it: an account by its name, the command line of this machine in words.
+    pub(crate) fn who(&self, actor: &str) -> String {
+        match actor.strip_prefix(LOCAL_ACTOR) {
+            Some(user) => self.t_with("actor-local", "user", user.to_owned()),
+            None => actor.to_owned(),
+        }
     }
 
     pub(crate) fn texts(&self) -> &Texts {

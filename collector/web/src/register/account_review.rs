@@ -102,7 +102,7 @@ pub(crate) async fn list(State(app): State<App>, person: Person, headers: Header
 async fn opened(app: &App, person: &Person) -> Result<u64, CommandError> {
     match app.carry_out(person, Command::OpenAccountReview { actor: person.name.clone() }).await? {
         Answer::AccountReview(number) => Ok(number),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 
@@ -413,7 +413,7 @@ async fn sign(app: &App, person: &Person, review: u64, seen: &str) -> Result<u64
     let (seen, actor) = (seen.to_owned(), person.actor());
     match app.carry_out(person, Command::SignAccountReview { review, seen, content, source, actor }).await? {
         Answer::Report(number) => Ok(number),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::report::day_of;
 use ioc_document::wording;
 use ioc_engine::command::{Command, CommandError, SeenAccount};
 use ioc_engine::refusal_field::Field;
+use ioc_judge::DeviceInfo;
 use ioc_report::review;
 use ioc_store::template::percent_encoded;
 use ioc_store::{
@@ -322,18 +323,11 @@ const APPLIANCES_MAX: usize = 500;
 
 /// Devices without an agent, by name: on the others nobody's word is needed.
 fn appliances(reader: &dyn Reader) -> Result<Vec<(DeviceId, String)>, StoreError> {
-    let query = ioc_store::AssetQuery { limit: APPLIANCES_MAX * 4, ..ioc_store::AssetQuery::default() };
-    let mut found = Vec::new();
-    for asset in reader.assets(&query)? {
-        if found.len() >= APPLIANCES_MAX {
-            break;
-        }
-        if reader.hello(&asset.device)?.is_none() {
-            let name = asset.text(ioc_store::AssetField::Name).to_owned();
-            found.push((asset.device, name));
-        }
-    }
-    Ok(found)
+    let named = |info: DeviceInfo| {
+        let name = if info.name.is_empty() { info.id.to_string() } else { info.name };
+        (info.id, name)
+    };
+    Ok(reader.devices_without_agent(APPLIANCES_MAX)?.into_iter().map(named).collect())
 }
 
 pub(crate) async fn page(

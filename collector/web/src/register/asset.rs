@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use crate::api::{ApiResult, Page, device_id, page_limit};
 use crate::api_types::all;
 use crate::api_types::asset::{Asset as AssetItem, AssetAttestation as AttestationItem, AssetField as FieldName};
 use crate::app::App;
+use crate::incident::attachments::{FileQuery, as_download};
 use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
@@ -28,7 +30,7 @@ use ioc_engine::command::{AssetChange, Command, CommandError};
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::coverage::AREAS;
-use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue, Reader};
+use ioc_store::{Asset, AssetAttestation, AssetField, AssetState, AssetValue, BackupEvidence, Reader};
 
 /// Attestations that are shown.
 const ATTESTATIONS_MAX: usize = 100;
@@ -85,7 +87,7 @@ impl AssetPage {
         match value.by.as_deref() {
             None => format!("{} · {when}", self.page_context.t("asset-by-agent")),
             Some("") => format!("{} · {when}", self.page_context.t("asset-by-person")),
-            Some(who) => format!("{who} · {when}"),
+            Some(who) => format!("{} · {when}", self.page_context.who(who)),
         }
     }
 
@@ -137,8 +139,18 @@ impl AssetPage {
     }
 
     fn holds(&self, attestation: &AssetAttestation) -> bool {
-        let newest = self.attestations.iter().find(|one| one.area == attestation.area);
-        newest == Some(attestation) && attestation.good && attestation.valid_until > self.page_context.now
+        self.is_newest(attestation) && attestation.good && attestation.valid_until > self.page_context.now
+    }
+
+    /// Whether it is what was said last of its area: files are added to that.
+    fn is_newest(&self, attestation: &AssetAttestation) -> bool {
+        self.attestations.iter().find(|one| one.area == attestation.area) == Some(attestation)
+    }
+
+    /// What kind of file it is, and how large.
+    fn about(&self, file: &BackupEvidence) -> String {
+        let kib = file.bytes.div_ceil(1024);
+        format!("{}, {kib} KiB", self.page_context.name("evidence-kind", file.kind.as_str()))
     }
 }
 
@@ -280,6 +292,7 @@ pub(crate) async fn attest(
             valid_until,
             by: String::new(),
             at: clock::now(),
+            files: Vec::new(),
         };
         app.carry_out(&person, Command::AttestAsset { device, attestation, actor: person.name.clone() }).await
     };
@@ -400,8 +413,36 @@ pub(crate) async fn api_attest(
     Json(body): Json<AttestationBody>,
 ) -> Result<StatusCode, Problem> {
     let AttestationBody { area, good, note, valid_until } = body;
-    let attestation = AssetAttestation { area, good, note, valid_until, by: String::new(), at: clock::now() };
+    let (by, at, files) = (String::new(), clock::now(), Vec::new());
+    let attestation = AssetAttestation { area, good, note, valid_until, by, at, files };
     let device = device_id(&id)?;
     app.carry_out(&person, Command::AttestAsset { device, attestation, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
+}
+
+/// Adds a file that shows what was attested of an area last: the body is its content.
+pub(crate) async fn api_add_file(
+    State(app): State<App>,
+    person: Person,
+    Path((id, area)): Path<(String, String)>,
+    Query(query): Query<FileQuery>,
+    content: Bytes,
+) -> Result<StatusCode, Problem> {
+    let device = device_id(&id)?;
+    let (name, content, actor) = (query.name, content.to_vec(), person.name.clone());
+    app.carry_out(&person, Command::AddAssetEvidence { device, area, name, content, actor }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// Gives a file back: always saved, never shown. Minutes and screenshots name people, so that it is on record who reads them.
+pub(crate) async fn api_file(
+    State(app): State<App>,
+    person: Person,
+    Path((id, area, sha256)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let device = device_id(&id)?;
+    let scope = scope_of(&app, &person, REGISTER).await;
+    let found = app.read(&scope, move |reader| reader.asset_evidence(&device, &area, &sha256)).await?;
+    let (file, content) = found.ok_or_else(|| RefusalReason::no_file().not_found())?;
+    Ok(as_download(&file.name, content))
 }

@@ -13,6 +13,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::language::Language;
 use ioc_document::model::Document;
 use ioc_document::report::inventory::{Counted, CountedAsset, FoundThing, InventoryMinutes, document};
+use ioc_document::wording;
 
 use super::scope_of;
 use crate::app::App;
@@ -21,7 +22,7 @@ use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::tone::Tone;
-use ioc_engine::writer::inventory_counts::no_count;
+use ioc_engine::writer::inventory_counts::{COUNTED_FAULTS, no_count};
 use ioc_report::draft;
 use ioc_store::inventory_count::{Find, InventoryCount, Member, Tick, TickState};
 use ioc_store::report::DocumentSettings;
@@ -116,9 +117,9 @@ fn read(reader: &dyn Reader, number: u64, search: &str) -> Result<Option<Countin
     let Some(count) = reader.inventory_count(number)? else { return Ok(None) };
     let ticks = reader.inventory_ticks(number)?;
     let mut ticks: HashMap<DeviceId, Tick> = ticks.into_iter().map(|tick| (tick.device.clone(), tick)).collect();
-    let faults = reader.faults(&FaultQuery { open: true, ..FaultQuery::default() }, FAULTS_MAX)?;
-    let open: HashSet<DeviceId> =
-        faults.into_iter().filter(|fault| fault.rule.starts_with("inventory/")).map(|fault| fault.device).collect();
+    let rules = COUNTED_FAULTS.map(str::to_owned);
+    let faults = reader.faults(&FaultQuery { open: true, rules: &rules, ..FaultQuery::default() }, FAULTS_MAX)?;
+    let open: HashSet<DeviceId> = faults.into_iter().map(|fault| fault.device).collect();
     let within = AccessScope::of(&if count.place.is_empty() { Vec::new() } else { vec![count.place.clone()] });
     let assets = reader.assets(&AssetQuery { limit: ASSETS_MAX, ..AssetQuery::default() })?;
     let (mut rows, mut outside) = (Vec::new(), Vec::new());
@@ -165,7 +166,10 @@ impl Counting {
         let mut all: Vec<&str> = ticked.chain(self.finds.iter().map(|find| find.by.as_str())).collect();
         all.sort_unstable();
         all.dedup();
-        let named = |by: &str| self.names.get(by).filter(|name| !name.is_empty()).map_or(by, String::as_str).to_owned();
+        let named = |by: &str| match self.names.get(by).filter(|name| !name.is_empty()) {
+            Some(name) => name.clone(),
+            None => wording::actor(by),
+        };
         all.into_iter().filter(|by| !by.is_empty()).map(named).collect()
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct OpenBody {
 pub(super) async fn opened(app: &App, person: &Person, place: String) -> Result<u64, CommandError> {
     match app.carry_out(person, Command::OpenCount { place, actor: person.name.clone() }).await? {
         Answer::Count(number) => Ok(number),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) async fn closed(app: &App, person: &Person, number: u64, body: &Close
     let closing = Box::new(CountToClose { number, members, remark, assets, ticks, finds, title, content, source });
     match app.carry_out(person, Command::CloseCount { closing, actor: person.name.clone() }).await? {
         Answer::Report(minutes) => Ok(minutes),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 

@@ -500,7 +500,7 @@ async fn taken<R: Imported>(
     } else {
         match app.carry_out(person, command).await? {
             Answer::Imported(changed) => Some(changed),
-            _ => return Err(Problem::internal("unexpected answer")),
+            _ => return Err(CommandError::unexpected_answer().into()),
         }
     };
     Ok((plans.into_iter().filter(|plan| R::changes(plan)).collect(), changed))

@@ -21,6 +21,8 @@ use ioc_common::clock;
 use ioc_engine::command::Command;
 use ioc_engine::writer::reports::no_day;
 use ioc_report::draft;
+use ioc_store::report::IssuedReport;
+use ioc_store::{Reader, StoreError};
 
 pub(crate) async fn list(State(app): State<App>, person: Person) -> ApiResult<Reports> {
     everywhere(&person)?;
@@ -121,10 +123,18 @@ pub(crate) async fn issue(
     Ok((StatusCode::CREATED, Json(one(&app, &person, number).await?)))
 }
 
+/// A version with what it was registered as before.
+fn with_earlier(reader: &dyn Reader, issued: IssuedReport) -> Result<Issued, StoreError> {
+    let mut all = reader.report_registrations(issued.number)?;
+    all.pop();
+    Ok(Issued::new(issued, all))
+}
+
 async fn one(app: &App, person: &Person, number: u64) -> Result<Issued, Problem> {
     everywhere(person)?;
-    let found = app.read(&person.scope, move |reader| reader.issued_report(number)).await?;
-    found.map(Issued::from).ok_or_else(|| issued::missing(number))
+    let read =
+        move |reader: &dyn Reader| reader.issued_report(number)?.map(|issued| with_earlier(reader, issued)).transpose();
+    app.read(&person.scope, read).await?.ok_or_else(|| issued::missing(number))
 }
 
 pub(crate) async fn issued_list(
@@ -134,9 +144,13 @@ pub(crate) async fn issued_list(
 ) -> ApiResult<Page<Issued>> {
     everywhere(&person)?;
     let (before, limit) = (query.before()?, query.limit());
-    let found = app.read(&person.scope, move |reader| reader.issued_reports(None, before, limit)).await?;
-    let next_cursor = found.last().filter(|_| found.len() == limit).map(|one| one.number.to_string());
-    Ok(Json(Page { items: found.into_iter().map(Issued::from).collect(), next_cursor }))
+    let read = move |reader: &dyn Reader| {
+        let found = reader.issued_reports(None, before, limit)?;
+        let next_cursor = found.last().filter(|_| found.len() == limit).map(|one| one.number.to_string());
+        let items = found.into_iter().map(|one| with_earlier(reader, one)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next_cursor })
+    };
+    Ok(Json(app.read(&person.scope, read).await?))
 }
 
 pub(crate) async fn issued_one(State(app): State<App>, person: Person, Path(number): Path<u64>) -> ApiResult<Issued> {
@@ -149,7 +163,7 @@ pub(crate) async fn document(
     Path(number): Path<u64>,
     Query(query): Query<issued::DocumentQuery>,
 ) -> Result<Response, Problem> {
-    let (name, content) = issued::document(&app, &person, number, query.as_issued).await?;
+    let (name, content) = issued::document(&app, &person, number, &query).await?;
     Ok(file::saved(&name, content))
 }
 
@@ -161,6 +175,12 @@ pub(crate) struct RegistrationBody {
     number: u32,
     /// Its date, as year-month-day.
     date: String,
+    /// Why what was registered before is wrong: a named person corrects it. Empty for the first.
+    #[serde(default)]
+    reason: String,
+    /// The number is meant, though another document of its kind has it in that year.
+    #[serde(default)]
+    all_the_same: bool,
 }
 
 pub(crate) async fn register(
@@ -169,7 +189,9 @@ pub(crate) async fn register(
     Path(number): Path<u64>,
     Json(body): Json<RegistrationBody>,
 ) -> ApiResult<Issued> {
-    issued::registered(&app, &person, number, (body.number, &body.date)).await?;
+    let RegistrationBody { number: asked, date, reason, all_the_same } = &body;
+    let asked = issued::Registering { number: *asked, date, reason, all_the_same: *all_the_same };
+    issued::registered(&app, &person, number, asked).await?;
     Ok(Json(one(&app, &person, number).await?))
 }
 

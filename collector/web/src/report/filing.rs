@@ -458,7 +458,7 @@ pub(super) async fn issue(
     let command = Command::IssueReport { report, title, content, source, actor: person.name.clone() };
     match app.carry_out(person, command).await? {
         Answer::Report(number) => Ok(number),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 

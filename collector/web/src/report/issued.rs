@@ -20,21 +20,26 @@ use ioc_document::model::Document;
 use ioc_document::wording;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::refusal_reason::RefusalKind;
-use ioc_engine::writer::reports::{no_day, no_issued_report, no_registration_number};
+use ioc_engine::writer::reports::{NUMBER_TAKEN, no_day, no_issued_report, no_registration_number};
 use ioc_report::draft::IssuedSource;
 use ioc_report::filing::FilingKey;
+use ioc_report::record::RecordKey;
 use ioc_store::ACCOUNT_REVIEW_REPORT;
 use ioc_store::inventory_count::COUNT_REPORT;
-use ioc_store::report::{IssuedPart, IssuedReport};
+use ioc_store::report::{IssuedPart, IssuedReport, Registration};
 
 #[derive(Template)]
 #[template(path = "report-issued.html")]
 struct IssuedPage {
     page_context: PageContext,
     issued: IssuedReport,
+    /// What was registered before, and was wrong; in its order.
+    earlier: Vec<Registration>,
     /// What was typed and refused.
     typed: RegistrationForm,
     error: Option<String>,
+    /// It was refused for its number, which another document has: whoever means it says so.
+    number_taken: bool,
 }
 
 impl IssuedPage {
@@ -44,6 +49,8 @@ impl IssuedPage {
             self.page_context.t("register-accounts-review")
         } else if self.issued.report.starts_with(COUNT_REPORT) {
             self.page_context.t("counts-one")
+        } else if RecordKey::is_record(&self.issued.report) {
+            self.page_context.t("record-whole")
         } else {
             self.page_context.t("reports-this-period")
         }
@@ -58,6 +65,9 @@ impl IssuedPage {
         if let Some(number) = report.strip_prefix(COUNT_REPORT) {
             return format!("/register/counts/{number}");
         }
+        if RecordKey::is_record(report) {
+            return format!("/reports/records/{report}");
+        }
         let form = report.strip_prefix(INCIDENT_FORM).and_then(|rest| rest.split_once('.'));
         form.map_or_else(
             || format!("/reports/{report}"),
@@ -66,10 +76,26 @@ impl IssuedPage {
     }
 
     /// The number as it is printed, and its day.
-    fn registered(&self) -> Option<(String, String)> {
-        let registration = self.issued.registration.as_ref()?;
+    fn registered(registration: &Registration) -> String {
         let day = registration.date.parse::<Date>().map_or_else(|_| registration.date.clone(), wording::short_date);
-        Some((wording::registered(Some(registration.number)), day))
+        format!("{} · {day}", wording::registered(Some(registration.number)))
+    }
+
+    /// Why the one behind it took its place.
+    fn why(&self, place: &usize) -> String {
+        let next = self.earlier.get(place + 1).or(self.issued.registration.as_ref());
+        next.map(|next| next.reason.clone()).unwrap_or_default()
+    }
+
+    /// What stands in the form: what was typed, or what is to be corrected.
+    fn number(&self) -> String {
+        let now = || self.issued.registration.as_ref().map(|one| one.number.to_string()).unwrap_or_default();
+        if self.error.is_some() { self.typed.number.clone() } else { now() }
+    }
+
+    fn date(&self) -> String {
+        let now = || self.issued.registration.as_ref().map(|one| one.date.clone()).unwrap_or_default();
+        if self.error.is_some() { self.typed.date.clone() } else { now() }
     }
 }
 
@@ -81,10 +107,11 @@ pub(super) fn missing(number: u64) -> Problem {
 /// Begins the key of an incident's form.
 const INCIDENT_FORM: &str = "incident.";
 
-/// Whether a document names people: a review names who holds which account, minutes a commission, the form of an incident who reports it and whom to ask. That
-/// it is seen is on record.
+/// Whether a document names people: a review names who holds which account, minutes a commission, the form of an incident who reports it and whom to ask, a
+/// record who acted and who was on duty. That it is seen is on record.
 fn names_people(report: &str) -> bool {
     [ACCOUNT_REVIEW_REPORT, COUNT_REPORT, INCIDENT_FORM].iter().any(|of| report.starts_with(of))
+        || RecordKey::is_record(report)
 }
 
 /// What was issued under a number, and the document that it is.
@@ -115,17 +142,28 @@ fn with_number(mut document: Document, number: u32, date: Date) -> Document {
     document
 }
 
+/// What an issued report was registered as before: all but the last.
+pub(super) async fn earlier(app: &App, person: &Person, number: u64) -> Result<Vec<Registration>, Problem> {
+    let mut all = app.read(&person.scope, move |reader| reader.report_registrations(number)).await?;
+    all.pop();
+    Ok(all)
+}
+
 async fn render(
     app: &App,
     person: &Person,
     page_context: PageContext,
     number: u64,
-    (typed, error): (RegistrationForm, Option<String>),
+    (typed, error): (RegistrationForm, Option<CommandError>),
 ) -> PageResult {
-    match kept(app, person, number).await {
-        Ok(issued) => {
+    let read = async { Ok::<_, Problem>((kept(app, person, number).await?, earlier(app, person, number).await?)) };
+    match read.await {
+        Ok((issued, earlier)) => {
             let refused = error.is_some();
-            Ok(show_again(&IssuedPage { page_context, issued, typed, error }, refused))
+            let number_taken = matches!(&error, Some(CommandError::Explained(_, reason)) if reason.key == NUMBER_TAKEN);
+            let error = error.map(|error| refusal_text(&page_context, &error));
+            let page = IssuedPage { page_context, issued, earlier, typed, error, number_taken };
+            Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -149,21 +187,37 @@ pub(crate) struct RegistrationForm {
     number: String,
     /// Its date, as year-month-day.
     date: String,
+    /// Why what was registered before is wrong.
+    reason: String,
+    /// The number is meant, though another document has it.
+    all_the_same: Option<String>,
 }
 
-/// Writes down the number and date of an issued report; the copy with both is made of what was issued.
+/// How a document is to be registered.
+pub(super) struct Registering<'r> {
+    pub(super) number: u32,
+    /// As year-month-day.
+    pub(super) date: &'r str,
+    pub(super) reason: &'r str,
+    pub(super) all_the_same: bool,
+}
+
+/// Writes down the number and date of an issued report, or corrects them; the copy with both is made of what was issued.
 pub(super) async fn registered(
     app: &App,
     person: &Person,
     number: u64,
-    (registered, date): (u32, &str),
+    asked: Registering<'_>,
 ) -> Result<(), CommandError> {
     everywhere(person).map_err(Problem::refused)?;
+    let Registering { number: registered, date, reason, all_the_same } = asked;
     let day: Date = date.trim().parse().map_err(|_| no_day(date.trim()))?;
     let source = source(app, person, number).await.map_err(Problem::refused)?;
+    let kind = source.document.kind.abbreviation().unwrap_or_default().to_owned();
     let content = file::bytes(&with_number(source.document, registered, day)).map_err(Problem::refused)?;
-    let (date, actor) = (day.to_string(), person.name.clone());
-    app.carry_out(person, Command::RegisterReport { number, registered, date, content, actor }).await.map(drop)
+    let (date, reason, actor) = (day.to_string(), reason.to_owned(), person.name.clone());
+    let command = Command::RegisterReport { number, registered, date, kind, content, reason, all_the_same, actor };
+    app.carry_out(person, command).await.map(drop)
 }
 
 pub(crate) async fn register(
@@ -176,15 +230,16 @@ pub(crate) async fn register(
     let page_context = page_context(&app, &person, &headers);
     let asked = form.number.trim().parse().map_err(|_| no_registration_number(form.number.trim()));
     let done = match asked {
-        Ok(asked) => registered(&app, &person, number, (asked, &form.date)).await,
+        Ok(asked) => {
+            let all_the_same = form.all_the_same.is_some();
+            let asked = Registering { number: asked, date: &form.date, reason: &form.reason, all_the_same };
+            registered(&app, &person, number, asked).await
+        }
         Err(error) => Err(error),
     };
     match done {
         Ok(()) => Ok(Redirect::to(&format!("/reports/issued/{number}")).into_response()),
-        Err(error) => {
-            let text = refusal_text(&page_context, &error);
-            render(&app, &person, page_context, number, (form, Some(text))).await
-        }
+        Err(error) => render(&app, &person, page_context, number, (form, Some(error))).await,
     }
 }
 
@@ -193,14 +248,23 @@ pub(super) async fn document(
     app: &App,
     person: &Person,
     number: u64,
-    as_issued: bool,
+    wanted: &DocumentQuery,
 ) -> Result<(String, Vec<u8>), Problem> {
     let issued = kept(app, person, number).await?;
     read_on_record(app, person, &issued).await?;
-    let part = if issued.registration.is_some() && !as_issued { IssuedPart::Registered } else { IssuedPart::Issued };
+    let part = match wanted {
+        DocumentQuery { as_issued: true, .. } => IssuedPart::Issued,
+        DocumentQuery { registration: Some(place), .. } => IssuedPart::RegisteredAs(*place),
+        DocumentQuery { .. } if issued.registration.is_some() => IssuedPart::Registered,
+        DocumentQuery { .. } => IssuedPart::Issued,
+    };
     let found = app.read(&person.scope, move |reader| reader.issued_content(number, part)).await?;
     let content = found.ok_or_else(|| missing(number))?;
-    let mark = if part == IssuedPart::Registered { "-co-so" } else { "" };
+    let mark = match part {
+        IssuedPart::Registered => "-co-so".to_owned(),
+        IssuedPart::RegisteredAs(place) => format!("-so-ghi-lan-{place}"),
+        IssuedPart::Issued | IssuedPart::Source => String::new(),
+    };
     Ok((format!("{}-v{}{mark}.docx", issued.report.replace('/', "-"), issued.version), content))
 }
 
@@ -210,6 +274,8 @@ pub(super) async fn document(
 pub(crate) struct DocumentQuery {
     /// As it was issued, without a number, though it is registered since.
     pub(super) as_issued: bool,
+    /// As it was registered then, from 1, though that was corrected since.
+    pub(super) registration: Option<u32>,
 }
 
 pub(crate) async fn docx(
@@ -219,7 +285,7 @@ pub(crate) async fn docx(
     Path(number): Path<u64>,
     Query(query): Query<DocumentQuery>,
 ) -> PageResult {
-    match document(&app, &person, number, query.as_issued).await {
+    match document(&app, &person, number, &query).await {
         Ok((name, content)) => Ok(file::saved(&name, content)),
         Err(problem) => Err(Failure::new(page_context(&app, &person, &headers), problem)),
     }
@@ -255,7 +321,13 @@ mod tests {
 
     #[test]
     fn what_names_people_is_read_on_record() {
-        for report in ["incident.12.first-notice", "inventory.3", &format!("{ACCOUNT_REVIEW_REPORT}2")] {
+        for report in [
+            "incident.12.first-notice",
+            "incident-record.12",
+            "shift.noc.5",
+            "inventory.3",
+            &format!("{ACCOUNT_REVIEW_REPORT}2"),
+        ] {
             assert!(names_people(report), "{report}");
         }
         assert!(!names_people("clause.2026-10-01.2026-12-31"));

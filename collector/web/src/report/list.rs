@@ -20,6 +20,8 @@ use ioc_report::ReportKey;
 use ioc_report::calendar::{self, DueReport, FilingStanding, ReportStanding};
 use ioc_report::draft::{self, ReportState, Texts};
 use ioc_report::filing::filings;
+use ioc_store::ACCOUNT_REVIEW_REPORT;
+use ioc_store::inventory_count::COUNT_REPORT;
 use ioc_store::report::{DocumentSettings, IssuedReport};
 use ioc_store::{Reader, StoreError};
 
@@ -27,6 +29,18 @@ use ioc_store::{Reader, StoreError};
 const QUARTERS: usize = 5;
 /// Issued versions on the page.
 const ISSUED_MAX: usize = 50;
+/// Kinds of documents that are issued: a name, and what their addresses begin with.
+const ISSUED_KINDS: [(&str, &str); 9] = [
+    ("clause", "clause."),
+    ("filing", "filings/"),
+    ("form", "incident."),
+    ("incident", "incident-record."),
+    ("shift", "shift."),
+    ("maintenance", "maintenance."),
+    ("restore", "restore."),
+    ("account-review", ACCOUNT_REVIEW_REPORT),
+    ("inventory", COUNT_REPORT),
+];
 /// Incidents whose deadlines stand on the page.
 const DEADLINES_MAX: usize = 50;
 
@@ -96,6 +110,17 @@ struct ReportsPage {
 }
 
 impl ReportsPage {
+    /// Kinds of what is issued, the first of which is any.
+    fn kinds(&self) -> Vec<&'static str> {
+        std::iter::once("").chain(ISSUED_KINDS.map(|(name, _)| name)).collect()
+    }
+
+    /// The next page of what was issued, where there is one.
+    fn older(&self) -> Option<String> {
+        let last = self.issued.last().filter(|_| self.issued.len() >= ISSUED_MAX)?;
+        Some(format!("/reports?kind={}&before={}#issued", self.asked.kind, last.number))
+    }
+
     const fn tone(state: &ReportState, late: &bool) -> Tone {
         match *state {
             _ if *late => Tone::Bad,
@@ -121,6 +146,17 @@ impl ReportsPage {
 pub(crate) struct PeriodQuery {
     from: String,
     to: String,
+    /// Only issued documents of this kind.
+    kind: String,
+    /// Only those that were issued before this number.
+    before: String,
+}
+
+impl PeriodQuery {
+    /// What the addresses of the kind that is asked for begin with; nothing for any.
+    fn begins(&self) -> &'static str {
+        ISSUED_KINDS.iter().find(|(name, _)| *name == self.kind).map_or("", |(_, begins)| begins)
+    }
 }
 
 /// The list; with a period the way to its report.
@@ -144,6 +180,8 @@ pub(crate) async fn page(
     }
     let today = day_of(&app, page_context.now);
     let (with, now) = (app.clone(), page_context.now);
+    // What cannot be read says nothing.
+    let (begins, before) = (asked.begins(), asked.before.parse::<u64>().ok());
     let found = app
         .read(&page_context.scope, move |reader| {
             let due = deadlines::items(reader.incidents_with_deadlines(false, None, DEADLINES_MAX)?, now);
@@ -153,7 +191,8 @@ pub(crate) async fn page(
             let asked = filings(filing_gathering::packs(&config, today), today, since);
             let filings: Vec<_> =
                 asked.iter().map(|one| filing::row_of(&with, reader, one, today)).collect::<Result<_, _>>()?;
-            Ok((quarters(&with, reader, today)?, filings, reader.issued_reports(None, None, ISSUED_MAX)?, unnamed, due))
+            let issued = reader.issued_reports_of(begins, before, ISSUED_MAX)?;
+            Ok((quarters(&with, reader, today)?, filings, issued, unnamed, due))
         })
         .await;
     match found {

@@ -12,6 +12,7 @@ pub(crate) mod issued;
 pub(crate) mod list;
 pub(crate) mod notice;
 pub(crate) mod record;
+pub(crate) mod record_version;
 pub(crate) mod refusals;
 pub(crate) mod settings;
 mod typed;

@@ -337,7 +337,7 @@ async fn issue(
     let command = Command::IssueReport { report: form.key, title, content, source, actor: person.name.clone() };
     match app.carry_out(person, command).await? {
         Answer::Report(number) => Ok(number),
-        other => Err(CommandError::Unavailable(format!("unexpected answer {other:?}"))),
+        _ => Err(CommandError::unexpected_answer()),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Documents of one thing: the record of an incident (10.2c), the hand-over of a shift, the record of maintenance (11), the certificate of restore (7).
-//! They are made when somebody asks, of what that person may see, and are not kept.
+//! They are made when somebody asks, of what that person may see; versions that are issued are kept ([`super::record_version`]).
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -23,7 +23,7 @@ use ioc_engine::refusal_reason::Word;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
-use ioc_report::record::{self, ShiftFacts};
+use ioc_report::record::{self, RecordKey, ShiftFacts, rota_key};
 use ioc_store::Right;
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
@@ -45,7 +45,12 @@ fn given(document: &Document, name: &str, part: &PartQuery, wanted: As) -> Resul
     }
 }
 
-async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Problem> {
+/// The record of an incident, and how many steps its timeline had.
+pub(super) async fn incident(
+    app: &App,
+    person: &Person,
+    (id, signer): (u64, usize),
+) -> Result<(Document, u64), Problem> {
     // Whoever may not see who people are reads by which account they acted, as on the page.
     let names = person.may(Right::Personal);
     let found = app
@@ -64,11 +69,12 @@ async fn incident(app: &App, person: &Person, id: u64) -> Result<Document, Probl
     let info = device.as_ref().map(|record| &record.info);
     let named = accounts.into_iter().filter(|account| !account.full_name.is_empty());
     let names = named.map(|account| (account.name, account.full_name)).collect();
-    Ok(record::incident(&whole, info, &names, draft::office(&settings, 0), &app.config().timezone))
+    let document = record::incident(&whole, info, &names, draft::office(&settings, signer), &app.config().timezone);
+    Ok((document, u64::from(whole.0.steps)))
 }
 
 async fn incident_as(app: &App, person: &Person, id: u64, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
-    let document = incident(app, person, id).await?;
+    let (document, _) = incident(app, person, (id, 0)).await?;
     given(&document, &format!("bien-ban-su-co-{id:06}"), part, wanted)
 }
 
@@ -103,13 +109,22 @@ pub(crate) struct ShiftQuery {
     last: bool,
 }
 
-/// The shift that is handed over, and the one after it.
-fn shift_of(config: &Config, covers: &[Cover], asked: &ShiftQuery, now: Timestamp) -> Option<ShiftFacts> {
-    let plan = &config.plan;
-    let rota: &Rota = plan.rotas.iter().find(|rota| asked.rota.is_empty() || rota.id == asked.rota)?;
+/// The shift that is handed over by what is asked for: its key.
+fn asked_shift(config: &Config, covers: &[Cover], asked: &ShiftQuery, now: Timestamp) -> Option<RecordKey> {
+    let mut rotas = config.plan.rotas.iter();
+    let rota: &Rota = rotas.find(|rota| asked.rota.is_empty() || rota.id == asked.rota)?;
     let all = calendar::shifts(rota, covers, now.plus_millis(-AROUND_MS), now.plus_millis(AROUND_MS));
     let present = all.iter().position(|shift| shift.from <= now && now < shift.until)?;
     let place = if asked.last { present.checked_sub(1)? } else { present };
+    Some(RecordKey::Shift { rota: rota_key(&rota.id), from: all.get(place)?.from })
+}
+
+/// A shift by its key, and the one after it; none that the plan does not have, or has too far from now.
+fn shift_of(config: &Config, covers: &[Cover], (of, from): (&str, Timestamp), now: Timestamp) -> Option<ShiftFacts> {
+    let plan = &config.plan;
+    let rota: &Rota = plan.rotas.iter().find(|rota| rota_key(&rota.id) == of)?;
+    let all = calendar::shifts(rota, covers, now.plus_millis(-AROUND_MS), now.plus_millis(AROUND_MS));
+    let place = all.iter().position(|shift| shift.from == from)?;
     let named = |shift: &Shift| {
         let name = |id: &String| plan.person(id).map_or_else(|| id.clone(), |person| person.name.clone());
         shift.people.iter().map(name).collect::<Vec<_>>()
@@ -124,6 +139,43 @@ fn shift_of(config: &Config, covers: &[Cover], asked: &ShiftQuery, now: Timestam
     })
 }
 
+/// There is no such shift.
+fn no_shift() -> Problem {
+    let english = "there is no such shift; mend: the duty plan needs a rota with people, docs/duty.md";
+    no_document("report-refused-no-shift", [], english)
+}
+
+/// Who stood in for whom around now, those that are over among them.
+fn covers_around(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Cover>, StoreError> {
+    reader.covers_since(now.plus_millis(-AROUND_MS), COVERS_MAX)
+}
+
+/// The shift that is asked for, as issued versions have it.
+pub(super) async fn shift_key(app: &App, person: &Person, asked: ShiftQuery) -> Result<RecordKey, Problem> {
+    super::everywhere(person)?;
+    let (config, now) = (app.config(), clock::now());
+    let found = app.read(&person.scope, move |reader| Ok(asked_shift(&config, &covers_around(reader, now)?, &asked, now))).await?;
+    found.ok_or_else(no_shift)
+}
+
+/// The hand-over record of a shift.
+pub(super) async fn shift(
+    app: &App,
+    person: &Person,
+    (rota, from, signer): (String, Timestamp, usize),
+) -> Result<Document, Problem> {
+    super::everywhere(person)?;
+    let (config, now) = (app.config(), clock::now());
+    let document = app
+        .read(&person.scope, move |reader| {
+            let Some(facts) = shift_of(&config, &covers_around(reader, now)?, (&rota, from), now) else { return Ok(None) };
+            let office = draft::office(&reader.document_settings()?, signer);
+            record::shift(reader, &facts, office, &config.timezone, now).map(Some)
+        })
+        .await?;
+    document.ok_or_else(no_shift)
+}
+
 async fn shift_as(
     app: &App,
     person: &Person,
@@ -131,23 +183,8 @@ async fn shift_as(
     part: &PartQuery,
     wanted: As,
 ) -> Result<Response, Problem> {
-    super::everywhere(person)?;
-    let (config, now) = (app.config(), clock::now());
-    let document = app
-        .read(&person.scope, move |reader| {
-            let Some(facts) =
-                shift_of(&config, &reader.covers_since(now.plus_millis(-AROUND_MS), COVERS_MAX)?, &asked, now)
-            else {
-                return Ok(None);
-            };
-            let office = draft::office(&reader.document_settings()?, 0);
-            record::shift(reader, &facts, office, &config.timezone, now).map(Some)
-        })
-        .await?;
-    let document = document.ok_or_else(|| {
-        let english = "there is no such shift; mend: the duty plan needs a rota with people, docs/duty.md";
-        no_document("report-refused-no-shift", [], english)
-    })?;
+    let RecordKey::Shift { rota, from } = shift_key(app, person, asked).await? else { return Err(no_shift()) };
+    let document = shift(app, person, (rota, from, 0)).await?;
     given(&document, "bien-ban-ban-giao-ca-truc", part, wanted)
 }
 
@@ -172,13 +209,8 @@ pub(crate) async fn shift_print(
     made.map_err(why_not(&app, &person, &headers))
 }
 
-async fn maintenance_as(
-    app: &App,
-    person: &Person,
-    id: u64,
-    part: &PartQuery,
-    wanted: As,
-) -> Result<Response, Problem> {
+/// The record of maintenance work.
+pub(super) async fn maintenance(app: &App, person: &Person, (id, signer): (u64, usize)) -> Result<Document, Problem> {
     let (config, now, access) = (app.config(), clock::now(), person.scope.clone());
     let document = app
         .read(&person.scope, move |reader| {
@@ -187,14 +219,24 @@ async fn maintenance_as(
             let over = if access.is_everywhere() { reader.windows_over(Timestamp::MIN)? } else { Vec::new() };
             let over = over.into_iter().map(|(window, at)| (window, Some(at)));
             let Some((window, gone)) = planned.chain(over).find(|(window, _)| window.id == id) else { return Ok(None) };
-            let office = draft::office(&reader.document_settings()?, 0);
+            let office = draft::office(&reader.document_settings()?, signer);
             record::maintenance(reader, (&window, gone), &config.rules, office, &config.timezone, now).map(Some)
         })
         .await?;
-    let document = document.ok_or_else(|| {
+    document.ok_or_else(|| {
         let args = [("number", Word::Count(id))];
         no_document("report-refused-no-window", args, format!("there is no maintenance window {id}"))
-    })?;
+    })
+}
+
+async fn maintenance_as(
+    app: &App,
+    person: &Person,
+    id: u64,
+    part: &PartQuery,
+    wanted: As,
+) -> Result<Response, Problem> {
+    let document = maintenance(app, person, (id, 0)).await?;
     given(&document, &format!("bien-ban-bao-tri-{id}"), part, wanted)
 }
 
@@ -219,7 +261,8 @@ pub(crate) async fn maintenance_print(
     made.map_err(why_not(&app, &person, &headers))
 }
 
-async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
+/// The certificate of the last drill, and when that was held.
+pub(super) async fn restore(app: &App, person: &Person, signer: usize) -> Result<(Document, Timestamp), Problem> {
     super::everywhere(person)?;
     let drill = app.health.backups.status().drill;
     let drill = drill.ok_or_else(|| {
@@ -227,7 +270,7 @@ async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) ->
         no_document("report-refused-no-drill", [], english)
     })?;
     let settings = app.read(&person.scope, |reader| reader.document_settings()).await?;
-    let office = draft::office(&settings, 0);
+    let office = draft::office(&settings, signer);
     let zone = app.config().timezone.clone();
     let local = |at: Timestamp| {
         let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
@@ -249,6 +292,11 @@ async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) ->
         bytes: drill.plain_bytes,
         product: drill.product,
     });
+    Ok((document, drill.at))
+}
+
+async fn restore_as(app: &App, person: &Person, part: &PartQuery, wanted: As) -> Result<Response, Problem> {
+    let (document, _) = restore(app, person, 0).await?;
     given(&document, "bien-ban-dien-tap-phuc-hoi", part, wanted)
 }
 

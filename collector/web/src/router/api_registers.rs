@@ -34,6 +34,13 @@ pub(super) fn reports_api(all: &mut DescribedRouter) {
     all.post("/filings/{filing}/issue", report::filing_api::issue, "Gathers a filing anew and issues a version of it")
         .body::<report::api::IssueBody>()
         .answers::<Issued>(201);
+    all.post(
+        "/record-documents/{record}/issue",
+        report::record_version::api_issue,
+        "Issues the record of an incident, a shift, maintenance or the last restore drill as it stands now",
+    )
+    .body::<report::record_version::RecordBody>()
+    .answers::<Issued>(201);
     all.get("/issued-reports", report::api::issued_list, "Versions of reports that were issued, newest first")
         .query::<ListQuery>()
         .answers::<Page<Issued>>(200);
@@ -44,7 +51,7 @@ pub(super) fn reports_api(all: &mut DescribedRouter) {
     all.put(
         "/issued-reports/{number}/registration",
         report::api::register,
-        "Writes down under which number and date it was registered, once",
+        "Writes down under which number and date it was registered, or corrects that",
     )
     .body::<report::api::RegistrationBody>()
     .answers::<Issued>(200);
@@ -117,6 +124,21 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
     )
     .body::<register::asset::AttestationBody>()
     .done(201);
+    all.post_large(
+        "/assets/{id}/attestations/{area}/files",
+        register::asset::api_add_file,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was attested of an area last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get(
+        "/assets/{id}/attestations/{area}/files/{sha256}",
+        register::asset::api_file,
+        "Gives it back, to who may see people",
+    )
+    .file("application/octet-stream");
 }
 
 pub(super) fn account_register_api(all: &mut DescribedRouter) {

@@ -11,10 +11,7 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
-use crate::{
-    account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs,
-    language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups,
-};
+use crate::{account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
@@ -172,6 +169,10 @@ fn reports() -> Router<App> {
         .route("/maintenance/{id}/record.docx", get(report::record::maintenance_docx))
         .route("/admin/backups/certificate", get(report::record::restore_print))
         .route("/admin/backups/certificate.docx", get(report::record::restore_docx))
+        .route("/reports/records/{record}", get(report::record_version::page).post(report::record_version::act))
+        .route("/reports/records/{record}/print", get(report::record_version::print))
+        .route("/duty/handover/versions", get(report::record_version::of_shift))
+        .route("/admin/backups/certificate/versions", get(report::record_version::of_restore))
         .route("/reports/{report}/docx", get(report::edit::docx))
         .route("/reports/{report}/print", get(report::edit::print))
         .route("/reports/issued/{number}", get(report::issued::page).post(report::issued::register))

@@ -20,7 +20,7 @@ use crate::server::Peer;
 use crate::sign_in::password::{self, check_password, origin_of};
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::password_hashing::HashRequester;
-use ioc_engine::command::{Answer, Command, MissingProof};
+use ioc_engine::command::{Answer, Command, CommandError, MissingProof};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::scope::AccessScope;
 
@@ -73,7 +73,7 @@ async fn confirm(
     match app.engine.account_command(Command::Account(Box::new(Intent::Confirm { actor, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => Err(Problem::needs_code()),
         Ok(Answer::Done) => Ok(()),
-        Ok(_) => Err(Problem::internal("unexpected answer")),
+        Ok(_) => Err(CommandError::unexpected_answer().into()),
         Err(error) => Err(password::sign_in_refusal(error)),
     }
 }

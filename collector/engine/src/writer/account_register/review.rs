@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
     ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountLimits, AccountReview, AccountVerdict, Change, ReviewLine,
-    ReviewSignature, collation, review_digest,
+    ReviewSignature, review_digest,
 };
 
 use super::super::reports::too_large;
@@ -36,7 +36,7 @@ pub(in crate::writer) struct ReviewJob {
     at: Timestamp,
     actor: String,
     limits: AccountLimits,
-    /// Whose accounts are still to be read, by name; this collector's own come first.
+    /// Whose accounts are still to be read, by name; this collector's own come first. Empty before the first piece.
     left: VecDeque<Option<DeviceId>>,
     /// Lines so far.
     lines: usize,
@@ -127,18 +127,7 @@ impl Engine {
     /// Opens a review of all accounts, each as it stands, with what is proposed.
     pub(in crate::writer) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
         let number = self.next_review_number()?;
-        let mut devices: Vec<(Vec<u8>, DeviceId)> = self
-            .state
-            .devices()
-            .map(|device| {
-                let name =
-                    if device.info.name.is_empty() { device.info.id.as_str() } else { device.info.name.as_str() };
-                (collation::key(name), device.info.id.clone())
-            })
-            .collect();
-        devices.sort_unstable();
-        let left = std::iter::once(None).chain(devices.into_iter().map(|(_, device)| Some(device))).collect();
-        let (actor, limits) = (actor.to_owned(), self.account_limits(now));
+        let (actor, limits, left) = (actor.to_owned(), self.account_limits(now), VecDeque::new());
         let job = ReviewJob { number, at: now, actor, limits, left, lines: 0, committed: false, reply: None };
         self.piecework.review = Some(job);
         Ok(Answer::Begun(Piecework::AccountReview))
@@ -154,7 +143,8 @@ impl Engine {
             self.piecework.review = Some(job);
             return;
         }
-        let outcome = match self.read_into_review(&mut job) {
+        let listed = if job.left.is_empty() { self.list_for_review(&mut job) } else { Ok(()) };
+        let outcome = match listed.and_then(|()| self.read_into_review(&mut job)) {
             Ok(()) if !job.left.is_empty() => {
                 self.piecework.review = Some(job);
                 return;
@@ -163,6 +153,16 @@ impl Engine {
             Err(error) => Err(error),
         };
         self.batch.answers.extend(job.reply.map(|reply| (reply, outcome)));
+    }
+
+    /// Whose accounts are to be read, in the order of the register: the store has it in this order, and nothing is sorted here.
+    fn list_for_review(&self, job: &mut ReviewJob) -> Result<(), CommandError> {
+        let devices = self.reader.devices_with_accounts(ACCOUNT_REVIEW_LINES_MAX + 1).map_err(CommandError::unread)?;
+        if devices.len() > ACCOUNT_REVIEW_LINES_MAX {
+            return Err(of_lines(devices.len()));
+        }
+        job.left = std::iter::once(None).chain(devices.into_iter().map(Some)).collect();
+        Ok(())
     }
 
     fn read_into_review(&mut self, job: &mut ReviewJob) -> Result<(), CommandError> {

@@ -164,7 +164,7 @@ fn a_person_answers_for_a_machine_that_no_agent_looks_at() {
         let now = rig.engine.time.now();
         let (area, valid_until) = (area.to_owned(), now.plus_millis(days * DAY_MS));
         let (note, by) = ("ảnh chụp màn hình số 4".to_owned(), "someone else".to_owned());
-        let attestation = AssetAttestation { area, good: true, note, valid_until, by, at: now };
+        let attestation = AssetAttestation { area, good: true, note, valid_until, by, at: now, files: Vec::new() };
         rig.command(Command::AttestAsset { device: id(device), attestation, actor: "bình".into() })
     };
     attest(&mut rig, "win-1", "antivirus", 90).expect("attested");
@@ -175,6 +175,19 @@ fn a_person_answers_for_a_machine_that_no_agent_looks_at() {
     {
         attest(&mut rig, device, area, days).expect_err("refused");
     }
+    // A file stays with the word that it shows, and whatever is said anew begins without.
+    let show = |rig: &mut Rig, area: &str| {
+        let (area, name, content) = (area.to_owned(), "ảnh 4.png".to_owned(), b"\x89PNG\r\n\x1a\n".to_vec());
+        rig.command(Command::AddAssetEvidence { device: id("win-1"), area, name, content, actor: "bình".into() })
+    };
+    let files = |rig: &Rig| rig.reader.asset_attestations(&id("win-1"), 1).expect("reads")[0].files.len();
+    assert!(show(&mut rig, "patches").expect_err("nobody said it").to_string().contains("do that first"));
+    for _ in 0..2 {
+        show(&mut rig, "antivirus").expect("kept once");
+    }
+    assert_eq!((files(&rig), rig.audit("asset.evidence_added").len()), (1, 1));
+    attest(&mut rig, "win-1", "antivirus", 95).expect("attested anew");
+    assert_eq!(files(&rig), 0);
     // Where the agent tells, nobody's word is taken.
     let body = "{}".to_owned();
     let at = rig.engine.time.now();
@@ -182,7 +195,7 @@ fn a_person_answers_for_a_machine_that_no_agent_looks_at() {
     rig.pass(10_000);
     let refused = attest(&mut rig, "win-1", "patches", 9).expect_err("refused").to_string();
     assert!(refused.contains("tells of this itself"), "{refused}");
-    assert_eq!(rig.audit("asset.attested").len(), 1);
+    assert_eq!(rig.audit("asset.attested").len(), 2);
 }
 
 #[test]

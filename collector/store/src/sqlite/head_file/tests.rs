@@ -94,10 +94,12 @@ fn what_stays_on_record_is_not_replaced_either() {
                 INSERT INTO deletion (number, at, class, first, last, count, digest, rule, exported, source) VALUES (1, 1, 'events', 1, 1, 7, 'd', '', '', 's'); \
                 INSERT INTO issued_report (number, report, version, title, at, who, sha256, content, source) VALUES (1, 'clause', 1, 't', 1, 'lan', 'd', x'00', ''); \
                 INSERT INTO configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'said', 1, 'lan', '', 'd'); \
+                INSERT INTO report_registration (issued, place, number, date, who, at, sha256, kind, reason, copy) VALUES (1, 1, 7, 'd', 'lan', 1, 'd', 'BC', '', x'00'); \
                 INSERT INTO account_review (number, opened_at, opened_by, count, signed_at) VALUES (1, 1, 'lan', 0, 1); \
                 INSERT INTO backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'said'); \
                 INSERT INTO backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00'); \
                 INSERT INTO asset_attestation (number, device, area, good, valid_until, body) VALUES (1, 1, 'patches', 1, 50, 'said'); \
+                INSERT INTO asset_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00'); \
                 INSERT INTO account_attestation (number, device, name, valid_until, body) VALUES (1, 1, 'admin', 50, 'said'); \
                 INSERT INTO account_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'said', x'00')";
     connection.execute_batch(once).expect("kept");
@@ -107,12 +109,14 @@ fn what_stays_on_record_is_not_replaced_either() {
             "SELECT count FROM deletion",
             "SELECT who FROM issued_report",
             "SELECT body FROM configuration_version",
+            "SELECT number FROM report_registration",
             "SELECT signed_at FROM account_review",
             "SELECT body FROM backup_attestation",
             "SELECT file FROM backup_evidence",
             "SELECT body || good || area FROM asset_attestation",
             "SELECT body || name FROM account_attestation",
             "SELECT file FROM account_evidence",
+            "SELECT file FROM asset_evidence",
         ]
         .map(|sql| {
             let rows = connection.prepare(sql).and_then(|mut all| {
@@ -144,6 +148,10 @@ fn what_stays_on_record_is_not_replaced_either() {
             "configuration_version (part, number, body, at, who, why, sha256) VALUES ('site', 1, 'x', 1, 'x', '', 'd')",
             true,
         ),
+        (
+            "report_registration (issued, place, number, date, who, at, sha256, kind, reason, copy) VALUES (1, 1, 8, 'd', 'x', 1, 'd', 'BC', '', x'00')",
+            true,
+        ),
         ("account_review (number, opened_at, opened_by, count) VALUES (1, 1, 'x', 0)", true),
         ("backup_attestation (number, device, kind, body) VALUES (1, 1, 'image', 'x')", true),
         ("backup_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
@@ -153,6 +161,7 @@ fn what_stays_on_record_is_not_replaced_either() {
         ),
         ("account_attestation (number, device, name, valid_until, body) VALUES (1, 1, 'admin', 50, 'x')", true),
         ("account_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
+        ("asset_evidence (attestation, sha256, file, content) VALUES (1, 'aa', 'x', x'01')", false),
     ] {
         let done = connection.execute(&format!("INSERT OR REPLACE INTO {replaced}"), []);
         assert_eq!(done.is_err(), refused, "{replaced}: {done:?}");
@@ -164,7 +173,7 @@ fn what_stays_on_record_is_not_replaced_either() {
             assert!(connection.execute(&changed, []).is_err(), "{changed}");
         }
     }
-    for table in ["backup_evidence", "account_evidence"] {
+    for table in ["backup_evidence", "asset_evidence", "account_evidence"] {
         for changed in [format!("UPDATE {table} SET content = x'01'"), format!("DELETE FROM {table}")] {
             assert!(connection.execute(&changed, []).is_err(), "{changed}");
         }
