@@ -15,6 +15,7 @@ mod backup_faults;
 mod brokers;
 mod browser;
 mod budgets;
+mod charts;
 mod clock;
 mod deletions;
 mod document_history;

@@ -286,6 +286,7 @@ mod tests {
                 "password-",
                 "rooms-",
                 "tone-",
+                "chart-mark-",
                 "fresh-",
                 "source-",
                 "person-kind-",

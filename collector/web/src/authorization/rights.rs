@@ -139,6 +139,7 @@ const VIEWS: &[&str] = &[
     "/api/v1/devices/{id}/software",
     "/api/v1/devices/{id}/history",
     "/api/v1/devices/{id}/history.csv",
+    "/api/v1/devices/{id}/chart",
     "/api/v1/software",
     "/api/v1/software.csv",
     "/api/v1/software.xlsx",
@@ -304,7 +305,7 @@ mod tests {
     #[test]
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
-        const OPEN: [&str; 10] = [
+        const OPEN: [&str; 12] = [
             "/a/{link}",
             "/login",
             "/login/oidc",
@@ -313,6 +314,8 @@ mod tests {
             "/readyz",
             "/static/app.css",
             "/static/app.js",
+            "/static/charts.js",
+            "/static/uplot-1.6.32-19c8d4c6ad88.js",
             "/static/document.css",
             "/favicon.ico",
         ];

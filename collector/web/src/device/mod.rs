@@ -2,6 +2,9 @@
 
 pub(crate) mod agent_settings;
 mod chart;
+pub(crate) mod chart_data;
+pub(crate) mod chart_marks;
+pub(crate) mod chart_span;
 pub(crate) mod details;
 pub(crate) mod documents;
 pub(crate) mod events;

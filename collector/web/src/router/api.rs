@@ -96,6 +96,9 @@ fn devices_api(all: &mut DescribedRouter) {
     all.get("/devices/{id}/history.csv", device::history::csv, "The same as CSV")
         .query::<device::history::HistoryQuery>()
         .file("text/csv");
+    all.get("/devices/{id}/chart", device::chart_data::api, "The same for charts: as many points as there is room for")
+        .query::<device::chart_data::ChartDataQuery>()
+        .answers::<device::chart_data::ChartData>(200);
     all.post_large(
         "/devices/{id}/replay",
         device::replay::api,
