@@ -156,6 +156,13 @@ impl Browser {
         self.call("POST", &format!("{}/goog/cdp/execute", self.session), Some(emulated)).await;
     }
 
+    /// Moves and presses the pointer as a hand does (WebDriver, "actions").
+    pub(crate) async fn pointer(&self, actions: Value) {
+        let mouse =
+            json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions });
+        self.call("POST", &format!("{}/actions", self.session), Some(json!({ "actions": [mouse] }))).await;
+    }
+
     /// What axe-core finds that is serious (WCAG 2.2 A and AA).
     pub(crate) async fn barriers(&self) -> Value {
         let axe = std::fs::read_to_string(peers().join("axe.min.js")).expect("scripts/test installs axe-core");

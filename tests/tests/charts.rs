@@ -3,7 +3,9 @@
 
 use ioc_common::clock;
 use ioc_common::id::DeviceId;
+use ioc_common::report::Body;
 use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, sign_in};
 
 /// Between two samples, milliseconds.
-const EVERY_MS: u64 = 10_000;
+const EVERY_MS: u64 = 30_000;
 
 /// A machine that is heard as long as its link is open.
 struct Heard {
@@ -22,26 +24,30 @@ struct Heard {
 
 impl Heard {
     /// One that was heard for so many minutes but for a hole of ten in the middle, was started anew after it, and is heard still.
-    async fn new(rig: &Rig, seed: u64, minutes: u64) -> Self {
-        let identity = rig.enrol(1).await.unwrap().remove(0);
-        let (link, known) = Link::open(&identity, 60).await.unwrap();
+    async fn new(identity: &Identity, seed: u64, minutes: u64) -> Self {
+        let (link, known) = Link::open(identity, 60).await.unwrap();
         let device = identity.device.clone();
-        let mut heard = Self { machine: Machine::new(device.clone(), "server", seed, known, clock::now()), device, link };
-        let hello = heard.machine.hello(10, 60);
-        heard.send(&hello, 0).await;
+        let mut heard =
+            Self { machine: Machine::new(device.clone(), "server", seed, known, clock::now()), device, link };
+        let mut bodies = vec![(heard.machine.hello(10, 60), 0)];
         let hole = minutes / 2..minutes / 2 + 10;
-        for age in (1..minutes * 6).rev().filter(|age| !hole.contains(&(age / 6))) {
-            let sample = heard.machine.sample();
-            heard.send(&sample, age * EVERY_MS).await;
+        for age in (1..minutes * 2).rev().filter(|age| !hole.contains(&(age / 2))) {
+            bodies.push((heard.machine.sample(), age * EVERY_MS));
         }
+        heard.send(&bodies).await;
         heard
     }
 
-    async fn send(&mut self, body: &ioc_common::report::Body, age_ms: u64) {
-        let (position, kind, payload) = self.machine.seal(body, clock::now(), age_ms);
-        let packet = self.link.publish(kind, payload);
-        self.link.send(packet).await.unwrap();
-        self.link.committed(position).await.unwrap();
+    /// Sends reports, each with its age in milliseconds, and waits until the last is committed.
+    async fn send(&mut self, bodies: &[(Body, u64)]) {
+        let mut last = None;
+        for (body, age_ms) in bodies {
+            let (position, kind, payload) = self.machine.seal(body, clock::now(), *age_ms);
+            let packet = self.link.publish(kind, payload);
+            self.link.send(packet).await.unwrap();
+            last = Some(position);
+        }
+        self.link.committed(last.unwrap()).await.unwrap();
     }
 }
 
@@ -53,7 +59,7 @@ fn known(series: &Value, column: &str) -> usize {
 async fn a_chart_is_given_as_many_points_as_fit_and_goes_on_from_there() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
-    let mut heard = Heard::new(&rig, 1, 50).await;
+    let mut heard = Heard::new(&rig.enrol(1).await.unwrap()[0], 1, 50).await;
     let device = heard.device.clone();
     let remark = json!({ "text": "Thay quạt" });
     rig.post(&format!("/api/v1/devices/{device}/remarks"), remark).await.unwrap();
@@ -77,9 +83,9 @@ async fn a_chart_is_given_as_many_points_as_fit_and_goes_on_from_there() {
 
     // What comes after it joins at its last point, on the same grid.
     let sample = heard.machine.sample();
-    heard.send(&sample, 0).await;
+    heard.send(&[(sample, 0)]).await;
     let last = at.last().unwrap().as_i64().unwrap();
-    let since = ioc_common::clock::Timestamp::from_millis(last);
+    let since = clock::Timestamp::from_millis(last);
     let more = chart(format!("&from={since}&step_ms=36000&tier=raw"));
     let next = rig.get(&more).await.unwrap();
     assert_eq!((&next["at"][0], &next["step_ms"]), (&json!(last), &json!(36_000)));
@@ -132,28 +138,33 @@ async fn becomes(browser: &Browser, what: &str, check: impl Fn(&Value) -> bool) 
 
 /// Presses the button of the pointer at one part of the first chart's width and lets it go at another.
 async fn drag(browser: &Browser, from: f64, until: f64) {
-    let script = format!(
-        "const over = document.querySelector('figure[data-metric]:not([hidden]) .u-over'), box = over.getBoundingClientRect();
-         const at = (type, part, more = {{}}) => (type === 'mousedown' ? over : type === 'mouseup' ? document : over).dispatchEvent(new MouseEvent(type, {{
-           bubbles: true, cancelable: true, button: 0, buttons: 1, clientX: box.left + box.width * part, clientY: box.top + 90, ...more }}));
-         at('mousemove', {from}); at('mousedown', {from}); at('mousemove', ({from} + {until}) / 2); at('mousemove', {until}); at('mouseup', {until});"
-    );
-    browser.run(&script).await;
+    let script = "const over = document.querySelector('figure[data-metric]:not([hidden]) .u-over'); over.scrollIntoView({ block: 'center' });
+                  const box = over.getBoundingClientRect(); return [box.left, box.top, box.width]";
+    let place = browser.run(script).await;
+    let [left, top, width] = [0, 1, 2].map(|part| place[part].as_f64().unwrap());
+    let x = |part: f64| (left + width * part).round();
+    let to = |part: f64| json!({ "type": "pointerMove", "duration": 50, "x": x(part), "y": (top + 90.0).round() });
+    let (down, up) = (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
+    browser.pointer(json!([to(from), down, to(f64::midpoint(from, until)), to(until), up])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
-    let mut heard = Heard::new(&rig, 1, 50).await;
-    let other = Heard::new(&rig, 2, 20).await;
+    let identities = rig.enrol(2).await.unwrap();
+    let mut heard = Heard::new(&identities[0], 1, 50).await;
+    let other = Heard::new(&identities[1], 2, 20).await;
     let device = heard.device.clone();
     let browser = Browser::start(1920, 1080).await;
     let base = sign_in(&browser, &rig).await;
     browser.shows("Sim 00000").await;
     browser.go(&format!("{base}/devices/{device}/history")).await;
     let opened = becomes(&browser, "the page draws", |now| now["canvas"] == true).await;
-    assert!(opened["charts"].as_u64().unwrap() >= 8 && opened["drawing"] == false && opened["back"] == false, "{opened}");
+    assert!(
+        opened["charts"].as_u64().unwrap() >= 8 && opened["drawing"] == false && opened["back"] == false,
+        "{opened}"
+    );
     assert_eq!(browser.run("return document.querySelector('.spans [aria-current]').textContent").await, "1 giờ");
     let weight = browser
         .run(
@@ -172,16 +183,21 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     let shown = "return document.querySelector('figure[data-metric=\"load.1\"] .legend b').textContent";
     let before = browser.run(shown).await;
     let sample = heard.machine.sample();
-    heard.send(&sample, 0).await;
+    heard.send(&[(sample, 0)]).await;
     eventually("the newest value is shown", || async { browser.run(shown).await != before }).await.unwrap();
 
     // The cross-hair stands on all charts, by pointer and by keys.
     browser.run("document.querySelector('.plot').focus()").await;
     let press = |key: &str, more: &str| {
-        format!("document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true {more} }}))")
+        format!(
+            "document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true {more} }}))"
+        )
     };
     browser.run(&press("ArrowLeft", "")).await;
-    let at = becomes(&browser, "the cross-hair says a time", |now| now["output"].as_str().is_some_and(|text| text.contains(':'))).await;
+    let at = becomes(&browser, "the cross-hair says a time", |now| {
+        now["output"].as_str().is_some_and(|text| text.contains(':'))
+    })
+    .await;
     let outputs = browser.run("return new Set([...document.querySelectorAll('figure:not([hidden]) output')].map((one) => one.textContent)).size").await;
     assert_eq!(outputs, json!(1), "one time on all charts: {at}");
 
@@ -191,7 +207,10 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     assert!(near["address"].as_str().unwrap().contains("from="), "{near}");
     browser.picture("charts-zoomed.png").await;
     browser.run(&press("Escape", "")).await;
-    becomes(&browser, "Esc goes back", |now| now["back"] == false && !now["address"].as_str().unwrap().contains("from=")).await;
+    becomes(&browser, "Esc goes back", |now| {
+        now["back"] == false && !now["address"].as_str().unwrap().contains("from=")
+    })
+    .await;
     browser.run(&press("+", "")).await;
     becomes(&browser, "+ zooms", |now| now["back"] == true).await;
     browser.click("[data-do=back]").await;
@@ -199,10 +218,14 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
 
     // The hour before and another device beside it; a line is hidden.
     browser.run("const one = document.querySelector('[data-with]'); one.value = 'sim-00001'; one.dispatchEvent(new Event('change'))").await;
-    let two = becomes(&browser, "another device is laid over", |now| now["legend"].as_array().is_some_and(|all| all.len() == 2)).await;
+    let two = becomes(&browser, "another device is laid over", |now| {
+        now["legend"].as_array().is_some_and(|all| all.len() == 2)
+    })
+    .await;
     assert!(two["legend"].to_string().contains("Sim 00001"), "{two}");
     browser.click("figure[data-metric]:not([hidden]) .legend button").await;
-    becomes(&browser, "a line is hidden", |now| now["legend"][0].as_str().is_some_and(|one| one.starts_with("false"))).await;
+    becomes(&browser, "a line is hidden", |now| now["legend"][0].as_str().is_some_and(|one| one.starts_with("false")))
+        .await;
     browser.run("const one = document.querySelector('[data-against]'); one.value = '1'; one.dispatchEvent(new Event('change'))").await;
     browser.is_clean().await;
     browser.colours("dark").await;
@@ -210,7 +233,9 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     assert_eq!(browser.barriers().await, json!([]));
 
     // Two moments of one's own, day before month; what cannot be read is said.
-    browser.go(&format!("{base}/devices/{device}/history?from=01%2F02%2F2026+08%3A00&until=02%2F02%2F2026+08%3A00")).await;
+    browser
+        .go(&format!("{base}/devices/{device}/history?from=01%2F02%2F2026+08%3A00&until=02%2F02%2F2026+08%3A00"))
+        .await;
     browser.shows("Chưa có số liệu nào trong khoảng này").await;
     assert_eq!(browser.run("return document.querySelector('input[name=until]').value").await, "02/02/2026 08:00");
     browser.go(&format!("{base}/devices/{device}/history?from=hom+qua")).await;

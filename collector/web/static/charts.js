@@ -43,9 +43,9 @@
       return text + more;
     });
   }
-  // Steps of a scale of bytes: 1, 2, 4 … of a unit that has 1024 of the one below.
-  const BINARY = [];
-  for (let power = 0; power < 50; power += 1) BINARY.push(2 ** power);
+  // Steps of a scale of bytes: round numbers of a unit that has 1024 of the one below.
+  const BINARY = [0.01, 0.1];
+  for (let unit = 1; unit < 2 ** 51; unit *= 1024) for (const step of [1, 2, 5, 10, 20, 50, 128, 256, 512]) BINARY.push(step * unit);
 
   function palette() {
     const style = getComputedStyle(root), of = (name) => style.getPropertyValue(name).trim();
@@ -96,13 +96,22 @@
     sources.clear();
     for (const [place, source] of found) if (source) sources.set(place, source);
     loadedAt = Date.now();
+    fit();
     for (const chart of charts.values()) draw(chart);
     keyOfMarks();
+  }
+  // Who asked for no range sees a new machine from its first number on, not an hour of nothing before it.
+  function fit() {
+    if (!view.fit) return;
+    const known = [...sources.values()].flatMap((source) => source.at.length ? [source.at[0] / 1000] : []);
+    const begin = Math.min(...known), now = Date.now() / 1000;
+    if (known.length && begin > view.until - view.fit * 0.8) view.from = Math.max(now - view.fit, Math.min(begin - 5, now - 120));
+    else view.fit = 0;
   }
   // What has come since: joined at the last point, which may have grown.
   async function goOn() {
     if (!view.live || document.hidden || !sources.size) return;
-    const now = Date.now() / 1000, length = view.until - view.from;
+    const now = Date.now() / 1000, length = view.fit || view.until - view.from;
     const due = Math.max(4000, Math.min(300000, ...[...sources.values()].map((one) => one.step_ms)));
     if (Date.now() - loadedAt < due - 500) return;
     loadedAt = Date.now();
@@ -117,7 +126,7 @@
       join(source, answer, (now - length - source.shift) * 1000);
     }));
     if (mine !== loading) return;
-    view.from = now - length;
+    view.from = view.fit ? Math.max(view.from, now - length) : now - length;
     view.until = now;
     for (const chart of charts.values()) draw(chart);
     keyOfMarks();
@@ -236,6 +245,7 @@
   function build(chart, lines) {
     if (chart.plot) chart.plot.destroy();
     const series = [{}], bands = [];
+    chart.linked = "";
     lines.forEach((line, index) => {
       const own = lines.filter((one) => !one.source.shift), like = own.findIndex((one) => one.series === line.series && one.source.device === line.source.device);
       const colour = colours.lines[(line.source.shift ? Math.max(0, like) : own.indexOf(line)) % LINES];
@@ -253,7 +263,7 @@
       width: Math.max(120, chart.plotBox.clientWidth), height: HEIGHT, legend: { show: false }, tzDate: (second) => uPlot.tzDate(new Date(second * 1000), zone),
       scales: { x: { time: true, range: () => [view.from, view.until] }, y: { range: (u, low, high) => range(chart, low, high) } },
       axes: [
-        { ...axis, values: ticks, space: 64, size: 38 },
+        { ...axis, values: ticks, space: 64, size: (u, texts) => (texts || []).some((text) => text && text.includes("\n")) ? 40 : 26 },
         { ...axis, values: (u, splits) => splits.map((one) => said(one, chart.unit)), size: bytes ? 84 : 66, space: 34, ...(bytes ? { incrs: BINARY } : {}) },
       ],
       cursor: {
@@ -272,7 +282,7 @@
         }],
         setCursor: [() => tell(chart)],
         drawClear: [(u) => behind(u, chart)],
-        draw: [(u) => { before(u, chart); links(chart); }],
+        draw: [(u) => { before(u, chart); links(u, chart); }],
       },
     }, aligned(lines), chart.plotBox);
     chart.lines = lines;
@@ -311,7 +321,8 @@
     const { ctx, bbox } = u, ratio = uPlot.pxRatio;
     ctx.save();
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-    ctx.textAlign = "right"; ctx.textBaseline = "bottom";
+    ctx.textBaseline = "bottom";
+    const taken = [];
     for (const limit of limitsOf(chart)) {
       const y = u.valToPos(limit.value, "y", true);
       if (y < bbox.top - 1 || y > bbox.top + bbox.height) continue;
@@ -319,14 +330,18 @@
       ctx.strokeStyle = ctx.fillStyle = colour; ctx.lineWidth = ratio; ctx.setLineDash([6 * ratio, 4 * ratio]);
       ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
       const text = `${limit.title} ${limit.above ? ">" : "<"} ${said(limit.value, chart.unit)}`;
-      ctx.fillText(text, bbox.left + bbox.width - 4 * ratio, y - bbox.top < 16 * ratio ? y + 14 * ratio : y - 2 * ratio);
+      // Two that are near each other have their texts at either end.
+      const beside = taken.some((one) => Math.abs(one - y) < 15 * ratio);
+      taken.push(y);
+      ctx.textAlign = beside ? "left" : "right";
+      ctx.fillText(text, beside ? bbox.left + 28 * ratio : bbox.left + bbox.width - 4 * ratio, y - bbox.top < 15 * ratio ? y + 14 * ratio : y - 2 * ratio);
     }
     ctx.restore();
   }
   // What is marked can be followed: a strip above the numbers, reached by pointer and keyboard.
   const SIGNS = { incident: "!", maintenance: "M", restart: "↻", software: "↑", remark: "i" };
-  function links(chart) {
-    const u = chart.plot, marks = marksOf(chart).filter((mark) => mark.from / 1000 < view.until && (mark.open || (mark.until || mark.from) / 1000 >= view.from));
+  function links(u, chart) {
+    const marks = marksOf(chart).filter((mark) => mark.from / 1000 < view.until && (mark.open || (mark.until || mark.from) / 1000 >= view.from));
     const state = JSON.stringify([marks, view.from, view.until, u.over.clientWidth]);
     if (state === chart.linked) return;
     chart.linked = state;
@@ -434,7 +449,7 @@
     next.before = push ? view : next.before;
     view = next;
     for (const chart of charts.values()) if (chart.plot) chart.plot.setScale("x", { min: view.from, max: view.until });
-    if (tools.dataset.address !== undefined) {
+    if (main.querySelector("[data-still]")) {
       const address = new URL(location.href);
       if (view.before) {
         address.searchParams.delete("span");
@@ -548,7 +563,7 @@
     const { device, metric, part } = figure.dataset, caption = figure.querySelector("figcaption");
     const chart = {
       figure, devices: device.split(" "), metric, part: Number(part || 0), title: caption.querySelector("b").textContent, unit: "", off: new Set(), lines: null, plot: null,
-      drawing: figure.querySelector(".drawing"), output: caption.querySelector("output"), unitBox: caption.querySelector(".unit"), legend: figure.querySelector(".legend"),
+      drawing: figure.querySelector(".drawing"), output: caption.querySelector("output"), unitBox: caption.querySelector(".in-unit"), legend: figure.querySelector(".legend"),
       plotBox: document.createElement("div"), strip: document.createElement("div"), linked: "",
     };
     chart.plotBox.className = "plot";
@@ -605,6 +620,7 @@
     if (!tools || !main.querySelector("figure[data-metric]")) return;
     words = tools.dataset;
     view = { from: Number(words.from) / 1000, until: Number(words.until) / 1000, live: words.live !== undefined, before: null };
+    view.fit = words.fit === undefined ? 0 : view.until - view.from;
     first = location.href;
     colours = palette();
     control();

@@ -18,7 +18,7 @@ use ioc_store::{Reader, StoreError};
 /// Most lines in one chart: more cannot be told apart.
 pub(crate) const LINES_MAX: usize = 6;
 /// Points across a drawing: what a browser without a script and paper show. A script asks for its own (`chart_data`).
-const POINTS: usize = 120;
+pub(crate) const POINTS: usize = 120;
 /// The drawing, in its own units; the style sheet stretches it, and its texts keep their size.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 180.0;
@@ -142,6 +142,8 @@ pub(crate) struct Chart {
     pub(crate) metric: String,
     /// Which one it is of those of its metric: each has so many lines.
     pub(crate) part: usize,
+    /// What tells it from others of the same on its page.
+    pub(crate) slot: usize,
     pub(crate) title: String,
     pub(crate) unit: String,
     pub(crate) lines: Vec<DrawnLine>,
@@ -242,7 +244,15 @@ fn axis_step(range: f64) -> f64 {
     step * power
 }
 
-fn draw(
+/// A value of a metric as a person reads it, with its unit.
+pub(crate) fn shown_value(page_context: &PageContext, metric: &str, value: f64) -> String {
+    let (unit, shown) = metric::find(metric).map_or(("", ""), |known| (known.unit, known.unit_shown()));
+    let (divisor, unit) = scaled_unit(page_context, unit, shown, value.abs());
+    format!("{} {unit}", page_context.localized_number(rounded(value / divisor))).trim_end().to_owned()
+}
+
+/// One chart of lines, with the limits that are within it.
+pub(crate) fn draw(
     page_context: &PageContext,
     metric: &str,
     lines: &[(String, ChartLine)],

@@ -21,6 +21,8 @@ pub(crate) struct ChartSpan {
     /// Milliseconds since 1970.
     pub(crate) from: i64,
     pub(crate) until: i64,
+    /// Nobody asked for it: it is where there is something to see.
+    pub(crate) is_usual: bool,
 }
 
 impl ChartSpan {
@@ -28,7 +30,7 @@ impl ChartSpan {
     pub(crate) fn named(name: &str, until: Timestamp) -> Option<Self> {
         let (name, hours) = SPANS.into_iter().find(|(one, _)| *one == name)?;
         let until = until.as_millis();
-        Some(Self { name, from: until - hours * HOUR_MS, until })
+        Some(Self { name, from: until - hours * HOUR_MS, until, is_usual: false })
     }
 
     /// The shortest range that reaches back to when a device was heard last: what opens shows something where there is anything.
@@ -36,7 +38,7 @@ impl ChartSpan {
         let age = last_heard.map_or(0, |at| now.millis_since(at));
         let reaches = |hours: i64| age < hours * HOUR_MS;
         let (name, hours) = SPANS.into_iter().find(|(_, hours)| reaches(*hours)).unwrap_or(("1y", 8784));
-        Self { name, from: now.as_millis() - hours * HOUR_MS, until: now.as_millis() }
+        Self { name, from: now.as_millis() - hours * HOUR_MS, until: now.as_millis(), is_usual: true }
     }
 
     /// What a page was asked for: two moments, a name, or neither.
@@ -59,7 +61,7 @@ impl ChartSpan {
             let why = "from: found a moment that is not before until; allowed are a minute to ten years between them";
             return Err(Problem::invalid(why.to_owned()));
         }
-        Ok(Some(Self { name: "", from, until }))
+        Ok(Some(Self { name: "", from, until, is_usual: false }))
     }
 
     /// Whether it ends now, so that it goes on while somebody watches.
