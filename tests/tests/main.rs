@@ -17,6 +17,7 @@ mod browser;
 mod budgets;
 mod charts;
 mod clock;
+mod dashboards;
 mod deletions;
 mod document_history;
 mod documents;

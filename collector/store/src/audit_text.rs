@@ -54,6 +54,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("contact.tested", "Gửi thử liên hệ", "Contact tested"),
     ("cover.added", "Thêm trực thay", "Stand-in added"),
     ("cover.removed", "Bỏ trực thay", "Stand-in removed"),
+    ("dashboard.removed", "Xóa bảng theo dõi", "Dashboard removed"),
+    ("dashboard.saved", "Lưu bảng theo dõi", "Dashboard saved"),
     ("device.described", "Sửa thông tin thiết bị", "Device described"),
     ("device.enrolled", "Thiết bị gia nhập", "Device enrolled"),
     ("device.fingerprint_changed", "Phần cứng thiết bị thay đổi", "Hardware of a device changed"),

@@ -17,6 +17,7 @@ use super::{
     TokenRecord,
 };
 use crate::audit;
+use crate::dashboard::Dashboard;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::merkle::Frontier;
 use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
@@ -257,6 +258,10 @@ pub enum Change {
     Account(AccountRecord),
     /// A person keeps a list of devices; a view without a query is forgotten.
     View(SavedView),
+    /// A dashboard, as it was saved last.
+    Dashboard(Box<Dashboard>),
+    /// A dashboard is taken out, by its number.
+    DashboardGone(u64),
     /// A person signed in.
     Session(SessionRecord),
     /// All sessions and tokens of an account ended, but for one session.

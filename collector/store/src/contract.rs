@@ -10,6 +10,7 @@ mod certificates;
 mod clock;
 mod compaction;
 mod damaged_documents;
+mod dashboards;
 mod deadlines;
 mod document_history;
 mod expected_backups;
@@ -107,6 +108,7 @@ pub(crate) fn checks() -> &'static [Check] {
         assets::assets,
         products::products,
         inventory_counts::inventory_counts,
+        dashboards::dashboards,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::a_large_incident_goes_by_what_was_read_of_it,

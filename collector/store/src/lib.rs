@@ -21,6 +21,7 @@ pub mod compaction;
 #[cfg(test)]
 mod contract;
 pub mod coverage;
+pub mod dashboard;
 mod directory;
 pub mod document_history;
 mod enrolment;

@@ -11,6 +11,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
+use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -65,6 +66,9 @@ pub trait Reader: Send {
 
     /// How many machines stand where: servers, workstations, display controllers.
     fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// Dashboards of all accounts, by name.
+    fn dashboards(&self) -> Result<Vec<Dashboard>, StoreError>;
 
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;

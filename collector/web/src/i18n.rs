@@ -287,6 +287,7 @@ mod tests {
                 "rooms-",
                 "tone-",
                 "chart-mark-",
+                "panel-kind-",
                 "fresh-",
                 "source-",
                 "person-kind-",

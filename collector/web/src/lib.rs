@@ -13,6 +13,7 @@ mod authorization;
 pub mod broker_authorization;
 mod cookie;
 mod coverage;
+mod dashboard;
 mod device;
 mod display_wall;
 mod duty;

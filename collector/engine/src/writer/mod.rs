@@ -16,6 +16,7 @@ mod certificate_allowlist;
 mod commands;
 mod commit;
 mod connections;
+mod dashboards;
 mod deliveries;
 mod devices;
 mod down_dispatch;

@@ -66,6 +66,8 @@ macro_rules! of_other_records {
             | Change::ReportRegistered { .. }
             | Change::Certificate { .. }
             | Change::Account(_)
+            | Change::Dashboard(_)
+            | Change::DashboardGone(_)
             | Change::LossConfirmed
             | Change::Clock(_)
             | Change::RetentionRule(_)

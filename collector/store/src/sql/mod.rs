@@ -19,6 +19,7 @@ pub(crate) mod clock;
 pub(crate) mod commit;
 mod connection;
 mod coverage;
+mod dashboard;
 mod device;
 mod dialect;
 mod document;

@@ -12,14 +12,15 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::reader_connection::SqlReader;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, device, document,
-    document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident, inventory_count,
-    job, maintenance, outbox, person, product, report, retention, sample, snapshot, software, table_import, ticket,
-    value_marks,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, coverage, dashboard, device,
+    document, document_change, duty, enrolment, event, examine, expected_backup, fault, folded, hold, incident,
+    inventory_count, job, maintenance, outbox, person, product, report, retention, sample, snapshot, software,
+    table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::coverage::CoverageFacts;
+use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -79,6 +80,9 @@ impl Reader for SqlReader {
         device::machines_by_place(self)
     }
 
+    fn dashboards(&self) -> Answer<Vec<Dashboard>> {
+        dashboard::list(self)
+    }
     fn views(&self, account: &str) -> Answer<Vec<SavedView>> {
         account::views(self, account)
     }

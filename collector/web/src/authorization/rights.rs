@@ -68,6 +68,11 @@ const CHANGES: &[(&str, Right)] = &[
     // What a rule would have said changes nothing.
     ("/api/v1/devices/{id}/replay", Right::View),
     // One's own.
+    ("/dashboards", Right::View),
+    ("/dashboards/{number}/edit", Right::View),
+    ("/dashboards/{number}/remove", Right::View),
+    ("/api/v1/dashboards", Right::View),
+    ("/api/v1/dashboards/{number}", Right::View),
     ("/devices/views", Right::View),
     ("/logout", Right::View),
     ("/api/v1/session", Right::View),
@@ -89,6 +94,11 @@ const VIEWS: &[&str] = &[
     "/sensors",
     "/coverage/{area}",
     "/wall",
+    "/dashboards",
+    "/dashboards/{number}",
+    "/dashboards/{number}/edit",
+    "/api/v1/dashboards",
+    "/api/v1/dashboards/{number}",
     "/live",
     "/devices",
     "/devices/{id}",

@@ -17,8 +17,8 @@ use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{
-    account, administration, authenticity, device, duty, enrolment, incident, jobs, maintenance, report, room, search,
-    sign_in, system_backups,
+    account, administration, authenticity, dashboard, device, duty, enrolment, incident, jobs, maintenance, report,
+    room, search, sign_in, system_backups,
 };
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -76,6 +76,7 @@ fn devices_api(all: &mut DescribedRouter) {
     .answers::<ValueAuthenticity>(200);
     all.get("/devices/{id}/documents", device::documents::api, "What surveys found, each whole")
         .answers::<Vec<device::documents::DocumentItem>>(200);
+    dashboards_api(all);
     past_api(all);
     all.get("/devices/{id}/events", device::events::api, "What happened on a device, newest first")
         .query::<ListQuery>()
@@ -115,6 +116,22 @@ fn devices_api(all: &mut DescribedRouter) {
         "Lets it report again whose identity was found on two machines",
     )
     .done(204);
+}
+
+fn dashboards_api(all: &mut DescribedRouter) {
+    all.get("/dashboards", dashboard::api::list, "Dashboards that whoever asks sees, by name")
+        .answers::<Vec<dashboard::api::DashboardItem>>(200);
+    all.post("/dashboards", dashboard::api::make, "Makes a dashboard")
+        .body::<dashboard::api::DashboardBody>()
+        .answers::<dashboard::api::DashboardSaved>(201);
+    all.get("/dashboards/{number}", dashboard::api::single, "One of them")
+        .answers::<dashboard::api::DashboardItem>(200);
+    all.put("/dashboards/{number}", dashboard::api::change, "Changes a dashboard in the version that was seen")
+        .body::<dashboard::api::DashboardBody>()
+        .done(204);
+    all.delete("/dashboards/{number}", dashboard::api::remove, "Takes a dashboard out in the version that was seen")
+        .query::<dashboard::api::VersionQuery>()
+        .done(204);
 }
 
 fn past_api(all: &mut DescribedRouter) {

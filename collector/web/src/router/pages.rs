@@ -12,8 +12,8 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{
-    account, administration, coverage, device, display_wall, duty, enrolment, incident, jobs, language, live,
-    maintenance, overview, register, report, room, search, sign_in, system_backups,
+    account, administration, coverage, dashboard, device, display_wall, duty, enrolment, incident, jobs, language,
+    live, maintenance, overview, register, report, room, search, sign_in, system_backups,
 };
 
 /// All of them.
@@ -30,6 +30,10 @@ fn centre() -> Router<App> {
         .route("/sensors", get(room::sensors::page))
         .route("/coverage/{area}", get(coverage::page))
         .route("/wall", get(display_wall::page))
+        .route("/dashboards", get(dashboard::list).post(dashboard::form::make))
+        .route("/dashboards/{number}", get(dashboard::view::page))
+        .route("/dashboards/{number}/edit", get(dashboard::form::page).post(dashboard::form::save))
+        .route("/dashboards/{number}/remove", post(dashboard::form::remove))
         .route("/language", post(language::choose))
         .route("/live", get(live::events))
 }
