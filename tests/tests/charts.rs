@@ -63,9 +63,10 @@ async fn a_chart_is_given_as_many_points_as_fit_and_goes_on_from_there() {
     let device = heard.device.clone();
     let remark = json!({ "text": "Thay quạt" });
     rig.post(&format!("/api/v1/devices/{device}/remarks"), remark).await.unwrap();
-    let from = clock::now().plus_millis(-3_600_000);
+    let until = clock::now();
+    let from = until.plus_millis(-3_600_000);
     let chart = |more: String| format!("/api/v1/devices/{device}/chart?metrics=cpu.busy,fs.used_pct{more}");
-    let first = rig.get(&chart(format!("&from={from}&points=100"))).await.unwrap();
+    let first = rig.get(&chart(format!("&from={from}&until={until}&points=100"))).await.unwrap();
     let (at, series) = (first["at"].as_array().unwrap(), first["series"].as_array().unwrap());
     // One hour in a hundred points; the hole and what was before the first sample are in none.
     assert!((60..=72).contains(&at.len()), "{} points", at.len());

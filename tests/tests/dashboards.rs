@@ -44,14 +44,13 @@ async fn a_dashboard_is_shared_by_role_and_shows_to_each_what_is_within_reach() 
         { "kind": "room", "room": "Phòng A" },
         { "kind": "incidents", "width": 4 },
     ]);
-    let body =
-        |roles: Value, version: u64| json!({ "name": "Ca đêm", "roles": roles, "panels": panels, "version": version });
+    let body = |roles: Value, version: u64| json!({ "name": "Bảng riêng", "roles": roles, "panels": panels, "version": version });
     let (status, made) = lan.ask("POST", "/api/v1/dashboards", Some(body(json!([]), 0))).await;
     assert_eq!((status, made.as_str()), (201, "{\"number\":1}"));
     // Kept to oneself, it is not there for others; not even its name.
     for path in ["/dashboards", "/dashboards/1", "/dashboards/1/edit", "/api/v1/dashboards", "/wall?board=1"] {
         let (_, text) = ba.ask("GET", path, None).await;
-        assert!(!text.contains("Ca đêm"), "{path}: {text}");
+        assert!(!text.contains("Bảng riêng"), "{path}: {text}");
     }
     assert_eq!(ba.ask("GET", "/api/v1/dashboards/1", None).await.0, 404);
     assert_eq!(ba.ask("PUT", "/api/v1/dashboards/1", Some(body(json!([]), 1))).await.0, 404);
@@ -65,7 +64,7 @@ async fn a_dashboard_is_shared_by_role_and_shows_to_each_what_is_within_reach() 
         let (_, all) = lan.ask("GET", path, None).await;
         assert!(all.contains("Tên may-1") && all.contains("Tên may-2"), "{path}: {all}");
         let (status, some) = ba.ask("GET", path, None).await;
-        assert!(status == 200 && some.contains("Ca đêm") && some.contains("Tên may-2"), "{path}: {some}");
+        assert!(status == 200 && some.contains("Bảng riêng") && some.contains("Tên may-2"), "{path}: {some}");
         assert!(!some.contains("Tên may-1") && some.contains("1 thiết bị không có"), "{path}: {some}");
     }
     // Who sees it does not change it; who administers does.
