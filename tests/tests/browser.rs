@@ -481,6 +481,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/api",
         "/wall",
         "/incidents/new",
+        "/dashboards",
         "/devices/sim-00000/history",
         "/devices/sim-00000/past",
         "/devices/sim-00000/changes",

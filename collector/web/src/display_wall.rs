@@ -88,7 +88,7 @@ pub(crate) async fn page(
     if !query.board.is_empty() {
         let DisplayWallQuery { token, board, at, every } = &query;
         let rotation = Rotation { boards: board, at: *at, every_s: *every, token };
-        return view::wall(&app, &person, page_context, rotation).await;
+        return view::wall(&app, &person, page_context, &rotation).await;
     }
     let (now, app_read, scope) = (page_context.now, app.clone(), person.scope.clone());
     let found = app

@@ -10,7 +10,7 @@ use ioc_store::dashboard::{
     DASHBOARDS_MAX, DASHBOARDS_OWN_MAX, Dashboard, PANEL_DEVICES_MAX, PANEL_WIDTH_MAX, PANELS_MAX, Panel, PanelKind,
 };
 
-use super::{CommandResult, Engine};
+use super::{CommandResult, Engine, pending};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::refusal_field::Field;
@@ -92,18 +92,8 @@ fn may_change(known: &Dashboard, version: u64, administers: bool, actor: &str) -
 impl Engine {
     /// As they will be once what is decided is committed.
     fn dashboards(&self) -> Result<Vec<Dashboard>, CommandError> {
-        let mut all = self.reader.dashboards().map_err(CommandError::unread)?;
-        for change in &self.batch.changes {
-            match change {
-                Change::Dashboard(one) => {
-                    all.retain(|known| known.number != one.number);
-                    all.push((**one).clone());
-                }
-                Change::DashboardGone(number) => all.retain(|known| known.number != *number),
-                _ => {}
-            }
-        }
-        Ok(all)
+        let kept = self.reader.dashboards().map_err(CommandError::unread)?;
+        Ok(pending::dashboards_after(kept, &self.batch.changes))
     }
 
     pub(super) fn save_dashboard(

@@ -75,8 +75,11 @@ pub(crate) async fn list(State(app): State<App>, person: Person, headers: Header
     let page_context = page_context(&app, &person, &headers);
     match seen(&app, &person).await {
         Ok(all) => {
-            let all =
-                all.into_iter().map(|one| (may_change(&person, &one), one)).map(|(may, one)| (one, may)).collect();
+            let with_right = |one: Dashboard| {
+                let may = may_change(&person, &one);
+                (one, may)
+            };
+            let all = all.into_iter().map(with_right).collect();
             Ok(show(&DashboardsPage { page_context, all }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),

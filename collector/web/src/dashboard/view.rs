@@ -212,7 +212,7 @@ fn shown_panel(
     let address = match panel.kind {
         PanelKind::Room => format!("/plan?room={}", ioc_store::template::percent_encoded(&panel.room)),
         PanelKind::VideoWall => first.as_ref().map(|info| format!("/devices/{}", info.id)).unwrap_or_default(),
-        _ => String::new(),
+        PanelKind::Chart | PanelKind::Number | PanelKind::State | PanelKind::Incidents => String::new(),
     };
     ShownPanel {
         kind: panel.kind,
@@ -335,7 +335,7 @@ struct DashboardWallPage {
 }
 
 /// A dashboard on the wall, drawn by the server: a screen that nobody touches has no session, and shows its token in the address alone.
-pub(crate) async fn wall(app: &App, person: &Person, page_context: PageContext, rotation: Rotation<'_>) -> PageResult {
+pub(crate) async fn wall(app: &App, person: &Person, page_context: PageContext, rotation: &Rotation<'_>) -> PageResult {
     let numbers: Vec<u64> = rotation.boards.split(',').filter_map(|one| one.trim().parse().ok()).take(50).collect();
     let count = numbers.len().max(1);
     let number = numbers.get(rotation.at % count).copied().unwrap_or(0);
