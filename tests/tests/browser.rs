@@ -15,14 +15,15 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
-struct Browser {
+/// A browser that is driven; other subjects use it, too.
+pub(crate) struct Browser {
     base: String,
     session: String,
     _driver: Child,
 }
 
 impl Browser {
-    async fn start(width: u32, height: u32) -> Self {
+    pub(crate) async fn start(width: u32, height: u32) -> Self {
         let port = free_port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -74,30 +75,30 @@ impl Browser {
         serde_json::from_slice::<Value>(&output.stdout).ok().map(|mut answer| answer["value"].take())
     }
 
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let answer = self.try_call(method, path, body).await.expect("an answer of chromedriver");
         assert!(answer.get("error").is_none(), "{method} {path}: {answer}");
         answer
     }
 
-    async fn go(&self, url: &str) {
+    pub(crate) async fn go(&self, url: &str) {
         self.call("POST", &format!("{}/url", self.session), Some(json!({ "url": url }))).await;
     }
 
-    async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         let body = json!({ "script": script, "args": [] });
         self.call("POST", &format!("{}/execute/sync", self.session), Some(body)).await
     }
 
-    async fn text(&self) -> String {
+    pub(crate) async fn text(&self) -> String {
         self.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned()
     }
 
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.on_element(selector, "click", json!({})).await;
     }
 
-    async fn type_into(&self, selector: &str, text: &str) {
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
         self.on_element(selector, "value", json!({ "text": text })).await;
     }
 
@@ -118,7 +119,7 @@ impl Browser {
         panic!("{selector} does not stay");
     }
 
-    async fn shows(&self, text: &str) {
+    pub(crate) async fn shows(&self, text: &str) {
         let what = format!("the page shows {text:?}");
         if eventually(&what, || async { self.text().await.contains(text) }).await.is_err() {
             panic!("{what}; it shows:\n{}", self.text().await);
@@ -133,7 +134,7 @@ impl Browser {
     }
 
     /// Nothing is wider than the window, and the console has no complaint.
-    async fn is_clean(&self) {
+    pub(crate) async fn is_clean(&self) {
         let overflow =
             self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert_eq!(overflow, json!(0), "nothing hangs over the edge");
@@ -143,8 +144,29 @@ impl Browser {
         assert!(complaints.is_empty(), "{complaints:?}");
     }
 
+    /// From now on it is a telephone of this width.
+    pub(crate) async fn phone(&self, width: u32) {
+        let params = json!({ "width": width, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params });
+        self.call("POST", &format!("{}/goog/cdp/execute", self.session), Some(metrics)).await;
+    }
+
+    /// From now on it is `light` or `dark`.
+    pub(crate) async fn colours(&self, scheme: &str) {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let emulated = json!({ "cmd": "Emulation.setEmulatedMedia", "params": media });
+        self.call("POST", &format!("{}/goog/cdp/execute", self.session), Some(emulated)).await;
+    }
+
+    /// Moves and presses the pointer as a hand does (WebDriver, "actions").
+    pub(crate) async fn pointer(&self, actions: Value) {
+        let mouse =
+            json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions });
+        self.call("POST", &format!("{}/actions", self.session), Some(json!({ "actions": [mouse] }))).await;
+    }
+
     /// What axe-core finds that is serious (WCAG 2.2 A and AA).
-    async fn barriers(&self) -> Value {
+    pub(crate) async fn barriers(&self) -> Value {
         let axe = std::fs::read_to_string(peers().join("axe.min.js")).expect("scripts/test installs axe-core");
         self.run(&format!("{axe}; return 1")).await;
         let script = "const done = arguments[arguments.length - 1]; \
@@ -156,7 +178,7 @@ impl Browser {
         self.call("POST", &format!("{}/execute/async", self.session), Some(body)).await
     }
 
-    async fn picture(&self, name: &str) {
+    pub(crate) async fn picture(&self, name: &str) {
         if let Some(dir) = std::env::var_os("IOC_PICTURES") {
             let shot = self.call("GET", &format!("{}/screenshot", self.session), None).await;
             let bytes = base64::engine::general_purpose::STANDARD.decode(shot.as_str().unwrap()).unwrap();
@@ -174,7 +196,7 @@ impl Drop for Browser {
     }
 }
 
-async fn sign_in(browser: &Browser, rig: &Rig) -> String {
+pub(crate) async fn sign_in(browser: &Browser, rig: &Rig) -> String {
     let base = format!("https://localhost:{}", rig.web);
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
     browser.go(&base).await;
@@ -483,6 +505,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/wall",
         "/incidents/new",
         "/incidents/statistics",
+        "/dashboards",
         "/devices/sim-00000/history",
         "/devices/sim-00000/past",
         "/devices/sim-00000/changes",

@@ -41,6 +41,11 @@ const DELETES: &[(&str, &str, Why)] = &[
     ("sql/audit_head.rs", "audit_tree", NoRecord("made of the log")),
     ("sql/clock.rs", "clock", NoRecord("what is believed of the time now")),
     (
+        "sql/dashboard.rs",
+        "dashboard",
+        NoRecord("a dashboard that somebody put together; who took it out is in the audit log"),
+    ),
+    (
         "sql/device.rs",
         "comparison",
         NoRecord("what rules compare with, of a device that was removed; its documents stay"),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A program at the collector's door: what it shows, and what it is answered.
-struct SessionClient {
+pub(crate) struct SessionClient {
     base: String,
     jar: std::path::PathBuf,
     token: Option<String>,
@@ -23,12 +23,12 @@ impl SessionClient {
     }
 
     /// Status, and what came back.
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
         self.send(method, path, body.map(|body| ("content-type: application/json", body.to_string()))).await
     }
 
     /// The same for a form of a page.
-    async fn form(&self, path: &str, fields: &str) -> (u16, String) {
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> (u16, String) {
         self.send("POST", path, Some(("content-type: application/x-www-form-urlencoded", fields.to_owned()))).await
     }
 
@@ -64,7 +64,7 @@ async fn made(rig: &Rig, name: &str, role: &str) -> String {
 }
 
 /// Someone of this role who has chosen their password.
-async fn settled(rig: &Rig, name: &str, body: Value) -> SessionClient {
+pub(crate) async fn settled(rig: &Rig, name: &str, body: Value) -> SessionClient {
     let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
     let client = SessionClient::new(rig, name);
     assert_eq!(client.sign_in(name, &first).await, 204);

@@ -25,6 +25,7 @@ pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProd
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
+use ioc_store::dashboard::Dashboard;
 use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
@@ -342,6 +343,15 @@ pub enum Command {
     Note(audit::AuditEntry),
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
+    /// Save a dashboard: number and version 0 for a new one, else those that whoever asks has seen; whose it is and when that was is filled in.
+    SaveDashboard {
+        dashboard: Box<Dashboard>,
+        /// Who asks may change those of others, too.
+        administers: bool,
+        actor: String,
+    },
+    /// Take a dashboard out, in the version that whoever asks has seen.
+    RemoveDashboard { number: u64, version: u64, administers: bool, actor: String },
     /// What is meant to be done with an account.
     Account(Box<Intent>),
     /// What became of attempts to deliver.
@@ -596,6 +606,8 @@ pub enum Answer {
     Incident(IncidentId),
     /// The number of the legal hold that was set.
     Hold(u64),
+    /// The number of the dashboard that was saved.
+    Dashboard(u64),
     /// The number of the report that was issued.
     Report(u64),
     /// The number of the review of accounts that was opened.

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::audit;
 use crate::configuration::ConfigurationVersion;
+use crate::dashboard::Dashboard;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::merkle::Frontier;
 use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
@@ -273,6 +274,10 @@ pub enum Change {
     Account(AccountRecord),
     /// A person keeps a list of devices; a view without a query is forgotten.
     View(SavedView),
+    /// A dashboard, as it was saved last.
+    Dashboard(Box<Dashboard>),
+    /// A dashboard is taken out, by its number.
+    DashboardGone(u64),
     /// A person signed in.
     Session(SessionRecord),
     /// All sessions and tokens of an account ended, but for one session.

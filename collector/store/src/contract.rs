@@ -11,6 +11,7 @@ mod clock;
 mod compaction;
 mod configuration;
 mod damaged_documents;
+mod dashboards;
 mod deadlines;
 mod device_list;
 mod document_history;
@@ -118,6 +119,7 @@ pub(crate) fn checks() -> &'static [Check] {
         products::products,
         products::products_follow_machines,
         inventory_counts::inventory_counts,
+        dashboards::dashboards,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::a_large_incident_goes_by_what_was_read_of_it,

@@ -22,6 +22,7 @@ pub mod configuration;
 #[cfg(test)]
 mod contract;
 pub mod coverage;
+pub mod dashboard;
 mod directory;
 pub mod document_history;
 mod duty;

@@ -12,6 +12,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
+use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
@@ -67,6 +68,9 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
 
     /// How many machines stand where: servers, workstations, display controllers.
     fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// Dashboards of all accounts, by name.
+    fn dashboards(&self) -> Result<Vec<Dashboard>, StoreError>;
 
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;

@@ -11,6 +11,7 @@ use ioc_judge::duty::calendar;
 use ioc_judge::{Incident, Severity};
 
 use crate::app::App;
+use crate::dashboard::view::{self, Rotation};
 use crate::device::name::{devices_of, name_of, names_of};
 use crate::duty::rota_rows;
 use crate::page::context::PageContext;
@@ -72,6 +73,11 @@ impl DisplayWallPage {
 #[serde(default)]
 pub(crate) struct DisplayWallQuery {
     token: String,
+    /// Numbers of dashboards after commas, which are shown in its place, one after the other.
+    board: String,
+    /// Which of them now, and how long each stays, seconds.
+    at: usize,
+    every: u64,
 }
 
 pub(crate) async fn page(
@@ -81,6 +87,11 @@ pub(crate) async fn page(
     Query(query): Query<DisplayWallQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
+    if !query.board.is_empty() {
+        let DisplayWallQuery { token, board, at, every } = &query;
+        let rotation = Rotation { boards: board, at: *at, every_s: *every, token };
+        return view::wall(&app, &person, page_context, &rotation).await;
+    }
     let (now, app_read, scope) = (page_context.now, app.clone(), person.scope.clone());
     let found = app
         .read(&person.scope, move |reader| {

@@ -292,6 +292,8 @@ mod tests {
                 "password-",
                 "rooms-",
                 "tone-",
+                "chart-mark-",
+                "panel-kind-",
                 "fresh-",
                 "source-",
                 "person-kind-",

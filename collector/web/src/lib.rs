@@ -14,6 +14,7 @@ pub mod broker_authorization;
 mod configuration;
 mod cookie;
 mod coverage;
+mod dashboard;
 mod device;
 mod display_wall;
 mod duty;

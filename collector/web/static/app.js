@@ -13,16 +13,22 @@
     // Something was refused, or is shown this once: it stays until the person has acted.
     if (main.querySelector("[role=alert], [data-once]")) return true;
     const at = document.activeElement;
-    const written = [...main.querySelectorAll("input, textarea, select")].some((one) =>
+    // What a page keeps while it is drawn anew loses nothing.
+    const written = [...main.querySelectorAll("input, textarea, select")].filter((one) => !one.closest("[data-keep]")).some((one) =>
       one.type === "checkbox" ? one.checked !== one.defaultChecked :
       one.tagName === "SELECT" ? [...one.options].some((option) => option.selected !== option.defaultSelected && one.selectedIndex > 0) :
       one.type !== "hidden" && one.type !== "file" && one.value !== one.defaultValue);
-    return written || (at && main.contains(at) && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.type !== "search");
+    return written || (at && main.contains(at) && !at.closest("[data-keep]") && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.type !== "search");
   };
+
+  // Whoever draws more than the server wrote goes on from here.
+  const fresh = () => document.dispatchEvent(new Event("ioc:fresh"));
 
   async function refresh() {
     if (busy) { again = true; return; }
     if (typing() || document.hidden) return;
+    // Nothing but its charts changes, and they ask for their numbers themselves.
+    if (main.querySelector("[data-still]")) { last = Date.now(); fresh(); return; }
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { "x-fragment": "1" }, redirect: "manual" });
@@ -31,12 +37,15 @@
         const text = await answer.text();
         const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement.getAttribute("href");
         const open = [...main.querySelectorAll("details")].map((one) => one.open);
+        const kept = new Map([...main.querySelectorAll("[data-keep]")].map((one) => [one.dataset.keep, one]));
         main.innerHTML = text;
+        main.querySelectorAll("[data-keep]").forEach((one) => { const old = kept.get(one.dataset.keep); if (old) one.replaceWith(old); });
         showTicks();
         main.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
         if (focused) { const same = main.querySelector(`a[href="${CSS.escape(focused)}"]`); if (same) same.focus({ preventScroll: true }); }
         last = Date.now();
         document.dispatchEvent(new CustomEvent("refreshed"));
+        fresh();
       }
     } catch (_) { /* the banner tells */ } finally {
       busy = false;
@@ -53,29 +62,6 @@
       const answer = await fetch(`${input.dataset.upload}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
       if (!answer.ok) { const problem = await answer.json().catch(() => ({})); alert(problem.detail || `${answer.status}`); }
     } finally { input.disabled = false; input.value = ""; input.blur(); refresh(); }
-  });
-
-  // What a chart says at the pointer. The paths are what is drawn; their scales stand beside them.
-  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumSignificantDigits: 4 });
-  main.addEventListener("pointermove", (event) => {
-    const chart = event.target.closest && event.target.closest(".chart svg");
-    if (!chart) return;
-    const box = chart.getBoundingClientRect(), x = (event.clientX - box.left) / box.width * 720;
-    const { low, high, from, until } = chart.dataset;
-    const texts = [...chart.querySelectorAll(".line")].map((line) => {
-      let best = null, far = 12;
-      for (const point of (line.getAttribute("d") || "").matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)) {
-        const off = Math.abs(point[1] - x);
-        if (off < far) { far = off; best = point[2]; }
-      }
-      return best === null ? "–" : number.format(+low + (180 - best) / 180 * (high - low));
-    });
-    chart.querySelector(".cross").setAttribute("x1", Math.max(52, x));
-    chart.querySelector(".cross").setAttribute("x2", Math.max(52, x));
-    const at = new Date(+from + (x - 52) / 668 * (until - from));
-    const zone = document.documentElement.dataset.zone;
-    chart.parentElement.querySelector("output").textContent =
-      `${at.toLocaleString(document.documentElement.lang, { timeZone: zone, dateStyle: "short", timeStyle: "short" })}: ${texts.join(" · ")}`;
   });
 
   // One press ticks all; without this script each is ticked by itself.

@@ -137,6 +137,12 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::SaveView(view) => self.save_view(view),
+            Command::SaveDashboard { dashboard, administers, actor } => {
+                self.save_dashboard(*dashboard, administers, &actor, now)
+            }
+            Command::RemoveDashboard { number, version, administers, actor } => {
+                self.remove_dashboard((number, version), administers, &actor, now)
+            }
             Command::Delivered(deliveries) => {
                 self.record_deliveries(deliveries, now);
                 Ok(Answer::Done)

@@ -18,6 +18,7 @@ mod commit;
 pub mod configuration;
 mod connections;
 mod contact_checks;
+mod dashboards;
 mod deliveries;
 mod device_events;
 mod devices;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ioc_store::dashboard::Dashboard;
 use ioc_store::{Change, RequestRecord, RequestState, SavedView, SessionRecord, TokenRecord};
 
 /// What changes none of these records.
@@ -86,6 +87,12 @@ macro_rules! of_other_records {
     };
 }
 
+macro_rules! of_dashboards {
+    () => {
+        Change::Dashboard(_) | Change::DashboardGone(_)
+    };
+}
+
 macro_rules! of_sessions {
     () => {
         Change::Session(_)
@@ -133,6 +140,7 @@ pub(super) fn session_after(kept: Option<SessionRecord>, of: &str, changes: &[Ch
         | of_requests!()
         | of_tokens!()
         | Change::View(_)
+        | of_dashboards!()
         | of_other_records!() => session,
     })
 }
@@ -158,7 +166,12 @@ pub(super) fn requests_after(
                 }
             }
             // What is pruned stays in the store while the clock is in doubt; whoever counts passes over what has not asked for so long.
-            Change::RequestsPruned { .. } | of_sessions!() | of_tokens!() | Change::View(_) | of_other_records!() => {}
+            Change::RequestsPruned { .. }
+            | of_sessions!()
+            | of_tokens!()
+            | Change::View(_)
+            | of_dashboards!()
+            | of_other_records!() => {}
         }
     }
     all
@@ -179,7 +192,9 @@ pub(super) fn token_after(kept: TokenRecord, changes: &[Change]) -> TokenRecord 
             ..token
         },
         // Those of tokens are of others.
-        of_tokens!() | of_sessions!() | of_requests!() | Change::View(_) | of_other_records!() => token,
+        of_tokens!() | of_sessions!() | of_requests!() | Change::View(_) | of_dashboards!() | of_other_records!() => {
+            token
+        }
     })
 }
 
@@ -191,8 +206,33 @@ pub(super) fn view_names_after(kept: Vec<SavedView>, account: &str, changes: &[C
             Change::View(other) if other.account != account => {}
             Change::View(other) if other.query.is_empty() => drop(names.remove(&other.name)),
             Change::View(other) => drop(names.insert(other.name.clone())),
-            of_sessions!() | of_requests!() | of_tokens!() | Change::ClockStepped { .. } | of_other_records!() => {}
+            of_sessions!()
+            | of_requests!()
+            | of_tokens!()
+            | Change::ClockStepped { .. }
+            | of_dashboards!()
+            | of_other_records!() => {}
         }
     }
     names
+}
+
+/// The dashboards that there are.
+pub(super) fn dashboards_after(kept: Vec<Dashboard>, changes: &[Change]) -> Vec<Dashboard> {
+    changes.iter().fold(kept, |mut all, change| {
+        match change {
+            Change::Dashboard(one) => {
+                all.retain(|known| known.number != one.number);
+                all.push((**one).clone());
+            }
+            Change::DashboardGone(number) => all.retain(|known| known.number != *number),
+            of_sessions!()
+            | of_requests!()
+            | of_tokens!()
+            | Change::View(_)
+            | Change::ClockStepped { .. }
+            | of_other_records!() => {}
+        }
+        all
+    })
 }

@@ -234,6 +234,10 @@ COMMENT ON COLUMN account.failures IS 'Wrong passwords since the last right one.
 COMMENT ON COLUMN account.locked_until IS 'Until when it is locked after those, ms; none where it is not.';
 COMMENT ON COLUMN account.second_factor IS 'The second factor: JSON; empty for none.';
 COMMENT ON COLUMN account.last_sign_in_at IS 'When somebody last signed in with it, ms; none before.';
+COMMENT ON TABLE dashboard IS 'Dashboards that people put together.';
+COMMENT ON COLUMN dashboard.number IS 'Its number.';
+COMMENT ON COLUMN dashboard.owner IS 'The account that keeps it.';
+COMMENT ON COLUMN dashboard.body IS 'What it is called, who sees it and its panels, JSON.';
 COMMENT ON TABLE view IS 'Lists of devices that people keep for themselves.';
 COMMENT ON COLUMN view.account IS 'Whose it is.';
 COMMENT ON COLUMN view.name IS 'What they call it.';

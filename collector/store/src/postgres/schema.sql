@@ -312,6 +312,11 @@ CREATE TABLE view (
     query text COLLATE "C" NOT NULL,
     PRIMARY KEY (account, name)
 );
+CREATE TABLE dashboard (
+    number bigint PRIMARY KEY,
+    owner text COLLATE "C" NOT NULL,
+    body text COLLATE "C" NOT NULL
+);
 CREATE TABLE session (
     digest text COLLATE "C" PRIMARY KEY,
     account text COLLATE "C" NOT NULL,

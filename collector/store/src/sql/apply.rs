@@ -4,9 +4,9 @@
 
 use super::commit::Commit;
 use super::{
-    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, device,
-    document, duty, enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job, maintenance,
-    number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
+    account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, dashboard,
+    device, document, duty, enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job,
+    maintenance, number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;
@@ -124,6 +124,8 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         }
         Change::Account(account) => account::put(commit, account),
         Change::View(view) => account::put_view(commit, view),
+        Change::Dashboard(one) => dashboard::put(commit, one),
+        Change::DashboardGone(number) => dashboard::remove(commit, *number),
         Change::Session(session) => account::put_session(commit, session),
         Change::SessionsEnded { account, except } => account::end_sessions(commit, account, except),
         Change::SessionConfirmed { digest, at, second_factor } => {

@@ -20,6 +20,7 @@ pub(crate) mod commit;
 mod configuration;
 mod connection;
 mod coverage;
+mod dashboard;
 mod device;
 mod dialect;
 mod document;

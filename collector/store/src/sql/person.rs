@@ -63,7 +63,9 @@ impl Search<'_> {
                  ORDER BY created_at DESC",
             ),
             Kind::View => {
-                self.plain(kind, "SELECT NULL, name, query, '' FROM view WHERE account IN NAMES ORDER BY name")
+                self.plain(kind, "SELECT CAST(NULL AS BIGINT), name, query, '' FROM view WHERE account IN NAMES UNION ALL \
+                 SELECT CAST(NULL AS BIGINT), CAST(number AS TEXT), json_extract(body, '$.name'), '' FROM dashboard \
+                 WHERE owner IN NAMES OR json_extract(body, '$.by') IN NAMES")
             }
             // The plan in force is configuration, and whoever asks looks there; here is what it said before, and who changed what.
             Kind::DutyPlan => self.plain(

@@ -13,14 +13,15 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage,
-    device, document, document_change, duty, enrolment, event, evidence, examine, expected_backup, fault, folded, hold, incident,
-    inventory_count, job, maintenance, outbox, person, product, registered_account, report, retention, sample, snapshot, software,
-    table_import, ticket, value_marks,
+    dashboard, device, document, document_change, duty, enrolment, event, evidence, examine, expected_backup, fault,
+    folded, hold, incident, inventory_count, job, maintenance, outbox, person, product, registered_account, report,
+    retention, sample, snapshot, software, table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::coverage::CoverageFacts;
+use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -80,6 +81,9 @@ impl Reader for SqlReader {
         device::machines_by_place(self)
     }
 
+    fn dashboards(&self) -> Answer<Vec<Dashboard>> {
+        dashboard::list(self)
+    }
     fn views(&self, account: &str) -> Answer<Vec<SavedView>> {
         account::views(self, account)
     }

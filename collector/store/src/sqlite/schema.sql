@@ -371,6 +371,12 @@ CREATE TABLE view (
     query TEXT NOT NULL,
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
+-- Dashboards that people put together, JSON.
+CREATE TABLE dashboard (
+    number INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    body TEXT NOT NULL
+);
 -- Sessions, and tokens of the API, which have a label.
 CREATE TABLE session (
     digest TEXT PRIMARY KEY,

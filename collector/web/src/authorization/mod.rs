@@ -129,6 +129,10 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::SignAccountReview { .. }
         | Command::RegisterReport { .. } => whole(Right::Report),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
+        // Its owner, or who administers; the engine looks whose it is. What it shows is read by whoever looks.
+        Command::SaveDashboard { actor, .. } | Command::RemoveDashboard { actor, .. } => {
+            (Requester::Owner(actor.clone()), Target::Nothing)
+        }
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
         Command::Alerts { .. } | Command::JobReported { .. } => (Requester::Source, Target::Nothing),

@@ -87,6 +87,11 @@ const CHANGES: &[(&str, Right)] = &[
     // What a rule would have said changes nothing.
     ("/api/v1/devices/{id}/replay", Right::View),
     // One's own.
+    ("/dashboards", Right::View),
+    ("/dashboards/{number}/edit", Right::View),
+    ("/dashboards/{number}/remove", Right::View),
+    ("/api/v1/dashboards", Right::View),
+    ("/api/v1/dashboards/{number}", Right::View),
     ("/devices/views", Right::View),
     ("/logout", Right::View),
     ("/api/v1/session", Right::View),
@@ -108,6 +113,11 @@ const VIEWS: &[&str] = &[
     "/sensors",
     "/coverage/{area}",
     "/wall",
+    "/dashboards",
+    "/dashboards/{number}",
+    "/dashboards/{number}/edit",
+    "/api/v1/dashboards",
+    "/api/v1/dashboards/{number}",
     "/live",
     "/devices",
     "/devices.csv",
@@ -170,6 +180,7 @@ const VIEWS: &[&str] = &[
     "/api/v1/devices/{id}/software",
     "/api/v1/devices/{id}/history",
     "/api/v1/devices/{id}/history.csv",
+    "/api/v1/devices/{id}/chart",
     "/api/v1/software",
     "/api/v1/software.csv",
     "/api/v1/software.xlsx",
@@ -364,6 +375,7 @@ mod tests {
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
         const OPEN: &[&str] = &[
+        const OPEN: [&str; 12] = [
             "/a/{link}",
             "/duty/answer/{link}",
             "/duty/ical/{token}",
@@ -382,6 +394,8 @@ mod tests {
             "/static/icon-192.png",
             "/static/icon-512.png",
             "/static/icon-maskable.png",
+            "/static/charts.js",
+            "/static/uplot-1.6.32-19c8d4c6ad88.js",
             "/static/document.css",
             "/favicon.ico",
         ];

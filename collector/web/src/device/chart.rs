@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ioc_common::clock::Timestamp;
-use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
-use ioc_judge::{DeviceInfo, Incident, Severity};
+use ioc_judge::{DeviceInfo, RuleSet};
 
+use super::chart_marks::{self, ChartLimit, ChartMark, MarkFacts, MarkKind, UPTIME, limits_of};
+use super::chart_span::ChartSpan;
 use crate::page::context::PageContext;
 use crate::tone::Tone;
 use ioc_store::chart::{self, ChartLine, ChartQuery};
@@ -16,16 +16,12 @@ use ioc_store::history::chunk::Summary;
 use ioc_store::{Reader, StoreError};
 
 /// Most lines in one chart: more cannot be told apart.
-const LINES_MAX: usize = 6;
-/// Points across a chart.
-const POINTS: usize = 240;
-/// The drawing, in its own units.
+pub(crate) const LINES_MAX: usize = 6;
+/// Points across a drawing: what a browser without a script and paper show. A script asks for its own (`chart_data`).
+pub(crate) const POINTS: usize = 120;
+/// The drawing, in its own units; the style sheet stretches it, and its texts keep their size.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 180.0;
-/// Left of the drawing stand the numbers.
-const LEFT: f64 = 52.0;
-/// Most incidents that are marked.
-pub(crate) const MARKS_MAX: usize = 30;
 /// What is worth a chart of its own at first sight, in this order.
 const KEY_METRICS: [&str; 22] = [
     "cpu.busy",
@@ -52,112 +48,120 @@ const KEY_METRICS: [&str; 22] = [
     "endpoint.time",
 ];
 /// Charts on one page.
-const CHARTS_MAX: usize = 12;
-/// The span of the charts on a device's own page.
-pub(crate) const DEVICE_PAGE_SPAN_MS: i64 = 24 * 3_600_000;
-/// How many these are.
+pub(crate) const CHARTS_MAX: usize = 12;
+/// How many stand on a device's own page.
 const DEVICE_PAGE_CHARTS: usize = 4;
 
 /// What goes into one chart: its metric and its lines.
 pub(crate) type ChartLines = (String, Vec<(String, ChartLine)>);
 
-/// The lines of the charts on a device's own page.
-pub(crate) fn read_first(
-    id: &DeviceId,
-    layout: Option<&Layout>,
-    reader: &dyn Reader,
-    now: Timestamp,
-) -> Result<Vec<ChartLines>, StoreError> {
-    let mut groups = layout.map(|layout| groups(layout, "")).unwrap_or_default();
-    groups.truncate(DEVICE_PAGE_CHARTS);
-    read_groups(reader, id, groups, now.as_millis() - DEVICE_PAGE_SPAN_MS, now.as_millis())
+/// What the charts of a page are made of.
+#[derive(Default)]
+pub(crate) struct ChartFacts {
+    groups: Vec<ChartLines>,
+    marks: MarkFacts,
+    /// Nothing was read: the page stands already, and its script asks for numbers itself.
+    left_to_script: bool,
 }
 
+/// What the charts on a device's own page are made of.
+pub(crate) fn read_first(
+    reader: &dyn Reader,
+    info: &DeviceInfo,
+    layout: Option<&Layout>,
+    span: ChartSpan,
+    stands: bool,
+) -> Result<ChartFacts, StoreError> {
+    let mut groups = layout.map(|layout| groups(layout, "")).unwrap_or_default();
+    groups.truncate(DEVICE_PAGE_CHARTS);
+    if stands {
+        let groups = groups.into_iter().map(|(metric, _)| (metric, Vec::new())).collect();
+        return Ok(ChartFacts { groups, marks: MarkFacts::default(), left_to_script: true });
+    }
+    read_groups(reader, info, layout, groups, span)
+}
+
+/// What charts of these series are made of.
 pub(crate) fn read_groups(
     reader: &dyn Reader,
-    device: &DeviceId,
+    info: &DeviceInfo,
+    layout: Option<&Layout>,
     groups: Vec<(String, Vec<String>)>,
-    from: i64,
-    until: i64,
-) -> Result<Vec<ChartLines>, StoreError> {
+    span: ChartSpan,
+) -> Result<ChartFacts, StoreError> {
     if groups.is_empty() {
-        return Ok(Vec::new());
+        return Ok(ChartFacts::default());
     }
-    let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
-    let mut lines = chart::read(
-        reader,
-        device,
-        &ChartQuery { from, until, tier: Tier::for_span(until - from), names, most: POINTS },
-    )?;
+    let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).chain(uptime_of(layout)).collect();
+    let (from, until) = (span.from, span.until);
+    let asked = ChartQuery { from, until, tier: Tier::for_span(span.length()), names, most: POINTS };
+    let mut lines = chart::read(reader, &info.id, &asked)?;
+    let marks = chart_marks::read(reader, info, (from, until), lines.get(UPTIME).map(Vec::as_slice))?;
     let take = |names: Vec<String>, lines: &mut BTreeMap<String, ChartLine>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
-    Ok(groups.into_iter().map(|(metric, names)| (metric, take(names, &mut lines))).collect())
+    let groups = groups.into_iter().map(|(metric, names)| (metric, take(names, &mut lines))).collect();
+    Ok(ChartFacts { groups, marks, left_to_script: false })
 }
 
-/// When maintenance is planned, within the chart.
-pub(crate) struct MaintenanceSpan {
-    from: Timestamp,
-    until: Timestamp,
-    title: String,
+/// The series that tells of restarts, where a device has it.
+pub(crate) fn uptime_of(layout: Option<&Layout>) -> Option<String> {
+    let has = layout.is_some_and(|layout| layout.series().iter().any(|series| series.as_str() == UPTIME));
+    has.then(|| UPTIME.to_owned())
 }
 
-/// When a device was in the hands of maintenance, or will be, between two moments.
-pub(crate) fn windows_of(
-    info: &DeviceInfo,
-    reader: &dyn Reader,
-    from: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<MaintenanceSpan>, StoreError> {
-    let planned = reader.windows()?.into_iter().map(|window| (window, until));
-    let over = reader.windows_over(from)?;
-    let mut all = Vec::new();
-    for (window, end) in planned.chain(over).filter(|(window, _)| !window.freeze && window.covers(info)) {
-        let mut at = from;
-        while let Some((begin, close)) = window.next(at).filter(|(begin, _)| *begin < until.min(end)) {
-            all.push(MaintenanceSpan {
-                from: begin.max(from),
-                until: close.min(until).min(end),
-                title: window.title.clone(),
-            });
-            if all.len() >= MARKS_MAX {
-                return Ok(all);
-            }
-            at = close;
-        }
-    }
-    Ok(all)
-}
-
-/// Charts of the last `span_ms`, with the incidents over them and maintenance behind them.
+/// Charts of a device, with what happened beside its numbers and with the limits in force.
 pub(crate) fn draw_all(
     page_context: &PageContext,
-    groups: Vec<ChartLines>,
-    incidents: &[Incident],
-    windows: &[MaintenanceSpan],
-    span_ms: i64,
+    facts: ChartFacts,
+    info: &DeviceInfo,
+    rules: &RuleSet,
+    span: ChartSpan,
 ) -> Vec<Chart> {
-    let until = page_context.now.as_millis();
-    let from = until - span_ms;
-    let drawn = groups.into_iter().filter_map(|(metric, lines)| draw(page_context, &metric, &lines, from, until));
-    drawn.map(|chart| Chart { marks: marks(incidents, windows, page_context, from, until), ..chart }).collect()
+    let marks = facts.marks.told(page_context, info.id.as_str());
+    let metrics: Vec<&str> = facts.groups.iter().map(|(metric, _)| metric.as_str()).collect();
+    let limits = limits_of(rules, info, &metrics, page_context);
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut charts = Vec::new();
+    for (metric, lines) in facts.groups {
+        let part = parts.entry(metric.clone()).or_default();
+        let mut chart = draw(page_context, &metric, &lines, span, &limits);
+        (chart.part, chart.left_to_script) = (*part, facts.left_to_script);
+        chart.device = info.id.to_string();
+        chart.marks = marks.iter().map(|mark| Mark::of(mark, span)).collect();
+        *part += 1;
+        charts.push(chart);
+    }
+    charts
 }
 
 /// A chart, ready to be drawn.
+#[derive(Default)]
 pub(crate) struct Chart {
+    pub(crate) device: String,
+    pub(crate) metric: String,
+    /// Which one it is of those of its metric: each has so many lines.
+    pub(crate) part: usize,
+    /// What tells it from others of the same on its page.
+    pub(crate) slot: usize,
     pub(crate) title: String,
     pub(crate) unit: String,
     pub(crate) lines: Vec<DrawnLine>,
     /// Height and text.
     pub(crate) levels: Vec<(f64, String)>,
-    /// Place and text.
+    /// Place in percent, and text.
     pub(crate) moments: Vec<(f64, String)>,
     pub(crate) marks: Vec<Mark>,
-    /// The lowest and the highest value that is drawn, and the moments at both ends.
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    pub(crate) from: i64,
-    pub(crate) until: i64,
+    /// Height and what is said there.
+    pub(crate) limits: Vec<(f64, String)>,
+    pub(crate) left_to_script: bool,
+}
+
+impl Chart {
+    /// Whether there is anything to see; a script may find it later.
+    pub(crate) fn is_drawn(&self) -> bool {
+        !self.lines.is_empty()
+    }
 }
 
 /// A line of a chart.
@@ -171,13 +175,44 @@ pub(crate) struct DrawnLine {
     pub(crate) most: String,
 }
 
-/// An incident over a chart, or a stretch of maintenance.
+/// What happened, over a chart or behind it.
 pub(crate) struct Mark {
     pub(crate) x: f64,
     pub(crate) width: f64,
     pub(crate) tone: Tone,
     pub(crate) title: String,
     pub(crate) address: String,
+}
+
+impl Mark {
+    fn of(mark: &ChartMark, span: ChartSpan) -> Self {
+        let x = |at: i64| (at - span.from) as f64 / span.length().max(1) as f64 * WIDTH;
+        let end = if mark.open { span.until } else { mark.until.unwrap_or(mark.from) };
+        let (begin, end) = (x(mark.from.clamp(span.from, span.until)), x(end.clamp(span.from, span.until)));
+        let tone = match (mark.kind, mark.severity) {
+            (MarkKind::Incident, "critical") => Tone::Bad,
+            (MarkKind::Incident, _) => Tone::Warning,
+            (MarkKind::Maintenance, _) => Tone::Planned,
+            (MarkKind::Restart | MarkKind::Software | MarkKind::Remark, _) => Tone::Away,
+        };
+        Self { x: begin, width: (end - begin).max(2.0), tone, title: mark.title.clone(), address: mark.address.clone() }
+    }
+}
+
+/// By what numbers of a unit are divided so that the largest of them can be read, and the unit that they have then.
+fn scaled_unit(page_context: &PageContext, unit: &str, shown: &str, largest: f64) -> (f64, String) {
+    const BINARY: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let binary = |per: &str| {
+        let place = (1..BINARY.len()).rev().find(|power| largest >= 1024_f64.powi(*power as i32)).unwrap_or(0);
+        (1024_f64.powi(place as i32), format!("{}{per}", BINARY.get(place).copied().unwrap_or("B")))
+    };
+    match unit {
+        "By" => binary(""),
+        "By/s" => binary("/s"),
+        "s" if largest >= 172_800.0 => (86_400.0, page_context.t("chart-unit-days")),
+        "s" if largest >= 7_200.0 => (3_600.0, page_context.t("chart-unit-hours")),
+        _ => (1.0, shown.to_owned()),
+    }
 }
 
 /// A number as a person reads it: three digits that count.
@@ -209,32 +244,45 @@ fn axis_step(range: f64) -> f64 {
     step * power
 }
 
-fn draw(
+/// A value of a metric as a person reads it, with its unit.
+pub(crate) fn shown_value(page_context: &PageContext, metric: &str, value: f64) -> String {
+    let (unit, shown) = metric::find(metric).map_or(("", ""), |known| (known.unit, known.unit_shown()));
+    let (divisor, unit) = scaled_unit(page_context, unit, shown, value.abs());
+    format!("{} {unit}", page_context.localized_number(rounded(value / divisor))).trim_end().to_owned()
+}
+
+/// One chart of lines, with the limits that are within it.
+pub(crate) fn draw(
     page_context: &PageContext,
     metric: &str,
     lines: &[(String, ChartLine)],
-    from: i64,
-    until: i64,
-) -> Option<Chart> {
+    span: ChartSpan,
+    limits: &[ChartLimit],
+) -> Chart {
     let known = metric::find(metric);
+    let title = known.map_or_else(|| metric.to_owned(), |known| known.about(page_context.language).to_owned());
+    let empty = Chart { metric: metric.to_owned(), title, ..Chart::default() };
     let all = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, one)| one));
     let (least, most) =
         all().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), one| (least.min(one.min), most.max(one.max)));
     if !least.is_finite() || !most.is_finite() {
-        return None;
+        return empty;
     }
-    let percent = known.is_some_and(|known| known.unit == "%");
+    let (unit, unit_shown) = known.map_or(("", ""), |known| (known.unit, known.unit_shown()));
+    let (divisor, unit_shown) = scaled_unit(page_context, unit, unit_shown, least.abs().max(most.abs()));
+    let percent = unit == "%";
     // What begins at zero in nature is drawn from zero, unless the whole of it is far away from there.
-    let low = if percent || (least >= 0.0 && least < most * 0.6) { 0.0 } else { least };
-    let high = if percent { most.max(100.0) } else { most };
+    let low = if percent || (least >= 0.0 && least < most * 0.6) { 0.0 } else { least / divisor };
+    let high = if percent { most.max(100.0) } else { most / divisor };
     let step = axis_step(if high > low { high - low } else { high.abs().max(1.0) });
     let (low, high) =
         ((low / step).floor() * step, ((high / step).ceil() * step).max((low / step).floor() * step + step));
-    let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
-    let y = |value: f64| HEIGHT - (value - low) / (high - low) * HEIGHT;
+    let (from, length) = (span.from, span.length());
+    let x = |at: i64| (at - from) as f64 / length.max(1) as f64 * WIDTH;
+    let y = |value: f64| HEIGHT - (value / divisor - low) / (high - low) * HEIGHT;
     let single = lines.len() == 1;
     let drawn = lines.iter().map(|(name, line)| {
-        let gap = ((until - from) / i64::try_from(POINTS).unwrap_or(1) * 3).max(usual_step(line) * 3);
+        let gap = gap_of(line, length / i64::try_from(POINTS).unwrap_or(1));
         let (mut path, mut band) = (String::new(), String::new());
         let mut stretch: Vec<(f64, &Summary)> = Vec::new();
         let mut before = None;
@@ -249,8 +297,9 @@ fn draw(
         close_stretch(&mut path, &mut band, &stretch, &y, single);
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
-        let shown =
-            |value: Option<f64>| value.map(|value| page_context.localized_number(rounded(value))).unwrap_or_default();
+        let shown = |value: Option<f64>| {
+            value.map(|value| page_context.localized_number(rounded(value / divisor))).unwrap_or_default()
+        };
         DrawnLine {
             name: subject.to_owned(),
             path,
@@ -263,28 +312,30 @@ fn draw(
     let mut levels = Vec::new();
     let mut level = low;
     while level <= high + step / 2.0 && levels.len() < 12 {
-        levels.push((y(level), page_context.localized_number(rounded(level))));
+        levels.push((y(level * divisor), page_context.localized_number(rounded(level))));
         level += step;
     }
-    Some(Chart {
-        title: known.map_or_else(|| metric.to_owned(), |known| known.about(page_context.language).to_owned()),
-        unit: known.map(|known| known.unit_shown().to_owned()).unwrap_or_default(),
+    let within = limits.iter().filter(|one| one.metric == metric && (low..=high).contains(&(one.value / divisor)));
+    Chart {
+        unit: unit_shown,
         lines: drawn.collect(),
         levels,
-        moments: (0..=4)
-            .map(|part| from + (until - from) * part / 4)
-            .map(|at| (x(at), page_context.axis_label(at, until - from)))
+        limits: within.map(|one| (y(one.value), one.title.clone())).collect(),
+        moments: (0..=4_i64)
+            .map(|part| (part as f64 * 25.0, page_context.axis_label(from + length * part / 4, length)))
             .collect(),
-        marks: Vec::new(),
-        low,
-        high,
-        from,
-        until,
-    })
+        ..empty
+    }
+}
+
+/// From which distance between two of its points on a line has a hole, milliseconds: several times what is usual for it, and what one point of a
+/// chart spans.
+pub(crate) fn gap_of(line: &[(i64, Summary)], step: i64) -> i64 {
+    usual_step(line).max(step) * 3
 }
 
 /// The usual distance between two points.
-fn usual_step(line: &ChartLine) -> i64 {
+fn usual_step(line: &[(i64, Summary)]) -> i64 {
     let mut gaps: Vec<i64> = line.iter().zip(line.iter().skip(1)).map(|(one, next)| next.0 - one.0).collect();
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).copied().unwrap_or(0)
@@ -300,7 +351,7 @@ fn close_stretch(
 ) {
     use std::fmt::Write as _;
     for (place, (x, one)) in stretch.iter().enumerate() {
-        let _ = write!(path, "{}{x:.1} {:.1}", if place == 0 { "M" } else { "L" }, y(one.mean));
+        let _ = write!(path, "{}{x:.0} {:.1}", if place == 0 { "M" } else { "L" }, y(one.mean));
     }
     if let [(x, _)] = stretch {
         // A single point would not be seen.
@@ -310,45 +361,12 @@ fn close_stretch(
         return;
     }
     for (place, (x, one)) in stretch.iter().enumerate() {
-        let _ = write!(band, "{}{x:.1} {:.1}", if place == 0 { "M" } else { "L" }, y(one.max));
+        let _ = write!(band, "{}{x:.0} {:.1}", if place == 0 { "M" } else { "L" }, y(one.max));
     }
     for (x, one) in stretch.iter().rev() {
-        let _ = write!(band, "L{x:.1} {:.1}", y(one.min));
+        let _ = write!(band, "L{x:.0} {:.1}", y(one.min));
     }
     band.push('Z');
-}
-
-fn marks(
-    incidents: &[Incident],
-    windows: &[MaintenanceSpan],
-    page_context: &PageContext,
-    from: i64,
-    until: i64,
-) -> Vec<Mark> {
-    let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
-    let worked = windows.iter().map(|window| {
-        let (begin, end) = (x(window.from.as_millis()), x(window.until.as_millis()));
-        let title = format!("{}: {}", page_context.t("maintenance-short"), window.title);
-        Mark { x: begin, width: (end - begin).max(2.0), tone: Tone::Planned, title, address: "/maintenance".to_owned() }
-    });
-    let within = incidents.iter().filter_map(|incident| {
-        let opened = incident.opened_at.as_millis();
-        let over = incident.resolved_at.map_or(until, Timestamp::as_millis);
-        if over < from || opened > until {
-            return None;
-        }
-        let (begin, end) = (x(opened.max(from)), x(over.min(until)));
-        let tone = if incident.severity == Severity::Critical { Tone::Bad } else { Tone::Warning };
-        let title = format!("{} {}", incident.id, incident.title.get(page_context.language));
-        Some(Mark {
-            x: begin,
-            width: (end - begin).max(2.0),
-            tone,
-            title,
-            address: format!("/incidents/{}", incident.id.0),
-        })
-    });
-    worked.chain(within.take(MARKS_MAX)).collect()
 }
 
 /// Which series go into which chart: what is asked for, or what is telling.

@@ -22,7 +22,9 @@ use crate::api_types::device::DeviceItem;
 use crate::api_types::{self, all};
 use crate::app::App;
 use crate::device::agent_settings;
-use crate::device::chart::{self, Chart};
+use crate::device::chart::{self, Chart, ChartFacts};
+use crate::device::chart_marks::MarkKind;
+use crate::device::chart_span::ChartSpan;
 use crate::device::documents::{self, DocumentCard};
 use crate::device::health::{self, HealthCard};
 use crate::device::list::item_of;
@@ -87,6 +89,7 @@ struct DevicePage {
     /// Rules that cannot be judged now.
     unjudged: Vec<Unjudged>,
     charts: Vec<Chart>,
+    span: ChartSpan,
 }
 
 impl DevicePage {
@@ -163,7 +166,7 @@ fn read_page(
     reader: &dyn Reader,
     id: &DeviceId,
     rules: &RuleSet,
-    now: Timestamp,
+    (now, stands): (Timestamp, bool),
 ) -> Result<Option<DevicePageData>, StoreError> {
     let Some(record) = reader.device(id)? else { return Ok(None) };
     let unjudged = unjudged::of_device(&record, rules, reader, now)?;
@@ -179,8 +182,8 @@ fn read_page(
     let events = reader.events(id, None, EVENTS)?;
     let software = reader.software_list(id)?.map(|(_, at)| at);
     let children = children_of(id, reader, now)?;
-    let lines = chart::read_first(id, layout.as_ref(), reader, now)?;
-    let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
+    let span = ChartSpan::with_data(record.last_heard, now);
+    let lines = chart::read_first(reader, &record.info, layout.as_ref(), span, stands)?;
     let row = DeviceRow::new(record, &layouts, now);
     Ok(Some(DevicePageData {
         row,
@@ -193,7 +196,7 @@ fn read_page(
         events,
         software,
         lines,
-        windows,
+        span,
         unjudged,
     }))
 }
@@ -206,7 +209,7 @@ pub(crate) async fn page(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
-    let (now, rules) = (page_context.now, app.rules());
+    let (now, rules) = ((page_context.now, page_context.fragment), app.rules());
     let subject = id.to_string();
     let of_page = Arc::clone(&rules);
     let read = move |reader: &dyn Reader| read_page(reader, &id, &of_page, now);
@@ -224,7 +227,7 @@ pub(crate) async fn page(
             events,
             software,
             lines,
-            windows,
+            span,
             unjudged,
         })) => {
             personal_data::retain_allowed(&app, &person, &row.record.info.id, &mut documents).await;
@@ -245,7 +248,7 @@ pub(crate) async fn page(
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
             let documents = documents::cards_of(&page_context, &documents, &row.record, doubted);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
-            let charts = chart::draw_all(&page_context, lines, &incidents, &windows, chart::DEVICE_PAGE_SPAN_MS);
+            let charts = chart::draw_all(&page_context, lines, &row.record.info, &app.config().rules, span);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
                 page_context,
@@ -269,6 +272,7 @@ pub(crate) async fn page(
                 differing,
                 unjudged,
                 charts,
+                span,
             }))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
@@ -298,8 +302,8 @@ struct DevicePageData {
     documents: Vec<DocumentRecord>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
-    lines: Vec<chart::ChartLines>,
-    windows: Vec<chart::MaintenanceSpan>,
+    lines: ChartFacts,
+    span: ChartSpan,
 }
 
 impl DevicePageData {

@@ -19,7 +19,9 @@ use ioc_common::metric;
 use crate::api::{ApiResult, device_id};
 use crate::api_types;
 use crate::app::App;
-use crate::device::chart::{Chart, MARKS_MAX, draw_all, groups, read_groups, windows_of};
+use crate::device::chart::{Chart, draw_all, groups, read_groups};
+use crate::device::chart_marks::MarkKind;
+use crate::device::chart_span::{ChartSpan, SPANS};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
@@ -32,9 +34,6 @@ use ioc_store::template::{csv_field, percent_encoded};
 
 /// Most series in one answer.
 const SERIES_MAX: usize = 60;
-/// The spans that can be chosen, and their lengths in hours.
-const SPANS: [(&str, i64); 6] = [("1h", 1), ("6h", 6), ("24h", 24), ("7d", 168), ("30d", 720), ("1y", 8784)];
-
 #[derive(Template)]
 #[template(path = "history.html")]
 struct HistoryPage {
@@ -42,10 +41,15 @@ struct HistoryPage {
     id: DeviceId,
     name: String,
     charts: Vec<Chart>,
-    span: &'static str,
+    span: ChartSpan,
     metric: String,
     /// Every metric there is, with its title.
     metrics: Vec<(String, String)>,
+    /// What was written as the beginning and the end.
+    from: String,
+    until: String,
+    /// They cannot be read as moments.
+    refused: bool,
 }
 
 impl HistoryPage {
@@ -54,17 +58,28 @@ impl HistoryPage {
     }
 
     fn is_span(&self, span: &str) -> bool {
-        self.span == span
+        self.span.name == span
     }
 
     fn is_metric(&self, metric: &str) -> bool {
         self.metric == metric
     }
 
+    fn has_drawn(&self) -> bool {
+        self.charts.iter().any(Chart::is_drawn)
+    }
+
     fn link(&self, span: &str) -> String {
         let metric =
             if self.metric.is_empty() { String::new() } else { format!("&metric={}", percent_encoded(&self.metric)) };
         format!("/devices/{}/history?span={span}{metric}", self.id)
+    }
+
+    /// All that is shown, as a file.
+    fn file(&self) -> String {
+        let moment = |at: i64| percent_encoded(&Timestamp::from_millis(at).to_string());
+        let (from, until) = (moment(self.span.from), moment(self.span.until));
+        format!("/api/v1/devices/{}/history.csv?from={from}&until={until}", self.id)
     }
 }
 
@@ -73,6 +88,8 @@ impl HistoryPage {
 pub(crate) struct PageQuery {
     span: String,
     metric: String,
+    from: String,
+    until: String,
 }
 
 pub(crate) async fn page(
@@ -84,34 +101,38 @@ pub(crate) async fn page(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
-    let (span, hours) = SPANS.into_iter().find(|(name, _)| *name == query.span).unwrap_or(("24h", 24));
-    let until = page_context.now.as_millis();
-    let from = until - hours * 3_600_000;
+    let (now, config) = (page_context.now, app.config());
+    let asked = ChartSpan::asked((&query.span, &query.from, &query.until), &config, now);
+    let refused = asked.is_err();
+    let asked = asked.unwrap_or_default();
     let only = query.metric.clone();
     let device = id.clone();
     let read = move |reader: &dyn Reader| {
         let Some(record) = reader.device(&device)? else { return Ok(None) };
+        let span = asked.unwrap_or_else(|| ChartSpan::with_data(record.last_heard, now));
         let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
         let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
-        let groups = read_groups(reader, &device, groups, from, until)?;
-        let incidents = reader.incidents(Some(&device), false, None, MARKS_MAX)?;
-        let moment = Timestamp::from_millis;
-        let windows = windows_of(&record.info, reader, moment(from), moment(until))?;
-        Ok(Some((record.info.name, layout, groups, incidents, windows)))
+        let facts = read_groups(reader, &record.info, layout.as_ref(), groups, span)?;
+        Ok(Some((record.info, layout, facts, span)))
     };
-    let names = |found: &Option<(_, Option<Layout>, _, _, _)>| {
+    let names = |found: &Option<(_, Option<Layout>, _, _)>| {
         let layout = found.as_ref().and_then(|found| found.1.as_ref());
         layout.is_some_and(|all| all.series().iter().any(|one| metric::is_series_of_person(one.as_str())))
     };
     let found = personal_data::read(&app, &person, (id.as_str(), "numbers"), names, read).await;
-    let (name, layout, groups, incidents, windows) = match found {
+    let (info, layout, facts, span) = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(Failure::not_found(page_context)),
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
-    let charts = draw_all(&page_context, groups, &incidents, &windows, until - from);
+    let charts = draw_all(&page_context, facts, &info, &config.rules, span);
     let metrics = layout.map(|layout| metrics_of(&layout, page_context.language)).unwrap_or_default();
-    Ok(show(&HistoryPage { page_context, id, name, charts, span, metric: query.metric, metrics }))
+    let written = |text: String, at: i64| {
+        if span.is_live() || refused { text } else { page_context.moment_field(&Timestamp::from_millis(at)) }
+    };
+    let (from, until) = (written(query.from, span.from), written(query.until, span.until));
+    let name = info.name;
+    Ok(show(&HistoryPage { page_context, id, name, charts, span, metric: query.metric, metrics, from, until, refused }))
 }
 
 fn metrics_of(layout: &Layout, language: Language) -> Vec<(String, String)> {

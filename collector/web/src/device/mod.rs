@@ -1,7 +1,10 @@
 //! Devices: the list, and one with all that is known of it; a file for each thing that is asked of a device.
 
 pub(crate) mod agent_settings;
-mod chart;
+pub(crate) mod chart;
+pub(crate) mod chart_data;
+pub(crate) mod chart_marks;
+pub(crate) mod chart_span;
 pub(crate) mod details;
 pub(crate) mod documents;
 pub(crate) mod events;
@@ -17,4 +20,4 @@ pub(crate) mod past;
 pub(crate) mod replay;
 pub(crate) mod row;
 pub(crate) mod software;
-mod video_wall;
+pub(crate) mod video_wall;

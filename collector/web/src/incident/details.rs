@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::Series;
+use ioc_common::metric;
 use ioc_judge::deadline::{LegalClock, UnitRequest};
 use ioc_judge::incident::IncidentRecord;
 use ioc_judge::{
@@ -38,6 +40,7 @@ use crate::tone::Tone;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::page_of;
 use ioc_engine::refusal_reason::RefusalReason;
+use ioc_store::template::percent_encoded;
 use ioc_store::{FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
 
 /// Tickets of one incident that are shown.
@@ -45,6 +48,9 @@ const TICKETS: usize = 20;
 /// Faults of one incident that are shown.
 const FAULTS: usize = 200;
 const DAY_MS: i64 = 86_400_000;
+/// How much of a number is shown before its fault was raised, and after it was over, milliseconds.
+const CHART_BEFORE_MS: i64 = 3_600_000;
+const CHART_AFTER_MS: i64 = 1_800_000;
 
 /// What is read for one incident.
 struct IncidentPageData {
@@ -112,6 +118,17 @@ impl IncidentPage {
 
     fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
         name_of(&self.data.names, Some(&fault.device))
+    }
+
+    /// Where the number of a fault is seen at the time when it was bad; none for what is no number.
+    fn chart_of(&self, fault: &Fault) -> Option<String> {
+        let series = Series::new(&fault.series, "");
+        metric::find(series.metric())?;
+        let from = fault.raised_at.plus_millis(-CHART_BEFORE_MS);
+        let until = fault.cleared_at.map_or(self.page_context.now, |at| at.plus_millis(CHART_AFTER_MS));
+        let until = until.min(self.page_context.now);
+        let (from, until) = (percent_encoded(&from.to_string()), percent_encoded(&until.to_string()));
+        Some(format!("/devices/{}/history?metric={}&from={from}&until={until}", fault.device, series.metric()))
     }
 
     /// From the fault to its detection, from there to the first notice that arrived and to when someone took it (article 6.2), and for how long

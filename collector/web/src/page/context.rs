@@ -187,6 +187,13 @@ impl PageContext {
         }
     }
 
+    /// A moment as a person writes it into a field, in the site's time zone.
+    pub(crate) fn moment_field(&self, at: &Timestamp) -> String {
+        let here = |at: jiff::Timestamp| at.to_zoned_datetime(self.app.config().timezone.clone());
+        let moment = jiff::Timestamp::from_millisecond(at.as_millis());
+        moment.map(|at| here(at).strftime("%d/%m/%Y %H:%M").to_string()).unwrap_or_default()
+    }
+
     /// A moment below a chart of this span, milliseconds.
     pub(crate) fn axis_label(&self, at: i64, span: i64) -> String {
         let format = match span / 3_600_000 {

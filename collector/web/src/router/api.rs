@@ -17,6 +17,7 @@ use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
 use crate::{account, administration, authenticity, configuration, device, duty, enrolment, incident, jobs, maintenance, report, room, rule, search, sign_in, system_backups};
+use crate::{account, administration, authenticity, dashboard, device, duty, enrolment, incident, jobs, maintenance, report, room, search, sign_in, system_backups};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.
@@ -114,6 +115,7 @@ fn devices_api(all: &mut DescribedRouter) {
     .answers::<ValueAuthenticity>(200);
     all.get("/devices/{id}/documents", device::documents::api, "What surveys found, each whole")
         .answers::<Vec<device::documents::DocumentItem>>(200);
+    dashboards_api(all);
     past_api(all);
     all.get("/devices/{id}/events", device::events::api, "What happened on a device, newest first")
         .query::<ListQuery>()
@@ -134,6 +136,9 @@ fn devices_api(all: &mut DescribedRouter) {
     all.get("/devices/{id}/history.csv", device::history::csv, "The same as CSV")
         .query::<device::history::HistoryQuery>()
         .file("text/csv");
+    all.get("/devices/{id}/chart", device::chart_data::api, "The same for charts: as many points as there is room for")
+        .query::<device::chart_data::ChartDataQuery>()
+        .answers::<device::chart_data::ChartData>(200);
     all.post_large(
         "/devices/{id}/replay",
         device::replay::api,
@@ -150,6 +155,22 @@ fn devices_api(all: &mut DescribedRouter) {
         "Lets it report again whose identity was found on two machines",
     )
     .done(204);
+}
+
+fn dashboards_api(all: &mut DescribedRouter) {
+    all.get("/dashboards", dashboard::api::list, "Dashboards that whoever asks sees, by name")
+        .answers::<Vec<dashboard::api::DashboardItem>>(200);
+    all.post("/dashboards", dashboard::api::make, "Makes a dashboard")
+        .body::<dashboard::api::DashboardBody>()
+        .answers::<dashboard::api::DashboardSaved>(201);
+    all.get("/dashboards/{number}", dashboard::api::single, "One of them")
+        .answers::<dashboard::api::DashboardItem>(200);
+    all.put("/dashboards/{number}", dashboard::api::change, "Changes a dashboard in the version that was seen")
+        .body::<dashboard::api::DashboardBody>()
+        .done(204);
+    all.delete("/dashboards/{number}", dashboard::api::remove, "Takes a dashboard out in the version that was seen")
+        .query::<dashboard::api::VersionQuery>()
+        .done(204);
 }
 
 fn past_api(all: &mut DescribedRouter) {

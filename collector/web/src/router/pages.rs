@@ -12,6 +12,7 @@ use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
 use crate::{account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
+use crate::{account, administration, coverage, dashboard, device, display_wall, duty, enrolment, incident, jobs, language, live, maintenance, overview, register, report, room, search, sign_in, system_backups};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
@@ -27,6 +28,10 @@ fn centre() -> Router<App> {
         .route("/sensors", get(room::sensors::page))
         .route("/coverage/{area}", get(coverage::page))
         .route("/wall", get(display_wall::page))
+        .route("/dashboards", get(dashboard::list).post(dashboard::form::make))
+        .route("/dashboards/{number}", get(dashboard::view::page))
+        .route("/dashboards/{number}/edit", get(dashboard::form::page).post(dashboard::form::save))
+        .route("/dashboards/{number}/remove", post(dashboard::form::remove))
         .route("/language", post(language::choose))
         .route("/live", get(live::events))
 }
@@ -250,6 +255,20 @@ fn machines() -> Router<App> {
         .route("/static/icon-192.png", get(async || picture(include_bytes!("../../static/icon-192.png"))))
         .route("/static/icon-512.png", get(async || picture(include_bytes!("../../static/icon-512.png"))))
         .route("/static/icon-maskable.png", get(async || picture(include_bytes!("../../static/icon-maskable.png"))))
+            "/static/charts.js",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/charts.js"))),
+        )
+        // What other people wrote lies under its release and the beginning of its digest: a browser asks for it once.
+        .route(
+            "/static/uplot-1.6.32-19c8d4c6ad88.js",
+            get(async || {
+                let headers = [
+                    (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+                    (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+                ];
+                (headers, include_str!("../../static/uplot/uplot-1.6.32.js"))
+            }),
+        )
         .route("/static/document.css", get(report::file::style_sheet))
         .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
 }
@@ -266,4 +285,25 @@ fn picture(bytes: &'static [u8]) -> impl IntoResponse {
 
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_charts_library_is_the_one_that_was_looked_at() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| std::fs::read(here.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let library = read("static/uplot/uplot-1.6.32.js");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &library);
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(String::from_utf8_lossy(&read("static/uplot/SHA256SUMS")), format!("{digest}  uplot-1.6.32.js\n"));
+        // Its address changes with it: browsers keep it for a year.
+        let address = format!("/static/uplot-1.6.32-{}.js", &digest[..12]);
+        for path in ["src/router/pages.rs", "templates/chart-head.html"] {
+            assert!(String::from_utf8_lossy(&read(path)).contains(&format!("\"{address}\"")), "{path}");
+        }
+        assert!(String::from_utf8_lossy(&read("static/uplot/LICENSE")).starts_with("The MIT License"));
+    }
 }

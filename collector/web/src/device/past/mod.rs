@@ -131,7 +131,7 @@ async fn states_at(
 }
 
 /// A moment as a person or a browser writes it: `2026-10-03T08:30` or `03/10/2026 08:30` in the site's time zone, or with a zone of its own.
-fn parse_moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, Problem> {
+pub(super) fn parse_moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, Problem> {
     let text = text.trim();
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
