@@ -375,7 +375,6 @@ mod tests {
     fn every_route_that_reads_stands_in_one_line() {
         // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
         const OPEN: &[&str] = &[
-        const OPEN: [&str; 12] = [
             "/a/{link}",
             "/duty/answer/{link}",
             "/duty/ical/{token}",
