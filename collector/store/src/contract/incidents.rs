@@ -6,7 +6,7 @@ use ioc_common::id::IncidentId;
 use ioc_judge::{DeviceInfo, FaultState, Incident, IncidentState, Severity, TimelineStep};
 
 use super::{Open, at, fault, incident, info};
-use crate::{Change, Delivery, DeliveryState, IncidentQuery, IncidentSearch as _, OutboxEntry, Reader};
+use crate::{Change, Delivery, DeliveryState, IncidentQuery, OutboxEntry, Reader};
 
 pub(super) fn incidents_are_found_by_what_people_look_for(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);

@@ -24,7 +24,7 @@ use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
 use ioc_report::record::{self, RecordKey, ShiftFacts, rota_key};
-use ioc_store::Right;
+use ioc_store::{Reader, Right, StoreError};
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
 const AROUND_MS: i64 = 32 * 86_400_000;
@@ -154,7 +154,9 @@ fn covers_around(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Cover>, Stor
 pub(super) async fn shift_key(app: &App, person: &Person, asked: ShiftQuery) -> Result<RecordKey, Problem> {
     super::everywhere(person)?;
     let (config, now) = (app.config(), clock::now());
-    let found = app.read(&person.scope, move |reader| Ok(asked_shift(&config, &covers_around(reader, now)?, &asked, now))).await?;
+    let found = app
+        .read(&person.scope, move |reader| Ok(asked_shift(&config, &covers_around(reader, now)?, &asked, now)))
+        .await?;
     found.ok_or_else(no_shift)
 }
 
@@ -168,7 +170,9 @@ pub(super) async fn shift(
     let (config, now) = (app.config(), clock::now());
     let document = app
         .read(&person.scope, move |reader| {
-            let Some(facts) = shift_of(&config, &covers_around(reader, now)?, (&rota, from), now) else { return Ok(None) };
+            let Some(facts) = shift_of(&config, &covers_around(reader, now)?, (&rota, from), now) else {
+                return Ok(None);
+            };
             let office = draft::office(&reader.document_settings()?, signer);
             record::shift(reader, &facts, office, &config.timezone, now).map(Some)
         })

@@ -11,8 +11,11 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
-use crate::{account, administration, configuration, coverage, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
-use crate::{account, administration, coverage, dashboard, device, display_wall, duty, enrolment, incident, jobs, language, live, maintenance, overview, register, report, room, search, sign_in, system_backups};
+use crate::{
+    account, administration, configuration, coverage, dashboard, device, display_wall, duty, enrolment, incident,
+    install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in,
+    system_backups,
+};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
@@ -255,6 +258,7 @@ fn machines() -> Router<App> {
         .route("/static/icon-192.png", get(async || picture(include_bytes!("../../static/icon-192.png"))))
         .route("/static/icon-512.png", get(async || picture(include_bytes!("../../static/icon-512.png"))))
         .route("/static/icon-maskable.png", get(async || picture(include_bytes!("../../static/icon-maskable.png"))))
+        .route(
             "/static/charts.js",
             get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/charts.js"))),
         )
