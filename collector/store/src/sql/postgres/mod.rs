@@ -5,7 +5,7 @@
 //! statements. What the server has against one of them is said by the next call that waits; the transaction is lost then, as the server
 //! has it.
 
-#![allow(dead_code, reason = "no configuration names it before the whole contract holds there")]
+#![allow(dead_code, reason = "some of it is asked by tests alone")]
 
 mod driver;
 mod sample_rows;
