@@ -89,8 +89,8 @@ pub use list_query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, Pla
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use postgres::{
-    Address, Candidate, DatabaseReport, LeaseView, OwnCertificate, PostgresForm, PostgresSettings, SchemaName,
-    SettingsError, Standby, StandbyServer, Tls,
+    Address, Candidate, DatabaseReport, LeaseView, PostgresForm, PostgresSettings, SchemaName, SettingsError, Standby,
+    StandbyServer,
 };
 pub use product::{
     Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,

@@ -11,6 +11,7 @@ mod legal;
 mod register;
 mod remote_write;
 mod retention;
+mod store;
 mod ticket;
 mod timestamp;
 
@@ -45,6 +46,8 @@ pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
 use remote_write::RemoteWriteForm;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
+use store::StoreForm;
+pub use store::{PostgresPlan, StorePlan};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 use timestamp::TimestampForm;
@@ -64,6 +67,8 @@ pub struct Config {
     pub timezone: jiff::tz::TimeZone,
     /// Where keys, certificates and the store lie.
     pub data: PathBuf,
+    /// Where the record is: there, or in PostgreSQL.
+    pub store: StorePlan,
     /// Where the control socket lies.
     pub runtime: PathBuf,
     /// Address of the MQTT endpoint.
@@ -270,6 +275,7 @@ struct PeopleForm {
 struct Form {
     site: SiteForm,
     paths: PathsForm,
+    store: StoreForm,
     ingest: IngestForm,
     web: WebForm,
     pki: PkiForm,
@@ -503,6 +509,12 @@ impl Config {
             None => Plan { zone: timezone.clone(), ..Plan::default() },
         };
         let sources = channel::check_sources(source, form.source)?;
+        let store = form.store.check(source)?;
+        if let (Some(_), Some(place)) = (store.postgres(), form.backup.place()) {
+            let message = "found backups of the collector beside a store in PostgreSQL, which they do not know";
+            let mend = "remove this line, and back the database up as PostgreSQL is (docs/scale.md, Backup)";
+            return Err(source.fault(place, message, mend));
+        }
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
@@ -512,6 +524,7 @@ impl Config {
             language,
             timezone,
             data: form.paths.data,
+            store,
             runtime: form.paths.runtime,
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,

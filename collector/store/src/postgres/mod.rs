@@ -36,7 +36,7 @@ use connect::{Link, Purpose, connect};
 use fault::Fault;
 use lease::Lease;
 pub use report::{DatabaseReport, StandbyServer};
-pub use settings::{Address, OwnCertificate, PostgresForm, PostgresSettings, SchemaName, SettingsError, Tls};
+pub use settings::{Address, PostgresForm, PostgresSettings, SchemaName, SettingsError};
 use standby::PostgresStandby;
 use store::{Connect, PostgresStore, Use};
 

@@ -57,16 +57,14 @@ pub struct PostgresSettings {
 
 /// How TLS is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The file with the certificates of authorities.
+pub(super) struct Tls {
     pub(super) authority: PathBuf,
-    /// Ours, where the server asks for one.
     pub(super) own: Option<OwnCertificate>,
 }
 
 /// What we show of ourselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnCertificate {
+pub(super) struct OwnCertificate {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
 }
