@@ -51,6 +51,22 @@ impl CommandError {
         RefusalReason::new(NOT_YET, [("seconds", Word::Count(ANSWER_WAIT_S))], english).refuse(RefusalKind::Unavailable)
     }
 
+    /// This collector stands by: `holder` decides, or nobody is known to.
+    #[must_use]
+    pub fn stands_by(holder: &str) -> Self {
+        let (key, english) = if holder.is_empty() {
+            let english = "this collector stands by, and changes nothing; who decides for the site is not known now: see /readyz";
+            ("refusal-stands-by-alone", english.to_owned())
+        } else {
+            let english = format!("this collector stands by, and changes nothing: {holder} holds the lease of the site; ask there");
+            ("refusal-stands-by", english)
+        };
+        let holder = (!holder.is_empty()).then(|| ("holder", Word::text(holder)));
+        let mut reason = RefusalReason::new(key, [], english);
+        reason.args.extend(holder);
+        reason.refuse(RefusalKind::Unavailable)
+    }
+
     /// Whether it may be carried out all the same.
     #[must_use]
     pub fn is_not_yet(&self) -> bool {
