@@ -25,13 +25,14 @@ impl LeaseBoard {
         self.view().clone()
     }
 
-    /// Why this collector does not do a holder's work; none where it does, or where the store is not shared.
+    /// Why this collector does not do a holder's work, or cannot; none where it does, or where the store is not shared.
     #[must_use]
     pub fn why_not(&self) -> Option<String> {
         let view = self.status()?;
         let LeaseView { name, holder, fence, own, lost, trouble, .. } = view;
         if own && !lost {
-            return None;
+            let why = trouble?;
+            return Some(format!("{name} holds the lease of this site (fence {fence}), and cannot renew it: {why}; nothing is acknowledged until it can"));
         }
         let stands = if lost {
             format!("{name} has lost the lease of this site: it decides nothing any more, acknowledges nothing, and stands by again")
@@ -48,11 +49,8 @@ impl LeaseBoard {
     /// A line for `/readyz`; nothing where the store is not shared.
     #[must_use]
     pub fn line(&self) -> String {
-        let Some(LeaseView { name, fence, trouble, .. }) = self.status() else { return String::new() };
-        match trouble {
-            None => format!("lease: {name} holds it (fence {fence})\n"),
-            Some(why) => format!("lease: {name} holds it (fence {fence}), but it cannot be renewed: {why}\n"),
-        }
+        let view = self.status();
+        view.map_or_else(String::new, |view| format!("lease: {} holds it (fence {})\n", view.name, view.fence))
     }
 
     /// The metrics; none where the store is not shared. What is not known is left out.

@@ -1527,6 +1527,7 @@ refusal-part = it could not be done now; the log of the collector says why
 refusal-not-yet = There was no answer within { $seconds } seconds: it may be carried out all the same. Wait a few minutes, open the page again and look before you do it once more; the page Administration says whether the store can be written.
 refusal-stands-by = This collector stands by and changes nothing: { $holder } decides for the site. Open the pages of { $holder } and do it there.
 refusal-stands-by-alone = This collector stands by and changes nothing, and which collector decides is not known now. Wait ten seconds and try again; if it stays so, tell whoever runs the database.
+standby-without-store = This collector stands by, and cannot read the centre's data now. Open the pages of the collector that decides; if none answers, tell whoever runs the database.
 refusal-form = What was asked for cannot be understood. Open the page again and do it once more.
 refusal-table = The table was not taken: { $count } lines are wrong. Mend them and send it again.
 refusal-views = At most { $most } lists can be kept; forget one first.

@@ -1503,6 +1503,7 @@ refusal-part = chưa làm được lúc này; chi tiết nằm trong nhật ký 
 refusal-not-yet = Sau { $seconds } giây chưa có trả lời: việc này có thể vẫn đang được làm. Đợi vài phút, mở lại trang và xem trước khi làm lần nữa; trang Quản trị cho biết kho dữ liệu có ghi được không.
 refusal-stands-by = Máy thu thập này đang dự phòng, không thay đổi gì: { $holder } đang quyết định cho trung tâm. Mở trang của { $holder } và làm ở đó.
 refusal-stands-by-alone = Máy thu thập này đang dự phòng, không thay đổi gì, và hiện chưa biết máy nào đang quyết định. Đợi mười giây rồi thử lại; nếu vẫn vậy, báo người quản trị cơ sở dữ liệu.
+standby-without-store = Máy thu thập này đang dự phòng và hiện không đọc được dữ liệu của trung tâm. Hãy mở trang của máy thu thập đang quyết định; nếu không máy nào trả lời, báo người quản trị cơ sở dữ liệu.
 refusal-form = Không hiểu việc được yêu cầu. Mở lại trang và làm lại.
 refusal-table = Bảng chưa được nhận: { $count } dòng sai. Sửa các dòng đó rồi gửi lại.
 refusal-views = Có nhiều nhất { $most } danh sách đã lưu; hãy bỏ bớt một danh sách trước.
