@@ -23,6 +23,8 @@ pub struct DatabaseReport {
     pub version: String,
     /// The site's schema is there, with all that this program reads.
     pub is_made: bool,
+    /// A collector has opened its store before.
+    pub is_opened: bool,
     /// Who holds the lease; empty where nobody ever did.
     pub holder: String,
     /// With which fence.
@@ -69,6 +71,10 @@ impl DatabaseReport {
         let (version, synchronous) = (link.get(&row, 0)?, link.get(&row, 1)?);
         let is_there = candidate::is_there(&link, settings)?;
         let is_made = is_there && migration::is_up_to_date(&link)?;
+        let is_opened = is_there && {
+            let row = link.row("SELECT EXISTS (SELECT FROM state)", &[])?;
+            link.get(&row, 0)?
+        };
         let (latency_ms, clock_ahead_ms) = clocks(&link)?;
         let (holder, fence, lasts_ms, fence_faults) =
             if is_there { lease_of(&link)? } else { (String::new(), 0, 0, Vec::new()) };
@@ -78,6 +84,7 @@ impl DatabaseReport {
             place,
             version,
             is_made,
+            is_opened,
             holder,
             fence,
             lasts_ms,

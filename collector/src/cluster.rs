@@ -1,0 +1,162 @@
+//! The roles of a collector whose store is in PostgreSQL, one after the other: it stands by, it decides while it holds the lease of its site, and stands by
+//! again when it has lost it. A collector with files of its own has one role.
+//!
+//! Each role has a runtime of its own, which is shut down with it: whatever a holder had under way ends at its next step, whichever task it belongs to, and
+//! nothing has to be told. What is not a task, the engine's thread, ends when its commit is refused; by then it commits nothing any more, for the database looks
+//! at the fence of each.
+//!
+//! Called by `serve` of the command line. Deliberately absent: what a role does (`serve`, `standby`), and the lease itself (`ioc_store::Candidate`).
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use ioc_engine::config::{Config, PostgresPlan};
+use ioc_engine::pki::Authority;
+use ioc_store::{Candidate, DatabaseReport, StoreError};
+
+use crate::first_start::FirstStartError;
+use crate::serve::{RoleEnd, ServeError, Signals, decide};
+use crate::standby::stand_by;
+
+/// How long what blocks may still take at the end of a role: people wait for the next one.
+const ROLE_END: Duration = Duration::from_secs(1);
+/// The same at the end of the collector.
+const END: Duration = Duration::from_secs(5);
+/// Before a role that could not begin is begun again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What a collector is called whose machine has no name.
+const NAMELESS: &str = "collector";
+
+/// Runs the collector until a signal stops it. `runtime` makes the runtime of a role.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start, or what it does ends by itself.
+pub fn run(
+    config_path: Option<PathBuf>,
+    config: Config,
+    runtime: impl Fn() -> io::Result<Runtime>,
+) -> Result<(), ServeError> {
+    let Some(plan) = config.store.postgres().cloned() else {
+        let only = runtime().map_err(ServeError::Runtime)?;
+        let done = only.block_on(async {
+            let mut signals = Signals::listen()?;
+            decide(config_path, config, &mut signals, None).await
+        });
+        // A look at the store, or a name that is being looked up, does not hold up the end.
+        only.shutdown_timeout(END);
+        return done.map(drop);
+    };
+    keys_are_here(&config, &plan)?;
+    // Signals are heard between two roles, too.
+    let hears = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(ServeError::Runtime)?;
+    let mut signals = hears.block_on(async { Signals::listen() })?;
+    let candidate = Candidate::start(&plan.settings, &name_of(&plan))?;
+    let done = run_roles((config_path, config), &mut signals, &candidate, runtime);
+    // Not before everything that was done with it has ended.
+    candidate.release();
+    hears.shutdown_timeout(END);
+    done
+}
+
+fn run_roles(
+    (config_path, mut config): (Option<PathBuf>, Config),
+    signals: &mut Signals,
+    candidate: &Candidate,
+    runtime: impl Fn() -> io::Result<Runtime>,
+) -> Result<(), ServeError> {
+    loop {
+        let role = runtime().map_err(ServeError::Runtime)?;
+        let path = config_path.clone();
+        let ended = role.block_on(async {
+            if candidate.holds() {
+                decide(path, config.clone(), signals, Some(candidate)).await
+            } else {
+                stand_by(path, config.clone(), signals, candidate).await
+            }
+        });
+        role.shutdown_timeout(ROLE_END);
+        match ended {
+            Ok(RoleEnd::Told) => return Ok(()),
+            Ok(RoleEnd::Lost(newest)) => config = Config::clone(&newest),
+            Err(error) if !candidate.holds() || may_pass(&error) => {
+                tracing::error!(%error, "a role could not begin; it is tried again");
+                std::thread::sleep(AGAIN);
+            }
+            Err(error) => return Err(error),
+        }
+        if candidate.view().borrow().lost {
+            candidate.stand_by();
+        }
+    }
+}
+
+/// Whether the database is what keeps a role from beginning, and that may pass.
+fn may_pass(error: &ServeError) -> bool {
+    let may_pass = StoreError::is_no_room;
+    match error {
+        ServeError::Store(error) | ServeError::FirstStart(FirstStartError::Store(error)) => may_pass(error),
+        _ => false,
+    }
+}
+
+/// What this collector is called beside the others of the site.
+#[must_use]
+pub fn name_of(plan: &PostgresPlan) -> String {
+    let machine = || {
+        // A unit of systemd's may not see the first.
+        let read = |path| std::fs::read_to_string(path).ok().map(|text: String| text.trim().to_owned());
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().filter_map(read).find(|name| !name.is_empty())
+    };
+    plan.name.clone().or_else(machine).unwrap_or_else(|| NAMELESS.to_owned())
+}
+
+/// Refuses to wait for the lease of a site whose keys are not here: who takes it must be able to do what a holder does. A database that cannot be asked is
+/// asked again.
+fn keys_are_here(config: &Config, plan: &PostgresPlan) -> Result<(), ServeError> {
+    let path = config.data.join("pki");
+    let mut is_said = false;
+    while !Authority::is_there(&path) {
+        match DatabaseReport::of(&plan.settings) {
+            Ok(report) if report.is_opened => {
+                return Err(FirstStartError::KeysElsewhere { path, place: report.place }.into());
+            }
+            // A new site: whoever takes the lease makes its keys.
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_no_room() => {
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::error!(%error, "the database cannot be asked whether the site is new; it is asked again");
+                }
+                std::thread::sleep(AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_is_called_as_its_configuration_says_or_after_its_machine() {
+        let text = "[store]\nkind = \"postgres\"\naddresses = [\"/run/postgresql\"]\nschema = \"hanoi\"\n";
+        let named = |more: &str| {
+            let config = crate::config::tests::parse(&format!("{text}{more}")).expect("parses");
+            name_of(config.store.postgres().expect("a database"))
+        };
+        assert_eq!(named("name = \"một\"\n"), "một");
+        assert!(!named("").is_empty());
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        assert!(!may_pass(&ServeError::EngineEnded));
+        let database = |no_room| StoreError::Database { path: "x".into(), source: "y".into(), no_room };
+        assert!(may_pass(&ServeError::Store(database(true))) && !may_pass(&ServeError::Store(database(false))));
+        assert!(may_pass(&ServeError::FirstStart(FirstStartError::Store(database(true)))));
+    }
+}
