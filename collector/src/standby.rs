@@ -76,8 +76,8 @@ pub(crate) async fn stand_by(
     });
     let app = app.transpose()?;
     let log_limit: Arc<LogRateLimit> = app.as_ref().map(App::log_limit).unwrap_or_default();
-    let waiting = || waiting::router(Arc::clone(&health), config.language);
-    let router = app.map_or_else(waiting, App::router);
+    let without_store = || waiting::router(Arc::clone(&health), config.language);
+    let router = app.map_or_else(without_store, App::router);
     tokio::spawn(log_left_out(Arc::clone(&log_limit)));
     tokio::spawn(notify::alarm(engine.clone(), Arc::clone(&health), config_receiver, links));
     let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit, stands_by: true };
@@ -156,7 +156,7 @@ async fn keep_up((mut store, mut reader): (Standby, Box<dyn Reader>), access: Ar
 }
 
 /// Who decides, for whoever asks; empty where that is not known.
-fn holder_of(candidate: &Candidate) -> impl Fn() -> String + Send + 'static {
+fn holder_of(candidate: &Candidate) -> impl Fn() -> String + Send + 'static + use<> {
     let view = candidate.view();
     move || {
         let view = view.borrow();

@@ -26,6 +26,8 @@ use crate::{Store, StoreError};
 
 /// Between two attempts to reach a database that does not answer, ms: its restart takes a second or two, and a lease lasts eight.
 const RETRY_MS: u64 = 500;
+/// How long after the end of a lease that nobody renews it is asked for, ms.
+const PAST_END_MS: u64 = 20;
 
 /// How the lease stands, as far as this collector knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -221,6 +223,8 @@ struct Answer {
     fence: u64,
     latency_ms: u64,
     clock_ahead_ms: i64,
+    /// When to ask again, ms from then.
+    next_ms: u64,
 }
 
 impl Asks {
@@ -232,7 +236,7 @@ impl Asks {
             }
             self.drop_if_over(begun_ms);
             let asked = self.ask();
-            let every_ms = if asked.is_ok() { RENEW_MS } else { RETRY_MS };
+            let every_ms = asked.as_ref().map_or(RETRY_MS, |answer| answer.next_ms);
             self.tell(asked);
             self.shared.rest(every_ms.saturating_sub(clock::boottime_ms().saturating_sub(begun_ms)).max(10));
         }
@@ -298,11 +302,12 @@ impl Asks {
         let row = link.row("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
         let latency_ms = clock::boottime_ms().saturating_sub(asked_ms);
         let ahead_ms = link.get::<i64>(&row, 0)? - wall_ms - i64::try_from(latency_ms / 2).unwrap_or(0);
-        let answer = |holder: &str, fence| Answer {
+        let answer = |holder: &str, fence, next_ms| Answer {
             holder: holder.to_owned(),
             fence,
             latency_ms,
             clock_ahead_ms: ahead_ms,
+            next_ms,
         };
         let held = self.shared.lease().clone();
         if let Some(mut lease) = held {
@@ -312,7 +317,7 @@ impl Asks {
                 if let Some(known) = self.shared.lease().as_mut().filter(|known| known.fence() == fence) {
                     *known = lease;
                 }
-                return Ok(answer(&self.name, fence));
+                return Ok(answer(&self.name, fence, RENEW_MS));
             }
             self.lose("another collector has taken it, or its time was over by the database's clock");
         }
@@ -322,13 +327,20 @@ impl Asks {
                     let fence = lease.fence();
                     *self.shared.lease() = Some(lease);
                     tracing::info!(collector = self.name, fence, "the lease is taken: this collector decides");
-                    Ok(answer(&self.name, fence))
+                    Ok(answer(&self.name, fence, RENEW_MS))
                 }
-                Taken::Held { holder, fence } => Ok(answer(&holder, fence)),
+                Taken::Held { holder, fence } => {
+                    // Whoever does not renew it any more is followed at once, not at the next turn.
+                    let sql = "SELECT CASE WHEN isfinite(until) THEN (extract(epoch FROM until - clock_timestamp()) * 1000)::bigint ELSE 0 END \
+                               FROM lease WHERE one = 1";
+                    let lasts_ms: i64 = link.get(&link.row(sql, &[])?, 0)?;
+                    let next_ms = u64::try_from(lasts_ms).unwrap_or(0).saturating_add(PAST_END_MS).min(RENEW_MS);
+                    Ok(answer(&holder, fence, next_ms))
+                }
             };
         }
         let row = link.row("SELECT holder, fence FROM lease WHERE one = 1", &[])?;
-        Ok(answer(&link.get::<String>(&row, 0)?, link.get::<i64>(&row, 1)?.unsigned_abs()))
+        Ok(answer(&link.get::<String>(&row, 0)?, link.get::<i64>(&row, 1)?.unsigned_abs(), RENEW_MS))
     }
 
     /// Says how it stands.
