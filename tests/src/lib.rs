@@ -14,6 +14,7 @@ pub mod machine;
 pub mod machines;
 pub mod modbus;
 pub mod performance;
+pub mod postgres;
 pub mod prometheus;
 pub mod resender;
 pub mod second_factor;

@@ -16,6 +16,7 @@ mod brokers;
 mod browser;
 mod budgets;
 mod clock;
+mod cluster;
 mod deletions;
 mod document_history;
 mod documents;

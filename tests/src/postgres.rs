@@ -1,0 +1,162 @@
+//! A PostgreSQL of a test's own: Debian's, in a folder below /tmp, reached by a socket there, with what makes a commit last as in production.
+//!
+//! It ends with the process, however that ends: a shell beside it waits for the end of a pipe. Where it cannot be started the test fails, and says what is
+//! missing.
+
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use ioc_common::clock;
+use ioc_store::{Candidate, PostgresForm, PostgresSettings, Store};
+use tokio::process::{Child, Command};
+
+use crate::harness::within;
+
+/// The version that Debian 12 has.
+const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// Whom the server runs as where tests run as root: it refuses that.
+const USER: &str = "postgres";
+const START: Duration = Duration::from_secs(120);
+const SCHEMA: &str = "hanoi";
+
+const CONFIGURATION: &str = "
+listen_addresses = ''
+fsync = on
+full_page_writes = on
+synchronous_commit = on
+max_connections = 120
+shared_buffers = 64MB
+";
+
+/// Runs the server until its standard input ends.
+const KEEPER: &str = r#""$1/postgres" -D "$2/data" -k "$2" >>"$2/log" 2>&1 & server=$!
+cat >/dev/null
+kill -QUIT $server 2>/dev/null
+wait $server"#;
+
+/// A server with its folder.
+pub struct Postgres {
+    dir: PathBuf,
+    keeper: Option<Child>,
+}
+
+/// A program as a user that the server runs as.
+fn unprivileged(program: &Path) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut other = Command::new("setpriv");
+    other.args(["--reuid", USER, "--regid", USER, "--clear-groups", "--"]).arg(program);
+    other
+}
+
+async fn run(mut command: Command) -> anyhow::Result<String> {
+    let output = command.current_dir("/").output().await?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+impl Postgres {
+    /// Makes one and starts it.
+    ///
+    /// # Errors
+    /// When PostgreSQL 15 is not installed, or does not start; its log is in the error.
+    pub async fn start() -> anyhow::Result<Self> {
+        let initdb = Path::new(PROGRAMS).join("initdb");
+        ensure!(initdb.exists(), "PostgreSQL 15 is not here; mend: apt-get install postgresql-15 (scripts/test does)");
+        let dir = tempfile::Builder::new().prefix("ioc-pg-").tempdir_in("/tmp")?.keep();
+        if rustix::process::geteuid().is_root() {
+            let mut id = Command::new("id");
+            id.args(["-u", USER]);
+            let user: u32 = run(id).await?.trim().parse().context("no user postgres")?;
+            chown(&dir, Some(user), Some(user))?;
+        }
+        let mut made = unprivileged(&initdb);
+        made.args(["-U", "ioc", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "-D"])
+            .arg(dir.join("data"));
+        run(made).await?;
+        let path = dir.join("data/postgresql.conf");
+        let text = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, text + CONFIGURATION)?;
+        let mut server = Self { dir, keeper: None };
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// Starts it again after [`Self::kill`], and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not; its log is in the error.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let mut keeper = unprivileged(Path::new("/bin/sh"));
+        keeper.args(["-c", KEEPER, "sh", PROGRAMS]).arg(&self.dir).current_dir("/");
+        self.keeper = Some(keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        let answers = within(START, "PostgreSQL answers", || async { self.ask("SELECT 1").await.is_ok() }).await;
+        answers.with_context(|| std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    /// Ends it as a crash does: its processes are killed, nothing is put in order.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid"))?;
+        let first = file.lines().next().context("no process")?;
+        crate::harness::send_signal(first.parse()?, "KILL").await?;
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            keeper.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// What a query says, a line each row.
+    ///
+    /// # Errors
+    /// What the server says instead.
+    pub async fn ask(&self, sql: &str) -> anyhow::Result<String> {
+        let mut psql = Command::new(Path::new(PROGRAMS).join("psql"));
+        psql.arg("-h").arg(&self.dir).args(["-U", "ioc", "-d", "postgres", "-X", "-A", "-t", "-q", "-c"]);
+        psql.arg(format!("SET search_path TO {SCHEMA}; {sql}"));
+        Ok(run(psql).await?.trim().to_owned())
+    }
+
+    /// The table of a collector's configuration that names it.
+    #[must_use]
+    pub fn config(&self, name: &str) -> String {
+        format!(
+            "[store]\nkind = \"postgres\"\nname = {name:?}\naddresses = [\"{}:5432\"]\ndatabase = \"postgres\"\nschema = {SCHEMA:?}\n",
+            self.dir.display()
+        )
+    }
+
+    /// Opens the site's store for a test, once no collector runs: with a lease, as they do.
+    ///
+    /// # Errors
+    /// When it is not free, or cannot be opened.
+    pub async fn open(&self, dir: &Path) -> anyhow::Result<(Candidate, Box<dyn Store>)> {
+        let form = serde_json::json!({
+            "addresses": [format!("{}:5432", self.dir.display())], "database": "postgres", "schema": SCHEMA, "user": "ioc",
+        });
+        let settings: PostgresSettings = serde_json::from_value::<PostgresForm>(form)?.check()?;
+        let candidate = Candidate::start(&settings, "test")?;
+        let begun_ms = clock::boottime_ms();
+        while !candidate.holds() {
+            ensure!(clock::boottime_ms() - begun_ms < 60_000, "the lease is not free: {:?}", *candidate.view().borrow());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let store = candidate.open(dir)?;
+        Ok((candidate, store))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // The shell kills the server when the pipe ends.
+        drop(self.keeper.as_mut().and_then(|keeper| keeper.stdin.take()));
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
