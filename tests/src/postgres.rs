@@ -3,7 +3,7 @@
 //! It ends with the process, however that ends: a shell beside it waits for the end of a pipe. Where it cannot be started the test fails, and says what is
 //! missing.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,9 +43,14 @@ pub struct Postgres {
     keeper: Option<Child>,
 }
 
+/// Whether the test runs as root.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// A program as a user that the server runs as.
 fn unprivileged(program: &Path) -> Command {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return Command::new(program);
     }
     let mut other = Command::new("setpriv");
@@ -68,7 +73,7 @@ impl Postgres {
         let initdb = Path::new(PROGRAMS).join("initdb");
         ensure!(initdb.exists(), "PostgreSQL 15 is not here; mend: apt-get install postgresql-15 (scripts/test does)");
         let dir = tempfile::Builder::new().prefix("ioc-pg-").tempdir_in("/tmp")?.keep();
-        if rustix::process::geteuid().is_root() {
+        if is_root() {
             let mut id = Command::new("id");
             id.args(["-u", USER]);
             let user: u32 = run(id).await?.trim().parse().context("no user postgres")?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, send_signal};
+use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
 use ioc_tests::postgres::Postgres;
 use ioc_tests::resender::Resender;
@@ -25,6 +26,8 @@ struct Centre {
     first: Rig,
     second: Rig,
     devices: Vec<Resender>,
+    /// One more that is enrolled and sends nothing.
+    quiet: Identity,
 }
 
 impl Centre {
@@ -36,14 +39,15 @@ impl Centre {
         first.start().await.unwrap();
         decides(&first).await;
         let at_second = format!("localhost:{}", second.mqtt);
-        let identities = first.enrol(devices).await.unwrap();
+        let mut identities = first.enrol(devices + 1).await.unwrap();
+        let quiet = identities.pop().unwrap();
         let devices = identities.into_iter().map(|one| Resender::new(one).or_at(&at_second)).collect();
         share_keys(&first.data(), &second.data());
         second.start().await.unwrap();
         eventually("the second stands by", || async { readiness(&second).await.contains("một holds the lease") })
             .await
             .unwrap();
-        Self { _dir: dir, postgres, first, second, devices }
+        Self { _dir: dir, postgres, first, second, devices, quiet }
     }
 
     /// Ends both, and looks at what the database holds in the end.
@@ -58,7 +62,7 @@ impl Centre {
         let open: Vec<String> = items
             .iter()
             .filter(|one| one["state"] != "resolved")
-            .map(|one| format!("{} {}", one["title"]["en"], one["devices"]))
+            .map(|one| format!("{} {}", one["rule"], one["device"]))
             .collect();
         assert_eq!(open.iter().collect::<BTreeSet<_>>().len(), open.len(), "one for each fault: {open:?}");
         self.first.stop().await.unwrap();
@@ -113,13 +117,16 @@ async fn a_second_collector_shows_pages_changes_nothing_and_takes_over_when_the_
     let mut centre = Centre::start(3).await;
     // The second reads what the first has committed, and says who decides to whoever asks it for something.
     let shown = centre.second.get("/api/v1/devices").await.unwrap();
-    assert_eq!(shown["items"].as_array().unwrap().len(), 3);
+    assert_eq!(shown["items"].as_array().unwrap().len(), 4);
     let opened = json!({ "title": "Cúp điện", "text": "", "severity": "warning" });
     let refused = centre.second.post("/api/v1/incidents", opened).await.unwrap_err().to_string();
     assert!(refused.contains("một holds the lease"), "{refused}");
-    let mut identity = centre.first.enrol(4).await.unwrap().pop().unwrap();
-    identity.mqtt = format!("localhost:{}", centre.second.mqtt);
-    assert!(Link::open(&identity, 30).await.is_err(), "devices are turned away");
+    let at_second = Identity { mqtt: format!("localhost:{}", centre.second.mqtt), ..centre.quiet.clone() };
+    let unavailable = || async {
+        let answer = Link::open(&at_second, 30).await.err().map(|error| format!("{error:#}"));
+        answer.is_some_and(|answer| answer.to_lowercase().contains("unavailable"))
+    };
+    eventually("devices are told that this server is unavailable", unavailable).await.unwrap();
     let metrics = ioc_collector::cli::text(&centre.second.runtime(), "/metrics").await.unwrap();
     assert!(metrics.contains("\nioc_lease_held 0\n"), "{metrics}");
 
@@ -170,8 +177,8 @@ async fn a_database_that_is_started_again_under_load_loses_nothing_and_they_go_o
         tokio::time::sleep(away).await;
         if away > Duration::from_secs(8) {
             for rig in [&centre.first, &centre.second] {
-                let said = readiness(rig).await;
-                assert!(said.contains("cannot be asked"), "{said}");
+                let says_why = || async { readiness(rig).await.contains("cannot be asked") };
+                eventually("it says why it is not ready", says_why).await.unwrap();
             }
         }
         centre.postgres.start_again().await.unwrap();
