@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use ioc_engine::config::{Config, PostgresPlan};
 use ioc_engine::pki::Authority;
-use ioc_store::{Candidate, DatabaseReport, StoreError};
+use ioc_store::{Candidate, DatabaseReport};
 
 use crate::first_start::FirstStartError;
 use crate::serve::{RoleEnd, ServeError, Signals, decide};
@@ -95,11 +95,10 @@ fn run_roles(
 
 /// Whether the database is what keeps a role from beginning, and that may pass.
 fn may_pass(error: &ServeError) -> bool {
-    let may_pass = StoreError::is_no_room;
-    match error {
-        ServeError::Store(error) | ServeError::FirstStart(FirstStartError::Store(error)) => may_pass(error),
-        _ => false,
-    }
+    matches!(
+        error,
+        ServeError::Store(error) | ServeError::FirstStart(FirstStartError::Store(error)) if error.is_no_room()
+    )
 }
 
 /// What this collector is called beside the others of the site.
@@ -139,6 +138,8 @@ fn keys_are_here(config: &Config, plan: &PostgresPlan) -> Result<(), ServeError>
 
 #[cfg(test)]
 mod tests {
+    use ioc_store::StoreError;
+
     use super::*;
 
     #[test]

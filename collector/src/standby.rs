@@ -35,6 +35,8 @@ const REFRESH: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 /// Before a database that could not be read is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long it stands by before it begins to anew: its certificates are looked at then.
+const ROLE_MAX: Duration = Duration::from_secs(86_400);
 
 /// Stands by until the lease is taken, the database can be read that could not be before, or a signal says so.
 ///
@@ -179,7 +181,7 @@ fn follow_trouble(candidate: &Candidate, health: &Arc<Health>) {
     });
 }
 
-/// Waits until the lease is held, or until there is something to read where there was nothing.
+/// Waits until the lease is held, until there is something to read where there was nothing, or until certificates may have to be renewed.
 async fn something_else_to_do(candidate: &Candidate, can_read: bool) {
     let begun_ms = clock::boottime_ms();
     let view = candidate.view();
@@ -196,7 +198,8 @@ async fn something_else_to_do(candidate: &Candidate, can_read: bool) {
             candidate.stand_by();
         }
         let waited_ms = clock::boottime_ms().saturating_sub(begun_ms);
-        if !can_read && answers && Duration::from_millis(waited_ms) >= AGAIN {
+        let waited = Duration::from_millis(waited_ms);
+        if (!can_read && answers && waited >= AGAIN) || waited >= ROLE_MAX {
             return;
         }
         tokio::time::sleep(LOOK).await;

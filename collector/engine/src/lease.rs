@@ -43,7 +43,10 @@ impl LeaseBoard {
         } else {
             format!("{name} stands by: {holder} holds the lease of this site (fence {fence})")
         };
-        Some(trouble.map_or(stands.clone(), |why| format!("{stands}; the database cannot be asked: {why}")))
+        Some(match trouble {
+            None => stands,
+            Some(why) => format!("{stands}; the database cannot be asked: {why}"),
+        })
     }
 
     /// A line for `/readyz`; nothing where the store is not shared.
