@@ -30,7 +30,7 @@ use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
-use ioc_store::{Archive, Candidate, READER_FILES, Reader, StoreError};
+use ioc_store::{Archive, Candidate, READER_FILES, Reader, Store, StoreError};
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API share.
@@ -82,11 +82,8 @@ pub(crate) async fn decide(
 
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
-    let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
-    let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
-    let (stamp_reader, software_reader, broker_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let (archive, search_index) = (store.archive()?, store.search_index()?);
+    let (outbox_reader, broker_reader) = (store.reader()?, store.reader()?);
+    let run_beside = BackgroundReaders::open(store.as_ref())?;
     let health = Arc::new(Health::default());
     follow_lease(candidate, &health);
     let access = Arc::new(backup::allowlist(&config.data));
@@ -116,25 +113,12 @@ pub(crate) async fn decide(
         Arc::clone(&links),
         stopping.clone(),
     ));
-    let run_beside = BackgroundReaders {
-        fold_reader,
-        archive,
-        ticket_reader,
-        remote_rows,
-        examine_reader,
-        retention_reader,
-        counting_reader,
-        software_reader,
-        stamp_reader,
-        search_index,
-    };
     run_beside.begin(&engine, &config_receiver, &config, &health);
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
-    let log_limit = app.log_limit();
-    let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit, stands_by: false };
+    let acceptors = Acceptors::new(places, &health, app.log_limit(), false);
     let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
@@ -150,20 +134,17 @@ pub(crate) async fn decide(
     let running =
         Collector { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
     // Without an engine there is nothing to finish: systemd is to start it again at once.
-    let held = running.run_until_stopped(signals, candidate).await?;
-    if !held {
-        // Nothing can be finished: whoever holds the lease now goes on from the last commit. The engine's thread ends once its commit is refused.
-        running.health.stop();
-        let _ = stop.send(true);
-        tracing::error!("the lease of the site is lost: engine, ingest, notices and all that belongs to them are ended");
-        return Ok(RoleEnd::Lost(Arc::clone(&running.config.borrow())));
-    }
-
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("stopping: finishing commits");
-    // While the store cannot be written, the engine ends by itself after a while.
+    let is_held = running.run_until_stopped(signals, candidate).await?;
+    // While the store cannot be written, or the lease is not held, the engine ends by itself after a while.
     running.health.stop();
     let _ = stop.send(true);
+    if !is_held {
+        // Nothing can be finished: whoever holds the lease now goes on from the last commit.
+        tracing::error!("the lease of the site is lost: engine, ingest, notices and all else of a holder are ended");
+        return Ok(RoleEnd::Lost(Arc::clone(&running.config.borrow())));
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: finishing commits");
     let _ = tokio::join!(endpoint, broker, web);
     // Notices under way may still arrive and be recorded as delivered, so that a restart does not send them twice.
     let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
@@ -215,6 +196,21 @@ struct BackgroundReaders {
 }
 
 impl BackgroundReaders {
+    fn open(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            fold_reader: store.reader()?,
+            archive: store.archive()?,
+            ticket_reader: store.reader()?,
+            remote_rows: StoreRows::new(store.reader()?)?,
+            examine_reader: store.reader()?,
+            retention_reader: store.reader()?,
+            stamp_reader: store.reader()?,
+            software_reader: store.reader()?,
+            counting_reader: store.reader()?,
+            search_index: store.search_index()?,
+        })
+    }
+
     /// Begins folding, ticket systems, remote write, deletion by age and the integrity check; each runs until the engine ends.
     fn begin(
         self,
@@ -270,14 +266,18 @@ pub(crate) async fn log_left_out(log_limit: Arc<LogRateLimit>) {
 
 /// Makes the acceptors of the listening sockets, each with its own limit of connections.
 pub(crate) struct Acceptors {
-    pub(crate) places: Places,
-    pub(crate) health: Arc<Health>,
-    pub(crate) log_limit: Arc<LogRateLimit>,
+    places: Places,
+    health: Arc<Health>,
+    log_limit: Arc<LogRateLimit>,
     /// Devices are turned away: another collector decides.
-    pub(crate) stands_by: bool,
+    stands_by: bool,
 }
 
 impl Acceptors {
+    pub(crate) fn new(places: Places, health: &Arc<Health>, log_limit: Arc<LogRateLimit>, stands_by: bool) -> Self {
+        Self { places, health: Arc::clone(health), log_limit, stands_by }
+    }
+
     fn acceptor<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
         Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.log_limit))
     }

@@ -82,7 +82,7 @@ pub(crate) async fn stand_by(
     let router = app.map_or_else(without_store, App::router);
     tokio::spawn(log_left_out(Arc::clone(&log_limit)));
     tokio::spawn(notify::alarm(engine.clone(), Arc::clone(&health), config_receiver, links));
-    let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit, stands_by: true };
+    let acceptors = Acceptors::new(places, &health, log_limit, true);
     let can_read = store.is_some();
     if let Some(authority) = authority {
         let certificate = ReloadableCertificate::new(web_certificate(&config, &authority)?);

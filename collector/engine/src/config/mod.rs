@@ -471,10 +471,7 @@ impl Config {
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source, kinds: &ConnectorKinds) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
-        let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
-            let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
-            source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
-        })?;
+        let timezone = zone(source, &form.site.timezone)?;
         let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
         // Relative to the configuration, so that both can be moved together.
@@ -509,12 +506,7 @@ impl Config {
             None => Plan { zone: timezone.clone(), ..Plan::default() },
         };
         let sources = channel::check_sources(source, form.source)?;
-        let store = form.store.check(source)?;
-        if let (Some(_), Some(place)) = (store.postgres(), form.backup.place()) {
-            let message = "found backups of the collector beside a store in PostgreSQL, which they do not know";
-            let mend = "remove this line, and back the database up as PostgreSQL is (docs/scale.md, Backup)";
-            return Err(source.fault(place, message, mend));
-        }
+        let store = form.store.check(source, form.backup.place())?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
@@ -569,6 +561,13 @@ impl Config {
             register: form.register.check(source)?,
         })
     }
+}
+
+fn zone(source: &Source, name: &Spanned<String>) -> Result<jiff::tz::TimeZone, ConfigError> {
+    jiff::tz::TimeZone::get(name.get_ref()).map_err(|_| {
+        let message = format!("found time zone {:?}; allowed are IANA names", name.get_ref());
+        source.fault(name.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
+    })
 }
 
 /// Certificate and key of the pages: both or none.

@@ -2,6 +2,7 @@
 //!
 //! Beside a store in PostgreSQL the directory still has what is this collector's own: keys and certificates, the index of words, where remote write stands.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -85,8 +86,8 @@ impl Default for StoreForm {
 
 impl StoreForm {
     /// Where each key stands that was written; those of secrets are read without their place, and stand where the kind does.
-    fn places(&self) -> Vec<(&'static str, std::ops::Range<usize>)> {
-        let of = |key, place: Option<std::ops::Range<usize>>| place.map(|place| (key, place));
+    fn places(&self) -> Vec<(&'static str, Range<usize>)> {
+        let of = |key, place: Option<Range<usize>>| place.map(|place| (key, place));
         [
             of("name", self.name.as_ref().map(Spanned::span)),
             of("addresses", self.addresses.as_ref().map(Spanned::span)),
@@ -103,7 +104,8 @@ impl StoreForm {
         .collect()
     }
 
-    pub(super) fn check(self, source: &Source) -> Result<StorePlan, ConfigError> {
+    /// `backups_at` is where it stands that the collector makes backups of its own; they copy files of SQLite's.
+    pub(super) fn check(self, source: &Source, backups_at: Option<Range<usize>>) -> Result<StorePlan, ConfigError> {
         let (kind, kind_at, places) = (*self.kind.get_ref(), self.kind.span(), self.places());
         if kind == StoreKind::Sqlite {
             return match places.into_iter().next() {
@@ -113,6 +115,11 @@ impl StoreForm {
                     Err(source.fault(place, &message, "remove this line, or write kind = \"postgres\""))
                 }
             };
+        }
+        if let Some(place) = backups_at {
+            let message = "found backups of the collector beside a store in PostgreSQL, which they do not know";
+            let mend = "remove this line, and back the database up as PostgreSQL is (docs/scale.md, Backup)";
+            return Err(source.fault(place, message, mend));
         }
         let missing = |key: &str, mend: &str| {
             let message = format!("found no {key} in a store of the kind postgres");
