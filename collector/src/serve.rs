@@ -86,6 +86,9 @@ pub(crate) async fn decide(
     let run_beside = BackgroundReaders::open(store.as_ref())?;
     let health = Arc::new(Health::default());
     follow_lease(candidate, &health);
+    if let Some(candidate) = candidate {
+        health.lease.set_holds(candidate.asks_whether_it_holds());
+    }
     let access = Arc::new(backup::allowlist(&config.data));
     let (probes, probe_requests) = mpsc::unbounded_channel();
     let (engine, engine_thread) = writer::start(EngineDeps {

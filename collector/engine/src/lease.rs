@@ -1,17 +1,38 @@
 //! How the lease of the site stands, for `/readyz` and `/metrics`, where several collectors may stand by for each other.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ioc_store::LeaseView;
 
 /// How the lease stands; nothing where the store is not shared.
-#[derive(Debug, Default)]
-pub struct LeaseBoard(Mutex<Option<LeaseView>>);
+#[derive(Default)]
+pub struct LeaseBoard {
+    view: Mutex<Option<LeaseView>>,
+    /// Whether it is held at this moment, for who began as its holder.
+    holds: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl std::fmt::Debug for LeaseBoard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LeaseBoard").field("view", &self.view).finish_non_exhaustive()
+    }
+}
 
 impl LeaseBoard {
     fn view(&self) -> MutexGuard<'_, Option<LeaseView>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets, once, how a holder finds out at any moment whether it is still one: without the database, and also right after a pause.
+    pub fn set_holds(&self, holds: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.holds.set(Box::new(holds));
+    }
+
+    /// Whether it was held and is not any more: nothing leaves the house then, for whoever holds it now sends it. False where the store is not shared.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.holds.get().is_some_and(|holds| !holds())
     }
 
     /// Sets how it stands.
@@ -92,6 +113,9 @@ mod tests {
     fn it_says_who_holds_and_nothing_where_nothing_is_shared() {
         let (board, mut text) = (LeaseBoard::default(), String::new());
         board.write(&mut text);
+        assert!(!board.is_over());
+        board.set_holds(|| false);
+        assert!(board.is_over());
         assert_eq!((board.line().as_str(), board.why_not(), text.as_str()), ("", None, ""));
         let standing = LeaseView { name: "một".into(), holder: "hai".into(), fence: 7, ..LeaseView::default() };
         board.set(standing.clone());

@@ -191,7 +191,8 @@ impl worker::WorkerDeps for NotifyDeps {
     }
 
     fn held(&self) -> bool {
-        self.health.store_write_error().is_some()
+        // Who was paused for so long that another one decides sends nothing twice.
+        self.health.store_write_error().is_some() || self.health.lease.is_over()
     }
 
     fn wall(&self) -> Timestamp {

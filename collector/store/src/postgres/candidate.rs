@@ -135,6 +135,16 @@ impl Candidate {
         self.shared.lease().as_ref().is_some_and(|lease| lease.may_be_held(clock::boottime_ms()))
     }
 
+    /// What says at any moment whether the lease that is held now still is.
+    #[must_use]
+    pub fn asks_whether_it_holds(&self) -> impl Fn() -> bool + Send + Sync + 'static + use<> {
+        let (shared, fence) = (Arc::clone(&self.shared), self.shared.lease().as_ref().map(Lease::fence));
+        move || {
+            let lease = shared.lease();
+            lease.as_ref().is_some_and(|lease| Some(lease.fence()) == fence && lease.may_be_held(clock::boottime_ms()))
+        }
+    }
+
     /// What the holder did is ended: the lease may be taken again.
     pub fn stand_by(&self) {
         // Whatever is left of one that was held is given up with its role: its fence is not used a second time.

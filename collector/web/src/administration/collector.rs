@@ -106,7 +106,7 @@ fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<S
     let room = rustix::fs::statvfs(&config.data);
     let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
     let tight = room.1 > 0 && room.0 < room.1 / 10;
-    vec![
+    [
         match write_error {
             Some(why) => fact("collector-store", why, Tone::Bad),
             None => good("collector-store", page_context.t("collector-writable")),
