@@ -308,7 +308,7 @@ impl Asks {
     }
 
     fn ask_by(&mut self, link: &Link) -> Result<Answer, StoreError> {
-        let (asked_ms, wall_ms) = (clock::boottime_ms(), clock::now().as_millis());
+        let (asked_ms, wall_ms) = (clock::boottime_ms(), clock::wall().as_millis());
         let row = link.row("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
         let latency_ms = clock::boottime_ms().saturating_sub(asked_ms);
         let ahead_ms = link.get::<i64>(&row, 0)? - wall_ms - i64::try_from(latency_ms / 2).unwrap_or(0);

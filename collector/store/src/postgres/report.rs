@@ -101,7 +101,7 @@ impl DatabaseReport {
 fn clocks(link: &Link) -> Result<(u64, i64), StoreError> {
     let mut best: Option<(u64, i64)> = None;
     for _ in 0..ASKED {
-        let (asked_ms, wall_ms) = (clock::boottime_ms(), clock::now().as_millis());
+        let (asked_ms, wall_ms) = (clock::boottime_ms(), clock::wall().as_millis());
         let row = link.row("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
         let took_ms = clock::boottime_ms().saturating_sub(asked_ms);
         let ahead_ms = link.get::<i64>(&row, 0)? - wall_ms - i64::try_from(took_ms / 2).unwrap_or(0);
