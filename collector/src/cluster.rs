@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use ioc_common::clock;
 use ioc_engine::config::{Config, PostgresPlan};
 use ioc_engine::pki::Authority;
 use ioc_store::{Candidate, DatabaseReport};
@@ -27,6 +28,9 @@ const ROLE_END: Duration = Duration::from_secs(1);
 const END: Duration = Duration::from_secs(5);
 /// Before a role that could not begin is begun again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long the first answer of the database is waited for at the start, ms: it may have to make the site first.
+const FIRST_WORD_MS: u64 = 5000;
+const LOOK: Duration = Duration::from_millis(20);
 /// What a collector is called whose machine has no name.
 const NAMELESS: &str = "collector";
 
@@ -54,11 +58,25 @@ pub fn run(
     let hears = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(ServeError::Runtime)?;
     let mut signals = hears.block_on(async { Signals::listen() })?;
     let candidate = Candidate::start(&plan.settings, &name_of(&plan))?;
+    wait_for_first_word(&candidate);
     let done = run_roles((config_path, config), &mut signals, &candidate, runtime);
     // Not before everything that was done with it has ended.
     candidate.release();
     hears.shutdown_timeout(END);
     done
+}
+
+/// Lets the database say who holds the lease, so that whoever takes it at its start does not begin to stand by before.
+fn wait_for_first_word(candidate: &Candidate) {
+    let until_ms = clock::boottime_ms() + FIRST_WORD_MS;
+    let view = candidate.view();
+    while clock::boottime_ms() < until_ms {
+        let is_said = view.borrow().latency_ms.is_some() || view.borrow().trouble.is_some();
+        if candidate.holds() || is_said {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 fn run_roles(

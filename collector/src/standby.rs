@@ -58,8 +58,11 @@ pub(crate) async fn stand_by(
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
     let engine = standing_by(holder_of(candidate));
-    let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     let pki = config.data.join("pki");
+    if Authority::is_there(&pki) && !config.data.join("link.key").exists() {
+        tracing::warn!("link.key is not here: links in notices of the other collector will not work when this one decides; mend: copy it (docs/scale.md)");
+    }
+    let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     // A site that is new has no keys before somebody holds its lease.
     let authority =
         Authority::is_there(&pki).then(|| Authority::open(&pki, &config.site_name, clock::now())).transpose()?;
