@@ -71,7 +71,10 @@ fn wait_for_first_word(candidate: &Candidate) {
     let until_ms = clock::boottime_ms() + FIRST_WORD_MS;
     let view = candidate.view();
     while clock::boottime_ms() < until_ms {
-        let is_said = view.borrow().latency_ms.is_some() || view.borrow().trouble.is_some();
+        let is_said = {
+            let view = view.borrow();
+            view.latency_ms.is_some() || view.trouble.is_some()
+        };
         if candidate.holds() || is_said {
             return;
         }
