@@ -116,7 +116,7 @@ fn standby(settings: &PostgresSettings, dir: &Path, driver: &Arc<Driver>) -> Res
         return Err(Fault::passing(what, mend).at(&place));
     }
     let (known, driver) = (settings.clone(), Arc::clone(driver));
-    let connect: Connect = Arc::new(move |_| {
+    let connect: Connect = Arc::new(move |_: Use| {
         let client = connect(&known, Purpose::Reader, &driver)?;
         let session = Session::new(client, Arc::clone(&driver), Schema::new(known.schema.as_str()));
         session.map_err(|source| database(Path::new(&known.place()), source))
