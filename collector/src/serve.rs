@@ -47,6 +47,8 @@ const THREADS_START_TIMEOUT: Duration = Duration::from_secs(1);
 const UPKEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long notices under way may take to arrive when the collector stops.
 const NOTICES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the engine may take to end once the lease is lost: a server that says nothing may hold it.
+const LOST_END: Duration = Duration::from_secs(2);
 /// Between two looks whether the lease is still held.
 const LEASE_LOOK: Duration = Duration::from_millis(100);
 /// How often lines that were left out of the log are counted in it.
@@ -144,6 +146,8 @@ pub(crate) async fn decide(
     if !is_held {
         // Nothing can be finished: whoever holds the lease now goes on from the last commit.
         tracing::error!("the lease of the site is lost: engine, ingest, notices and all else of a holder are ended");
+        // What waits for the engine's end ends with it; what is left goes with the runtime.
+        let _ = tokio::time::timeout(LOST_END, end(&running.engine, engine_thread)).await;
         return Ok(RoleEnd::Lost(Arc::clone(&running.config.borrow())));
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -409,7 +413,9 @@ impl Collector {
             _ = terminate.recv() => Ok(true),
             _ = interrupt.recv() => Ok(true),
             () = lease_lost(candidate) => Ok(false),
-            () = self.engine.gone() => Err(ServeError::EngineEnded),
+            () = self.engine.gone() => {
+                if self.health.lease.is_over() { Ok(false) } else { Err(ServeError::EngineEnded) }
+            }
             never = self.reload_on(hangup) => match never {},
             never = self.repeat_upkeep() => match never {},
             never = watchdog::feed_systemd(&vitals) => match never {},
