@@ -28,6 +28,8 @@ const ROLE_END: Duration = Duration::from_secs(1);
 const END: Duration = Duration::from_secs(5);
 /// Before a role that could not begin is begun again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How often a holder's role may fail to begin before the lease is given to another collector.
+const FAILURES_MAX: u32 = 10;
 /// How long the first answer of the database is waited for at the start, ms: it may have to make the site first.
 const FIRST_WORD_MS: u64 = 5000;
 const LOOK: Duration = Duration::from_millis(20);
@@ -88,6 +90,8 @@ fn run_roles(
     candidate: &Candidate,
     runtime: impl Fn() -> io::Result<Runtime>,
 ) -> Result<(), ServeError> {
+    // Roles that could not begin, one after the other; and whether one did before.
+    let (mut failures, mut has_run) = (0, false);
     loop {
         let role = runtime().map_err(ServeError::Runtime)?;
         let path = config_path.clone();
@@ -101,12 +105,20 @@ fn run_roles(
         role.shutdown_timeout(ROLE_END);
         match ended {
             Ok(RoleEnd::Told) => return Ok(()),
-            Ok(RoleEnd::Lost(newest)) => config = Config::clone(&newest),
-            Err(error) if !candidate.holds() || may_pass(&error) => {
+            Ok(RoleEnd::Lost(newest)) => {
+                config = Config::clone(&newest);
+                (failures, has_run) = (0, true);
+            }
+            Err(error) => {
+                failures += 1;
+                // Who cannot do what a holder does gives the lease to another one.
+                let is_patient = !candidate.holds() || failures < FAILURES_MAX;
+                if !is_patient || !is_tried_again(&error, candidate.holds(), has_run) {
+                    return Err(error);
+                }
                 tracing::error!(%error, "a role could not begin; it is tried again");
                 std::thread::sleep(AGAIN);
             }
-            Err(error) => return Err(error),
         }
         if candidate.view().borrow().lost {
             candidate.stand_by();
@@ -114,12 +126,22 @@ fn run_roles(
     }
 }
 
-/// Whether the database is what keeps a role from beginning, and that may pass.
-fn may_pass(error: &ServeError) -> bool {
-    matches!(
-        error,
-        ServeError::Store(error) | ServeError::FirstStart(FirstStartError::Store(error)) if error.is_no_room()
-    )
+/// Whether what keeps a role from beginning may pass: the database, or an address that the role before may still listen on (`has_run`). Whatever a store
+/// says to who lost the lease meanwhile is no fault.
+fn is_tried_again(error: &ServeError, holds: bool, has_run: bool) -> bool {
+    match error {
+        ServeError::Store(error) | ServeError::FirstStart(FirstStartError::Store(error)) => {
+            !holds || error.is_no_room()
+        }
+        ServeError::Listen { .. } => has_run,
+        ServeError::FirstStart(_)
+        | ServeError::Pki(_)
+        | ServeError::File { .. }
+        | ServeError::FewFiles { .. }
+        | ServeError::Runtime(_)
+        | ServeError::NoThread
+        | ServeError::EngineEnded => false,
+    }
 }
 
 /// What this collector is called beside the others of the site.
@@ -176,9 +198,14 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        assert!(!may_pass(&ServeError::EngineEnded));
+        assert!(!is_tried_again(&ServeError::EngineEnded, true, true));
         let database = |no_room| StoreError::Database { path: "x".into(), source: "y".into(), no_room };
-        assert!(may_pass(&ServeError::Store(database(true))) && !may_pass(&ServeError::Store(database(false))));
-        assert!(may_pass(&ServeError::FirstStart(FirstStartError::Store(database(true)))));
+        assert!(is_tried_again(&ServeError::Store(database(true)), true, false));
+        assert!(!is_tried_again(&ServeError::Store(database(false)), true, false));
+        let fenced = ServeError::FirstStart(FirstStartError::Store(database(false)));
+        assert!(is_tried_again(&fenced, false, false), "it lost the lease while it began");
+        let listen =
+            || ServeError::Listen { address: ([127, 0, 0, 1], 1).into(), source: io::Error::other("it is in use") };
+        assert!(is_tried_again(&listen(), true, true) && !is_tried_again(&listen(), true, false));
     }
 }
