@@ -184,6 +184,13 @@ pub enum StoreCommand {
     Check,
     /// Copy what can be read of a damaged store into a new one, and keep the damaged one beside it. The collector must be stopped.
     Recover,
+    /// Copy the whole store into that of another configuration: from SQLite into PostgreSQL, or back. No collector may run on either, and the other one must be
+    /// empty. Every table is compared, and the chain of the audit log followed.
+    Copy {
+        /// The other configuration.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Confirm that you know what the store has lost, so that the collector reports itself ready again.
     Confirm {
         /// What was done about the loss, or why nothing has to be done.

@@ -10,7 +10,7 @@ use ioc_common::clock;
 
 use ioc_engine::account;
 use ioc_engine::audit_action::AuditLogAction;
-use ioc_engine::config::Config;
+use ioc_engine::config::{Config, PostgresPlan};
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
 use ioc_store::{Candidate, Change, Store, StoreError};
@@ -48,19 +48,28 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     match config.store.postgres() {
         None => prepare_store(config, anew, None),
         Some(plan) => {
-            let candidate = Candidate::start(&plan.settings, &cluster::name_of(plan))?;
-            let until_ms = clock::boottime_ms() + LEASE_WAIT_MS;
-            while !candidate.holds() {
-                if clock::boottime_ms() > until_ms {
-                    let view = candidate.view().borrow().clone();
-                    return Err(FirstStartError::NotOurs { holder: view.holder, why: view.trouble.unwrap_or_default() });
-                }
-                std::thread::sleep(LEASE_LOOK);
-            }
+            let candidate = wait_for_lease(plan)?;
             // It is given back with the end of this: what is opened here is closed unless the collector runs with a lease of its own.
             prepare_store(config, anew, Some(&candidate))
         }
     }
+}
+
+/// Holds the lease of a site for the command line, while no collector does.
+///
+/// # Errors
+/// [`FirstStartError::NotOurs`] when another one holds it, or the database cannot be asked.
+pub(crate) fn wait_for_lease(plan: &PostgresPlan) -> Result<Candidate, FirstStartError> {
+    let candidate = Candidate::start(&plan.settings, &cluster::name_of(plan))?;
+    let until_ms = clock::boottime_ms() + LEASE_WAIT_MS;
+    while !candidate.holds() {
+        if clock::boottime_ms() > until_ms {
+            let view = candidate.view().borrow().clone();
+            return Err(FirstStartError::NotOurs { holder: view.holder, why: view.trouble.unwrap_or_default() });
+        }
+        std::thread::sleep(LEASE_LOOK);
+    }
+    Ok(candidate)
 }
 
 /// The same for whoever holds the lease of a store in PostgreSQL, or has none.

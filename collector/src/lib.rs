@@ -28,6 +28,7 @@ pub mod serve;
 pub mod setup;
 pub mod software_register;
 mod standby;
+pub mod store_copy;
 mod tar;
 mod task_watch;
 pub mod ticket;

@@ -14,7 +14,7 @@ use ioc_collector::arguments::{
     InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, records, xlsx};
+use ioc_collector::{audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, records, store_copy, xlsx};
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
@@ -90,6 +90,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         CliCommand::Prepare { anew } => prepare(&config, anew),
         CliCommand::Store { command: StoreCommand::Check } => check_store(&config),
         CliCommand::Store { command: StoreCommand::Recover } => recover(&config),
+        CliCommand::Store { command: StoreCommand::Copy { to } } => {
+            say(&store_copy::run(&config, &config::read(Some(&to))?)?)
+        }
         CliCommand::Store { command: StoreCommand::Confirm { reason } } => {
             cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
             say("confirmed\n")

@@ -53,6 +53,7 @@ mod single_sign_on;
 mod spool_faults;
 mod sshd_sudo;
 mod state_directory;
+mod store_copy;
 mod store_faults;
 mod strangers;
 mod survive;

@@ -19,6 +19,7 @@ use ioc_common::clock;
 use super::connect::{Link, Purpose};
 use super::fault::Fault;
 use super::lease::{Lease, RENEW_MS, Taken, Taker};
+use super::row_copy::SiteRows;
 use super::settings::PostgresSettings;
 use super::{Standby, migration};
 use crate::sql::postgres::Driver;
@@ -158,11 +159,7 @@ impl Candidate {
     /// # Errors
     /// [`StoreError`] when it is not held, or as [`super::open`].
     pub fn open(&self, dir: &Path) -> Result<Box<dyn Store>, StoreError> {
-        let lease = self.shared.lease().clone();
-        let Some(lease) = lease.filter(|lease| lease.may_be_held(clock::boottime_ms())) else {
-            let mend = "none is needed: this collector stands by until the lease is free";
-            return Err(Fault::passing("this collector does not hold the lease", mend).at(&self.place()));
-        };
+        let lease = self.held()?;
         super::open(&self.shared.settings, dir, &self.shared.driver, Some(&lease))
     }
 
@@ -172,6 +169,26 @@ impl Candidate {
     /// [`StoreError`] when the database cannot be asked, has no such site yet, or was brought up by another version.
     pub fn standby(&self, dir: &Path) -> Result<Standby, StoreError> {
         super::standby(&self.shared.settings, dir, &self.shared.driver)
+    }
+
+    /// The site as rows, for who copies it: brought up to what this program knows. What is written proves the lease.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not held, or the database cannot be asked.
+    pub(crate) fn rows(&self) -> Result<SiteRows, StoreError> {
+        let Shared { settings, driver, .. } = &*self.shared;
+        let lease = self.held()?;
+        migration::migrate(&Link::open(settings, Purpose::Migration, driver)?, &settings.schema)?;
+        SiteRows::open(settings, driver, &lease)
+    }
+
+    /// The lease that is held.
+    fn held(&self) -> Result<Lease, StoreError> {
+        let lease = self.shared.lease().clone();
+        lease.filter(|lease| lease.may_be_held(clock::boottime_ms())).ok_or_else(|| {
+            let mend = "none is needed: this collector stands by until the lease is free";
+            Fault::passing("this collector does not hold the lease", mend).at(&self.place())
+        })
     }
 
     /// Whether somebody has opened this site's store before.

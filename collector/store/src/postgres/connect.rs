@@ -185,7 +185,7 @@ impl Link {
     }
 
     /// Statements without parameters, in one message: each is carried out only when those before it were.
-    pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
+    pub(crate) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         wait(self.client.batch_execute(sql)).map_err(|error| fault(&self.place, &error))
     }
 
@@ -202,7 +202,7 @@ impl Link {
         wait(self.client.query(sql, params)).map_err(|error| fault(&self.place, &error))
     }
 
-    pub(super) fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StoreError> {
+    pub(crate) fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StoreError> {
         wait(self.client.query_one(sql, params)).map_err(|error| fault(&self.place, &error))
     }
 
@@ -211,7 +211,7 @@ impl Link {
     }
 
     /// A column of a row.
-    pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
+    pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
         &self,
         row: &'r Row,
         column: usize,

@@ -14,10 +14,11 @@ mod fault;
 mod lease;
 mod migration;
 mod report;
+mod row_copy;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
-mod scratch;
+pub(crate) mod scratch;
 mod settings;
 mod standby;
 mod store;
