@@ -103,6 +103,7 @@ fn run_roles(
             }
         });
         role.shutdown_timeout(ROLE_END);
+        candidate.end_role();
         match ended {
             Ok(RoleEnd::Told) => return Ok(()),
             Ok(RoleEnd::Lost(newest)) => {

@@ -287,9 +287,10 @@ fn backups(config: &Config) -> Finding {
         (false, true) => {
             Finding::broken(words, "ioc-collector backup now, then ioc-collector backup drill (docs/backup.md)")
         }
-        (false, false) if config.store.postgres().is_some() => {
-            Finding::look("the collector makes no backups of a store in PostgreSQL", "see that PostgreSQL is backed up, and pki and configuration with it (docs/scale.md)")
-        }
+        (false, false) if config.store.postgres().is_some() => Finding::look(
+            "the collector makes no backups of a store in PostgreSQL",
+            "see that PostgreSQL is backed up, and pki and configuration with it (docs/scale.md)",
+        ),
         (false, false) => Finding::look(words, "set [backup] directory and passphrase_file (docs/backup.md)"),
     }
 }

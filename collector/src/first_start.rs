@@ -107,7 +107,10 @@ pub(crate) fn prepare_store(
                 return Err(candidate.map_or_else(|| ioc_store::missing_store(data).into(), missing));
             }
             (false, true, None) => {
-                let keys = |candidate: &Candidate| FirstStartError::KeysElsewhere { path: pki.clone(), place: candidate.place() };
+                let keys = |candidate: &Candidate| FirstStartError::KeysElsewhere {
+                    path: pki.clone(),
+                    place: candidate.place(),
+                };
                 return Err(candidate.map_or_else(|| FirstStartError::KeysGone { path: pki.clone() }, keys));
             }
         }
@@ -202,7 +205,9 @@ pub enum FirstStartError {
         place: String,
     },
     /// Another collector holds the lease, or the database cannot be asked.
-    #[error("the lease of this site is not free: {holder} holds it; {why}; mend: stop that collector, or see to the database, and try again")]
+    #[error(
+        "the lease of this site is not free: {holder} holds it; {why}; mend: stop that collector, or see to the database, and try again"
+    )]
     NotOurs {
         /// Who holds it; empty where that is not known.
         holder: String,

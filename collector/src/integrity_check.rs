@@ -38,7 +38,10 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, (data, has_log):
         let task = tokio::task::spawn_blocking(move || {
             let found = caught(|| taken.examine(full));
             // What the log kept for as long as it was looked at would be put into its place by the next commit.
-            if full && has_log && let Err(error) = ioc_store::settle_log(&data) {
+            if full
+                && has_log
+                && let Err(error) = ioc_store::settle_log(&data)
+            {
                 tracing::warn!(%error, "the write-ahead log is left to the next commits");
             }
             (taken, found)

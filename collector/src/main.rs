@@ -14,7 +14,9 @@ use ioc_collector::arguments::{
     InitOptions, RecordsCommand, RuleCommand, StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
-use ioc_collector::{audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, records, store_copy, xlsx};
+use ioc_collector::{
+    audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, records, store_copy, xlsx,
+};
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;

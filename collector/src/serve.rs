@@ -495,7 +495,10 @@ impl Collector {
     }
 }
 
-pub(crate) fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
+pub(crate) fn web_certificate(
+    config: &Config,
+    authority: &Authority,
+) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
     match &config.web_certificate {
         Some((certificate, key)) => pki::certified(certificate, key),
         None => authority.server(&config.names, clock::now()),

@@ -60,7 +60,9 @@ pub(crate) async fn stand_by(
     let engine = standing_by(holder_of(candidate));
     let pki = config.data.join("pki");
     if Authority::is_there(&pki) && !config.data.join("link.key").exists() {
-        tracing::warn!("link.key is not here: links in notices of the other collector will not work when this one decides; mend: copy it (docs/scale.md)");
+        tracing::warn!(
+            "link.key is not here: links in notices of the other collector will not work when this one decides; mend: copy it (docs/scale.md)"
+        );
     }
     let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     // A site that is new has no keys before somebody holds its lease.
@@ -154,7 +156,9 @@ async fn keep_up((mut store, mut reader): (Standby, Box<dyn Reader>), access: Ar
         (store, reader) = (known, asked);
         match serials {
             Ok(serials) => serials.into_iter().for_each(|(device, serial)| access.admit(device, serial)),
-            Err(error) => tracing::warn!(%error, "what the holder has committed cannot be read; pages show what was read last"),
+            Err(error) => {
+                tracing::warn!(%error, "what the holder has committed cannot be read; pages show what was read last")
+            }
         }
         tokio::time::sleep(REFRESH).await;
     }

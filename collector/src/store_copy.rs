@@ -7,7 +7,7 @@ use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::config::{Config, PostgresPlan};
-use ioc_store::{Candidate, Change, CopiedTable, Store, audit, copy_into_files, copy_into_postgres, follow_audit};
+use ioc_store::{Change, CopiedTable, Store, audit, copy_into_files, copy_into_postgres, follow_audit};
 
 use crate::backup::with_bar;
 use crate::first_start::wait_for_lease;
@@ -25,7 +25,9 @@ pub fn run(from: &Config, to: &Config) -> anyhow::Result<String> {
             "both configurations name files (SQLite); mend: name one with [store] kind = \"postgres\", or use a backup and ioc-collector restore"
         ),
         (Some(_), Some(_)) => {
-            anyhow::bail!("both configurations name PostgreSQL; mend: copy with its own means (pg_dump, a base backup; docs/scale.md)")
+            anyhow::bail!(
+                "both configurations name PostgreSQL; mend: copy with its own means (pg_dump, a base backup; docs/scale.md)"
+            )
         }
     };
     let mut text = String::new();
@@ -33,7 +35,11 @@ pub fn run(from: &Config, to: &Config) -> anyhow::Result<String> {
         let _ = writeln!(text, "{table}: {rows} rows, SHA-256 {sha256}");
     }
     let rows: u64 = copied.iter().map(|table| table.rows).sum();
-    let _ = writeln!(text, "copied: {rows} rows of {} tables, the same on both sides; the chain of the audit log follows", copied.len());
+    let _ = writeln!(
+        text,
+        "copied: {rows} rows of {} tables, the same on both sides; the chain of the audit log follows",
+        copied.len()
+    );
     if from.data != to.data {
         let (from, to) = (from.data.display(), to.data.display());
         let _ = writeln!(text, "next: copy {from}/pki and {from}/link.key to {to}, where they are not yet");
@@ -64,8 +70,17 @@ fn into_files(plan: &PostgresPlan, to: &Config) -> anyhow::Result<Vec<CopiedTabl
 fn keep(store: &mut dyn Store, detail: &str, copied: &[CopiedTable]) -> anyhow::Result<()> {
     let (records, hash) = follow_audit(store.reader()?.as_ref(), "the copy".as_ref())?;
     let rows: u64 = copied.iter().map(|table| table.rows).sum();
-    let detail = format!("{detail}: {rows} rows of {} tables; {records} records of the audit log, the last {hash}", copied.len());
+    let detail = format!(
+        "{detail}: {rows} rows of {} tables; {records} records of the audit log, the last {hash}",
+        copied.len()
+    );
     let (action, subject) = (AuditLogAction::StoreCopied.as_str().to_owned(), "ioc-watch.db".to_owned());
-    store.commit(&[Change::Audit(audit::AuditEntry { at: clock::now(), actor: String::new(), action, subject, detail })])?;
+    store.commit(&[Change::Audit(audit::AuditEntry {
+        at: clock::now(),
+        actor: String::new(),
+        action,
+        subject,
+        detail,
+    })])?;
     Ok(store.close()?)
 }

@@ -19,3 +19,4 @@ pub mod prometheus;
 pub mod resender;
 pub mod second_factor;
 pub mod sink;
+pub mod socket_way;

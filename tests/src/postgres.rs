@@ -1,4 +1,5 @@
-//! A PostgreSQL of a test's own: Debian's, in a folder below /tmp, reached by a socket there, with what makes a commit last as in production.
+//! A PostgreSQL of a test's own: Debian's, in a folder below /tmp, reached by a socket there, with what makes a commit last as in production. One may follow
+//! another, confirm its commits, and take its place.
 //!
 //! It ends with the process, however that ends: a shell beside it waits for the end of a pipe. Where it cannot be started the test fails, and says what is
 //! missing.
@@ -72,6 +73,31 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL 15 is not installed, or does not start; its log is in the error.
     pub async fn start() -> anyhow::Result<Self> {
+        let mut server = Self::nowhere().await?;
+        let mut made = unprivileged(&Path::new(PROGRAMS).join("initdb"));
+        made.args([
+            "-U",
+            "ioc",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--no-instructions",
+            "-D",
+        ])
+        .arg(server.dir.join("data"));
+        run(made).await?;
+        let path = server.dir.join("data/postgresql.conf");
+        let text = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, text + CONFIGURATION)?;
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// A folder of the server's user, in which nothing is yet.
+    async fn nowhere() -> anyhow::Result<Self> {
         let initdb = Path::new(PROGRAMS).join("initdb");
         ensure!(initdb.exists(), "PostgreSQL 15 is not here; mend: apt-get install postgresql-15 (scripts/test does)");
         let dir = tempfile::Builder::new().prefix("ioc-pg-").tempdir_in("/tmp")?.keep();
@@ -81,16 +107,56 @@ impl Postgres {
             let user: u32 = run(id).await?.trim().parse().context("no user postgres")?;
             chown(&dir, Some(user), Some(user))?;
         }
-        let mut made = unprivileged(&initdb);
-        made.args(["-U", "ioc", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "-D"])
-            .arg(dir.join("data"));
-        run(made).await?;
-        let path = dir.join("data/postgresql.conf");
-        let text = std::fs::read_to_string(&path)?;
-        std::fs::write(&path, text + CONFIGURATION)?;
-        let mut server = Self { dir, keeper: None };
-        server.start_again().await?;
-        Ok(server)
+        Ok(Self { dir, keeper: None })
+    }
+
+    /// A standby of this one, which confirms every commit from now on: what it has not is not acknowledged.
+    ///
+    /// # Errors
+    /// When it cannot be made, or does not follow.
+    pub async fn follower(&self) -> anyhow::Result<Self> {
+        let mut standby = Self::nowhere().await?;
+        standby.follow(self).await?;
+        Ok(standby)
+    }
+
+    /// Begins anew, where it lies, as a standby of another one, which it confirms every commit of from now on.
+    ///
+    /// # Errors
+    /// When it cannot be made, or does not follow.
+    pub async fn follow(&mut self, primary: &Self) -> anyhow::Result<()> {
+        self.end().await?;
+        let data = self.dir.join("data");
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        let mut copied = unprivileged(&Path::new(PROGRAMS).join("pg_basebackup"));
+        copied
+            .arg("-h")
+            .arg(&primary.dir)
+            .args(["-U", "ioc", "-X", "stream", "-c", "fast", "-R", "--no-sync", "-D"])
+            .arg(&data);
+        run(copied).await?;
+        self.start_again().await?;
+        let follows = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        within(START, "the standby follows", || async { primary.ask(follows).await.is_ok_and(|count| count == "1") })
+            .await?;
+        // Not before it is copied: the standby would wait for one of its own.
+        primary.ask("ALTER SYSTEM SET synchronous_standby_names TO '*'").await?;
+        primary.ask("SELECT pg_reload_conf()").await?;
+        let confirms = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        within(START, "the standby confirms", || async { primary.ask(confirms).await.is_ok_and(|count| count == "1") })
+            .await
+    }
+
+    /// Makes a standby the primary.
+    ///
+    /// # Errors
+    /// When it does not take writes then.
+    pub async fn promote(&self) -> anyhow::Result<()> {
+        let promoted = self.ask("SELECT pg_promote(true, 60)").await?;
+        ensure!(promoted == "t", "it is promoted: {promoted}");
+        Ok(())
     }
 
     /// Starts it again after [`Self::kill`], and waits until it answers.
@@ -138,18 +204,21 @@ impl Postgres {
     /// What the server says instead.
     pub async fn ask(&self, sql: &str) -> anyhow::Result<String> {
         let mut psql = Command::new(Path::new(PROGRAMS).join("psql"));
-        psql.arg("-h").arg(&self.dir).args(["-U", "ioc", "-d", "postgres", "-X", "-A", "-t", "-q", "-c"]);
-        psql.arg(format!("SET search_path TO {SCHEMA}; {sql}"));
+        psql.arg("-h").arg(&self.dir).args(["-U", "ioc", "-d", "postgres", "-X", "-A", "-t", "-q", "-c"]).arg(sql);
+        psql.env("PGOPTIONS", format!("-c search_path={SCHEMA}"));
         Ok(run(psql).await?.trim().to_owned())
+    }
+
+    /// Where its socket is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The table of a collector's configuration that names it.
     #[must_use]
     pub fn config(&self, name: &str) -> String {
-        format!(
-            "[store]\nkind = \"postgres\"\nname = {name:?}\naddresses = [\"{}:5432\"]\ndatabase = \"postgres\"\nschema = {SCHEMA:?}\n",
-            self.dir.display()
-        )
+        config_at(name, &[&self.dir])
     }
 
     /// Opens the site's store for a test, once no collector runs: with a lease, as they do.
@@ -164,12 +233,26 @@ impl Postgres {
         let candidate = Candidate::start(&settings, "test")?;
         let begun_ms = clock::boottime_ms();
         while !candidate.holds() {
-            ensure!(clock::boottime_ms() - begun_ms < 60_000, "the lease is not free: {:?}", *candidate.view().borrow());
+            ensure!(
+                clock::boottime_ms() - begun_ms < 60_000,
+                "the lease is not free: {:?}",
+                *candidate.view().borrow()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let store = candidate.open(dir)?;
         Ok((candidate, store))
     }
+}
+
+/// The table of a collector's configuration that names servers by the folders of their sockets.
+#[must_use]
+pub fn config_at(name: &str, folders: &[&Path]) -> String {
+    let addresses: Vec<String> = folders.iter().map(|dir| format!("\"{}:5432\"", dir.display())).collect();
+    let addresses = addresses.join(", ");
+    format!(
+        "[store]\nkind = \"postgres\"\nname = {name:?}\naddresses = [{addresses}]\ndatabase = \"postgres\"\nschema = {SCHEMA:?}\n"
+    )
 }
 
 impl Drop for Postgres {

@@ -96,7 +96,9 @@ impl Resender {
 
     async fn exchange(&mut self, make: bool) -> anyhow::Result<()> {
         let ended = self.exchange_at_one(make).await;
-        if ended.is_err() && let Some(next) = self.others.pop_front() {
+        if ended.is_err()
+            && let Some(next) = self.others.pop_front()
+        {
             self.others.push_back(std::mem::replace(&mut self.identity.mqtt, next));
         }
         ended

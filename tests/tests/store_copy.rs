@@ -17,7 +17,8 @@ const SENDING: Duration = Duration::from_millis(1500);
 
 /// What a command of the collector says, and whether it succeeded.
 async fn command(config: &Path, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(binary("ioc-collector")).arg("--config").arg(config).args(arguments).output().await.unwrap();
+    let output =
+        Command::new(binary("ioc-collector")).arg("--config").arg(config).args(arguments).output().await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -32,7 +33,9 @@ async fn serve(rig: &mut Rig, config: &Path, devices: &mut Vec<Resender>, drains
     let text = std::fs::read_to_string(config).unwrap();
     rig.configure(|_| text);
     rig.start().await.unwrap();
-    let ready = || async { ioc_collector::cli::text(&rig.runtime(), "/readyz").await.is_ok_and(|said| said.starts_with("ready")) };
+    let ready = || async {
+        ioc_collector::cli::text(&rig.runtime(), "/readyz").await.is_ok_and(|said| said.starts_with("ready"))
+    };
     eventually("it decides", ready).await.unwrap();
     if devices.is_empty() {
         *devices = rig.enrol(2).await.unwrap().into_iter().map(Resender::new).collect();

@@ -55,10 +55,13 @@ impl CommandError {
     #[must_use]
     pub fn stands_by(holder: &str) -> Self {
         let (key, english) = if holder.is_empty() {
-            let english = "this collector stands by, and changes nothing; who decides for the site is not known now: see /readyz";
+            let english =
+                "this collector stands by, and changes nothing; who decides for the site is not known now: see /readyz";
             ("refusal-stands-by-alone", english.to_owned())
         } else {
-            let english = format!("this collector stands by, and changes nothing: {holder} holds the lease of the site; ask there");
+            let english = format!(
+                "this collector stands by, and changes nothing: {holder} holds the lease of the site; ask there"
+            );
             ("refusal-stands-by", english)
         };
         let holder = (!holder.is_empty()).then(|| ("holder", Word::text(holder)));

@@ -53,14 +53,20 @@ impl LeaseBoard {
         let LeaseView { name, holder, fence, own, lost, trouble, .. } = view;
         if own && !lost {
             let why = trouble?;
-            return Some(format!("{name} holds the lease of this site (fence {fence}), and cannot renew it: {why}; nothing is acknowledged until it can"));
+            return Some(format!(
+                "{name} holds the lease of this site (fence {fence}), and cannot renew it: {why}; nothing is acknowledged until it can"
+            ));
         }
         let stands = if lost {
-            format!("{name} has lost the lease of this site: it decides nothing any more, acknowledges nothing, and stands by again")
+            format!(
+                "{name} has lost the lease of this site: it decides nothing any more, acknowledges nothing, and stands by again"
+            )
         } else if holder.is_empty() {
             format!("{name} stands by; who holds the lease of this site is not known")
         } else if holder == name {
-            format!("{name} stands by; it held the lease of this site last (fence {fence}), and takes it when it is free")
+            format!(
+                "{name} stands by; it held the lease of this site last (fence {fence}), and takes it when it is free"
+            )
         } else {
             format!("{name} stands by: {holder} holds the lease of this site (fence {fence})")
         };

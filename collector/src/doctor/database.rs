@@ -65,7 +65,11 @@ fn lease(report: &DatabaseReport, own: &str) -> Finding {
         return Finding::broken(what, "systemctl status ioc-collector, on each machine of the site; see /readyz there");
     }
     let lasts_s = report.lasts_ms / 1000;
-    let who = if holder == own { "this collector holds".to_owned() } else { format!("this collector ({own}) stands by: {holder} holds") };
+    let who = if holder == own {
+        "this collector holds".to_owned()
+    } else {
+        format!("this collector ({own}) stands by: {holder} holds")
+    };
     Finding::good(format!("{who} the lease of this site (fence {fence}, for {lasts_s} s unless it is renewed)"))
 }
 
@@ -74,7 +78,10 @@ fn latency(latency_ms: u64) -> Finding {
     if latency_ms < LATENCY_LOOK_MS {
         Finding::good(what)
     } else {
-        Finding::look(what, "each commit waits for that once or twice: look at the network between both, and at the server's load")
+        Finding::look(
+            what,
+            "each commit waits for that once or twice: look at the network between both, and at the server's load",
+        )
     }
 }
 
@@ -85,7 +92,8 @@ fn clocks(ahead_ms: i64) -> Finding {
     if ahead_ms.abs() < CLOCK_LOOK_MS {
         Finding::good(what)
     } else {
-        let mend = "the lease goes by the database's clock alone, but times in logs and record do not fit: set both (NTP)";
+        let mend =
+            "the lease goes by the database's clock alone, but times in logs and record do not fit: set both (NTP)";
         Finding::look(what, mend)
     }
 }
@@ -102,17 +110,27 @@ fn standbys(report: &DatabaseReport) -> Vec<Finding> {
     let mut found: Vec<Finding> = all
         .iter()
         .map(|one| {
-            let bytes = one.behind_bytes.map_or_else(|| "by an unknown amount".to_owned(), |bytes| format!("{} KiB", bytes >> 10));
+            let bytes = one
+                .behind_bytes
+                .map_or_else(|| "by an unknown amount".to_owned(), |bytes| format!("{} KiB", bytes >> 10));
             let late = one.behind_ms.map_or_else(String::new, |ms| format!(", {ms} ms late"));
-            let what = format!("the database's standby {:?} is {} ({}), and behind: {bytes}{late}", one.name, one.state, one.sync_state);
+            let what = format!(
+                "the database's standby {:?} is {} ({}), and behind: {bytes}{late}",
+                one.name, one.state, one.sync_state
+            );
             let is_far = one.behind_bytes.is_none_or(|bytes| bytes > BEHIND_LOOK_BYTES)
                 || one.behind_ms.is_some_and(|ms| ms > BEHIND_LOOK_MS)
                 || one.state != "streaming";
-            if is_far { Finding::look(what, "look at that server, its disk and the network to it") } else { Finding::good(what) }
+            if is_far {
+                Finding::look(what, "look at that server, its disk and the network to it")
+            } else {
+                Finding::good(what)
+            }
         })
         .collect();
     if report.synchronous.is_empty() {
-        let mend = "set synchronous_standby_names, so that a failover loses nothing that was acknowledged (docs/scale.md)";
+        let mend =
+            "set synchronous_standby_names, so that a failover loses nothing that was acknowledged (docs/scale.md)";
         found.push(Finding::look("no standby confirms commits before they are acknowledged", mend));
     }
     found
@@ -150,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_is_well_is_good_and_what_is_not_has_its_mend() {
-        let text = "[store]\nkind = \"postgres\"\nname = \"hai\"\naddresses = [\"/run/postgresql\"]\nschema = \"hanoi\"\n";
+        let text =
+            "[store]\nkind = \"postgres\"\nname = \"hai\"\naddresses = [\"/run/postgresql\"]\nschema = \"hanoi\"\n";
         let config = crate::config::tests::parse(text).expect("parses");
         let plan = config.store.postgres().expect("a database");
         let look = |report: &DatabaseReport| -> Vec<Finding> {

@@ -36,10 +36,7 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "that a lease proves itself is asked by tests, too")
-)]
+#[cfg_attr(not(test), allow(dead_code, reason = "that a lease proves itself is asked by tests, too"))]
 mod postgres;
 mod product;
 mod reader;

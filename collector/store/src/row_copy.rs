@@ -101,7 +101,7 @@ impl RowSum {
 
     /// How many rows, and SHA-256 over them, hex.
     pub(crate) fn end(self) -> (u64, String) {
-        (self.rows, hex(self.context.finish()))
+        (self.rows, hex(self.context.finish().as_ref()))
     }
 }
 

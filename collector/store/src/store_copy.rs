@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::postgres::Candidate;
-use crate::row_copy::{ROWID, RowSource, RowSum, RowTarget, SAMPLE, Table};
+use crate::row_copy::{RowSource, RowSum, RowTarget, SAMPLE, Table};
 use crate::sqlite::{FilesOfRows, FilesToBe, tables};
 use crate::{Reader, StoreError, audit};
 
@@ -99,7 +99,14 @@ fn copy(
         })?;
         let (was, is) = (read.end(), kept.end());
         if was != is {
-            let why = format!("{}: {} rows (SHA-256 {}) were read, {} ({}) are there", table.called(), was.0, was.1, is.0, is.1);
+            let why = format!(
+                "{}: {} rows (SHA-256 {}) were read, {} ({}) are there",
+                table.called(),
+                was.0,
+                was.1,
+                is.0,
+                is.1
+            );
             return Err(StoreError::Content { path: "store copy".into(), what: "a table as it was copied", why });
         }
         let (rows, sha256) = was;

@@ -135,7 +135,8 @@ impl StoreForm {
             let text = name.get_ref();
             let fits = !text.is_empty() && text.len() <= NAME_MAX && !text.chars().any(char::is_control);
             if !fits {
-                let message = format!("found name {text:?}; allowed are 1 to {NAME_MAX} bytes without control characters");
+                let message =
+                    format!("found name {text:?}; allowed are 1 to {NAME_MAX} bytes without control characters");
                 return Err(source.fault(name.span(), &message, "name the machine, such as \"collector-1\""));
             }
         }
@@ -157,7 +158,8 @@ impl StoreForm {
             tls_key: self.tls_key,
         };
         let settings = form.check().map_err(|error| {
-            let place = places.iter().find(|(key, _)| *key == error.key).map_or_else(|| kind_at.clone(), |(_, at)| at.clone());
+            let place =
+                places.iter().find(|(key, _)| *key == error.key).map_or_else(|| kind_at.clone(), |(_, at)| at.clone());
             let message = format!("{}: {}", error.key, error.message);
             source.fault(place, &message, "as the text says; docs/scale.md, PostgreSQL, has an example")
         })?;

@@ -106,6 +106,8 @@ impl Shared {
 pub struct Candidate {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Drives what the role of now asks of the database.
+    role: Mutex<Option<Arc<Driver>>>,
 }
 
 impl Candidate {
@@ -120,8 +122,9 @@ impl Candidate {
         let (lease, wish, wake) = (Mutex::default(), Mutex::new(Wish::Take), Condvar::new());
         let shared = Arc::new(Shared { settings: settings.clone(), driver, lease, wish, wake, view });
         let asks = Asks { shared: Arc::clone(&shared), taker: Taker::new(name), name: name.to_owned(), link: None };
-        let thread = std::thread::Builder::new().name("lease".to_owned()).spawn(move || asks.run()).map_err(no_thread)?;
-        Ok(Self { shared, thread: Some(thread) })
+        let thread =
+            std::thread::Builder::new().name("lease".to_owned()).spawn(move || asks.run()).map_err(no_thread)?;
+        Ok(Self { shared, thread: Some(thread), role: Mutex::default() })
     }
 
     /// How it stands, whenever that changes.
@@ -160,7 +163,7 @@ impl Candidate {
     /// [`StoreError`] when it is not held, or as [`super::open`].
     pub fn open(&self, dir: &Path) -> Result<Box<dyn Store>, StoreError> {
         let lease = self.held()?;
-        super::open(&self.shared.settings, dir, &self.shared.driver, Some(&lease))
+        super::open(&self.shared.settings, dir, &self.driver_of_role()?, Some(&lease))
     }
 
     /// The store as who stands by sees it: to be read, and nothing else.
@@ -168,7 +171,7 @@ impl Candidate {
     /// # Errors
     /// [`StoreError`] when the database cannot be asked, has no such site yet, or was brought up by another version.
     pub fn standby(&self, dir: &Path) -> Result<Standby, StoreError> {
-        super::standby(&self.shared.settings, dir, &self.shared.driver)
+        super::standby(&self.shared.settings, dir, &self.driver_of_role()?)
     }
 
     /// The site as rows, for who copies it: brought up to what this program knows. What is written proves the lease.
@@ -176,10 +179,27 @@ impl Candidate {
     /// # Errors
     /// [`StoreError`] when it is not held, or the database cannot be asked.
     pub(crate) fn rows(&self) -> Result<SiteRows, StoreError> {
-        let Shared { settings, driver, .. } = &*self.shared;
+        let (settings, driver) = (&self.shared.settings, self.driver_of_role()?);
         let lease = self.held()?;
-        migration::migrate(&Link::open(settings, Purpose::Migration, driver)?, &settings.schema)?;
-        SiteRows::open(settings, driver, &lease)
+        migration::migrate(&Link::open(settings, Purpose::Migration, &driver)?, &settings.schema)?;
+        SiteRows::open(settings, &driver, &lease)
+    }
+
+    fn driver_of_role(&self) -> Result<Arc<Driver>, StoreError> {
+        let mut role = self.role.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(driver) = &*role {
+            return Ok(Arc::clone(driver));
+        }
+        let made = Driver::start().map_err(|source| StoreError::File { path: "database thread".into(), source })?;
+        made.took_writes(self.shared.driver.address());
+        Ok(Arc::clone(role.insert(made)))
+    }
+
+    /// Ends every connection of the role that was: whoever of it still waits for an answer, which a server that is frozen never gives, ends too.
+    pub fn end_role(&self) {
+        if let Some(driver) = self.role.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            driver.end();
+        }
     }
 
     /// The lease that is held.
@@ -412,7 +432,7 @@ mod tests {
     }
 
     fn entry(text: &str) -> [Change; 1] {
-        let at = ioc_common::clock::Timestamp::from_millis(1_790_000_000_000);
+        let at = clock::Timestamp::from_millis(1_790_000_000_000);
         [Change::Handover(Handover { at, rota: "ca".into(), who: "lan".into(), text: text.into() })]
     }
 
@@ -427,7 +447,9 @@ mod tests {
         store.commit(&entry("một")).expect("commits");
         let second = Candidate::start(&settings, "hai").expect("starts");
         eventually(&second, "it sees who holds", |view| !view.own && view.holder == "một" && view.fence == 1);
-        assert!(second.open(other_dir.path()).is_err_and(|error| error.to_string().contains("does not hold the lease")));
+        assert!(
+            second.open(other_dir.path()).is_err_and(|error| error.to_string().contains("does not hold the lease"))
+        );
         let standby = second.standby(other_dir.path()).expect("it is read");
         assert_eq!(standby.reader().expect("reads").handovers(10).map(|all| all.len()).expect("reads"), 1);
         let begun_ms = clock::boottime_ms();

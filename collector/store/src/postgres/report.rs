@@ -67,7 +67,8 @@ impl DatabaseReport {
         let no_thread = |source| StoreError::File { path: "database thread".into(), source };
         let driver = Driver::start().map_err(no_thread)?;
         let link = Link::open(settings, Purpose::Lease, &driver)?;
-        let row = link.row("SELECT current_setting('server_version'), current_setting('synchronous_standby_names')", &[])?;
+        let row =
+            link.row("SELECT current_setting('server_version'), current_setting('synchronous_standby_names')", &[])?;
         let (version, synchronous) = (link.get(&row, 0)?, link.get(&row, 1)?);
         let is_there = candidate::is_there(&link, settings)?;
         let is_made = is_there && migration::is_up_to_date(&link)?;

@@ -134,7 +134,10 @@ impl SiteRows {
     fn refuse_full(&self, tables: &[Table]) -> Result<(), StoreError> {
         for table in tables.iter().filter(|table| !PREFILLED.contains(&(table.history, table.name.as_str()))) {
             if self.one(&format!("SELECT EXISTS (SELECT FROM {})", self.of(table)))?.unwrap_or(true) {
-                let what = format!("the site is not empty (table {}), and a copy is made only where there is nothing", table.called());
+                let what = format!(
+                    "the site is not empty (table {}), and a copy is made only where there is nothing",
+                    table.called()
+                );
                 let mend = "name another schema ([store] schema), or drop this one and the one with its name and _history behind it in psql";
                 return Err(Fault::new(what, mend).at(&self.place));
             }

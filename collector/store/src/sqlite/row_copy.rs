@@ -311,7 +311,9 @@ impl RowTarget for FilesToBe {
     fn set_last_given(&mut self, table: &Table, last: Option<i64>) -> Result<(), StoreError> {
         let Some(last) = last else { return Ok(()) };
         let (rows, schema) = (self.rows()?, schema_of(table));
-        let sql = format!("SELECT sql LIKE '%AUTOINCREMENT%' FROM \"{schema}\".sqlite_master WHERE type = 'table' AND name = ?1");
+        let sql = format!(
+            "SELECT sql LIKE '%AUTOINCREMENT%' FROM \"{schema}\".sqlite_master WHERE type = 'table' AND name = ?1"
+        );
         let is_kept = rows.connection.query_row(&sql, [&table.name], |row| row.get::<_, bool>(0));
         if !is_kept.map_err(|source| rows.fault(source))? {
             return Ok(());

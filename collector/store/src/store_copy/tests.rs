@@ -59,14 +59,20 @@ fn a_store_goes_into_postgresql_and_back_and_is_the_same() {
     let there = copy_into_postgres(one.path(), &candidate, &mut |done, all| told = (done, all)).expect("copied");
     assert!(told.0 == told.1 && told.0 >= 2 * there.iter().map(|table| table.rows).sum::<u64>(), "{told:?}");
     let rows = |name: &str| there.iter().find(|table| table.table == name).map(|table| table.rows);
-    assert_eq!((rows("handover"), rows("audit"), rows("state"), rows("history.state")), (Some(2), Some(2), Some(1), Some(1)));
+    assert_eq!(
+        (rows("handover"), rows("audit"), rows("state"), rows("history.state")),
+        (Some(2), Some(2), Some(1), Some(1))
+    );
     // It goes on where it was: numbers, chain and commits.
     let mut store = candidate.open(beside.path()).expect("opens");
     assert_eq!(texts(store.as_ref()).len(), 2);
     assert_eq!(store.audit_tip().number, 2);
     store.commit(&[handover("ba"), audited("sign_in")]).expect("goes on");
     drop(store);
-    assert!(copy_into_postgres(one.path(), &candidate, &mut |_, _| {}).is_err_and(|error| error.to_string().contains("not empty")));
+    assert!(
+        copy_into_postgres(one.path(), &candidate, &mut |_, _| {})
+            .is_err_and(|error| error.to_string().contains("not empty"))
+    );
     let back = copy_into_files(&candidate, other.path(), &mut |_, _| {}).expect("copied back");
     assert_eq!(back.len(), there.len());
     candidate.release();

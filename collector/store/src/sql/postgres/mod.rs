@@ -21,7 +21,7 @@ use rusqlite::ToSql;
 use tokio_postgres::types::BorrowToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-pub(crate) use driver::{Driver, wait};
+pub(crate) use driver::{Driver, wait, wait_at_most};
 pub(super) use sample_rows::SampleRows;
 pub(super) use value::value;
 
