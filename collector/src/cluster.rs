@@ -59,7 +59,7 @@ pub fn run(
     // Signals are heard between two roles, too.
     let hears = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(ServeError::Runtime)?;
     let mut signals = hears.block_on(async { Signals::listen() })?;
-    let candidate = Candidate::start(&plan.settings, &name_of(&plan))?;
+    let candidate = Candidate::start(&plan.settings, &name_of(&plan), &config.web_url)?;
     wait_for_first_word(&candidate);
     let done = run_roles((config_path, config), &mut signals, &candidate, runtime);
     // Not before everything that was done with it has ended.

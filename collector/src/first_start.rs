@@ -60,7 +60,7 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
 /// # Errors
 /// [`FirstStartError::NotOurs`] when another one holds it, or the database cannot be asked.
 pub(crate) fn wait_for_lease(plan: &PostgresPlan) -> Result<Candidate, FirstStartError> {
-    let candidate = Candidate::start(&plan.settings, &cluster::name_of(plan))?;
+    let candidate = Candidate::start(&plan.settings, &cluster::name_of(plan), "")?;
     let until_ms = clock::boottime_ms() + LEASE_WAIT_MS;
     while !candidate.holds() {
         if clock::boottime_ms() > until_ms {

@@ -94,7 +94,8 @@ pub(crate) async fn stand_by(
         let (tls, listener) = (pki::web_config(&certificate)?, bind(config.web_listen).await?);
         let bounds = (places.strangers, places.signed_in);
         let pages = acceptors.pages(listener);
-        tokio::spawn(server::serve_tls(pages, tls, router.clone(), bounds, stopping.clone()));
+        let router = waiting::with_sign_in_elsewhere(router.clone(), Arc::clone(&health));
+        tokio::spawn(server::serve_tls(pages, tls, router, bounds, stopping.clone()));
         if let Some(store) = store {
             turn_devices_away(&config, &authority, (&acceptors, &engine), &stopping, store).await?;
         }
@@ -164,13 +165,13 @@ async fn keep_up((mut store, mut reader): (Standby, Box<dyn Reader>), access: Ar
     }
 }
 
-/// Who decides, for whoever asks; empty where that is not known.
-fn holder_of(candidate: &Candidate) -> impl Fn() -> String + Send + 'static + use<> {
+/// Who decides, and where its pages are, for whoever asks; empty where that is not known.
+fn holder_of(candidate: &Candidate) -> impl Fn() -> (String, String) + Send + 'static + use<> {
     let view = candidate.view();
     move || {
         let view = view.borrow();
         let is_known = !view.own && view.trouble.is_none() && view.holder != view.name;
-        if is_known { view.holder.clone() } else { String::new() }
+        if is_known { (view.holder.clone(), view.pages.clone()) } else { <_>::default() }
     }
 }
 

@@ -230,7 +230,7 @@ impl Postgres {
             "addresses": [format!("{}:5432", self.dir.display())], "database": "postgres", "schema": SCHEMA, "user": "ioc",
         });
         let settings: PostgresSettings = serde_json::from_value::<PostgresForm>(form)?.check()?;
-        let candidate = Candidate::start(&settings, "test")?;
+        let candidate = Candidate::start(&settings, "test", "")?;
         let begun_ms = clock::boottime_ms();
         while !candidate.holds() {
             ensure!(

@@ -134,7 +134,12 @@ async fn a_second_collector_shows_pages_changes_nothing_and_takes_over_when_the_
     assert_eq!(shown["items"].as_array().unwrap().len(), 4);
     let opened = json!({ "title": "Cúp điện", "text": "", "severity": "warning" });
     let refused = centre.second.post("/api/v1/incidents", opened).await.unwrap_err().to_string();
-    assert!(refused.contains("một holds the lease"), "{refused}");
+    assert!(refused.contains("một holds the lease") && refused.contains(&centre.first.server()), "{refused}");
+    let shown = ["-sk", "-o", "/dev/null", "-w", "%{redirect_url}"];
+    let at = format!("https://{}/login?next=%2Fdevices", centre.second.server());
+    let output = tokio::process::Command::new("curl").args(shown).arg(at).output().await.unwrap();
+    let sent = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(sent, format!("https://{}/login?next=%2Fdevices", centre.first.server()), "who signs in is sent there");
     let at_second = Identity { mqtt: format!("localhost:{}", centre.second.mqtt), ..centre.quiet.clone() };
     let unavailable = || async {
         let answer = Link::open(&at_second, 30).await.err().map(|error| format!("{error:#}"));

@@ -76,6 +76,14 @@ impl LeaseBoard {
         })
     }
 
+    /// Where the pages are of another collector that decides; none where this one does, or where that is not known.
+    #[must_use]
+    pub fn pages_elsewhere(&self) -> Option<String> {
+        let view = self.status()?;
+        (!view.own && view.trouble.is_none() && view.holder != view.name && !view.pages.is_empty())
+            .then_some(view.pages)
+    }
+
     /// A line for `/readyz`; nothing where the store is not shared.
     #[must_use]
     pub fn line(&self) -> String {
@@ -126,6 +134,11 @@ mod tests {
         let standing = LeaseView { name: "một".into(), holder: "hai".into(), fence: 7, ..LeaseView::default() };
         board.set(standing.clone());
         assert_eq!(board.why_not().as_deref(), Some("một stands by: hai holds the lease of this site (fence 7)"));
+        assert_eq!(board.pages_elsewhere(), None, "they are not known");
+        board.set(LeaseView { pages: "https://hai".into(), ..standing.clone() });
+        assert_eq!(board.pages_elsewhere().as_deref(), Some("https://hai"));
+        board.set(LeaseView { own: true, holder: "một".into(), pages: "https://một".into(), ..standing.clone() });
+        assert_eq!(board.pages_elsewhere(), None);
         board.set(LeaseView { own: true, holder: "một".into(), ..standing.clone() });
         assert_eq!((board.why_not(), board.line().as_str()), (None, "lease: một holds it (fence 7)\n"));
         board.set(LeaseView { lost: true, trouble: Some("gone".into()), latency_ms: None, ..standing });

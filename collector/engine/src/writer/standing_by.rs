@@ -10,9 +10,9 @@ use crate::command_error::CommandError;
 /// Between two times that pages are told to look again: nobody here knows when something changed.
 const PAGES_EVERY: Duration = Duration::from_secs(5);
 
-/// A handle by which every command is refused, with the name of who holds the lease, as `holder` gives it then; empty where nobody is known. It ends with
-/// the last of its copies.
-pub fn standing_by(holder: impl Fn() -> String + Send + 'static) -> EngineHandle {
+/// A handle by which every command is refused, with the name of who holds the lease and where its pages are, as `holder` gives them then; empty where nobody
+/// is known. It ends with the last of its copies.
+pub fn standing_by(holder: impl Fn() -> (String, String) + Send + 'static) -> EngineHandle {
     let (sender, mut receiver) = mpsc::channel(QUEUE_MAX);
     let ((outbox_sender, outbox), (pages_sender, pages)) = (watch::channel(0_u64), watch::channel(0_u64));
     tokio::spawn(async move {
@@ -29,7 +29,8 @@ pub fn standing_by(holder: impl Fn() -> String + Send + 'static) -> EngineHandle
             };
             match message {
                 Some(EngineMessage::Command(_, reply) | EngineMessage::SessionCommand(_, _, reply)) => {
-                    let _ = reply.send(Err(CommandError::stands_by(&holder())));
+                    let (holder, pages) = holder();
+                    let _ = reply.send(Err(CommandError::stands_by(&holder, &pages)));
                 }
                 Some(EngineMessage::Stop) | None => return,
                 // No device is let in here.
@@ -56,10 +57,13 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_asks_is_told_who_holds() {
-        let engine = standing_by(|| "hai".to_owned());
+        let engine = standing_by(|| ("hai".to_owned(), "https://hai:8443".to_owned()));
         let refused = engine.command(Command::CheckDuty).await.expect_err("it decides nothing");
-        assert!(refused.to_string().contains("hai holds the lease"), "{refused}");
-        let unknown = standing_by(String::new).command(Command::CheckDuty).await.expect_err("it decides nothing");
+        assert!(
+            refused.to_string().ends_with("hai holds the lease of the site; ask there: https://hai:8443"),
+            "{refused}"
+        );
+        let unknown = standing_by(Default::default).command(Command::CheckDuty).await.expect_err("it decides nothing");
         assert!(unknown.to_string().contains("not known"), "{unknown}");
         assert!(engine.send(EngineMessage::Stop).await);
         engine.gone().await;

@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::lease::{Lease, RENEW_MS, Taken, Taker};
 use super::row_copy::SiteRows;
 use super::settings::PostgresSettings;
-use super::{Standby, migration};
+use super::{Standby, lease, migration};
 use crate::sql::postgres::Driver;
 use crate::{Store, StoreError};
 
@@ -39,6 +39,8 @@ pub struct LeaseView {
     pub holder: String,
     /// With which fence; 0 where nobody ever held it.
     pub fence: u64,
+    /// Where the pages of that collector are; empty where that is not known.
+    pub pages: String,
     /// This collector holds it.
     pub own: bool,
     /// This collector held it, does not any more, and has not ended yet what it did with it.
@@ -111,17 +113,24 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Begins to ask for it. `name` is what people know this collector by, and no other of the site. A database that does not answer is asked again.
+    /// Begins to ask for it. `name` is what people know this collector by, and no other of the site; `pages` is where its pages are, for whoever asks another
+    /// one. A database that does not answer is asked again.
     ///
     /// # Errors
     /// [`StoreError::File`] when the system gives no thread.
-    pub fn start(settings: &PostgresSettings, name: &str) -> Result<Self, StoreError> {
+    pub fn start(settings: &PostgresSettings, name: &str, pages: &str) -> Result<Self, StoreError> {
         let no_thread = |source| StoreError::File { path: "lease thread".into(), source };
         let driver = Driver::start().map_err(no_thread)?;
         let view = watch::channel(LeaseView { name: name.to_owned(), ..LeaseView::default() }).0;
         let (lease, wish, wake) = (Mutex::default(), Mutex::new(Wish::Take), Condvar::new());
         let shared = Arc::new(Shared { settings: settings.clone(), driver, lease, wish, wake, view });
-        let asks = Asks { shared: Arc::clone(&shared), taker: Taker::new(name), name: name.to_owned(), link: None };
+        let asks = Asks {
+            shared: Arc::clone(&shared),
+            taker: Taker::new(name, pages),
+            name: name.to_owned(),
+            pages: pages.to_owned(),
+            link: None,
+        };
         let thread =
             std::thread::Builder::new().name("lease".to_owned()).spawn(move || asks.run()).map_err(no_thread)?;
         Ok(Self { shared, thread: Some(thread), role: Mutex::default() })
@@ -261,6 +270,7 @@ struct Asks {
     shared: Arc<Shared>,
     taker: Taker,
     name: String,
+    pages: String,
     link: Option<Link>,
 }
 
@@ -268,6 +278,7 @@ struct Asks {
 struct Answer {
     holder: String,
     fence: u64,
+    pages: String,
     latency_ms: u64,
     clock_ahead_ms: i64,
     /// When to ask again, ms from then.
@@ -349,9 +360,10 @@ impl Asks {
         let row = link.row("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
         let latency_ms = clock::boottime_ms().saturating_sub(asked_ms);
         let ahead_ms = link.get::<i64>(&row, 0)? - wall_ms - i64::try_from(latency_ms / 2).unwrap_or(0);
-        let answer = |holder: &str, fence, next_ms| Answer {
+        let answer = |(holder, fence, pages): (&str, u64, &str), next_ms| Answer {
             holder: holder.to_owned(),
             fence,
+            pages: pages.to_owned(),
             latency_ms,
             clock_ahead_ms: ahead_ms,
             next_ms,
@@ -364,7 +376,7 @@ impl Asks {
                 if let Some(known) = self.shared.lease().as_mut().filter(|known| known.fence() == fence) {
                     *known = lease;
                 }
-                return Ok(answer(&self.name, fence, RENEW_MS));
+                return Ok(answer((&self.name, fence, &self.pages), RENEW_MS));
             }
             self.lose("another collector has taken it, or its time was over by the database's clock");
         }
@@ -374,20 +386,20 @@ impl Asks {
                     let fence = lease.fence();
                     *self.shared.lease() = Some(lease);
                     tracing::info!(collector = self.name, fence, "the lease is taken: this collector decides");
-                    Ok(answer(&self.name, fence, RENEW_MS))
+                    Ok(answer((&self.name, fence, &self.pages), RENEW_MS))
                 }
-                Taken::Held { holder, fence } => {
+                Taken::Held { holder, fence, pages } => {
                     // Whoever does not renew it any more is followed at once, not at the next turn.
                     let sql = "SELECT CASE WHEN isfinite(until) THEN (extract(epoch FROM until - clock_timestamp()) * 1000)::bigint ELSE 0 END \
                                FROM lease WHERE one = 1";
                     let lasts_ms: i64 = link.get(&link.row(sql, &[])?, 0)?;
                     let next_ms = u64::try_from(lasts_ms).unwrap_or(0).saturating_add(PAST_END_MS).min(RENEW_MS);
-                    Ok(answer(&holder, fence, next_ms))
+                    Ok(answer((&holder, fence, &pages), next_ms))
                 }
             };
         }
-        let row = link.row("SELECT holder, fence FROM lease WHERE one = 1", &[])?;
-        Ok(answer(&link.get::<String>(&row, 0)?, link.get::<i64>(&row, 1)?.unsigned_abs(), RENEW_MS))
+        let (holder, fence, pages) = lease::held(link)?;
+        Ok(answer((&holder, fence, &pages), RENEW_MS))
     }
 
     /// Says how it stands.
@@ -401,7 +413,7 @@ impl Asks {
                     if view.trouble.take().is_some() {
                         tracing::info!("the database can be asked again");
                     }
-                    (view.holder, view.fence) = (answer.holder, answer.fence);
+                    (view.holder, view.fence, view.pages) = (answer.holder, answer.fence, answer.pages);
                     (view.latency_ms, view.clock_ahead_ms) = (Some(answer.latency_ms), Some(answer.clock_ahead_ms));
                 }
                 Err(error) => {
@@ -440,13 +452,15 @@ mod tests {
     fn who_waits_takes_over_at_once_from_who_gives_back_and_reads_what_it_wrote() {
         let settings = scratch::settings();
         let (dir, other_dir) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        let first = Candidate::start(&settings, "một").expect("starts");
+        let first = Candidate::start(&settings, "một", "https://mot:8443").expect("starts");
         eventually(&first, "a new site is made and taken", |view| view.own && view.fence == 1);
         assert!(first.holds() && !first.is_made().expect("asked"), "nobody has opened it");
         let mut store = first.open(dir.path()).expect("opens");
         store.commit(&entry("một")).expect("commits");
-        let second = Candidate::start(&settings, "hai").expect("starts");
-        eventually(&second, "it sees who holds", |view| !view.own && view.holder == "một" && view.fence == 1);
+        let second = Candidate::start(&settings, "hai", "").expect("starts");
+        eventually(&second, "it sees who holds", |view| {
+            !view.own && view.holder == "một" && view.fence == 1 && view.pages == "https://mot:8443"
+        });
         assert!(
             second.open(other_dir.path()).is_err_and(|error| error.to_string().contains("does not hold the lease"))
         );
@@ -463,7 +477,7 @@ mod tests {
     #[test]
     fn what_is_lost_is_taken_again_only_when_what_was_done_with_it_is_ended() {
         let (link, settings) = scratch::site();
-        let one = Candidate::start(&settings, "một").expect("starts");
+        let one = Candidate::start(&settings, "một", "https://mot:8443").expect("starts");
         eventually(&one, "taken", |view| view.own);
         link.batch("UPDATE lease SET until = clock_timestamp() - interval '1 ms'").expect("its time passes");
         eventually(&one, "it is said to be lost", |view| view.lost && !view.own && view.losses == 1);
@@ -479,7 +493,7 @@ mod tests {
     fn a_database_that_goes_away_is_named_as_the_trouble_and_asked_again() {
         let mut cluster = scratch::Cluster::start();
         let settings = cluster.settings("hanoi");
-        let one = Candidate::start(&settings, "một").expect("starts");
+        let one = Candidate::start(&settings, "một", "https://mot:8443").expect("starts");
         eventually(&one, "taken", |view| view.own && view.latency_ms.is_some() && view.clock_ahead_ms.is_some());
         cluster.kill();
         eventually(&one, "the trouble is said", |view| view.trouble.is_some());

@@ -52,6 +52,8 @@ pub(crate) enum Taken {
         holder: String,
         /// With which fence.
         fence: u64,
+        /// Where its pages are; empty where that is not known.
+        pages: String,
     },
 }
 
@@ -59,14 +61,16 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Taker {
     holder: String,
+    /// Where our pages are, for whoever is sent there.
+    pages: String,
     /// What the lease was last seen as, and since when, boot clock, ms.
     seen: Option<((i64, i64), u64)>,
 }
 
 impl Taker {
     /// `holder` is what people know this collector by, and no other of the site.
-    pub(crate) fn new(holder: &str) -> Self {
-        Self { holder: holder.to_owned(), seen: None }
+    pub(crate) fn new(holder: &str, pages: &str) -> Self {
+        Self { holder: holder.to_owned(), pages: pages.to_owned(), seen: None }
     }
 
     /// Takes the lease when nobody holds it. Sessions of whoever held it before are ended then: what they left open would keep ours waiting.
@@ -82,16 +86,22 @@ impl Taker {
         };
         self.seen = Some((moved, since));
         let unmoved = (now_ms.saturating_sub(since) >= UNMOVED_MS).then_some(moved);
-        let sql = format!("SELECT lease_take($1, interval '{LEASE_MS} ms', $2, $3)");
-        let row = link.row(&sql, &[&self.holder, &unmoved.map(|one| one.0), &unmoved.map(|one| one.1)])?;
+        let sql = format!("SELECT lease_take($1, interval '{LEASE_MS} ms', $2, $3, $4)");
+        let row = link.row(&sql, &[&self.holder, &unmoved.map(|one| one.0), &unmoved.map(|one| one.1), &self.pages])?;
         if let Some(fence) = link.get::<Option<i64>>(&row, 0)? {
             self.seen = None;
             end_sessions(link, schema, &["writer", "history"])?;
             return Ok(Taken::Ours(Lease { holder: self.holder.clone(), fence, ends_ms: now_ms + LEASE_MS }));
         }
-        let row = link.row("SELECT holder, fence FROM lease WHERE one = 1", &[])?;
-        Ok(Taken::Held { holder: link.get(&row, 0)?, fence: link.get::<i64>(&row, 1)?.unsigned_abs() })
+        let (holder, fence, pages) = held(link)?;
+        Ok(Taken::Held { holder, fence, pages })
     }
+}
+
+/// Who held the lease last, with which fence, and where its pages are.
+pub(super) fn held(link: &Link) -> Result<(String, u64, String), StoreError> {
+    let row = link.row("SELECT holder, fence, pages FROM lease WHERE one = 1", &[])?;
+    Ok((link.get(&row, 0)?, link.get::<i64>(&row, 1)?.unsigned_abs(), link.get(&row, 2)?))
 }
 
 /// Ends the sessions of this site that are there for one of these uses, and waits for their end, so that nothing of theirs is committed later.

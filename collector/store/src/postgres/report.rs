@@ -150,7 +150,7 @@ mod tests {
         assert_eq!((report.is_made, report.holder.as_str(), report.fence, report.lasts_ms), (true, "", 0, 0));
         assert!(report.version.starts_with("15") && report.clock_ahead_ms.abs() < 1000, "{report:?}");
         assert_eq!((report.synchronous.as_str(), &report.standbys), ("", &Some(Vec::new())));
-        link.row("SELECT lease_take('một', interval '8 s', NULL, NULL)", &[]).expect("taken");
+        link.row("SELECT lease_take('một', interval '8 s', NULL, NULL, '')", &[]).expect("taken");
         let report = DatabaseReport::of(&settings).expect("asked");
         assert_eq!((report.holder.as_str(), report.fence, report.fence_faults.len()), ("một", 1, 0));
         assert!((1..=8000).contains(&report.lasts_ms), "{report:?}");

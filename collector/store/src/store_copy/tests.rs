@@ -28,7 +28,7 @@ fn handover(text: &str) -> Change {
 
 /// Holds the lease of a site.
 fn holding(settings: &PostgresSettings) -> Candidate {
-    let candidate = Candidate::start(settings, "chép").expect("starts");
+    let candidate = Candidate::start(settings, "chép", "").expect("starts");
     let until = clock::boottime_ms() + 60_000;
     while !candidate.holds() {
         assert!(clock::boottime_ms() < until, "{:?}", *candidate.view().borrow());

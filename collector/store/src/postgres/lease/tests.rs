@@ -24,7 +24,7 @@ struct Collector {
 
 impl Collector {
     fn new(settings: &PostgresSettings, name: &str) -> Self {
-        Self { link: scratch::link_of(settings), taker: Taker::new(name), schema: settings.schema.clone() }
+        Self { link: scratch::link_of(settings), taker: Taker::new(name, ""), schema: settings.schema.clone() }
     }
 
     fn ask(&mut self, now_ms: u64) -> Taken {
@@ -221,7 +221,7 @@ fn a_server_that_is_killed_and_started_again_gives_no_fence_twice() {
     // Whether its time has passed meanwhile is the machine's speed; either way one of them has it.
     let goes_on = lease.renew(&one.link, now_ms()).expect("asked");
     match other.ask(now_ms()) {
-        Taken::Held { holder, fence } => assert!(goes_on && (holder.as_str(), fence) == ("một", 1)),
+        Taken::Held { holder, fence, .. } => assert!(goes_on && (holder.as_str(), fence) == ("một", 1)),
         Taken::Ours(next) => assert!(!goes_on && next.fence() == 2),
     }
     assert_eq!(faults_of(&history(&one.link).expect("read")), [""; 0]);
