@@ -21,6 +21,12 @@ pub struct Cli {
 pub enum CliCommand {
     /// Run the collector until it is stopped. This is what the service runs.
     Serve,
+    /// Bring a second collector in, which stands by: the keys of the site in one file that a token opens, and where the configurations differ.
+    Join {
+        /// What to do.
+        #[command(subcommand)]
+        command: JoinCommand,
+    },
     /// Ask about this site, write the configuration, and say what to do next.
     Init(Box<InitOptions>),
     /// Create the keys, the store and the administrator's account, then exit. The first start of the service does the same by itself.
@@ -174,6 +180,22 @@ pub struct OpenedBy {
     /// SHA-256 of the authority that must have signed it, hex. Without it, the one of the data directory, where there is one.
     #[arg(long, value_name = "SHA256")]
     pub authority: Option<String>,
+}
+
+/// A second collector.
+#[derive(Subcommand)]
+pub enum JoinCommand {
+    /// On a collector that has the keys of the site: write them into a file, sealed, and print the token that opens it.
+    Offer {
+        /// The file, which is not there yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// On the new machine, with its configuration written: take the keys out of the file. The token is read from standard input.
+    Take {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// The store.

@@ -194,8 +194,8 @@ pub enum FirstStartError {
     },
     /// The database has the site, and its keys are not here.
     #[error(
-        "{}: keys and certificates are not here, and {place} has the store of what they certified; mend: copy the folder pki and the file link.key \
-         from the collector that has them (docs/scale.md, A second collector); only if nobody has, make new ones, after which every agent has to be \
+        "{}: keys and certificates are not here, and {place} has the store of what they certified; mend: bring them from the \
+         collector that has them (ioc-collector join, docs/scale.md); only if nobody has, make new ones, after which every agent has to be \
          enrolled again: ioc-collector prepare --anew authority",
         path.display()
     )]

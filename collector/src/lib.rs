@@ -17,6 +17,7 @@ pub mod fill_rate;
 pub mod first_start;
 pub mod host_probe;
 pub mod integrity_check;
+pub mod join;
 pub mod notify;
 mod panics;
 pub mod records;

@@ -15,7 +15,7 @@ use ioc_collector::arguments::{
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{
-    audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, records, store_copy, xlsx,
+    audit_verify, backup, cli, cluster, config, doctor, fill_rate, first_start, join, records, store_copy, xlsx,
 };
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
@@ -90,6 +90,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = config.runtime.clone();
     match cli.command {
         CliCommand::Prepare { anew } => prepare(&config, anew),
+        CliCommand::Join { command } => say(&join::run(&config, cli.config.as_deref(), command)?),
         CliCommand::Store { command: StoreCommand::Check } => check_store(&config),
         CliCommand::Store { command: StoreCommand::Recover } => recover(&config),
         CliCommand::Store { command: StoreCommand::Copy { to } } => {

@@ -68,11 +68,7 @@ pub(crate) async fn stand_by(
     // A site that is new has no keys before somebody holds its lease.
     let authority =
         Authority::is_there(&pki).then(|| Authority::open(&pki, &config.site_name, clock::now())).transpose()?;
-    let store = candidate.standby(&config.data);
-    if let Err(error) = &store {
-        tracing::warn!(%error, "there is nothing to be read yet; it is tried again");
-    }
-    let store = store.ok();
+    let store = open_store(candidate, &config);
     let control = server::control_socket(&config.runtime)
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
     let places = divide_files(&config, files_max, &health)?;
@@ -122,6 +118,15 @@ pub(crate) async fn stand_by(
         return Ok(RoleEnd::Told);
     }
     Ok(RoleEnd::Lost(Arc::clone(&config_sender.borrow())))
+}
+
+/// The store, where there is one to be read; one that cannot be asked is not waited for, so that it is said at once why there is none.
+fn open_store(candidate: &Candidate, config: &Config) -> Option<Standby> {
+    if candidate.view().borrow().trouble.is_some() {
+        return None;
+    }
+    let opened = candidate.standby(&config.data);
+    opened.inspect_err(|error| tracing::warn!(%error, "there is nothing to be read yet; it is tried again")).ok()
 }
 
 fn readers(store: &Standby, count: usize) -> Result<Vec<Box<dyn Reader>>, StoreError> {

@@ -5,17 +5,19 @@
 mod faults;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use ioc_common::clock;
-use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::harness::{Rig, binary, eventually};
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
 use ioc_tests::postgres::Postgres;
 use ioc_tests::resender::Resender;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 use crate::survive::{load, rig_with};
 
@@ -51,7 +53,7 @@ impl Centre {
         let mut identities = first.enrol(devices + 1).await.unwrap();
         let quiet = identities.pop().unwrap();
         let devices = identities.into_iter().map(|one| Resender::new(one).or_at(&at_second)).collect();
-        share_keys(&first.data(), &second.data());
+        join(&first, &mut second).await;
         second.start().await.unwrap();
         stands_by(&second, "một").await;
         Self { _dir: dir, postgres, first, second, devices, quiet }
@@ -90,13 +92,24 @@ impl Centre {
     }
 }
 
-/// What a second collector needs of the first: keys and certificates, and the key of links in notices.
-fn share_keys(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to.join("pki")).unwrap();
-    for entry in std::fs::read_dir(from.join("pki")).unwrap().flatten() {
-        std::fs::copy(entry.path(), to.join("pki").join(entry.file_name())).unwrap();
-    }
-    std::fs::copy(from.join("link.key"), to.join("link.key")).unwrap();
+/// What a second collector needs of the first comes in one sealed file.
+async fn join(first: &Rig, second: &mut Rig) {
+    second.configure(str::to_owned);
+    let keys = second.dir().join("keys");
+    let collector = |rig: &Rig, arguments: [&str; 3]| {
+        let mut command = Command::new(binary("ioc-collector"));
+        command.arg("--config").arg(rig.dir().join("collector.toml")).arg("join").args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let offered = collector(first, ["offer", "--to", &keys.to_string_lossy()]).wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&[offered.stdout, offered.stderr].concat()).into_owned();
+    let token =
+        said.lines().map(str::trim).find(|line| line.len() == 26 && !line.contains(' ')).expect(&said).to_owned();
+    let mut taking = collector(second, ["take", &keys.to_string_lossy(), "--"]);
+    taking.stdin.take().unwrap().write_all(format!("{token}\n").as_bytes()).await.unwrap();
+    let taken = taking.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&[taken.stdout, taken.stderr].concat()).into_owned();
+    assert!(taken.status.success() && said.contains("has this site"), "{said}");
 }
 
 /// What /readyz says, whatever its status.
@@ -137,7 +150,7 @@ async fn a_second_collector_shows_pages_changes_nothing_and_takes_over_when_the_
     assert!(refused.contains("một holds the lease") && refused.contains(&centre.first.server()), "{refused}");
     let shown = ["-sk", "-o", "/dev/null", "-w", "%{redirect_url}"];
     let at = format!("https://{}/login?next=%2Fdevices", centre.second.server());
-    let output = tokio::process::Command::new("curl").args(shown).arg(at).output().await.unwrap();
+    let output = Command::new("curl").args(shown).arg(at).output().await.unwrap();
     let sent = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(sent, format!("https://{}/login?next=%2Fdevices", centre.first.server()), "who signs in is sent there");
     let at_second = Identity { mqtt: format!("localhost:{}", centre.second.mqtt), ..centre.quiet.clone() };

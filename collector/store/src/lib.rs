@@ -36,7 +36,6 @@ mod new_device;
 mod outbox;
 pub mod person;
 pub mod place;
-#[cfg_attr(not(test), allow(dead_code, reason = "that a lease proves itself is asked by tests, too"))]
 mod postgres;
 mod product;
 mod reader;

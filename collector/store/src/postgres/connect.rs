@@ -8,7 +8,9 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Socket};
 
-use super::fault::{Fault, fault, is_fenced, silent};
+#[cfg(test)]
+use super::fault::is_fenced;
+use super::fault::{Fault, fault, silent};
 use super::settings::{Address, PostgresSettings};
 use super::tls::MakeTls;
 use crate::StoreError;
@@ -219,6 +221,7 @@ impl Link {
     }
 
     /// The same where being fenced is an answer: whether it went through.
+    #[cfg(test)]
     pub(super) fn batch_unless_fenced(&self, sql: &str) -> Result<bool, StoreError> {
         match self.wait(self.client.batch_execute(sql))? {
             Ok(()) => Ok(true),

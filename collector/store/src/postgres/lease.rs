@@ -1,13 +1,11 @@
 //! Who decides for a site: the lease in the database, by the database's clock alone (`lease.sql`).
 //!
 //! A collector that waits asks [`Taker::try_take`] every [`RENEW_MS`]; who holds it renews it as often. Each taking gives a fence above all before it, and
-//! every commit proves it ([`Link::commit_fenced`]) in one message with its `COMMIT`: what a holder that was paused, cut off or slow sends after its time is
+//! every commit proves it ([`Lease::check_sql`]) in one message with its `COMMIT`: what a holder that was paused, cut off or slow sends after its time is
 //! refused by the database, whatever that holder believes. No wall clock of a collector is read: elapsed time goes by the boot clock, which the caller
 //! hands in, and serves only to stop early and to see that a lease is not renewed.
 
 use tokio_postgres::Row;
-
-use ioc_common::clock;
 
 use super::connect::Link;
 use super::settings::SchemaName;
@@ -136,25 +134,6 @@ impl Lease {
     /// What is said before each `COMMIT`, in one message with it: it raises an error when the lease is not held, and nothing behind it is carried out.
     pub(crate) fn check_sql(&self) -> String {
         format!("SELECT fence_check('{}', {})", self.holder.replace('\'', "''"), self.fence)
-    }
-}
-
-impl Link {
-    /// Ends a transaction that is under way, provided that the lease is held then; `false` when it is not, and nothing is committed.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the answer did not come: whether it was committed is found out by its number (`watermark_log`).
-    pub(crate) fn commit_fenced(&self, lease: &Lease) -> Result<bool, StoreError> {
-        if !lease.may_be_held(clock::boottime_ms()) {
-            self.batch("ROLLBACK")?;
-            return Ok(false);
-        }
-        let committed = self.batch_unless_fenced(&format!("{}; COMMIT", lease.check_sql()));
-        if !matches!(committed, Ok(true)) {
-            // What failed is not committed, but stays open until it is said; where there is no session any more, nothing is open.
-            let _ = self.batch("ROLLBACK");
-        }
-        committed
     }
 }
 

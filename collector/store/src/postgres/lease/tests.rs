@@ -3,10 +3,31 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use ioc_common::clock;
+
 use super::super::connect::Purpose;
 use super::super::scratch::{self, Cluster};
 use super::super::settings::PostgresSettings;
 use super::*;
+
+impl Link {
+    /// Ends a transaction that is under way, provided that the lease is held then; `false` when it is not, and nothing is committed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the answer did not come: whether it was committed is found out by its number (`watermark_log`).
+    pub(crate) fn commit_fenced(&self, lease: &Lease) -> Result<bool, StoreError> {
+        if !lease.may_be_held(clock::boottime_ms()) {
+            self.batch("ROLLBACK")?;
+            return Ok(false);
+        }
+        let committed = self.batch_unless_fenced(&format!("{}; COMMIT", lease.check_sql()));
+        if !matches!(committed, Ok(true)) {
+            // What failed is not committed, but stays open until it is said; where there is no session any more, nothing is open.
+            let _ = self.batch("ROLLBACK");
+        }
+        committed
+    }
+}
 
 /// What elapsed time is counted from in these tests.
 const BEGIN: u64 = 1_000_000;

@@ -5,8 +5,6 @@
 //! statements. What the server has against one of them is said by the next call that waits; the transaction is lost then, as the server
 //! has it.
 
-#![allow(dead_code, reason = "some of it is asked by tests alone")]
-
 mod driver;
 mod sample_rows;
 mod value;
