@@ -21,6 +21,7 @@ mod losses;
 mod outbox;
 mod person;
 mod products;
+mod questions;
 mod report;
 mod requests;
 mod retention;
@@ -68,6 +69,7 @@ macro_rules! named {
 pub(crate) fn checks() -> &'static [Check] {
     named![
         devices_and_samples,
+        questions::every_question_has_an_answer,
         value_marks::value_marks,
         person::person,
         report::reports,
