@@ -1,6 +1,6 @@
 //! Faults at random under load: two collectors, and a primary with a standby that confirms every commit, each reached by a way that can be cut.
 //!
-//! Each kind comes once in any order; `IOC_FAULTS` asks for more. What was acknowledged is there, once; a fault of a device has one incident; no two ever held the
+//! Each kind comes once in any order, but that a holder that is killed has a test of its own (`cluster.rs`); `IOC_FAULTS` asks for more of all of them. What was acknowledged is there, once; a fault of a device has one incident; no two ever held the
 //! lease at once, by every fence that was ever given.
 
 use std::time::Duration;
@@ -140,8 +140,8 @@ impl Stage {
 async fn whatever_happens_to_two_collectors_and_their_database_nothing_acknowledged_is_lost_or_doubled() {
     let mut random = Random::new(seed());
     let mut stage = Stage::start().await;
-    let mut left = ALL.to_vec();
-    for number in 0..times("IOC_FAULTS", ALL.len() as u64) {
+    let mut left = vec![Fault::Pause, Fault::Cut, Fault::Failover];
+    for number in 0..times("IOC_FAULTS", left.len() as u64) {
         if left.is_empty() {
             left = ALL.to_vec();
         }
