@@ -18,6 +18,7 @@ use ioc_engine::config::{Config, PostgresPlan};
 use ioc_engine::pki::Authority;
 use ioc_store::{Candidate, DatabaseReport};
 
+use crate::collector_name::name_of;
 use crate::first_start::FirstStartError;
 use crate::serve::{RoleEnd, ServeError, Signals, decide};
 use crate::standby::stand_by;
@@ -33,8 +34,6 @@ const FAILURES_MAX: u32 = 10;
 /// How long the first answer of the database is waited for at the start, ms: it may have to make the site first.
 const FIRST_WORD_MS: u64 = 5000;
 const LOOK: Duration = Duration::from_millis(20);
-/// What a collector is called whose machine has no name.
-const NAMELESS: &str = "collector";
 
 /// Runs the collector until a signal stops it. `runtime` makes the runtime of a role.
 ///
@@ -145,17 +144,6 @@ fn is_tried_again(error: &ServeError, holds: bool, has_run: bool) -> bool {
     }
 }
 
-/// What this collector is called beside the others of the site.
-#[must_use]
-pub fn name_of(plan: &PostgresPlan) -> String {
-    let machine = || {
-        // A unit of systemd's may not see the first.
-        let read = |path| std::fs::read_to_string(path).ok().map(|text: String| text.trim().to_owned());
-        ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().filter_map(read).find(|name| !name.is_empty())
-    };
-    plan.name.clone().or_else(machine).unwrap_or_else(|| NAMELESS.to_owned())
-}
-
 /// Refuses to wait for the lease of a site whose keys are not here: who takes it must be able to do what a holder does. A database that cannot be asked is
 /// asked again.
 fn keys_are_here(config: &Config, plan: &PostgresPlan) -> Result<(), ServeError> {
@@ -185,17 +173,6 @@ mod tests {
     use ioc_store::StoreError;
 
     use super::*;
-
-    #[test]
-    fn a_collector_is_called_as_its_configuration_says_or_after_its_machine() {
-        let text = "[store]\nkind = \"postgres\"\naddresses = [\"/run/postgresql\"]\nschema = \"hanoi\"\n";
-        let named = |more: &str| {
-            let config = crate::config::tests::parse(&format!("{text}{more}")).expect("parses");
-            name_of(config.store.postgres().expect("a database"))
-        };
-        assert_eq!(named("name = \"một\"\n"), "một");
-        assert!(!named("").is_empty());
-    }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {

@@ -15,7 +15,7 @@ use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
 use ioc_store::{Candidate, Change, Store, StoreError};
 
-use crate::cluster;
+use crate::collector_name::name_of;
 
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -60,7 +60,7 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
 /// # Errors
 /// [`FirstStartError::NotOurs`] when another one holds it, or the database cannot be asked.
 pub(crate) fn wait_for_lease(plan: &PostgresPlan) -> Result<Candidate, FirstStartError> {
-    let candidate = Candidate::start(&plan.settings, &cluster::name_of(plan), "")?;
+    let candidate = Candidate::start(&plan.settings, &name_of(plan), "")?;
     let until_ms = clock::boottime_ms() + LEASE_WAIT_MS;
     while !candidate.holds() {
         if clock::boottime_ms() > until_ms {

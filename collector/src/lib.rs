@@ -10,6 +10,7 @@ pub mod backup;
 mod broker;
 pub mod cli;
 pub mod cluster;
+mod collector_name;
 pub mod compaction;
 pub mod config;
 pub mod doctor;

@@ -192,6 +192,9 @@ impl Resender {
             let id = &device.identity.device;
             let rows = reader.rows(id, 0)?;
             numbers.extend(rows.iter().map(|row| row.number));
+            let in_order: BTreeMap<u64, Position> = rows.iter().map(|row| (row.number, row.position)).collect();
+            let positions: Vec<&Position> = in_order.values().collect();
+            ensure!(positions.is_sorted(), "{id}: its rows are not in the order in which it made them");
             let mut counts: BTreeMap<Position, usize> = BTreeMap::new();
             for row in &rows {
                 *counts.entry(row.position).or_default() += 1;

@@ -5,7 +5,7 @@ use ioc_engine::config::{Config, PostgresPlan};
 use ioc_store::DatabaseReport;
 
 use super::Finding;
-use crate::cluster::name_of;
+use crate::collector_name::name_of;
 
 /// A commit waits for one or two answers: from here on people wait for it, ms.
 const LATENCY_LOOK_MS: u64 = 100;

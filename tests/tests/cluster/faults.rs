@@ -1,7 +1,7 @@
 //! Faults at random under load: two collectors, and a primary with a standby that confirms every commit, each reached by a way that can be cut.
 //!
-//! Each kind comes once in any order, but that a holder that is killed has a test of its own (`cluster.rs`); `IOC_FAULTS` asks for more of all of them. What was acknowledged is there, once; a fault of a device has one incident; no two ever held the
-//! lease at once, by every fence that was ever given.
+//! Each kind comes once in any order, but that a holder that is killed has a test of its own (`cluster.rs`); `IOC_FAULTS` asks for more of all of them. What was
+//! acknowledged is there, once; a fault of a device has one incident; no two ever held the lease at once, by every fence that was ever given.
 
 use std::time::Duration;
 

@@ -486,7 +486,7 @@ mod tests {
         assert!(!one.view().borrow().own, "what it did is not ended yet");
         one.stand_by();
         eventually(&one, "it is taken with another fence", |view| view.own && view.fence == 2 && view.taken == 2);
-        assert_eq!(super::super::lease::faults_of(&super::super::lease::history(&link).expect("read")), [""; 0]);
+        assert_eq!(lease::faults_of(&lease::history(&link).expect("read")), [""; 0]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn what_the_docs_say_is_all_that_the_role_needs() {
     for settings in [own, given] {
         let link = Link::open(&settings, Purpose::Migration, &scratch::driver()).expect("connected");
         assert_eq!(migration::migrate(&link, &settings.schema).expect("made").to, 1, "{}", settings.user);
-        let taken = Taker::new("một").try_take(&link, &settings.schema, 0).expect("asked");
+        let taken = Taker::new("một", "").try_take(&link, &settings.schema, 0).expect("asked");
         assert!(matches!(taken, Taken::Ours(_)), "{taken:?}");
         // Pages that show a part stand on views of the session.
         link.batch("CREATE TEMP VIEW device AS SELECT * FROM device").expect("made");

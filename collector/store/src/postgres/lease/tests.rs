@@ -185,7 +185,7 @@ fn only_the_databases_clock_counts_and_one_that_was_set_back_keeps_nobody_out() 
     // Set back by ten minutes: the end of the lease lies far in the future. While it is renewed it is held.
     let back = "UPDATE lease SET until = clock_timestamp() + interval '10 minutes'";
     link.batch(back).expect("set back");
-    let mut taker = Taker::new("một");
+    let mut taker = Taker::new("một", "");
     let mut ask = |now_ms| taker.try_take(&link, &settings.schema, now_ms).expect("asked");
     assert!(matches!(ask(BEGIN), Taken::Held { fence: 2, .. }));
     let mut renewed = next.clone();
