@@ -21,6 +21,12 @@ pub struct Cli {
 pub enum CliCommand {
     /// Run the collector until it is stopped. This is what the service runs.
     Serve,
+    /// Bring a second collector in, which stands by: the keys of the site in one file that a token opens, and where the configurations differ.
+    Join {
+        /// What to do.
+        #[command(subcommand)]
+        command: JoinCommand,
+    },
     /// Ask about this site, write the configuration, and say what to do next.
     Init(Box<InitOptions>),
     /// Create the keys, the store and the administrator's account, then exit. The first start of the service does the same by itself.
@@ -227,6 +233,22 @@ pub struct OpenedBy {
     pub authority: Option<String>,
 }
 
+/// A second collector.
+#[derive(Subcommand)]
+pub enum JoinCommand {
+    /// On a collector that has the keys of the site: write them into a file, sealed, and print the token that opens it.
+    Offer {
+        /// The file, which is not there yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// On the new machine, with its configuration written: take the keys out of the file. The token is read from standard input.
+    Take {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
 /// The store.
 #[derive(Subcommand)]
 pub enum StoreCommand {
@@ -235,6 +257,13 @@ pub enum StoreCommand {
     Check,
     /// Copy what can be read of a damaged store into a new one, and keep the damaged one beside it. The collector must be stopped.
     Recover,
+    /// Copy the whole store into that of another configuration: from SQLite into PostgreSQL, or back. No collector may run on either, and the other one must be
+    /// empty. Every table is compared, and the chain of the audit log followed.
+    Copy {
+        /// The other configuration.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Confirm that you know what the store has lost, so that the collector reports itself ready again.
     Confirm {
         /// What was done about the loss, or why nothing has to be done.

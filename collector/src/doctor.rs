@@ -1,5 +1,7 @@
 //! `ioc-collector doctor`: what is wrong with this installation, and how to mend it; and a report without secrets for whoever helps.
 
+mod database;
+
 use std::fmt::Write as _;
 use std::net::ToSocketAddrs as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -71,9 +73,12 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut all = vec![
         data_directory(config).about("the data directory"),
         free_space(config).about("free space"),
-        store(config).about("the store"),
         wall_clock().about("the clock"),
     ];
+    if config.store.postgres().is_none() {
+        all.push(store(config).about("the store"));
+    }
+    all.extend(database::examine(config));
     let running = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=1", None).await;
     let answers = match &running {
         Ok(_) => Finding::good("the collector runs and answers"),
@@ -83,8 +88,16 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     if let Err(error) = &cli::ask(&config.runtime, "GET", "/readyz", None).await
         && running.is_ok()
     {
-        let mend = "make room, or mount the file system for writing; it goes on by itself";
-        all.push(Finding::broken(error.to_string(), mend).about("readiness"));
+        let said = error.to_string();
+        // Who stands by does what it should; what keeps the database from being asked stands above.
+        let finding = if config.store.postgres().is_some() && said.contains(" stands by: ") {
+            Finding::good(said)
+        } else if config.store.postgres().is_some() {
+            Finding::broken(said, "see to the database; it goes on by itself")
+        } else {
+            Finding::broken(said, "make room, or mount the file system for writing; it goes on by itself")
+        };
+        all.push(finding.about("readiness"));
     }
     if config.broker.is_some()
         && let Ok(ready) = cli::text(&config.runtime, "/readyz").await
@@ -274,6 +287,10 @@ fn backups(config: &Config) -> Finding {
         (false, true) => {
             Finding::broken(words, "ioc-collector backup now, then ioc-collector backup drill (docs/backup.md)")
         }
+        (false, false) if config.store.postgres().is_some() => Finding::look(
+            "the collector makes no backups of a store in PostgreSQL",
+            "see that PostgreSQL is backed up, and pki and configuration with it (docs/scale.md)",
+        ),
         (false, false) => Finding::look(words, "set [backup] directory and passphrase_file (docs/backup.md)"),
     }
 }

@@ -4,15 +4,18 @@
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ioc_common::clock;
 
 use ioc_engine::account;
 use ioc_engine::audit_action::AuditLogAction;
-use ioc_engine::config::Config;
+use ioc_engine::config::{Config, PostgresPlan};
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
-use ioc_store::{Change, Store, StoreError};
+use ioc_store::{Candidate, Change, Store, StoreError};
+
+use crate::collector_name::name_of;
 
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -20,6 +23,10 @@ pub const FIRST_PASSWORD_FILE: &str = "first-password";
 pub const FIRST_ACCOUNT: &str = "admin";
 /// There while a first start is under way, so that one that was cut off goes on.
 const MAKING_FILE: &str = "first-start";
+
+/// How long the command line waits for the lease of a site, ms: as long as one lasts that nobody renews, and a little.
+const LEASE_WAIT_MS: u64 = 12_000;
+const LEASE_LOOK: Duration = Duration::from_millis(50);
 
 /// What may be made anew although its counterpart is there, because a person says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -38,6 +45,42 @@ pub type PreparedStart = (Authority, Box<dyn Store>, Option<PathBuf>);
 /// # Errors
 /// [`FirstStartError`] names the place.
 pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, FirstStartError> {
+    match config.store.postgres() {
+        None => prepare_store(config, anew, None),
+        Some(plan) => {
+            let candidate = wait_for_lease(plan)?;
+            // It is given back with the end of this: what is opened here is closed unless the collector runs with a lease of its own.
+            prepare_store(config, anew, Some(&candidate))
+        }
+    }
+}
+
+/// Holds the lease of a site for the command line, while no collector does.
+///
+/// # Errors
+/// [`FirstStartError::NotOurs`] when another one holds it, or the database cannot be asked.
+pub(crate) fn wait_for_lease(plan: &PostgresPlan) -> Result<Candidate, FirstStartError> {
+    let candidate = Candidate::start(&plan.settings, &name_of(plan), "")?;
+    let until_ms = clock::boottime_ms() + LEASE_WAIT_MS;
+    while !candidate.holds() {
+        if clock::boottime_ms() > until_ms {
+            let view = candidate.view().borrow().clone();
+            return Err(FirstStartError::NotOurs { holder: view.holder, why: view.trouble.unwrap_or_default() });
+        }
+        std::thread::sleep(LEASE_LOOK);
+    }
+    Ok(candidate)
+}
+
+/// The same for whoever holds the lease of a store in PostgreSQL, or has none.
+///
+/// # Errors
+/// [`FirstStartError`] names the place.
+pub(crate) fn prepare_store(
+    config: &Config,
+    anew: Option<Recreate>,
+    candidate: Option<&Candidate>,
+) -> Result<PreparedStart, FirstStartError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| FirstStartError::File { path, source }
@@ -46,7 +89,8 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
     let pki = data.join("pki");
     let making = data.join(MAKING_FILE);
-    let (keys, stored) = (Authority::is_there(&pki), ioc_store::is_there(data));
+    let stored = candidate.map_or_else(|| Ok(ioc_store::is_there(data)), Candidate::is_made)?;
+    let keys = Authority::is_there(&pki);
     if !keys && !stored && anew.is_none() && !making.exists() {
         let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making);
         made.and_then(|made| made.sync_all()).map_err(file(&making))?;
@@ -58,17 +102,26 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
             | (true, true, None)
             | (false, false, None) => {}
             (_, _, Some(_)) => return Err(FirstStartError::NotAnew { path: data.clone() }),
-            (true, false, None) => return Err(ioc_store::missing_store(data).into()),
-            (false, true, None) => return Err(FirstStartError::KeysGone { path: pki }),
+            (true, false, None) => {
+                let missing = |candidate: &Candidate| FirstStartError::SiteGone { place: candidate.place() };
+                return Err(candidate.map_or_else(|| ioc_store::missing_store(data).into(), missing));
+            }
+            (false, true, None) => {
+                let keys = |candidate: &Candidate| FirstStartError::KeysElsewhere {
+                    path: pki.clone(),
+                    place: candidate.place(),
+                };
+                return Err(candidate.map_or_else(|| FirstStartError::KeysGone { path: pki.clone() }, keys));
+            }
         }
     }
-    if anew == Some(Recreate::Store) {
+    if anew == Some(Recreate::Store) && candidate.is_none() {
         // What a store's rows are called means nothing in another.
         ioc_store::put_aside(data, &[crate::remote_write::POSITION_FILE])?;
     }
     let now = clock::now();
     // The store first: its lock keeps a second collector from making keys beside the first one's.
-    let mut store = ioc_store::open(data)?;
+    let mut store = candidate.map_or_else(|| ioc_store::open(data), |candidate| candidate.open(data))?;
     let authority = Authority::open(&pki, &config.site_name, now)?;
     let record = |action: AuditLogAction, subject: &str, detail: &str| {
         let (action, subject, detail) = (action.as_str().to_owned(), subject.to_owned(), detail.to_owned());
@@ -129,6 +182,37 @@ pub enum FirstStartError {
     KeysGone {
         /// Where they were.
         path: PathBuf,
+    },
+    /// The database has no such site, though its keys are here.
+    #[error(
+        "{place}: keys and certificates are there, and no store of what they certified; mend: name the right database and schema ([store]), or \
+         restore them as PostgreSQL is restored (docs/scale.md); only if there is none, begin a new one: ioc-collector prepare --anew store"
+    )]
+    SiteGone {
+        /// Where it should be.
+        place: String,
+    },
+    /// The database has the site, and its keys are not here.
+    #[error(
+        "{}: keys and certificates are not here, and {place} has the store of what they certified; mend: bring them from the \
+         collector that has them (ioc-collector join, docs/scale.md); only if nobody has, make new ones, after which every agent has to be \
+         enrolled again: ioc-collector prepare --anew authority",
+        path.display()
+    )]
+    KeysElsewhere {
+        /// Where they should be.
+        path: PathBuf,
+        place: String,
+    },
+    /// Another collector holds the lease, or the database cannot be asked.
+    #[error(
+        "the lease of this site is not free: {holder} holds it; {why}; mend: stop that collector, or see to the database, and try again"
+    )]
+    NotOurs {
+        /// Who holds it; empty where that is not known.
+        holder: String,
+        /// Why the database cannot be asked; empty where it can.
+        why: String,
     },
     /// Somebody asked for something new in the place of what is there.
     #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]

@@ -25,8 +25,9 @@ const SLEEP_MAX_MS: u64 = 60_000;
 /// The file with the time of the last full check.
 const LAST_CHECK_FILE: &str = "integrity-check.last";
 
-/// Checks until the engine ends. Nothing waits for it: readers do not hold up the writer. `data` is the store's directory.
-pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
+/// Checks until the engine ends. Nothing waits for it: readers do not hold up the writer. `data` is the store's directory, and `has_log` says whether the
+/// store's files are there, with a write-ahead log beside them.
+pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, (data, has_log): (PathBuf, bool)) {
     let path = data.join(LAST_CHECK_FILE);
     let mut reader = Some(reader);
     let (mut due_ms, mut full) = (clock::boottime_ms() + QUICK_CHECK_AFTER_MS, false);
@@ -37,7 +38,10 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
         let task = tokio::task::spawn_blocking(move || {
             let found = caught(|| taken.examine(full));
             // What the log kept for as long as it was looked at would be put into its place by the next commit.
-            if full && let Err(error) = ioc_store::settle_log(&data) {
+            if full
+                && has_log
+                && let Err(error) = ioc_store::settle_log(&data)
+            {
                 tracing::warn!(%error, "the write-ahead log is left to the next commits");
             }
             (taken, found)

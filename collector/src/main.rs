@@ -15,7 +15,8 @@ use ioc_collector::arguments::{
 };
 use ioc_collector::setup::{self, MailSetup, SetupAnswers};
 use ioc_collector::{
-    audit_verify, backup, cli, config, configuration, doctor, fill_rate, first_start, records, serve, xlsx,
+    audit_verify, backup, cli, cluster, config, configuration, doctor, fill_rate, first_start, join, records,
+    store_copy, xlsx,
 };
 use ioc_common::clock;
 use ioc_common::metric::CATALOGUE;
@@ -37,20 +38,15 @@ const END: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        // Each thread that ever ran keeps a stack and a part of the heap: files, the store's readers and names are looked up on these.
-        .max_blocking_threads(BLOCKING_MAX)
-        .thread_keep_alive(BLOCKING_STAYS)
-        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).min(WORKERS_MAX))
-        .build()
-        .context("cannot start the runtime")
-        .and_then(|runtime| {
+    let result = match cli.command {
+        CliCommand::Serve => serve(cli.config),
+        _ => runtime().context("cannot start the runtime").and_then(|runtime| {
             let done = runtime.block_on(run(cli));
             // A look at the store, or a name that is being looked up, does not hold up the end.
             runtime.shutdown_timeout(END);
             done
-        });
+        }),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,6 +54,25 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // Each thread that ever ran keeps a stack and a part of the heap: files, the store's readers and names are looked up on these.
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(BLOCKING_STAYS)
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).min(WORKERS_MAX))
+        .build()
+}
+
+/// Runs the collector until it is told to stop.
+fn serve(path: Option<PathBuf>) -> anyhow::Result<()> {
+    let config = config::read(path.as_deref())?;
+    ioc_journal::start("ioc-collector", "info", || clock::now().to_string());
+    // SMTP uses the process-wide provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(cluster::run(path, config, runtime)?)
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -77,22 +92,30 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let config = config::read(cli.config.as_deref())?;
     let runtime = config.runtime.clone();
     match cli.command {
-        CliCommand::Serve => {
-            ioc_journal::start("ioc-collector", "info", || clock::now().to_string());
-            // SMTP uses the process-wide provider.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            serve::serve(cli.config, config).await?;
-            Ok(())
-        }
         CliCommand::Prepare { anew } => prepare(&config, anew),
+        CliCommand::Join { command } => say(&join::run(&config, cli.config.as_deref(), command)?),
         CliCommand::Store { command: StoreCommand::Check } => check_store(&config),
         CliCommand::Store { command: StoreCommand::Recover } => recover(&config),
+        CliCommand::Store { command: StoreCommand::Copy { to } } => {
+            say(&store_copy::run(&config, &config::read(Some(&to))?)?)
+        }
         CliCommand::Store { command: StoreCommand::Confirm { reason } } => {
             cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
             say("confirmed\n")
         }
         CliCommand::Doctor { bundle, json } => examine(&config, cli.config.as_deref(), bundle.as_deref(), json).await,
+        CliCommand::Backup { .. } if config.store.postgres().is_some() => only_sqlite(
+            &config,
+            "backup",
+            "back PostgreSQL up as PostgreSQL is, and the folder pki, the file link.key and the configuration beside it (docs/scale.md, Backup)",
+        ),
         CliCommand::Backup { command } => say(&backup::command::run(&config, cli.config.as_deref(), command).await?),
+        CliCommand::Restore { .. } if config.store.postgres().is_some() => only_sqlite(
+            &config,
+            "restore",
+            "restore the database as PostgreSQL is (docs/scale.md, Backup); for an archive of a collector with files of its own, name a \
+             configuration without [store]",
+        ),
         CliCommand::Restore { archive, to, reason, opened_by } => {
             say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)
         }
@@ -151,7 +174,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say(&format!("written to {}: broker.pem, broker.key.pem, ca.pem\n", to.display()))
         }
         CliCommand::Clock { command } => clock(&runtime, command).await,
-        CliCommand::Init(_)
+        CliCommand::Serve
+        | CliCommand::Init(_)
         | CliCommand::Docs { .. }
         | CliCommand::Records { command: RecordsCommand::Verify { .. } } => Ok(()),
     }
@@ -267,6 +291,11 @@ async fn check_records(archive: &Path, authority: Option<&Path>, stamps_by: Opti
 }
 
 fn check_store(config: &Config) -> anyhow::Result<()> {
+    only_sqlite(
+        config,
+        "store check",
+        "the running collector looks its tables over every day (/readyz); PostgreSQL's own pages: pg_checksums, pg_amcheck",
+    )?;
     let findings = as_owner(&config.data, || ioc_store::examine(&config.data, true))??;
     for finding in &findings {
         say(&format!("{finding}\n"))?;
@@ -278,7 +307,18 @@ fn check_store(config: &Config) -> anyhow::Result<()> {
     say("the store is sound\n")
 }
 
+/// Refuses what reads or writes files of SQLite's where the store is in PostgreSQL.
+fn only_sqlite(config: &Config, command: &str, mend: &str) -> anyhow::Result<()> {
+    let Some(plan) = config.store.postgres() else { return Ok(()) };
+    anyhow::bail!("{command} knows no store in PostgreSQL ({}); mend: {mend}", plan.settings.place())
+}
+
 fn recover(config: &Config) -> anyhow::Result<()> {
+    only_sqlite(
+        config,
+        "store recover",
+        "restore a base backup, or promote a standby (docs/scale.md, Backup); then: ioc-collector audit verify",
+    )?;
     for one in as_owner(&config.data, || ioc_store::recover(&config.data))?? {
         let damaged =
             if one.damaged > 0 { format!("; {} places could not be read", one.damaged) } else { String::new() };

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use ioc_common::clock;
 
 use crate::broker::{AUTHORIZATION_MAX, BrokerDeps};
-use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
+use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare_store};
 use crate::remote_write::StoreRows;
 use crate::task_watch::TaskWatch;
 use crate::watchdog::RunningEngine;
@@ -31,13 +31,13 @@ use ioc_engine::sealed_secret;
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_ingest::endpoint::MqttEndpoint;
 use ioc_store::search::SearchIndex;
-use ioc_store::{Archive, READER_FILES, Reader, Store, StoreError};
+use ioc_store::{Archive, Candidate, READER_FILES, Reader, Store, StoreError};
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API share.
-const READERS: usize = 4;
+pub(crate) const READERS: usize = 4;
 /// The same for people who are limited to places.
-const READERS_LIMITED: usize = 2;
+pub(crate) const READERS_LIMITED: usize = 2;
 /// Those of tasks that run beside, of the engine and of the search index.
 const READERS_BESIDE: usize = 11;
 /// Threads for what blocks that are begun at the start.
@@ -48,21 +48,29 @@ const THREADS_START_TIMEOUT: Duration = Duration::from_secs(1);
 const UPKEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long notices under way may take to arrive when the collector stops.
 const NOTICES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the engine may take to end once the lease is lost: a server that says nothing may hold it.
+const LOST_END: Duration = Duration::from_secs(2);
+/// Between two looks whether the lease is still held.
+const LEASE_LOOK: Duration = Duration::from_millis(100);
 /// How often lines that were left out of the log are counted in it.
 const LEFT_OUT_EVERY: Duration = Duration::from_secs(60);
 
-/// Runs the collector until a signal stops it.
+/// Runs the collector that decides for its site: until a signal stops it, or until it does not hold the lease any more, where its store has one
+/// (`candidate`). `signals` are listened to before anything is opened, so that one that comes during the start does not end it in the middle of something.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start.
-pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
-    // First, so that a signal during the start does not end it in the middle of something.
-    let mut signals = Signals::listen()?;
+pub(crate) async fn decide(
+    config_path: Option<PathBuf>,
+    config: Config,
+    signals: &mut Signals,
+    candidate: Option<&Candidate>,
+) -> Result<RoleEnd, ServeError> {
     let files_max = open_files::raise_limit();
     begin_threads().await?;
-    let (authority, store, first_password) = prepare(&config, None)?;
+    let (authority, store, first_password) = prepare_store(&config, None, candidate)?;
     log_first_password(first_password.as_deref());
-    let config = with_parts(&config, store.as_ref())?;
+    let config = with_parts(&config, store.reader()?.as_ref())?;
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::resume_clock(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
@@ -78,12 +86,13 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
-    let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let (remote_rows, examine_reader) = (StoreRows::new(store.reader()?)?, store.reader()?);
-    let (retention_reader, counting_reader) = (store.reader()?, store.reader()?);
-    let (stamp_reader, software_reader, broker_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let (archive, search_index) = (store.archive()?, store.search_index()?);
+    let (outbox_reader, broker_reader) = (store.reader()?, store.reader()?);
+    let run_beside = BackgroundReaders::open(store.as_ref())?;
     let health = Arc::new(Health::default());
+    follow_lease(candidate, &health);
+    if let Some(candidate) = candidate {
+        health.lease.set_holds(candidate.asks_whether_it_holds());
+    }
     let access = Arc::new(backup::allowlist(&config.data));
     let (probes, probe_requests) = mpsc::unbounded_channel();
     let (configs, config_receiver) = watch::channel(Arc::new(config.clone()));
@@ -112,24 +121,12 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         Arc::clone(&links),
         stopping.clone(),
     ));
-    let run_beside = BackgroundReaders {
-        fold_reader,
-        archive,
-        ticket_reader,
-        remote_rows,
-        examine_reader,
-        retention_reader,
-        counting_reader,
-        software_reader,
-        stamp_reader,
-        search_index,
-    };
-    run_beside.begin(&engine, &config_receiver, &config.data, &health);
+    run_beside.begin(&engine, &config_receiver, &config, &health);
     let needs = (engine.clone(), config_receiver.clone(), Arc::clone(&authority), Arc::clone(&health));
     backup::task::begin(needs, config_path.clone(), stopping.clone()).await;
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver.clone(), readers, limited, links)?;
-    let acceptors = Acceptors { places, health: Arc::clone(&health), log_limit: app.log_limit() };
+    let acceptors = Acceptors::new(places, &health, app.log_limit(), false);
     let broker = acceptors.broker(&config, (authorization, broker_reader), (&engine, &authority, &access), &stopping);
     let endpoint = acceptors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(acceptors.devices(mqtt_listener), stopping.clone()));
@@ -152,18 +149,53 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         health,
     };
     // Without an engine there is nothing to finish: systemd is to start it again at once.
-    running.run_until_stopped(&mut signals).await?;
-
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("stopping: finishing commits");
-    // While the store cannot be written, the engine ends by itself after a while.
+    let is_held = running.run_until_stopped(signals, candidate).await?;
+    // While the store cannot be written, or the lease is not held, the engine ends by itself after a while.
     running.health.stop();
     let _ = stop.send(true);
+    if !is_held {
+        // Nothing can be finished: whoever holds the lease now goes on from the last commit.
+        tracing::error!("the lease of the site is lost: engine, ingest, notices and all else of a holder are ended");
+        // What waits for the engine's end ends with it; what is left goes with the runtime.
+        let _ = tokio::time::timeout(LOST_END, end(&running.engine, engine_thread)).await;
+        return Ok(RoleEnd::Lost(Arc::clone(&running.config.borrow())));
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: finishing commits");
     let _ = tokio::join!(endpoint, broker, web);
     // Notices under way may still arrive and be recorded as delivered, so that a restart does not send them twice.
     let _ = tokio::time::timeout(NOTICES_TIMEOUT, notices).await;
     end(&running.engine, engine_thread).await;
-    Ok(())
+    Ok(RoleEnd::Told)
+}
+
+/// How a role ended.
+#[derive(Debug)]
+pub(crate) enum RoleEnd {
+    /// A signal said so: the collector ends.
+    Told,
+    /// The lease was lost, or taken, or what it stood by with has changed: another role begins, with the configuration as it was read last.
+    Lost(Arc<Config>),
+}
+
+/// Shows in `health` how the lease stands, from now on until this runtime ends.
+pub(crate) fn follow_lease(candidate: Option<&Candidate>, health: &Arc<Health>) {
+    let Some(candidate) = candidate else { return };
+    let (mut view, health) = (candidate.view(), Arc::clone(health));
+    health.lease.set(view.borrow_and_update().clone());
+    tokio::spawn(async move {
+        while view.changed().await.is_ok() {
+            health.lease.set(view.borrow_and_update().clone());
+        }
+    });
+}
+
+/// Waits until the lease is not held any more; for ever where there is none. It goes by the boot clock, which a pause of the process does not stop.
+async fn lease_lost(candidate: Option<&Candidate>) {
+    let Some(candidate) = candidate else { return std::future::pending().await };
+    while candidate.holds() {
+        tokio::time::sleep(LEASE_LOOK).await;
+    }
 }
 
 /// What tasks beside the engine read by.
@@ -181,8 +213,31 @@ struct BackgroundReaders {
 }
 
 impl BackgroundReaders {
+    fn open(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            fold_reader: store.reader()?,
+            archive: store.archive()?,
+            ticket_reader: store.reader()?,
+            remote_rows: StoreRows::new(store.reader()?)?,
+            examine_reader: store.reader()?,
+            retention_reader: store.reader()?,
+            stamp_reader: store.reader()?,
+            software_reader: store.reader()?,
+            counting_reader: store.reader()?,
+            search_index: store.search_index()?,
+        })
+    }
+
     /// Begins folding, ticket systems, remote write, deletion by age and the integrity check; each runs until the engine ends.
-    fn begin(self, engine: &EngineHandle, config: &watch::Receiver<Arc<Config>>, data: &Path, health: &Arc<Health>) {
+    fn begin(
+        self,
+        engine: &EngineHandle,
+        config: &watch::Receiver<Arc<Config>>,
+        started_with: &Config,
+        health: &Arc<Health>,
+    ) {
+        // What is in PostgreSQL has no log beside it that would have to be put into its place.
+        let (data, has_log) = (started_with.data.as_path(), started_with.store.postgres().is_none());
         let shared = || (engine.clone(), config.clone(), Arc::clone(health));
         let (to, configs, counters) = shared();
         tokio::spawn(crate::compaction::run(to, self.fold_reader, self.archive, configs, counters));
@@ -198,7 +253,7 @@ impl BackgroundReaders {
         let (to, configs, counters) = shared();
         tokio::spawn(crate::records_count::run(to, self.counting_reader, configs, counters));
         tokio::spawn(crate::search_index::run(engine.clone(), self.search_index));
-        tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, data.to_owned()));
+        tokio::spawn(crate::integrity_check::run(engine.clone(), self.examine_reader, (data.to_owned(), has_log)));
     }
 }
 
@@ -217,7 +272,7 @@ async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
 }
 
 /// Logs how many lines were left out of the log, once a flood is over.
-async fn log_left_out(log_limit: Arc<LogRateLimit>) {
+pub(crate) async fn log_left_out(log_limit: Arc<LogRateLimit>) {
     loop {
         tokio::time::sleep(LEFT_OUT_EVERY).await;
         for (kind, left_out) in log_limit.left_out(clock::boottime_ms()) {
@@ -227,18 +282,24 @@ async fn log_left_out(log_limit: Arc<LogRateLimit>) {
 }
 
 /// Makes the acceptors of the listening sockets, each with its own limit of connections.
-struct Acceptors {
+pub(crate) struct Acceptors {
     places: Places,
     health: Arc<Health>,
     log_limit: Arc<LogRateLimit>,
+    /// Devices are turned away: another collector decides.
+    stands_by: bool,
 }
 
 impl Acceptors {
+    pub(crate) fn new(places: Places, health: &Arc<Health>, log_limit: Arc<LogRateLimit>, stands_by: bool) -> Self {
+        Self { places, health: Arc::clone(health), log_limit, stands_by }
+    }
+
     fn acceptor<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
         Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.log_limit))
     }
 
-    fn endpoint(
+    pub(crate) fn endpoint(
         &self,
         tls: Arc<ServerConfig>,
         engine: EngineHandle,
@@ -246,7 +307,8 @@ impl Acceptors {
     ) -> MqttEndpoint {
         let (connections_max, newcomers) = (self.places.devices, self.places.newcomers);
         let (health, log_limit) = (Arc::clone(&self.health), Arc::clone(&self.log_limit));
-        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, log_limit }
+        let stands_by = self.stands_by;
+        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, log_limit, stands_by }
     }
 
     /// Begins to take reports from a broker, where one is configured; gives what ends when `stop` says so.
@@ -269,20 +331,20 @@ impl Acceptors {
         broker::begin(plan, deps, (acceptor, reader), stop)
     }
 
-    fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
+    pub(crate) fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
         self.acceptor(listener, self.places.devices + self.places.newcomers.all + REFUSED_MAX, "sockets")
     }
 
-    fn pages(&self, listener: TcpListener) -> Acceptor<TcpListener> {
+    pub(crate) fn pages(&self, listener: TcpListener) -> Acceptor<TcpListener> {
         self.acceptor(listener, self.places.strangers.all + self.places.signed_in, "page_connections")
     }
 
-    fn control(&self, listener: UnixListener) -> Acceptor<UnixListener> {
+    pub(crate) fn control(&self, listener: UnixListener) -> Acceptor<UnixListener> {
         self.acceptor(listener, CONTROL_MAX, "control_connections")
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
@@ -295,20 +357,41 @@ async fn bind_authorization(config: &Config) -> Result<Option<TcpListener>, Serv
 }
 
 /// The signals that the collector listens to.
-struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, ServeError> {
+    /// One that comes while nobody asks is told to whoever asks next.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn listen() -> Result<Self, ServeError> {
         let listen = |kind| signal(kind).map_err(|source| ServeError::File { path: "signals".into(), source });
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
         })
+    }
+}
+
+impl Signals {
+    /// Waits until the collector is told to stop. `reload` is called whenever it is told to read its configuration again.
+    pub(crate) async fn stopped(&mut self, reload: impl Fn()) {
+        let Self { terminate, interrupt, hangup } = self;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                told = hangup.recv() => match told {
+                    Some(()) => reload(),
+                    None => return std::future::pending().await,
+                },
+            }
+        }
     }
 }
 
@@ -324,17 +407,25 @@ struct Collector {
 }
 
 impl Collector {
-    /// Runs until a signal comes. Each task waits only for itself, so that a signal is noticed while the engine lets a command wait.
+    /// Runs until a signal comes, or the lease is lost; whether it is still held. Each task waits only for itself, so that a signal is noticed while the
+    /// engine lets a command wait.
     ///
     /// # Errors
     /// [`ServeError::EngineEnded`] when the engine has ended by itself.
-    async fn run_until_stopped(&self, signals: &mut Signals) -> Result<(), ServeError> {
+    async fn run_until_stopped(
+        &self,
+        signals: &mut Signals,
+        candidate: Option<&Candidate>,
+    ) -> Result<bool, ServeError> {
         let Signals { terminate, interrupt, hangup } = signals;
         let vitals = RunningEngine { engine: self.engine.clone(), health: Arc::clone(&self.health) };
         tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-            () = self.engine.gone() => Err(ServeError::EngineEnded),
+            _ = terminate.recv() => Ok(true),
+            _ = interrupt.recv() => Ok(true),
+            () = lease_lost(candidate) => Ok(false),
+            () = self.engine.gone() => {
+                if self.health.lease.is_over() { Ok(false) } else { Err(ServeError::EngineEnded) }
+            }
             never = self.reload_on(hangup) => match never {},
             never = self.repeat_upkeep() => match never {},
             never = watchdog::feed_systemd(&vitals) => match never {},
@@ -445,13 +536,16 @@ impl Collector {
 
 /// The configuration with what was set on pages. Secrets that were typed into forms are opened by the key beside the authority's, which is made at a
 /// first start.
-fn with_parts(config: &Config, store: &dyn Store) -> Result<Config, ServeError> {
+pub(crate) fn with_parts(config: &Config, reader: &dyn Reader) -> Result<Config, ServeError> {
     let pki = config.data.join("pki");
     sealed_secret::use_key(&pki).map_err(|source| ServeError::File { path: sealed_secret::key_file(&pki), source })?;
-    Ok(config.resumed(&stored_parts(store.reader()?.configuration()?))?)
+    Ok(config.resumed(&stored_parts(reader.configuration()?))?)
 }
 
-fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
+pub(crate) fn web_certificate(
+    config: &Config,
+    authority: &Authority,
+) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
     match &config.web_certificate {
         Some((certificate, key)) => pki::certified(certificate, key),
         None => authority.server(&config.names, clock::now()),
@@ -459,7 +553,7 @@ fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls:
 }
 
 /// Begins some threads for what blocks while there are threads to be had: they stay, and do it one after the other when no more can be begun.
-async fn begin_threads() -> Result<(), ServeError> {
+pub(crate) async fn begin_threads() -> Result<(), ServeError> {
     let begun = Arc::new((Mutex::new(0), Condvar::new()));
     let threads: Vec<_> = (0..BLOCKING_MIN)
         .map(|_| {
@@ -484,7 +578,7 @@ async fn begin_threads() -> Result<(), ServeError> {
 }
 
 /// Divides the files that may be open, once everything is open that stays so.
-fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Places, ServeError> {
+pub(crate) fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Places, ServeError> {
     let wanted = Places {
         devices: config.connections_max.usize(),
         newcomers: config.newcomers,
@@ -539,6 +633,9 @@ pub enum ServeError {
         /// How many it takes.
         least: usize,
     },
+    /// Each role of the collector has threads of its own.
+    #[error("the threads of a role cannot be begun: {0}; mend: raise TasksMax of ioc-collector.service")]
+    Runtime(#[source] std::io::Error),
     /// The system gives no thread.
     #[error(
         "no thread can be begun; mend: raise TasksMax of ioc-collector.service, or the limit of processes (ulimit -u)"
@@ -576,7 +673,8 @@ mod tests {
         let told = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         assert!(!told.into_iter().any(catches), "nobody else here listens");
         let config = config::tests::parse("[paths]\ndata = \"/dev/null/data\"\n").expect("parses");
-        let ended = serve(None, config).await;
+        let mut signals = Signals::listen().expect("listens");
+        let ended = decide(None, config, &mut signals, None).await;
         assert!(matches!(ended, Err(ServeError::FirstStart(_))), "{ended:?}");
         assert!(told.into_iter().all(catches));
     }

@@ -40,7 +40,8 @@ pub(crate) struct Reporting {
 pub(crate) async fn reporting(identities: Vec<Identity>) -> anyhow::Result<Reporting> {
     let devices = identities.len() as u64;
     let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
-    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
+    let plan =
+        Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new(), others: Vec::new() };
     let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
     // Ten thousand handshakes on two cores take longer than a test waits for anything.
     while totals.connected.load(Relaxed) < devices {

@@ -187,6 +187,8 @@ pub struct Plan {
     pub seed: u64,
     /// What devices do, in order of time.
     pub script: Vec<Line>,
+    /// Where they go on when the address of their identity does not take them, one after the other.
+    pub others: Vec<String>,
 }
 
 /// Runs a fleet until `stop` is set.
@@ -232,7 +234,7 @@ struct FleetMember {
 }
 
 impl FleetMember {
-    async fn live(self, mut deeds: mpsc::Receiver<Deed>) {
+    async fn live(mut self, mut deeds: mpsc::Receiver<Deed>) {
         tokio::time::sleep(self.offset.min(Duration::from_secs(10))).await;
         let mut random = Random::new(self.plan.seed);
         let mut machine: Option<Machine> = None;
@@ -241,6 +243,10 @@ impl FleetMember {
                 Ok(pause) => pause,
                 Err(_) => {
                     self.totals.broken.fetch_add(1, Relaxed);
+                    if !self.plan.others.is_empty() {
+                        let next = self.plan.others.remove(0);
+                        self.plan.others.push(std::mem::replace(&mut self.identity.mqtt, next));
+                    }
                     Duration::from_millis(500 + random.next() % 1500)
                 }
             };

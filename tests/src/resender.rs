@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
-use ioc_store::FaultQuery;
+use ioc_store::{FaultQuery, Store};
 use tokio::time::Instant;
 
 use crate::harness::PATIENCE;
@@ -26,6 +26,8 @@ pub struct Resender {
     machine: Option<Machine>,
     /// A broker stands between.
     through_broker: bool,
+    /// Where it goes on when the address of its identity does not take it, and so on.
+    others: VecDeque<String>,
     waiting: VecDeque<(Position, UpKind, Vec<u8>)>,
     /// Samples that were acknowledged.
     pub acknowledged: Vec<Position>,
@@ -41,6 +43,7 @@ impl Resender {
             identity,
             machine: None,
             through_broker: false,
+            others: VecDeque::new(),
             waiting: VecDeque::new(),
             acknowledged: Vec::new(),
             made: 0,
@@ -53,6 +56,13 @@ impl Resender {
         let mut device = Self::new(identity);
         device.through_broker = true;
         device
+    }
+
+    /// The same with another address to try when the first does not take it.
+    #[must_use]
+    pub fn or_at(mut self, address: &str) -> Self {
+        self.others.push_back(address.to_owned());
+        self
     }
 
     /// Sends for `time`, connecting again whenever the link breaks. The disk fills and clears as it goes, for incidents.
@@ -85,6 +95,16 @@ impl Resender {
     }
 
     async fn exchange(&mut self, make: bool) -> anyhow::Result<()> {
+        let ended = self.exchange_at_one(make).await;
+        if ended.is_err()
+            && let Some(next) = self.others.pop_front()
+        {
+            self.others.push_back(std::mem::replace(&mut self.identity.mqtt, next));
+        }
+        ended
+    }
+
+    async fn exchange_at_one(&mut self, make: bool) -> anyhow::Result<()> {
         let (mut link, known) = if self.through_broker {
             (Link::open_at_broker(&self.identity, 30).await?, Position::default())
         } else {
@@ -113,7 +133,7 @@ impl Resender {
                 continue;
             }
             // An agent gives a link up on which nothing is committed.
-            let stall = if self.through_broker { STALL } else { PATIENCE };
+            let stall = if self.through_broker || !self.others.is_empty() { STALL } else { PATIENCE };
             let heard = tokio::time::timeout(stall, link.hear()).await.context("nothing is committed")??;
             if let Heard::Committed(committed) = heard {
                 sent -= self.settle(committed.position).min(sent);
@@ -157,7 +177,14 @@ impl Resender {
     /// # Errors
     /// The first report that is missing, there twice, or out of order.
     pub fn check(devices: &[Self], data: &Path) -> anyhow::Result<usize> {
-        let store = ioc_store::open(data)?;
+        Self::check_store(devices, ioc_store::open(data)?.as_ref())
+    }
+
+    /// The same for a store that is open.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_store(devices: &[Self], store: &dyn Store) -> anyhow::Result<usize> {
         anyhow::ensure!(store.lost().all.is_empty(), "said to be lost: {:?}", store.lost());
         let reader = store.reader()?;
         let mut numbers = BTreeSet::new();
@@ -165,6 +192,9 @@ impl Resender {
             let id = &device.identity.device;
             let rows = reader.rows(id, 0)?;
             numbers.extend(rows.iter().map(|row| row.number));
+            let in_order: BTreeMap<u64, Position> = rows.iter().map(|row| (row.number, row.position)).collect();
+            let positions: Vec<&Position> = in_order.values().collect();
+            ensure!(positions.is_sorted(), "{id}: its rows are not in the order in which it made them");
             let mut counts: BTreeMap<Position, usize> = BTreeMap::new();
             for row in &rows {
                 *counts.entry(row.position).or_default() += 1;

@@ -171,7 +171,7 @@ async fn records_are_issued(rig: &Rig, incident: u64, window: u64) {
     };
     assert!(put(rig, "/api/v1/report-settings", settings()).await.is_ok());
     let drill = rig.get("/api/v1/backups").await.unwrap()["drill"]["at"].as_str().unwrap().to_owned();
-    let drill = drill.parse::<Timestamp>().unwrap().as_millis();
+    let drill = drill.parse::<ioc_common::clock::Timestamp>().unwrap().as_millis();
     // Which shift that is changes with the hour: an address leads to it.
     let socket = rig.runtime().join(CONTROL_SOCKET).display().to_string();
     let url = "http://localhost/duty/handover/versions?rota=truc-ban";

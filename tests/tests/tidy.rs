@@ -48,6 +48,9 @@ const EXEMPT: &[(&str, &str)] = &[
     ("collector/store/src/postgres", "tokio"),
     // The index of words is a file of each collector's own.
     ("collector/store/src/postgres/store", "crate::sqlite"),
+    ("collector/store/src/postgres/standby", "crate::sqlite"),
+    // From one into the other.
+    ("collector/store/src/store_copy", "crate::sqlite"),
     ("collector/store/src/sqlite", "rusqlite"),
     ("collector/store/src/sqlite", "crate::sqlite"),
     ("collector/store/src/directory", "crate::sqlite"),

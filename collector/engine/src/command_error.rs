@@ -57,6 +57,25 @@ impl CommandError {
         RefusalReason::new(NOT_YET, [("seconds", Word::Count(ANSWER_WAIT_S))], english).refuse(RefusalKind::Unavailable)
     }
 
+    /// This collector stands by: `holder`, whose pages are at `pages`, decides, or nobody is known to.
+    #[must_use]
+    pub fn stands_by(holder: &str, pages: &str) -> Self {
+        let (key, english) = if holder.is_empty() {
+            let english =
+                "this collector stands by, and changes nothing; who decides for the site is not known now: see /readyz";
+            ("refusal-stands-by-alone", english.to_owned())
+        } else {
+            let english = format!(
+                "this collector stands by, and changes nothing: {holder} holds the lease of the site; ask there: {pages}"
+            );
+            ("refusal-stands-by", english)
+        };
+        let known = [("holder", Word::text(holder)), ("pages", Word::text(pages))];
+        let mut reason = RefusalReason::new(key, [], english);
+        reason.args.extend(known.into_iter().filter(|_| !holder.is_empty()));
+        reason.refuse(RefusalKind::Unavailable)
+    }
+
     /// Whether it may be carried out all the same.
     #[must_use]
     pub fn is_not_yet(&self) -> bool {

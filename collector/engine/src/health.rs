@@ -12,6 +12,7 @@ use ioc_judge::Text;
 use crate::backup::BackupBoard;
 use crate::broker::BrokerBoard;
 use crate::commit_times::CommitTimes;
+use crate::lease::LeaseBoard;
 use crate::open_files::{self, OpenFiles};
 use crate::records_count::RecordsBoard;
 
@@ -93,6 +94,8 @@ pub struct Health {
     pub records: RecordsBoard,
     /// How ingest from a broker stands.
     pub broker: BrokerBoard,
+    /// How the lease of the site stands.
+    pub lease: LeaseBoard,
 }
 
 /// What the last integrity check of the store found.
@@ -365,6 +368,7 @@ impl Health {
             }
         }
         self.broker.write(&mut text);
+        self.lease.write(&mut text);
         self.commit_times.write(&mut text);
         self.write_by_reason(&mut text);
         text

@@ -22,6 +22,7 @@ pub mod health;
 pub mod http;
 pub mod inventory;
 pub mod job;
+pub mod lease;
 pub mod local_time;
 pub mod log_rate_limit;
 pub mod notifier;

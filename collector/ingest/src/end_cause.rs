@@ -15,6 +15,7 @@ pub(super) enum EndCause {
     Revoked,
     Newcomers,
     Connections,
+    StandsBy,
     ConnectTimeout,
     WriteTimeout,
     Socket,
@@ -49,6 +50,7 @@ impl EndCause {
             Self::Revoked => "revoked",
             Self::Newcomers => "newcomers",
             Self::Connections => "connections",
+            Self::StandsBy => "stands_by",
             Self::ConnectTimeout => "connect_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::Socket => "socket",
@@ -91,6 +93,7 @@ impl EndCause {
             | Self::Revoked
             | Self::Newcomers
             | Self::Connections
+            | Self::StandsBy
             | Self::ConnectTimeout
             | Self::WriteTimeout
             | Self::Socket

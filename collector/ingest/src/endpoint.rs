@@ -45,6 +45,8 @@ pub struct MqttEndpoint {
     pub newcomers: Bounds,
     /// How often a refusal is written down.
     pub log_limit: Arc<LogRateLimit>,
+    /// Another collector decides for the site: whoever shows a certificate that is good is told that this server is unavailable, and goes on to the next.
+    pub stands_by: bool,
 }
 
 impl MqttEndpoint {
@@ -75,6 +77,7 @@ impl MqttEndpoint {
                 turns: Arc::clone(&turns),
                 places: Arc::clone(&places),
                 turn_aways: Arc::clone(&turn_aways),
+                stands_by: self.stands_by,
                 access: Arc::clone(&self.access),
                 shared: Arc::clone(&shared),
                 connection_id: connection_ids.fetch_add(1, Relaxed),
@@ -102,6 +105,7 @@ struct Admission {
     places: Arc<Semaphore>,
     /// How many connections may be refused with a reason at the same time.
     turn_aways: Arc<Semaphore>,
+    stands_by: bool,
     access: Arc<CertificateAllowlist>,
     shared: Arc<ConnectionDeps>,
     connection_id: u64,
@@ -181,10 +185,14 @@ impl Admission {
         newcomer.prove(&device);
         let validity = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
         let who = (device, validity);
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let place = if self.stands_by { None } else { Arc::clone(&self.places).try_acquire_owned().ok() };
+        let Some(place) = place else {
             // As many as there is room for get a reason, so that they do not take the refusal for a fault of the network.
             if let Ok(_turn) = self.turn_aways.try_acquire() {
                 connection::turn_away((stream, read), &who.0).await;
+            }
+            if self.stands_by {
+                return Err((EndCause::StandsBy, format!("{}: another collector decides for the site", who.0)));
             }
             return Err((
                 EndCause::Connections,

@@ -225,7 +225,7 @@ fn nonce(number: u64, last: bool) -> Nonce {
 }
 
 /// Seals what is written to it.
-pub(super) struct AgeWriter<W> {
+pub(crate) struct AgeWriter<W> {
     inner: W,
     key: LessSafeKey,
     number: u64,
@@ -234,7 +234,7 @@ pub(super) struct AgeWriter<W> {
 
 impl<W: Write> AgeWriter<W> {
     /// Writes the head.
-    pub(super) fn new(mut inner: W, key: &SealKey) -> io::Result<Self> {
+    pub(crate) fn new(mut inner: W, key: &SealKey) -> io::Result<Self> {
         let file_key: [u8; 16] = random::secret().map_err(|_| AgeError::NoKeys)?;
         let salt: [u8; 16] = random::secret().map_err(|_| AgeError::NoKeys)?;
         let head = head(key, &file_key)?;
@@ -255,7 +255,7 @@ impl<W: Write> AgeWriter<W> {
     }
 
     /// Seals the end: without it a file is cut off.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.put(true)?;
         Ok(self.inner)
     }
@@ -278,7 +278,7 @@ impl<W: Write> Write for AgeWriter<W> {
 }
 
 /// Opens what is read through it.
-pub(super) struct AgeReader<R> {
+pub(crate) struct AgeReader<R> {
     inner: R,
     key: LessSafeKey,
     number: u64,
@@ -294,7 +294,7 @@ pub(super) struct AgeReader<R> {
 
 impl<R: Read> AgeReader<R> {
     /// Reads the head.
-    pub(super) fn new(mut inner: R, key: &OpenKey) -> io::Result<Self> {
+    pub(crate) fn new(mut inner: R, key: &OpenKey) -> io::Result<Self> {
         let (head, file_key) = read_head(&mut inner, key)?;
         let mut salt = [0; 16];
         inner.read_exact(&mut salt).map_err(|_| AgeError::Cut(head as u64))?;

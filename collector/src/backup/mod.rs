@@ -28,6 +28,7 @@ use ioc_engine::config::Config;
 
 pub use error::{ArchiveFault, BackupError};
 pub use manifest::Manifest;
+pub(crate) use progress::with_bar;
 pub(crate) use restore::{allowlist, undeclared};
 
 /// The oldest that the newest backup may be, milliseconds: a day, and six hours for it to be made.

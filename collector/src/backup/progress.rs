@@ -105,6 +105,18 @@ pub(super) fn shown<T>(pace: &Pace, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Does work of this process that says itself how much of how much is done, and draws that.
+pub(crate) fn with_bar<T>(work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> T) -> T {
+    let (bar, mut drawn_us) = (Bar::begin(), 0);
+    work(&mut |done, all| {
+        let now_us = clock::boottime_us();
+        if let Some(bar) = bar.as_ref().filter(|_| Duration::from_micros(now_us.saturating_sub(drawn_us)) >= LOOK) {
+            drawn_us = now_us;
+            bar.draw((done, all));
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +134,10 @@ mod tests {
     #[test]
     fn work_is_done_whether_anybody_looks_or_not() {
         assert_eq!(shown(&Pace::unbounded(), || 7), 7);
+        let said = |progress: &mut dyn FnMut(u64, u64)| {
+            progress(1, 2);
+            7
+        };
+        assert_eq!(with_bar(said), 7);
     }
 }

@@ -62,7 +62,8 @@ pub async fn run(
     links: Arc<AcknowledgeLinks>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let deps = NotifyDeps { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
+    let reader = Some(Arc::new(Mutex::new(reader)));
+    let deps = NotifyDeps { engine, reader, health, config: config.clone(), links };
     let wakes =
         worker::WakeSignals { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
     let mut workers: JoinSet<()> = JoinSet::new();
@@ -100,11 +101,23 @@ pub async fn run(
     while workers.join_next().await.is_some() {}
 }
 
+/// Tells people, without the store, that it cannot be used, for as long as this collector stands by: nothing else is sent then.
+pub async fn alarm(
+    engine: EngineHandle,
+    health: Arc<Health>,
+    config: watch::Receiver<Arc<Config>>,
+    links: Arc<AcknowledgeLinks>,
+) {
+    let deps = NotifyDeps { engine, reader: None, health, config: config.clone(), links };
+    store_alarm::run(deps, config).await;
+}
+
 /// What the workers of all channels share.
 #[derive(Clone)]
 struct NotifyDeps {
     engine: EngineHandle,
-    reader: Arc<Mutex<Box<dyn Reader>>>,
+    /// None where there is no store that could be read.
+    reader: Option<Arc<Mutex<Box<dyn Reader>>>>,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     links: Arc<AcknowledgeLinks>,
@@ -116,7 +129,7 @@ impl NotifyDeps {
         &self,
         read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Option<T> {
-        let reader = Arc::clone(&self.reader);
+        let reader = Arc::clone(self.reader.as_ref()?);
         let task =
             tokio::task::spawn_blocking(move || read(reader.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
         match task.await {
@@ -180,7 +193,8 @@ impl worker::WorkerDeps for NotifyDeps {
     }
 
     fn held(&self) -> bool {
-        self.health.store_write_error().is_some()
+        // Who was paused for so long that another one decides sends nothing twice.
+        self.health.store_write_error().is_some() || self.health.lease.is_over()
     }
 
     fn wall(&self) -> Timestamp {

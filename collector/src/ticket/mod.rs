@@ -128,8 +128,8 @@ async fn serve(
         let config = Arc::clone(&configs.borrow_and_update());
         let Some(system) = config.tickets.iter().find(|system| system.name == name) else { return };
         let next = *ask_at.get_or_insert(tokio::time::Instant::now() + system.every.get());
-        // What cannot be kept would be said there again.
-        if health.store_write_error().is_some() {
+        // What cannot be kept would be said there again, here or by who decides now.
+        if health.store_write_error().is_some() || health.lease.is_over() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         }

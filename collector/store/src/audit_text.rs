@@ -118,6 +118,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("settings.refused", "Máy từ chối cài đặt", "Settings refused"),
     ("software.described", "Sửa danh mục phần mềm", "Software described"),
     ("software.regrouped", "Chuyển quyết định sang phần mềm khác", "Decisions moved with their software"),
+    ("store.copied", "Chép kho dữ liệu sang cơ sở dữ liệu khác", "Store copied into another database"),
     ("store.examined", "Kiểm tra kho dữ liệu", "Store examined"),
     ("store.loss_confirmed", "Xác nhận mất dữ liệu", "Loss of the store confirmed"),
     ("store.loss_found", "Phát hiện mất dữ liệu", "Loss of the store found"),

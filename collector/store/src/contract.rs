@@ -26,6 +26,7 @@ mod losses;
 mod outbox;
 mod person;
 mod products;
+mod questions;
 mod report;
 mod requests;
 mod retention;
@@ -75,6 +76,7 @@ pub(crate) fn checks() -> &'static [Check] {
         devices_and_samples,
         device_list::devices_by_load,
         device_list::devices_by_words,
+        questions::every_question_has_an_answer,
         value_marks::value_marks,
         person::person,
         report::reports,

@@ -50,5 +50,6 @@ pub mod server;
 mod sign_in;
 mod system_backups;
 mod tone;
+pub mod waiting;
 
 pub use app::App;

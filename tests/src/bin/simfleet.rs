@@ -23,6 +23,9 @@ struct Cli {
     /// Number of devices.
     #[arg(long, default_value_t = 1)]
     devices: usize,
+    /// Another address of reports, for when that of the identity takes nobody; may be given several times.
+    #[arg(long)]
+    or_at: Vec<String>,
     /// A token for one device, instead of tokens made through the control socket.
     #[arg(long)]
     token: Option<String>,
@@ -77,7 +80,8 @@ async fn main() -> anyhow::Result<()> {
             done??;
         }
     } else {
-        let plan = Plan { interval: cli.interval.0, keep_alive_s: cli.keep_alive, seed: cli.seed, script };
+        let (interval, keep_alive_s, seed, others) = (cli.interval.0, cli.keep_alive, cli.seed, cli.or_at.clone());
+        let plan = Plan { interval, keep_alive_s, seed, script, others };
         let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
         let end = async {
             match cli.duration {

@@ -19,6 +19,7 @@ use super::identity::{OidcForm, PeopleForm};
 use super::percent::Percent;
 use super::remote_write::RemoteWriteForm;
 use super::site::SiteCode;
+use super::store::StoreForm;
 use super::ticket::TicketForm;
 use super::timestamp::TimestampForm;
 use super::{history, job, legal, register};
@@ -29,6 +30,7 @@ use crate::payload_profile::ValuesForm;
 pub(super) struct Form {
     pub(super) site: SiteForm,
     pub(super) paths: PathsForm,
+    pub(super) store: StoreForm,
     pub(super) ingest: IngestForm,
     pub(super) web: WebForm,
     pub(super) pki: PkiForm,

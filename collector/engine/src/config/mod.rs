@@ -17,6 +17,7 @@ mod register;
 mod remote_write;
 mod retention;
 mod site;
+mod store;
 mod ticket;
 mod timestamp;
 
@@ -50,6 +51,7 @@ pub use percent::Percent;
 pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;
 pub use retention::{ClassEnd, ClassRule, DEFAULT_RETENTION, Retention};
+pub use store::{PostgresPlan, StorePlan};
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 pub use timestamp::TimestampPlan;
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub timezone: jiff::tz::TimeZone,
     /// Where keys, certificates and the store lie.
     pub data: PathBuf,
+    /// Where the record is: there, or in PostgreSQL.
+    pub store: StorePlan,
     /// Where the control socket lies.
     pub runtime: PathBuf,
     /// Address of the MQTT endpoint.
@@ -178,10 +182,7 @@ impl Config {
             form.take(part, text.parse()?);
         }
         let of = |part| parts.of(part);
-        let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
-            let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
-            of(Part::Site).fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
-        })?;
+        let timezone = zone(of(Part::Site), &form.site.timezone)?;
         let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
         let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
@@ -201,6 +202,7 @@ impl Config {
         } else {
             Plan { zone: timezone.clone(), ..Plan::default() }
         };
+        let store = form.store.check(source, form.backup.place())?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
@@ -211,6 +213,7 @@ impl Config {
             language,
             timezone,
             data: form.paths.data,
+            store,
             runtime: form.paths.runtime,
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
@@ -260,6 +263,13 @@ impl Config {
             origin: Arc::new(Origin::new(source, *kinds, parts.held)),
         })
     }
+}
+
+fn zone(source: &Source, name: &Spanned<String>) -> Result<jiff::tz::TimeZone, ConfigError> {
+    jiff::tz::TimeZone::get(name.get_ref()).map_err(|_| {
+        let message = format!("found time zone {:?}; allowed are IANA names", name.get_ref());
+        source.fault(name.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
+    })
 }
 
 /// Certificate and key of the pages: both or none.

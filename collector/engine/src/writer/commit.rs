@@ -102,7 +102,9 @@ impl Engine {
                     }
                     self.health.set_store_write_error(Some(error.to_string()));
                     self.health.mark_alive();
-                    if self.health.stopping_for_ms().is_some_and(|passed| passed > STOP_MS) {
+                    // What another collector decides now is not committed here, however often it is tried.
+                    let is_over = self.health.lease.is_over();
+                    if is_over || self.health.stopping_for_ms().is_some_and(|passed| passed > STOP_MS) {
                         return false;
                     }
                     std::thread::sleep(RETRY);

@@ -47,6 +47,7 @@ mod restored;
 mod retention;
 mod settings;
 pub mod software_register;
+mod standing_by;
 mod store_faults;
 mod table_import;
 mod tickets;
@@ -90,6 +91,7 @@ pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, Reader, Store, StoreError};
 pub use message::{EngineMessage, SessionRef};
+pub use standing_by::standing_by;
 use time::EngineTime;
 
 /// Most inputs that wait; then connections are no longer read.
@@ -112,7 +114,8 @@ pub struct HostProbe {
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
     sender: mpsc::Sender<EngineMessage>,
-    executor: Arc<Executor>,
+    /// None where nothing is decided: a collector that stands by.
+    executor: Option<Arc<Executor>>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
@@ -121,7 +124,9 @@ impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
     pub async fn send(&self, message: EngineMessage) -> bool {
         let sent = self.sender.send(message).await.is_ok();
-        self.executor.process_queue();
+        if let Some(executor) = &self.executor {
+            executor.process_queue();
+        }
         sent
     }
 
@@ -288,7 +293,7 @@ fn begin(mut engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()
         .name("engine".to_owned())
         .spawn(move || run.run())
         .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((EngineHandle { sender, executor, outbox, pages }, thread))
+    Ok((EngineHandle { sender, executor: Some(executor), outbox, pages }, thread))
 }
 
 /// An engine that continues from what the store holds.

@@ -8,15 +8,20 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Socket};
 
-use super::fault::{Fault, fault, is_fenced, silent};
-use super::settings::PostgresSettings;
+#[cfg(test)]
+use super::fault::is_fenced;
+use super::fault::{Fault, fault, silent};
+use super::settings::{Address, PostgresSettings};
 use super::tls::MakeTls;
 use crate::StoreError;
-use crate::sql::postgres::{Driver, wait};
+use crate::sql::postgres::{Driver, wait, wait_at_most};
 
-/// How long one address may take to be reached; and all of them, with handshake and sign-in: a server that is frozen takes what is sent and says nothing.
+/// How long one address may take to be reached, and with handshake and sign-in: a server that is frozen takes what is sent and says nothing, and the
+/// next address may be that of the one which took its place.
 const REACH_S: u64 = 3;
-const CONNECT_S: u64 = 15;
+const CONNECT_S: u64 = 5;
+/// How long an answer about the lease may take: more than a statement about it may. The server that does not say that it took too long is frozen or cut off.
+const LEASE_ANSWER_S: u64 = 4;
 /// A connection on which nothing is acknowledged is given up after so long, and one that is idle is asked so often.
 const UNACKNOWLEDGED_S: u64 = 10;
 const IDLE_S: u64 = 5;
@@ -73,21 +78,31 @@ pub(crate) fn connect(
     purpose: Purpose,
     driver: &Arc<Driver>,
 ) -> Result<Client, StoreError> {
-    let place = settings.place();
-    let config = config(settings, purpose)?;
-    let client = match &settings.tls {
-        Some(tls) => reach(config, MakeTls::new(tls)?, &place, driver)?,
-        None => reach(config, NoTls, &place, driver)?,
-    };
-    prepare(&client, settings, purpose)?;
-    Ok(client)
+    let (place, count, first) = (settings.place(), settings.addresses.len(), driver.address());
+    let mut last = silent(&place, CONNECT_S);
+    // The one that took writes last is tried first.
+    for index in (0..count).map(|step| (first + step) % count) {
+        let Some(address) = settings.addresses.get(index) else { continue };
+        let config = config(settings, address, purpose)?;
+        let reached = match &settings.tls {
+            Some(tls) => reach(config, MakeTls::new(tls)?, &place, driver),
+            None => reach(config, NoTls, &place, driver),
+        };
+        match reached {
+            Ok(client) => {
+                prepare(&client, settings, purpose)?;
+                driver.took_writes(index);
+                return Ok(client);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
-fn config(settings: &PostgresSettings, purpose: Purpose) -> Result<Config, StoreError> {
+fn config(settings: &PostgresSettings, address: &Address, purpose: Purpose) -> Result<Config, StoreError> {
     let mut config = Config::new();
-    for address in &settings.addresses {
-        config.host(&address.host).port(address.port);
-    }
+    config.host(&address.host).port(address.port);
     config
         .dbname(&settings.database)
         .user(&settings.user)
@@ -167,6 +182,8 @@ fn prepare(client: &Client, settings: &PostgresSettings, purpose: Purpose) -> Re
 pub(crate) struct Link {
     client: Client,
     place: String,
+    /// How long an answer is waited for; none for as long as the server takes.
+    answer_s: Option<u64>,
 }
 
 impl Link {
@@ -177,7 +194,21 @@ impl Link {
         purpose: Purpose,
         driver: &Arc<Driver>,
     ) -> Result<Self, StoreError> {
-        Ok(Self { client: connect(settings, purpose, driver)?, place: settings.place() })
+        let answer_s = (purpose == Purpose::Lease).then_some(LEASE_ANSWER_S);
+        Ok(Self { client: connect(settings, purpose, driver)?, place: settings.place(), answer_s })
+    }
+
+    /// Waits for an answer; the outer error is that there was none in time.
+    fn wait<T>(
+        &self,
+        asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<Result<T, tokio_postgres::Error>, StoreError> {
+        let Some(answer_s) = self.answer_s else { return Ok(wait(asked)) };
+        wait_at_most(asked, Duration::from_secs(answer_s)).ok_or_else(|| silent(&self.place, answer_s))
+    }
+
+    fn answer<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+        self.wait(asked)?.map_err(|error| fault(&self.place, &error))
     }
 
     pub(super) fn place(&self) -> &str {
@@ -185,13 +216,14 @@ impl Link {
     }
 
     /// Statements without parameters, in one message: each is carried out only when those before it were.
-    pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        wait(self.client.batch_execute(sql)).map_err(|error| fault(&self.place, &error))
+    pub(crate) fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.answer(self.client.batch_execute(sql))
     }
 
     /// The same where being fenced is an answer: whether it went through.
+    #[cfg(test)]
     pub(super) fn batch_unless_fenced(&self, sql: &str) -> Result<bool, StoreError> {
-        match wait(self.client.batch_execute(sql)) {
+        match self.wait(self.client.batch_execute(sql))? {
             Ok(()) => Ok(true),
             Err(error) if is_fenced(&error) => Ok(false),
             Err(error) => Err(fault(&self.place, &error)),
@@ -199,19 +231,19 @@ impl Link {
     }
 
     pub(super) fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        wait(self.client.query(sql, params)).map_err(|error| fault(&self.place, &error))
+        self.answer(self.client.query(sql, params))
     }
 
-    pub(super) fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StoreError> {
-        wait(self.client.query_one(sql, params)).map_err(|error| fault(&self.place, &error))
+    pub(crate) fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StoreError> {
+        self.answer(self.client.query_one(sql, params))
     }
 
     pub(super) fn run(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
-        wait(self.client.execute(sql, params)).map_err(|error| fault(&self.place, &error))
+        self.answer(self.client.execute(sql, params))
     }
 
     /// A column of a row.
-    pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
+    pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
         &self,
         row: &'r Row,
         column: usize,

@@ -44,6 +44,7 @@ pub(super) fn fault(place: &str, error: &tokio_postgres::Error) -> StoreError {
 }
 
 /// Whether the lease was not held any more.
+#[cfg(test)]
 pub(super) fn is_fenced(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code() == FENCED)
 }

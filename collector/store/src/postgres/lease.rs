@@ -1,13 +1,11 @@
 //! Who decides for a site: the lease in the database, by the database's clock alone (`lease.sql`).
 //!
 //! A collector that waits asks [`Taker::try_take`] every [`RENEW_MS`]; who holds it renews it as often. Each taking gives a fence above all before it, and
-//! every commit proves it ([`Link::commit_fenced`]) in one message with its `COMMIT`: what a holder that was paused, cut off or slow sends after its time is
+//! every commit proves it ([`Lease::check_sql`]) in one message with its `COMMIT`: what a holder that was paused, cut off or slow sends after its time is
 //! refused by the database, whatever that holder believes. No wall clock of a collector is read: elapsed time goes by the boot clock, which the caller
 //! hands in, and serves only to stop early and to see that a lease is not renewed.
 
 use tokio_postgres::Row;
-
-use ioc_common::clock;
 
 use super::connect::Link;
 use super::settings::SchemaName;
@@ -52,6 +50,8 @@ pub(crate) enum Taken {
         holder: String,
         /// With which fence.
         fence: u64,
+        /// Where its pages are; empty where that is not known.
+        pages: String,
     },
 }
 
@@ -59,14 +59,16 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Taker {
     holder: String,
+    /// Where our pages are, for whoever is sent there.
+    pages: String,
     /// What the lease was last seen as, and since when, boot clock, ms.
     seen: Option<((i64, i64), u64)>,
 }
 
 impl Taker {
     /// `holder` is what people know this collector by, and no other of the site.
-    pub(crate) fn new(holder: &str) -> Self {
-        Self { holder: holder.to_owned(), seen: None }
+    pub(crate) fn new(holder: &str, pages: &str) -> Self {
+        Self { holder: holder.to_owned(), pages: pages.to_owned(), seen: None }
     }
 
     /// Takes the lease when nobody holds it. Sessions of whoever held it before are ended then: what they left open would keep ours waiting.
@@ -82,16 +84,22 @@ impl Taker {
         };
         self.seen = Some((moved, since));
         let unmoved = (now_ms.saturating_sub(since) >= UNMOVED_MS).then_some(moved);
-        let sql = format!("SELECT lease_take($1, interval '{LEASE_MS} ms', $2, $3)");
-        let row = link.row(&sql, &[&self.holder, &unmoved.map(|one| one.0), &unmoved.map(|one| one.1)])?;
+        let sql = format!("SELECT lease_take($1, interval '{LEASE_MS} ms', $2, $3, $4)");
+        let row = link.row(&sql, &[&self.holder, &unmoved.map(|one| one.0), &unmoved.map(|one| one.1), &self.pages])?;
         if let Some(fence) = link.get::<Option<i64>>(&row, 0)? {
             self.seen = None;
             end_sessions(link, schema, &["writer", "history"])?;
             return Ok(Taken::Ours(Lease { holder: self.holder.clone(), fence, ends_ms: now_ms + LEASE_MS }));
         }
-        let row = link.row("SELECT holder, fence FROM lease WHERE one = 1", &[])?;
-        Ok(Taken::Held { holder: link.get(&row, 0)?, fence: link.get::<i64>(&row, 1)?.unsigned_abs() })
+        let (holder, fence, pages) = held(link)?;
+        Ok(Taken::Held { holder, fence, pages })
     }
+}
+
+/// Who held the lease last, with which fence, and where its pages are.
+pub(super) fn held(link: &Link) -> Result<(String, u64, String), StoreError> {
+    let row = link.row("SELECT holder, fence, pages FROM lease WHERE one = 1", &[])?;
+    Ok((link.get(&row, 0)?, link.get::<i64>(&row, 1)?.unsigned_abs(), link.get(&row, 2)?))
 }
 
 /// Ends the sessions of this site that are there for one of these uses, and waits for their end, so that nothing of theirs is committed later.
@@ -126,25 +134,6 @@ impl Lease {
     /// What is said before each `COMMIT`, in one message with it: it raises an error when the lease is not held, and nothing behind it is carried out.
     pub(crate) fn check_sql(&self) -> String {
         format!("SELECT fence_check('{}', {})", self.holder.replace('\'', "''"), self.fence)
-    }
-}
-
-impl Link {
-    /// Ends a transaction that is under way, provided that the lease is held then; `false` when it is not, and nothing is committed.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the answer did not come: whether it was committed is found out by its number (`watermark_log`).
-    pub(crate) fn commit_fenced(&self, lease: &Lease) -> Result<bool, StoreError> {
-        if !lease.may_be_held(clock::boottime_ms()) {
-            self.batch("ROLLBACK")?;
-            return Ok(false);
-        }
-        let committed = self.batch_unless_fenced(&format!("{}; COMMIT", lease.check_sql()));
-        if !matches!(committed, Ok(true)) {
-            // What failed is not committed, but stays open until it is said; where there is no session any more, nothing is open.
-            let _ = self.batch("ROLLBACK");
-        }
-        committed
     }
 }
 

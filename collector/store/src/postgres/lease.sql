@@ -5,7 +5,8 @@ CREATE TABLE lease (
     fence bigint NOT NULL CHECK (fence >= 0),
     holder text COLLATE "C" NOT NULL,
     until timestamptz NOT NULL,
-    renewed bigint NOT NULL CHECK (renewed >= 0)
+    renewed bigint NOT NULL CHECK (renewed >= 0),
+    pages text COLLATE "C" NOT NULL DEFAULT ''
 );
 INSERT INTO lease (one, fence, holder, until, renewed) VALUES (1, 0, '', '-infinity', 0);
 -- Every fence that was ever given, by whoever it was taken: a checker reads from it that no two held at once.
@@ -36,7 +37,7 @@ CREATE TRIGGER lease_no_truncate BEFORE TRUNCATE ON lease FOR EACH STATEMENT EXE
 -- longer than a lease lasts, by a clock of its own that nobody sets: where the database's clock was set back, an end far in the future is no end.
 --
 -- FOR UPDATE waits for commits that have passed fence_check and are not through yet, and no commit passes it meanwhile.
-CREATE FUNCTION lease_take(who text, lasts interval, unmoved_fence bigint, unmoved_renewed bigint) RETURNS bigint
+CREATE FUNCTION lease_take(who text, lasts interval, unmoved_fence bigint, unmoved_renewed bigint, pages_at text) RETURNS bigint
     LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     held lease%ROWTYPE;
@@ -58,7 +59,8 @@ BEGIN
     held_commits := greatest((SELECT commits FROM state), (SELECT max(number) FROM watermark_log), 0);
     INSERT INTO lease_history (fence, holder, taken_at, previous_until, previous_unmoved, commits)
         VALUES (held.fence + 1, who, clock_timestamp(), held.until, coalesce(unmoved, false), held_commits);
-    UPDATE lease SET fence = held.fence + 1, holder = who, until = clock_timestamp() + lasts, renewed = 0 WHERE one = 1;
+    UPDATE lease SET fence = held.fence + 1, holder = who, until = clock_timestamp() + lasts, renewed = 0, pages = pages_at
+        WHERE one = 1;
     RETURN held.fence + 1;
 END $$;
 
@@ -92,6 +94,7 @@ COMMENT ON COLUMN lease.fence IS 'Counted up each time that it is taken; 0 befor
 COMMENT ON COLUMN lease.holder IS 'The collector that holds it, as its configuration calls it; empty before anyone did.';
 COMMENT ON COLUMN lease.until IS 'Until when, unless it is renewed: every 2 s, for 8 s each time.';
 COMMENT ON COLUMN lease.renewed IS 'How often it was renewed since it was taken.';
+COMMENT ON COLUMN lease.pages IS 'Where the pages of whoever holds it are; empty where that is not known.';
 COMMENT ON TABLE lease_history IS 'Every fence that was ever given. Append-only.';
 COMMENT ON COLUMN lease_history.fence IS 'From 1, without a gap.';
 COMMENT ON COLUMN lease_history.holder IS 'The collector that took the lease.';

@@ -94,6 +94,22 @@ pub(crate) fn migrate(link: &Link, schema: &SchemaName) -> Result<BroughtUp, Sto
     bring_up(link, schema, MIGRATIONS)
 }
 
+/// Refuses a site that a newer program has brought up, or another text of the same version; its schema is there.
+///
+/// # Errors
+/// As [`migrate`].
+pub(super) fn refuse_newer(link: &Link) -> Result<(), StoreError> {
+    begun(link, MIGRATIONS).map(drop)
+}
+
+/// Whether a site is of the version that this program reads.
+///
+/// # Errors
+/// As [`migrate`].
+pub(super) fn is_up_to_date(link: &Link) -> Result<bool, StoreError> {
+    Ok(begun(link, MIGRATIONS)?.iter().filter(|one| one.is_done).count() == MIGRATIONS.len())
+}
+
 fn checksum(migration: &Migration) -> String {
     let mut context = Context::new(&SHA256);
     for part in migration.parts {

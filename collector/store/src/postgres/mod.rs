@@ -4,19 +4,23 @@
 //! The tables are those of the embedded store, by the same names and with the same meaning (`schema.sql`, `history.sql`); a test compares both from what the
 //! databases themselves say of them. Two sites share a database, never a schema.
 //!
-//! No configuration can name a store here until backup, restore and doctor know it, too (docs/scale.md).
+//! Several collectors may stand by for one site: [`Candidate`] waits for the lease or holds it, [`Standby`] is what it reads meanwhile.
 
+mod candidate;
 mod connect;
 #[cfg(test)]
 mod contract_tests;
 mod fault;
 mod lease;
 mod migration;
+mod report;
+mod row_copy;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
-mod scratch;
+pub(crate) mod scratch;
 mod settings;
+mod standby;
 mod store;
 #[cfg(test)]
 mod store_tests;
@@ -27,10 +31,14 @@ use std::sync::Arc;
 
 use crate::sql::database;
 use crate::sql::postgres::{Driver, Schema, Session};
-use crate::{Store, StoreError};
+use crate::{Reader, Store, StoreError};
+pub use candidate::{Candidate, LeaseView};
 use connect::{Link, Purpose, connect};
+use fault::Fault;
 use lease::Lease;
-use settings::PostgresSettings;
+pub use report::{DatabaseReport, StandbyServer};
+pub use settings::{Address, PostgresForm, PostgresSettings, SchemaName, SettingsError};
+use standby::PostgresStandby;
 use store::{Connect, PostgresStore, Use};
 
 /// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words. With a lease every commit
@@ -72,4 +80,47 @@ pub(crate) fn open(
         Ok(session)
     });
     Ok(Box::new(PostgresStore::open(place.into(), dir.to_owned(), connect)?))
+}
+
+/// A site's store as who does not hold the lease sees it: to be read, and nothing else.
+#[derive(Debug)]
+pub struct Standby(PostgresStandby);
+
+impl Standby {
+    /// A reader of what is committed, whoever commits it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be asked.
+    pub fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.0.reader()
+    }
+
+    /// Reads anew what is newest of each device: only the holder knows it from its own commits.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be asked; readers then show what was read last.
+    pub fn refresh(&mut self) -> Result<(), StoreError> {
+        self.0.refresh()
+    }
+}
+
+/// Opens the store of a site to be read while another collector holds its lease. Nothing is made or changed.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked, or the site is not there in the version that this program reads.
+fn standby(settings: &PostgresSettings, dir: &Path, driver: &Arc<Driver>) -> Result<Standby, StoreError> {
+    let place = settings.place();
+    let link = Link::open(settings, Purpose::Lease, driver)?;
+    if !candidate::is_there(&link, settings)? || !migration::is_up_to_date(&link)? {
+        let what = "the site is not there yet in the version that this program reads";
+        let mend = "none is needed: whoever takes the lease next with this program makes it, or brings it up";
+        return Err(Fault::passing(what, mend).at(&place));
+    }
+    let (known, driver) = (settings.clone(), Arc::clone(driver));
+    let connect: Connect = Arc::new(move |_: Use| {
+        let client = connect(&known, Purpose::Reader, &driver)?;
+        let session = Session::new(client, Arc::clone(&driver), Schema::new(known.schema.as_str()));
+        session.map_err(|source| database(Path::new(&known.place()), source))
+    });
+    Ok(Standby(PostgresStandby::open(place.into(), dir.to_owned(), connect)?))
 }

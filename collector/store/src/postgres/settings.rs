@@ -1,6 +1,6 @@
 //! Where a site's store in PostgreSQL is, and how it is reached: as the configuration writes it, and checked.
 //!
-//! The program has no key for it yet: a collector runs on PostgreSQL once backup, restore and doctor know it, too (docs/scale.md).
+//! The keys themselves are read by the engine's configuration (`[store]`), which says at which line one is wrong.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,32 +21,32 @@ const SCHEMA_MAX: usize = 32;
 /// The store's keys as they are written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PostgresForm {
+pub struct PostgresForm {
     /// Where it listens: the primary and its standbys, in any order; whichever takes writes is taken.
-    pub(crate) addresses: Vec<Address>,
+    pub addresses: Vec<Address>,
     /// The database.
-    pub(crate) database: String,
+    pub database: String,
     /// The site's schema.
-    pub(crate) schema: SchemaName,
+    pub schema: SchemaName,
     /// The role.
-    pub(crate) user: String,
+    pub user: String,
     /// A file with its password.
     #[serde(default, deserialize_with = "secret_file_if")]
-    pub(crate) password_file: Option<PathBuf>,
+    pub password_file: Option<PathBuf>,
     /// A file with the certificates of authorities that may have issued the server's.
     #[serde(default)]
-    pub(crate) tls_authority: Option<PathBuf>,
+    pub tls_authority: Option<PathBuf>,
     /// A file with our certificate, for servers that ask for one.
     #[serde(default)]
-    pub(crate) tls_certificate: Option<PathBuf>,
+    pub tls_certificate: Option<PathBuf>,
     /// A file with its key.
     #[serde(default, deserialize_with = "secret_file_if")]
-    pub(crate) tls_key: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
 }
 
 /// The same, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PostgresSettings {
+pub struct PostgresSettings {
     pub(super) addresses: Vec<Address>,
     pub(super) database: String,
     pub(super) schema: SchemaName,
@@ -72,11 +72,11 @@ pub(super) struct OwnCertificate {
 /// Keys that do not go together: which, what was found, what is allowed, and the mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {message}")]
-pub(crate) struct SettingsError {
+pub struct SettingsError {
     /// The key.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// What was found, what is allowed, and the mend.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl PostgresForm {
@@ -84,7 +84,7 @@ impl PostgresForm {
     ///
     /// # Errors
     /// [`SettingsError`] for the first key that is wrong.
-    pub(crate) fn check(self) -> Result<PostgresSettings, SettingsError> {
+    pub fn check(self) -> Result<PostgresSettings, SettingsError> {
         let wrong = |key, message: String| Err(SettingsError { key, message });
         if self.addresses.is_empty() || self.addresses.len() > ADDRESSES_MAX {
             let found = self.addresses.len();
@@ -141,7 +141,7 @@ impl PostgresForm {
 impl PostgresSettings {
     /// What errors call it: no secret is in it.
     #[must_use]
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let addresses: Vec<String> = self.addresses.iter().map(Address::to_string).collect();
         format!(
             "postgresql://{}@{}/{} (schema {})",
@@ -155,7 +155,7 @@ impl PostgresSettings {
 
 /// An address: a host with its port, or the directory of a socket with the port that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     /// A name, an address, or a directory, which begins with a slash.
     pub(super) host: String,
     pub(super) port: u16,
@@ -207,7 +207,7 @@ impl<'de> Deserialize<'de> for Address {
 
 /// The name of a site's schema: small letters, digits and `_`, so that it needs no quotes and stands in no statement as anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SchemaName(String);
+pub struct SchemaName(String);
 
 impl SchemaName {
     /// The schema with this name.
@@ -222,7 +222,7 @@ impl SchemaName {
 
     /// As it is written.
     #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 

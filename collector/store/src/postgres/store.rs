@@ -139,7 +139,7 @@ fn held(session: &Session) -> sql::Result<(u64, String)> {
     Connection::from(session).query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)))
 }
 
-fn cache_of(session: &Session) -> sql::Result<WriterCache> {
+pub(super) fn cache_of(session: &Session) -> sql::Result<WriterCache> {
     let connection = Connection::from(session);
     let folded = connection.query_row("SELECT rows FROM fold_mark", [], |row| row.get(0)).optional()?.unwrap_or(0);
     let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());

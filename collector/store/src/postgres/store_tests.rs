@@ -127,7 +127,7 @@ fn what_became_of_a_commit_whose_answer_was_lost_is_found_out_and_nothing_is_the
 #[test]
 fn a_store_whose_lease_another_has_taken_writes_nothing_any_more() {
     let (link, settings) = scratch::site();
-    let take = |name: &str| match Taker::new(name).try_take(&link, &settings.schema, clock::boottime_ms()) {
+    let take = |name: &str| match Taker::new(name, "").try_take(&link, &settings.schema, clock::boottime_ms()) {
         Ok(Taken::Ours(lease)) => lease,
         other => panic!("{other:?}"),
     };

@@ -16,7 +16,6 @@ pub(crate) struct Schema {
 
 impl Schema {
     /// That of a name; folded history is in the one whose name goes on with `_history`.
-    #[allow(dead_code, reason = "no configuration names a site yet")]
     pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned() }
     }

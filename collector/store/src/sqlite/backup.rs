@@ -109,7 +109,7 @@ fn begin_together(source: &Connection, path: &Path, pause: Pause<'_>) -> Result<
     Err(StoreError::Content { path: path.to_owned(), what: "the store together with its history", why })
 }
 
-fn about(source: &Connection, dir: &Path) -> rusqlite::Result<CopiedStore> {
+pub(super) fn about(source: &Connection, dir: &Path) -> rusqlite::Result<CopiedStore> {
     let (id, commits) = commit_mark::held(source)?.unwrap_or_default();
     let schema = source.query_row("PRAGMA main.user_version", [], |row| row.get(0))?;
     let sql = "SELECT number, hash FROM main.audit ORDER BY number DESC LIMIT 1";

@@ -77,11 +77,19 @@ fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<S
     let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
     let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
     let failed = health.notices_failed.load(Relaxed);
-    let stored = ioc_store::size(&config.data);
+    let stored = match config.store.postgres() {
+        None => size_text(page_context, ioc_store::size(&config.data)),
+        Some(_) => page_context.t("collector-sizes-elsewhere"),
+    };
+    let lease = health.lease.status().map(|view| {
+        let tone = if view.trouble.is_some() { Tone::Bad } else { Tone::Good };
+        let holder = if view.holder.is_empty() { page_context.t("collector-lease-unknown") } else { view.holder };
+        fact("collector-lease", holder, tone)
+    });
     let room = rustix::fs::statvfs(&config.data);
     let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
     let tight = room.1 > 0 && room.0 < room.1 / 10;
-    vec![
+    [
         match write_error {
             Some(why) => fact("collector-store", why, Tone::Bad),
             None => good("collector-store", page_context.t("collector-writable")),
@@ -102,9 +110,12 @@ fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<S
         good("collector-queue", health.queue.load(Relaxed).to_string()),
         good("collector-notices", health.notices_delivered.load(Relaxed).to_string()),
         fact("collector-failed", failed.to_string(), if failed > 0 { Tone::Warning } else { Tone::Good }),
-        good("collector-sizes", size_text(page_context, stored)),
+        good("collector-sizes", stored),
         fact("collector-room", size_text(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
     ]
+    .into_iter()
+    .chain(lease)
+    .collect()
 }
 
 pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {

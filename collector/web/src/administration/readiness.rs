@@ -8,9 +8,12 @@ use ioc_engine::health::ClockState;
 use ioc_engine::open_files::OpenFiles;
 use ioc_engine::writer::time::step_text;
 
-/// Whether the collector can do its work: 503 with the reason while the engine has ended or is stuck, or the store cannot be written or read, has
+/// Whether the collector can do its work: 503 with the reason while another collector holds the lease of the site, the engine has ended or is stuck, or the store cannot be written or read, has
 /// lost what was acknowledged, or is damaged.
 pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
+    if let Some(why) = app.health.lease.why_not() {
+        return Err(Problem::unavailable(why));
+    }
     if app.engine.is_gone() {
         return Err(Problem::unavailable("the engine has ended: nothing is judged or kept any more; see the log"));
     }
@@ -51,7 +54,8 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
         _ => {
             let files =
                 app.health.open_files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
-            Ok(format!("ready\n{clock}{files}{}{}", app.health.broker.line(), backups(&app)))
+            let (broker, lease) = (app.health.broker.line(), app.health.lease.line());
+            Ok(format!("ready\n{lease}{clock}{files}{broker}{}", backups(&app)))
         }
     }
 }
@@ -60,7 +64,9 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
 fn backups(app: &App) -> String {
     let status = app.health.backups.status();
     if status.place.is_none() {
-        return if app.config().backup.is_none() {
+        return if app.config().store.postgres().is_some() {
+            "the collector makes no backups of its own: back PostgreSQL up (docs/scale.md)\n".to_owned()
+        } else if app.config().backup.is_none() {
             "no backups of the collector are made: [backup] directory is not set (docs/backup.md)\n".to_owned()
         } else {
             String::new()

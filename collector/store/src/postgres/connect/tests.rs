@@ -102,7 +102,7 @@ fn what_the_docs_say_is_all_that_the_role_needs() {
     for settings in [own, given] {
         let link = Link::open(&settings, Purpose::Migration, &scratch::driver()).expect("connected");
         assert_eq!(migration::migrate(&link, &settings.schema).expect("made").to, 1, "{}", settings.user);
-        let taken = Taker::new("một").try_take(&link, &settings.schema, 0).expect("asked");
+        let taken = Taker::new("một", "").try_take(&link, &settings.schema, 0).expect("asked");
         assert!(matches!(taken, Taken::Ours(_)), "{taken:?}");
         // Pages that show a part stand on views of the session.
         link.batch("CREATE TEMP VIEW device AS SELECT * FROM device").expect("made");
@@ -199,7 +199,7 @@ fn a_password_is_read_from_its_file_without_its_end_of_line() {
     std::fs::write(&path, "bí mật\r\n").expect("written");
     let mut settings = scratch::settings();
     settings.password_file = Some(path);
-    let config = config(&settings, Purpose::Reader).expect("read");
+    let config = config(&settings, &settings.addresses[0], Purpose::Reader).expect("read");
     assert_eq!(config.get_password(), Some("bí mật".as_bytes()));
     settings.password_file = Some(dir.path().join("gone"));
     let said = config_error(&settings);
@@ -207,5 +207,5 @@ fn a_password_is_read_from_its_file_without_its_end_of_line() {
 }
 
 fn config_error(settings: &PostgresSettings) -> String {
-    config(settings, Purpose::Reader).expect_err("it is not there").to_string()
+    config(settings, &settings.addresses[0], Purpose::Reader).expect_err("it is not there").to_string()
 }

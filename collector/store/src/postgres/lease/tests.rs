@@ -3,10 +3,31 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use ioc_common::clock;
+
 use super::super::connect::Purpose;
 use super::super::scratch::{self, Cluster};
 use super::super::settings::PostgresSettings;
 use super::*;
+
+impl Link {
+    /// Ends a transaction that is under way, provided that the lease is held then; `false` when it is not, and nothing is committed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the answer did not come: whether it was committed is found out by its number (`watermark_log`).
+    pub(crate) fn commit_fenced(&self, lease: &Lease) -> Result<bool, StoreError> {
+        if !lease.may_be_held(clock::boottime_ms()) {
+            self.batch("ROLLBACK")?;
+            return Ok(false);
+        }
+        let committed = self.batch_unless_fenced(&format!("{}; COMMIT", lease.check_sql()));
+        if !matches!(committed, Ok(true)) {
+            // What failed is not committed, but stays open until it is said; where there is no session any more, nothing is open.
+            let _ = self.batch("ROLLBACK");
+        }
+        committed
+    }
+}
 
 /// What elapsed time is counted from in these tests.
 const BEGIN: u64 = 1_000_000;
@@ -24,7 +45,7 @@ struct Collector {
 
 impl Collector {
     fn new(settings: &PostgresSettings, name: &str) -> Self {
-        Self { link: scratch::link_of(settings), taker: Taker::new(name), schema: settings.schema.clone() }
+        Self { link: scratch::link_of(settings), taker: Taker::new(name, ""), schema: settings.schema.clone() }
     }
 
     fn ask(&mut self, now_ms: u64) -> Taken {
@@ -164,7 +185,7 @@ fn only_the_databases_clock_counts_and_one_that_was_set_back_keeps_nobody_out() 
     // Set back by ten minutes: the end of the lease lies far in the future. While it is renewed it is held.
     let back = "UPDATE lease SET until = clock_timestamp() + interval '10 minutes'";
     link.batch(back).expect("set back");
-    let mut taker = Taker::new("một");
+    let mut taker = Taker::new("một", "");
     let mut ask = |now_ms| taker.try_take(&link, &settings.schema, now_ms).expect("asked");
     assert!(matches!(ask(BEGIN), Taken::Held { fence: 2, .. }));
     let mut renewed = next.clone();
@@ -221,7 +242,7 @@ fn a_server_that_is_killed_and_started_again_gives_no_fence_twice() {
     // Whether its time has passed meanwhile is the machine's speed; either way one of them has it.
     let goes_on = lease.renew(&one.link, now_ms()).expect("asked");
     match other.ask(now_ms()) {
-        Taken::Held { holder, fence } => assert!(goes_on && (holder.as_str(), fence) == ("một", 1)),
+        Taken::Held { holder, fence, .. } => assert!(goes_on && (holder.as_str(), fence) == ("một", 1)),
         Taken::Ours(next) => assert!(!goes_on && next.fence() == 2),
     }
     assert_eq!(faults_of(&history(&one.link).expect("read")), [""; 0]);

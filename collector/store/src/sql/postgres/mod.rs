@@ -5,8 +5,6 @@
 //! statements. What the server has against one of them is said by the next call that waits; the transaction is lost then, as the server
 //! has it.
 
-#![allow(dead_code, reason = "no configuration names it before the whole contract holds there")]
-
 mod driver;
 mod sample_rows;
 mod value;
@@ -21,7 +19,7 @@ use rusqlite::ToSql;
 use tokio_postgres::types::BorrowToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-pub(crate) use driver::{Driver, wait};
+pub(crate) use driver::{Driver, wait, wait_at_most};
 pub(super) use sample_rows::SampleRows;
 pub(super) use value::value;
 
