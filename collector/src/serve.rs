@@ -434,7 +434,7 @@ impl Collector {
 
     async fn reload_on(&self, hangup: &mut Signal) -> Infallible {
         let mut watch = TaskWatch::new(BackgroundTask::Configuration, self.engine.clone());
-        let mut configs = self.config.clone();
+        let (mut configs, mut is_file_faulty) = (self.config.clone(), false);
         // That of the start was valid, but for what was set on pages and no longer fits it.
         self.report_left_out(&mut watch).await;
         loop {
@@ -447,12 +447,16 @@ impl Collector {
                     if changed.is_err() {
                         return std::future::pending().await;
                     }
-                    self.report_left_out(&mut watch).await;
+                    // What a file lacks is not mended by that.
+                    if !is_file_faulty {
+                        self.report_left_out(&mut watch).await;
+                    }
                     continue;
                 }
             }
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
             let reloaded = self.reload().await;
+            is_file_faulty = reloaded.is_err();
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             match reloaded {
                 Ok(()) => {

@@ -69,7 +69,8 @@ async fn a_channel_is_set_up_from_nothing_and_its_secret_is_seen_nowhere() {
     let form = "/configuration/channels/form";
     assert!(text(&rig, form).await.contains("?new=webhook"));
     assert!(text(&rig, &format!("{form}?new=sms")).await.contains("Bearer {{secret}}"), "what is shipped for it");
-    let fields = [("version", "0"), ("type", "webhook"), ("name", "hook"), ("url", &url), ("secret_file", SECRET)];
+    let fields =
+        [("version", "0"), ("type", "webhook"), ("name", "hook"), ("url", url.as_str()), ("secret_file", SECRET)];
     let typed = |more: &[(&'static str, &'static str)]| {
         let all = fields.iter().copied().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
         all.map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -90,7 +91,13 @@ async fn a_channel_is_set_up_from_nothing_and_its_secret_is_seen_nowhere() {
     assert_eq!(part(&rig, "channels").await["version"], 0, "nothing was saved");
     // What was typed is kept, sealed: it is saved without being typed again.
     let kept = tried.split("name=\"kept.secret_file\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let saved = [("version", "0"), ("type", "webhook"), ("name", "hook"), ("url", &url), ("kept.secret_file", &kept)];
+    let saved = [
+        ("version", "0"),
+        ("type", "webhook"),
+        ("name", "hook"),
+        ("url", url.as_str()),
+        ("kept.secret_file", kept.as_str()),
+    ];
     let (_, status) = send(&rig, form, &[&saved[..], &[("do", "save"), ("reason", "kênh đầu tiên")]].concat()).await;
     assert_eq!(status, 303);
     let now = part(&rig, "channels").await;
