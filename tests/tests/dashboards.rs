@@ -47,6 +47,17 @@ async fn a_dashboard_is_shared_by_role_and_shows_to_each_what_is_within_reach() 
     let body = |roles: Value, version: u64| json!({ "name": "Bảng riêng", "roles": roles, "panels": panels, "version": version });
     let (status, made) = lan.ask("POST", "/api/v1/dashboards", Some(body(json!([]), 0))).await;
     assert_eq!((status, made.as_str()), (201, "{\"number\":1}"));
+    // What a screen on the wall shows in its address lets nobody change anything.
+    let label = json!({ "label": "Màn hình", "role": "viewer", "days": 1 });
+    let (status, token) = lan.ask("POST", "/api/v1/account/tokens", Some(label)).await;
+    assert_eq!(status, 201, "{token}");
+    let token = serde_json::from_str::<Value>(&token).unwrap()["token"].as_str().unwrap().to_owned();
+    let mut screen = lan.clone();
+    screen.token = Some(token.clone());
+    assert_eq!(screen.ask("POST", "/api/v1/dashboards", Some(body(json!([]), 0))).await.0, 403);
+    assert_eq!(screen.ask("DELETE", "/api/v1/dashboards/1?version=1", None).await.0, 403);
+    let (status, shown) = screen.ask("GET", &format!("/wall?board=1&token={token}"), None).await;
+    assert!(status == 200 && shown.contains("Bảng riêng"), "{shown}");
     // Kept to oneself, it is not there for others; not even its name.
     for path in ["/dashboards", "/dashboards/1", "/dashboards/1/edit", "/api/v1/dashboards", "/wall?board=1"] {
         let (_, text) = ba.ask("GET", path, None).await;

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A program at the collector's door: what it shows, and what it is answered.
+#[derive(Clone)]
 pub(crate) struct SessionClient {
     base: String,
     jar: std::path::PathBuf,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 impl SessionClient {

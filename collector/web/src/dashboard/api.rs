@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 
-use super::{find, seen};
+use super::{find, may_write, seen};
 use crate::api::{ApiResult, device_id};
 use crate::api_types::{access, names};
 use crate::app::App;
@@ -165,6 +165,7 @@ pub(crate) async fn make(
     person: Person,
     Json(body): Json<DashboardBody>,
 ) -> Result<(StatusCode, Json<DashboardSaved>), Problem> {
+    may_write(&person)?;
     let command = DashboardBody { version: 0, ..body }.into_command(0, &person)?;
     match app.carry_out(&person, command).await? {
         Answer::Dashboard(number) => Ok((StatusCode::CREATED, Json(DashboardSaved { number }))),
@@ -178,6 +179,7 @@ pub(crate) async fn change(
     Path(number): Path<u64>,
     Json(body): Json<DashboardBody>,
 ) -> Result<StatusCode, Problem> {
+    may_write(&person)?;
     // What is not shown to somebody is not there for them.
     find(&app, &person, number).await?;
     app.carry_out(&person, body.into_command(number, &person)?).await?;
@@ -197,6 +199,7 @@ pub(crate) async fn remove(
     Path(number): Path<u64>,
     Query(query): Query<VersionQuery>,
 ) -> Result<StatusCode, Problem> {
+    may_write(&person)?;
     find(&app, &person, number).await?;
     let (version, administers, actor) = (query.version, person.may(Right::Administer), person.name.clone());
     app.carry_out(&person, Command::RemoveDashboard { number, version, administers, actor }).await?;

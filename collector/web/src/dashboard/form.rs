@@ -12,7 +12,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::metric;
 
 use super::api::command_of;
-use super::{find, may_change};
+use super::{find, may_change, may_write};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
@@ -111,6 +111,7 @@ pub(crate) async fn make(
     Form(form): Form<BTreeMap<String, String>>,
 ) -> PageResult {
     let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
+    may_write(&person).map_err(refuse)?;
     let name = form.get("name").cloned().unwrap_or_default();
     match app.carry_out(&person, command_of((0, 0), (name, Vec::new(), Vec::new()), &person)).await {
         Ok(Answer::Dashboard(number)) => Ok(Redirect::to(&format!("/dashboards/{number}/edit")).into_response()),
@@ -121,6 +122,7 @@ pub(crate) async fn make(
 
 /// One that the person may change.
 async fn mine(app: &App, person: &Person, number: u64) -> Result<Dashboard, Problem> {
+    may_write(person)?;
     let found = find(app, person, number).await?;
     if may_change(person, &found) {
         return Ok(found);

@@ -15,6 +15,7 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
 use crate::problem::Problem;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::dashboard::Dashboard;
 use ioc_store::{Right, Role};
 
@@ -23,9 +24,17 @@ fn role_of(person: &Person) -> Role {
     person.token_role.unwrap_or(person.role)
 }
 
+/// A token that only looks, as a screen on the wall shows it in its address, changes nothing of its owner's either.
+fn may_write(person: &Person) -> Result<(), Problem> {
+    if person.token_role == Some(Role::Viewer) {
+        return Err(RefusalReason::role().forbidden().into());
+    }
+    Ok(())
+}
+
 /// Whether they may change it.
 fn may_change(person: &Person, dashboard: &Dashboard) -> bool {
-    (dashboard.owner == person.name && !person.is_token()) || person.may(Right::Administer)
+    dashboard.owner == person.name || person.may(Right::Administer)
 }
 
 /// Dashboards that a person sees, by name: their own, those that are shared with their role, and for who administers all.
