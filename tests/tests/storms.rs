@@ -114,22 +114,31 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     let kind = "application/json";
     let (status, answer) = ask(&rig, "POST", "/api/v1/incidents/actions", Some((kind, &many.to_string()))).await;
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    let each: Vec<u64> = answer["results"].as_array().unwrap().iter().map(|one| one["status"].as_u64().unwrap()).collect();
+    let each: Vec<u64> =
+        answer["results"].as_array().unwrap().iter().map(|one| one["status"].as_u64().unwrap()).collect();
     assert_eq!((status, each), (200, vec![204, 204, 404, 404]), "{answer}");
     let close = json!({ "incidents": [1], "action": "close", "course": "x", "remedy": "y" });
     assert_eq!(ask(&rig, "POST", "/api/v1/incidents/actions", Some((kind, &close.to_string()))).await.0, 422);
 
     // The page says of each why, and keeps it ticked.
-    let (status, text) = form(&rig, "/incidents/actions?state=all", &format!("incident=1&incident={own}&action=acknowledge&note=")).await;
+    let (status, text) =
+        form(&rig, "/incidents/actions?state=all", &format!("incident=1&incident={own}&action=acknowledge&note="))
+            .await;
     assert!(status == 409 && text.matches("INC-000001").count() >= 2, "{status}");
-    assert!(text.contains(&format!("value=\"{own}\" aria-label")) && text.contains(" checked"), "what was refused stays ticked");
-    let given = form(&rig, "/incidents/actions", &format!("incident=1&incident={own}&action=assign&person=lan&unit=")).await;
+    assert!(
+        text.contains(&format!("value=\"{own}\" aria-label")) && text.contains(" checked"),
+        "what was refused stays ticked"
+    );
+    let given =
+        form(&rig, "/incidents/actions", &format!("incident=1&incident={own}&action=assign&person=lan&unit=")).await;
     assert_eq!(given.0, 303);
     let person = rig.get("/api/v1/incidents/1").await.unwrap()["record"]["person"].clone();
     assert_eq!(person, "Nguyễn Thị Lan", "by their name");
 
     for path in ["/incidents/actions", "/incidents/1/members", "/incidents/actions?state=x&month=2026-99&before=-1"] {
-        for body in ["", "=&=&&", "%", "incident=x&fault=x", "incident=1&action=close", "action=x&action=y&note=%00<script>"] {
+        for body in
+            ["", "=&=&&", "%", "incident=x&fault=x", "incident=1&action=close", "action=x&action=y&note=%00<script>"]
+        {
             let (status, page) = form(&rig, path, body).await;
             assert!((400..500).contains(&status), "{path} {body}: {status}");
             assert!(!page.contains("<script>"), "{path} {body}");
@@ -137,7 +146,8 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     }
 
     // Looked for by place and person, as a page and as a table.
-    let (_, found) = ask(&rig, "GET", "/api/v1/incidents.csv?state=acknowledged&place=Ph%C3%B2ng%20m%C3%A1y%201", None).await;
+    let (_, found) =
+        ask(&rig, "GET", "/api/v1/incidents.csv?state=acknowledged&place=Ph%C3%B2ng%20m%C3%A1y%201", None).await;
     assert!(found.contains("INC-000001") && !found.contains(&format!("INC-{elsewhere:06}")), "{found}");
     let (_, none) = ask(&rig, "GET", "/api/v1/incidents.csv?state=all&person=nobody", None).await;
     assert_eq!(none.lines().count(), 1, "{none}");

@@ -11,7 +11,7 @@ fn only_an_open_incident_can_be_acknowledged() {
     scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(30);
     let ack = |scene: &mut Scene, number| {
-        let incident = ioc_common::id::IncidentId(number);
+        let incident = IncidentId(number);
         let now = scene.now();
         let mut out = Vec::new();
         let action = Action::Acknowledge { note: String::new() };

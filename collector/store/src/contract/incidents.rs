@@ -6,12 +6,14 @@ use ioc_common::id::IncidentId;
 use ioc_judge::{DeviceInfo, FaultState, Incident, IncidentState, Severity, TimelineStep};
 
 use super::{Open, at, fault, incident, info};
-use crate::{Change, Delivery, DeliveryState, IncidentQuery, IncidentSearch as _, OutboxEntry, Reader};
+use crate::{Change, Delivery, DeliveryState, IncidentQuery, OutboxEntry, Reader};
 
 pub(super) fn incidents_are_found_by_what_people_look_for(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     for (n, place) in [(1, "Phòng 1"), (2, "Phòng 2/Tủ 1")] {
-        store.commit(&[Change::Device { info: DeviceInfo { place: place.into(), ..info(n) }, at: at(1) }]).expect("commits");
+        store
+            .commit(&[Change::Device { info: DeviceInfo { place: place.into(), ..info(n) }, at: at(1) }])
+            .expect("commits");
     }
     let put = |number: u64, change: &dyn Fn(&mut Incident)| {
         let mut one = incident(number, IncidentState::Open, None);

@@ -82,7 +82,7 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
 }
 
 /// A storm whose worst device, and whose uplink, is this one.
-fn storm(number: u64) -> Storm {
+fn storm(number: u32) -> Storm {
     Storm {
         common: vec![Common::Uplink(id(number)), Common::Rule("device-silent".to_owned())],
         rules: vec!["device-silent".to_owned()],
@@ -98,7 +98,7 @@ fn storm(number: u64) -> Storm {
         policies: Vec::new(),
         worst: Some(Worst {
             device: id(number),
-            fault: ioc_common::id::FaultId(1),
+            fault: FaultId(1),
             severity: Severity::Critical,
             importance: ioc_judge::Importance::Normal,
             title: Text::default(),

@@ -104,11 +104,7 @@ impl IncidentSearch for SqlReader {
 }
 
 /// Those that people look for, the newest first.
-fn search(
-    reader: &SqlReader,
-    query: &IncidentQuery,
-    limit: usize,
-) -> Result<Vec<Incident>, StoreError> {
+fn search(reader: &SqlReader, query: &IncidentQuery, limit: usize) -> Result<Vec<Incident>, StoreError> {
     let mut sql = "SELECT body FROM incident WHERE id < ?1".to_owned();
     let (before, limit) = (below(query.before), limit_of(limit));
     let mut texts: Vec<String> = Vec::new();

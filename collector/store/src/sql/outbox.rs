@@ -52,8 +52,7 @@ pub(super) fn delivered_to_people(
     (from, until): (Timestamp, Timestamp),
     limit: usize,
 ) -> Result<Vec<DeliveredNotice>, StoreError> {
-    let (made_from, from, until) =
-        (from.plus_millis(-MADE_BEFORE_MS).as_millis(), from.as_millis(), until.as_millis());
+    let (made_from, from, until) = (from.plus_millis(-MADE_BEFORE_MS).as_millis(), from.as_millis(), until.as_millis());
     let sql = format!(
         "SELECT person, incident, delivered_at FROM outbox WHERE created_at >= {made_from} AND created_at < {until} AND person <> '' \
          AND delivered_at >= {from} AND delivered_at < {until} LIMIT ?1"

@@ -335,10 +335,8 @@ pub(crate) struct InCommon {
 
 impl From<ioc_judge::Storm> for Storm {
     fn from(inside: ioc_judge::Storm) -> Self {
-        let in_common = |common: &ioc_judge::Common| InCommon {
-            what: common.as_str().to_owned(),
-            name: common.named().to_owned(),
-        };
+        let in_common =
+            |common: &ioc_judge::Common| InCommon { what: common.as_str().to_owned(), name: common.named().to_owned() };
         Self {
             common: inside.common.iter().map(in_common).collect(),
             told: inside.told,

@@ -47,10 +47,9 @@ impl AcknowledgePage {
                 self.page_context.t_with("link-ended", "at", at)
             }
             IncidentState::Resolved | IncidentState::Closed => say("link-over-taken"),
-            IncidentState::Open
-            | IncidentState::Reopened
-            | IncidentState::Acknowledged
-            | IncidentState::Repairing => say("link-used"),
+            IncidentState::Open | IncidentState::Reopened | IncidentState::Acknowledged | IncidentState::Repairing => {
+                say("link-used")
+            }
         }
     }
 }

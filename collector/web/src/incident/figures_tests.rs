@@ -57,8 +57,7 @@ fn times_are_those_of_the_middle_and_what_was_joined_is_counted_once() {
     let found = HashMap::from([(IncidentId(1), at(10))]);
     let month = Month { key: String::new(), shown: String::new(), from: at(0), until: at(1000) };
     let before = Month { from: at(-1000), until: at(0), ..month.clone() };
-    let [now, then]: [Tally; 2] =
-        by_month(&[month, before], &all, &found, at(100)).try_into().expect("both");
+    let [now, then]: [Tally; 2] = by_month(&[month, before], &all, &found, at(100)).try_into().expect("both");
     assert_eq!((now.all, now.taken, now.over, now.late), (4, 3, 3, 1), "the third was taken late");
     assert_eq!((now.to_take(), now.to_end()), (Some(4 * 60_000), Some(10 * 60_000)));
     assert_eq!((then.all, then.to_take()), (0, None), "nothing is not zero minutes");

@@ -28,7 +28,7 @@ use crate::problem::Problem;
 use crate::tone::Tone;
 use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
-use ioc_store::{IncidentQuery, IncidentSearch as _, Reader, StoreError};
+use ioc_store::{IncidentQuery, Reader, StoreError};
 
 /// Most incidents of one file.
 const CSV_MAX: usize = 20_000;
@@ -215,8 +215,18 @@ pub(crate) async fn render(
             let next = incidents.last().filter(|_| incidents.len() == ROWS).map(|incident| incident.id.0);
             let months = month::latest(now, &app.config().timezone);
             let refused = result.as_ref().is_some_and(|result| result.done == 0);
-            let page =
-                IncidentsPage { page_context, query, incidents, names, reporting, places, people, months, next, result };
+            let page = IncidentsPage {
+                page_context,
+                query,
+                incidents,
+                names,
+                reporting,
+                places,
+                people,
+                months,
+                next,
+                result,
+            };
             Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
@@ -226,7 +236,8 @@ pub(crate) async fn render(
 /// Every place that a device stands at, and the rooms that only racks name.
 fn rooms_and_racks(reader: &dyn Reader) -> Result<Vec<String>, StoreError> {
     let mut places = reader.places()?;
-    let rooms: Vec<String> = places.iter().filter_map(|place| place.split_once('/')).map(|(room, _)| room.trim().to_owned()).collect();
+    let rooms: Vec<String> =
+        places.iter().filter_map(|place| place.split_once('/')).map(|(room, _)| room.trim().to_owned()).collect();
     places.extend(rooms);
     places.retain(|place| !place.trim().is_empty());
     places.sort_by_cached_key(|place| ioc_store::collation::key(place));
@@ -264,9 +275,23 @@ pub(crate) async fn csv(
         .await?;
     personal_data::reveal_incidents(&app, &person, "incidents.csv", &mut incidents).await;
     let headings = [
-        "csv-incident", "csv-opened", "csv-state", "csv-severity", "csv-priority", "form-title", "form-device",
-        "csv-affected", "form-unit", "form-person", "csv-acknowledged-by", "csv-acknowledged", "csv-resolved",
-        "csv-to-acknowledge", "csv-to-resolve", "article", "csv-rule",
+        "csv-incident",
+        "csv-opened",
+        "csv-state",
+        "csv-severity",
+        "csv-priority",
+        "form-title",
+        "form-device",
+        "csv-affected",
+        "form-unit",
+        "form-person",
+        "csv-acknowledged-by",
+        "csv-acknowledged",
+        "csv-resolved",
+        "csv-to-acknowledge",
+        "csv-to-resolve",
+        "article",
+        "csv-rule",
     ];
     // A mark at the beginning tells spreadsheets that this is UTF-8.
     let mut text = "\u{feff}".to_owned();

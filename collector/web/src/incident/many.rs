@@ -62,7 +62,9 @@ pub(crate) struct OneResult {
 /// What can be done with many: what each incident asks its own words for cannot.
 fn checked(action: Action) -> Result<Action, CommandError> {
     match action {
-        Action::Acknowledge { .. } | Action::Assign { .. } | Action::Resolve { .. } | Action::Comment { .. } => Ok(action),
+        Action::Acknowledge { .. } | Action::Assign { .. } | Action::Resolve { .. } | Action::Comment { .. } => {
+            Ok(action)
+        }
         other => {
             let english =
                 format!("action: found {}; allowed for many are acknowledge, assign, resolve, comment", other.as_str());

@@ -67,7 +67,10 @@ mod tests {
         let now: Timestamp = "2026-11-30T17:30:00Z".parse().expect("time");
         let months = latest(now, &zone);
         assert_eq!((months.len(), months[0].key.as_str(), months[0].shown.as_str()), (OFFERED, "2026-12", "12/2026"));
-        assert_eq!((months[12].key.as_str(), months[0].from), ("2025-12", "2026-11-30T17:00:00Z".parse().expect("time")));
+        assert_eq!(
+            (months[12].key.as_str(), months[0].from),
+            ("2025-12", "2026-11-30T17:00:00Z".parse().expect("time"))
+        );
         assert!(months.windows(2).all(|pair| pair[0].from == pair[1].until));
         assert_eq!(Month::parse("2026-12", &zone).as_ref(), Some(&months[0]));
         for wrong in ["", "2026", "2026-13", "2026-0", "x-1", "99999-01", "2026-11-30"] {

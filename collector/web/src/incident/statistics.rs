@@ -19,9 +19,7 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::people::{People, people};
 use crate::person::Person;
-use ioc_store::{
-    DeliveredNotice, DeviceQuery, FaultQuery, IncidentQuery, IncidentSearch as _, Reader, StoreError,
-};
+use ioc_store::{DeliveredNotice, DeviceQuery, FaultQuery, IncidentQuery, Reader, StoreError};
 
 /// Months beside each other.
 const MONTHS: usize = 6;
@@ -99,9 +97,7 @@ impl FiguresPage {
                 let name = name_of(&self.names, Some(device)).to_owned();
                 self.page_context.t_with("noise-one-device", "device", name)
             }
-            Proposal::WaitLonger(ms) => {
-                self.page_context.t_with("noise-wait", "span", self.page_context.duration(*ms))
-            }
+            Proposal::WaitLonger(ms) => self.page_context.t_with("noise-wait", "span", self.page_context.duration(*ms)),
             Proposal::WiderGap => t("noise-gap"),
             Proposal::LessSevere => t("noise-severity"),
             Proposal::Keep => t("noise-keep"),

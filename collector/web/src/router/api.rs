@@ -276,9 +276,13 @@ fn incidents_api(all: &mut DescribedRouter) {
         .answers::<incident::open::OpenedIncident>(201);
     all.get("/incidents.csv", incident::list::csv, "Incidents by month, state, severity, place and person, as a table")
         .file("text/csv");
-    all.post("/incidents/actions", incident::many::api, "Does the same with many incidents, and says of each what became of it")
-        .body::<incident::many::ManyActions>()
-        .answers::<incident::many::ManyResults>(200);
+    all.post(
+        "/incidents/actions",
+        incident::many::api,
+        "Does the same with many incidents, and says of each what became of it",
+    )
+    .body::<incident::many::ManyActions>()
+    .answers::<incident::many::ManyResults>(200);
     all.get("/incidents/{id}", incident::details::api, "An incident with timeline, notices and tickets")
         .answers::<incident::details::IncidentDetails>(200);
     all.post("/incidents/{id}/actions", incident::details::api_act, "Does something with an incident")
