@@ -46,11 +46,7 @@ pub(crate) use kind::testing;
 pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 pub use legal::LegalBasis;
 use part::PartSources;
-<<<<<<< HEAD
 pub use part::{Origin, PartHolder, PartInForce, StoredParts, shipped, stored_parts, tables_of};
-=======
-pub use part::{Origin, PartHolder, PartInForce, SEALED, StoredParts, stored_parts, tables_of};
->>>>>>> storm
 pub use percent::Percent;
 pub use register::RegisterRules;
 pub use remote_write::RemoteWrite;

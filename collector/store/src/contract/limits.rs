@@ -97,11 +97,7 @@ fn storm(number: u32) -> Storm {
         to_tell: Vec::new(),
         policies: Vec::new(),
         worst: Some(Worst {
-<<<<<<< HEAD
             device: id(u32::try_from(number).unwrap_or(0)),
-=======
-            device: id(number),
->>>>>>> storm
             fault: FaultId(1),
             severity: Severity::Critical,
             importance: ioc_judge::Importance::Normal,
