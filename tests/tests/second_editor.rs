@@ -37,7 +37,8 @@ const NOTHING_OVERWRITTEN: &[(&str, &str)] = &[
     ("/register/assets/import", "shows what would change, and is told where that is other by then"),
     ("/register/assets/import/{number}/undo", "puts back what nobody changed since"),
     ("/register/assets/{id}/attestations", "a person's own word, beside the one before"),
-    ("/reports/issued/{number}", "registers it once: refused where it is registered"),
+    ("/reports/issued/{number}", "registers it once; a correction is refused where another was made since"),
+    ("/reports/records/{record}", "issues a version, beside those before"),
 ];
 
 /// What a form of a page would send: what is hidden in it, and nothing that is typed.

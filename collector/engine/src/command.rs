@@ -518,6 +518,8 @@ pub enum Command {
         content: Vec<u8>,
         /// Why the registration before it is wrong; empty for the first.
         reason: String,
+        /// Number and date as whoever corrects them has seen them: refused where they are others by now; not compared where it is empty.
+        seen: String,
         /// The number is meant, though another document of its kind has it in that year.
         all_the_same: bool,
         actor: String,

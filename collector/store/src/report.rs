@@ -173,6 +173,14 @@ pub struct Registration {
     pub reason: String,
 }
 
+impl Registration {
+    /// Number and date, by which whoever corrects them is known to have seen them.
+    #[must_use]
+    pub fn as_seen(&self) -> String {
+        format!("{} {}", self.number, self.date)
+    }
+}
+
 /// What is kept of an issued report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuedPart {

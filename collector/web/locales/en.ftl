@@ -1792,6 +1792,7 @@ report-refused-day-range = Date of the document: { $found }. Allowed are days fr
 report-refused-day = Day of the document: “{ $found }” is no day. Choose it again.
 report-refused-no-issued = There is no issued version { $number }. Open one from the page of reports.
 report-refused-registered = Version { $number } is registered already. To correct its number or date, say why.
+report-refused-registration-since = Somebody corrected this since you looked; look at it, then correct it.
 report-refused-number-taken = Number { $found } ({ $kind }) of { $year } is that of version { $also }. Check it; where it is meant, choose Use this number all the same.
 report-refused-correction-person = A registration is corrected by a named person who signs in; the command line of the machine cannot.
 report-refused-everywhere = This is about the whole centre, and your account is limited to places. Ask an administrator to widen it.

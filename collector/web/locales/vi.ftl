@@ -1766,6 +1766,7 @@ report-refused-day-range = Ngày văn bản: { $found }. Được từ ngày ph�
 report-refused-day = Ngày văn bản: «{ $found }» không phải là ngày. Chọn lại ngày.
 report-refused-no-issued = Không có bản phát hành số { $number }. Mở từ trang Báo cáo.
 report-refused-registered = Bản phát hành số { $number } đã vào số. Sửa số, ngày đã ghi thì nêu lý do.
+report-refused-registration-since = Vừa có người sửa số, ngày này; xem lại rồi hãy sửa.
 report-refused-number-taken = Số { $found } ({ $kind }) năm { $year } đã cấp cho bản phát hành số { $also }. Kiểm tra lại; nếu đúng vậy thì chọn Vẫn ghi số này.
 report-refused-correction-person = Sửa số, ngày đã vào do một người có tên làm, sau khi đăng nhập; dòng lệnh trên máy chủ không sửa được.
 report-refused-everywhere = Trang này về cả trung tâm; tài khoản của anh/chị chỉ xem được một số nơi. Đề nghị người quản trị mở phạm vi.

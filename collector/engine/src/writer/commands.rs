@@ -173,8 +173,8 @@ impl Engine {
             Command::IssueReport { report, title, content, source, actor } => {
                 self.issue_report(&report, &title, (content, source), &actor, now)
             }
-            Command::RegisterReport { number, registered, date, kind, content, reason, all_the_same, actor } => {
-                let asked = RegistrationAsked { number, registered, date, kind, content, reason, all_the_same };
+            Command::RegisterReport { number, registered, date, kind, content, reason, seen, all_the_same, actor } => {
+                let asked = RegistrationAsked { number, registered, date, kind, content, reason, seen, all_the_same };
                 self.register_report(asked, &actor, now)
             }
             Command::AwaitCommit => Ok(Answer::Done),

@@ -47,6 +47,7 @@ pub(super) struct RegistrationAsked {
     pub(super) kind: String,
     pub(super) content: Vec<u8>,
     pub(super) reason: String,
+    pub(super) seen: String,
     pub(super) all_the_same: bool,
 }
 
@@ -346,7 +347,7 @@ impl Engine {
 
     /// Writes down under which number and date an issued report was registered; once it is, a named person corrects that, and says why.
     pub(super) fn register_report(&mut self, asked: RegistrationAsked, actor: &str, now: Timestamp) -> CommandResult {
-        let RegistrationAsked { number, registered, date, kind, content, reason, all_the_same } = asked;
+        let RegistrationAsked { number, registered, date, kind, content, reason, seen, all_the_same } = asked;
         if !(1..=REGISTERED_MAX).contains(&registered) {
             return Err(no_registration_number(&registered.to_string()));
         }
@@ -368,6 +369,10 @@ impl Engine {
             let english = format!("issued report {number} is registered already; to correct that, say why");
             let args = [("number", Word::Count(number))];
             return Err(RefusalReason::new("report-refused-registered", args, english).conflict());
+        }
+        if known.registration.as_ref().is_some_and(|was| !seen.is_empty() && seen != was.as_seen()) {
+            let english = "somebody corrected this registration since you looked; look at it, then correct it";
+            return Err(RefusalReason::new("report-refused-registration-since", [], english).conflict());
         }
         if known.registration.is_some() && (actor.is_empty() || actor.starts_with(LOCAL)) {
             let english = "a registration is corrected by a named person, who signs in";
@@ -476,6 +481,7 @@ mod tests {
             kind: "BC".into(),
             content: b"PK2".to_vec(),
             reason: reason.to_owned(),
+            seen: String::new(),
             all_the_same: false,
             actor: "lan".into(),
         }
@@ -507,6 +513,12 @@ mod tests {
         assert_eq!(last.action, "report.registration_corrected");
         let expected = format!("7, {today} → 8, {today}");
         assert!(last.detail.starts_with(&expected) && last.detail.ends_with("; ghi nhầm số"), "{}", last.detail);
+        let mut unseen = registering(1, 9, &today, "ghi nhầm số");
+        if let Command::RegisterReport { seen, .. } = &mut unseen {
+            *seen = format!("7 {today}");
+        }
+        let refused = rig.command(unseen).expect_err("another correction came first").to_string();
+        assert!(refused.contains("since you looked"), "{refused}");
         // The number that was wrong is free again; the one that stands is taken, for documents of its kind.
         let refused = rig.command(registering(2, 8, &today, "")).expect_err("it is taken").to_string();
         assert!(refused.contains("issued report 1"), "{refused}");

@@ -190,7 +190,7 @@ pub(crate) async fn register(
     Json(body): Json<RegistrationBody>,
 ) -> ApiResult<Issued> {
     let RegistrationBody { number: asked, date, reason, all_the_same } = &body;
-    let asked = issued::Registering { number: *asked, date, reason, all_the_same: *all_the_same };
+    let asked = issued::Registering { number: *asked, date, reason, seen: "", all_the_same: *all_the_same };
     issued::registered(&app, &person, number, asked).await?;
     Ok(Json(one(&app, &person, number).await?))
 }

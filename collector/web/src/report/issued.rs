@@ -87,6 +87,11 @@ impl IssuedPage {
         next.map(|next| next.reason.clone()).unwrap_or_default()
     }
 
+    /// Number and date as they are shown here.
+    fn seen(&self) -> String {
+        self.issued.registration.as_ref().map(Registration::as_seen).unwrap_or_default()
+    }
+
     /// What stands in the form: what was typed, or what is to be corrected.
     fn number(&self) -> String {
         let now = || self.issued.registration.as_ref().map(|one| one.number.to_string()).unwrap_or_default();
@@ -189,6 +194,8 @@ pub(crate) struct RegistrationForm {
     date: String,
     /// Why what was registered before is wrong.
     reason: String,
+    /// Number and date as they were shown.
+    seen: String,
     /// The number is meant, though another document has it.
     all_the_same: Option<String>,
 }
@@ -199,6 +206,8 @@ pub(super) struct Registering<'r> {
     /// As year-month-day.
     pub(super) date: &'r str,
     pub(super) reason: &'r str,
+    /// Number and date as they were shown; empty where nobody says so.
+    pub(super) seen: &'r str,
     pub(super) all_the_same: bool,
 }
 
@@ -210,13 +219,14 @@ pub(super) async fn registered(
     asked: Registering<'_>,
 ) -> Result<(), CommandError> {
     everywhere(person).map_err(Problem::refused)?;
-    let Registering { number: registered, date, reason, all_the_same } = asked;
+    let Registering { number: registered, date, reason, seen, all_the_same } = asked;
     let day: Date = date.trim().parse().map_err(|_| no_day(date.trim()))?;
     let source = source(app, person, number).await.map_err(Problem::refused)?;
     let kind = source.document.kind.abbreviation().unwrap_or_default().to_owned();
     let content = file::bytes(&with_number(source.document, registered, day)).map_err(Problem::refused)?;
-    let (date, reason, actor) = (day.to_string(), reason.to_owned(), person.name.clone());
-    let command = Command::RegisterReport { number, registered, date, kind, content, reason, all_the_same, actor };
+    let (date, reason, seen, actor) = (day.to_string(), reason.to_owned(), seen.to_owned(), person.name.clone());
+    let command =
+        Command::RegisterReport { number, registered, date, kind, content, reason, seen, all_the_same, actor };
     app.carry_out(person, command).await.map(drop)
 }
 
@@ -232,7 +242,8 @@ pub(crate) async fn register(
     let done = match asked {
         Ok(asked) => {
             let all_the_same = form.all_the_same.is_some();
-            let asked = Registering { number: asked, date: &form.date, reason: &form.reason, all_the_same };
+            let RegistrationForm { date, reason, seen, .. } = &form;
+            let asked = Registering { number: asked, date, reason, seen, all_the_same };
             registered(&app, &person, number, asked).await
         }
         Err(error) => Err(error),
