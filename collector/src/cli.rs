@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use ioc_common::language::Language;
 use ioc_engine::http::{self, Bytes, Request};
 use ioc_web::server::CONTROL_SOCKET;
 
@@ -104,4 +105,38 @@ pub enum CliError {
         status: u16,
         detail: String,
     },
+}
+
+/// What a table changes in the asset register, a line for each column of a row.
+#[must_use]
+pub fn changes_of(answer: &Value, check: bool) -> String {
+    let mut lines = String::new();
+    let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for row in rows {
+        for one in row["changes"].as_array().into_iter().flatten() {
+            let new = if row["is_new"] == true { " (new)" } else { "" };
+            lines +=
+                &format!("{}{new}: {}: {} -> {}\n", said(&row["device"]), said(&one["field"]), one["old"], one["new"]);
+        }
+    }
+    let done = if check { "nothing was imported" } else { "imported" };
+    lines + &format!("{} assets change; {done}\n", rows.len())
+}
+
+/// A replay, for a person.
+#[must_use]
+pub fn replayed(answer: &Value, language: Language) -> String {
+    let mut page = String::new();
+    for one in answer["decisions"].as_array().unwrap_or(&Vec::new()) {
+        let reason = said(&one["reason"][language.as_str()]);
+        page += &format!("{}  {:<8} {}\n    {reason}\n", said(&one["at"]), said(&one["state"]), said(&one["series"]));
+    }
+    let (from, until) = (said(&answer["from"]), said(&answer["until"]));
+    page + &format!("{} reports from {from} until {until}\n", answer["reports"])
+}
+
+/// A text of an answer; a dash where there is none.
+#[must_use]
+pub fn said(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
 }

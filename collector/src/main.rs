@@ -139,7 +139,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                 }
             }
             let path = format!("/api/v1/devices/{}/replay", percent_encoded(&device));
-            say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, config.language))
+            say(&cli::replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, config.language))
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
@@ -368,17 +368,17 @@ async fn enrol(runtime: &Path, command: EnrolCommand) -> anyhow::Result<()> {
             let whom =
                 answer["device"].as_str().map_or_else(|| format!("{uses} machines"), |id| format!("device {id}"));
             let _ = writeln!(std::io::stderr(), "token for {whom}, shown once:");
-            say(&format!("{}\n", text(&answer["token"])))
+            say(&format!("{}\n", cli::said(&answer["token"])))
         }
         EnrolCommand::Token { command: TokenCommand::List } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let mut lines = String::new();
             for one in all["items"].as_array().into_iter().flatten() {
-                let digest: String = text(&one["digest"]).chars().take(12).collect();
+                let digest: String = cli::said(&one["digest"]).chars().take(12).collect();
                 let what =
                     one["grant"]["info"]["name"].as_str().unwrap_or_else(|| one["label"].as_str().unwrap_or("-"));
                 let state = if one["ended_at"].is_null() { "" } else { "ended" };
-                let (uses, most, until) = (&one["uses"], &one["uses_max"], text(&one["expires_at"]));
+                let (uses, most, until) = (&one["uses"], &one["uses_max"], cli::said(&one["expires_at"]));
                 lines += format!("{digest}  {uses}/{most}  until {until}  {what} {state}").trim_end();
                 lines.push('\n');
             }
@@ -386,7 +386,7 @@ async fn enrol(runtime: &Path, command: EnrolCommand) -> anyhow::Result<()> {
         }
         EnrolCommand::Token { command: TokenCommand::End { digest } } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
-            let digests = all["items"].as_array().into_iter().flatten().map(|one| text(&one["digest"]));
+            let digests = all["items"].as_array().into_iter().flatten().map(|one| cli::said(&one["digest"]));
             let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
             anyhow::ensure!(found.len() == 1 && !digest.is_empty(), "{} tokens begin with {digest:?}", found.len());
             cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;
@@ -397,10 +397,14 @@ async fn enrol(runtime: &Path, command: EnrolCommand) -> anyhow::Result<()> {
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
                 let reasons: Vec<String> =
-                    one["reasons"].as_array().into_iter().flatten().map(|one| text(&one["why"])).collect();
-                let (id, host, peer) = (text(&one["id"]), text(&one["facts"]["hostname"]), text(&one["peer"]));
-                lines +=
-                    &format!("{id}  {host:<24} {peer:<22} as {}  {}\n", text(&one["info"]["id"]), reasons.join(", "));
+                    one["reasons"].as_array().into_iter().flatten().map(|one| cli::said(&one["why"])).collect();
+                let (id, host, peer) =
+                    (cli::said(&one["id"]), cli::said(&one["facts"]["hostname"]), cli::said(&one["peer"]));
+                lines += &format!(
+                    "{id}  {host:<24} {peer:<22} as {}  {}\n",
+                    cli::said(&one["info"]["id"]),
+                    reasons.join(", ")
+                );
             }
             say(&lines)
         }
@@ -427,8 +431,10 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
             for one in all.as_array().into_iter().flatten() {
                 let disabled = if one["disabled"] == true { "disabled" } else { "" };
                 let due = if one["password_due"] == true { "password due" } else { "" };
-                let (name, role, full) = (text(&one["name"]), text(&one["role"]), text(&one["full_name"]));
-                let places = one["places"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join("; ");
+                let (name, role, full) =
+                    (cli::said(&one["name"]), cli::said(&one["role"]), cli::said(&one["full_name"]));
+                let places =
+                    one["places"].as_array().into_iter().flatten().map(cli::said).collect::<Vec<_>>().join("; ");
                 lines += format!("{name:<20} {role:<14} {full:<30} {places} {disabled} {due}").trim_end();
                 lines.push('\n');
             }
@@ -445,7 +451,7 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
         AccountCommand::Add { name, role, full_name, places } => {
             let body = json!({ "name": name, "role": role, "full_name": full_name, "places": places });
             let answer = cli::ask(runtime, "POST", "/api/v1/accounts", Some(body)).await?;
-            say(&format!("{}\n", text(&answer["password"])))
+            say(&format!("{}\n", cli::said(&answer["password"])))
         }
         AccountCommand::Places { name, places } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "places": places }))).await?;
@@ -469,7 +475,7 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
         }
         AccountCommand::Reset { name } => {
             let answer = cli::ask(runtime, "POST", &format!("{}/reset", path(&name)), None).await?;
-            say(&format!("{}\n", text(&answer["password"])))
+            say(&format!("{}\n", cli::said(&answer["password"])))
         }
     }
 }
@@ -510,11 +516,11 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
             for device in &all {
                 table += &format!(
                     "{:<24} {:<12} {:<12} {:<24} {}\n",
-                    text(&device["id"]),
-                    text(&device["kind"]),
-                    text(&device["state"]),
-                    text(&device["last_heard"]),
-                    text(&device["name"])
+                    cli::said(&device["id"]),
+                    cli::said(&device["kind"]),
+                    cli::said(&device["state"]),
+                    cli::said(&device["last_heard"]),
+                    cli::said(&device["name"])
                 );
             }
             say(&table)
@@ -558,7 +564,7 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
             let table = register_of(&file)?;
             let path = format!("/api/v1/assets/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
-            say(&changes_of(&answer, check))
+            say(&cli::changes_of(&answer, check))
         }
         DeviceCommand::Import { file, check, register: false } => {
             let table = register_of(&file)?;
@@ -579,21 +585,6 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
     }
 }
 
-/// What a table changes in the asset register, a line for each column of a row.
-fn changes_of(answer: &Value, check: bool) -> String {
-    let mut lines = String::new();
-    let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for row in rows {
-        for one in row["changes"].as_array().into_iter().flatten() {
-            let new = if row["is_new"] == true { " (new)" } else { "" };
-            lines +=
-                &format!("{}{new}: {}: {} -> {}\n", text(&row["device"]), text(&one["field"]), one["old"], one["new"]);
-        }
-    }
-    let done = if check { "nothing was imported" } else { "imported" };
-    lines + &format!("{} assets change; {done}\n", rows.len())
-}
-
 /// How agents stand with their settings, a line each.
 async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
     let mut cursor = String::new();
@@ -602,9 +593,9 @@ async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
         let answer = cli::ask(runtime, "GET", &path, None).await?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
         let shown =
-            items.iter().filter(|item| !open || ["waiting", "refused"].contains(&text(&item["state"]).as_str()));
+            items.iter().filter(|item| !open || ["waiting", "refused"].contains(&cli::said(&item["state"]).as_str()));
         for item in shown {
-            let (device, state) = (text(&item["device"]), text(&item["state"]));
+            let (device, state) = (cli::said(&item["device"]), cli::said(&item["state"]));
             let why = item["reported"]["why"].as_str().unwrap_or_default();
             say(format!("{device:<24} {state:<8} {} {why}", item["settings"]).trim_end())?;
             say("\n")?;
@@ -614,24 +605,13 @@ async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
     }
 }
 
-/// A replay, for a person.
-fn replayed(answer: &Value, language: Language) -> String {
-    let mut page = String::new();
-    for one in answer["decisions"].as_array().unwrap_or(&Vec::new()) {
-        let reason = text(&one["reason"][language.as_str()]);
-        page += &format!("{}  {:<8} {}\n    {reason}\n", text(&one["at"]), text(&one["state"]), text(&one["series"]));
-    }
-    let (from, until) = (text(&answer["from"]), text(&answer["until"]));
-    page + &format!("{} reports from {from} until {until}\n", answer["reports"])
-}
-
 async fn clock(runtime: &Path, command: ClockCommand) -> anyhow::Result<()> {
     let answer = cli::ask(runtime, "GET", "/api/v1/clock", None).await?;
     let step_s = answer["step_s"].as_i64().or(answer["doubt_s"].as_i64());
     match (command, step_s) {
         (ClockCommand::Show, _) | (ClockCommand::Confirm, None) => {
             let state = if step_s.is_some() { "to be confirmed; nothing is deleted until then" } else { "all is well" };
-            let (now, wall) = (text(&answer["now"]), text(&answer["wall"]));
+            let (now, wall) = (cli::said(&answer["now"]), cli::said(&answer["wall"]));
             say(&format!("the collector goes by {now}, the machine's clock shows {wall}: {state}\n"))
         }
         (ClockCommand::Confirm, Some(step_s)) => {
@@ -639,10 +619,6 @@ async fn clock(runtime: &Path, command: ClockCommand) -> anyhow::Result<()> {
             say("confirmed\n")
         }
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or("-").to_owned()
 }
 
 fn metrics_page() -> String {

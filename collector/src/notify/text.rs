@@ -217,7 +217,7 @@ mod tests {
         let over = (over.clone(), wording(&over, &config, None, None), notice.opened_at);
         let digest = digest(&[over, (notice.clone(), own, notice.opened_at), mild], &config, None);
         let worst = "3 thông báo, nặng nhất: CRITICAL Device silent";
-        assert!(digest.subject.contains(worst) && digest.subject.ends_with("Tường màn hình 2 (Phòng điều hành)"));
+        assert!(digest.subject.contains(worst) && digest.subject.ends_with("Màn hình ghép 2 (Phòng điều hành)"));
         assert_eq!((digest.brief.what.as_str(), digest.brief.place.as_str()), (worst, "Phòng điều hành"));
         assert!(
             digest.body.starts_with("[IOC] CRITICAL") && digest.body.matches("https://").count() == 3,
@@ -225,7 +225,7 @@ mod tests {
         );
         let storm = Notice { storm: true, occasion: Occasion::Storm, affected: 480, ..notice.clone() };
         let storm = wording(&storm, &config, Some(Language::Vietnamese), None);
-        assert!(storm.subject.contains("nặng nhất Tường màn hình 2") && storm.body.contains("480"), "{storm:?}");
+        assert!(storm.subject.contains("nặng nhất Màn hình ghép 2") && storm.body.contains("480"), "{storm:?}");
         let both = wording(&notice, &config, None, None);
         assert_eq!(both.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Màn hình ghép 2 (Phòng điều hành)");
         for part in [

@@ -58,7 +58,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("contact.verified", "Xác minh liên hệ", "Contact verified"),
     ("cover.added", "Thêm trực thay", "Stand-in added"),
     ("cover.removed", "Bỏ trực thay", "Stand-in removed"),
-    ("dashboard.removed", "Xóa bảng theo dõi", "Dashboard removed"),
+    ("dashboard.removed", "Xoá bảng theo dõi", "Dashboard removed"),
     ("dashboard.saved", "Lưu bảng theo dõi", "Dashboard saved"),
     ("device.described", "Sửa thông tin thiết bị", "Device described"),
     ("device.enrolled", "Thiết bị gia nhập", "Device enrolled"),

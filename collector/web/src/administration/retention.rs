@@ -322,9 +322,8 @@ pub(crate) async fn api_begin(
     Path(class): Path<String>,
     Json(begin): Json<BeginningOfDeletion>,
 ) -> Result<StatusCode, Problem> {
-    let BeginningOfDeletion { reason, name } = begin;
-    let command = Command::BeginDeletion { class: class_of(&class)?, reason, name, actor: person.name.clone() };
-    app.carry_out(&person, command).await?;
+    let (class, actor) = (class_of(&class)?, person.name.clone());
+    app.carry_out(&person, Command::BeginDeletion { class, reason: begin.reason, name: begin.name, actor }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -571,9 +570,8 @@ async fn page_with(
     });
     match read.await {
         Ok((classes, holds, deletions)) => {
-            let text = error.map(|error| refusal_text(&page_context, error));
-            let refused = text.is_some();
-            Ok(show_again(&RecordsPage { page_context, classes, holds, deletions, form, error: text }, refused))
+            let said = error.map(|error| refusal_text(&page_context, error));
+            Ok(show_again(&RecordsPage { page_context, classes, holds, deletions, form, error: said }, error.is_some()))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
