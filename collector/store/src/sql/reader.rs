@@ -159,39 +159,30 @@ impl Reader for SqlReader {
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Answer<Vec<PendingDelivery>> {
         outbox::waiting(self, channel, limit)
     }
-
     fn outbox_channels(&self) -> Answer<Vec<String>> {
         outbox::channels(self)
     }
-
     fn outbox_dead(&self, limit: usize) -> Answer<Vec<OutboxEntry>> {
         outbox::dead(self, limit)
     }
-
     fn outbox_entry(&self, key: &str) -> Answer<Option<OutboxEntry>> {
         outbox::find(self, key)
     }
-
     fn contacts(&self) -> Answer<Vec<OutboxEntry>> {
         outbox::contacts(self)
     }
-
     fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Answer<Vec<TicketRecord>> {
         ticket::list(self, query, limit)
     }
-
     fn attachment(&self, incident: IncidentId, sha256: &str) -> Answer<Option<Vec<u8>>> {
         incident::attachment(self, incident, sha256)
     }
-
     fn windows(&self) -> Answer<Vec<Window>> {
         maintenance::planned(self)
     }
-
     fn windows_over(&self, since: Timestamp) -> Answer<Vec<(Window, Timestamp)>> {
         maintenance::over(self, since)
     }
-
     fn covers(&self) -> Answer<Vec<Cover>> {
         duty::covers(self)
     }
@@ -207,11 +198,9 @@ impl Reader for SqlReader {
     fn jobs(&self) -> Answer<Vec<JobRecord>> {
         job::list(self)
     }
-
     fn expected_backups(&self, query: &ExpectedBackupQuery, limit: usize) -> Answer<Vec<ExpectedBackup>> {
         expected_backup::list(self, query, limit)
     }
-
     fn without_expected_backup(&self, after: &str, limit: usize) -> Answer<Vec<DeviceInfo>> {
         expected_backup::unstated(self, after, limit)
     }
