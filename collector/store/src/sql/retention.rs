@@ -450,9 +450,9 @@ pub(super) fn size(reader: &SqlReader, class: RecordClass) -> Result<Option<Clas
             ("table_import".to_owned(), "SELECT at FROM table_import ORDER BY number LIMIT 1".to_owned())
         }
         (None, None) if class == RecordClass::Reports => {
-            let from = "(SELECT 1 FROM issued_report UNION ALL SELECT 1 FROM account_review UNION ALL SELECT 1 FROM inventory_count)";
+            let from = "(SELECT 1 FROM issued_report UNION ALL SELECT 1 FROM account_review UNION ALL SELECT 1 FROM inventory_count) AS records";
             let oldest = "SELECT min(at) FROM (SELECT min(at) AS at FROM issued_report UNION ALL SELECT min(opened_at) FROM account_review UNION ALL \
-                          SELECT unixepoch(json_extract(body, '$.opened_at')) * 1000 FROM (SELECT body FROM inventory_count ORDER BY number LIMIT 1) AS first)";
+                          SELECT unixepoch(json_extract(body, '$.opened_at')) * 1000 FROM (SELECT body FROM inventory_count ORDER BY number LIMIT 1) AS first_count) AS first";
             (from.to_owned(), oldest.to_owned())
         }
         (None, None) => return Ok(None),
