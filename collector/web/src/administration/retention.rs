@@ -140,6 +140,12 @@ impl ClassStatus {
     }
 }
 
+/// How many years so many days are, leap days included; none where they are no whole years.
+fn years_of(days: u64) -> Option<u64> {
+    let years = days * 4 / 1461;
+    (years > 0 && days == (years * 1461).div_ceil(4)).then_some(years)
+}
+
 /// What is left of records that were deleted.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct DeletionItem {
@@ -475,9 +481,11 @@ impl RecordsPage {
     }
 
     fn span(&self, seconds: &u64) -> String {
-        let days = self.page_context.count("records-days", seconds / 86_400);
-        if seconds.is_multiple_of(86_400) {
-            days
+        let days = seconds / 86_400;
+        if let Some(years) = years_of(days) {
+            self.page_context.count("records-years", years)
+        } else if seconds.is_multiple_of(86_400) {
+            self.page_context.count("records-days", days)
         } else {
             self.page_context.duration(i64::try_from(*seconds).unwrap_or(0) * 1000)
         }

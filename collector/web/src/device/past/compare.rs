@@ -39,6 +39,13 @@ struct ComparedRow {
     more: u64,
 }
 
+impl ComparedRow {
+    /// Whether both sides are known, so that they can be held against each other.
+    fn is_known(&self) -> bool {
+        self.left == "known" && self.right == "known"
+    }
+}
+
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct ComparePage {
@@ -50,6 +57,12 @@ struct ComparePage {
     rows: Vec<ComparedRow>,
     /// What is the same on both sides.
     same: Vec<String>,
+}
+
+impl ComparePage {
+    fn has_unknown(&self) -> bool {
+        self.rows.iter().any(|row| !row.is_known())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
