@@ -859,6 +859,7 @@ records-floor = at least
 records-for-good = for good
 records-export = Records for an investigation
 records-export-about = One tar file that proves itself, checked without the collector: the audit log, incidents with their files, faults, events, surveys, inventory takings, the duty book. Run it on the machine of the collector; --device, --incident or --numbers ask for a part. That it was taken out is in the log.
+records-also-kept = Of no class above, and never deleted: the duty book, who stood in, maintenance windows, enrolment tokens, certificates, legal holds, evidence of deletions.
 records-days = { $count } days
 records-years = { $count ->
     [one] { $count } year

@@ -840,6 +840,7 @@ records-floor = tối thiểu
 records-for-good = không xoá
 records-export = Trích hồ sơ phục vụ điều tra
 records-export-about = Một tệp tar tự chứng minh, kiểm được không cần bộ thu: nhật ký kiểm toán, sự cố kèm tệp, lỗi, sự kiện, khảo sát, kiểm kê, sổ trực. Chạy trên máy của bộ thu; thêm --device, --incident hoặc --numbers để lấy riêng. Việc trích được ghi vào nhật ký.
+records-also-kept = Không thuộc loại nào ở trên và không xoá: sổ trực, người trực thay, lịch bảo trì, mã đăng ký, chứng thư, lệnh giữ lại, chứng tích xoá.
 records-days = { $count } ngày
 records-years = { $count } năm
 records-end = Hết hạn
