@@ -218,7 +218,7 @@ fn filled(dir: &Path) -> Box<dyn Store> {
         audit("2025-12-31T17:00:00Z", "account.sign_in_failed", ""),
         audit("2026-03-31T16:59:59Z", "account.sign_in_failed", ""),
         audit("2026-03-31T17:00:00Z", "account.sign_in_failed", ""),
-        audit("2026-02-01T00:00:00Z", "backup.drilled", "passed; 3 tables"),
+        audit("2026-02-01T00:00:00Z", "backup.drilled", "passed; 3 tables, 912 rows, 4200 ms; certificate a.json"),
         audit("2026-02-08T00:00:00Z", "backup.drilled", "failed: the archive is gone"),
         audit("2026-02-09T00:00:00Z", "personal.read", ""),
         audit("2026-02-09T00:00:01Z", "personal.listed", ""),
@@ -426,6 +426,17 @@ fn what_stands_now_says_nothing_of_a_period_that_is_long_over() {
     assert!(has_gap(&first, "unlabelled") && has_gap(&first, "drills"));
     assert!(!has_gap(&late, "unlabelled"), "what lacks today is no gap of that period");
     assert!(has_gap(&late, "drills"), "what happened then is");
+    let drilled: Vec<&str> = first
+        .articles
+        .iter()
+        .filter(|one| one.number == "7")
+        .flat_map(|one| &one.evidence)
+        .map(|one| one.what.as_str())
+        .collect();
+    assert!(
+        drilled.iter().any(|what| what.contains(": đạt, 5 giây, đối chiếu 912 dòng, bản ")),
+        "how long, and what: {drilled:?}"
+    );
     // The next report takes what stood then from the one that was issued.
     let asked = Question { earlier: first.articles, ..question(ReportKey::quarter(2026, 2), "2026-07-05T00:00:00Z") };
     let next = gathered(store.as_ref(), &asked);
