@@ -130,7 +130,8 @@ pub(super) fn a_large_incident_goes_by_what_was_read_of_it(open: Open<'_>, dir: 
         record: IncidentRecord { closing: Some(closing), ..IncidentRecord::default() },
         ..incident(1, IncidentState::Closed, Some(at(DAY)))
     }))];
-    changes.extend((1..=3000).map(|number| {
+    // So many that no server reads them in its time either.
+    changes.extend((1..=6000).map(|number| {
         let (incident, series) = (Some(IncidentId(1)), "x".repeat(1000));
         Change::Fault(Fault { cleared_at: Some(at(DAY)), incident, series, ..fault(number, 1, FaultState::Cleared) })
     }));

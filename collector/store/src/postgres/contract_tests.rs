@@ -11,10 +11,7 @@ use super::settings::PostgresSettings;
 use crate::{Store, contract};
 
 /// Checks that do not hold yet.
-const FALL_SHORT: &[&str] = &[
-    // Nobody tells the writer there which incidents were written to, so that a large one is never taken for unchanged.
-    "retention::a_large_incident_goes_by_what_was_read_of_it",
-];
+const FALL_SHORT: &[&str] = &[];
 
 #[test]
 fn postgresql_keeps_the_contract_but_for_what_is_listed() {

@@ -143,7 +143,7 @@ fn cache_of(session: &Session) -> sql::Result<WriterCache> {
     let connection = Connection::from(session);
     let folded = connection.query_row("SELECT rows FROM fold_mark", [], |row| row.get(0)).optional()?.unwrap_or(0);
     let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
-    WriterCache::read(connection, (Patience::Postgres, Touched::unknown()), folded, keeps_all)
+    WriterCache::read(connection, (Patience::Postgres, Touched::by_statements(held(session)?.0)), folded, keeps_all)
 }
 
 impl Store for PostgresStore {

@@ -141,6 +141,9 @@ impl<'s> Commit<'s> {
     pub(crate) fn make(mut self, number: u64, write: impl FnOnce(&mut Self) -> sql::Result<()>) -> sql::Result<()> {
         self.cache.touched.begin(number);
         let mut result = write(&mut self).and_then(|()| self.send_samples());
+        if self.transaction.wrote_to_incidents() {
+            self.cache.touched.wrote();
+        }
         if result.is_ok() {
             let made = (self.first_row, self.received);
             result = self.changed.write(*self.transaction, number, made, &self.cache.newest, &self.cache.lag);
@@ -196,9 +199,9 @@ impl<'s> Commit<'s> {
         self.cache.patience.ask(*self.transaction, self.cache.patience.span_us(most_us), ask)
     }
 
-    /// Which incidents were written to.
-    pub(super) fn touched(&self) -> &Touched {
-        &self.cache.touched
+    /// Whether nothing was written to an incident since so many commits were made, as far as that is known.
+    pub(super) fn is_as_of(&self, incident: i64, commits: u64) -> bool {
+        !self.transaction.wrote_to_incidents() && self.cache.touched.is_as_of(incident, commits)
     }
 
     /// Whether it may delete more: from the first time that it is asked it has so long.

@@ -39,6 +39,14 @@ impl<'c> Connection<'c> {
         })
     }
 
+    /// Whether a statement of the transaction wrote to an incident, where the session says so: of SQLite the writer's triggers do.
+    pub(super) fn wrote_to_incidents(self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(session) => session.wrote_to_incidents(),
+        }
+    }
+
     pub(crate) fn execute(self, sql: &str, params: impl Params) -> Result<usize> {
         self.prepare_cached(sql)?.execute(params)
     }

@@ -179,7 +179,7 @@ impl<'c, 's> Deleting<'c, 's> {
     /// all that is in it.
     fn is_as_chosen(&self, key: i64) -> sql::Result<bool> {
         let Some((seen, _)) = &self.chosen else { return Ok(true) };
-        if self.source.class == RecordClass::Incidents || !self.commit.touched().is_told() {
+        if self.source.class == RecordClass::Incidents {
             return Ok(true);
         }
         let sql = format!(
@@ -190,7 +190,7 @@ impl<'c, 's> Deleting<'c, 's> {
         );
         let mut statement = self.commit.transaction.prepare_cached(&sql)?;
         let incident: Option<Option<i64>> = statement.query_row([key], |row| row.get(0)).optional()?;
-        Ok(incident.flatten().is_none_or(|incident| self.commit.touched().is_as_of(incident, *seen)))
+        Ok(incident.flatten().is_none_or(|incident| self.commit.is_as_of(incident, *seen)))
     }
 
     /// Deletes a record, unless it stays, is gone, or its line is not the one of this digest. Whoever gives one has asked the holds that are in
@@ -225,7 +225,7 @@ impl<'c, 's> Deleting<'c, 's> {
     /// Deletes an incident that takes longer to read than a commit may, by what was read of it beside the commit: alone, since its evidence was made
     /// then, and if nothing was written to it since. Another one is chosen anew.
     fn delete_unread(&mut self, key: i64) -> sql::Result<bool> {
-        let is_as_read = |seen: &u64| self.commit.touched().is_as_of(key, *seen);
+        let is_as_read = |seen: &u64| self.commit.is_as_of(key, *seen);
         let is_chosen = self.chosen.as_ref().is_some_and(|(seen, digest)| is_as_read(seen) && !digest.is_empty());
         if self.source.class != RecordClass::Incidents || self.count > 0 || !is_chosen {
             return Ok(false);

@@ -1,8 +1,9 @@
 //! Which incidents were written to, and by which commit: of one that nothing was written to since somebody read it, a commit believes what they
 //! read, and need not read thousands of faults and steps once more to delete it.
 //!
-//! The writer's own connection to SQLite is told by triggers of its own (they are in no file), so that no write is forgotten. What is known begins with the
-//! start of this process; a commit that failed counts as one that wrote.
+//! The writer's own connection to SQLite is told by triggers of its own (they are in no file), so that no write is forgotten. PostgreSQL has no such
+//! triggers: its session looks at the text of each statement, and a commit that writes to any incident counts as one that wrote to all of them. What is
+//! known begins with the start of this process; a commit that failed counts as one that wrote.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,16 @@ struct State {
     last: HashMap<i64, u64>,
 }
 
+/// Whether a statement writes to what belongs to an incident.
+pub(super) fn writes(sql: &str) -> bool {
+    let is_table = |rest: &str| {
+        let name = rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).next().unwrap_or_default();
+        TABLES.iter().any(|(table, _)| *table == name)
+    };
+    let after = |verb: &str| sql.match_indices(verb).any(|(at, _)| is_table(&sql[at + verb.len()..]));
+    ["INTO ", "UPDATE ", "DELETE FROM "].into_iter().any(after)
+}
+
 /// Which incidents were written to.
 #[derive(Debug, Clone)]
 pub(crate) struct Touched(Arc<Mutex<State>>);
@@ -59,14 +70,16 @@ impl Touched {
         Ok(touched)
     }
 
-    /// Where nobody tells of what is written, nothing is known.
-    pub(crate) fn unknown() -> Self {
-        Self(Arc::new(Mutex::new(State { since: u64::MAX, ..State::default() })))
+    /// Where a session says of its statements whether they write to any incident ([`writes`]), and not to which: from now on, behind so many commits.
+    pub(crate) fn by_statements(commits: u64) -> Self {
+        Self(Arc::new(Mutex::new(State { since: commits, now: commits, last: HashMap::new() })))
     }
 
-    /// Whether anybody tells of what is written.
-    pub(super) fn is_told(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).since != u64::MAX
+    /// The commit that is being made wrote to incidents, and nobody knows to which.
+    pub(super) fn wrote(&self) {
+        let state = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last.clear();
+        state.since = state.now;
     }
 
     /// What is written from now on is written by this commit.
@@ -93,6 +106,29 @@ impl Touched {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_says_by_its_text_whether_it_writes_to_incidents() {
+        for sql in [
+            "INSERT INTO step (a) VALUES (1)",
+            "UPDATE outbox SET a = 1",
+            "DELETE FROM fault WHERE id = ?1",
+            "INSERT OR REPLACE INTO ticket VALUES (1)",
+        ] {
+            assert!(writes(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT * FROM incident",
+            "INSERT INTO incident_device VALUES (1)",
+            "INSERT INTO event (a) VALUES (1) ON CONFLICT DO UPDATE SET a = 1",
+        ] {
+            assert!(!writes(sql), "{sql}");
+        }
+        let touched = Touched::by_statements(5);
+        touched.begin(6);
+        touched.wrote();
+        assert!(!touched.is_as_of(1, 5) && touched.is_as_of(1, 6), "of none is known which");
+    }
 
     #[test]
     fn whatever_is_written_to_an_incident_is_told_of_and_too_much_is_forgotten() {

@@ -26,7 +26,7 @@ pub(super) use sample_rows::SampleRows;
 pub(super) use value::value;
 
 pub(crate) use super::dialect::Schema;
-use super::{Error, Result, dialect};
+use super::{Error, Result, dialect, touched};
 use crate::StoreError;
 
 /// Most statements that a session keeps prepared; then it begins anew.
@@ -51,8 +51,10 @@ pub(crate) struct Session {
     _driver: Arc<Driver>,
     /// Where the tables are.
     schema: Schema,
-    /// By the text as the nouns have it.
-    statements: RefCell<HashMap<String, Statement>>,
+    /// By the text as the nouns have it, each with whether it writes to incidents.
+    statements: RefCell<HashMap<String, (Statement, bool)>>,
+    /// One of the transaction did.
+    wrote_to_incidents: Cell<bool>,
     queue: RefCell<Vec<Answer>>,
     in_transaction: Cell<bool>,
     /// How many moments are begun, one within the other.
@@ -80,6 +82,7 @@ impl Session {
             _driver: driver,
             schema,
             statements: RefCell::default(),
+            wrote_to_incidents: Cell::new(false),
             queue: RefCell::default(),
             in_transaction: Cell::new(false),
             moments: Cell::new(0),
@@ -136,16 +139,24 @@ impl Session {
 
     fn statement(&self, sql: &str) -> Result<Statement> {
         self.renew_if_over()?;
-        if let Some(known) = self.statements.borrow().get(sql) {
+        if let Some((known, writes)) = self.statements.borrow().get(sql) {
+            self.wrote_to_incidents.set(self.wrote_to_incidents.get() || *writes);
             return Ok(known.clone());
         }
+        let writes = touched::writes(sql);
+        self.wrote_to_incidents.set(self.wrote_to_incidents.get() || writes);
         let prepared = wait(self.client().prepare(&dialect::translated(sql, &self.schema)))?;
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
             statements.clear();
         }
-        statements.insert(sql.to_owned(), prepared.clone());
+        statements.insert(sql.to_owned(), (prepared.clone(), writes));
         Ok(prepared)
+    }
+
+    /// Whether a statement of the transaction was one that writes to incidents.
+    pub(super) fn wrote_to_incidents(&self) -> bool {
+        self.wrote_to_incidents.get()
     }
 
     /// Sends a statement and does not wait for what comes of it. Outside of a transaction it is waited for.
@@ -244,6 +255,7 @@ impl Session {
     pub(super) fn begin(&self) -> Result<()> {
         self.renew_if_over()?;
         let begun = wait(self.client().batch_execute("BEGIN"));
+        self.wrote_to_incidents.set(false);
         self.in_transaction.set(begun.is_ok());
         Ok(begun?)
     }
