@@ -150,6 +150,7 @@ const TABLES: &[Line] = &[
     ("hold", ForGood, In("legal-holds.jsonl"), Log("records.held"), Found),
     ("deletion", ForGood, In("deletions.jsonl"), Log("records.deleted"), Found),
     ("retention_rule", Newest("the audit log"), Log("retention.changed"), Log("retention.changed"), Found),
+    ("configuration_version", ForGood, In("configuration.jsonl"), Log("config.changed"), Found),
     (
         "document_settings",
         Newest("the audit log"),

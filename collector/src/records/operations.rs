@@ -1,5 +1,5 @@
-//! How the centre was run, in an archive: the duty book, who stood in, maintenance windows, inventory takings with all that was ticked and found; and what
-//! was held and deleted of its records. All of it is the whole centre's: it is in no archive of one device or one incident.
+//! How the centre was run, in an archive: the duty book, who stood in, maintenance windows, inventory takings with all that was ticked and found; how it
+//! was configured; and what was held and deleted of its records. All of it is the whole centre's: it is in no archive of one device or one incident.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::parts::{Kind, Parts, Wanted};
-use crate::audit_verify::all;
+use crate::audit_verify::{all, text};
 use crate::cli;
 
 /// A kind of records of how the centre was run.
@@ -98,7 +98,29 @@ pub(super) async fn put(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyho
         }
         out.end()?;
     }
-    Ok(())
+    configuration(runtime, wanted, parts).await
+}
+
+/// Versions of the configuration that were in force in the period: of each part those that were saved in it, and the one before. Those of files are in
+/// backups; what changed in either is in the audit log.
+async fn configuration(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
+    let mut out = Kind::begin(parts, "configuration.jsonl", &["part", "version", "at", "who", "why"])?;
+    for part in cli::ask(runtime, "GET", "/api/v1/configuration", None).await?.as_array().into_iter().flatten() {
+        let name = text(&part["part"])?;
+        for mut one in all(runtime, &format!("/api/v1/configuration/{name}/versions?"), "").await? {
+            if !wanted.begins_within(&one["at"]) {
+                continue;
+            }
+            let is_before = !wanted.holds(&one["at"]);
+            one["part"] = part["part"].clone();
+            out.put(&one)?;
+            // The newest come first: what is older was in force no more.
+            if is_before {
+                break;
+            }
+        }
+    }
+    out.end()
 }
 
 #[cfg(test)]

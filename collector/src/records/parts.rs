@@ -43,6 +43,11 @@ impl Wanted {
         moment(at).is_some_and(|at| self.from <= at && at < self.to)
     }
 
+    /// Whether what began then had begun by the end of the period.
+    pub(super) fn begins_within(&self, at: &Value) -> bool {
+        moment(at).is_some_and(|at| at < self.to)
+    }
+
     /// Whether what began and perhaps ended then touches the period.
     pub(super) fn touches(&self, from: &Value, until: &Value) -> bool {
         moment(from).is_some_and(|from| from < self.to) && moment(until).is_none_or(|until| until >= self.from)
