@@ -218,6 +218,11 @@ const ROOMS: &[(&str, &str)] = &[
     ),
     ("compaction", "nothing: folds history within the store"),
     ("config", "nothing: reads the configuration"),
+    (
+        "configuration",
+        "the whole configuration, the duty plan's people among it and no secret that is sealed, to who asks over the control socket: root and \
+         the collector's user, as an administrator; each change is in the audit log",
+    ),
     ("doctor", "a bundle: what common/src/redact.rs knows to be harmless, and of all else its kind and length"),
     ("fill_rate", "figures of a filing and what its parts are called, to the terminal of who asks"),
     ("first_start", "the first administrator's name, to the terminal of who starts it"),
