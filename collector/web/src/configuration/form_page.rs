@@ -110,6 +110,13 @@ impl FormPage {
         self.page_context.name("configuration-field", &field.key.replace('.', "-"))
     }
 
+    fn choice_text(&self, choice: &str) -> String {
+        match choice {
+            "info" | "warning" | "critical" => self.page_context.name("severity", choice),
+            other => other.to_owned(),
+        }
+    }
+
     fn kind_text(&self, kind: &str) -> String {
         self.page_context.name("configuration-kind", if kind.is_empty() { "new" } else { kind })
     }
