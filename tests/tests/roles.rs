@@ -51,7 +51,7 @@ impl SessionClient {
     }
 
     /// Gives a settled person a second factor, and shows it.
-    async fn second(&self, rig: &Rig) -> SecondFactor {
+    pub(crate) async fn second(&self, rig: &Rig) -> SecondFactor {
         set_up_and_show(rig, &self.jar, "correct horse battery").await
     }
 
