@@ -77,8 +77,13 @@ async fn a_dashboard_is_shared_by_role_and_shows_to_each_what_is_within_reach() 
         assert!(all.contains("Tên may-1") && all.contains("Tên may-2"), "{path}: {all}");
         let (status, some) = minh.ask("GET", path, None).await;
         assert!(status == 200 && some.contains("Bảng riêng") && some.contains("Tên may-2"), "{path}: {some}");
-        assert!(!some.contains("Tên may-1") && some.contains("1 thiết bị không có"), "{path}: {some}");
+        assert!(
+            !some.contains("Tên may-1") && !some.contains("Phòng A") && some.contains("1 thiết bị không có"),
+            "{path}: {some}"
+        );
     }
+    let (_, item) = minh.ask("GET", "/api/v1/dashboards/1", None).await;
+    assert!(item.contains("may-2") && !item.contains("may-1") && !item.contains("Phòng A"), "{item}");
     // Who sees it does not change it; who administers does.
     assert_eq!(minh.ask("PUT", "/api/v1/dashboards/1", Some(body(json!([]), 2))).await.0, 403);
     assert_eq!(minh.ask("DELETE", "/api/v1/dashboards/1?version=2", None).await.0, 403);
