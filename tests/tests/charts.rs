@@ -25,11 +25,11 @@ struct Heard {
 impl Heard {
     /// One that was heard for so many minutes but for a hole of ten in the middle, was started anew after it, and is heard still.
     async fn new(identity: &Identity, seed: u64, minutes: u64) -> Self {
-        let (link, known) = Link::open(identity, 60).await.unwrap();
+        let (link, known) = Link::open(identity, 240).await.unwrap();
         let device = identity.device.clone();
         let mut heard =
             Self { machine: Machine::new(device.clone(), "server", seed, known, clock::now()), device, link };
-        let mut bodies = vec![(heard.machine.hello(10, 60), 0)];
+        let mut bodies = vec![(heard.machine.hello(10, 240), 0)];
         let hole = minutes / 2..minutes / 2 + 10;
         for age in (1..minutes * 2).rev().filter(|age| !hole.contains(&(age / 2))) {
             bodies.push((heard.machine.sample(), age * EVERY_MS));
@@ -143,8 +143,8 @@ async fn drag(browser: &Browser, from: f64, until: f64) {
                   const box = over.getBoundingClientRect(); return [box.left, box.top, box.width]";
     let place = browser.run(script).await;
     let [left, top, width] = [0, 1, 2].map(|part| place[part].as_f64().unwrap());
-    let x = |part: f64| (left + width * part).round();
-    let to = |part: f64| json!({ "type": "pointerMove", "duration": 50, "x": x(part), "y": (top + 90.0).round() });
+    let x = |part: f64| (left + width * part) as i64;
+    let to = |part: f64| json!({ "type": "pointerMove", "duration": 50, "x": x(part), "y": (top + 90.0) as i64 });
     let (down, up) = (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
     browser.pointer(json!([to(from), down, to(f64::midpoint(from, until)), to(until), up])).await;
 }

@@ -16,7 +16,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use ioc_engine::command::{Answer, Command};
 use ioc_store::dashboard::{Dashboard, Panel};
-use ioc_store::{Right, dashboard};
+use ioc_store::{Reader, Right, dashboard, place};
 
 names! {
     /// What a panel shows.
@@ -148,8 +148,31 @@ pub(crate) struct DashboardSaved {
     number: u64,
 }
 
+/// Dashboards without the devices and rooms that are beyond the reach of whoever asks.
+async fn within_reach(app: &App, person: &Person, mut all: Vec<Dashboard>) -> Result<Vec<Dashboard>, Problem> {
+    if person.scope.is_everywhere() {
+        return Ok(all);
+    }
+    let read = move |reader: &dyn Reader| {
+        let places = reader.places()?;
+        for panel in all.iter_mut().flat_map(|one| &mut one.panels) {
+            let mut reached = Vec::new();
+            for id in std::mem::take(&mut panel.devices) {
+                reached.extend(reader.device(&id)?.map(|_| id));
+            }
+            panel.devices = reached;
+            if !places.iter().any(|one| place::parts(one).0 == panel.room) {
+                panel.room.clear();
+            }
+        }
+        Ok(all)
+    };
+    app.read(&person.scope, read).await
+}
+
 pub(crate) async fn list(State(app): State<App>, person: Person) -> ApiResult<Vec<DashboardItem>> {
-    Ok(Json(seen(&app, &person).await?.into_iter().map(DashboardItem::from).collect()))
+    let found = seen(&app, &person).await?;
+    Ok(Json(within_reach(&app, &person, found).await?.into_iter().map(DashboardItem::from).collect()))
 }
 
 pub(crate) async fn single(
@@ -157,7 +180,9 @@ pub(crate) async fn single(
     person: Person,
     Path(number): Path<u64>,
 ) -> ApiResult<DashboardItem> {
-    Ok(Json(find(&app, &person, number).await?.into()))
+    let found = find(&app, &person, number).await?;
+    let mut found = within_reach(&app, &person, vec![found]).await?;
+    found.pop().map(|one| Json(one.into())).ok_or_else(|| Problem::not_found(format!("there is no dashboard {number}")))
 }
 
 pub(crate) async fn make(

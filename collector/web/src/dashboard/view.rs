@@ -203,16 +203,21 @@ fn shown_panel(
     let title = match panel.kind {
         _ if !panel.title.is_empty() => panel.title.clone(),
         PanelKind::Number => format!("{} · {}", about(), named()).trim_end_matches(" · ").to_owned(),
-        PanelKind::Room => panel.room.clone(),
+        // A room beyond reach is not named.
+        PanelKind::Room if facts.tones.iter().any(|count| *count > 0) => panel.room.clone(),
         PanelKind::VideoWall => named(),
-        PanelKind::Chart | PanelKind::State | PanelKind::Incidents => {
+        PanelKind::Chart | PanelKind::State | PanelKind::Incidents | PanelKind::Room => {
             page_context.name("panel-kind", panel.kind.as_str())
         }
     };
     let address = match panel.kind {
-        PanelKind::Room => format!("/plan?room={}", ioc_store::template::percent_encoded(&panel.room)),
+        PanelKind::Room if facts.tones.iter().any(|count| *count > 0) => {
+            format!("/plan?room={}", ioc_store::template::percent_encoded(&panel.room))
+        }
         PanelKind::VideoWall => first.as_ref().map(|info| format!("/devices/{}", info.id)).unwrap_or_default(),
-        PanelKind::Chart | PanelKind::Number | PanelKind::State | PanelKind::Incidents => String::new(),
+        PanelKind::Chart | PanelKind::Number | PanelKind::State | PanelKind::Room | PanelKind::Incidents => {
+            String::new()
+        }
     };
     ShownPanel {
         kind: panel.kind,
