@@ -65,7 +65,9 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
          [[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"http://127.0.0.1:{sms_port}/?to={{{{address}}}}\"\ncontent_type = \"text/plain\"\nbody = \"{{{{short}}}}\"\n"
     ));
     std::fs::write(rig.dir().join("duty.toml"), PLAN).unwrap();
-    std::fs::write(rig.dir().join("am.token"), "s3cret\n").unwrap();
+    let token = rig.dir().join("am.token");
+    std::fs::write(&token, "s3cret\n").unwrap();
+    rig.configure(|config| config.replace("\"am.token\"", &format!("{token:?}")));
     rig.start().await.unwrap();
     for number in 1..=12 {
         let place = format!("Phòng máy 1/Tủ {}", number % 3);
