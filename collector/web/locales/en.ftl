@@ -2269,3 +2269,5 @@ configuration-field-timestamp-policy = Policy
 configuration-field-timestamp-every = Every (1h)
 refusal-configuration-channel = There is no channel { $name } to try.
 refusal-configuration-address = This channel sends to addresses of people; give one to send the test to.
+coverage-silent = not reporting
+add-machines-life = Good for

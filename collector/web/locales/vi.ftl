@@ -2245,3 +2245,5 @@ configuration-field-timestamp-policy = Chính sách
 configuration-field-timestamp-every = Cách nhau (1h)
 refusal-configuration-channel = Không có kênh { $name } để thử.
 refusal-configuration-address = Kênh này gửi tới địa chỉ của từng người; hãy ghi một địa chỉ để gửi thử.
+coverage-silent = không báo cáo
+add-machines-life = Hạn dùng
