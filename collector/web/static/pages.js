@@ -10,22 +10,27 @@
   // The session ended while somebody typed: what they wrote is put back once they are on the same page again. Passwords and files never are.
   const TYPED = "ioc-typed";
   const kept = (one) => one.name && !["password", "hidden", "file", "submit"].includes(one.type);
+  // Which form it was: fields may be called as properties of forms are, "action" among them.
+  const which = (form) => {
+    const does = form.querySelector("input[type=hidden][name=action]");
+    return `${form.getAttribute("action") || ""} ${does ? does.value : ""}`;
+  };
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!main.contains(form) || form.method !== "post") return;
+    if (!main.contains(form) || (form.getAttribute("method") || "").toLowerCase() !== "post") return;
     const fields = [...form.elements].filter(kept).map((one) =>
       [one.name, one.type === "checkbox" || one.type === "radio" ? `${one.value}\n${one.checked}` : one.value]);
     if (!form.querySelector("input[type=password]")) {
-      sessionStorage.setItem(TYPED, JSON.stringify({ page: location.pathname, action: form.action, fields }));
+      sessionStorage.setItem(TYPED, JSON.stringify({ page: location.pathname, form: which(form), fields }));
     }
   });
   const typed = sessionStorage.getItem(TYPED);
   if (typed && location.pathname !== "/login" && location.pathname !== "/login/code") {
     sessionStorage.removeItem(TYPED);
-    const { page, action, fields } = JSON.parse(typed);
+    const { page, form: sent, fields } = JSON.parse(typed);
     const from = document.referrer && new URL(document.referrer);
     if (page === location.pathname && from && from.pathname.startsWith("/login")) {
-      const form = [...main.querySelectorAll("form")].find((one) => one.action === action &&
+      const form = [...main.querySelectorAll("form")].find((one) => which(one) === sent &&
         fields.every(([name]) => one.elements.namedItem(name)));
       if (form) {
         const open = (one) => { for (let at = one; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true; };

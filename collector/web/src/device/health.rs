@@ -1,7 +1,8 @@
 //! What a technician looks for first on a device: disks, temperature, power, memory, processor, network, displays, services, patches,
 //! antivirus, backups; a card for each of which something is known.
 //!
-//! The cards judge nothing: each is as bad as the worst open fault of the rules about its numbers and its documents. Pure.
+//! Each is as bad as the worst open fault of the rules about its numbers and its documents; what is plainly not as it should be, such as a
+//! disk that reports itself bad, is a warning before a rule has waited its time. Pure.
 
 use std::fmt;
 
@@ -77,6 +78,8 @@ struct Filling<'f> {
     numbers: Numbers<'f>,
     value: Option<String>,
     lines: Vec<String>,
+    /// How it looks before any rule has raised a fault: something is not as it should be, or waits to be done.
+    looks: Tone,
 }
 
 impl Filling<'_> {
@@ -111,9 +114,13 @@ impl Filling<'_> {
         }
     }
 
-    /// How many of a yes-or-no are yes.
-    fn share(&self, key: &str, metric: &str) -> Option<String> {
-        self.numbers.counted(metric).map(|(yes, all)| self.said(key, format!("{yes}/{all}")))
+    /// How many of a yes-or-no are yes; all of them should be.
+    fn share(&mut self, key: &str, metric: &str) -> Option<String> {
+        let (yes, all) = self.numbers.counted(metric)?;
+        if yes < all {
+            self.looks = self.looks.min(Tone::Warning);
+        }
+        Some(self.said(key, format!("{yes}/{all}")))
     }
 
     /// The highest of a metric, and of what.
@@ -223,8 +230,9 @@ impl Filling<'_> {
     }
 
     fn network(&mut self) {
-        if let Some(text) = self.share("health-interfaces", "net.up") {
-            self.lead(text);
+        // A port that nothing is plugged into is no fault.
+        if let Some((yes, all)) = self.numbers.counted("net.up") {
+            self.lead(self.said("health-interfaces", format!("{yes}/{all}")));
         }
         for (key, metric) in [("health-received", "net.rx_bytes"), ("health-sent", "net.tx_bytes")] {
             if let Some(sum) = self.numbers.sum(metric) {
@@ -254,6 +262,9 @@ impl Filling<'_> {
 
     fn patches(&mut self) {
         if let Some(security) = self.numbers.one("patch.security") {
+            if security > 0.0 {
+                self.looks = Tone::Away;
+            }
             self.lead(self.said("health-security", self.page_context.plain_number(security)));
         }
         self.line_if_any("health-pending-updates", "patch.pending");
@@ -430,17 +441,17 @@ pub(crate) fn cards_of(
 ) -> Vec<HealthCard> {
     let cards = Subject::ALL.into_iter().filter_map(|subject| {
         let numbers = Numbers { layout, values };
-        let mut card = Filling { page_context, numbers, value: None, lines: Vec::new() };
+        let mut card = Filling { page_context, numbers, value: None, lines: Vec::new(), looks: Tone::Good };
         subject.fill(&mut card);
         let worst = worst_of(subject.belongs(), faults, rules);
-        let Filling { value, lines, .. } = card;
+        let Filling { value, lines, looks, .. } = card;
         if value.is_none() && lines.is_empty() && worst.is_none() {
             return None;
         }
         let has = |metric: &&&'static str| layout.series().iter().any(|series| series.metric() == **metric);
         Some(HealthCard {
             name: subject.as_str(),
-            tone: tone_of(worst),
+            tone: tone_of(worst).min(looks),
             value: value.unwrap_or_default(),
             lines,
             document: subject.document().filter(|document| documents.contains(document)),
