@@ -9,10 +9,6 @@ use ioc_common::config::{ConfigError, Source};
 
 use crate::scope::Scope;
 
-fn is_empty<T>(list: &[T]) -> bool {
-    list.is_empty()
-}
-
 fn is_everyone(scope: &Scope) -> bool {
     *scope == Scope::default()
 }
@@ -114,7 +110,7 @@ pub struct WrittenLayer {
     pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<i64>,
 }
 
