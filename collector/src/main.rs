@@ -1,13 +1,12 @@
 //! The command line of the collector.
 
-use ioc_common::language::Language;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use ioc_collector::arguments::{
     AccountCommand, AuditCommand, BrokerCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand,

@@ -387,7 +387,7 @@ async fn a_technician_repairs_through_the_gates_on_a_screen_and_on_a_phone() {
         browser.go(&format!("{base}/incidents/{}", incident["id"])).await;
         browser.shows(take).await;
         browser.click("form.act button.primary").await;
-        browser.shows(&format!("{taken} {name}")).await;
+        browser.shows(&format!("{taken} Lê Minh")).await;
 
         // No repair without a backup and a word on safety; what was written stays.
         browser.click("details:has(input[value=repair]) summary").await;

@@ -178,7 +178,7 @@ async fn a_person_is_told_takes_it_from_the_notice_and_the_gates_stand() {
     assert_eq!(scene.open(&link, "POST").await.0, "303");
     assert_eq!(state_of(&scene.rig).await, "acknowledged");
     let (_, page) = scene.open(&link, "GET").await;
-    assert!(page.contains("<b>lan</b>") && !page.contains("<button class=\"primary\">"), "{page}");
+    assert!(page.contains("<b>Nguyễn Thị Lan</b>") && !page.contains("<button class=\"primary\">"), "{page}");
 
     let act = "/api/v1/incidents/1/actions";
     let shut = refused(&scene.rig, act, json!({ "action": "repair", "safety": "off" })).await;

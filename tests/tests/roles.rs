@@ -15,7 +15,7 @@ pub(crate) struct SessionClient {
 }
 
 impl SessionClient {
-    fn new(rig: &Rig, name: &str) -> Self {
+    pub(crate) fn new(rig: &Rig, name: &str) -> Self {
         Self { base: format!("https://localhost:{}", rig.web), jar: rig.dir().join(format!("{name}.jar")), token: None }
     }
 

@@ -108,6 +108,9 @@ pub struct Snapshot {
     pub comparisons: Vec<(DeviceId, String, Comparison)>,
 }
 
+/// What an incident is about; there is one for each.
+type Cause = (Option<DeviceId>, String);
+
 /// A fault of a device as a whole: which device, which rule, and what tells two of one rule apart.
 type DeviceFaultKey = (DeviceId, String, String);
 
@@ -123,7 +126,7 @@ pub struct State {
     device_faults: BTreeMap<DeviceFaultKey, Fault>,
     comparisons: BTreeMap<document_rule::ComparisonKey, Comparison>,
     incidents: BTreeMap<IncidentId, Incident>,
-    causes: HashMap<incident_lifecycle::Cause, IncidentId>,
+    causes: HashMap<Cause, IncidentId>,
     storms: storms::Storms,
     /// Faults under each incident that have not ended, with their devices.
     open_faults: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,

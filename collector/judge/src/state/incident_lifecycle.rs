@@ -4,7 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::storms::Company;
-use super::{State, identity_collision};
+use super::{Cause, State, identity_collision};
 use crate::authenticity::{Evidence, InformationSource};
 use crate::device::Importance;
 use crate::effect::Effect;
@@ -13,9 +13,6 @@ use crate::incident::{Incident, IncidentRecord, IncidentState, NewIncident, Prog
 use crate::notice::{Notice, Occasion};
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
-
-/// What an incident is about; there is one for each.
-pub(super) type Cause = (Option<DeviceId>, String);
 
 /// What is said of a new incident.
 pub(super) struct IncidentTexts {

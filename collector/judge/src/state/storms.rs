@@ -15,8 +15,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::clock_step::moved;
-use super::incident_lifecycle::Cause;
-use super::{State, identity_collision};
+use super::{Cause, State, identity_collision};
 use crate::device::DeviceInfo;
 use crate::duty::EscalationTarget;
 use crate::effect::Effect;
