@@ -78,24 +78,21 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
+        // They are called by their name, whichever way they were named.
+        let person = self.plan.person(person.trim()).map_or_else(|| person.to_owned(), |one| one.name.clone());
         let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
         let before = incident.record.person.clone();
-        let mut note = assign(incident, unit, person)?;
+        let mut note = assign(incident, unit, &person)?;
         let (named, severity) = (incident.record.person.clone(), incident.severity);
         let known = self.plan.person(&named).map(|one| (one.id.clone(), one.name.clone()));
         let is_self = known.as_ref().is_some_and(|(id, _)| self.plan.person(who).is_some_and(|one| one.id == *id));
         let people: Vec<String> = known.iter().filter(|_| !is_self).map(|(id, _)| id.clone()).collect();
         let to = self.plan.recipients(&people, severity, now);
         match &known {
-            // They are called by their name, whichever way they were named.
-            Some((_, name)) => {
-                if let Some(incident) = self.incidents.get_mut(&id) {
-                    incident.record.person.clone_from(name);
-                }
-                if !to.is_empty() {
-                    note.append(&Text::new(format!("Đã báo cho {name}."), format!("{name} is told.")));
-                }
+            Some((_, name)) if !to.is_empty() => {
+                note.append(&Text::new(format!("Đã báo cho {name}."), format!("{name} is told.")));
             }
+            Some(_) => {}
             None if !named.is_empty() && named != before => note.append(&Text::new(
                 format!("{named} không có trong kế hoạch trực: hãy tự báo cho người này."),
                 format!("{named} is not in the duty plan: tell them yourself."),
