@@ -65,7 +65,7 @@ fn what_is_shipped_is_shown_with_its_examples() {
 #[test]
 fn what_is_set_here_is_in_force_where_no_file_says_otherwise() {
     let site = version(Part::Site, 3, "[site]\nname = \"Hà Nam\"\n");
-    let set = config("").with_versions(&[site.clone()]).unwrap();
+    let set = config("").with_versions(std::slice::from_ref(&site)).unwrap();
     assert_eq!((set.site_name.as_str(), set.part(Part::Site).version), ("Hà Nam", 3));
     assert_eq!(set.part(Part::Site).holder, PartHolder::Stored);
     let file = config("[site]\nname = \"Từ tệp\"\n");
