@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A program at the collector's door: what it shows, and what it is answered.
-#[derive(Clone)]
 pub(crate) struct SessionClient {
     base: String,
     jar: std::path::PathBuf,
@@ -19,7 +18,7 @@ pub(crate) struct SessionClient {
 }
 
 impl SessionClient {
-    fn new(rig: &Rig, name: &str) -> Self {
+    pub(crate) fn new(rig: &Rig, name: &str) -> Self {
         Self { base: format!("https://localhost:{}", rig.web), jar: rig.dir().join(format!("{name}.jar")), token: None }
     }
 
