@@ -10,7 +10,7 @@ use ioc_tests::machine::Machine;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, sign_in};
-use crate::roles::settled;
+use crate::roles::{SessionClient, settled};
 
 /// A machine that is heard as long as the link stays.
 async fn heard(identity: &Identity, kind: &str) -> (String, Link) {
@@ -53,7 +53,7 @@ async fn a_dashboard_is_shared_by_role_and_shows_to_each_what_is_within_reach() 
     let (status, token) = lan.ask("POST", "/api/v1/account/tokens", Some(label)).await;
     assert_eq!(status, 201, "{token}");
     let token = serde_json::from_str::<Value>(&token).unwrap()["token"].as_str().unwrap().to_owned();
-    let mut screen = lan.clone();
+    let mut screen = SessionClient::new(&rig, "screen");
     screen.token = Some(token.clone());
     assert_eq!(screen.ask("POST", "/api/v1/dashboards", Some(body(json!([]), 0))).await.0, 403);
     assert_eq!(screen.ask("DELETE", "/api/v1/dashboards/1?version=1", None).await.0, 403);
@@ -118,7 +118,11 @@ async fn a_person_puts_a_dashboard_together_and_hangs_it_on_the_wall() {
     let (display, _second) = heard(&identities[1], "display").await;
     let browser = Browser::start(1920, 1080).await;
     let base = sign_in(&browser, &rig).await;
+<<<<<<< HEAD
     browser.shows("Tất cả thiết bị").await;
+=======
+    browser.shows("Không có thiết bị nào cần xử lý").await;
+>>>>>>> charts
     browser.go(&format!("{base}/dashboards")).await;
     browser.shows("Chưa có bảng nào").await;
     browser.type_into("input[name=name]", "Phòng điều hành").await;

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A program at the collector's door: what it shows, and what it is answered.
-#[derive(Clone)]
 pub(crate) struct SessionClient {
     base: String,
     jar: std::path::PathBuf,

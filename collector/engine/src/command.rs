@@ -343,13 +343,8 @@ pub enum Command {
     Note(audit::AuditEntry),
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
-    /// Save a dashboard: number and version 0 for a new one, else those that whoever asks has seen; whose it is and when that was is filled in.
-    SaveDashboard {
-        dashboard: Box<Dashboard>,
-        /// Who asks may change those of others, too.
-        administers: bool,
-        actor: String,
-    },
+    /// Save a dashboard: number and version 0 for a new one, else those that whoever asks has seen. Who administers may change those of others.
+    SaveDashboard { dashboard: Box<Dashboard>, administers: bool, actor: String },
     /// Take a dashboard out, in the version that whoever asks has seen.
     RemoveDashboard { number: u64, version: u64, administers: bool, actor: String },
     /// What is meant to be done with an account.

@@ -480,7 +480,7 @@
     const u = chart.plot;
     if (!u || event.ctrlKey || event.metaKey || event.altKey) return;
     const width = u.over.clientWidth, here = u.cursor.left >= 0 ? u.cursor.left : width / 2;
-    const middle = u.posToVal(here, "x"), moved = (left) => u.setCursor({ left: Math.max(0, Math.min(width - 1, left)), top: HEIGHT / 3 });
+    const middle = u.posToVal(here, "x"), moved = (left) => u.setCursor({ left: Math.max(0, Math.min(width - 1, left)), top: HEIGHT / 3 }, true, true);
     const act = {
       ArrowLeft: () => event.shiftKey ? along(-0.25) : moved(here - Math.max(1, width / 120)),
       ArrowRight: () => event.shiftKey ? along(0.25) : moved(here + Math.max(1, width / 120)),
@@ -498,13 +498,13 @@
     over.addEventListener("pointerdown", (event) => {
       if (event.pointerType !== "touch") return;
       fingers.set(event.pointerId, left(event));
-      chart.plot.setCursor({ left: left(event), top: HEIGHT / 3 });
+      chart.plot.setCursor({ left: left(event), top: HEIGHT / 3 }, true, true);
       if (fingers.size === 2) { const [one, other] = spread(); begun = [one, other].map((x) => chart.plot.posToVal(x, "x")); }
     });
     over.addEventListener("pointermove", (event) => {
       if (!fingers.has(event.pointerId)) return;
       fingers.set(event.pointerId, left(event));
-      if (fingers.size === 1) chart.plot.setCursor({ left: left(event), top: HEIGHT / 3 });
+      if (fingers.size === 1) chart.plot.setCursor({ left: left(event), top: HEIGHT / 3 }, true, true);
     });
     const lift = (event) => {
       if (fingers.size === 2 && begun) {

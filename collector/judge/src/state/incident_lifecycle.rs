@@ -1,7 +1,7 @@
 //! Incidents: opening, joining, flapping, resolving, reopening, forgetting.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::{DeviceId, FaultId, IncidentId};
+use ioc_common::id::{FaultId, IncidentId};
 
 use super::storms::Company;
 use super::{Cause, State, identity_collision};

@@ -16,7 +16,10 @@ use crate::api_types::replay::Replay;
 use crate::api_types::report::Issued;
 use crate::api_types::system_backup::{Attestation, AttestedBackup, Coverage, SystemBackup};
 use crate::register::{count_api, count_form};
-use crate::{account, administration, authenticity, configuration, dashboard, device, duty, enrolment, incident, jobs, maintenance, report, room, rule, search, sign_in, system_backups};
+use crate::{
+    account, administration, authenticity, configuration, dashboard, device, duty, enrolment, incident, jobs,
+    maintenance, report, room, rule, search, sign_in, system_backups,
+};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 /// Largest set of rules that is tried.

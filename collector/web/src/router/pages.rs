@@ -11,7 +11,11 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::api::openapi;
 use crate::app::App;
 use crate::register::import::{AccountTable, AssetTable};
-use crate::{account, administration, configuration, coverage, dashboard, device, display_wall, duty, enrolment, incident, install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in, system_backups};
+use crate::{
+    account, administration, configuration, coverage, dashboard, device, display_wall, duty, enrolment, incident,
+    install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in,
+    system_backups,
+};
 
 /// All of them.
 pub(super) fn routes() -> Router<App> {
