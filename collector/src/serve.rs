@@ -55,6 +55,7 @@ const LEFT_OUT_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start.
+#[allow(clippy::too_many_lines, reason = "a start is one list in its order; what is long in it stands apart already")]
 pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
     // First, so that a signal during the start does not end it in the middle of something.
     let mut signals = Signals::listen()?;
