@@ -64,19 +64,13 @@ const LEFT_OUT_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start.
-<<<<<<< HEAD
+#[allow(clippy::too_many_lines, reason = "a start is one list in its order; what is long in it stands apart already")]
 pub(crate) async fn decide(
     config_path: Option<PathBuf>,
     config: Config,
     signals: &mut Signals,
     candidate: Option<&Candidate>,
 ) -> Result<RoleEnd, ServeError> {
-=======
-#[allow(clippy::too_many_lines, reason = "a start is one list in its order; what is long in it stands apart already")]
-pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
-    // First, so that a signal during the start does not end it in the middle of something.
-    let mut signals = Signals::listen()?;
->>>>>>> conf
     let files_max = open_files::raise_limit();
     begin_threads().await?;
     let (authority, store, first_password) = prepare_store(&config, None, candidate)?;

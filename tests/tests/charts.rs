@@ -159,11 +159,7 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     let device = heard.device.clone();
     let browser = Browser::start(1920, 1080).await;
     let base = sign_in(&browser, &rig).await;
-<<<<<<< HEAD
-    browser.shows("Tất cả thiết bị").await;
-=======
     browser.shows("Không có thiết bị nào cần xử lý").await;
->>>>>>> charts
     browser.go(&format!("{base}/devices/{device}/history")).await;
     let opened = becomes(&browser, "the page draws", |now| now["canvas"] == true).await;
     assert!(

@@ -118,11 +118,7 @@ async fn a_person_puts_a_dashboard_together_and_hangs_it_on_the_wall() {
     let (display, _second) = heard(&identities[1], "display").await;
     let browser = Browser::start(1920, 1080).await;
     let base = sign_in(&browser, &rig).await;
-<<<<<<< HEAD
-    browser.shows("Tất cả thiết bị").await;
-=======
     browser.shows("Không có thiết bị nào cần xử lý").await;
->>>>>>> charts
     browser.go(&format!("{base}/dashboards")).await;
     browser.shows("Chưa có bảng nào").await;
     browser.type_into("input[name=name]", "Phòng điều hành").await;

@@ -5,13 +5,10 @@ use ioc_common::id::DeviceId;
 use super::commit::Commit;
 use super::evidence::ACCOUNT;
 use super::reader_connection::SqlReader;
-use super::registered_account;
+use super::registered_account::{self, COLLECTOR};
 use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::sql::{self, Row, params};
 use crate::{AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, StoreError};
-
-/// Stands for this collector where devices have their numbers, which begin with 1.
-pub(super) const COLLECTOR: i64 = 0;
 
 fn number_of(commit: &Commit<'_>, device: Option<&DeviceId>) -> sql::Result<i64> {
     device.map_or(Ok(COLLECTOR), |device| commit.number(device))

@@ -9,7 +9,6 @@ use ioc_common::id::DeviceId;
 use ioc_common::reading::{Account, Accounts};
 
 use super::account;
-use super::account_register::COLLECTOR;
 use super::commit::Commit;
 use super::evidence::ACCOUNT;
 use super::reader_connection::SqlReader;
@@ -20,6 +19,9 @@ use crate::{
     AccountAttestation, AccountFinding, AccountLimits, AccountPage, AccountQuery, AccountSource, AccountTally,
     AccountWord, RegisteredAccount, StoreError, collation,
 };
+
+/// Stands for this collector where devices have their numbers, which begin with 1.
+pub(super) const COLLECTOR: i64 = 0;
 
 /// The document that an agent tells of its accounts in.
 pub(super) const DOCUMENT: &str = "accounts";
