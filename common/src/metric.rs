@@ -286,7 +286,7 @@ catalogue! {
     "system.uptime" "s" 0.0..1e10 "" "system.uptime" "Thời gian từ lúc khởi động" "Time since boot";
     "time.offset" "ms" 0.0..1e12 "" "" "Độ lệch so với nguồn giờ, không dấu" "Offset to the source of time, without sign";
     "time.synchronised" "1" 0.0..1.0 "" "" "Đồng hồ được đồng bộ" "The clock is synchronised";
-    "ups.alarm" "1" 0.0..1.0 "" "" "UPS tự báo động (ups.alarm)" "The UPS reports an alarm of its own (ups.alarm)";
+    "ups.alarm" "1" 0.0..1.0 "" "" "UPS tự báo động" "The UPS reports an alarm of its own";
     "ups.battery_age" "d" 0.0..40000.0 "" "" "Tuổi ắc quy" "Age of the battery";
     "ups.battery_temperature" "Cel" -40.0..150.0 "" "hw.temperature" "Nhiệt độ ắc quy" "Temperature of the battery";
     "ups.battery_voltage" "V" 0.0..2000.0 "" "hw.voltage" "Điện áp ắc quy" "Voltage of the battery";

@@ -134,8 +134,9 @@ fn names_file(key: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Directories of the collector's own, and what is made of two keys.
-    const NO_FILES: [&str; 5] = ["data", "runtime", "directory", "export_to", "login"];
+    /// Directories of the collector's own, what is made of two keys, and what leads to a store in PostgreSQL, of which no backup is made here.
+    const NO_FILES: [&str; 8] =
+        ["data", "runtime", "directory", "export_to", "login", "tls_authority", "tls_certificate", "tls_key"];
 
     #[test]
     fn every_key_that_is_a_path_names_a_file_that_is_taken_along_or_a_directory() {

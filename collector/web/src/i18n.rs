@@ -306,6 +306,7 @@ mod tests {
                 "records-end-",
                 "job-state-",
                 "rule-kind-",
+                "csv-",
                 "rule-state-",
                 "rule-whom-",
                 "rule-field-",

@@ -113,11 +113,6 @@ CREATE TRIGGER configuration_version_no_delete BEFORE DELETE ON configuration_ve
 CREATE TRIGGER configuration_version_no_truncate BEFORE TRUNCATE ON configuration_version FOR EACH STATEMENT
     EXECUTE FUNCTION refuse('versions of the configuration are append-only');
 
--- An issued report is registered once, and not changed otherwise.
-CREATE TRIGGER issued_report_registered_once BEFORE UPDATE ON issued_report FOR EACH ROW WHEN (OLD.registered_number IS NOT NULL
-    OR NEW.number <> OLD.number OR NEW.report <> OLD.report OR NEW.version <> OLD.version OR NEW.title <> OLD.title OR NEW.at <> OLD.at
-    OR NEW.who <> OLD.who OR NEW.sha256 <> OLD.sha256 OR NEW.content <> OLD.content OR NEW.source <> OLD.source)
-    EXECUTE FUNCTION refuse('an issued report is registered once, and not changed otherwise');
 -- An issued report is never changed, nor is how it was registered: what was wrong is followed by another.
 CREATE TRIGGER issued_report_no_update BEFORE UPDATE ON issued_report FOR EACH ROW EXECUTE FUNCTION refuse('issued reports stay on record');
 CREATE TRIGGER report_registration_no_update BEFORE UPDATE ON report_registration FOR EACH ROW EXECUTE FUNCTION refuse('registrations stay on record');

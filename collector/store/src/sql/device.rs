@@ -140,7 +140,7 @@ fn order_of(query: &DeviceQuery) -> String {
 }
 
 /// What a search looks through: as it is written, in lower case, and without marks, since whoever is in haste types none.
-fn searched_text(info: &DeviceInfo) -> String {
+pub(crate) fn searched_text(info: &DeviceInfo) -> String {
     let tags = info.tags.join("\n");
     let DeviceInfo { id, name, label, place, serial, mac, address, .. } = info;
     let written = format!("{id}\n{name}\n{label}\n{place}\n{serial}\n{mac}\n{address}\n{tags}").to_lowercase();

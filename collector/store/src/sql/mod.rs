@@ -21,7 +21,7 @@ mod configuration;
 mod connection;
 mod coverage;
 mod dashboard;
-mod device;
+pub(crate) mod device;
 mod dialect;
 mod document;
 pub(crate) mod document_change;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::file::FILES;
 use super::{fold_mark, head_file};
 use crate::history;
+use crate::sql::device::searched_text;
 use crate::sql::document_change;
 use crate::sql::examine::check_log;
 
@@ -30,6 +31,7 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
     if deep {
         findings.extend(rows(connection));
         findings.extend(document_changes(connection));
+        findings.extend(searched(connection));
     }
     findings.truncate(FINDINGS_MAX);
     findings
@@ -39,6 +41,7 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
 pub(super) fn examine_but_checked(connection: &Connection) -> Vec<String> {
     let mut findings = all_but_checksums(connection, true);
     findings.extend(document_changes(connection));
+    findings.extend(searched(connection));
     findings.truncate(FINDINGS_MAX);
     findings
 }
@@ -66,6 +69,25 @@ fn all_but_checksums(connection: &Connection, deep: bool) -> Vec<String> {
     findings.extend(texts(connection));
     findings.extend(chain(connection));
     findings
+}
+
+/// Devices are found by what is said of them: it stands beside that, made of it.
+fn searched(connection: &Connection) -> Vec<String> {
+    let asked = "SELECT id, info, search FROM main.device";
+    let differing = connection.prepare(asked).and_then(|mut statement| {
+        let rows = statement.query_map([], |row| {
+            let (info, search) = (row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+            let made = serde_json::from_str(&info).is_ok_and(|info| searched_text(&info) == search);
+            Ok((!made).then_some(row.get::<_, String>(0)?))
+        })?;
+        rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<String>>>()
+    });
+    match differing {
+        Ok(devices) => {
+            devices.into_iter().map(|id| format!("device: {id} is found by other words than are said of it")).collect()
+        }
+        Err(error) => vec![format!("device: {error}")],
+    }
 }
 
 fn texts(connection: &Connection) -> Vec<String> {
@@ -209,7 +231,8 @@ mod tests {
         let path = dir.path().join(FILES[0]);
         let whole = std::fs::read(&path).expect("read");
         let (mut pages, mut found, mut quick) = (0, 0, 0);
-        for place in (4096 + 900..whole.len()).step_by(4096) {
+        // Near the end of each page, from where it is filled: what lies farther in front may be what was there before.
+        for place in (2 * 4096 - 200..whole.len()).step_by(4096) {
             let mut bytes = whole.clone();
             bytes[place..place + 64].iter_mut().for_each(|byte| *byte ^= 0x55);
             // A page that holds nothing there is not damaged by it.

@@ -414,7 +414,7 @@ mod tests {
         assert!(matches!(second_factor_outcome(Answer::Codes(Vec::new())), Ok(SecondFactorOutcome::Codes(_))));
         for other in [Answer::NeedsCode, Answer::Secret("x".to_owned()), Answer::Imported(1)] {
             let refused = second_factor_outcome(other).err().map(|problem| problem.status());
-            assert_eq!(refused, Some(StatusCode::INTERNAL_SERVER_ERROR));
+            assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
         }
     }
 }
