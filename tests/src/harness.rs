@@ -68,6 +68,13 @@ pub fn python() -> PathBuf {
     python
 }
 
+/// Writes a file that is on the disk when it returns: a cut of power leaves none that is empty.
+fn write_synced(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()
+}
+
 /// First of the ports that tests listen on, and how many there are: below those that the kernel gives to connections that go out
 /// (32768 and above), one of which could take it before it is listened on.
 const PORTS: (u16, u16) = (12_000, 20_000);
@@ -164,7 +171,7 @@ impl Rig {
     /// Changes the collector's configuration; takes effect at the next start or reload.
     pub fn configure(&mut self, change: impl FnOnce(&str) -> String) {
         self.config = change(&self.config);
-        let _ = std::fs::write(self.dir.join("collector.toml"), &self.config);
+        let _ = write_synced(&self.dir.join("collector.toml"), &self.config);
     }
 
     /// Judges by the shipped rules, but for what they wait for half a minute: that is the judge's business, not that of a test of the whole.
@@ -194,7 +201,7 @@ impl Rig {
     /// When it does not become ready; its log is in the error.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let path = self.dir.join("collector.toml");
-        std::fs::write(&path, &self.config)?;
+        write_synced(&path, &self.config)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("collector.log"))?;
         let mut command = match self.files_max {
             None => Command::new(binary("ioc-collector")),

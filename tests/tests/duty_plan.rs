@@ -250,7 +250,7 @@ async fn other_programs_read_a_calendar_by_an_address_that_can_be_ended() {
     assert!(head.contains("content-type: text/calendar; charset=utf-8"), "{head}");
     let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
     let calendar = parsed(text).await;
-    assert!(calendar["name"].as_str().unwrap().starts_with("Trực ban; ngày, đêm"), "{calendar}");
+    assert!(calendar["name"].as_str().unwrap().replace('\\', "").starts_with("Trực ban; ngày, đêm"), "{calendar}");
     let events = calendar["events"].as_array().unwrap();
     assert!(events.len() > 180 && events.iter().all(|one| one["transparent"] == true), "{}", events.len());
     let summary = events[0]["summary"].as_str().unwrap();

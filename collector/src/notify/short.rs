@@ -8,7 +8,7 @@ const PARTS: usize = 2;
 /// Where a link is so long that nothing would be left, so many parts are taken at most …
 const PARTS_MAX: usize = 6;
 /// … to leave this much for what is wrong, septets or UTF-16 units.
-const ROOM_MIN: usize = 40;
+const ROOM_MIN: usize = 64;
 /// The site's code is never longer here, characters.
 const SITE_MAX_CHARS: usize = 16;
 /// What is left of a device's name, and of a place, before the fault itself is shortened, characters.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use ioc_common::clock::{self, Timestamp};
 
 use crate::authorization::EngineGateway;
-use crate::duty::feeds::FeedStamps;
+use crate::feed_stamps::FeedStamps;
 use crate::i18n::Texts;
 use crate::oidc::ProviderCache;
 use crate::person::Person;
@@ -16,7 +16,7 @@ use crate::rate_limit::RateLimiter;
 use crate::readers::StoreReaders;
 use crate::recent_accesses::RecentAccesses;
 use crate::report_drafts::Drafts;
-use crate::rule::{PreviewKey, PreviewResult};
+use crate::rule_previews::{PreviewKey, PreviewResult};
 use crate::seal::Seal;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::password_hashing::HashQueue;

@@ -419,7 +419,8 @@
       line.shown.value.textContent = said(last, line.unit);
       line.shown.span.textContent = least <= most ? `${said(least, line.unit)} ${GAP} ${said(most, line.unit)}` : "";
     });
-    chart.output.textContent = over ? at(whole, u.data[0][place]) : "";
+    // Its place may be one of numbers that are not there any more, until those of the new range have come.
+    chart.output.textContent = over && u.data[0][place] != null ? at(whole, u.data[0][place]) : "";
   }
   function draw(chart) {
     const lines = linesOf(chart), before = chart.lines || [];

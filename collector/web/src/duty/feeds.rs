@@ -2,9 +2,6 @@
 //! calendar and nothing else; only its digest is kept, and its owner can end it. What it shows is who is on duty, which all in the house may know;
 //! whoever has the address reads it without signing in.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use askama::Template;
 use axum::Json;
 use axum::extract::{Extension, Form, Path, State};
@@ -40,27 +37,6 @@ use ioc_store::scope::AccessScope;
 const MONTHS: (i64, i64) = (-1, 6);
 /// Entries of who stands in that are looked through.
 const COVERS_MAX: usize = 5_000;
-/// Calendars of which it is known when they last changed: more than a centre has in use.
-const STAMPS_MAX: usize = 1_000;
-
-/// When what each calendar says was last different, by its digest.
-#[derive(Debug, Default)]
-pub(crate) struct FeedStamps(Mutex<HashMap<String, (String, Timestamp)>>);
-
-impl FeedStamps {
-    /// When it became what it says now, as far as this process knows.
-    fn of(&self, digest: &str, said: String, now: Timestamp) -> Timestamp {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= STAMPS_MAX && !all.contains_key(digest) {
-            all.clear();
-        }
-        let entry = all.entry(digest.to_owned()).or_insert_with(|| (said.clone(), now));
-        if entry.0 != said {
-            *entry = (said, now);
-        }
-        entry.1
-    }
-}
 
 /// What a rota's shifts are in a calendar: only those of one person, or all.
 fn events_of(config: &Config, rota: &Rota, shifts: &[Shift], person: Option<&str>, language: Language) -> Vec<Event> {

@@ -25,7 +25,7 @@ use ioc_store::configuration::Part;
 use super::counted;
 use super::form::{RuleForm, is_own, text_without, text_without_rule, whom_of};
 use super::list::{self, RuleItem, RuleRow};
-use super::preview::{self, DAYS, DAYS_USUAL, PreviewKey, PreviewResult};
+use super::preview::{self, DAYS, DAYS_USUAL};
 use crate::api::ApiResult;
 use crate::app::App;
 use crate::configuration;
@@ -36,6 +36,7 @@ use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
 use crate::report_drafts::Draft;
+use crate::rule_previews::{PreviewKey, PreviewResult};
 use crate::tone::Tone;
 
 /// Faults that are listed.

@@ -17,7 +17,6 @@ use ioc_store::RuleFaults;
 use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
-pub(crate) use preview::{PreviewKey, PreviewResult};
 
 /// Over how many days it is counted how often a rule raised.
 const COUNTED_DAYS: i64 = 30;

@@ -16,12 +16,13 @@ use ioc_store::configuration::Part;
 
 use super::details::{PreviewState, again, checked, days_of};
 use super::form::NewRuleForm;
-use super::preview::{self, DAYS, PreviewKey};
+use super::preview::{self, DAYS};
 use crate::app::App;
 use crate::configuration;
 use crate::page::context::PageContext;
 use crate::page::{PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
+use crate::rule_previews::PreviewKey;
 
 /// Kinds that a person can make a rule of: those that look at a number, and those that look into a document.
 const KINDS: [RuleKind; 7] = [

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Source;
-use ioc_common::id::DeviceId;
 use ioc_engine::config::DEFAULT_RULES;
 use ioc_engine::replay::{Decision, Replayer};
-use ioc_judge::{FaultState, RuleCondition, RuleSet, Text};
+use ioc_judge::{FaultState, RuleCondition, RuleSet};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
 use ioc_store::{DeviceQuery, DeviceSort, Reader, StoreError};
@@ -18,7 +17,8 @@ use ioc_store::{DeviceQuery, DeviceSort, Reader, StoreError};
 use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::report_drafts::{Draft, Gathered, Kept, Progress};
+use crate::report_drafts::{Draft, Kept, Progress};
+use crate::rule_previews::{DeviceRaised, PreviewKey, PreviewResult, Raised, WouldRaise};
 
 /// Days that can be asked for.
 pub(super) const DAYS: [u32; 4] = [1, 7, 14, 30];
@@ -31,63 +31,6 @@ const PAGE: usize = 500;
 /// Devices and faults that are named.
 const NAMED_MAX: usize = 20;
 const DAY_MS: i64 = 86_400_000;
-
-/// What is tried: whoever asks, since everyone sees what is within their places alone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PreviewKey {
-    pub(super) person: String,
-    pub(super) rule: String,
-    pub(super) days: u32,
-    /// The text of the rules as it would be.
-    pub(super) text: String,
-}
-
-/// How often a rule would have raised.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Raised {
-    pub(super) faults: u64,
-    pub(super) devices: u64,
-}
-
-/// One device of those of which most would have been raised.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DeviceRaised {
-    pub(super) device: DeviceId,
-    pub(super) name: String,
-    /// As the rule is.
-    pub(super) before: u64,
-    /// As it would be.
-    pub(super) after: u64,
-}
-
-/// A fault that would have been raised.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct WouldRaise {
-    pub(super) at: Timestamp,
-    pub(super) device: DeviceId,
-    pub(super) reason: Text,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PreviewResult {
-    at: Timestamp,
-    /// Devices that the rule is for, and those of them that were judged.
-    pub(super) all: u64,
-    pub(super) judged: u64,
-    /// Reports that were judged.
-    pub(super) reports: u64,
-    pub(super) before: Raised,
-    pub(super) after: Raised,
-    pub(super) worst: Vec<DeviceRaised>,
-    pub(super) newest: Vec<WouldRaise>,
-}
-
-impl Gathered for PreviewResult {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-}
 
 /// Whether the numbers on record can say what a rule would have raised.
 pub(super) fn is_replayed(condition: &RuleCondition) -> bool {
