@@ -307,6 +307,7 @@ mod tests {
                 "job-state-",
                 "rule-kind-",
                 "csv-",
+                "figures-",
                 "rule-state-",
                 "rule-whom-",
                 "rule-field-",
