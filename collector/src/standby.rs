@@ -169,7 +169,7 @@ async fn keep_up((mut store, mut reader): (Standby, Box<dyn Reader>), access: Ar
         match serials {
             Ok(serials) => serials.into_iter().for_each(|(device, serial)| access.admit(device, serial)),
             Err(error) => {
-                tracing::warn!(%error, "what the holder has committed cannot be read; pages show what was read last")
+                tracing::warn!(%error, "what the holder has committed cannot be read; pages show what was read last");
             }
         }
         tokio::time::sleep(REFRESH).await;

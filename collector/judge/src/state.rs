@@ -240,23 +240,24 @@ impl State {
         for fault in snapshot.faults {
             state.restore_fault(fault, now, &mut out);
         }
-        // A commit holds a fault and its incident together, so only a hand in the database can part them: then the faults count.
-        let stranded: Vec<IncidentId> = state
-            .incidents
-            .values()
-            .filter(|one| one.raised > 0 && !state.open_faults.contains_key(&one.id) && one.state.is_active())
-            .map(|one| one.id)
-            .collect();
-        for id in stranded {
-            let why = Text::new("Không còn lỗi nào.", "No fault is left.");
-            state.resolve(id, "", why, now, &mut out);
-        }
+        state.resolve_stranded(now, &mut out);
         for window in state.windows.clone() {
             state.watch_window(&window, window_start(&window, now));
         }
         state.evaluate_documents(now, &mut out);
         state.give_out_storms(&mut out);
         (state, out)
+    }
+
+    /// A commit holds a fault and its incident together, so only a hand in the database can part them: then the faults count.
+    fn resolve_stranded(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        let is_stranded =
+            |one: &&Incident| one.raised > 0 && !self.open_faults.contains_key(&one.id) && one.state.is_active();
+        let stranded: Vec<IncidentId> = self.incidents.values().filter(is_stranded).map(|one| one.id).collect();
+        for id in stranded {
+            let why = Text::new("Không còn lỗi nào.", "No fault is left.");
+            self.resolve(id, "", why, now, out);
+        }
     }
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {

@@ -38,8 +38,11 @@ struct Package {
     sha256: String,
 }
 
+/// A package as it was read: its path, time and length.
+type ReadPackage = (PathBuf, SystemTime, u64);
+
 /// Sums of the packages that were read, by path, time and length: a script is asked for more often than packages change.
-static SUMS: Mutex<Option<HashMap<(PathBuf, SystemTime, u64), String>>> = Mutex::new(None);
+static SUMS: Mutex<Option<HashMap<ReadPackage, String>>> = Mutex::new(None);
 
 /// Whether a file is called as a package of the agent is; debug symbols are none.
 fn is_package(name: &str) -> bool {

@@ -1,7 +1,5 @@
 //! Storms: what fails together is one incident and one notice, and what does not is not.
 
-use std::time::Instant;
-
 use ioc_common::id::{DeviceId, IncidentId};
 
 use super::fleet::{Fleet, device, no_plan, plan, start};
@@ -103,20 +101,13 @@ fn four_hundred_and_eighty_devices_that_fall_silent_at_once_are_one_incident_and
 }
 
 #[test]
-fn ten_thousand_at_once_cost_no_more_for_each_than_a_hundred_do() {
-    let cost = |count: usize| {
-        let mut fleet = centre(count);
-        lose(&mut fleet, 0..count);
-        let started = Instant::now();
-        fleet.pass(60_000);
-        assert_eq!(fleet.active(), [1]);
-        let told = fleet.notices.iter().filter(|(_, one)| one.occasion == Occasion::Storm).count();
-        assert_eq!(told, 1, "{:?}", self::told(&fleet));
-        started.elapsed().as_secs_f64() / count as f64
-    };
-    let (few, many) = (cost(500), cost(10_000));
-    // Quadratic work would make it twenty times as much.
-    assert!(many < few * 6.0, "{:.1} µs each, and {:.1} µs of a few", many * 1e6, few * 1e6);
+fn ten_thousand_at_once_are_one_incident_and_one_notice_too() {
+    let mut fleet = centre(10_000);
+    lose(&mut fleet, 0..10_000);
+    fleet.pass(60_000);
+    assert_eq!(fleet.active(), [1]);
+    let told = fleet.notices.iter().filter(|(_, one)| one.occasion == Occasion::Storm).count();
+    assert_eq!(told, 1, "{:?}", self::told(&fleet));
 }
 
 #[test]

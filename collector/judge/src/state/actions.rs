@@ -92,12 +92,11 @@ impl State {
             Some((_, name)) if !to.is_empty() => {
                 note.append(&Text::new(format!("Đã báo cho {name}."), format!("{name} is told.")));
             }
-            Some(_) => {}
             None if !named.is_empty() && named != before => note.append(&Text::new(
                 format!("{named} không có trong kế hoạch trực: hãy tự báo cho người này."),
                 format!("{named} is not in the duty plan: tell them yourself."),
             )),
-            None => {}
+            Some(_) | None => {}
         }
         self.remember_notified(id, &people);
         self.advance_incident(id, now, who, note.clone(), None, out);

@@ -84,7 +84,7 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
 /// A storm whose worst device, and whose uplink, is this one.
 fn storm(number: u32) -> Storm {
     Storm {
-        common: vec![Common::Uplink(id(u32::try_from(number).unwrap_or(0))), Common::Rule("device-silent".to_owned())],
+        common: vec![Common::Uplink(id(number)), Common::Rule("device-silent".to_owned())],
         rules: vec!["device-silent".to_owned()],
         words: Text::default(),
         advice: Text::default(),
@@ -97,7 +97,7 @@ fn storm(number: u32) -> Storm {
         to_tell: Vec::new(),
         policies: Vec::new(),
         worst: Some(Worst {
-            device: id(u32::try_from(number).unwrap_or(0)),
+            device: id(number),
             fault: FaultId(1),
             severity: Severity::Critical,
             importance: ioc_judge::Importance::Normal,

@@ -58,7 +58,7 @@ pub(super) fn plans(open: Open<'_>, dir: &Path) {
     assert!(reader.windows_over(at(8)).expect("reads").is_empty());
     assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover.clone()], 4));
     assert_eq!(snapshot.incidents[0].device, None);
-    assert_eq!(reader.handovers(9).expect("reads"), [note.clone()]);
+    assert_eq!(reader.handovers(9).expect("reads"), std::slice::from_ref(&note));
     let (book, all) = (reader.duty_book(Some(2), 9).expect("reads"), reader.all_covers(Some(5), 9).expect("reads"));
     assert_eq!((book, all), (vec![(1, note)], vec![(cover.clone(), false)]));
     assert!(reader.duty_book(Some(1), 9).expect("reads").is_empty());

@@ -9,6 +9,7 @@ use crate::scope::AccessScope;
 use crate::{Change, ChunkQuery, FaultQuery, StoreError, audit};
 
 /// What people wrote is kept and forgotten by its key; what was issued is never changed, and a registration that is wrong is followed by another.
+#[allow(clippy::too_many_lines, reason = "one life of a record, told in its order")]
 pub(super) fn reports(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let none = store.reader().expect("reads");

@@ -149,7 +149,6 @@ impl Candidate {
     }
 
     /// What says at any moment whether the lease that is held now still is.
-    #[must_use]
     pub fn asks_whether_it_holds(&self) -> impl Fn() -> bool + Send + Sync + 'static + use<> {
         let (shared, fence) = (Arc::clone(&self.shared), self.shared.lease().as_ref().map(Lease::fence));
         move || {

@@ -57,6 +57,7 @@ enum Target {
     Whole,
 }
 
+#[allow(clippy::too_many_lines, reason = "a line for each command; splitting it would hide that the list is whole")]
 fn target_of(command: &Command) -> (Requester, Target) {
     let whole = |right| (Requester::Person(right), Target::Whole);
     match command {
@@ -103,9 +104,6 @@ fn target_of(command: &Command) -> (Requester, Target) {
             (Requester::Person(Right::Plan), Target::Window(Box::new(window.clone())))
         }
         Command::EndWindow { id, .. } => (Requester::Person(Right::Plan), Target::WindowOf(*id)),
-        Command::NewDutyFeed { actor, .. } | Command::EndDutyFeed { actor, .. } => {
-            (Requester::Owner(actor.clone()), Target::Nothing)
-        }
         // Of one's own turns, and what one is asked: the engine looks whose they are.
         Command::AskTurn { .. } | Command::AnswerTurn { .. } | Command::WithdrawTurn { .. } => {
             (Requester::Person(Right::View), Target::Nothing)
@@ -130,9 +128,10 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::RegisterReport { .. } => whole(Right::Report),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
         // Its owner, or who administers; the engine looks whose it is. What it shows is read by whoever looks.
-        Command::SaveDashboard { actor, .. } | Command::RemoveDashboard { actor, .. } => {
-            (Requester::Owner(actor.clone()), Target::Nothing)
-        }
+        Command::SaveDashboard { actor, .. }
+        | Command::RemoveDashboard { actor, .. }
+        | Command::NewDutyFeed { actor, .. }
+        | Command::EndDutyFeed { actor, .. } => (Requester::Owner(actor.clone()), Target::Nothing),
         Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
         Command::Alerts { .. } | Command::JobReported { .. } => (Requester::Source, Target::Nothing),

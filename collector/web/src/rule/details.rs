@@ -233,7 +233,7 @@ async fn render(
     let mut preview = None;
     if typed.r#do == "preview" && error.is_none() && page_context.may_administer() {
         let zone = app.config().timezone.clone();
-        let text = typed.text_with(&now, &row.rule, &zone).map_err(|reason| reason.invalid());
+        let text = typed.text_with(&now, &row.rule, &zone).map_err(RefusalReason::invalid);
         match text.and_then(|text| checked(&text).map(|_| text)) {
             Ok(text) => {
                 let (person_name, rule, days) = (person.name.clone(), row.rule.id.clone(), days_of(&typed.days));
@@ -274,7 +274,7 @@ pub(crate) async fn change(
         Some(("remove", number)) => Ok(text_without(&now, &id, number.parse().unwrap_or(usize::MAX))),
         _ if typed.r#do == "delete" => Ok(text_without_rule(&now, &id)),
         _ if typed.is_empty() => Err(RefusalReason::new("rule-refused-nothing", [], "nothing was changed").invalid()),
-        _ => typed.text_with(&now, rule, &zone).map_err(|reason| reason.invalid()),
+        _ => typed.text_with(&now, rule, &zone).map_err(RefusalReason::invalid),
     };
     let version = typed.version.parse().unwrap_or(0);
     let saved = match text {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use ioc_common::metric::{CATALOGUE, Metric};
 use ioc_engine::command::CommandError;
 use ioc_engine::config::PartInForce;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_judge::{RuleCondition, RuleKind};
 use ioc_store::configuration::Part;
 
@@ -98,7 +99,7 @@ fn render(
     let is_again = error.is_some();
     let mut preview = None;
     if typed.r#do == "preview" && error.is_none() {
-        let text = typed.text_with(&now).map_err(|reason| reason.invalid());
+        let text = typed.text_with(&now).map_err(RefusalReason::invalid);
         match text.and_then(|text| checked(&text).map(|set| (set, text))) {
             Ok((set, text)) if set.find(typed.id.trim()).is_some_and(|rule| preview::is_replayed(&rule.condition)) => {
                 let rule = typed.id.trim().to_owned();

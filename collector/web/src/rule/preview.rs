@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Source;
@@ -24,8 +23,8 @@ use crate::rule_previews::{DeviceRaised, PreviewKey, PreviewResult, Raised, Woul
 pub(super) const DAYS: [u32; 4] = [1, 7, 14, 30];
 /// Days that are tried unless others are asked for.
 pub(super) const DAYS_USUAL: u32 = 7;
-/// How long one preview may take.
-const TIME_MAX: Duration = Duration::from_secs(45);
+/// How long one preview may take, milliseconds.
+const TIME_MAX_MS: u64 = 45_000;
 /// Devices of one question to the store.
 const PAGE: usize = 500;
 /// Devices and faults that are named.
@@ -96,13 +95,13 @@ impl Sets {
         (from, until): (Timestamp, Timestamp),
         progress: &Progress,
     ) -> Result<PreviewResult, StoreError> {
-        let (started, metrics) = (Instant::now(), self.metrics());
+        let (started, metrics) = (clock::boottime_ms(), self.metrics());
         let devices = self.devices(reader)?;
         let all = u32::try_from(devices.len()).unwrap_or(u32::MAX);
         let mut result = PreviewResult { at: clock::now(), all: devices.len() as u64, ..PreviewResult::default() };
         progress.tell(0, all);
         for (done, record) in evenly(&devices).enumerate() {
-            if started.elapsed() > TIME_MAX {
+            if clock::boottime_ms().saturating_sub(started) > TIME_MAX_MS {
                 break;
             }
             // Only what has a number of the kind is judged: for a rule about batteries, a few of many.

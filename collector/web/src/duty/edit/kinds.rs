@@ -251,7 +251,7 @@ impl FormMaker<'_> {
             groups.push(self.group("holiday", Some(place + 1), fields));
         }
         let today = date_of(self.page_context.now, &self.config.plan.zone);
-        let this = today.map_or_else(public_holidays::last_year, |day| day.year());
+        let this = today.map_or_else(public_holidays::last_year, jiff::civil::Date::year);
         let years = (this..=public_holidays::last_year()).map(|year| (year.to_string(), year.to_string())).collect();
         groups.push(self.group(
             "public-holidays",
