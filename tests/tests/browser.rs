@@ -421,6 +421,7 @@ async fn a_technician_repairs_through_the_gates_on_a_screen_and_on_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "one list of pages")]
 async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();

@@ -93,7 +93,6 @@ async fn a_chart_is_given_as_many_points_as_fit_and_goes_on_from_there() {
     assert!(next["at"].as_array().unwrap().len() <= 3);
     let whole = rig.get(&format!("/api/v1/devices/{device}/chart?from={from}&points=400")).await.unwrap();
     let (all, little) = (whole.to_string().len(), next.to_string().len());
-    println!("an hour of the key metrics: {all} bytes; what is asked for every few seconds: {little} bytes");
     assert!(all < 60_000 && little < 4_000, "{all} and {little} bytes");
 
     for (wrong, why) in [
@@ -150,6 +149,7 @@ async fn drag(browser: &Browser, from: f64, until: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "one way through the page, in its order")]
 async fn a_technician_looks_into_charts_which_grow_meanwhile() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
@@ -175,7 +175,6 @@ async fn a_technician_looks_into_charts_which_grow_meanwhile() {
         .await
         .as_u64()
         .unwrap();
-    println!("a page of charts, beside the library: {weight} bytes");
     assert!(weight < 150_000, "{weight} bytes");
     browser.is_clean().await;
     browser.picture("charts-vi-light.png").await;

@@ -21,6 +21,7 @@ async fn rule(rig: &Rig) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "one life of a rule, in its order")]
 async fn a_rule_is_tried_changed_for_all_and_for_some_and_as_it_was_again() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();

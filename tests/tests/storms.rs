@@ -57,6 +57,7 @@ async fn technician(rig: &Rig, places: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "one night, in its order")]
 async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     let ((hook_port, hooks), (sms_port, sms)) = (sink().await, sink().await);
     let mut rig = Rig::new(&format!(

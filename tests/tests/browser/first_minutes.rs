@@ -29,6 +29,7 @@ async fn the_line_fetches_what_it_promises(line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines, reason = "one way through the pages, in its order")]
 async fn a_new_site_is_led_through_its_first_minutes() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();

@@ -140,7 +140,7 @@ fn moments(rota: &Rota, covers: &[Cover], from: Timestamp, until: Timestamp) -> 
     all
 }
 
-/// Who is on duty from `from` until `until`, at most [`SPAN_MAX_DAYS`] on, stretch by stretch, and why.
+/// Who is on duty from `from` until `until`, at most `SPAN_MAX_DAYS` on, stretch by stretch, and why.
 #[must_use]
 pub fn stretches(rota: &Rota, covers: &[Cover], from: Timestamp, until: Timestamp) -> Vec<Stretch> {
     let until = until.min(from.plus_millis(SPAN_MAX_DAYS * DAY_MS));

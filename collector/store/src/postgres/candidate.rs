@@ -168,7 +168,7 @@ impl Candidate {
     /// Opens the store of whoever holds the lease: every commit proves it. `dir` is a folder of this collector's.
     ///
     /// # Errors
-    /// [`StoreError`] when it is not held, or as [`super::open`].
+    /// [`StoreError`] when it is not held, or as of opening a store.
     pub fn open(&self, dir: &Path) -> Result<Box<dyn Store>, StoreError> {
         let lease = self.held()?;
         super::open(&self.shared.settings, dir, &self.driver_of_role()?, Some(&lease))
