@@ -49,11 +49,12 @@ pub fn copy_into_files(from: &Candidate, to: &Path, progress: Progress<'_>) -> R
     if !from.is_made()? {
         return Err(StoreError::Gone { path: from.place().into() });
     }
+    // Nothing is read for a place that is taken.
+    let mut target = FilesToBe::begin(to)?;
     let standby = from.standby(to)?;
     follow_audit(standby.reader()?.as_ref(), Path::new(&from.place()))?;
     drop(standby);
     let tables = tables(&source.rowids()?)?;
-    let mut target = FilesToBe::begin(to)?;
     source.begin_moment()?;
     copy(&source, &mut target, &tables, progress)
 }

