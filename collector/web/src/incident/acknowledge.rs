@@ -37,7 +37,6 @@ struct AcknowledgePage {
 impl AcknowledgePage {
     /// Why there is no button, in the order of what matters to whoever opens it.
     fn why_over(&self) -> String {
-        let say = |key: &str| self.page_context.t(key);
         if let Some(into) = self.incident.record.merged_into {
             return self.page_context.t_with("link-merged", "incident", into.to_string());
         }
@@ -46,9 +45,9 @@ impl AcknowledgePage {
                 let at = self.incident.resolved_at.map(|at| self.page_context.local(&at)).unwrap_or_default();
                 self.page_context.t_with("link-ended", "at", at)
             }
-            IncidentState::Resolved | IncidentState::Closed => say("link-over-taken"),
+            IncidentState::Resolved | IncidentState::Closed => self.page_context.t("link-over-taken"),
             IncidentState::Open | IncidentState::Reopened | IncidentState::Acknowledged | IncidentState::Repairing => {
-                say("link-used")
+                self.page_context.t("link-used")
             }
         }
     }
