@@ -117,6 +117,32 @@ impl Notice {
         Self { title, reason, advice, ..self }
     }
 
+    /// What is said beside all incidents, as a test of a channel is: information, for nobody yet. Its step is the moment, in seconds: no incident has
+    /// the number 0, so the moment alone makes the key.
+    #[must_use]
+    pub fn beside_incidents(occasion: Occasion, title: Text, reason: Text, advice: Text, at: Timestamp) -> Self {
+        Self {
+            incident: IncidentId(0),
+            step: u32::try_from(at.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0),
+            occasion,
+            severity: Severity::Info,
+            rule: String::new(),
+            article: String::new(),
+            device: None,
+            title,
+            reason,
+            advice,
+            opened_at: at,
+            resolved_at: None,
+            priority: Priority::P4,
+            acknowledge_by: None,
+            affected: 0,
+            storm: false,
+            to_all: false,
+            to: Vec::new(),
+        }
+    }
+
     /// What an incident says of itself as it now is, for nobody yet.
     #[must_use]
     pub fn about(incident: &Incident, device: Option<DeviceInfo>, occasion: Occasion, reason: Text) -> Self {

@@ -17,7 +17,6 @@ use tokio::time::Instant;
 
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
-use ioc_common::id::IncidentId;
 use ioc_common::language::Language;
 use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
@@ -292,27 +291,13 @@ fn resolved() -> Notice {
 }
 
 fn notice(occasion: Occasion, title: Text, reason: Text, advice: Text) -> Notice {
-    let opened_at = clock::now();
     Notice {
-        // No incident has this number: none can be kept.
-        incident: IncidentId(0),
         step: 0,
-        occasion,
         severity: Severity::Critical,
         rule: "store-unwritable".to_owned(),
-        article: String::new(),
-        device: None,
-        title,
-        reason,
-        advice,
-        opened_at,
-        resolved_at: None,
         priority: Priority::P1,
-        acknowledge_by: None,
-        affected: 0,
-        storm: false,
         to_all: true,
-        to: Vec::new(),
+        ..Notice::beside_incidents(occasion, title, reason, advice, clock::now())
     }
 }
 

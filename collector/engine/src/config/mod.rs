@@ -165,6 +165,15 @@ pub const DEFAULT_CONFIG: &str = include_str!("../../../../config/collector.toml
 /// The rules that are built in: the shipped `config/rules.toml`.
 pub const DEFAULT_RULES: &str = include_str!("../../../../config/rules.toml");
 
+/// Rules that go on from the shipped ones where their text says so.
+///
+/// # Errors
+///
+/// Names the place where the text is wrong.
+pub fn parse_rules(source: &Source) -> Result<RuleSet, ConfigError> {
+    RuleSet::parse_on(source, &Source::built_in("(built-in rules.toml)", DEFAULT_RULES))
+}
+
 impl Config {
     /// Reads and checks a configuration, and the rules it names. `kinds` are the kinds of channels and ticket systems that there are.
     ///
@@ -185,8 +194,7 @@ impl Config {
         let timezone = zone(of(Part::Site), &form.site.timezone)?;
         let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
-        let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
-        let rules = RuleSet::parse_on(&parts.whole(Part::Rules), &shipped)?;
+        let rules = parse_rules(&parts.whole(Part::Rules))?;
         let history_keep = [form.history.keep, form.history.keep_5m, form.history.keep_1h];
         let retention = parts.whole(Part::Retention);
         let retention = retention::parse(&retention, history_keep.map(|SpanWithin(span)| span))?;

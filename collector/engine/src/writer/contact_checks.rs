@@ -2,10 +2,9 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::sha256_hex;
-use ioc_common::id::IncidentId;
 use ioc_common::random;
 use ioc_judge::duty::Recipient;
-use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
+use ioc_judge::{Notice, Occasion, Text};
 
 use super::Engine;
 use crate::audit_action::AuditLogAction;
@@ -68,33 +67,16 @@ impl Engine {
             not_before: None,
         };
         self.record(now, actor, AuditLogAction::ContactCodeSent, person, channel);
-        let notice = Notice {
-            incident: IncidentId(0),
-            // The moment makes the key, as that of a test.
-            step: u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0),
-            storm: false,
-            occasion: Occasion::Test,
-            severity: Severity::Info,
-            rule: String::new(),
-            article: String::new(),
-            device: None,
-            title: Text::new(format!("Mã xác minh {code}"), format!("Code {code}")),
-            reason: Text::new(
-                format!("{actor} xác minh cách liên lạc với {name}."),
-                format!("{actor} verifies how to reach {name}."),
-            ),
-            advice: Text::new(
-                "Đọc mã này cho người gửi, trong 30 phút. Không chờ mã thì bỏ qua.",
-                "Give this code to whoever sent it, within 30 minutes. If you do not expect one, ignore it.",
-            ),
-            opened_at: now,
-            resolved_at: None,
-            priority: Priority::P4,
-            acknowledge_by: None,
-            affected: 0,
-            to_all: false,
-            to: vec![to],
-        };
+        let title = Text::new(format!("Mã xác minh {code}"), format!("Code {code}"));
+        let reason = Text::new(
+            format!("{actor} xác minh cách liên lạc với {name}."),
+            format!("{actor} verifies how to reach {name}."),
+        );
+        let advice = Text::new(
+            "Đọc mã này cho người gửi, trong 30 phút. Không chờ mã thì bỏ qua.",
+            "Give this code to whoever sent it, within 30 minutes. If you do not expect one, ignore it.",
+        );
+        let notice = Notice { to: vec![to], ..Notice::beside_incidents(Occasion::Test, title, reason, advice, now) };
         self.enqueue_notice(&notice, now);
         self.keep_contact_check(ContactCheck {
             person: person.to_owned(),

@@ -1,9 +1,8 @@
 //! Maintenance windows, standing in, the duty book, contacts.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::IncidentId;
 use ioc_judge::duty::{Cover, calendar};
-use ioc_judge::{Input, NewIncident, Notice, Occasion, Priority, Severity, Text, Window};
+use ioc_judge::{Input, NewIncident, Notice, Occasion, Severity, Text, Window};
 
 use super::Engine;
 use super::commands::checked_text;
@@ -102,31 +101,11 @@ impl Engine {
         }
         to.iter_mut().for_each(|one| one.not_before = None);
         self.record(now, actor, AuditLogAction::ContactTested, person, "");
-        // No incident has the number 0; the moment makes the key.
-        let step = u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
-        let notice = Notice {
-            incident: IncidentId(0),
-            step,
-            occasion: Occasion::Test,
-            severity: Severity::Info,
-            rule: String::new(),
-            article: String::new(),
-            device: None,
-            title: Text::new("Thử kênh liên lạc", "Test of a contact"),
-            reason: Text::new(
-                format!("{actor} thử cách liên lạc với {name}."),
-                format!("{actor} tests how to reach {name}."),
-            ),
-            advice: Text::new("Không cần làm gì.", "Nothing is to be done."),
-            opened_at: now,
-            resolved_at: None,
-            priority: Priority::P4,
-            acknowledge_by: None,
-            affected: 0,
-            storm: false,
-            to_all: false,
-            to,
-        };
+        let reason =
+            Text::new(format!("{actor} thử cách liên lạc với {name}."), format!("{actor} tests how to reach {name}."));
+        let title = Text::new("Thử kênh liên lạc", "Test of a contact");
+        let advice = Text::new("Không cần làm gì.", "Nothing is to be done.");
+        let notice = Notice { to, ..Notice::beside_incidents(Occasion::Test, title, reason, advice, now) };
         self.enqueue_notice(&notice, now);
         Ok(Answer::Done)
     }

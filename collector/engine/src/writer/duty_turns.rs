@@ -2,9 +2,8 @@
 //! calendar changes, as by any stand-in (`duty`). Whoever leads the shift sees all of it, and writes down stand-ins without asking.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::IncidentId;
 use ioc_judge::duty::{Cover, Plan, Recipient, calendar};
-use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
+use ioc_judge::{Notice, Occasion, Severity, Text};
 
 use super::Engine;
 use crate::audit_action::AuditLogAction;
@@ -303,24 +302,11 @@ fn notice(plan: &Plan, request: &RequestedTurn, said: Said, (to, words): (&str, 
             Said::Declined => 2,
             Said::Withdrawn => 3,
         };
+    let occasion = if said == Said::Asked { Occasion::TurnAsked } else { Occasion::TurnAnswered };
+    let reason = Text::new(with(&what.vi), with(&what.en));
     Notice {
-        incident: IncidentId(0),
         step: u32::try_from(step).unwrap_or(u32::MAX),
-        storm: false,
-        occasion: if said == Said::Asked { Occasion::TurnAsked } else { Occasion::TurnAnswered },
-        severity: Severity::Info,
-        rule: String::new(),
-        article: String::new(),
-        device: None,
-        title,
-        reason: Text::new(with(&what.vi), with(&what.en)),
-        advice,
-        opened_at: now,
-        resolved_at: None,
-        priority: Priority::P4,
-        acknowledge_by: None,
-        affected: 0,
-        to_all: false,
         to: ways(plan, to, now),
+        ..Notice::beside_incidents(occasion, title, reason, advice, now)
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ioc_common::id::IncidentId;
-use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
+use ioc_judge::{Notice, Occasion, Text};
 
 use super::as_versions;
 use crate::app::App;
@@ -67,26 +66,7 @@ pub(super) async fn run(
         link: config.web_url.clone(),
         brief: Brief { what: say(&title), site: config.site_code.clone(), ..Brief::default() },
     };
-    let notice = Notice {
-        incident: IncidentId(0),
-        step: u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0),
-        storm: false,
-        occasion: Occasion::Test,
-        severity: Severity::Info,
-        rule: String::new(),
-        article: String::new(),
-        device: None,
-        title,
-        reason,
-        advice,
-        opened_at: now,
-        resolved_at: None,
-        priority: Priority::P4,
-        acknowledge_by: None,
-        affected: 0,
-        to_all: false,
-        to: Vec::new(),
-    };
+    let notice = Notice::beside_incidents(Occasion::Test, title, reason, advice, now);
     let key = format!("0-{}-{name}", notice.step);
     let address = if channel.notifier.needs_address() { address } else { "" };
     let message = Message {

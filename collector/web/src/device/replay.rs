@@ -6,14 +6,13 @@ use serde::Deserialize;
 
 use ioc_common::clock;
 use ioc_common::config::Source;
-use ioc_judge::RuleSet;
 
 use crate::api::{ApiResult, device_id};
 use crate::api_types::replay::Replay;
 use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_engine::config::DEFAULT_RULES;
+use ioc_engine::config::parse_rules;
 use ioc_engine::replay::Replayer;
 
 /// Which rule to try.
@@ -40,11 +39,8 @@ pub(crate) async fn api(
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let rules = match &body.rules {
-        Some(text) => {
-            let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
-            RuleSet::parse_on(&Source::built_in("(rules to try)", text), &shipped)
-                .map_err(|error| Problem::invalid(error.to_string()))?
-        }
+        Some(text) => parse_rules(&Source::built_in("(rules to try)", text))
+            .map_err(|error| Problem::invalid(error.to_string()))?,
         None => (*app.config().rules).clone(),
     };
     let rules = rules.only(&body.rule);

@@ -12,20 +12,18 @@ use axum::{Form, Json};
 use serde::Serialize;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::config::Source;
 use ioc_common::id::DeviceId;
 use ioc_engine::command::CommandError;
-use ioc_engine::config::{DEFAULT_RULES, PartInForce};
+use ioc_engine::config::PartInForce;
 use ioc_engine::refusal_reason::RefusalReason;
-use ioc_engine::writer::configuration::faulty;
-use ioc_judge::{Fault, Rule, RuleCondition, RuleSet};
+use ioc_judge::{Fault, Rule, RuleCondition};
 use ioc_store::FaultQuery;
 use ioc_store::configuration::Part;
 
 use super::counted;
 use super::form::{RuleForm, is_own, text_without, text_without_rule, whom_of};
 use super::list::{self, RuleItem, RuleRow};
-use super::preview::{self, DAYS, DAYS_USUAL};
+use super::preview;
 use crate::api::ApiResult;
 use crate::app::App;
 use crate::configuration;
@@ -36,7 +34,7 @@ use crate::person::Person;
 use crate::personal_data;
 use crate::problem::Problem;
 use crate::report_drafts::Draft;
-use crate::rule_previews::{PreviewKey, PreviewResult};
+use crate::rule_previews::PreviewResult;
 use crate::tone::Tone;
 
 /// Faults that are listed.
@@ -52,11 +50,17 @@ pub(super) enum PreviewState {
 }
 
 impl PreviewState {
-    pub(super) fn of(page_context: &PageContext, draft: Draft<PreviewResult>) -> Self {
-        match draft {
-            Draft::Gathering { done, all } => Self::Running { done, all },
-            Draft::Done(result) => Self::Done(result),
-            Draft::Failed(why) => Self::Failed(problem_text(page_context, &why)),
+    /// What is shown of a preview that was asked for, and why there is none.
+    pub(super) fn of(
+        page_context: &PageContext,
+        asked: Result<Option<Draft<PreviewResult>>, CommandError>,
+    ) -> (Option<Self>, Option<String>) {
+        match asked {
+            Ok(None) => (None, None),
+            Ok(Some(Draft::Gathering { done, all })) => (Some(Self::Running { done, all }), None),
+            Ok(Some(Draft::Done(result))) => (Some(Self::Done(result)), None),
+            Ok(Some(Draft::Failed(why))) => (Some(Self::Failed(problem_text(page_context, &why))), None),
+            Err(refused) => (None, Some(refusal_text(page_context, &refused))),
         }
     }
 
@@ -152,20 +156,8 @@ impl RulePage {
         is_own(&self.now, &self.rule().id)
     }
 
-    const fn whoms(&self) -> [&'static str; 5] {
-        ["all", "place", "kind", "tag", "device"]
-    }
-
-    const fn severities(&self) -> [&'static str; 3] {
-        ["critical", "warning", "info"]
-    }
-
-    const fn days(&self) -> [u32; 4] {
-        DAYS
-    }
-
     fn days_typed(&self) -> u32 {
-        days_of(&self.typed.days)
+        preview::days_of(&self.typed.days)
     }
 
     fn until_of(&self, one: &Rule) -> Option<String> {
@@ -177,11 +169,6 @@ impl RulePage {
         let (whom, which) = whom_of(&one.scope);
         format!("?whom={whom}&which={}#change", ioc_store::template::percent_encoded(&which))
     }
-}
-
-/// As many days as can be asked for.
-pub(super) fn days_of(typed: &str) -> u32 {
-    typed.parse().ok().filter(|days| DAYS.contains(days)).unwrap_or(DAYS_USUAL)
 }
 
 /// What stands on a rule's page beside its change.
@@ -209,12 +196,6 @@ async fn found(app: &App, person: &Person, id: &str, now: Timestamp) -> Result<O
     Ok(Some(Found { row, faults, names }))
 }
 
-/// Checks a text of the rules by itself.
-pub(super) fn checked(text: &str) -> Result<RuleSet, CommandError> {
-    let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
-    RuleSet::parse_on(&Source::built_in(Part::Rules.as_str(), text), &shipped).map_err(|error| faulty(&error))
-}
-
 async fn render(
     app: &App,
     person: &Person,
@@ -228,21 +209,14 @@ async fn render(
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let now = configuration::current(app, Part::Rules);
-    let mut error = refused.map(|error| refusal_text(&page_context, &error));
-    let is_again = error.is_some();
-    let mut preview = None;
-    if typed.r#do == "preview" && error.is_none() && page_context.may_administer() {
-        let zone = app.config().timezone.clone();
-        let text = typed.text_with(&now, &row.rule, &zone).map_err(RefusalReason::invalid);
-        match text.and_then(|text| checked(&text).map(|_| text)) {
-            Ok(text) => {
-                let (person_name, rule, days) = (person.name.clone(), row.rule.id.clone(), days_of(&typed.days));
-                let key = PreviewKey { person: person_name, rule, days, text };
-                preview = Some(PreviewState::of(&page_context, preview::look(app, person, &key)));
-            }
-            Err(refused) => error = Some(refusal_text(&page_context, &refused)),
-        }
-    }
+    let is_again = refused.is_some();
+    let preview = if typed.r#do == "preview" && !is_again && page_context.may_administer() {
+        let text = typed.text_with(&now, &row.rule, &app.config().timezone).map_err(RefusalReason::invalid);
+        text.and_then(|text| preview::look(app, person, &row.rule.id, &typed.days, text)).map(Some)
+    } else {
+        refused.map_or(Ok(None), Err)
+    };
+    let (preview, error) = PreviewState::of(&page_context, preview);
     let page = RulePage { page_context, row, faults, names, now, typed, preview, error };
     Ok(again(show_again(&page, is_again), page.preview.as_ref()))
 }

@@ -9,6 +9,11 @@ use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_judge::rule::number::Limit;
 use ioc_judge::{Rule, RuleCondition, Scope};
 
+/// For whom a rule can be, or be different.
+pub(super) const WHOMS: [&str; 5] = ["all", "place", "kind", "tag", "device"];
+/// How severe it can be, the worst first.
+pub(super) const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
 /// How a rule is to be different, as it is typed; what is empty stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]

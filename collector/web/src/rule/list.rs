@@ -121,10 +121,6 @@ impl RulesPage {
         STATES
     }
 
-    const fn severities(&self) -> [&'static str; 3] {
-        ["critical", "warning", "info"]
-    }
-
     fn sentence(&self, row: &RuleRow) -> String {
         row.rule.sentence().get(self.page_context.language).to_owned()
     }

@@ -15,15 +15,14 @@ use ioc_engine::refusal_reason::RefusalReason;
 use ioc_judge::{RuleCondition, RuleKind};
 use ioc_store::configuration::Part;
 
-use super::details::{PreviewState, again, checked, days_of};
+use super::details::{PreviewState, again};
 use super::form::NewRuleForm;
-use super::preview::{self, DAYS};
+use super::preview;
 use crate::app::App;
 use crate::configuration;
 use crate::page::context::PageContext;
-use crate::page::{PageResult, page_context, refusal_text, show_again};
+use crate::page::{PageResult, page_context, show_again};
 use crate::person::Person;
-use crate::rule_previews::PreviewKey;
 
 /// Kinds that a person can make a rule of: those that look at a number, and those that look into a document.
 const KINDS: [RuleKind; 7] = [
@@ -67,20 +66,8 @@ impl NewRulePage {
         &self.documents
     }
 
-    const fn whoms(&self) -> [&'static str; 5] {
-        ["all", "place", "kind", "tag", "device"]
-    }
-
-    const fn severities(&self) -> [&'static str; 3] {
-        ["critical", "warning", "info"]
-    }
-
-    const fn days(&self) -> [u32; 4] {
-        DAYS
-    }
-
     fn days_typed(&self) -> u32 {
-        days_of(&self.typed.days)
+        preview::days_of(&self.typed.days)
     }
 
     fn held_by(&self) -> Option<String> {
@@ -95,21 +82,14 @@ fn render(
     (typed, refused): (NewRuleForm, Option<CommandError>),
 ) -> PageResult {
     let now = configuration::current(app, Part::Rules);
-    let mut error = refused.map(|error| refusal_text(&page_context, &error));
-    let is_again = error.is_some();
-    let mut preview = None;
-    if typed.r#do == "preview" && error.is_none() {
+    let is_again = refused.is_some();
+    let preview = if typed.r#do == "preview" && !is_again {
         let text = typed.text_with(&now).map_err(RefusalReason::invalid);
-        match text.and_then(|text| checked(&text).map(|set| (set, text))) {
-            Ok((set, text)) if set.find(typed.id.trim()).is_some_and(|rule| preview::is_replayed(&rule.condition)) => {
-                let rule = typed.id.trim().to_owned();
-                let key = PreviewKey { person: person.name.clone(), rule, days: days_of(&typed.days), text };
-                preview = Some(PreviewState::of(&page_context, preview::look(app, person, &key)));
-            }
-            Ok(_) => error = Some(page_context.t("rule-not-replayed")),
-            Err(refused) => error = Some(refusal_text(&page_context, &refused)),
-        }
-    }
+        text.and_then(|text| preview::look(app, person, typed.id.trim(), &typed.days, text)).map(Some)
+    } else {
+        refused.map_or(Ok(None), Err)
+    };
+    let (preview, error) = PreviewState::of(&page_context, preview);
     let rules = app.rules();
     let of = rules.rules().iter().filter_map(|rule| match &rule.condition {
         RuleCondition::Document(condition) => Some(condition.document.clone()),

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::Source;
-use ioc_engine::config::DEFAULT_RULES;
+use ioc_engine::command::CommandError;
+use ioc_engine::config::parse_rules;
+use ioc_engine::refusal_reason::RefusalReason;
 use ioc_engine::replay::{Decision, Replayer};
+use ioc_engine::writer::configuration::faulty;
 use ioc_judge::{FaultState, RuleCondition, RuleSet};
+use ioc_store::configuration::Part;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
 use ioc_store::{DeviceQuery, DeviceSort, Reader, StoreError};
@@ -22,7 +26,7 @@ use crate::rule_previews::{DeviceRaised, PreviewKey, PreviewResult, Raised, Woul
 /// Days that can be asked for.
 pub(super) const DAYS: [u32; 4] = [1, 7, 14, 30];
 /// Days that are tried unless others are asked for.
-pub(super) const DAYS_USUAL: u32 = 7;
+const DAYS_USUAL: u32 = 7;
 /// How long one preview may take, milliseconds.
 const TIME_MAX_MS: u64 = 45_000;
 /// Devices of one question to the store.
@@ -36,40 +40,54 @@ pub(super) fn is_replayed(condition: &RuleCondition) -> bool {
     matches!(condition, RuleCondition::Number(_))
 }
 
-/// How far a preview has come; it is begun where there is none.
-pub(super) fn look(app: &App, person: &Person, key: &PreviewKey) -> Draft<PreviewResult> {
-    let now = clock::now();
-    if let Some(progress) = app.previews.claim(key, false, now) {
+/// As many days as can be asked for.
+pub(super) fn days_of(typed: &str) -> u32 {
+    typed.parse().ok().filter(|days| DAYS.contains(days)).unwrap_or(DAYS_USUAL)
+}
+
+/// How far the preview of a rule in a text of the rules has come; it is begun where there is none.
+///
+/// # Errors
+///
+/// The text is faulty, or the rule is none that the numbers on record can say anything of.
+pub(super) fn look(
+    app: &App,
+    person: &Person,
+    rule: &str,
+    days: &str,
+    text: String,
+) -> Result<Draft<PreviewResult>, CommandError> {
+    let after = parse_rules(&Source::built_in(Part::Rules.as_str(), &text)).map_err(|error| faulty(&error))?;
+    if !after.find(rule).is_some_and(|rule| is_replayed(&rule.condition)) {
+        let english = "what is on record cannot say what a rule of this kind would have raised";
+        return Err(RefusalReason::new("rule-refused-not-replayed", [], english).invalid());
+    }
+    let key = PreviewKey { person: person.name.clone(), rule: rule.to_owned(), days: days_of(days), text };
+    if let Some(progress) = app.previews.claim(&key, false, clock::now()) {
         let (app, access, key) = (app.clone(), person.scope.clone(), key.clone());
+        let sets = Sets { before: app.config().rules.only(rule), after: after.only(rule) };
         tokio::spawn(async move {
-            let kept = match tried(&app, access, key.clone(), progress).await {
+            let kept = match tried(&app, access, sets, key.days, progress).await {
                 Ok(result) => Kept::Done(Arc::new(result)),
                 Err(problem) => Kept::Failed(Box::new(problem), clock::now()),
             };
             app.previews.keep(key, kept);
         });
     }
-    app.previews.shown(key)
+    Ok(app.previews.shown(&key))
 }
 
 async fn tried(
     app: &App,
     access: AccessScope,
-    key: PreviewKey,
+    sets: Sets,
+    days: u32,
     progress: Arc<Progress>,
 ) -> Result<PreviewResult, Problem> {
     let _turn = app.previews.turn.acquire().await;
-    let shipped = Source::built_in("(built-in rules.toml)", DEFAULT_RULES);
-    let after = RuleSet::parse_on(&Source::built_in("rules", &key.text), &shipped)
-        .map_err(|error| Problem::invalid(error.to_string()))?;
-    let (before, after) = (app.config().rules.only(&key.rule), after.only(&key.rule));
     let now = app.judged_now();
-    app.read(&access, move |reader| {
-        let sets = Sets { before, after };
-        let span = (now.plus_millis(-i64::from(key.days) * DAY_MS), now);
-        sets.tried(reader, span, &progress)
-    })
-    .await
+    app.read(&access, move |reader| sets.tried(reader, (now.plus_millis(-i64::from(days) * DAY_MS), now), &progress))
+        .await
 }
 
 /// The rule as it is and as it would be; none where it is not there.
