@@ -107,6 +107,41 @@ fn documents() -> Vec<(String, String)> {
     names().into_iter().filter(is_read).map(|name| (name.clone(), read(&name))).collect()
 }
 
+/// Rows of a table that stand for the same thing: the same first cell (an empty one stands for that above it) and the same first name in the second.
+fn said_twice(text: &str) -> Vec<(usize, String)> {
+    let (mut twice, mut seen, mut group) = (Vec::new(), BTreeSet::new(), String::new());
+    for (line, row) in text.lines().enumerate() {
+        let Some(row) = row.strip_prefix('|') else {
+            seen.clear();
+            group.clear();
+            continue;
+        };
+        let mut cells = row.split('|').map(str::trim);
+        let (first, second) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        if !first.is_empty() {
+            first.clone_into(&mut group);
+        }
+        let name = second.strip_prefix('`').and_then(|rest| rest.split('`').next()).unwrap_or(second);
+        if !seen.insert((group.clone(), name.to_owned())) {
+            twice.push((line + 1, format!("{group} {name}")));
+        }
+    }
+    twice
+}
+
+/// What two branches changed in one row comes out of a merge as two rows, of which neither is whole.
+#[test]
+fn no_table_says_a_thing_twice() {
+    let merged = "| a | b |\n|---|---|\n| `x` | `one/*`, `two` | all |\n| | `three` | c |\n| | `one/*` | less |\n\n| `x` | `one/*` | d |\n";
+    assert_eq!(said_twice(merged), [(5, "`x` one/*".to_owned())]);
+    assert_eq!(said_twice("| override | ngoại lệ | how |\n| override | ngoại lệ | how, and why |\n").len(), 1);
+    let mut faults = Vec::new();
+    for (document, text) in documents() {
+        faults.extend(said_twice(&text).into_iter().map(|(line, row)| format!("{document}:{line}: {row} once more")));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn paths_in_documents_lead_somewhere() {
     let files = names();
