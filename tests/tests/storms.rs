@@ -100,6 +100,13 @@ async fn a_storm_is_one_incident_and_one_notice_and_many_are_taken_at_once() {
     let (_, link) = text.rsplit_once(' ').unwrap();
     assert!(link.starts_with("https://") && link.contains("/a/1."), "the link is whole: {text}");
 
+    // Its record lists them all.
+    let (status, record) = ask(&rig, "GET", "/incidents/1/record", None).await;
+    assert!(status == 200 && record.contains("12 thiết bị, danh sách bên dưới"), "{status}: {record}");
+    for number in 1..=12 {
+        assert!(record.contains(&format!("Máy {number}<")), "{number}: {record}");
+    }
+
     // One of them is something else, for a reason; whoever reaches its room may say so.
     let faults = rig.get("/api/v1/faults?limit=20").await.unwrap();
     let fault = faults["items"][0]["id"].as_u64().unwrap();

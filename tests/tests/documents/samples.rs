@@ -7,7 +7,7 @@ use ioc_document::model::{
 use ioc_document::report::account_review::{self, AccountReviewRecord, ElectronicSignature, ReviewedAccount};
 use ioc_document::report::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
 use ioc_document::report::handover::{self, Handover, OpenIncident};
-use ioc_document::report::incident::{self, CourseEntry, IncidentRecord};
+use ioc_document::report::incident::{self, AffectedDevice, CourseEntry, IncidentRecord};
 use ioc_document::report::{Office, Value};
 use jiff::civil::{Date, date, datetime};
 
@@ -136,13 +136,20 @@ pub(crate) fn incident() -> Document {
         who: who.map(str::to_owned),
         what: what.into(),
     };
+    let place = Some("Phòng máy chủ, tủ R2".to_owned());
+    let affected = |name, ended| AffectedDevice { name, place: place.clone(), began: at(8, 5), ended };
     incident::document(&IncidentRecord {
         office: office(),
         date: Some(date(2026, 11, 6)),
         number: 1_204,
         title: "Ổ đĩa máy chủ dữ liệu hỏng".into(),
-        device: Some(format!("{} <b>&amp;</b> \u{202e}tsil\u{2066} שלום 🖨️", long_name())),
+        device: None,
         place: Some("Phòng máy chủ, tủ R2, U14".into()),
+        devices: vec![
+            affected(format!("{} <b>&amp;</b> \u{202e}tsil\u{2066} שלום 🖨️", long_name()), None),
+            affected("srv-08 (nhãn A-8)".into(), Some(at(9, 40))),
+        ],
+        more_devices: 31,
         severity: "Nghiêm trọng".into(),
         began: at(8, 5),
         told: Some(at(8, 6)),

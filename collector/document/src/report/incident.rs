@@ -19,6 +19,10 @@ pub struct IncidentRecord {
     pub device: Option<String>,
     /// Where it stands.
     pub place: Option<String>,
+    /// The devices that failed, where the incident stands for several.
+    pub devices: Vec<AffectedDevice>,
+    /// How many more there are than are listed.
+    pub more_devices: u64,
     /// The severity, as people read it.
     pub severity: String,
     pub began: DateTime,
@@ -41,6 +45,19 @@ pub struct IncidentRecord {
     pub signatures: Vec<Signature>,
 }
 
+/// One of the devices that failed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AffectedDevice {
+    /// As people call it, with its label.
+    pub name: String,
+    /// Where it stands.
+    pub place: Option<String>,
+    /// Since when.
+    pub began: DateTime,
+    /// Until when; none while it lasts.
+    pub ended: Option<DateTime>,
+}
+
 /// A line of what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseEntry {
@@ -50,6 +67,13 @@ pub struct CourseEntry {
     pub who: Option<String>,
     /// What.
     pub what: String,
+}
+
+impl IncidentRecord {
+    /// How many devices failed; 0 where it stands for one, or for none.
+    fn count(&self) -> u64 {
+        self.devices.len() as u64 + self.more_devices
+    }
 }
 
 /// Makes the record.
@@ -72,6 +96,14 @@ pub fn document(input: &IncidentRecord) -> Document {
     ]));
     body.push(Block::heading(1, "Diễn biến"));
     body.push(Block::Table(course(&input.course)));
+    if input.count() > 1 {
+        body.push(Block::heading(1, "Thiết bị bị ảnh hưởng"));
+        body.push(Block::Table(devices(&input.devices)));
+        if input.more_devices > 0 {
+            let more = wording::count(input.more_devices);
+            body.push(Block::paragraph(format!("Còn {more} thiết bị khác, xem trên phần mềm.")));
+        }
+    }
     for (title, text, key) in [
         ("Nguyên nhân", &input.cause, "cause"),
         ("Hậu quả", &input.consequence, "consequence"),
@@ -118,9 +150,10 @@ fn facts(input: &IncidentRecord) -> Table {
             },
         )
     };
+    let several = format!("{} thiết bị, danh sách bên dưới", wording::count(input.count()));
     let rows = [
         ("Sự cố", input.title.clone()),
-        ("Thiết bị", words(&input.device)),
+        ("Thiết bị", if input.count() > 1 { several } else { words(&input.device) }),
         ("Nơi đặt", words(&input.place)),
         ("Mức độ", input.severity.clone()),
         ("Phát hiện", wording::moment(input.began)),
@@ -130,6 +163,28 @@ fn facts(input: &IncidentRecord) -> Table {
     ];
     for (name, text) in rows {
         table.push([name.into(), text.into()]);
+    }
+    table
+}
+
+/// What failed together, line by line.
+fn devices(of: &[AffectedDevice]) -> Table {
+    let columns = [
+        ("TT", 1, Align::Centre),
+        ("Thiết bị", 6, Align::Left),
+        ("Nơi đặt", 5, Align::Left),
+        ("Từ", 4, Align::Centre),
+        ("Đến", 4, Align::Centre),
+    ];
+    let mut table = Table::new(&columns, NO_DATA);
+    for (at, one) in of.iter().enumerate() {
+        table.push([
+            (at + 1).to_string().into(),
+            one.name.as_str().into(),
+            one.place.as_deref().unwrap_or(NO_DATA).into(),
+            wording::moment(one.began).into(),
+            one.ended.map_or_else(|| "chưa khắc phục xong".to_owned(), wording::moment).into(),
+        ]);
     }
     table
 }

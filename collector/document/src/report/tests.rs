@@ -2,7 +2,7 @@ use jiff::civil::{date, datetime};
 
 use super::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
 use super::handover::{self, Handover};
-use super::incident::{self, CourseEntry, IncidentRecord};
+use super::incident::{self, AffectedDevice, CourseEntry, IncidentRecord};
 use super::maintenance::{self, MaintainedDevice, MaintenanceFault, MaintenanceRecord};
 use super::restore::{self, RestoreCertificate};
 use super::{Office, Value, change};
@@ -168,6 +168,8 @@ fn the_record_of_an_incident_asks_for_what_article_10_2_wants() {
         title: "Đĩa hỏng".into(),
         device: Some("srv-07".into()),
         place: None,
+        devices: Vec::new(),
+        more_devices: 0,
         severity: "Nghiêm trọng".into(),
         began: at(8, 5),
         told: Some(at(8, 6)),
@@ -191,6 +193,18 @@ fn the_record_of_an_incident_asks_for_what_article_10_2_wants() {
         "| Báo tới người trực | 08:06 05/11/2026 (sau 1 phút)",
         "| Tiếp nhận | chưa tiếp nhận",
         "| 1 | 08:05 05/11/2026 | Hệ thống | Báo lỗi đọc",
+    ] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
+    let affected = |name: &str, ended| AffectedDevice { name: name.into(), place: None, began: at(8, 5), ended };
+    input.devices = vec![affected("srv-07", None), affected("srv-08 (nhãn A-8)", Some(at(9, 0)))];
+    input.more_devices = 1_200;
+    let found = text(&incident::document(&input));
+    for line in [
+        "| Thiết bị | 1.202 thiết bị, danh sách bên dưới",
+        "| 1 | srv-07 | không có dữ liệu | 08:05 05/11/2026 | chưa khắc phục xong",
+        "| 2 | srv-08 (nhãn A-8) | không có dữ liệu | 08:05 05/11/2026 | 09:00 05/11/2026",
+        "Còn 1.200 thiết bị khác",
     ] {
         assert!(found.contains(line), "{line}: {found}");
     }

@@ -10,7 +10,7 @@ mod restore;
 mod shift;
 
 pub use account_review::account_review;
-pub use incident::incident;
+pub use incident::{AffectedDevices, incident};
 pub use key::{RecordKey, RecordKeyError, rota_key};
 pub use maintenance::maintenance;
 pub use notice::{NoticeFacts, notice, offered};

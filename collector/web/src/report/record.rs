@@ -23,7 +23,7 @@ use ioc_engine::refusal_reason::Word;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
-use ioc_report::record::{self, RecordKey, ShiftFacts, rota_key};
+use ioc_report::record::{self, AffectedDevices, RecordKey, ShiftFacts, rota_key};
 use ioc_store::{Reader, Right, StoreError};
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
@@ -58,10 +58,11 @@ pub(super) async fn incident(
             let Some(whole) = reader.incident(IncidentId(id))? else { return Ok(None) };
             let device = whole.0.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
             let accounts = if names { reader.accounts()? } else { Vec::new() };
-            Ok(Some((whole, device, reader.document_settings()?, accounts)))
+            let affected = AffectedDevices::read(reader, IncidentId(id))?;
+            Ok(Some((whole, (device, affected), reader.document_settings()?, accounts)))
         })
         .await?;
-    let (mut whole, device, settings, accounts) = found.ok_or_else(|| {
+    let (mut whole, (device, affected), settings, accounts) = found.ok_or_else(|| {
         let args = [("number", Word::Count(id))];
         no_document("report-refused-no-incident", args, format!("there is no incident {id}"))
     })?;
@@ -69,7 +70,8 @@ pub(super) async fn incident(
     let info = device.as_ref().map(|record| &record.info);
     let named = accounts.into_iter().filter(|account| !account.full_name.is_empty());
     let names = named.map(|account| (account.name, account.full_name)).collect();
-    let document = record::incident(&whole, info, &names, draft::office(&settings, signer), &app.config().timezone);
+    let office = draft::office(&settings, signer);
+    let document = record::incident(&whole, (info, &affected), &names, office, &app.config().timezone);
     Ok((document, u64::from(whole.0.steps)))
 }
 
