@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
 use ioc_document::model::{Document, Signature};
 use ioc_document::report::Office;
-use ioc_common::id::{DeviceId, IncidentId};
 use ioc_document::report::incident::{AffectedDevice, CourseEntry, IncidentRecord, document};
 use ioc_judge::{DeviceInfo, Severity};
 use ioc_store::{DeliveryState, FaultQuery, Reader, StoreError, WholeIncident};
@@ -116,11 +116,8 @@ pub fn incident(
     let person =
         [&record.person, &record.unit].into_iter().filter_map(|text| some(text)).collect::<Vec<_>>().join(", ");
     let taken = incident.acknowledged_by.as_deref().and_then(some).map(|who| format!("{}, người tiếp nhận", own(&who)));
-    let devices = affected.listed.iter().filter(|_| affected.are_several()).map(|(info, began, ended)| AffectedDevice {
-        name: named(info),
-        place: some(&info.place),
-        began: at(*began),
-        ended: ended.map(at),
+    let devices = affected.listed.iter().filter(|_| affected.are_several()).map(|(info, began, ended)| {
+        AffectedDevice { name: named(info), place: some(&info.place), began: at(*began), ended: ended.map(at) }
     });
     let responsible = office.signature.clone();
     document(&IncidentRecord {
