@@ -482,12 +482,15 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
 
 /// The asset register as text, from a file or standard input.
 fn register_of(file: &Path) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
+    let (mut bytes, most) = (Vec::new(), xlsx::FILE_MAX_BYTES);
     if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        std::io::stdin().take(most as u64 + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
     } else {
-        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let read = opened.take(most as u64 + 1).read_to_end(&mut bytes);
+        read.with_context(|| format!("cannot read {}", file.display()))?;
     }
+    anyhow::ensure!(bytes.len() <= most, "{}: it has more than {} MiB; mend: divide the table", file.display(), most >> 20);
     if xlsx::is_workbook(&bytes) {
         return xlsx::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
     }
