@@ -176,18 +176,52 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
     rig.post("/api/v1/assets/imports/2/undo", json!({})).await.unwrap();
     assert_eq!(rig.get("/api/v1/assets/coverage").await.unwrap()["assets"], 2);
     // What a person wrote since of a machine that never reports, or vouched for, does not go with the table.
-    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\nTS-04\tTủ mạng 1\tKhác\tLAN\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\nTS-06\tTủ mạng 3\tKhác\tLAN\n";
+    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\tNhà cung cấp\nTS-04\tTủ mạng 1\tKhác\tLAN\tVNPT\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\tVNPT\nTS-06\tTủ mạng 3\tKhác\tLAN\tVNPT\n";
     assert_eq!(import(false, table).await.unwrap()["changed"], 3);
-    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan" } })).await.unwrap();
+    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan", "supplier": "FPT" } })).await.unwrap();
     let until = clock::now().plus_millis(86_400_000);
     let word = json!({ "area": "backups", "good": true, "note": "biên bản 12", "valid_until": until });
     rig.post("/api/v1/assets/ts-05/attestations", word).await.unwrap();
-    rig.post("/api/v1/assets/imports/3/undo", json!({})).await.unwrap();
+    undone_as_it_was_shown(&rig).await;
     assert_eq!((zone("ts-04").await, zone("ts-05").await), (Value::Null, Value::Null));
     for (id, is_there) in [("ts-04", true), ("ts-05", true), ("ts-06", false)] {
         assert_eq!(rig.get(&format!("/api/v1/assets/{id}")).await.is_ok(), is_there, "{id}");
     }
     rig.stop().await.unwrap();
+}
+
+/// Undoes the third import by its page, which says before what is put back, what stays and what is taken out, and does nothing where that is other by then.
+async fn undone_as_it_was_shown(rig: &Rig) {
+    let rows = rig.get("/api/v1/assets/imports/3/undo").await.unwrap()["rows"].clone();
+    let out: Vec<bool> = rows.as_array().unwrap().iter().map(|row| row["taken_out"] == true).collect();
+    assert_eq!(out, [false, false, true], "{rows}");
+    let change = |field: &str| {
+        let changes = rows[0]["changes"].as_array().unwrap();
+        changes.iter().find(|change| change["field"] == field).cloned().unwrap()
+    };
+    let (zone, supplier) = (change("zone"), change("supplier"));
+    assert_eq!((&zone["now"], &zone["back"]), (&json!("LAN"), &json!("")), "{rows}");
+    assert_eq!(
+        (&supplier["brought"], &supplier["now"], &supplier["back"]),
+        (&json!("VNPT"), &json!("FPT"), &Value::Null),
+        "{rows}"
+    );
+    let path = "/register/assets/import/3/undo";
+    let page = cli::text(&rig.runtime(), path).await.unwrap();
+    for words in ["2 dòng được đưa về", "2 dòng có mục giữ nguyên", "1 thiết bị mới được gỡ", "FPT", "gỡ khỏi danh mục"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let shown = crate::second_editor::hidden(&page, path);
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    patch(rig, "/api/v1/assets/ts-05", json!({ "fields": { "supplier": "Viettel" } })).await.unwrap();
+    let page = form(rig, path, &shown).await;
+    assert!(page.contains("chưa hoàn tác gì") && page.contains("Viettel"), "{page}");
+    let shown = crate::second_editor::hidden(&page[..page.len() - 3], path);
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert!(form(rig, path, &shown).await.ends_with("303"));
+    let stays = async |id: &str| rig.get(&format!("/api/v1/assets/{id}")).await.unwrap()["values"]["supplier"].clone();
+    assert_eq!((&stays("ts-04").await["value"], &stays("ts-05").await["value"]), (&json!("FPT"), &json!("Viettel")));
 }
 
 /// A form as browsers send it, and the page that comes back.

@@ -368,7 +368,7 @@ pub(crate) async fn submit<R: Imported>(
 }
 
 /// A table that is not written in time is written all the same: where to look.
-fn of_import<R: Imported>(error: CommandError) -> CommandError {
+pub(super) fn of_import<R: Imported>(error: CommandError) -> CommandError {
     if !error.is_not_yet() {
         return error;
     }
@@ -377,23 +377,8 @@ fn of_import<R: Imported>(error: CommandError) -> CommandError {
     RefusalReason::new("register-refused-import-goes-on", [], english).refuse(RefusalKind::Unavailable)
 }
 
-fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
+pub(super) fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
     Command::UndoImport { register: R::REGISTER, number, actor: person.name.clone() }
-}
-
-pub(crate) async fn undo<R: Imported>(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Path(number): Path<u64>,
-) -> PageResult {
-    let page_context = page_context(&app, &person, &headers);
-    match app.carry_out(&person, undo_command::<R>(&person, number)).await {
-        Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
-        Err(error) => {
-            render::<R>(&app, page_context, Shown { error: Some(of_import::<R>(error)), ..Shown::default() }).await
-        }
-    }
 }
 
 /// What a table would change in one column of one asset.

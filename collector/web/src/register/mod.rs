@@ -16,6 +16,7 @@ pub(crate) mod import;
 pub(crate) mod imported;
 pub(crate) mod product;
 pub(crate) mod software;
+pub(crate) mod undoing;
 
 use std::collections::BTreeMap;
 

@@ -99,6 +99,12 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
         .answers::<Vec<register::import::ImportItem>>(200);
     all.get("/assets/imports/{number}", register::imported::api_one::<AssetTable>, "One of them, with all that it did")
         .answers::<register::imported::ImportWhole>(200);
+    all.get(
+        "/assets/imports/{number}/undo",
+        register::undoing::api::<AssetTable>,
+        "What undoing an import would put back, and what stays because somebody changed it since",
+    )
+    .answers::<register::undoing::UndoingAnswer>(200);
     all.post(
         "/assets/imports/{number}/undo",
         register::import::api_undo::<AssetTable>,
@@ -194,6 +200,12 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "One of them, with all that it did",
     )
     .answers::<register::imported::ImportWhole>(200);
+    all.get(
+        "/account-register/imports/{number}/undo",
+        register::undoing::api::<AccountTable>,
+        "What undoing an import would put back, and what stays because somebody changed it since",
+    )
+    .answers::<register::undoing::UndoingAnswer>(200);
     all.post(
         "/account-register/imports/{number}/undo",
         register::import::api_undo::<AccountTable>,

@@ -82,14 +82,20 @@ fn devices() -> Router<App> {
                 .post(register::import::submit::<AssetTable>)
                 .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
         )
-        .route("/register/assets/import/{number}/undo", post(register::import::undo::<AssetTable>))
+        .route(
+            "/register/assets/import/{number}/undo",
+            get(register::undoing::page::<AssetTable>).post(register::undoing::undo::<AssetTable>),
+        )
         .route(
             "/register/accounts/import",
             get(register::import::page::<AccountTable>)
                 .post(register::import::submit::<AccountTable>)
                 .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
         )
-        .route("/register/accounts/import/{number}/undo", post(register::import::undo::<AccountTable>))
+        .route(
+            "/register/accounts/import/{number}/undo",
+            get(register::undoing::page::<AccountTable>).post(register::undoing::undo::<AccountTable>),
+        )
         .route("/register/assets/{id}", get(register::asset::page).post(register::asset::change))
         .route("/register/assets/{id}/attestations", post(register::asset::attest))
         .route(
