@@ -611,8 +611,49 @@ pub struct AccountReview {
     pub opened_by: String,
     /// How many accounts it is about.
     pub count: u64,
+    /// What is said of how many of them.
+    pub tally: ReviewTally,
     /// How a leader signed it; none while it is open.
     pub signature: Option<ReviewSignature>,
+}
+
+/// What is said of how many accounts of a review, kept with it as it is written into: nobody reads all of its lines to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReviewTally {
+    /// How many stay as they are, are locked, are taken out and change.
+    pub verdicts: [u64; 4],
+    /// How many are not kept and have no reason yet.
+    pub without_reason: u64,
+    /// How often somebody wrote into it: what was seen at one number is what stands there at the same.
+    pub written: u64,
+}
+
+impl ReviewTally {
+    fn place(verdict: AccountVerdict) -> usize {
+        AccountVerdict::ALL.iter().position(|one| *one == verdict).unwrap_or_default()
+    }
+
+    /// How many have this verdict.
+    #[must_use]
+    pub fn of(&self, verdict: AccountVerdict) -> u64 {
+        self.verdicts[Self::place(verdict)]
+    }
+
+    /// One line more.
+    pub fn add(&mut self, line: &ReviewLine) {
+        self.verdicts[Self::place(line.verdict)] += 1;
+        self.without_reason += u64::from(line.lacks_reason());
+    }
+
+    /// What stood in a line is written over.
+    pub(crate) fn replace(&mut self, was: &ReviewLine, is: &ReviewLine) {
+        let place = Self::place(was.verdict);
+        self.verdicts[place] = self.verdicts[place].saturating_sub(1);
+        self.without_reason = self.without_reason.saturating_sub(u64::from(was.lacks_reason()));
+        self.add(is);
+        self.written += 1;
+    }
 }
 
 /// A leader's signature under a review, which is never changed from then on.

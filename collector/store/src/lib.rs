@@ -65,7 +65,8 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
     ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountField, AccountFinding, AccountLimits,
     AccountPage, AccountQuery, AccountReview, AccountRow, AccountSource, AccountTally, AccountVerdict, AccountWord,
-    AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature, account_key, account_of_key, review_digest,
+    AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature, ReviewTally, account_key, account_of_key,
+    review_digest,
 };
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, PartKind, RemovedHistory, StoredChunk,

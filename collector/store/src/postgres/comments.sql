@@ -395,6 +395,7 @@ COMMENT ON COLUMN account_review.number IS 'In order, from 1.';
 COMMENT ON COLUMN account_review.opened_at IS 'When it was opened, ms.';
 COMMENT ON COLUMN account_review.opened_by IS 'Who opened it.';
 COMMENT ON COLUMN account_review.count IS 'How many accounts it has.';
+COMMENT ON COLUMN account_review.tally IS 'What is said of how many of them: JSON, kept as it is written into.';
 COMMENT ON COLUMN account_review.signed_at IS 'When it was signed, ms; none before.';
 COMMENT ON COLUMN account_review.signed_by IS 'Who signed it; none before.';
 COMMENT ON COLUMN account_review.sha256 IS 'SHA-256 over its lines, hexadecimal; none before it was signed.';
