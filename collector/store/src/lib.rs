@@ -109,5 +109,5 @@ pub use record::{
 pub use role::{Right, Role};
 pub use store::Store;
 pub use store_copy::{CopiedTable, Progress, copy_into_files, copy_into_postgres, follow_audit};
-pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedRow, TableImport};
+pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedProduct, ImportedRow, TableImport};
 pub use ticket::{TicketQuery, TicketRecord};

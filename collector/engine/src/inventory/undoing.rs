@@ -7,8 +7,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::Incident;
 use ioc_store::{
-    AccountField, Asset, AssetField, ExpectedBackupQuery, ImportedAccount, ImportedAsset, Reader, RegisteredAccount,
-    StoreError,
+    AccountField, Asset, AssetField, ExpectedBackupQuery, ImportedAccount, ImportedAsset, ImportedProduct, Product,
+    ProductField, Reader, RegisteredAccount, StoreError,
 };
 
 /// Open incidents of a device among which one is looked for that a person opened.
@@ -73,6 +73,22 @@ pub(crate) fn said_of_account(field: AccountField, account: &RegisteredAccount) 
         AccountField::Holder if account.said_by.is_none() => "",
         AccountField::Holder | AccountField::Note => field.of(account),
     }
+}
+
+/// What people wrote down of a product; what is only known from its packages or the catalogue is no word of anybody's.
+pub(crate) fn said_of_product(field: ProductField, product: &Product) -> &str {
+    product.said.get(&field).map_or("", |value| value.text.as_str())
+}
+
+/// What becomes of what an import wrote down of a product: what was written over since stays.
+#[must_use]
+pub fn of_product(one: &ImportedProduct, product: &Product) -> Vec<UndoneColumn<ProductField>> {
+    let column = |(field, was, brought): &(ProductField, String, String)| {
+        let said = said_of_product(*field, product);
+        let back = (said == brought).then(|| was.clone());
+        UndoneColumn { field: *field, brought: brought.clone(), now: said.to_owned(), back }
+    };
+    one.changes.iter().map(column).collect()
 }
 
 /// What becomes of what an import wrote down of an account: what was written over since stays, and all of it once somebody vouched for the account.

@@ -315,7 +315,7 @@ COMMENT ON COLUMN inventory_find.open IS 'Whether it is still work.';
 COMMENT ON COLUMN inventory_find.body IS 'What it is, who found it, and what became of it: JSON.';
 COMMENT ON TABLE table_import IS 'Tables that were taken into registers.';
 COMMENT ON COLUMN table_import.number IS 'In order, from 1.';
-COMMENT ON COLUMN table_import.register IS 'Which register: assets or accounts.';
+COMMENT ON COLUMN table_import.register IS 'Which register: assets, accounts or software.';
 COMMENT ON COLUMN table_import.at IS 'When, ms.';
 COMMENT ON COLUMN table_import.who IS 'Who took it in.';
 COMMENT ON COLUMN table_import.undone_at IS 'When it was undone, ms; none where it was not.';

@@ -13,8 +13,8 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::encoding::sha256_hex;
 use ioc_judge::Presence;
 
-use super::import::{Imported, of_import, undo_command};
-use super::{asset_text, scope_of};
+use super::import::{Imported, Words, every_product, of_import, undo_command, words};
+use super::{asset_text, product_text, scope_of};
 use crate::api::ApiResult;
 use crate::api_types::all;
 use crate::app::App;
@@ -26,8 +26,8 @@ use ioc_engine::command::CommandError;
 use ioc_engine::inventory::undoing::{self, UndoneColumn};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
 use ioc_store::{
-    AccountQuery, AssetField, AssetQuery, ImportRegister, ImportedRow, Reader, Right, StoreError, TableImport,
-    account_key,
+    AccountQuery, AssetField, AssetQuery, ImportRegister, ImportedRow, ProductField, Reader, Right, StoreError,
+    TableImport, account_key,
 };
 
 /// Rows that are shown before an import is undone.
@@ -56,7 +56,7 @@ impl UndoneChange {
 /// What becomes of one row of the register.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct UndoneRow {
-    /// Its device, or its account with the device before it.
+    /// Its device, its account with the device before it, or its product's key.
     what: String,
     /// It was registered by this import, and is taken out: it never reported, and nobody said anything of it since.
     taken_out: bool,
@@ -120,6 +120,20 @@ fn of_accounts(
     Ok(all)
 }
 
+fn of_products(reader: &dyn Reader, rows: Vec<ImportedRow>) -> Result<Vec<UndoneRow>, StoreError> {
+    let known = reader.products(&every_product())?;
+    let known: HashMap<_, _> = known.into_iter().map(|row| (row.product.key.clone(), row.product)).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let ImportedRow::Product(one) = row else { continue };
+        let product = known.get(&one.key);
+        let columns = product.map(|product| undoing::of_product(&one, product)).unwrap_or_default().into_iter();
+        let changes = columns.map(|column| UndoneChange::of(column, |field| field.as_str())).collect();
+        all.push(UndoneRow { what: one.key, taken_out: false, is_gone: product.is_none(), changes });
+    }
+    Ok(all)
+}
+
 /// An import, and what undoing it would do as things stand.
 async fn found<R: Imported>(
     app: &App,
@@ -137,6 +151,7 @@ async fn found<R: Imported>(
         let rows = match R::REGISTER {
             ImportRegister::Assets => of_assets(reader, rows, now)?,
             ImportRegister::Accounts => of_accounts(reader, rows, &query)?,
+            ImportRegister::Software => of_products(reader, rows)?,
         };
         Ok(Some((import, rows)))
     });
@@ -166,7 +181,9 @@ struct UndoPage {
     page_context: PageContext,
     /// Where tables are brought.
     address: &'static str,
-    accounts: bool,
+    words: Words,
+    /// Rows of it may be taken out again.
+    registers: bool,
     import: TableImport,
     rows: Vec<ShownRow>,
     /// How many rows are put back, keep something, are taken out and are gone already.
@@ -187,10 +204,12 @@ impl UndoPage {
 }
 
 fn shown<R: Imported>(page_context: &PageContext, row: &UndoneRow) -> ShownRow {
-    let text = |field: &str, text: &str| match (R::REGISTER, AssetField::parse(field)) {
-        (ImportRegister::Assets, Some(field)) => asset_text(page_context, field, text),
-        _ => text.to_owned(),
-    };
+    let text = |name: &str, text: &str| match R::REGISTER {
+        ImportRegister::Assets => AssetField::parse(name).map(|field| asset_text(page_context, field, text)),
+        ImportRegister::Software => ProductField::parse(name).map(|field| product_text(page_context, field, text)),
+        ImportRegister::Accounts => None,
+    }
+    .unwrap_or_else(|| text.to_owned());
     let change = |one: &UndoneChange| {
         let back = one.back.as_deref().map(|back| text(one.field, back));
         (R::column(page_context, one.field), text(one.field, &one.brought), text(one.field, &one.now), back)
@@ -219,12 +238,13 @@ async fn render<R: Imported>(
     found.sort_by_key(|row| !row.keeps());
     let rows = found.iter().take(ROWS_SHOWN).map(|row| shown::<R>(&page_context, row)).collect();
     let error = error.map(|error| refusal_text(&page_context, &error));
-    let (address, accounts) = (R::PAGE, R::REGISTER == ImportRegister::Accounts);
+    let (address, words, registers) = (R::PAGE, words(R::REGISTER), R::REGISTER == ImportRegister::Assets);
     let again = changed || error.is_some();
     let page = UndoPage {
         page_context,
         address,
-        accounts,
+        words,
+        registers,
         import,
         rows,
         back,
