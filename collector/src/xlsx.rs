@@ -5,16 +5,18 @@
 //! formula, cells that are joined, an error) is refused with its cell rather than read as something else. Nothing that it points to is opened.
 
 use std::collections::BTreeSet;
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
+use anyhow::Context as _;
 use calamine::{Data, Dimensions, Reader as _, SheetType, SheetVisible, Xlsx};
 use ioc_engine::inventory::asset_table::ROWS_MAX;
 
 mod packed;
 
 /// Largest file that is read, bytes: of as much the collector takes a table.
-pub const FILE_MAX_BYTES: usize = 16 * 1024 * 1024;
+const FILE_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Columns of a sheet, from the first: a register has about twenty.
 const COLUMNS_MAX: u32 = 100;
 /// Longest text of all cells, bytes: the collector takes no more.
@@ -24,9 +26,29 @@ const EXACT_BELOW: f64 = 1e15;
 /// Days of a spreadsheet's calendar: its last one is in the year 9999.
 const DAYS: std::ops::Range<f64> = 1.0..2_958_466.0;
 
+/// A table as text, from a file or standard input (`-`): a workbook, or text already.
+///
+/// # Errors
+/// It cannot be read, has more than the collector takes, or is neither; with the place and the mend.
+pub fn table_of_file(file: &Path) -> anyhow::Result<String> {
+    let (mut bytes, most) = (Vec::new(), FILE_MAX_BYTES);
+    if file.as_os_str() == "-" {
+        std::io::stdin().take(most as u64 + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let read = opened.take(most as u64 + 1).read_to_end(&mut bytes);
+        read.with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let too_large = || format!("{}: it has more than {} MiB; mend: divide the table", file.display(), most >> 20);
+    anyhow::ensure!(bytes.len() <= most, too_large());
+    if is_workbook(&bytes) {
+        return table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
+    }
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
+}
+
 /// Whether these bytes are a packed workbook and not text.
-#[must_use]
-pub fn is_workbook(bytes: &[u8]) -> bool {
+fn is_workbook(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || is_old(bytes)
 }
 
@@ -65,7 +87,10 @@ fn text_of(data: &Data) -> Result<String, String> {
             }
         }
         Data::Float(number) if number.abs() >= EXACT_BELOW => {
-            return Err("holds a number of more digits than a spreadsheet keeps; format the cell as text and type it anew".into());
+            return Err(
+                "holds a number of more digits than a spreadsheet keeps; format the cell as text and type it anew"
+                    .into(),
+            );
         }
         data => data.to_string().replace(['\n', '\r'], " "),
     })
@@ -81,7 +106,9 @@ fn rows_of(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<Vec<String
         let (row, column) = cell.pos;
         let of_cell = |why: String| format!("cell {}: it {why}", cell_name((row, column)));
         if cell.formula.is_some() {
-            return Err(of_cell("holds a formula; mend: copy the sheet and paste its values alone into a new one".into()));
+            return Err(of_cell(
+                "holds a formula; mend: copy the sheet and paste its values alone into a new one".into(),
+            ));
         }
         let text = text_of(&cell.value.into()).map_err(of_cell)?;
         if text.trim().is_empty() {
@@ -98,7 +125,10 @@ fn rows_of(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<Vec<String
         }
         bytes += text.len();
         if bytes > TABLE_MAX_BYTES {
-            return Err(of_cell(format!("is too much: a table has at most {} MiB; mend: divide it", TABLE_MAX_BYTES >> 20)));
+            return Err(of_cell(format!(
+                "is too much: a table has at most {} MiB; mend: divide it",
+                TABLE_MAX_BYTES >> 20
+            )));
         }
         let (row, column) = (row as usize, column as usize);
         rows.resize_with(rows.len().max(row + 1), Vec::new);
@@ -113,12 +143,12 @@ fn rows_of(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<Vec<String
 ///
 /// # Errors
 /// What is wrong with the workbook, and where, and the mend.
-pub fn table(bytes: &[u8]) -> Result<String, String> {
+fn table(bytes: &[u8]) -> Result<String, String> {
     if is_old(bytes) {
-        return Err("it is a workbook of before 2007, or has a password; mend: save it as XLSX without a password, or as CSV".into());
-    }
-    if bytes.len() > FILE_MAX_BYTES {
-        return Err(format!("it has more than {} MiB; mend: divide the table", FILE_MAX_BYTES >> 20));
+        return Err(
+            "it is a workbook of before 2007, or has a password; mend: save it as XLSX without a password, or as CSV"
+                .into(),
+        );
     }
     packed::check(bytes)?;
     // Its reader counts on what a workbook says of itself in places; whoever brings a table has an answer all the same.

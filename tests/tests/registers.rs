@@ -178,7 +178,9 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
     // What a person wrote since of a machine that never reports, or vouched for, does not go with the table.
     let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\tNhà cung cấp\nTS-04\tTủ mạng 1\tKhác\tLAN\tVNPT\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\tVNPT\nTS-06\tTủ mạng 3\tKhác\tLAN\tVNPT\n";
     assert_eq!(import(false, table).await.unwrap()["changed"], 3);
-    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan", "supplier": "FPT" } })).await.unwrap();
+    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan", "supplier": "FPT" } }))
+        .await
+        .unwrap();
     let until = clock::now().plus_millis(86_400_000);
     let word = json!({ "area": "backups", "good": true, "note": "biên bản 12", "valid_until": until });
     rig.post("/api/v1/assets/ts-05/attestations", word).await.unwrap();
@@ -410,7 +412,8 @@ async fn a_table_of_software_is_taken_in_and_undone(rig: &Rig) {
     };
     let exported = cli::text(&rig.runtime(), "/api/v1/software.csv").await.unwrap();
     assert_eq!(import(true, &exported).await.unwrap(), json!({ "rows": [], "changed": null }));
-    let faulty = import(false, "Mã\tHãng hết hỗ trợ\napt\t1/1/2030\npostgresql\tsang năm\n").await.unwrap_err().to_string();
+    let faulty =
+        import(false, "Mã\tHãng hết hỗ trợ\napt\t1/1/2030\npostgresql\tsang năm\n").await.unwrap_err().to_string();
     assert!(faulty.contains("row 3, column Hãng hết hỗ trợ"), "{faulty}");
     let nobody = import(false, "key,owner\napt,VNPT\nnothing,VNPT\n").await.unwrap_err().to_string();
     assert!(nobody.contains("row 3") && nobody.contains("\"nothing\""), "{nobody}");
@@ -431,7 +434,10 @@ async fn a_table_of_software_is_taken_in_and_undone(rig: &Rig) {
     let shown = crate::second_editor::hidden(&page, path);
     let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(form(rig, path, &shown).await.ends_with("303"));
-    assert_eq!((value("apt", "owner").await, value("postgresql", "owner").await), (json!("Viettel"), json!("Tổ vận hành")));
+    assert_eq!(
+        (value("apt", "owner").await, value("postgresql", "owner").await),
+        (json!("Viettel"), json!("Tổ vận hành"))
+    );
     assert!(rig.get("/api/v1/software/imports").await.unwrap()[0]["undone_at"].is_string());
     let page = form(rig, "/register/software/import", &[("table", "Mã\tMục đích sử dụng\napt\tCài gói\n")]).await;
     assert!(page.contains("Cài gói") && page.contains("Hệ điều hành") && page.contains("1 phần mềm"), "{page}");

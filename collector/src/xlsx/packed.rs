@@ -16,7 +16,9 @@ fn counts(part: &[u8]) -> impl Iterator<Item = usize> + '_ {
     const NAME: &[u8] = b"uniqueCount";
     let places = part.windows(NAME.len()).enumerate().filter(|(_, name)| *name == NAME);
     places.map(|(at, _)| {
-        let rest = part[at + NAME.len()..].iter().skip_while(|byte| matches!(byte, b' ' | b'=' | b'"' | b'\'' | b'\t' | b'\n' | b'\r'));
+        let rest = part[at + NAME.len()..]
+            .iter()
+            .skip_while(|byte| matches!(byte, b' ' | b'=' | b'"' | b'\'' | b'\t' | b'\n' | b'\r'));
         let digits = rest.take_while(|byte| byte.is_ascii_digit());
         digits.fold(0_usize, |all, digit| all.saturating_mul(10).saturating_add(usize::from(digit - b'0')))
     })
@@ -33,7 +35,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
         format!("it unpacks to more than {most} MiB; mend: copy the table alone into a new workbook, or save it as CSV")
     };
     if parts.len() > PARTS_MAX {
-        return Err(format!("it has {} parts; mend: copy the table alone into a new workbook, or save it as CSV", parts.len()));
+        return Err(format!(
+            "it has {} parts; mend: copy the table alone into a new workbook, or save it as CSV",
+            parts.len()
+        ));
     }
     let mut left = UNPACKED_MAX_BYTES;
     for number in 0..parts.len() {

@@ -34,7 +34,9 @@ fn of_sheet(sheet: &str, texts: Option<&str>) -> Vec<u8> {
         r#"<workbook {MAIN} xmlns:r="{OFFICE}"><sheets><sheet name="Tài sản" sheetId="1" r:id="rId1"/></sheets></workbook>"#
     );
     // The first style is plain, the second a day.
-    let styles = format!(r#"<styleSheet {MAIN}><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#);
+    let styles = format!(
+        r#"<styleSheet {MAIN}><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#
+    );
     let mut parts = vec![
         ("xl/workbook.xml", workbook.as_bytes()),
         ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
@@ -69,7 +71,12 @@ fn what_is_no_workbook_is_said() {
     let old = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, 0, 0];
     assert!(is_workbook(&old) && refused(&old).contains("password"));
     assert!(refused(&packed(&[("word/document.xml", b"<a/>")])).contains("no XLSX workbook"));
-    for broken in ["<row r=\"1\"><c r=\"A1\"><v>1</row>", "<row r=\"0\"><c r=\"0A\"><v>1</v></c></row>", "<row r=\"1\"><c r=\"A1\" t=\"s\"><v>7</v></c></row>", "<row"] {
+    for broken in [
+        "<row r=\"1\"><c r=\"A1\"><v>1</row>",
+        "<row r=\"0\"><c r=\"0A\"><v>1</v></c></row>",
+        "<row r=\"1\"><c r=\"A1\" t=\"s\"><v>7</v></c></row>",
+        "<row",
+    ] {
         assert!(refused(&book(broken, "", None)).contains("mend:"), "{broken}");
     }
     let backwards =
@@ -94,7 +101,12 @@ fn a_day_is_a_day_and_what_a_spreadsheet_does_not_keep_is_refused() {
 
 #[test]
 fn formulas_also_of_other_workbooks_and_merged_cells_are_refused_with_their_place() {
-    for formula in ["<f>1+1</f>", "<f>[1]Sheet1!A1</f>", r#"<f t="shared" si="99999999999" ref="A2:A9">A1</f>"#, r#"<f t="shared" si="4"/>"#] {
+    for formula in [
+        "<f>1+1</f>",
+        "<f>[1]Sheet1!A1</f>",
+        r#"<f t="shared" si="99999999999" ref="A2:A9">A1</f>"#,
+        r#"<f t="shared" si="4"/>"#,
+    ] {
         let why = refused(&second(&format!(r#"<c r="A2">{formula}<v>2</v></c>"#)));
         assert!(why.contains("cell A2: it holds a formula; mend"), "{formula}: {why}");
     }

@@ -203,7 +203,9 @@ pub(crate) fn maintenance() -> Document {
         ended: Some(datetime(2026, 2, 5, 10, 40, 0, 0)),
         planned_by: Some("Lê Thị Hoa".into()),
         overruled: vec!["UPS thứ hai đang lỗi".into()],
-        devices: vec![MaintainedDevice { name: long_name(), label: "TS-0007".into(), place: "Phòng hiển thị".into() }],
+        devices: vec![MaintainedDevice {
+            name: long_name(), label: "TS-0007".into(), place: "Phòng hiển thị".into()
+        }],
         more: 199,
         faults: vec![MaintenanceFault {
             device: long_name(),

@@ -168,7 +168,9 @@ pub(crate) fn changes_of(
         field => product.text(field),
     };
     let changed = fields.iter().filter(|(field, text)| known(**field) != text.as_str());
-    changed.map(|(field, text)| (*field, super::undoing::said_of_product(*field, product).to_owned(), text.clone())).collect()
+    changed
+        .map(|(field, text)| (*field, super::undoing::said_of_product(*field, product).to_owned(), text.clone()))
+        .collect()
 }
 
 /// What a table would change, of what is known now, by the products' keys.
@@ -209,7 +211,8 @@ mod tests {
         let known: HashMap<_, _> = [(product.key.clone(), product)].into();
         let exported = "Tên phần mềm\tGiấy phép\tPhiên bản\tĐược dùng hay không\tMã\nNginx\tBSD-2-Clause\t1.2\tCần xem xét\tnginx\n";
         assert!(plan(&read(exported).expect("reads"), &known).expect("plans")[0].changes.is_empty());
-        let text = "Mã\tĐược dùng hay không\tMục đích sử dụng\tHãng hết hỗ trợ\nnginx\tĐược dùng\tCổng thông tin\t1/2/2027\n";
+        let text =
+            "Mã\tĐược dùng hay không\tMục đích sử dụng\tHãng hết hỗ trợ\nnginx\tĐược dùng\tCổng thông tin\t1/2/2027\n";
         let plans = plan(&read(text).expect("reads"), &known).expect("plans");
         let expected = [
             (ProductField::Purpose, String::new(), "Cổng thông tin".to_owned()),

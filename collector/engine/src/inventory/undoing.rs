@@ -46,9 +46,10 @@ pub fn is_as_brought(one: &ImportedAsset, asset: &Asset) -> bool {
     let brought = |field: &AssetField| one.changes.iter().any(|(of, ..)| of == field);
     asset.kept.is_empty()
         && asset.said.iter().all(|(field, value)| value.text.is_empty() || brought(field))
-        && one.changes.iter().all(|(field, _, text)| {
-            text.is_empty() || stands(*field, text) || *field == AssetField::Importance
-        })
+        && one
+            .changes
+            .iter()
+            .all(|(field, _, text)| text.is_empty() || stands(*field, text) || *field == AssetField::Importance)
 }
 
 /// Whether people have said something of a machine since it was registered: attested it, stated which backup it must have, counted it in an inventory,

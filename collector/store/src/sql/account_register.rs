@@ -8,7 +8,10 @@ use super::reader_connection::SqlReader;
 use super::registered_account::{self, COLLECTOR};
 use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
 use crate::sql::{self, OptionalExtension as _, Row, params};
-use crate::{AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, ReviewTally, StoreError};
+use crate::{
+    AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, ReviewTally,
+    StoreError,
+};
 
 fn number_of(commit: &Commit<'_>, device: Option<&DeviceId>) -> sql::Result<i64> {
     device.map_or(Ok(COLLECTOR), |device| commit.number(device))

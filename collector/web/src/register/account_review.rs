@@ -164,7 +164,7 @@ impl ReviewPage {
     }
 
     fn has_next(&self) -> bool {
-        (self.page * ROWS) as u64 < self.review.count
+        ((self.page * ROWS) as u64) < self.review.count
     }
 
     fn is_open(&self) -> bool {

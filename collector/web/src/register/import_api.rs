@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 
-use super::import::{
-    AccountTable, AssetTable, IMPORTS_MAX, Imported, Preview, SoftwareTable, of_import, undo_command,
-};
+use super::import::{AccountTable, AssetTable, IMPORTS_MAX, Imported, Preview, SoftwareTable, of_import, undo_command};
 use crate::api::ApiResult;
 use crate::api_types::all;
 use crate::api_types::asset::AssetField as FieldName;

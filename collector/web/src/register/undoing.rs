@@ -25,6 +25,7 @@ use crate::problem::Problem;
 use ioc_engine::command::CommandError;
 use ioc_engine::inventory::undoing::{self, UndoneColumn};
 use ioc_engine::refusal_reason::{RefusalReason, Word};
+use ioc_store::inventory::DeviceRecord;
 use ioc_store::{
     AccountQuery, AssetField, AssetQuery, ImportRegister, ImportedRow, ProductField, Reader, Right, StoreError,
     TableImport, account_key,
@@ -87,9 +88,7 @@ fn of_assets(reader: &dyn Reader, rows: Vec<ImportedRow>, now: Timestamp) -> Res
             all.push(UndoneRow { what, taken_out: false, is_gone: true, changes: Vec::new() });
             continue;
         };
-        let unheard = |found: Option<ioc_store::DeviceRecord>| {
-            found.is_some_and(|device| device.presence == Presence::NeverSeen)
-        };
+        let unheard = |found: Option<DeviceRecord>| found.is_some_and(|device| device.presence == Presence::NeverSeen);
         let taken_out = one.is_new
             && undoing::is_as_brought(&one, asset)
             && unheard(reader.device(&one.device)?)
@@ -135,11 +134,7 @@ fn of_products(reader: &dyn Reader, rows: Vec<ImportedRow>) -> Result<Vec<Undone
 }
 
 /// An import, and what undoing it would do as things stand.
-async fn found<R: Imported>(
-    app: &App,
-    person: &Person,
-    number: u64,
-) -> Result<(TableImport, Vec<UndoneRow>), Problem> {
+async fn found<R: Imported>(app: &App, person: &Person, number: u64) -> Result<(TableImport, Vec<UndoneRow>), Problem> {
     let scope = scope_of(app, person, R::NAME).await;
     let (collector, now) = (person.may(Right::Audit), clock::now());
     let query = AccountQuery { collector, now, limit: usize::MAX, ..AccountQuery::default() };
@@ -204,12 +199,14 @@ impl UndoPage {
 }
 
 fn shown<R: Imported>(page_context: &PageContext, row: &UndoneRow) -> ShownRow {
-    let text = |name: &str, text: &str| match R::REGISTER {
-        ImportRegister::Assets => AssetField::parse(name).map(|field| asset_text(page_context, field, text)),
-        ImportRegister::Software => ProductField::parse(name).map(|field| product_text(page_context, field, text)),
-        ImportRegister::Accounts => None,
-    }
-    .unwrap_or_else(|| text.to_owned());
+    let text = |name: &str, text: &str| {
+        match R::REGISTER {
+            ImportRegister::Assets => AssetField::parse(name).map(|field| asset_text(page_context, field, text)),
+            ImportRegister::Software => ProductField::parse(name).map(|field| product_text(page_context, field, text)),
+            ImportRegister::Accounts => None,
+        }
+        .unwrap_or_else(|| text.to_owned())
+    };
     let change = |one: &UndoneChange| {
         let back = one.back.as_deref().map(|back| text(one.field, back));
         (R::column(page_context, one.field), text(one.field, &one.brought), text(one.field, &one.now), back)

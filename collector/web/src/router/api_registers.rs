@@ -94,9 +94,13 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
     .query::<register::import_api::ImportQuery>()
     .raw_body("text/csv")
     .answers::<register::import_api::ImportAnswer>(200);
-    all.get("/assets/imports", register::import_api::api_list::<AssetTable>, "Tables that were taken in, the newest first")
-        .query::<register::import_api::ImportsQuery>()
-        .answers::<Vec<register::import_api::ImportItem>>(200);
+    all.get(
+        "/assets/imports",
+        register::import_api::api_list::<AssetTable>,
+        "Tables that were taken in, the newest first",
+    )
+    .query::<register::import_api::ImportsQuery>()
+    .answers::<Vec<register::import_api::ImportItem>>(200);
     all.get("/assets/imports/{number}", register::imported::api_one::<AssetTable>, "One of them, with all that it did")
         .answers::<register::imported::ImportWhole>(200);
     all.get(

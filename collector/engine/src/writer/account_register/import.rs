@@ -2,10 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_store::{
-    AccountField, AccountRow, ImportRegister, ImportedAccount, ImportedRow, account_key,
-    account_of_key,
-};
+use ioc_store::{AccountField, AccountRow, ImportRegister, ImportedAccount, ImportedRow, account_key, account_of_key};
 
 use super::super::{CommandResult, Engine};
 use super::Known;

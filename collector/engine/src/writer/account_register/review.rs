@@ -129,7 +129,17 @@ impl Engine {
     pub(in crate::writer) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
         let number = self.next_review_number()?;
         let (actor, limits, left) = (actor.to_owned(), self.account_limits(now), VecDeque::new());
-        let job = ReviewJob { number, at: now, actor, limits, left, lines: 0, tally: ReviewTally::default(), committed: false, reply: None };
+        let job = ReviewJob {
+            number,
+            at: now,
+            actor,
+            limits,
+            left,
+            lines: 0,
+            tally: ReviewTally::default(),
+            committed: false,
+            reply: None,
+        };
         self.piecework.review = Some(job);
         Ok(Answer::Begun(Piecework::AccountReview))
     }
