@@ -63,6 +63,7 @@ pub(crate) fn paper(rig: &Rig, name: &str, content: &[u8]) -> (Vec<Paper>, Strin
     let file: PathBuf = rig.dir().join(format!("{name}.docx"));
     std::fs::write(&file, content).unwrap();
     let papers = converted(rig.dir(), &file);
+    assert!(papers.iter().all(|paper| !paper.text().contains("local:")), "who did something is said in words: {name}");
     papers.iter().for_each(Paper::keeps_its_margins);
     let text = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
     (papers, text)
