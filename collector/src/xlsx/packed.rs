@@ -29,9 +29,14 @@ fn counts(part: &[u8]) -> impl Iterator<Item = usize> + '_ {
 /// # Errors
 /// It is no packed file, or what it holds is too much to be read; with the mend.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
+    check_within(bytes, UNPACKED_MAX_BYTES)
+}
+
+/// The same, for parts that together unpack to at most so many bytes.
+pub(super) fn check_within(bytes: &[u8], most_bytes: u64) -> Result<(), String> {
     let mut parts = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
     let too_much = || {
-        let most = UNPACKED_MAX_BYTES >> 20;
+        let most = most_bytes >> 20;
         format!("it unpacks to more than {most} MiB; mend: copy the table alone into a new workbook, or save it as CSV")
     };
     if parts.len() > PARTS_MAX {
@@ -40,7 +45,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
             parts.len()
         ));
     }
-    let mut left = UNPACKED_MAX_BYTES;
+    let mut left = most_bytes;
     for number in 0..parts.len() {
         let part = parts.by_index(number).map_err(|error| unreadable(&error))?;
         let name = part.name().to_ascii_lowercase();

@@ -95,7 +95,7 @@ fn a_table_is_taken_in_whole_in_pieces_and_put_back_but_for_what_somebody_wrote_
     let wrong = import(&mut rig, "key,owner\np001,VNPT\nnone,VNPT\n").expect_err("no such product");
     assert!(wrong.to_string().contains("\"none\""), "{wrong}");
     assert_eq!(stands(&rig, "p001", ProductField::Owner).0, "");
-    let lines = keys.iter().map(|key| format!("{key},VNPT,not_allowed,MIT\n"));
+    let lines = keys.iter().map(|key| format!("{key},VNPT,approved,MIT\n"));
     let table: String = std::iter::once("key,owner,state,licence\n".to_owned()).chain(lines).collect();
     assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(450))));
     assert!(product(&rig, "p449").said.get(&ProductField::Licence).is_none(), "it is known by itself");
