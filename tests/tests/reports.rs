@@ -293,6 +293,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     let next = format!("clause.{}.{}", day(0), day(-9));
     for (path, words) in [
         ("/reports".to_owned(), "Báo cáo năm"),
+        ("/reports".to_owned(), "Nghị định số 331/2026/NĐ-CP, bản của một hãng luật"),
         (format!("/reports/{report}"), "gathered_at"),
         ("/reports/issued/1".to_owned(), issued["sha256"].as_str().unwrap()),
         ("/reports/settings".to_owned(), "Nguyễn Thị Ánh Nguyệt"),
