@@ -1,6 +1,6 @@
 //! The command line of the collector.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -480,20 +480,6 @@ async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> 
     }
 }
 
-/// The asset register as text, from a file or standard input.
-fn register_of(file: &Path) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
-    } else {
-        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    }
-    if xlsx::is_workbook(&bytes) {
-        return xlsx::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
-    }
-    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
-}
-
 async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
     match command {
         DeviceCommand::List { json, search } => {
@@ -561,13 +547,13 @@ async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
         }
         DeviceCommand::Settings { open } => settings(runtime, open).await,
         DeviceCommand::Import { file, check, register: true } => {
-            let table = register_of(&file)?;
+            let table = xlsx::table_of_file(&file)?;
             let path = format!("/api/v1/assets/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
             say(&cli::changes_of(&answer, check))
         }
         DeviceCommand::Import { file, check, register: false } => {
-            let table = register_of(&file)?;
+            let table = xlsx::table_of_file(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
             let done =

@@ -247,24 +247,8 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
     tokio::time::sleep(Duration::from_secs(20)).await;
     println!("{count} hosts with {ACCOUNTS} accounts each");
     figures.begin();
-    let mut all = Vec::new();
     let what = |what: &str| format!("{count} hosts: {what}");
-    for (path, name, most_ms) in [
-        ("/register/accounts", "page of accounts", Some(PAGE_MS)),
-        ("/register/accounts?search=user42&page=2", "a search for accounts", Some(PAGE_MS)),
-        ("/register/accounts?work=idle", "idle accounts", Some(PAGE_MS)),
-        ("/register/assets", "page of assets", Some(PAGE_MS)),
-        ("/api/v1/account-register.csv", "all accounts as CSV", None),
-    ] {
-        let mut took = Vec::new();
-        for _ in 0..TIMES {
-            took.push(millis(get(&socket, path, false).await?.0));
-        }
-        took.sort_by(f64::total_cmp);
-        all.push(Figure::new(what(&format!("{name}, p50")), took[TIMES / 2], "ms"));
-        let longest = Figure::new(what(&format!("{name}, longest")), took[TIMES - 1], "ms");
-        all.push(if let Some(most_ms) = most_ms { longest.most(most_ms) } else { longest });
-    }
+    let mut all = pages(&socket, count).await?;
     let mut quiet = 0.0_f64;
     for n in 0..50 {
         quiet = quiet.max(describe(&rig, &format!("ca {n}")).await?);
@@ -276,6 +260,9 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
     let began = Instant::now();
     ioc_collector::cli::ask(&rig.runtime(), "PUT", written, Some(line)).await?;
     all.push(Figure::new(what("a line of a review is written in"), millis(began.elapsed()), "ms"));
+    all.extend(
+        page(&socket, "/register/accounts/reviews/1?page=99", &what("a page of a review"), Some(PAGE_MS)).await?,
+    );
     let (read, bytes) = get(&socket, signed, false).await?;
     println!("  the whole review has {} kB", number(bytes as f64 / 1000.0));
     all.extend([
@@ -286,4 +273,35 @@ pub(crate) async fn accounts(figures: &mut Figures, count: usize) -> anyhow::Res
     ]);
     figures.say(all)?;
     rig.stop().await
+}
+
+/// How long a page takes, asked many times.
+async fn page(socket: &Path, path: &str, what: &str, most_ms: Option<f64>) -> anyhow::Result<[Figure; 2]> {
+    let mut took = Vec::new();
+    for _ in 0..TIMES {
+        took.push(millis(get(socket, path, false).await?.0));
+    }
+    took.sort_by(f64::total_cmp);
+    let longest = Figure::new(format!("{what}, longest"), took[TIMES - 1], "ms");
+    let longest = if let Some(most_ms) = most_ms { longest.most(most_ms) } else { longest };
+    Ok([Figure::new(format!("{what}, p50"), took[TIMES / 2], "ms"), longest])
+}
+
+/// Pages of the registers of so many hosts.
+async fn pages(socket: &Path, count: usize) -> anyhow::Result<Vec<Figure>> {
+    let mut all = Vec::new();
+    for (path, name, most_ms) in [
+        ("/register/accounts", "page of accounts", Some(PAGE_MS)),
+        ("/register/accounts?search=user42&page=2", "a search for accounts", Some(PAGE_MS)),
+        ("/register/accounts?work=idle", "idle accounts", Some(PAGE_MS)),
+        ("/register/assets", "page of assets", Some(PAGE_MS)),
+        ("/register/assets?page=99", "the last page of assets", Some(PAGE_MS)),
+        ("/register/assets?work=blank", "assets with blanks", Some(PAGE_MS)),
+        ("/register/assets?search=m%C3%A1y", "a search for assets", Some(PAGE_MS)),
+        ("/register/software", "page of software", Some(PAGE_MS)),
+        ("/api/v1/account-register.csv", "all accounts as CSV", None),
+    ] {
+        all.extend(page(socket, path, &format!("{count} hosts: {name}"), most_ms).await?);
+    }
+    Ok(all)
 }

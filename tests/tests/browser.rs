@@ -482,6 +482,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/register/accounts/reviews",
         "/register/assets/import",
         "/register/accounts/import",
+        "/register/software/import",
         "/register/assets/sim-00000",
         "/admin/records",
         "/configuration",

@@ -324,6 +324,34 @@ fn bars_are_drawn_with_their_names_and_numbers() {
     }
 }
 
+#[test]
+fn records_of_one_thing_keep_the_margins_whatever_names_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let documents = [
+        ("maintenance", samples::maintenance(), "Thay ắc quy UPS phòng hiển thị <2 bộ>"),
+        ("restore", samples::restore(), "KHÔNG ĐẠT: bảng incident"),
+        ("inventory", samples::inventory(60), "Máy in không nhãn & không sê-ri"),
+        ("nothing", samples::inventory(0), "Thành phần kiểm kê"),
+        ("notice", samples::notice(), "Khoản 2 Điều 31 Nghị định 331/2026/NĐ-CP"),
+    ];
+    let files: Vec<String> =
+        documents.iter().map(|(name, document, _)| written(dir.path(), name, document).display().to_string()).collect();
+    // All of them by one start of the program, which takes longest.
+    let profile = format!("-env:UserInstallation=file://{}", dir.path().join("libreoffice").display());
+    let to = dir.path().to_str().unwrap();
+    let arguments = ["--headless", &profile, "--convert-to", "pdf", "--outdir", to];
+    let arguments: Vec<&str> = arguments.into_iter().chain(files.iter().map(String::as_str)).collect();
+    run(dir.path(), "soffice", &arguments);
+    for (name, _, words) in documents {
+        let papers = papers(dir.path(), &dir.path().join(format!("{name}.pdf")));
+        papers.iter().for_each(Paper::keeps_its_margins);
+        papers[0].find("CỘNG HÒA");
+        let text: String = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words), "{name}: {text}");
+        assert!(name == "nothing" || text.replace(' ', "").contains(&samples::long_name()), "{name}: {text}");
+    }
+}
+
 /// Sections, whether each one's first page has its own head, tables and rows, charts with their words, and what the document is called.
 const OPEN: &str = "
 import sys, docx, docx.enum.shape
@@ -347,6 +375,11 @@ fn python_docx_opens_every_document() {
         ("shift", samples::shift()),
         ("review", samples::account_review()),
         ("letter", samples::letter(10_000)),
+        ("maintenance", samples::maintenance()),
+        ("restore", samples::restore()),
+        ("inventory", samples::inventory(10_000)),
+        ("nothing to count", samples::inventory(0)),
+        ("notice", samples::notice()),
     ];
     let files: Vec<String> =
         documents.iter().map(|(name, document)| written(dir.path(), name, document).display().to_string()).collect();

@@ -176,18 +176,54 @@ async fn a_pasted_table_says_what_it_would_change_is_taken_in_whole_and_can_be_u
     rig.post("/api/v1/assets/imports/2/undo", json!({})).await.unwrap();
     assert_eq!(rig.get("/api/v1/assets/coverage").await.unwrap()["assets"], 2);
     // What a person wrote since of a machine that never reports, or vouched for, does not go with the table.
-    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\nTS-04\tTủ mạng 1\tKhác\tLAN\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\nTS-06\tTủ mạng 3\tKhác\tLAN\n";
+    let table = "Nhãn tài sản\tTên\tLoại\tVùng mạng\tNhà cung cấp\nTS-04\tTủ mạng 1\tKhác\tLAN\tVNPT\nTS-05\tMáy trạm 2\tMáy trạm\tLAN\tVNPT\nTS-06\tTủ mạng 3\tKhác\tLAN\tVNPT\n";
     assert_eq!(import(false, table).await.unwrap()["changed"], 3);
-    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan" } })).await.unwrap();
+    patch(&rig, "/api/v1/assets/ts-04", json!({ "fields": { "officer": "Lê Thị Lan", "supplier": "FPT" } }))
+        .await
+        .unwrap();
     let until = clock::now().plus_millis(86_400_000);
     let word = json!({ "area": "backups", "good": true, "note": "biên bản 12", "valid_until": until });
     rig.post("/api/v1/assets/ts-05/attestations", word).await.unwrap();
-    rig.post("/api/v1/assets/imports/3/undo", json!({})).await.unwrap();
+    undone_as_it_was_shown(&rig).await;
     assert_eq!((zone("ts-04").await, zone("ts-05").await), (Value::Null, Value::Null));
     for (id, is_there) in [("ts-04", true), ("ts-05", true), ("ts-06", false)] {
         assert_eq!(rig.get(&format!("/api/v1/assets/{id}")).await.is_ok(), is_there, "{id}");
     }
     rig.stop().await.unwrap();
+}
+
+/// Undoes the third import by its page, which says before what is put back, what stays and what is taken out, and does nothing where that is other by then.
+async fn undone_as_it_was_shown(rig: &Rig) {
+    let rows = rig.get("/api/v1/assets/imports/3/undo").await.unwrap()["rows"].clone();
+    let out: Vec<bool> = rows.as_array().unwrap().iter().map(|row| row["taken_out"] == true).collect();
+    assert_eq!(out, [false, false, true], "{rows}");
+    let change = |field: &str| {
+        let changes = rows[0]["changes"].as_array().unwrap();
+        changes.iter().find(|change| change["field"] == field).cloned().unwrap()
+    };
+    let (zone, supplier) = (change("zone"), change("supplier"));
+    assert_eq!((&zone["now"], &zone["back"]), (&json!("LAN"), &json!("")), "{rows}");
+    assert_eq!(
+        (&supplier["brought"], &supplier["now"], &supplier["back"]),
+        (&json!("VNPT"), &json!("FPT"), &Value::Null),
+        "{rows}"
+    );
+    let path = "/register/assets/import/3/undo";
+    let page = cli::text(&rig.runtime(), path).await.unwrap();
+    for words in ["2 dòng được đưa về", "2 dòng có mục giữ nguyên", "1 thiết bị mới được gỡ", "FPT", "gỡ khỏi danh mục"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let shown = crate::second_editor::hidden(&page, path);
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    patch(rig, "/api/v1/assets/ts-05", json!({ "fields": { "supplier": "Viettel" } })).await.unwrap();
+    let page = form(rig, path, &shown).await;
+    assert!(page.contains("chưa hoàn tác gì") && page.contains("Viettel"), "{page}");
+    let shown = crate::second_editor::hidden(&page[..page.len() - 3], path);
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert!(form(rig, path, &shown).await.ends_with("303"));
+    let stays = async |id: &str| rig.get(&format!("/api/v1/assets/{id}")).await.unwrap()["values"]["supplier"].clone();
+    assert_eq!((&stays("ts-04").await["value"], &stays("ts-05").await["value"]), (&json!("FPT"), &json!("Viettel")));
 }
 
 /// A form as browsers send it, and the page that comes back.
@@ -337,6 +373,7 @@ async fn packages_become_software_whose_blanks_are_filled_in_bulk_and_what_is_no
     assert!(gone["devices"] == 0 && gone["machines"][0]["gone_at"].is_string(), "{gone}");
     let all = rig.get("/api/v1/software?limit=500").await.unwrap().to_string();
     assert!(!all.contains("\"nmap\""), "what is gone everywhere is listed only where that is asked for");
+    a_table_of_software_is_taken_in_and_undone(&rig).await;
     // Files: seven columns, and bills of materials that are valid.
     let csv = cli::text(&rig.runtime(), "/api/v1/software.csv").await.unwrap();
     assert!(csv.contains("PostgreSQL,Hệ điều hành,Phòng máy,Tổ vận hành,GPL,15.8-0+deb12u1,1 máy"), "{csv}");
@@ -361,6 +398,49 @@ async fn packages_become_software_whose_blanks_are_filled_in_bulk_and_what_is_no
     let database = rig.get("/api/v1/software/product?key=postgresql").await.unwrap();
     assert_eq!(database["values"]["owner"], "Tổ vận hành", "it stands over a restart");
     rig.stop().await.unwrap();
+}
+
+/// What the register exports is what it takes; a table says before what it would change, is taken in whole or not at all, and can be undone.
+async fn a_table_of_software_is_taken_in_and_undone(rig: &Rig) {
+    let import = async |check: bool, table: &str| {
+        let path = format!("/api/v1/software/import?check={check}");
+        cli::send(&rig.runtime(), "POST", &path, "text/csv", table.to_owned()).await
+    };
+    let value = async |key: &str, field: &str| {
+        let found = rig.get(&format!("/api/v1/software/product?key={key}")).await.unwrap_or_default();
+        found["values"][field].clone()
+    };
+    let exported = cli::text(&rig.runtime(), "/api/v1/software.csv").await.unwrap();
+    assert_eq!(import(true, &exported).await.unwrap(), json!({ "rows": [], "changed": null }));
+    let faulty =
+        import(false, "Mã\tHãng hết hỗ trợ\napt\t1/1/2030\npostgresql\tsang năm\n").await.unwrap_err().to_string();
+    assert!(faulty.contains("row 3, column Hãng hết hỗ trợ"), "{faulty}");
+    let nobody = import(false, "key,owner\napt,VNPT\nnothing,VNPT\n").await.unwrap_err().to_string();
+    assert!(nobody.contains("row 3") && nobody.contains("\"nothing\""), "{nobody}");
+    let table = "Mã\tĐơn vị quản lý\tGhi chú\napt\tVNPT\thợp đồng 12\npostgresql\tVNPT\t\n";
+    let seen = import(true, table).await.unwrap();
+    let change = json!({ "field": "owner", "old": "Tổ vận hành", "new": "VNPT" });
+    assert_eq!((&seen["rows"][0]["key"], &seen["rows"][0]["changes"][0]), (&json!("apt"), &change), "{seen}");
+    assert_eq!(value("apt", "owner").await, "Tổ vận hành", "it was only looked at");
+    assert_eq!(import(false, table).await.unwrap()["changed"], 2);
+    assert_eq!((value("apt", "owner").await, value("postgresql", "owner").await), (json!("VNPT"), json!("VNPT")));
+    patch(rig, "/api/v1/software", json!({ "keys": ["apt"], "fields": { "owner": "Viettel" } })).await.unwrap();
+    let undoing = rig.get("/api/v1/software/imports/1/undo").await.unwrap();
+    let change = |row: usize, n: usize| undoing["rows"][row]["changes"][n]["back"].clone();
+    assert_eq!((change(0, 0), change(0, 1), change(1, 0)), (Value::Null, json!(""), json!("Tổ vận hành")), "{undoing}");
+    let path = "/register/software/import/1/undo";
+    let page = cli::text(&rig.runtime(), path).await.unwrap();
+    assert!(page.contains("Viettel") && page.contains("giữ nguyên"), "{page}");
+    let shown = crate::second_editor::hidden(&page, path);
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert!(form(rig, path, &shown).await.ends_with("303"));
+    assert_eq!(
+        (value("apt", "owner").await, value("postgresql", "owner").await),
+        (json!("Viettel"), json!("Tổ vận hành"))
+    );
+    assert!(rig.get("/api/v1/software/imports").await.unwrap()[0]["undone_at"].is_string());
+    let page = form(rig, "/register/software/import", &[("table", "Mã\tMục đích sử dụng\napt\tCài gói\n")]).await;
+    assert!(page.contains("Cài gói") && page.contains("Hệ điều hành") && page.contains("1 phần mềm"), "{page}");
 }
 
 /// The rows of a workbook's first sheet, as openpyxl reads them.

@@ -292,6 +292,7 @@ async fn a_report_is_gathered_written_issued_registered_and_never_changed() {
     let next = format!("clause.{}.{}", day(0), day(-9));
     for (path, words) in [
         ("/reports".to_owned(), "Báo cáo năm"),
+        ("/reports".to_owned(), "Nghị định số 331/2026/NĐ-CP, bản của một hãng luật"),
         (format!("/reports/{report}"), "gathered_at"),
         ("/reports/issued/1".to_owned(), issued["sha256"].as_str().unwrap()),
         ("/reports/settings".to_owned(), "Nguyễn Thị Ánh Nguyệt"),
@@ -461,6 +462,7 @@ async fn documents_of_one_incident_shift_window_and_drill_say_what_is_on_record(
     {
         assert!(said.contains(words), "{words}: {said}");
     }
+    assert!(said.contains("dòng lệnh") && !said.contains("local:"), "who wrote it is said in words: {said}");
     assert!(text(&rig, "/duty/handover?last=true").await.contains("Bên giao"));
 
     let (from, until) = (clock::now().plus_millis(-60_000), clock::now().plus_millis(3_600_000));
@@ -474,6 +476,7 @@ async fn documents_of_one_incident_shift_window_and_drill_say_what_is_on_record(
     {
         assert!(said.contains(words), "{words}: {said}");
     }
+    assert!(said.contains("dòng lệnh") && !said.contains("local:"), "who planned it is said in words: {said}");
     assert!(text(&rig, "/maintenance").await.contains(&format!("/maintenance/{id}/record")), "what is over is listed");
 
     assert!(ioc_collector::cli::ask(&rig.runtime(), "GET", "/admin/backups/certificate.docx", None).await.is_err());

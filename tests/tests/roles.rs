@@ -436,8 +436,10 @@ const FORMS: &[(&str, &[&str])] = &[
     ),
     ("/register/assets/import", &["table", "digest"]),
     ("/register/accounts/import", &["table", "digest"]),
-    ("/register/accounts/import/9/undo", &["x"]),
-    ("/register/assets/import/9/undo", &["x"]),
+    ("/register/accounts/import/9/undo", &["digest"]),
+    ("/register/software/import", &["table", "digest"]),
+    ("/register/software/import/9/undo", &["digest"]),
+    ("/register/assets/import/9/undo", &["digest"]),
     ("/register/accounts", &["key", "holder", "note"]),
     (
         "/register/accounts/attestations",

@@ -32,10 +32,21 @@ const NOTHING_OVERWRITTEN: &[(&str, &str)] = &[
     ("/register/counts/{number}/settle", "says it once: refused where it is said"),
     ("/register/accounts/attestations", "a person's own word, beside the one before"),
     ("/register/accounts/reviews", "opens one: refused where one is open"),
+    ("/register/software/import", "shows what would change, and is told where that is other by then"),
+    (
+        "/register/software/import/{number}/undo",
+        "shows what is put back and what stays, and is told where that is other by then",
+    ),
     ("/register/accounts/import", "shows what would change, and is told where that is other by then"),
-    ("/register/accounts/import/{number}/undo", "puts back what nobody changed since"),
+    (
+        "/register/accounts/import/{number}/undo",
+        "shows what is put back and what stays, and is told where that is other by then",
+    ),
     ("/register/assets/import", "shows what would change, and is told where that is other by then"),
-    ("/register/assets/import/{number}/undo", "puts back what nobody changed since"),
+    (
+        "/register/assets/import/{number}/undo",
+        "shows what is put back and what stays, and is told where that is other by then",
+    ),
     ("/register/assets/{id}/attestations", "a person's own word, beside the one before"),
     ("/reports/issued/{number}", "registers it once; a correction is refused where another was made since"),
     ("/reports/records/{record}", "issues a version, beside those before"),

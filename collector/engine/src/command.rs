@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::intent::{Actor, Intent};
 pub use crate::command_error::{CommandError, MissingProof};
 pub use crate::configuration::PartChange;
+use crate::inventory::product_table::ProductTableRow;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
@@ -446,6 +447,8 @@ pub enum Command {
     },
     /// Take a table into the register of accounts: all of it, or nothing.
     ImportAccounts { rows: Vec<AccountRow>, actor: String },
+    /// Take a table into the software register: all of it, or nothing.
+    ImportProducts { rows: Vec<ProductTableRow>, actor: String },
     /// Say who holds accounts that are found by themselves: of all of these, or of none; only what is given.
     DescribeAccounts {
         accounts: Vec<SeenAccount>,

@@ -101,11 +101,12 @@ async fn numbered(runtime: &Path, path: &str) -> anyhow::Result<Vec<Value>> {
     }
 }
 
-/// Tables that were taken into the registers of assets and of accounts, with what each changed.
+/// Tables that were taken into the registers of assets, of accounts and of software, with what each changed.
 async fn imports(runtime: &Path, wanted: &Wanted, parts: &Parts) -> anyhow::Result<()> {
     for (name, path) in [
         ("asset-imports.jsonl", "/api/v1/assets/imports"),
         ("account-imports.jsonl", "/api/v1/account-register/imports"),
+        ("software-imports.jsonl", "/api/v1/software/imports"),
     ] {
         let mut out = Kind::begin(parts, name, &["number", "at", "by", "rows", "undone_at", "undone_by"])?;
         for one in numbered(runtime, path).await? {

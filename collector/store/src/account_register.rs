@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
 
 use crate::{AccountRecord, BackupEvidence, Role};
+
+mod review;
+
+pub use review::{AccountReview, ReviewLine, ReviewSignature, ReviewTally, review_digest};
 
 /// A password is told of so many days before it is due, as the rule of hosts has it.
 pub(crate) const DUE_DAYS: i64 = 15;
@@ -561,71 +564,6 @@ pub struct AccountPage {
     pub tally: AccountTally,
     /// Who holds accounts, as people read.
     pub holders: Vec<String>,
-}
-
-/// An account in a review: as it stood when the review was opened, and what is said of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReviewLine {
-    /// The account as it stood.
-    pub account: RegisteredAccount,
-    /// What was to be done about it then.
-    pub findings: Vec<AccountFinding>,
-    /// What becomes of it.
-    pub verdict: AccountVerdict,
-    /// Why.
-    pub reason: String,
-    /// Who wrote that, and when; none where it is as it was proposed.
-    pub said: Option<(String, Timestamp)>,
-}
-
-impl ReviewLine {
-    /// A line with what is proposed.
-    #[must_use]
-    pub fn proposed(account: RegisteredAccount, findings: Vec<AccountFinding>) -> Self {
-        let verdict = AccountVerdict::proposed(&findings);
-        Self { account, findings, verdict, reason: String::new(), said: None }
-    }
-
-    /// Whether a reason must be given and is not: whatever is not kept has one.
-    #[must_use]
-    pub fn lacks_reason(&self) -> bool {
-        self.verdict != AccountVerdict::Keep && self.reason.trim().is_empty()
-    }
-}
-
-/// By what the lines of a review are known again: SHA-256 over them as JSON, hex.
-#[must_use]
-pub fn review_digest(lines: &[ReviewLine]) -> String {
-    // Nothing in them can fail to be written.
-    sha256_hex(&serde_json::to_vec(lines).unwrap_or_default())
-}
-
-/// A review of all accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountReview {
-    /// Its number, from 1.
-    pub number: u64,
-    /// When it was opened.
-    pub opened_at: Timestamp,
-    /// Who opened it.
-    pub opened_by: String,
-    /// How many accounts it is about.
-    pub count: u64,
-    /// How a leader signed it; none while it is open.
-    pub signature: Option<ReviewSignature>,
-}
-
-/// A leader's signature under a review, which is never changed from then on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReviewSignature {
-    /// When it was signed.
-    pub at: Timestamp,
-    /// Who signed it.
-    pub by: String,
-    /// SHA-256 over its lines as JSON, hex.
-    pub sha256: String,
-    /// The number of its document among all reports that were issued.
-    pub issued: u64,
 }
 
 #[cfg(test)]

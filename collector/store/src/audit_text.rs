@@ -117,6 +117,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("settings.applied", "Máy đã nhận cài đặt", "Settings applied"),
     ("settings.refused", "Máy từ chối cài đặt", "Settings refused"),
     ("software.described", "Sửa danh mục phần mềm", "Software described"),
+    ("software.import_undone", "Hoàn tác nhập bảng phần mềm", "Import of software undone"),
+    ("software.imported", "Nhập bảng phần mềm", "Software imported"),
     ("software.regrouped", "Chuyển quyết định sang phần mềm khác", "Decisions moved with their software"),
     ("store.copied", "Chép kho dữ liệu sang cơ sở dữ liệu khác", "Store copied into another database"),
     ("store.examined", "Kiểm tra kho dữ liệu", "Store examined"),

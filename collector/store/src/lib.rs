@@ -65,7 +65,8 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use account_register::{
     ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountAttestation, AccountField, AccountFinding, AccountLimits,
     AccountPage, AccountQuery, AccountReview, AccountRow, AccountSource, AccountTally, AccountVerdict, AccountWord,
-    AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature, account_key, account_of_key, review_digest,
+    AttestedAccount, RegisteredAccount, ReviewLine, ReviewSignature, ReviewTally, account_key, account_of_key,
+    review_digest,
 };
 pub use archive::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, HoldsAsked, OpenBlock, PartKind, RemovedHistory, StoredChunk,
@@ -108,5 +109,5 @@ pub use record::{
 pub use role::{Right, Role};
 pub use store::Store;
 pub use store_copy::{CopiedTable, Progress, copy_into_files, copy_into_postgres, follow_audit};
-pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedRow, TableImport};
+pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedProduct, ImportedRow, TableImport};
 pub use ticket::{TicketQuery, TicketRecord};

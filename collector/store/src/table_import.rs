@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use crate::{AccountField, AssetField};
+use crate::{AccountField, AssetField, ProductField};
 
 /// A register that tables are taken into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,15 +14,21 @@ pub enum ImportRegister {
     Assets,
     /// The register of accounts.
     Accounts,
+    /// The software register.
+    Software,
 }
 
 impl ImportRegister {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Assets, Self::Accounts, Self::Software];
+
     /// Its name in the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Assets => "assets",
             Self::Accounts => "accounts",
+            Self::Software => "software",
         }
     }
 }
@@ -49,6 +55,15 @@ pub struct ImportedAccount {
     pub changes: Vec<(AccountField, String, String)>,
 }
 
+/// What an import did to what is said of one product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedProduct {
+    /// By what it is known.
+    pub key: String,
+    /// Column, what was written down before, what is since.
+    pub changes: Vec<(ProductField, String, String)>,
+}
+
 /// What an import did to one row of its register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
@@ -57,6 +72,8 @@ pub enum ImportedRow {
     Asset(ImportedAsset),
     /// An account.
     Account(ImportedAccount),
+    /// A product.
+    Product(ImportedProduct),
 }
 
 impl ImportedRow {
@@ -76,6 +93,8 @@ impl ImportedRow {
                 ioc_common::document::HIDDEN.clone_into(&mut one.name);
                 one.changes.iter_mut().for_each(|(_, old, new)| hide([old, new]));
             }
+            // Software is nobody's own.
+            Self::Product(_) => {}
         }
     }
 }

@@ -8,6 +8,10 @@ use ioc_document::report::account_review::{self, AccountReviewRecord, Electronic
 use ioc_document::report::clause::{self, ArticleState, ClauseReport, Evidence, Figure, Gap, ReportPeriod};
 use ioc_document::report::handover::{self, Handover, OpenIncident};
 use ioc_document::report::incident::{self, AffectedDevice, CourseEntry, IncidentRecord};
+use ioc_document::report::inventory::{self, Counted, CountedAsset, FoundThing, InventoryMinutes};
+use ioc_document::report::maintenance::{self, MaintainedDevice, MaintenanceFault, MaintenanceRecord};
+use ioc_document::report::notice::{self, IncidentNotice};
+use ioc_document::report::restore::{self, RestoreCertificate};
 use ioc_document::report::{Office, Value};
 use jiff::civil::{Date, date, datetime};
 
@@ -193,6 +197,112 @@ pub(crate) fn shift() -> Document {
         tasks: vec!["Bảo trì UPS phòng hiển thị lúc 09:00".into(), "Gọi nhà cung cấp về đĩa thay thế".into()],
         condition: None,
         remarks: Some("Chìa khoá tủ R2 để tại phòng trực.".into()),
+    })
+}
+
+/// Maintenance of a device with a name that no column has room for.
+pub(crate) fn maintenance() -> Document {
+    maintenance::document(&MaintenanceRecord {
+        office: office(),
+        title: "Thay ắc quy UPS phòng hiển thị <2 bộ>".into(),
+        from: datetime(2026, 2, 5, 9, 0, 0, 0),
+        until: datetime(2026, 2, 5, 11, 0, 0, 0),
+        ended: Some(datetime(2026, 2, 5, 10, 40, 0, 0)),
+        planned_by: Some("Lê Thị Hoa".into()),
+        overruled: vec!["UPS thứ hai đang lỗi".into()],
+        devices: vec![MaintainedDevice {
+            name: long_name(), label: "TS-0007".into(), place: "Phòng hiển thị".into()
+        }],
+        more: 199,
+        faults: vec![MaintenanceFault {
+            device: long_name(),
+            what: "Chạy bằng ắc quy".into(),
+            from: datetime(2026, 2, 5, 9, 12, 0, 0),
+            until: None,
+        }],
+        more_faults: 3,
+        silent_s: Some(95),
+        responsible: Signature::of("Tổ trưởng", Some("Phạm Văn Dũng")),
+    })
+}
+
+/// A drill that failed, of an archive with a name that no column has room for.
+pub(crate) fn restore() -> Document {
+    restore::document(&RestoreCertificate {
+        office: office(),
+        archive: long_name(),
+        sha256: "ab".repeat(32),
+        backed_up: datetime(2026, 2, 1, 2, 0, 0, 0),
+        restored: datetime(2026, 2, 1, 3, 0, 0, 0),
+        took_ms: 81_234,
+        failure: Some("bảng incident: 1.204 dòng, bản sao lưu có 1.205".into()),
+        checks: vec!["Chữ ký của bản sao lưu".into(), "Chuỗi băm của nhật ký kiểm toán".into()],
+        tables: 74,
+        rows: 10_482_113,
+        files: 12,
+        bytes: 5_300_000_000,
+        product: "0.1.0".into(),
+        responsible: Signature::of("Giám đốc", Some("Trần Bình")),
+    })
+}
+
+/// An inventory taking of so many assets, and of none.
+pub(crate) fn inventory(count: usize) -> Document {
+    let asset = |n: usize| CountedAsset {
+        name: if n == 3 { long_name() } else { format!("Máy trạm {n}") },
+        label: format!("TS-{n:05}"),
+        kind: "Máy trạm".into(),
+        serial: format!("SN{n}"),
+        place: "Phòng 1/Tủ 2".into(),
+        counted: Counted::ALL[n % Counted::ALL.len()],
+        found_at: if n % 5 == 2 { "Phòng 9".into() } else { String::new() },
+        remark: String::new(),
+    };
+    let find = FoundThing {
+        what: "Máy in không nhãn & không sê-ri".into(),
+        label: String::new(),
+        serial: String::new(),
+        place: "Hành lang".into(),
+        remark: "đưa vào danh mục".into(),
+    };
+    inventory::document(&InventoryMinutes {
+        office: office(),
+        date: Some(date(2026, 2, 5)),
+        number: 4,
+        place: String::new(),
+        opened: datetime(2026, 2, 4, 8, 0, 0, 0),
+        closed: Some(datetime(2026, 2, 5, 16, 0, 0, 0)),
+        members: vec![("Trần Bình".into(), "Giám đốc".into()), ("Lê Thị Hoa".into(), String::new())],
+        counted_by: vec!["Lê Thị Hoa".into()],
+        remark: "Bổ sung nhãn trong tháng.".into(),
+        assets: (0..count).map(asset).collect(),
+        finds: if count == 0 { Vec::new() } else { vec![find] },
+    })
+}
+
+/// The notice of a serious incident, of which nobody has written anything yet.
+pub(crate) fn notice() -> Document {
+    notice::document(&IncidentNotice {
+        office: office(),
+        date: Some(date(2026, 2, 5)),
+        form: "BÁO CÁO SỰ CỐ".into(),
+        to: "Cục An ninh mạng và phòng, chống tội phạm sử dụng công nghệ cao".into(),
+        law: "Khoản 2 Điều 31 Nghị định 331/2026/NĐ-CP".into(),
+        due: datetime(2026, 2, 5, 20, 11, 0, 0),
+        as_of: datetime(2026, 2, 5, 8, 0, 0, 0),
+        number: 1_204,
+        title: long_name(),
+        reason: "gián đoạn dịch vụ công".into(),
+        devices: vec![long_name()],
+        affected: None,
+        severity: "Nghiêm trọng".into(),
+        state: "Đang sửa".into(),
+        found: datetime(2026, 2, 4, 20, 11, 0, 0),
+        told: Some(datetime(2026, 2, 4, 20, 11, 9, 0)),
+        acknowledged: None,
+        resolved: None,
+        course: Vec::new(),
+        texts: std::collections::BTreeMap::new(),
     })
 }
 

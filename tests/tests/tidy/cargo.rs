@@ -20,7 +20,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("qrcode", &["ioc-web"]),
     ("lettre", &["ioc-collector"]),
     ("calamine", &["ioc-collector"]),
-    ("zip", &["ioc-document"]),
+    ("zip", &["ioc-collector", "ioc-document"]),
     ("scrypt", &["ioc-collector"]),
     ("x25519-dalek", &["ioc-collector"]),
     ("rmqtt-codec", &["ioc-ingest", "ioc-tests"]),

@@ -6,3 +6,5 @@ pub mod asset_table;
 pub mod device;
 pub mod import;
 pub mod pasted_table;
+pub mod product_table;
+pub mod undoing;

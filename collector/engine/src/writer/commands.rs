@@ -76,6 +76,7 @@ impl Engine {
             }
             Command::ImportAssets { rows, actor } => self.import_assets(&rows, &actor),
             Command::ImportAccounts { rows, actor } => self.import_accounts(rows, &actor),
+            Command::ImportProducts { rows, actor } => self.import_products(rows, &actor),
             Command::UndoImport { register, number, actor } => self.undo_import(register, number, &actor, now),
             Command::ChangeProducts { products, fields, was, keep, actor } => {
                 self.change_products(&products, fields, (&was, &keep), &actor, now)

@@ -347,7 +347,7 @@ impl Engine {
             return Ok(());
         }
         let title = (
-            "Kiểm kê thấy tài sản chưa có trong danh mục (điều 6.1)",
+            "Kiểm kê thấy tài sản chưa có trong danh mục (Điều 6.1)",
             "An inventory found assets that are not in the register (article 6.1)",
         );
         let advice = (

@@ -1,6 +1,7 @@
 //! The software register (article 9.1): which products are on which machines, and what people say of each. What is not allowed is a fault of each
 //! machine that has it (`not_allowed`); when the catalogue groups packages otherwise, what people decided goes with them (`regrouped`).
 
+mod import;
 mod not_allowed;
 mod regrouped;
 
@@ -49,7 +50,7 @@ impl SoftwareRegister {
 }
 
 /// What may be written down, as it is kept.
-fn checked(field: ProductField, text: &str) -> Result<String, RefusalReason> {
+pub(crate) fn checked(field: ProductField, text: &str) -> Result<String, RefusalReason> {
     let text = text.trim();
     let name = field.as_str();
     let word = || ("field", Word::named("product-field", name));
@@ -84,6 +85,12 @@ fn checked(field: ProductField, text: &str) -> Result<String, RefusalReason> {
         }),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// There is no such product.
+pub(crate) fn no_product(key: &str) -> RefusalReason {
+    let english = format!("there is no product {key:?} in the register");
+    RefusalReason::new("register-refused-no-product", [("key", Word::text(key))], english)
 }
 
 fn blanks(product: &Product) -> Vec<ProductField> {
@@ -190,9 +197,7 @@ impl Engine {
         let mut changed = Vec::new();
         for SeenProduct { key, mark } in products {
             let Some(product) = self.software_register.all.get(key) else {
-                let english = format!("there is no product {key:?} in the register");
-                let args = [("key", Word::text(key))];
-                return Err(RefusalReason::new("register-refused-no-product", args, english).not_found());
+                return Err(no_product(key).not_found());
             };
             if !mark.is_empty() && *mark != product.mark() {
                 changed.push(product.name.clone());

@@ -1,6 +1,7 @@
 //! Tables that people take into registers, and put back: one table is looked at whole before anything of it is done, is done in pieces, so that no commit
 //! waits for a large one, and is undone as one while nobody changed it since. A piece that was not done when the collector stopped is done once it runs
-//! again. What a row does to its register is said there (`assets/import.rs`, `account_register/import.rs`).
+//! again. What a row does to its register is said there (`assets/import.rs`, `account_register/import.rs`,
+//! `software_register/import.rs`).
 
 use std::collections::VecDeque;
 
@@ -13,6 +14,9 @@ use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, Piecework};
 use crate::refusal_reason::{RefusalReason, Word};
+
+/// Products that are looked at, and changed, in one cycle of the engine.
+const PRODUCTS: usize = 200;
 
 /// An import, or its undoing, that is under way.
 #[derive(Debug)]
@@ -63,6 +67,7 @@ impl ImportJob {
         match self.register {
             ImportRegister::Assets => (super::assets::PIECE, super::assets::LOOKED_AT),
             ImportRegister::Accounts => (super::account_register::PIECE, super::account_register::PIECE),
+            ImportRegister::Software => (PRODUCTS, PRODUCTS),
         }
     }
 }
@@ -124,13 +129,18 @@ impl Engine {
             match row {
                 ImportedRow::Asset(one) => self.check_imported(one)?,
                 ImportedRow::Account(one) => self.look_at_account(one, now)?,
+                ImportedRow::Product(one) => self.look_at_product(one)?,
             }
         }
         job.looked_at = until;
         if until < job.left.len() {
             return Ok(false);
         }
-        job.left.retain(|row| !matches!(row, ImportedRow::Account(one) if one.changes.is_empty()));
+        job.left.retain(|row| match row {
+            ImportedRow::Asset(_) => true,
+            ImportedRow::Account(one) => !one.changes.is_empty(),
+            ImportedRow::Product(one) => !one.changes.is_empty(),
+        });
         job.looked_at = usize::MAX;
         if job.left.is_empty() {
             return Ok(true);
@@ -140,6 +150,7 @@ impl Engine {
         let (action, what) = match register {
             ImportRegister::Assets => (AuditLogAction::AssetsImported, "assets"),
             ImportRegister::Accounts => (AuditLogAction::AccountsImported, "accounts"),
+            ImportRegister::Software => (AuditLogAction::SoftwareImported, "products"),
         };
         self.record(now, &job.actor, action, &number.to_string(), &format!("{count} {what}"));
         let (by, rows) = (job.actor.clone(), job.left.iter().cloned().collect());
@@ -168,6 +179,7 @@ impl Engine {
         let (action, what) = match register {
             ImportRegister::Assets => (AuditLogAction::AssetImportUndone, "assets"),
             ImportRegister::Accounts => (AuditLogAction::AccountsImportUndone, "accounts"),
+            ImportRegister::Software => (AuditLogAction::SoftwareImportUndone, "products"),
         };
         let count = import.rows.len();
         self.record(now, actor, action, &number.to_string(), &format!("of {count} {what}"));
@@ -226,18 +238,20 @@ impl Engine {
         match one {
             ImportedRow::Asset(one) => self.bring_asset(one, actor, now),
             ImportedRow::Account(one) => self.bring_account(one, actor, now),
+            ImportedRow::Product(one) => self.bring_product(one, actor, now),
         }
     }
 
     /// Puts back what an import did to these. How many of them it changed.
     fn put_back(&mut self, piece: Vec<ImportedRow>, actor: &str, now: Timestamp) -> usize {
-        let (mut assets, mut accounts) = (Vec::new(), 0);
+        let (mut assets, mut others) = (Vec::new(), 0);
         for one in piece {
             match one {
                 ImportedRow::Asset(one) => assets.push(one),
-                ImportedRow::Account(one) => accounts += usize::from(self.put_account_back(&one, actor, now)),
+                ImportedRow::Account(one) => others += usize::from(self.put_account_back(&one, actor, now)),
+                ImportedRow::Product(one) => others += usize::from(self.put_product_back(&one, actor, now)),
             }
         }
-        if assets.is_empty() { accounts } else { accounts + self.put_assets_back(assets, actor, now) }
+        if assets.is_empty() { others } else { others + self.put_assets_back(assets, actor, now) }
     }
 }

@@ -317,7 +317,14 @@ fn idle_accounts_and_their_review_are_shown_by_the_register_of_accounts() {
     // A review counts once a leader has signed it, and until the next one is due.
     let review = |number, days: i64| {
         let at = now().plus_millis(-days * day_ms);
-        let review = AccountReview { number, opened_at: at, opened_by: "lan".into(), count: 0, signature: None };
+        let review = AccountReview {
+            number,
+            opened_at: at,
+            opened_by: "lan".into(),
+            count: 0,
+            tally: Default::default(),
+            signature: None,
+        };
         let signature = ReviewSignature { at, by: "boss".into(), sha256: "ab".into(), issued: 1 };
         [Change::AccountReviewOpened(review), Change::AccountReviewSigned { review: number, signature }]
     };

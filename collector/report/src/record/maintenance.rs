@@ -7,6 +7,7 @@ use ioc_common::id::DeviceId;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::maintenance::{MaintainedDevice, MaintenanceFault, MaintenanceRecord, document};
+use ioc_document::wording;
 use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Window, WindowSchedule};
 use ioc_store::{DeviceQuery, FaultQuery, Reader, StoreError};
 use jiff::tz::TimeZone;
@@ -107,7 +108,7 @@ pub fn maintenance(
         from: local(from, zone),
         until: local(until, zone),
         ended: (end < until).then(|| local(end, zone)),
-        planned_by: (!window.who.is_empty()).then(|| window.who.clone()),
+        planned_by: (!window.who.is_empty()).then(|| wording::actor(&window.who)),
         overruled: window.overruled.clone(),
         more: all - devices.len() as u64,
         devices,

@@ -7,6 +7,7 @@ use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::incident::CourseEntry;
 use ioc_document::report::notice::{IncidentNotice, document};
+use ioc_document::wording;
 use ioc_judge::deadline::LegalClock;
 use ioc_judge::{DeviceInfo, IncidentState, Severity, TimelineStep};
 use ioc_store::{DeliveryState, WholeIncident};
@@ -90,7 +91,7 @@ pub fn notice(facts: &NoticeFacts<'_>, office: Office, date: Option<Date>) -> Do
         let place = some(&info.place).map(|place| format!(", {place}")).unwrap_or_default();
         format!("{}{place}", named(info))
     };
-    let own = |who: &str| names.get(who).cloned().unwrap_or_else(|| who.to_owned());
+    let own = |who: &str| names.get(who).cloned().unwrap_or_else(|| wording::actor(who));
     let entry = |step: &TimelineStep| CourseEntry {
         at: at(step.at),
         who: some(&step.who).map(own),

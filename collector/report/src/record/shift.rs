@@ -51,7 +51,7 @@ const fn word(state: IncidentState) -> &'static str {
 /// In what state an incident is, and who has it.
 fn state(incident: &Incident) -> String {
     let word = word(incident.state);
-    let who = [incident.record.person.as_str(), incident.record.unit.as_str()];
+    let who = [wording::actor(&incident.record.person), incident.record.unit.clone()];
     let who = who.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
     if who.is_empty() { word.to_owned() } else { format!("{word}: {who}") }
 }
@@ -155,7 +155,7 @@ pub fn shift(
     let mut remarks: Vec<String> = book
         .into_iter()
         .filter(|entry| facts.from <= entry.at && entry.at < now && of_rota(&entry.rota))
-        .map(|entry| format!("{} {}: {}", wording::moment(local(entry.at, zone)), entry.who, entry.text))
+        .map(|entry| format!("{} {}: {}", wording::moment(local(entry.at, zone)), wording::actor(&entry.who), entry.text))
         .collect();
     if is_cut {
         remarks.push("Sổ trực của ca còn những dòng cũ hơn, xem trang Trực ban.".to_owned());

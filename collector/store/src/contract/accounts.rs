@@ -5,7 +5,7 @@ use ioc_common::reading::{Account, Accounts};
 use super::*;
 use crate::{
     AccountAttestation, AccountFinding, AccountLimits, AccountQuery, AccountRecord, AccountReview, AccountSource,
-    AccountTally, AccountVerdict, AccountWord, ReviewLine, ReviewSignature,
+    AccountTally, AccountVerdict, AccountWord, ReviewLine, ReviewSignature, ReviewTally,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -285,11 +285,14 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     let rows = reader.registered_accounts(&query).expect("reads").rows;
     let mut lines: Vec<ReviewLine> =
         rows.into_iter().map(|(account, found)| ReviewLine::proposed(account, found)).collect();
+    let mut tally = ReviewTally::default();
+    lines.iter().for_each(|line| tally.add(line));
     let review = AccountReview {
         number: 1,
         opened_at: at(3),
         opened_by: "lan".into(),
         count: lines.len() as u64,
+        tally,
         signature: None,
     };
     // Lines come in pieces before it is open; those of an opening that came to nothing are written over, and what lies behind is none of it.
@@ -309,6 +312,11 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
         (AccountVerdict::Remove, "nghỉ".into(), Some(("lan".into(), at(4))));
     let say = || Change::AccountReviewLine { review: 1, line: 2, said: Box::new(lines[1].clone()) };
     store.commit(&[say()]).expect("kept");
+    // What is said of how many is kept with it: nobody reads all lines to know.
+    let mut tally = ReviewTally { written: 1, ..ReviewTally::default() };
+    lines.iter().for_each(|line| tally.add(line));
+    assert_eq!(reader.account_review(1).expect("reads").map(|review| review.tally), Some(tally));
+    assert_eq!(tally.of(AccountVerdict::Remove), 1);
     let signature = ReviewSignature { at: at(9), by: "boss".into(), sha256: "ab".into(), issued: 4 };
     let sign = || Change::AccountReviewSigned { review: 1, signature: signature.clone() };
     store.commit(&[sign()]).expect("kept");
@@ -317,7 +325,7 @@ pub(super) fn reviews(open: Open<'_>, dir: &Path) {
     drop(store);
     let store = open(dir);
     let reader = store.reader().expect("reads");
-    let signed = AccountReview { signature: Some(signature), ..review };
+    let signed = AccountReview { signature: Some(signature), tally, ..review };
     assert_eq!(reader.account_review_lines(1, 0, 99).expect("reads"), lines);
     assert_eq!(reader.account_reviews(None, 9).expect("reads"), std::slice::from_ref(&signed));
     assert_eq!(reader.signed_account_review().expect("reads"), Some(signed));

@@ -161,8 +161,16 @@ fn imports(store: &mut dyn Store) {
     let account = crate::ImportedAccount { device: None, name: "an".into(), changes: vec![holder] };
     let (register, rows) = (ImportRegister::Accounts, vec![ImportedRow::Account(account)]);
     let other = crate::TableImport { number: 2, register, left: 0, rows, ..import };
+    let other_import = other.clone();
     store.commit(&[Change::TableImport(Box::new(other.clone()))]).expect("kept");
     assert_eq!((reader.last_table_import().expect("reads"), reader.table_import(2).expect("reads")), (2, Some(other)));
+    let change = (crate::ProductField::Purpose, String::new(), "Văn phòng".to_owned());
+    let product = crate::ImportedProduct { key: "libreoffice".into(), changes: vec![change] };
+    let (register, rows) = (ImportRegister::Software, vec![ImportedRow::Product(product)]);
+    let third = crate::TableImport { number: 3, register, rows, ..other_import };
+    store.commit(&[Change::TableImport(Box::new(third.clone()))]).expect("kept");
+    assert_eq!(reader.table_import(3).expect("reads"), Some(third));
+    assert_eq!(reader.table_imports(ImportRegister::Software, None, 9).expect("reads").len(), 1);
     let of_accounts = reader.table_imports(ImportRegister::Accounts, None, 9).expect("reads");
     assert_eq!(of_accounts.iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
     let listed = reader.table_imports(ImportRegister::Assets, None, 9).expect("reads");

@@ -512,6 +512,7 @@ CREATE TABLE account_review (
     opened_at bigint NOT NULL,
     opened_by text COLLATE "C" NOT NULL,
     count bigint NOT NULL,
+    tally text COLLATE "C" NOT NULL DEFAULT '{}',
     signed_at bigint,
     signed_by text COLLATE "C",
     sha256 text COLLATE "C",

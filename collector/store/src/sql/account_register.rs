@@ -7,8 +7,11 @@ use super::evidence::ACCOUNT;
 use super::reader_connection::SqlReader;
 use super::registered_account::{self, COLLECTOR};
 use super::value::{below, body, device_id, json, limit_of, moment, required, signed};
-use crate::sql::{self, Row, params};
-use crate::{AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, StoreError};
+use crate::sql::{self, OptionalExtension as _, Row, params};
+use crate::{
+    AccountAttestation, AccountReview, AccountWord, AttestedAccount, ReviewLine, ReviewSignature, ReviewTally,
+    StoreError,
+};
 
 fn number_of(commit: &Commit<'_>, device: Option<&DeviceId>) -> sql::Result<i64> {
     device.map_or(Ok(COLLECTOR), |device| commit.number(device))
@@ -74,17 +77,24 @@ pub(super) fn put_lines(commit: &Commit<'_>, review: u64, first: u32, lines: &[R
 }
 
 pub(super) fn open_review(commit: &Commit<'_>, review: &AccountReview) -> sql::Result<()> {
-    let AccountReview { number, opened_at, opened_by, count, signature: _ } = review;
+    let AccountReview { number, opened_at, opened_by, count, tally, signature: _ } = review;
     commit.run(
-        "INSERT INTO account_review (number, opened_at, opened_by, count) VALUES (?1, ?2, ?3, ?4)",
-        params![signed(*number), opened_at.as_millis(), opened_by, signed(*count)],
+        "INSERT INTO account_review (number, opened_at, opened_by, count, tally) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![signed(*number), opened_at.as_millis(), opened_by, signed(*count), json(tally)?],
     )?;
     Ok(())
 }
 
 pub(super) fn put_line(commit: &Commit<'_>, review: u64, line: u32, said: &ReviewLine) -> sql::Result<()> {
+    let sql = "SELECT l.body, r.tally FROM account_review_line l JOIN account_review r ON r.number = l.review \
+               WHERE l.review = ?1 AND l.line = ?2";
+    let read = |row: &Row<'_>| Ok((body::<ReviewLine>(row, 0)?, body::<ReviewTally>(row, 1)?));
+    let stood = commit.transaction.query_row(sql, params![signed(review), line], read).optional()?;
+    let Some((was, mut tally)) = stood else { return Ok(()) };
+    tally.replace(&was, said);
     let sql = "UPDATE account_review_line SET body = ?3 WHERE review = ?1 AND line = ?2";
     commit.run(sql, params![signed(review), line, json(said)?])?;
+    commit.run("UPDATE account_review SET tally = ?2 WHERE number = ?1", params![signed(review), json(&tally)?])?;
     Ok(())
 }
 
@@ -109,12 +119,13 @@ fn review_of(row: &Row<'_>) -> sql::Result<AccountReview> {
         opened_at: required(row, 1)?,
         opened_by: row.get(2)?,
         count: row.get::<_, i64>(3)?.unsigned_abs(),
+        tally: body(row, 8)?,
         signature,
     })
 }
 
 const REVIEW: &str =
-    "SELECT number, opened_at, opened_by, count, signed_at, signed_by, sha256, issued FROM account_review";
+    "SELECT number, opened_at, opened_by, count, signed_at, signed_by, sha256, issued, tally FROM account_review";
 
 fn review_as_shown(reader: &SqlReader, mut review: AccountReview) -> AccountReview {
     if reader.hides_names {

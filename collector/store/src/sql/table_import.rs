@@ -4,7 +4,7 @@ use ioc_common::clock::Timestamp;
 
 use super::commit::Commit;
 use super::reader_connection::SqlReader;
-use super::value::{below, body, json, limit_of, moment, required, signed};
+use super::value::{below, body, json, limit_of, moment, required, signed, word};
 use crate::sql::{self, Row, params};
 use crate::{ImportRegister, StoreError, TableImport};
 
@@ -30,7 +30,7 @@ pub(super) fn put_left(commit: &Commit<'_>, number: u64, left: u64) -> sql::Resu
     Ok(())
 }
 
-const IMPORT: &str = "SELECT number, at, who, undone_at, undone_by, count, left_over, register = 'accounts'";
+const IMPORT: &str = "SELECT number, at, who, undone_at, undone_by, count, left_over, register";
 
 /// The newest imports first, without what they did.
 pub(super) fn list(
@@ -66,7 +66,7 @@ fn import_of(row: &Row<'_>) -> sql::Result<TableImport> {
     let undone = moment(row, 3)?.zip(row.get::<_, Option<String>>(4)?);
     Ok(TableImport {
         number: row.get::<_, i64>(0)?.unsigned_abs(),
-        register: if row.get(7)? { ImportRegister::Accounts } else { ImportRegister::Assets },
+        register: word(row, 7, || "a table that was taken in".to_owned())?,
         at: required(row, 1)?,
         by: row.get(2)?,
         undone,

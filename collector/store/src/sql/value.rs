@@ -10,7 +10,7 @@ use ioc_common::report::Position;
 use ioc_judge::{IncidentState, PresenceState, Severity};
 
 use crate::sql::{self, Row, Type};
-use crate::{DeliveryState, Role};
+use crate::{DeliveryState, ImportRegister, Role};
 
 /// SQLite's integers are signed; every number here lies below 2^63 (the codec sees to it).
 pub(crate) const fn signed(value: u64) -> i64 {
@@ -36,6 +36,15 @@ pub(super) trait Word: Copy + 'static {
     const ALL: &'static [Self];
 
     fn text(self) -> &'static str;
+}
+
+impl Word for ImportRegister {
+    const WHAT: &'static str = "register";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Word for Role {

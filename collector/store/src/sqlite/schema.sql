@@ -661,6 +661,8 @@ CREATE TABLE account_review (
     opened_at INTEGER NOT NULL,
     opened_by TEXT NOT NULL,
     count INTEGER NOT NULL,
+    -- What is said of how many of them, JSON, kept as it is written into.
+    tally TEXT NOT NULL DEFAULT '{}',
     signed_at INTEGER,
     signed_by TEXT,
     -- Over its lines, and the number of its document among the issued reports.

@@ -258,7 +258,7 @@ pub(crate) struct AccountReview {
 
 impl From<inside::AccountReview> for AccountReview {
     fn from(inside: inside::AccountReview) -> Self {
-        let inside::AccountReview { number, opened_at, opened_by, count, signature } = inside;
+        let inside::AccountReview { number, opened_at, opened_by, count, tally: _, signature } = inside;
         let signature = signature.map(|one| {
             let inside::ReviewSignature { at, by, sha256, issued } = one;
             ReviewSignature { at, by, sha256, issued }

@@ -74,6 +74,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::ChangeAssets { .. }
         | Command::ImportAssets { .. }
         | Command::ImportAccounts { .. }
+        | Command::ImportProducts { .. }
         | Command::UndoImport { .. }
         | Command::ChangeProducts { .. }
         | Command::DescribeAccounts { .. }
@@ -431,6 +432,7 @@ mod tests {
             ),
             (Right::Administer, Command::ImportAssets { rows: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ImportAccounts { rows: Vec::new(), actor: actor() }),
+            (Right::Administer, Command::ImportProducts { rows: Vec::new(), actor: actor() }),
             (Right::Administer, Command::UndoImport { register: ImportRegister::Assets, number: 1, actor: actor() }),
             (Right::Administer, Command::ChangeAssets { changes: Vec::new(), actor: actor() }),
             (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),

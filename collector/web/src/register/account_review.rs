@@ -41,6 +41,8 @@ use jiff::ToSpan as _;
 const REVIEWS: &str = "account reviews";
 /// Reviews on their page.
 const REVIEWS_MAX: usize = 50;
+/// All lines of a review.
+const ALL_LINES: (u32, usize) = (0, ACCOUNT_REVIEW_LINES_MAX);
 /// Where a page sends someone who has to show again who they are.
 const BACK: &str = "/register/accounts/reviews";
 
@@ -133,7 +135,7 @@ impl ReviewAddress {
 struct ReviewPage {
     page_context: PageContext,
     review: AccountReview,
-    /// All of them; a page shows some.
+    /// Lines of this page.
     lines: Vec<ReviewLine>,
     page: usize,
     /// What was typed and refused, by line.
@@ -146,7 +148,7 @@ struct ReviewPage {
 impl ReviewPage {
     /// Lines of this page, from 1.
     fn shown(&self) -> Vec<(u32, &ReviewLine)> {
-        (1..).zip(&self.lines).skip((self.page - 1) * ROWS).take(ROWS).collect()
+        (first_line(self.page)..).zip(&self.lines).collect()
     }
 
     const fn has_previous(&self) -> bool {
@@ -162,7 +164,7 @@ impl ReviewPage {
     }
 
     fn has_next(&self) -> bool {
-        self.page * ROWS < self.lines.len()
+        ((self.page * ROWS) as u64) < self.review.count
     }
 
     fn is_open(&self) -> bool {
@@ -173,16 +175,12 @@ impl ReviewPage {
         self.is_open() && self.page_context.may_report()
     }
 
-    fn digest(&self) -> String {
-        review_digest(&self.lines)
+    fn count(&self, verdict: &AccountVerdict) -> u64 {
+        self.review.tally.of(*verdict)
     }
 
-    fn count(&self, verdict: &AccountVerdict) -> usize {
-        self.lines.iter().filter(|line| line.verdict == *verdict).count()
-    }
-
-    fn without_reason(&self) -> u64 {
-        self.lines.iter().filter(|line| line.lacks_reason()).count() as u64
+    const fn without_reason(&self) -> u64 {
+        self.review.tally.without_reason
     }
 
     fn verdict(&self, number: &u32, line: &ReviewLine) -> AccountVerdict {
@@ -219,12 +217,23 @@ impl ReviewPage {
     }
 }
 
-async fn read(app: &App, person: &Person, number: u64) -> Result<(AccountReview, Vec<ReviewLine>), Problem> {
+/// The first line of a page, from 1.
+fn first_line(page: usize) -> u32 {
+    u32::try_from((page - 1) * ROWS + 1).unwrap_or(u32::MAX)
+}
+
+/// A review with the lines behind one, at most so many.
+async fn read(
+    app: &App,
+    person: &Person,
+    number: u64,
+    (after, most): (u32, usize),
+) -> Result<(AccountReview, Vec<ReviewLine>), Problem> {
     everywhere(person)?;
     let scope = scope_of(app, person, REVIEWS).await;
     let found = app.read(&scope, move |reader| {
         let Some(review) = reader.account_review(number)? else { return Ok(None) };
-        Ok(Some((review, reader.account_review_lines(number, 0, ACCOUNT_REVIEW_LINES_MAX)?)))
+        Ok(Some((review, reader.account_review_lines(number, after, most)?)))
     });
     found.await?.ok_or_else(|| RefusalReason::no_review(number).not_found().into())
 }
@@ -242,7 +251,7 @@ async fn render(
         Some(Err(refusal)) => Some(refusal),
         None => None,
     };
-    match read(app, person, number).await {
+    match read(app, person, number, (first_line(page) - 1, ROWS)).await {
         Ok((review, lines)) => {
             let may_sign = person.role == Role::Leader && !person.is_token() && !person.session.is_empty();
             let again = error.is_some();
@@ -342,7 +351,7 @@ pub(crate) async fn act(
             "what was typed is not saved yet, and would not be signed; mend: save it, then sign",
         )
         .conflict()),
-        (Ok(_), "sign") => sign(&app, &person, number, &form.seen).await.map(Some),
+        (Ok(_), "sign") => sign(&app, &person, number, Seen::Written(&form.seen)).await.map(Some),
         (Ok(typed), _) => write(&app, &person, number, (typed.clone(), form.shown())).await.map(|()| None),
     };
     match done {
@@ -372,8 +381,8 @@ async fn document(
     person: &Person,
     number: u64,
     signed_by: Option<&str>,
-) -> Result<(Document, String), Problem> {
-    let (review, lines) = read(app, person, number).await?;
+) -> Result<(Document, String, u64), Problem> {
+    let (review, lines) = read(app, person, number, ALL_LINES).await?;
     let now = clock::now();
     let (limits, zone) = (limits_of(app, now), app.config().timezone.clone());
     let names: BTreeSet<String> = lines
@@ -398,19 +407,34 @@ async fn document(
     let next_due = signing.and_then(|(_, at, _)| next(at));
     let office = draft::office(&settings, 0);
     let made = record::account_review((&review, &lines), signing, &names, (&limits, next_due), office, &zone);
-    Ok((made, digest))
+    Ok((made, digest, review.tally.written))
+}
+
+/// What a leader has seen of a review.
+#[derive(Debug, Clone, Copy)]
+enum Seen<'a> {
+    /// All of its lines, by their digest.
+    Digest(&'a str),
+    /// Its pages, as they stood when it had been written into so often.
+    Written(&'a str),
 }
 
 /// A leader signs what they have seen: the document is made of it, and issued.
-async fn sign(app: &App, person: &Person, review: u64, seen: &str) -> Result<u64, CommandError> {
-    let (document, digest) = document(app, person, review, Some(&person.name)).await.map_err(Problem::refused)?;
-    if digest != seen {
+async fn sign(app: &App, person: &Person, review: u64, seen: Seen<'_>) -> Result<u64, CommandError> {
+    let made = document(app, person, review, Some(&person.name)).await.map_err(Problem::refused)?;
+    let (document, digest, written) = made;
+    let is_seen = match seen {
+        Seen::Digest(seen) => digest == seen,
+        Seen::Written(seen) => written.to_string() == seen,
+    };
+    if !is_seen {
         return Err(RefusalReason::review_since().conflict());
     }
     let content = file::bytes(&document).map_err(Problem::refused)?;
     let source = IssuedSource { document, articles: Vec::new(), gathered_at: clock::now() };
     let source = serde_json::to_string(&source).map_err(|error| CommandError::Unavailable(error.to_string()))?;
-    let (seen, actor) = (seen.to_owned(), person.actor());
+    // Whoever decides looks at it once more.
+    let (seen, actor) = (digest, person.actor());
     match app.carry_out(person, Command::SignAccountReview { review, seen, content, source, actor }).await? {
         Answer::Report(number) => Ok(number),
         _ => Err(CommandError::unexpected_answer()),
@@ -424,7 +448,7 @@ pub(crate) async fn print(
     Path(number): Path<u64>,
     Query(part): Query<PartQuery>,
 ) -> PageResult {
-    let made = document(&app, &person, number, None).await.map(|(document, _)| document);
+    let made = document(&app, &person, number, None).await.map(|(document, ..)| document);
     file::printed(made, &part, why_not(&app, &person, &headers))
 }
 
@@ -435,7 +459,7 @@ pub(crate) async fn docx(
     Path(number): Path<u64>,
 ) -> PageResult {
     let made = document(&app, &person, number, None).await;
-    let made = made.map(|(document, _)| (format!("bien-ban-ra-soat-tai-khoan-{number}"), document));
+    let made = made.map(|(document, ..)| (format!("bien-ban-ra-soat-tai-khoan-{number}"), document));
     file::downloaded(made, why_not(&app, &person, &headers))
 }
 
@@ -483,7 +507,7 @@ pub(crate) struct ReviewAnswer {
 }
 
 pub(crate) async fn api(State(app): State<App>, person: Person, Path(number): Path<u64>) -> ApiResult<ReviewAnswer> {
-    let (review, lines) = read(&app, &person, number).await?;
+    let (review, lines) = read(&app, &person, number, ALL_LINES).await?;
     let digest = review_digest(&lines);
     let lines = (1_u32..).zip(lines).map(LineItem::from).collect();
     Ok(Json(ReviewAnswer { review: review.into(), lines, digest }))
@@ -542,7 +566,7 @@ pub(crate) async fn api_sign(
     Path(review): Path<u64>,
     Json(body): Json<SignBody>,
 ) -> Result<(StatusCode, Json<SignedReview>), Problem> {
-    let issued = sign(&app, &person, review, &body.digest).await?;
+    let issued = sign(&app, &person, review, Seen::Digest(&body.digest)).await?;
     Ok((StatusCode::CREATED, Json(SignedReview { issued })))
 }
 

@@ -161,9 +161,12 @@ pub(crate) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let query = address.query(page_context.now);
     let scope = scope_of(&app, &person, REGISTER).await;
-    let asked = query.clone();
+    let (asked, is_plain) = (query.clone(), address.to_query_string().is_empty());
     let found = app.read(&scope, move |reader| {
-        Ok((reader.assets(&asked)?, reader.assets_count(&asked)?, reader.asset_coverage()?, reader.places()?))
+        let coverage = reader.asset_coverage()?;
+        // All of them are counted there already.
+        let total = if is_plain { coverage.assets } else { reader.assets_count(&asked)? };
+        Ok((reader.assets(&asked)?, total, coverage, reader.places()?))
     });
     match found.await {
         Ok((assets, total, coverage, places)) => {

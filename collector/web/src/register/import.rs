@@ -1,4 +1,4 @@
-//! A table that is pasted into a register, of assets or of accounts: first what it would change, row by row, or which cells are faulty; then all of it, or nothing;
+//! A table that is pasted into a register, of assets, of accounts or of software: first what it would change, row by row, or which cells are faulty; then all of it, or nothing;
 //! and the imports that were made, each of which can be undone once. A workbook comes by the command line: what is packed is unpacked on the
 //! machine of whoever brings it.
 
@@ -6,44 +6,45 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use askama::Template;
+use axum::Form;
 use axum::body::Bytes;
-use axum::extract::{FromRequest as _, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect};
-use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::encoding::sha256_hex;
 
-use super::{REGISTER, accounts, asset_text, scope_of};
-use crate::api::ApiResult;
-use crate::api_types::all;
-use crate::api_types::asset::AssetField as FieldName;
+use super::{REGISTER, accounts, asset_text, product_text, scope_of};
 use crate::app::App;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, multipart, page_context, reason_text, refusal_text, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_common::clock::{self, Timestamp};
-use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_common::clock;
+use ioc_engine::command::{Command, CommandError};
 use ioc_engine::inventory::account_table::{self, AccountPlan};
 use ioc_engine::inventory::asset_table::{self, RowPlan};
 use ioc_engine::inventory::pasted_table::CellFault;
+use ioc_engine::inventory::product_table::{self, ProductPlan};
 use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
-use ioc_store::{AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, Reader, Right, TableImport};
+use ioc_store::{
+    AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, ProductField, ProductQuery, Reader, Right,
+    TableImport,
+};
 
 /// Largest table, bytes.
 pub(crate) const TABLE_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Rows of a table that are shown before it is taken in.
 const ROWS_SHOWN: usize = 500;
 /// Imports that are listed.
-const IMPORTS_MAX: usize = 20;
+pub(super) const IMPORTS_MAX: usize = 20;
 
 /// What a table would change.
 pub(crate) struct Preview<P> {
     /// Takes it in.
-    command: Command,
-    plans: Vec<P>,
+    pub(super) command: Command,
+    pub(super) plans: Vec<P>,
 }
 
 /// What the rows of a table are told from others by: what is shown is what is taken in.
@@ -184,14 +185,109 @@ impl Imported for AccountTable {
     }
 }
 
+/// The software register.
+pub(crate) struct SoftwareTable;
+
+/// All products that whoever asks may see, also what is gone everywhere.
+pub(super) fn every_product() -> ProductQuery {
+    ProductQuery { gone: true, limit: usize::MAX, ..ProductQuery::default() }
+}
+
+impl Imported for SoftwareTable {
+    const REGISTER: ImportRegister = ImportRegister::Software;
+    const PAGE: &'static str = "/register/software/import";
+    const API: &'static str = "/api/v1/software/imports";
+    const NAME: &'static str = "software register";
+
+    type Plan = ProductPlan;
+
+    async fn preview(app: &App, person: &Person, text: &str) -> Result<Read<ProductPlan>, Problem> {
+        let rows = match product_table::read(text) {
+            Ok(rows) => rows,
+            Err(faults) => return Ok(Err(faults)),
+        };
+        let known = app.read(&person.scope, |reader| reader.products(&every_product())).await?;
+        let known: HashMap<_, _> = known.into_iter().map(|row| (row.product.key.clone(), row.product)).collect();
+        let plans = product_table::plan(&rows, &known);
+        let command = Command::ImportProducts { rows, actor: person.name.clone() };
+        Ok(plans.map(|plans| Preview { command, plans }))
+    }
+
+    fn changes(plan: &ProductPlan) -> bool {
+        !plan.changes.is_empty()
+    }
+
+    fn line(page_context: &PageContext, plan: &ProductPlan) -> PlannedLine {
+        let change = |(field, old, new): &(ProductField, String, String)| {
+            let shown = |text: &str| product_text(page_context, *field, text);
+            (page_context.name("product-field", field.as_str()), shown(old), shown(new))
+        };
+        let changes = plan.changes.iter().map(change).collect();
+        PlannedLine { row: plan.row, what: plan.key.clone(), is_new: false, changes }
+    }
+
+    fn column(page_context: &PageContext, heading: &str) -> String {
+        let field = ProductField::parse(heading);
+        field.map_or_else(|| heading.to_owned(), |field| page_context.name("product-field", field.as_str()))
+    }
+}
+
+/// What a table is called on its page: keys of texts.
+pub(super) struct Words {
+    title: &'static str,
+    about: &'static str,
+    hint: &'static str,
+    undo_about: &'static str,
+    /// So many rows.
+    pub(super) count: &'static str,
+    /// What a row is about.
+    pub(super) what: &'static str,
+    /// The register, and what it is called.
+    register: (&'static str, &'static str),
+}
+
+pub(super) const fn words(register: ImportRegister) -> Words {
+    match register {
+        ImportRegister::Assets => Words {
+            title: "import-title",
+            about: "import-about",
+            hint: "import-hint",
+            undo_about: "import-undo-about",
+            count: "import-rows",
+            what: "col-device",
+            register: ("/register/assets", "register-assets"),
+        },
+        ImportRegister::Accounts => Words {
+            title: "import-accounts-title",
+            about: "import-accounts-about",
+            hint: "import-accounts-hint",
+            undo_about: "import-accounts-undo-about",
+            count: "import-accounts",
+            what: "register-accounts-name",
+            register: ("/register/accounts", "register-accounts"),
+        },
+        ImportRegister::Software => Words {
+            title: "import-software-title",
+            about: "import-software-about",
+            hint: "import-software-hint",
+            undo_about: "import-software-undo-about",
+            count: "product-count",
+            what: "product-key",
+            register: ("/register/software", "register-software"),
+        },
+    }
+}
+
 #[derive(Template)]
 #[template(path = "register-import.html")]
 struct ImportPage {
     page_context: PageContext,
     /// Where tables are brought.
     address: &'static str,
-    /// It is about accounts; else about assets.
-    accounts: bool,
+    /// What it is called.
+    words: Words,
+    /// New rows are taken in, too.
+    registers: bool,
     table: String,
     /// What it is told from others by; empty where nothing is to be taken in.
     digest: String,
@@ -240,11 +336,12 @@ async fn render<R: Imported>(app: &App, page_context: PageContext, what: Shown<R
                 (one.row, R::column(&page_context, &one.column), reason_text(&page_context, &one.fault))
             };
             let faults = faults.iter().map(fault).collect();
-            let (address, accounts) = (R::PAGE, R::REGISTER == ImportRegister::Accounts);
+            let (address, words, registers) = (R::PAGE, words(R::REGISTER), R::REGISTER == ImportRegister::Assets);
             let page = ImportPage {
                 page_context,
                 address,
-                accounts,
+                words,
+                registers,
                 table,
                 digest,
                 changing,
@@ -368,7 +465,7 @@ pub(crate) async fn submit<R: Imported>(
 }
 
 /// A table that is not written in time is written all the same: where to look.
-fn of_import<R: Imported>(error: CommandError) -> CommandError {
+pub(super) fn of_import<R: Imported>(error: CommandError) -> CommandError {
     if !error.is_not_yet() {
         return error;
     }
@@ -377,207 +474,6 @@ fn of_import<R: Imported>(error: CommandError) -> CommandError {
     RefusalReason::new("register-refused-import-goes-on", [], english).refuse(RefusalKind::Unavailable)
 }
 
-fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
+pub(super) fn undo_command<R: Imported>(person: &Person, number: u64) -> Command {
     Command::UndoImport { register: R::REGISTER, number, actor: person.name.clone() }
-}
-
-pub(crate) async fn undo<R: Imported>(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Path(number): Path<u64>,
-) -> PageResult {
-    let page_context = page_context(&app, &person, &headers);
-    match app.carry_out(&person, undo_command::<R>(&person, number)).await {
-        Ok(_) => Ok(Redirect::to(R::PAGE).into_response()),
-        Err(error) => {
-            render::<R>(&app, page_context, Shown { error: Some(of_import::<R>(error)), ..Shown::default() }).await
-        }
-    }
-}
-
-/// What a table would change in one column of one asset.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct PlannedChange {
-    field: FieldName,
-    /// What is written down now.
-    old: String,
-    /// What would be.
-    new: String,
-}
-
-/// What a row of a table would change.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct PlannedRow {
-    /// Row of the table, from 1; the headings are the first.
-    row: u64,
-    device: String,
-    /// It would be registered.
-    is_new: bool,
-    changes: Vec<PlannedChange>,
-}
-
-impl From<RowPlan> for PlannedRow {
-    fn from(inside: RowPlan) -> Self {
-        let RowPlan { row, device, is_new, changes } = inside;
-        let change = |(field, old, new): (AssetField, String, String)| PlannedChange { field: field.into(), old, new };
-        Self { row, device, is_new, changes: changes.into_iter().map(change).collect() }
-    }
-}
-
-/// What a table changes.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct ImportAnswer {
-    /// Rows that change something.
-    rows: Vec<PlannedRow>,
-    /// How many assets were changed; null when it was only looked at.
-    changed: Option<usize>,
-}
-
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(default)]
-pub(crate) struct ImportQuery {
-    /// Only say what would be done.
-    check: bool,
-}
-
-/// What a table would change in one column of one account.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct PlannedAccountChange {
-    /// `holder` or `note`.
-    field: &'static str,
-    /// What is known now.
-    old: String,
-    /// What would be written down.
-    new: String,
-}
-
-/// What a row of a table would change of an account.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct PlannedAccount {
-    /// Row of the table, from 1; the headings are the first.
-    row: u64,
-    /// By what it is told from all others: device and name.
-    key: String,
-    changes: Vec<PlannedAccountChange>,
-}
-
-impl From<AccountPlan> for PlannedAccount {
-    fn from(inside: AccountPlan) -> Self {
-        let AccountPlan { row, key, changes } = inside;
-        let change = |(field, old, new): (AccountField, String, String)| PlannedAccountChange {
-            field: field.as_str(),
-            old,
-            new,
-        };
-        Self { row, key, changes: changes.into_iter().map(change).collect() }
-    }
-}
-
-/// What a table changes in the register of accounts.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct AccountImportAnswer {
-    /// Rows that change something.
-    rows: Vec<PlannedAccount>,
-    /// How many accounts were changed; null when it was only looked at.
-    changed: Option<usize>,
-}
-
-/// Looks at a table, or takes it in: the rows that change something, and how many were changed.
-async fn taken<R: Imported>(
-    app: &App,
-    person: &Person,
-    check: bool,
-    table: &str,
-) -> Result<(Vec<R::Plan>, Option<usize>), Problem> {
-    let found = R::preview(app, person, table).await?.map_err(|faults| {
-        let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
-        Problem::invalid(lines.collect::<Vec<_>>().join("\n"))
-    })?;
-    let Preview { command, plans } = found;
-    let changed = if check {
-        None
-    } else {
-        match app.carry_out(person, command).await? {
-            Answer::Imported(changed) => Some(changed),
-            _ => return Err(CommandError::unexpected_answer().into()),
-        }
-    };
-    Ok((plans.into_iter().filter(|plan| R::changes(plan)).collect(), changed))
-}
-
-pub(crate) async fn api(
-    State(app): State<App>,
-    person: Person,
-    Query(query): Query<ImportQuery>,
-    table: String,
-) -> ApiResult<ImportAnswer> {
-    let (rows, changed) = taken::<AssetTable>(&app, &person, query.check, &table).await?;
-    Ok(Json(ImportAnswer { rows: all(rows), changed }))
-}
-
-pub(crate) async fn api_accounts(
-    State(app): State<App>,
-    person: Person,
-    Query(query): Query<ImportQuery>,
-    table: String,
-) -> ApiResult<AccountImportAnswer> {
-    let (rows, changed) = taken::<AccountTable>(&app, &person, query.check, &table).await?;
-    Ok(Json(AccountImportAnswer { rows: all(rows), changed }))
-}
-
-/// A table that was taken in.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct ImportItem {
-    /// Its number among those of all registers, from 1.
-    number: u64,
-    /// When it was taken in.
-    at: Timestamp,
-    /// By whom.
-    by: String,
-    /// How many rows of the register it changes.
-    rows: u64,
-    /// Of how many of them that, or putting it back, is still to be done.
-    left: u64,
-    /// When it was undone; null where it was not.
-    undone_at: Option<Timestamp>,
-}
-
-impl From<TableImport> for ImportItem {
-    fn from(one: TableImport) -> Self {
-        Self {
-            number: one.number,
-            at: one.at,
-            by: one.by,
-            rows: one.count,
-            left: one.left,
-            undone_at: one.undone.map(|(at, _)| at),
-        }
-    }
-}
-
-/// Which part of the list is asked for.
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(default)]
-pub(crate) struct ImportsQuery {
-    /// Only those before this number: the list goes on so behind its last.
-    before: Option<u64>,
-}
-
-pub(crate) async fn api_list<R: Imported>(
-    State(app): State<App>,
-    person: Person,
-    Query(query): Query<ImportsQuery>,
-) -> ApiResult<Vec<ImportItem>> {
-    let read = move |reader: &dyn Reader| reader.table_imports(R::REGISTER, query.before, IMPORTS_MAX);
-    Ok(Json(all(app.read(&person.scope, read).await?)))
-}
-
-pub(crate) async fn api_undo<R: Imported>(
-    State(app): State<App>,
-    person: Person,
-    Path(number): Path<u64>,
-) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, undo_command::<R>(&person, number)).await.map_err(of_import::<R>)?;
-    Ok(StatusCode::NO_CONTENT)
 }

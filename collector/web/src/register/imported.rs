@@ -6,14 +6,15 @@ use serde::Serialize;
 
 use ioc_common::id::DeviceId;
 
-use super::import::{ImportItem, Imported};
+use super::import::Imported;
+use super::import_api::ImportItem;
 use super::scope_of;
 use crate::api::ApiResult;
 use crate::api_types::all;
 use crate::app::App;
 use crate::person::Person;
 use crate::problem::Problem;
-use ioc_store::{ImportedAccount, ImportedAsset, ImportedRow};
+use ioc_store::{ImportedAccount, ImportedAsset, ImportedProduct, ImportedRow};
 
 /// What a table did to one column of one row.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -29,10 +30,12 @@ pub(crate) struct ImportedChange {
 /// What a table did to one row of its register.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(crate) struct ImportedLine {
-    /// On which device; null for an account of this collector.
+    /// On which device; null for an account of this collector, and for a product.
     device: Option<DeviceId>,
-    /// The account; null in the register of assets.
+    /// The account; null in the registers of assets and of software.
     name: Option<String>,
+    /// The product's key; null in the registers of assets and of accounts.
+    product: Option<String>,
     /// It was registered by this.
     is_new: bool,
     changes: Vec<ImportedChange>,
@@ -44,11 +47,15 @@ impl From<ImportedRow> for ImportedLine {
         match inside {
             ImportedRow::Asset(ImportedAsset { device, is_new, changes }) => {
                 let changes = changes.into_iter().map(|(field, old, new)| change(field.as_str(), old, new)).collect();
-                Self { device: Some(device), name: None, is_new, changes }
+                Self { device: Some(device), name: None, product: None, is_new, changes }
             }
             ImportedRow::Account(ImportedAccount { device, name, changes }) => {
                 let changes = changes.into_iter().map(|(field, old, new)| change(field.as_str(), old, new)).collect();
-                Self { device, name: Some(name), is_new: false, changes }
+                Self { device, name: Some(name), product: None, is_new: false, changes }
+            }
+            ImportedRow::Product(ImportedProduct { key, changes }) => {
+                let changes = changes.into_iter().map(|(field, old, new)| change(field.as_str(), old, new)).collect();
+                Self { device: None, name: None, product: Some(key), is_new: false, changes }
             }
         }
     }

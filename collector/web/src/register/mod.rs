@@ -13,9 +13,11 @@ pub(crate) mod cyclonedx;
 pub(crate) mod device_list;
 pub(crate) mod file;
 pub(crate) mod import;
+pub(crate) mod import_api;
 pub(crate) mod imported;
 pub(crate) mod product;
 pub(crate) mod software;
+pub(crate) mod undoing;
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::tone::Tone;
-use ioc_document::legal::PackKind;
+use ioc_document::legal::{Pack, PackKind, Sure};
 use ioc_document::wording;
 use ioc_report::ReportKey;
 use ioc_report::calendar::{self, DueReport, FilingStanding, ReportStanding};
@@ -49,6 +49,46 @@ pub(crate) fn calendar(app: &App, today: Date) -> Vec<DueReport> {
     let config = app.config();
     let kinds = [PackKind::Regulation, PackKind::Regime];
     calendar::due(kinds.into_iter().filter_map(|kind| config.legal.in_force(kind, today)), today)
+}
+
+/// A law pack as the page has it: which is gone by, and what it was taken from.
+struct KnownLaw {
+    name: String,
+    /// What of: the name of its kind in texts.
+    kind: &'static str,
+    is_in_force: bool,
+    from: Date,
+    to: Option<Date>,
+    checked: Date,
+    /// How sure what it says is: its name in texts.
+    sure: &'static str,
+    sources: Vec<String>,
+}
+
+/// All packs that are known, those in force first.
+fn laws(app: &App, today: Date) -> Vec<KnownLaw> {
+    let config = app.config();
+    let in_force: Vec<&str> = filing_gathering::packs(&config, today).map(|pack| pack.id.as_str()).collect();
+    let law = |pack: &Pack| KnownLaw {
+        name: pack.name.clone(),
+        kind: match pack.kind {
+            PackKind::Regulation => "regulation",
+            PackKind::Regime => "regime",
+        },
+        is_in_force: in_force.contains(&pack.id.as_str()),
+        from: pack.in_force_from,
+        to: pack.in_force_to,
+        checked: pack.checked,
+        sure: match pack.sure {
+            Sure::Unverified => "unverified",
+            Sure::One => "one",
+            Sure::Two => "two",
+        },
+        sources: pack.sources.clone(),
+    };
+    let mut all: Vec<KnownLaw> = config.legal.packs().iter().map(law).collect();
+    all.sort_by_key(|law| !law.is_in_force);
+    all
 }
 
 /// How many texts of a report people have not written: as its document has it where the facts are there.
@@ -99,6 +139,10 @@ struct ReportsPage {
     /// Dossiers and yearly forms that the law asks for.
     filings: Vec<FilingStanding>,
     calendar: Vec<DueReport>,
+    /// Which laws the centre goes by, and which others are known.
+    laws: Vec<KnownLaw>,
+    /// The level of security that is gone by.
+    level: u8,
     /// What the law and units owe on incidents; what is met lately, too.
     deadlines: Vec<DeadlineRow>,
     issued: Vec<IssuedReport>,
@@ -199,7 +243,20 @@ pub(crate) async fn page(
         Ok((rows, filings, issued, unnamed, due)) => {
             let (calendar, deadlines) = (calendar(&app, today), deadlines::rows(due, &page_context));
             let refused = error.is_some();
-            let page = ReportsPage { page_context, rows, filings, calendar, deadlines, issued, unnamed, asked, error };
+            let (laws, level) = (laws(&app, today), app.config().legal.level);
+            let page = ReportsPage {
+                page_context,
+                rows,
+                filings,
+                calendar,
+                laws,
+                level,
+                deadlines,
+                issued,
+                unnamed,
+                asked,
+                error,
+            };
             Ok(show_again(&page, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),

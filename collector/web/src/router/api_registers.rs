@@ -7,7 +7,7 @@ use crate::api_types::asset::{Asset, AssetCoverage};
 use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
-use crate::register::import::{AccountTable, AssetTable};
+use crate::register::import::{AccountTable, AssetTable, SoftwareTable};
 use crate::{incident, register, report};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
@@ -87,21 +87,31 @@ pub(super) fn assets_api(all: &mut DescribedRouter) {
         .answers::<AssetCoverage>(200);
     all.post_large(
         "/assets/import",
-        register::import::api,
+        register::import_api::api,
         register::import::TABLE_MAX_BYTES,
         "Takes a table into the asset register: all of it, or nothing",
     )
-    .query::<register::import::ImportQuery>()
+    .query::<register::import_api::ImportQuery>()
     .raw_body("text/csv")
-    .answers::<register::import::ImportAnswer>(200);
-    all.get("/assets/imports", register::import::api_list::<AssetTable>, "Tables that were taken in, the newest first")
-        .query::<register::import::ImportsQuery>()
-        .answers::<Vec<register::import::ImportItem>>(200);
+    .answers::<register::import_api::ImportAnswer>(200);
+    all.get(
+        "/assets/imports",
+        register::import_api::api_list::<AssetTable>,
+        "Tables that were taken in, the newest first",
+    )
+    .query::<register::import_api::ImportsQuery>()
+    .answers::<Vec<register::import_api::ImportItem>>(200);
     all.get("/assets/imports/{number}", register::imported::api_one::<AssetTable>, "One of them, with all that it did")
         .answers::<register::imported::ImportWhole>(200);
+    all.get(
+        "/assets/imports/{number}/undo",
+        register::undoing::api::<AssetTable>,
+        "What undoing an import would put back, and what stays because somebody changed it since",
+    )
+    .answers::<register::undoing::UndoingAnswer>(200);
     all.post(
         "/assets/imports/{number}/undo",
-        register::import::api_undo::<AssetTable>,
+        register::import_api::api_undo::<AssetTable>,
         "Puts back what an import changed",
     )
     .done(204);
@@ -174,29 +184,35 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
     .answers::<AccountCoverage>(200);
     all.post_large(
         "/account-register/import",
-        register::import::api_accounts,
+        register::import_api::api_accounts,
         register::import::TABLE_MAX_BYTES,
         "Takes a table of holders into the register of accounts: all of it, or nothing",
     )
-    .query::<register::import::ImportQuery>()
+    .query::<register::import_api::ImportQuery>()
     .raw_body("text/csv")
-    .answers::<register::import::AccountImportAnswer>(200);
+    .answers::<register::import_api::AccountImportAnswer>(200);
     all.get(
         "/account-register/imports",
-        register::import::api_list::<AccountTable>,
+        register::import_api::api_list::<AccountTable>,
         "Tables of holders that were taken in, the newest first",
     )
-    .query::<register::import::ImportsQuery>()
-    .answers::<Vec<register::import::ImportItem>>(200);
+    .query::<register::import_api::ImportsQuery>()
+    .answers::<Vec<register::import_api::ImportItem>>(200);
     all.get(
         "/account-register/imports/{number}",
         register::imported::api_one::<AccountTable>,
         "One of them, with all that it did",
     )
     .answers::<register::imported::ImportWhole>(200);
+    all.get(
+        "/account-register/imports/{number}/undo",
+        register::undoing::api::<AccountTable>,
+        "What undoing an import would put back, and what stays because somebody changed it since",
+    )
+    .answers::<register::undoing::UndoingAnswer>(200);
     all.post(
         "/account-register/imports/{number}/undo",
-        register::import::api_undo::<AccountTable>,
+        register::import_api::api_undo::<AccountTable>,
         "Puts back what an import changed",
     )
     .done(204);
@@ -281,6 +297,7 @@ pub(super) fn software_api(all: &mut DescribedRouter) {
     )
     .query::<register::software::SoftwareAddress>()
     .file(register::file::WORKBOOK);
+    software_imports(all);
     all.get("/software.cdx.json", register::cyclonedx::site, "The products of the site in CycloneDX 1.6")
         .file(register::cyclonedx::CYCLONEDX);
     all.get(
@@ -289,4 +306,41 @@ pub(super) fn software_api(all: &mut DescribedRouter) {
         "The packages of a machine in CycloneDX 1.6",
     )
     .file(register::cyclonedx::CYCLONEDX);
+}
+
+fn software_imports(all: &mut DescribedRouter) {
+    all.post_large(
+        "/software/import",
+        register::import_api::api_software,
+        register::import::TABLE_MAX_BYTES,
+        "Takes a table into the software register: all of it, or nothing",
+    )
+    .query::<register::import_api::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<register::import_api::ProductImportAnswer>(200);
+    all.get(
+        "/software/imports",
+        register::import_api::api_list::<SoftwareTable>,
+        "Tables of software that were taken in, the newest first",
+    )
+    .query::<register::import_api::ImportsQuery>()
+    .answers::<Vec<register::import_api::ImportItem>>(200);
+    all.get(
+        "/software/imports/{number}",
+        register::imported::api_one::<SoftwareTable>,
+        "One of them, with all that it did",
+    )
+    .answers::<register::imported::ImportWhole>(200);
+    all.get(
+        "/software/imports/{number}/undo",
+        register::undoing::api::<SoftwareTable>,
+        "What undoing an import would put back, and what stays because somebody changed it since",
+    )
+    .answers::<register::undoing::UndoingAnswer>(200);
+    all.post(
+        "/software/imports/{number}/undo",
+        register::import_api::api_undo::<SoftwareTable>,
+        "Puts back what an import changed",
+    )
+    .done(204);
 }

@@ -10,7 +10,7 @@ use ioc_common::enrolment::ENROL_PATH;
 
 use crate::api::openapi;
 use crate::app::App;
-use crate::register::import::{AccountTable, AssetTable};
+use crate::register::import::{AccountTable, AssetTable, SoftwareTable};
 use crate::{
     account, administration, configuration, coverage, dashboard, device, display_wall, duty, enrolment, incident,
     install, jobs, language, live, maintenance, overview, quick_search, register, report, room, rule, search, sign_in,
@@ -82,14 +82,30 @@ fn devices() -> Router<App> {
                 .post(register::import::submit::<AssetTable>)
                 .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
         )
-        .route("/register/assets/import/{number}/undo", post(register::import::undo::<AssetTable>))
+        .route(
+            "/register/assets/import/{number}/undo",
+            get(register::undoing::page::<AssetTable>).post(register::undoing::undo::<AssetTable>),
+        )
         .route(
             "/register/accounts/import",
             get(register::import::page::<AccountTable>)
                 .post(register::import::submit::<AccountTable>)
                 .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
         )
-        .route("/register/accounts/import/{number}/undo", post(register::import::undo::<AccountTable>))
+        .route(
+            "/register/accounts/import/{number}/undo",
+            get(register::undoing::page::<AccountTable>).post(register::undoing::undo::<AccountTable>),
+        )
+        .route(
+            "/register/software/import",
+            get(register::import::page::<SoftwareTable>)
+                .post(register::import::submit::<SoftwareTable>)
+                .layer(DefaultBodyLimit::max(register::import::TABLE_MAX_BYTES)),
+        )
+        .route(
+            "/register/software/import/{number}/undo",
+            get(register::undoing::page::<SoftwareTable>).post(register::undoing::undo::<SoftwareTable>),
+        )
         .route("/register/assets/{id}", get(register::asset::page).post(register::asset::change))
         .route("/register/assets/{id}/attestations", post(register::asset::attest))
         .route(

@@ -2,24 +2,14 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_store::{
-    AccountField, AccountRow, ImportRegister, ImportedAccount, ImportedRow, RegisteredAccount, account_key,
-    account_of_key,
-};
+use ioc_store::{AccountField, AccountRow, ImportRegister, ImportedAccount, ImportedRow, account_key, account_of_key};
 
 use super::super::{CommandResult, Engine};
 use super::Known;
 use crate::command::CommandError;
 use crate::inventory::account_table::{ROWS_MAX, checked, no_account, vouched};
+use crate::inventory::undoing::said_of_account;
 use crate::refusal_reason::{RefusalReason, Word};
-
-/// What is written down of an account: a name that is its own here stands in no word of anybody's.
-fn said(field: AccountField, account: &RegisteredAccount) -> &str {
-    match field {
-        AccountField::Holder if account.said_by.is_none() => "",
-        AccountField::Holder | AccountField::Note => field.of(account),
-    }
-}
 
 impl Engine {
     /// Takes a table in: of each account what is said otherwise is written down.
@@ -56,7 +46,7 @@ impl Engine {
         for (field, _, text) in std::mem::take(&mut one.changes) {
             let text = checked(field, &text).map_err(|why| why.of(&key).invalid())?;
             if text != field.of(&account) {
-                changes.push((field, said(field, &account).to_owned(), text));
+                changes.push((field, said_of_account(field, &account).to_owned(), text));
             }
         }
         one.changes = changes;
@@ -81,7 +71,7 @@ impl Engine {
         };
         let (mut holder, mut note) = (None, None);
         // What somebody wrote since stays.
-        for (field, _, text) in changes.filter(|(field, stands, _)| said(*field, &account) == *stands) {
+        for (field, _, text) in changes.filter(|(field, stands, _)| said_of_account(*field, &account) == *stands) {
             match field {
                 AccountField::Holder => holder = Some(text),
                 AccountField::Note => note = Some(text),

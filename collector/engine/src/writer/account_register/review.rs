@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 use ioc_store::report::{CONTENT_MAX_BYTES, IssuedReport};
 use ioc_store::{
     ACCOUNT_REVIEW_LINES_MAX, ACCOUNT_REVIEW_REPORT, AccountLimits, AccountReview, AccountVerdict, Change, ReviewLine,
-    ReviewSignature, review_digest,
+    ReviewSignature, ReviewTally, review_digest,
 };
 
 use super::super::reports::too_large;
@@ -38,8 +38,9 @@ pub(in crate::writer) struct ReviewJob {
     limits: AccountLimits,
     /// Whose accounts are still to be read, by name; this collector's own come first. Empty before the first piece.
     left: VecDeque<Option<DeviceId>>,
-    /// Lines so far.
+    /// Lines so far, and what is proposed for how many.
     lines: usize,
+    tally: ReviewTally,
     /// What was decided before it was asked for is committed by now.
     committed: bool,
     /// Who waits for it.
@@ -128,7 +129,17 @@ impl Engine {
     pub(in crate::writer) fn open_account_review(&mut self, actor: &str, now: Timestamp) -> CommandResult {
         let number = self.next_review_number()?;
         let (actor, limits, left) = (actor.to_owned(), self.account_limits(now), VecDeque::new());
-        let job = ReviewJob { number, at: now, actor, limits, left, lines: 0, committed: false, reply: None };
+        let job = ReviewJob {
+            number,
+            at: now,
+            actor,
+            limits,
+            left,
+            lines: 0,
+            tally: ReviewTally::default(),
+            committed: false,
+            reply: None,
+        };
         self.piecework.review = Some(job);
         Ok(Answer::Begun(Piecework::AccountReview))
     }
@@ -179,6 +190,7 @@ impl Engine {
         }
         let first = u32::try_from(job.lines + 1).unwrap_or(u32::MAX);
         job.lines += lines.len();
+        lines.iter().for_each(|line| job.tally.add(line));
         if job.lines > ACCOUNT_REVIEW_LINES_MAX {
             return Err(of_lines(job.lines));
         }
@@ -193,7 +205,7 @@ impl Engine {
             return Err(of_lines(0));
         }
         let opened_by = job.actor.clone();
-        let review = AccountReview { number, opened_at: job.at, opened_by, count, signature: None };
+        let review = AccountReview { number, opened_at: job.at, opened_by, count, tally: job.tally, signature: None };
         let detail = format!("{count} accounts");
         self.record(now, &job.actor, AuditLogAction::AccountsReviewOpened, &number.to_string(), &detail);
         self.batch.changes.push(Change::AccountReviewOpened(review));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_judge::Presence;
-use ioc_store::{AssetField, AssetRow, ExpectedBackupQuery, ImportRegister, ImportedAsset, ImportedRow, NewDevice};
+use ioc_store::{AssetField, AssetRow, ImportRegister, ImportedAsset, ImportedRow, NewDevice};
 
 use super::super::{CommandResult, Engine};
 use super::{Checked, of_device_refused, take_own};
@@ -13,10 +13,8 @@ use crate::command::{AssetChange, CommandError};
 use crate::inventory::asset_table::{ROWS_MAX, plan};
 use crate::inventory::device::{check_device, device_id};
 use crate::inventory::pasted_table::CellFault;
+use crate::inventory::undoing;
 use crate::refusal_reason::{RefusalReason, Word};
-
-/// Open incidents of a device among which one is looked for that a person opened.
-const OPEN_MAX: usize = 100;
 
 fn refused(faults: &[CellFault]) -> CommandError {
     let lines = faults.iter().map(|one| format!("row {}, column {}: {}", one.row, one.column, one.fault));
@@ -100,19 +98,6 @@ impl Engine {
         }
     }
 
-    /// Whether people have said something of a machine since: attested it, stated which backup it must have, counted it in an inventory, vouched for an account
-    /// on it, or opened an incident of it that is not over.
-    fn is_answered_for(&self, device: &DeviceId, now: Timestamp) -> Result<bool, ioc_store::StoreError> {
-        let expected = ExpectedBackupQuery { device: Some(device.clone()), ..ExpectedBackupQuery::default() };
-        // No rule judges a machine that was never heard of by what it reports: what is open of it and of no rule a person opened.
-        let by_people = |incident: &ioc_judge::Incident| incident.rule.is_empty();
-        Ok(!self.reader.asset_attestations(device, 1)?.is_empty()
-            || !self.reader.expected_backups(&expected, 1)?.is_empty()
-            || !self.reader.inventory_ticks_of(device)?.is_empty()
-            || !self.reader.accounts_on(Some(device), now)?.is_empty()
-            || self.reader.incidents(Some(device), true, None, OPEN_MAX)?.iter().any(by_people))
-    }
-
     /// Puts back what an import did to these. How many of them it changed.
     pub(in crate::writer) fn put_assets_back(
         &mut self,
@@ -124,23 +109,17 @@ impl Engine {
         for one in piece {
             let Some(asset) = self.assets.all.get(&one.device) else { continue };
             let heard = self.state.device(&one.device).is_none_or(|device| device.presence != Presence::NeverSeen);
-            let stands = |field: AssetField, text: &str| asset.said.get(&field).is_some_and(|value| value.text == text);
-            let brought = |field: &AssetField| one.changes.iter().any(|(of, ..)| of == field);
-            let untouched = asset.kept.is_empty()
-                && asset.said.iter().all(|(field, value)| value.text.is_empty() || brought(field))
-                && one.changes.iter().all(|(field, _, text)| {
-                    text.is_empty() || stands(*field, text) || *field == AssetField::Importance
-                });
             // What cannot be read is not taken out.
-            if one.is_new && !heard && untouched && self.is_answered_for(&one.device, now).is_ok_and(|is| !is) {
+            if one.is_new
+                && !heard
+                && undoing::is_as_brought(&one, asset)
+                && undoing::is_answered_for(&*self.reader, &one.device, now).is_ok_and(|is| !is)
+            {
                 gone.insert(one.device);
                 continue;
             }
-            let back = one.changes.into_iter().filter(|(field, _, text)| stands(*field, text));
-            // A name and a kind are never taken out again.
-            let back =
-                back.filter(|(field, was, _)| !was.is_empty() || !matches!(field, AssetField::Name | AssetField::Kind));
-            let fields = back.map(|(field, was, _)| (field, was)).collect();
+            let back = undoing::of_asset(&one, asset).into_iter();
+            let fields = back.filter_map(|column| Some((column.field, column.back?))).collect();
             count += usize::from(self.write_checked(change_of(&one.device, fields), actor, now));
         }
         match self.end_ways_in(&gone, now) {

@@ -80,6 +80,36 @@ fn faults(rig: &Rig) -> Vec<(FaultState, String)> {
 }
 
 #[test]
+fn a_table_is_taken_in_whole_in_pieces_and_put_back_but_for_what_somebody_wrote_since() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    register(&mut rig, "srv-1");
+    let keys: Vec<String> = (0..450).map(|n| format!("p{n:03}")).collect();
+    let all: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "1")).collect();
+    group(&mut rig, "srv-1", "1", &all);
+    let import = |rig: &mut Rig, table: &str| {
+        let rows = crate::inventory::product_table::read(table).expect("reads");
+        rig.command(Command::ImportProducts { rows, actor: "boss".into() })
+    };
+    // One row that is about nothing, and nothing is written.
+    let wrong = import(&mut rig, "key,owner\np001,VNPT\nnone,VNPT\n").expect_err("no such product");
+    assert!(wrong.to_string().contains("\"none\""), "{wrong}");
+    assert_eq!(stands(&rig, "p001", ProductField::Owner).0, "");
+    let lines = keys.iter().map(|key| format!("{key},VNPT,approved,MIT\n"));
+    let table: String = std::iter::once("key,owner,state,licence\n".to_owned()).chain(lines).collect();
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(450))));
+    assert!(product(&rig, "p449").said.get(&ProductField::Licence).is_none(), "it is known by itself");
+    assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(0))), "it is so already");
+    say(&mut rig, &["p007"], &[(ProductField::Owner, "Tổ vận hành")]).expect("said");
+    let undo = Command::UndoImport { register: ioc_store::ImportRegister::Software, number: 1, actor: "lan".into() };
+    assert!(matches!(rig.command(undo), Ok(Answer::Imported(450))), "of that one the state goes back");
+    assert_eq!(stands(&rig, "p007", ProductField::Owner).0, "Tổ vận hành");
+    assert_eq!(stands(&rig, "p449", ProductField::Owner).0, "");
+    assert_eq!(product(&rig, "p007").state(), ProductState::Review);
+    assert_eq!((rig.audit("software.imported").len(), rig.audit("software.import_undone").len()), (1, 1));
+}
+
+#[test]
 fn what_is_not_allowed_is_a_fault_of_each_machine_until_it_is_gone() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = Rig::open(dir.path(), &machine);
