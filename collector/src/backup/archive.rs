@@ -18,7 +18,8 @@ use super::age::{self, AgeError, AgeReader, AgeWriter, OpenKey, SealKey};
 use super::error::{ArchiveFault, BackupError};
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
-use super::room::free_bytes;
+use super::room::{free_bytes, no_room};
+use super::write_behind::{self, FileWriter};
 use crate::tar::{TarReader, TarWriter};
 
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.
@@ -57,14 +58,19 @@ pub(super) struct Written {
 }
 
 /// A file whose content goes to the disk bit by bit: what is left to the system waits for half a minute, and a commit behind all of it then.
-struct Steady {
+pub(super) struct Steady {
     file: File,
     since: u64,
 }
 
 impl Steady {
-    const fn new(file: File) -> Self {
+    pub(super) const fn new(file: File) -> Self {
         Self { file, since: 0 }
+    }
+
+    /// Puts on the disk what is not yet there.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.file.sync_all()
     }
 }
 
@@ -246,15 +252,27 @@ pub(super) struct Terms<'a> {
 /// Reads an archive through, and unpacks it into the directory `into` where one is given. All of it is compared: every byte with what was
 /// sealed, every file with the manifest, the manifest with its signature.
 pub(super) fn read(file: File, name: &str, terms: &Terms<'_>, into: Option<&Path>) -> Result<ReadArchive, BackupError> {
+    let into = into.map(|dir| free_bytes(dir).map(|room| (dir, room))).transpose()?;
+    read_within(file, name, terms, into)
+}
+
+/// The same into a directory in which there is room for so many bytes.
+pub(super) fn read_within(
+    file: File,
+    name: &str,
+    terms: &Terms<'_>,
+    into: Option<(&Path, u64)>,
+) -> Result<ReadArchive, BackupError> {
     let faulty = |fault| BackupError::archive(name, fault);
     let mut metered = Metered::new(BufReader::with_capacity(256 * 1024, file), None);
-    let room = into.map_or(Ok(u64::MAX), free_bytes)?;
-    let most_bytes = terms.most_bytes.unwrap_or(u64::MAX).min(room);
-    let result = contents(&mut metered, &Terms { most_bytes: Some(most_bytes), ..*terms }, into);
+    let (into, room) = into.unzip();
+    let (said, room) = (terms.most_bytes.unwrap_or(u64::MAX), room.unwrap_or(u64::MAX));
+    let result = contents(&mut metered, &Terms { most_bytes: Some(said.min(room)), ..*terms }, into);
     let found = result.map_err(|error| match error {
         ReadError::Archive(error) => fault_of(name, error),
         ReadError::Fault(fault) => faulty(fault),
         ReadError::Target(error) => error,
+        ReadError::Beyond(bytes) => beyond(name, bytes, (terms.most_bytes, room), into),
     })?;
     // What stands behind the end of what is packed is no part of it, and not as it was made.
     let mut rest = [0; 1];
@@ -274,16 +292,26 @@ pub(super) fn read(file: File, name: &str, terms: &Terms<'_>, into: Option<&Path
 }
 
 /// What a read went wrong by.
-enum ReadError {
+pub(super) enum ReadError {
     Archive(io::Error),
     Fault(ArchiveFault),
     /// Where it is unpacked.
     Target(BackupError),
+    /// So many bytes and more are packed in it, which is more than may be.
+    Beyond(u64),
 }
 
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Archive(error)
+    }
+}
+
+/// Why an archive with so many bytes and more is not unpacked: there are as many as was said of it, and the disk is too small, or it is not to be believed.
+fn beyond(name: &str, bytes: u64, (said, room): (Option<u64>, u64), into: Option<&Path>) -> BackupError {
+    match into {
+        Some(dir) if said.is_none_or(|said| bytes <= said) => no_room(dir, said.unwrap_or(bytes), room),
+        _ => BackupError::archive(name, ArchiveFault::TooMuch(format!("more than {} bytes", said.unwrap_or(room)))),
     }
 }
 
@@ -396,7 +424,15 @@ impl Read for Ahead {
     }
 }
 
+/// Takes a tar apart, into a directory where one is given: what is taken apart does not wait for the disk.
 fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<Contents, ReadError> {
+    match into {
+        None => take_apart(packed, None, terms),
+        Some(dir) => write_behind::behind(dir, |files| take_apart(packed, Some(files), terms)),
+    }
+}
+
+fn take_apart(packed: impl Read, mut into: Option<&mut FileWriter>, terms: &Terms<'_>) -> Result<Contents, ReadError> {
     let mut tar = TarReader::new(FrameDecoder::new(packed));
     let mut contents = Contents::default();
     let most_bytes = terms.most_bytes.unwrap_or(u64::MAX);
@@ -415,39 +451,28 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
         // It is no more trusted than whoever can write where archives lie: neither a disk nor the memory is filled by it.
         left_bytes = left_bytes
             .checked_sub(bytes)
-            .ok_or_else(|| ReadError::Fault(ArchiveFault::TooMuch(format!("more than {most_bytes} bytes"))))?;
+            .ok_or_else(|| ReadError::Beyond((most_bytes - left_bytes).saturating_add(bytes)))?;
         if contents.sums.len() >= FILES_MAX {
             return Err(ReadError::Fault(ArchiveFault::TooMuch(format!("more than {FILES_MAX} files"))));
         }
         let mut held = most.map(|_| Vec::new());
         let is_own = path == MANIFEST || path == SIGNATURE;
-        let mut target = match into.filter(|_| !is_own) {
-            Some(dir) => Some(create(&dir.join(&path)).map_err(ReadError::Target)?),
-            None => None,
-        };
-        let mut failed = None;
+        let mut target = into.as_deref_mut().filter(|_| !is_own);
+        if let Some(files) = &mut target {
+            files.begin(&path)?;
+        }
         let mut digest = Context::new(&SHA256);
         let read = tar.content(bytes, &mut |part| {
             digest.update(part);
             if let Some(held) = &mut held {
                 held.extend_from_slice(part);
             }
-            if let Some((target, to)) = &mut target
-                && let Err(error) = target.write_all(part)
-            {
-                failed = Some(BackupError::File { path: to.clone(), source: error });
-                return Err(io::Error::other("it cannot be unpacked"));
+            if let Some(files) = &mut target {
+                files.put(part)?;
             }
             terms.pace.pass(part.len() as u64)
         });
-        if let Some(error) = failed {
-            return Err(ReadError::Target(error));
-        }
         read?;
-        if let Some((mut target, to)) = target {
-            let synced = target.flush().and_then(|()| target.get_ref().file.sync_all());
-            synced.map_err(|source| ReadError::Target(BackupError::File { path: to, source }))?;
-        }
         match path.as_str() {
             MANIFEST => contents.manifest = held,
             SIGNATURE => contents.signature = held,
@@ -463,15 +488,4 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
         }
     }
     Ok(contents)
-}
-
-/// A new file, for its owner alone, with the directories on the way.
-fn create(path: &Path) -> Result<(BufWriter<Steady>, PathBuf), BackupError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let fault = BackupError::file(path);
-    if let Some(parent) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(&fault)?;
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&fault)?;
-    Ok((BufWriter::with_capacity(256 * 1024, Steady::new(file)), path.to_owned()))
 }
