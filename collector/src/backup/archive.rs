@@ -19,7 +19,7 @@ use super::error::{ArchiveFault, BackupError};
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
 use super::room::{free_bytes, no_room};
-use super::write_behind::{self, FileWriter};
+use super::write_behind::{self, FileWriter, Steady};
 use crate::tar::{TarReader, TarWriter};
 
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.
@@ -30,8 +30,6 @@ const FILES_MAX: usize = 500;
 /// Bytes that are opened ahead of what is unpacked: in blocks of this size, so many at most.
 const BLOCK_BYTES: usize = 1024 * 1024;
 const BLOCKS: usize = 4;
-/// Bytes of a file after which it is put on the disk.
-const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 /// The first bytes of what is packed and not sealed.
 const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
@@ -55,39 +53,6 @@ pub(super) struct Written {
     pub(super) bytes: u64,
     pub(super) sha256: String,
     pub(super) plain_bytes: u64,
-}
-
-/// A file whose content goes to the disk bit by bit: what is left to the system waits for half a minute, and a commit behind all of it then.
-pub(super) struct Steady {
-    file: File,
-    since: u64,
-}
-
-impl Steady {
-    pub(super) const fn new(file: File) -> Self {
-        Self { file, since: 0 }
-    }
-
-    /// Puts on the disk what is not yet there.
-    pub(super) fn finish(self) -> io::Result<()> {
-        self.file.sync_all()
-    }
-}
-
-impl Write for Steady {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.since += written as u64;
-        if self.since >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.since = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// Counts and digests what goes through it, at a pace.
@@ -219,7 +184,7 @@ pub(super) fn write(
     let packed = tar.finish().map_err(&fault)?;
     let sealed = packed.finish().map_err(|error| fault(io::Error::other(error)))?;
     let mut metered = sealed.finish().map_err(&fault)?;
-    metered.flush().and_then(|()| metered.inner.get_ref().file.sync_all()).map_err(&fault)?;
+    metered.flush().and_then(|()| metered.inner.get_ref().sync()).map_err(&fault)?;
     let bytes = metered.bytes;
     std::fs::rename(part, path).map_err(&fault)?;
     path.parent().map_or(Ok(()), sync_dir).map_err(&fault)?;
@@ -292,7 +257,7 @@ pub(super) fn read_within(
 }
 
 /// What a read went wrong by.
-pub(super) enum ReadError {
+enum ReadError {
     Archive(io::Error),
     Fault(ArchiveFault),
     /// Where it is unpacked.
@@ -304,6 +269,12 @@ pub(super) enum ReadError {
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Archive(error)
+    }
+}
+
+impl From<BackupError> for ReadError {
+    fn from(error: BackupError) -> Self {
+        Self::Target(error)
     }
 }
 
