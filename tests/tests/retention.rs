@@ -76,7 +76,7 @@ async fn wait(rig: &Rig) {
     .unwrap();
     eventually("it is work for somebody", || async {
         let all: Value = rig.get("/api/v1/incidents?limit=50").await.unwrap();
-        all.to_string().contains("about to be deleted by a new rule")
+        all.to_string().contains("about to be deleted by a rule that waits")
     })
     .await
     .unwrap();

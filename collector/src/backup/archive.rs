@@ -18,7 +18,8 @@ use super::age::{self, AgeError, AgeReader, AgeWriter, OpenKey, SealKey};
 use super::error::{ArchiveFault, BackupError};
 use super::manifest::{self, AUTHORITY, FileSum, MANIFEST, Manifest, SIGNATURE};
 use super::pace::Pace;
-use super::room::free_bytes;
+use super::room::{free_bytes, no_room};
+use super::write_behind::{self, FileWriter, Steady};
 use crate::tar::{TarReader, TarWriter};
 
 /// Largest manifest, bytes; and of the two files beside it that are held in memory.
@@ -29,8 +30,6 @@ const FILES_MAX: usize = 500;
 /// Bytes that are opened ahead of what is unpacked: in blocks of this size, so many at most.
 const BLOCK_BYTES: usize = 1024 * 1024;
 const BLOCKS: usize = 4;
-/// Bytes of a file after which it is put on the disk.
-const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 /// The first bytes of what is packed and not sealed.
 const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
@@ -54,34 +53,6 @@ pub(super) struct Written {
     pub(super) bytes: u64,
     pub(super) sha256: String,
     pub(super) plain_bytes: u64,
-}
-
-/// A file whose content goes to the disk bit by bit: what is left to the system waits for half a minute, and a commit behind all of it then.
-struct Steady {
-    file: File,
-    since: u64,
-}
-
-impl Steady {
-    const fn new(file: File) -> Self {
-        Self { file, since: 0 }
-    }
-}
-
-impl Write for Steady {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.since += written as u64;
-        if self.since >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.since = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// Counts and digests what goes through it, at a pace.
@@ -213,7 +184,7 @@ pub(super) fn write(
     let packed = tar.finish().map_err(&fault)?;
     let sealed = packed.finish().map_err(|error| fault(io::Error::other(error)))?;
     let mut metered = sealed.finish().map_err(&fault)?;
-    metered.flush().and_then(|()| metered.inner.get_ref().file.sync_all()).map_err(&fault)?;
+    metered.flush().and_then(|()| metered.inner.get_ref().sync()).map_err(&fault)?;
     let bytes = metered.bytes;
     std::fs::rename(part, path).map_err(&fault)?;
     path.parent().map_or(Ok(()), sync_dir).map_err(&fault)?;
@@ -246,15 +217,27 @@ pub(super) struct Terms<'a> {
 /// Reads an archive through, and unpacks it into the directory `into` where one is given. All of it is compared: every byte with what was
 /// sealed, every file with the manifest, the manifest with its signature.
 pub(super) fn read(file: File, name: &str, terms: &Terms<'_>, into: Option<&Path>) -> Result<ReadArchive, BackupError> {
+    let into = into.map(|dir| free_bytes(dir).map(|room| (dir, room))).transpose()?;
+    read_within(file, name, terms, into)
+}
+
+/// The same into a directory in which there is room for so many bytes.
+pub(super) fn read_within(
+    file: File,
+    name: &str,
+    terms: &Terms<'_>,
+    into: Option<(&Path, u64)>,
+) -> Result<ReadArchive, BackupError> {
     let faulty = |fault| BackupError::archive(name, fault);
     let mut metered = Metered::new(BufReader::with_capacity(256 * 1024, file), None);
-    let room = into.map_or(Ok(u64::MAX), free_bytes)?;
-    let most_bytes = terms.most_bytes.unwrap_or(u64::MAX).min(room);
-    let result = contents(&mut metered, &Terms { most_bytes: Some(most_bytes), ..*terms }, into);
+    let (into, room) = into.unzip();
+    let (said, room) = (terms.most_bytes.unwrap_or(u64::MAX), room.unwrap_or(u64::MAX));
+    let result = contents(&mut metered, &Terms { most_bytes: Some(said.min(room)), ..*terms }, into);
     let found = result.map_err(|error| match error {
         ReadError::Archive(error) => fault_of(name, error),
         ReadError::Fault(fault) => faulty(fault),
         ReadError::Target(error) => error,
+        ReadError::Beyond(bytes) => beyond(name, bytes, (terms.most_bytes, room), into),
     })?;
     // What stands behind the end of what is packed is no part of it, and not as it was made.
     let mut rest = [0; 1];
@@ -279,11 +262,27 @@ enum ReadError {
     Fault(ArchiveFault),
     /// Where it is unpacked.
     Target(BackupError),
+    /// So many bytes and more are packed in it, which is more than may be.
+    Beyond(u64),
 }
 
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Archive(error)
+    }
+}
+
+impl From<BackupError> for ReadError {
+    fn from(error: BackupError) -> Self {
+        Self::Target(error)
+    }
+}
+
+/// Why an archive with so many bytes and more is not unpacked: there are as many as was said of it, and the disk is too small, or it is not to be believed.
+fn beyond(name: &str, bytes: u64, (said, room): (Option<u64>, u64), into: Option<&Path>) -> BackupError {
+    match into {
+        Some(dir) if said.is_none_or(|said| bytes <= said) => no_room(dir, said.unwrap_or(bytes), room),
+        _ => BackupError::archive(name, ArchiveFault::TooMuch(format!("more than {} bytes", said.unwrap_or(room)))),
     }
 }
 
@@ -396,7 +395,15 @@ impl Read for Ahead {
     }
 }
 
+/// Takes a tar apart, into a directory where one is given: what is taken apart does not wait for the disk.
 fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<Contents, ReadError> {
+    match into {
+        None => take_apart(packed, None, terms),
+        Some(dir) => write_behind::behind(dir, |files| take_apart(packed, Some(files), terms)),
+    }
+}
+
+fn take_apart(packed: impl Read, mut into: Option<&mut FileWriter>, terms: &Terms<'_>) -> Result<Contents, ReadError> {
     let mut tar = TarReader::new(FrameDecoder::new(packed));
     let mut contents = Contents::default();
     let most_bytes = terms.most_bytes.unwrap_or(u64::MAX);
@@ -415,39 +422,28 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
         // It is no more trusted than whoever can write where archives lie: neither a disk nor the memory is filled by it.
         left_bytes = left_bytes
             .checked_sub(bytes)
-            .ok_or_else(|| ReadError::Fault(ArchiveFault::TooMuch(format!("more than {most_bytes} bytes"))))?;
+            .ok_or_else(|| ReadError::Beyond((most_bytes - left_bytes).saturating_add(bytes)))?;
         if contents.sums.len() >= FILES_MAX {
             return Err(ReadError::Fault(ArchiveFault::TooMuch(format!("more than {FILES_MAX} files"))));
         }
         let mut held = most.map(|_| Vec::new());
         let is_own = path == MANIFEST || path == SIGNATURE;
-        let mut target = match into.filter(|_| !is_own) {
-            Some(dir) => Some(create(&dir.join(&path)).map_err(ReadError::Target)?),
-            None => None,
-        };
-        let mut failed = None;
+        let mut target = into.as_deref_mut().filter(|_| !is_own);
+        if let Some(files) = &mut target {
+            files.begin(&path)?;
+        }
         let mut digest = Context::new(&SHA256);
         let read = tar.content(bytes, &mut |part| {
             digest.update(part);
             if let Some(held) = &mut held {
                 held.extend_from_slice(part);
             }
-            if let Some((target, to)) = &mut target
-                && let Err(error) = target.write_all(part)
-            {
-                failed = Some(BackupError::File { path: to.clone(), source: error });
-                return Err(io::Error::other("it cannot be unpacked"));
+            if let Some(files) = &mut target {
+                files.put(part)?;
             }
             terms.pace.pass(part.len() as u64)
         });
-        if let Some(error) = failed {
-            return Err(ReadError::Target(error));
-        }
         read?;
-        if let Some((mut target, to)) = target {
-            let synced = target.flush().and_then(|()| target.get_ref().file.sync_all());
-            synced.map_err(|source| ReadError::Target(BackupError::File { path: to, source }))?;
-        }
         match path.as_str() {
             MANIFEST => contents.manifest = held,
             SIGNATURE => contents.signature = held,
@@ -463,15 +459,4 @@ fn unpack(packed: impl Read, into: Option<&Path>, terms: &Terms<'_>) -> Result<C
         }
     }
     Ok(contents)
-}
-
-/// A new file, for its owner alone, with the directories on the way.
-fn create(path: &Path) -> Result<(BufWriter<Steady>, PathBuf), BackupError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let fault = BackupError::file(path);
-    if let Some(parent) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(&fault)?;
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&fault)?;
-    Ok((BufWriter::with_capacity(256 * 1024, Steady::new(file)), path.to_owned()))
 }

@@ -33,7 +33,7 @@ pub enum BackupError {
     #[error("{}: {why}", path.display())]
     Key { path: PathBuf, why: String },
     /// The disk is too small.
-    #[error("{}: {needed_mib} MiB are needed and {free_mib} MiB are free; mend: make room, or keep history for less long ([history])", path.display())]
+    #[error("{}: {needed_mib} MiB are needed and {free_mib} MiB are free; mend: make room, take a directory on a larger disk, or keep history for less long ([history])", path.display())]
     NoRoom { path: PathBuf, needed_mib: u64, free_mib: u64 },
     /// The archive is not as it was made.
     #[error("{archive}: {fault}")]
@@ -78,9 +78,7 @@ pub enum ArchiveFault {
     )]
     Unsealed,
     /// It would fill the disk.
-    #[error(
-        "{0} are packed in it: that is beyond what was said of it, what there is room for, or what any archive holds"
-    )]
+    #[error("{0} are packed in it: that is beyond what was said of it, or what any archive holds")]
     TooMuch(String),
     /// The note beside it says something else.
     #[error("the note beside it says another {0} than its signed manifest: one of both was changed")]

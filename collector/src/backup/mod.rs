@@ -22,6 +22,7 @@ mod restore;
 mod room;
 mod schedule;
 pub mod task;
+mod write_behind;
 
 use ioc_common::clock::Timestamp;
 use ioc_engine::config::Config;
@@ -52,8 +53,13 @@ pub fn standing(config: &Config, now: Timestamp) -> (String, bool) {
     if now.millis_since(last.made_at) > OLD_MS {
         return (format!("the last good backup is of {}", last.made_at), false);
     }
+    let spans = (plan.drill_every.as_millis(), OLD_MS);
+    let is_late = |at| schedule::is_drill_late(now, Some(at), None, spans);
     match drills.first() {
         Some((_, drill)) if drill.failure.is_some() => (format!("the restore drill of {} failed", drill.at), false),
+        Some((_, drill)) if plan.sealing.opens_here() && is_late(drill.at) => {
+            (format!("the last restore drill was held at {}", drill.at), false)
+        }
         Some((_, drill)) => (format!("backed up as of {}, restored for a trial at {}", last.made_at, drill.at), true),
         None if plan.sealing.opens_here() => {
             (format!("backed up as of {}, and never restored for a trial", last.made_at), false)

@@ -74,7 +74,8 @@ pub(super) fn restore(
     if std::fs::read_dir(to).map_err(&fault)?.next().is_some() {
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
-    has_room(to, file.metadata().map_err(&fault)?.len())?;
+    // At once, and not after an hour: all that is packed in it, where the note beside it says how much that is.
+    has_room(to, terms.most_bytes.unwrap_or(file.metadata().map_err(&fault)?.len()))?;
     let restored = unpack(file, name, terms, to, |read| {
         let declaration = RestoreDeclaration {
             archive: name.to_owned(),

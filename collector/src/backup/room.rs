@@ -19,9 +19,12 @@ pub(super) fn free_bytes(dir: &Path) -> Result<u64, BackupError> {
 
 /// Whether so many bytes find room where `dir` lies.
 pub(super) fn has_room(dir: &Path, needed: u64) -> Result<(), BackupError> {
-    let (free, needed) = (available(dir)?, needed.saturating_add(SPARE_BYTES));
-    if free < needed {
-        return Err(BackupError::NoRoom { path: dir.to_owned(), needed_mib: needed >> 20, free_mib: free >> 20 });
-    }
-    Ok(())
+    let free = available(dir)?.saturating_sub(SPARE_BYTES);
+    if free < needed { Err(no_room(dir, needed, free)) } else { Ok(()) }
+}
+
+/// That so many bytes find no room where `dir` lies, and so many would, beside the room that is left.
+pub(super) fn no_room(dir: &Path, needed: u64, free: u64) -> BackupError {
+    let mib = |bytes: u64| bytes.saturating_add(SPARE_BYTES) >> 20;
+    BackupError::NoRoom { path: dir.to_owned(), needed_mib: mib(needed), free_mib: mib(free) }
 }

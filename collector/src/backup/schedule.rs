@@ -55,6 +55,17 @@ pub(super) fn is_drill_due(now: Timestamp, last: Option<(Timestamp, bool)>, ever
     last.is_none_or(|(at, good)| !is_recent(now, Some(at), if good { every_ms } else { DRILL_RETRY_MS.min(every_ms) }))
 }
 
+/// Whether the last drill is longer ago than `every_ms` and a while, though none was seen to fail: each was broken off. Where there was none at all,
+/// it is counted from the oldest backup that is still there.
+pub(super) fn is_drill_late(
+    now: Timestamp,
+    last: Option<Timestamp>,
+    oldest_backup: Option<Timestamp>,
+    (every_ms, while_ms): (i64, i64),
+) -> bool {
+    last.or(oldest_backup).is_some_and(|at| now.millis_since(at) > every_ms.saturating_add(while_ms))
+}
+
 /// When a drill is due next.
 pub(super) fn next_drill(last: Option<(Timestamp, bool)>, every_ms: i64, now: Timestamp) -> Timestamp {
     let wait_ms = |good: bool| if good { every_ms } else { DRILL_RETRY_MS.min(every_ms) };
@@ -81,6 +92,16 @@ mod tests {
         assert!(!is_stale(now, Some(at("2026-11-27T19:00:00Z")), old_ms));
         assert!(is_stale(now, Some(at("2026-11-27T18:59:59Z")), old_ms));
         assert!(!is_stale(now, Some(at("2026-11-29T19:00:00Z")), old_ms));
+    }
+
+    #[test]
+    fn a_drill_that_is_broken_off_again_and_again_is_late() {
+        let (now, spans) = (at("2026-11-29T01:00:00Z"), (7 * 86_400_000, 30 * 3_600_000));
+        let ago = |hours: i64| Some(now.plus_millis(-hours * 3_600_000));
+        assert!(!is_drill_late(now, None, None, spans), "there is nothing to restore");
+        assert!(!is_drill_late(now, ago(198), ago(9000), spans) && is_drill_late(now, ago(199), ago(9000), spans));
+        assert!(!is_drill_late(now, None, ago(198), spans) && is_drill_late(now, None, ago(199), spans));
+        assert!(!is_drill_late(now, ago(-9000), ago(9000), spans), "a clock that was ahead");
     }
 
     #[test]

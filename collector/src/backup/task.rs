@@ -24,7 +24,7 @@ use super::drill;
 use super::error::BackupError;
 use super::make::{self, Making};
 use super::pace::{Pace, SLOW_COMMIT_MS};
-use super::schedule::{around, is_backup_due, is_drill_due, is_retry_due, is_stale, next_drill};
+use super::schedule::{around, is_backup_due, is_drill_due, is_drill_late, is_retry_due, is_stale, next_drill};
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
 
@@ -59,6 +59,13 @@ struct BackupTask {
     health: Arc<Health>,
 }
 
+/// What was found to be late at the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Late {
+    backup: bool,
+    drill: bool,
+}
+
 /// One for each kind of work.
 struct Watches {
     backup: TaskWatch,
@@ -82,11 +89,11 @@ impl BackupTask {
             told.store(true, Relaxed);
         });
         self.clear().await;
-        let mut is_stale = false;
+        let mut late = Late::default();
         loop {
             self.refresh().await;
             let is_up = clock::boottime_ms() - started_ms >= FIRST_MS;
-            is_stale = self.look(is_up, is_stale, &mut watches).await;
+            late = self.look(is_up, late, &mut watches).await;
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 wish = wishes.recv() => {
@@ -122,25 +129,41 @@ impl BackupTask {
         }
     }
 
-    /// Says what no attempt says: that backups are off, so that none fails, and that the newest one is too old. True while it is.
-    async fn look(&self, is_up: bool, was_stale: bool, watches: &mut Watches) -> bool {
+    /// Says what no attempt says: that backups are off, so that none fails, that the newest one is too old, and that no drill came to its end.
+    async fn look(&self, is_up: bool, was: Late, watches: &mut Watches) -> Late {
         let (_, plan) = self.plan();
-        if plan.is_none() {
+        let Some(plan) = plan else {
             self.health.backups.update(|status| status.failed = None);
             watches.backup.succeeded().await;
             watches.drill.succeeded().await;
-            return false;
-        }
+            return Late::default();
+        };
         let status = self.health.backups.status();
         let last = status.archives.first().map(|last| last.made_at);
         let is_stale = is_up && is_stale(clock::now(), last, OLD_MS);
         if let Some(last) = last.filter(|_| is_stale) {
             watches.backup.failed(format!("the last good backup is of {last}")).await;
-        } else if was_stale && status.failed.is_none() {
+        } else if was.backup && status.failed.is_none() {
             // It is there again, and nobody made it anew.
             watches.backup.succeeded().await;
         }
-        is_stale
+        let drill = is_up && self.look_at_drill(&plan, &status, was.drill, watches).await;
+        Late { backup: is_stale, drill }
+    }
+
+    /// The same of drills alone. One that failed is told already.
+    async fn look_at_drill(&self, plan: &BackupPlan, status: &BackupStatus, was: bool, watches: &mut Watches) -> bool {
+        let (last, oldest) = (last_drill(status), status.archives.last().map(|one| one.made_at));
+        let (every_ms, at) = (plan.drill_every.as_millis(), last.map(|(at, _)| at));
+        let is_late = plan.sealing.opens_here() && is_drill_late(clock::now(), at, oldest, (every_ms, OLD_MS));
+        let has_failed = last.is_some_and(|(_, good)| !good);
+        if is_late && !has_failed {
+            let since = at.map_or_else(|| "none was ever held".to_owned(), |at| format!("the last one was at {at}"));
+            watches.drill.failed(format!("{since}, and one is due every {} h", every_ms / 3_600_000)).await;
+        } else if was && !has_failed {
+            watches.drill.succeeded().await;
+        }
+        is_late && !has_failed
     }
 
     /// What is due now. A backup goes first.

@@ -272,6 +272,14 @@ fn what_is_not_sealed_or_is_more_than_was_said_is_refused_by_name() {
     std::fs::create_dir(&to).expect("made");
     let less = read(&Terms { most_bytes: Some(record.plain_bytes - 1), ..terms(&pace) }, Some(&to));
     assert!(matches!(less, Some(ArchiveFault::TooMuch(_))), "{less:?}");
+    // It is as it was made, and the disk is too small: nobody is to think that it is damaged.
+    for (said, needed) in [(Some(record.plain_bytes), record.plain_bytes), (None, 1)] {
+        let (terms, to) = (Terms { most_bytes: said, ..terms(&pace) }, tempfile::tempdir().expect("directory"));
+        let small = archive::read_within(File::open(&path).expect("opens"), "x", &terms, Some((to.path(), 1000)));
+        let error = small.err().expect("refused");
+        let BackupError::NoRoom { path, needed_mib, .. } = &error else { panic!("{error}") };
+        assert!(path == to.path() && *needed_mib >= needed >> 20, "{error}");
+    }
     // Few bytes, and more files than any archive has.
     let many: Vec<Packed> = (0..501)
         .map(|number| Packed { path: format!("f{number}"), source: Source::Bytes(Vec::new()), from: None })

@@ -77,6 +77,30 @@ impl Engine {
         }
     }
 
+    /// What becomes of legal holds that were set after the backup, for people: they are not here.
+    fn holds_since(&self, backup: &str, now: Timestamp) -> Text {
+        let grace_ms = self.config.retention.grace.as_millis();
+        if grace_ms == 0 {
+            return Text::new(
+                format!(
+                    "Đặt lại ngay các lệnh giữ lại đã đặt sau {backup}: hồ sơ quá hạn bị xoá không chờ ([deletion] grace)."
+                ),
+                format!(
+                    "Set legal holds anew at once that were set after {backup}: what is past its time is deleted without a wait ([deletion] grace)."
+                ),
+            );
+        }
+        let until = local(now.plus_millis(grace_ms), &self.config);
+        Text::new(
+            format!(
+                "Đến {until} không hồ sơ nào bị xoá theo tuổi: đặt lại trước lúc ấy các lệnh giữ lại đã đặt sau {backup}."
+            ),
+            format!(
+                "Nothing is deleted by its age until {until}: by then set legal holds anew that were set after {backup}."
+            ),
+        )
+    }
+
     /// The store was restored from a backup, and somebody said so. Where what was open then cannot be ended, the restore is not declared: the
     /// collector does not start, and the next start declares it.
     ///
@@ -92,8 +116,10 @@ impl Engine {
         let minutes = now.millis_since(as_of).max(0) / MINUTE_MS;
         self.state.skip_incidents(INCIDENTS_LEFT_OUT_MIN.saturating_add(minutes.unsigned_abs()));
         self.end_what_was_open(&told.actor, now)?;
+        self.wait_with_deletion(now);
         let (of, when) = (local(as_of, &self.config), local(told.at, &self.config));
         let (who, why) = (&told.actor, &told.reason);
+        let holds = self.holds_since(&of, now);
         let reason = Text::new(
             format!("{who} đã phục hồi kho dữ liệu lúc {when} từ bản sao lưu {archive}, là kho lúc {of}: {why}"),
             format!(
@@ -110,13 +136,17 @@ impl Engine {
                     "Những gì ghi sau {of} không còn: sự cố, xác nhận, sổ trực, tài khoản, máy mới đăng ký. \
                      Máy nào cũng gửi lại những gì nó còn giữ; phần đã xoá ở máy được đếm là mất, ở sự kiện «reports.lost» \
                      của từng máy (agent khởi động lại trong lúc ấy cho biết mười sáu lần chạy mới nhất; lần bị ngắt đột ngột chỉ biết phần đã được xác nhận). \
-                     Đăng ký lại máy mới sau lúc ấy, ghi lại vào sổ những gì mất, rồi đóng sự cố này (docs/vi/backup.md)."
+                     {} \
+                     Đăng ký lại máy mới sau lúc ấy, ghi lại vào sổ những gì mất, rồi đóng sự cố này (docs/vi/backup.md).",
+                    holds.vi
                 ),
                 format!(
                     "What was written after {of} is gone: incidents, acknowledgements, the duty book, accounts, machines that were enrolled since. \
                      Every machine sends again what it still holds; what it had \
                      freed is counted as lost, as the event reports.lost of each (an agent that restarted meanwhile tells of its newest sixteen runs; of one that was cut off, what was acknowledged). \
-                     Enrol machines again that came since, write down what is missing, then close this incident (docs/backup.md)."
+                     {} \
+                     Enrol machines again that came since, write down what is missing, then close this incident (docs/backup.md).",
+                    holds.en
                 ),
             ),
             report: None,
@@ -198,6 +228,7 @@ mod tests {
         // A number that may stand in a mail or a ticket of then is given to no other incident, over restarts, too.
         assert!(incidents[0].id.0 > INCIDENTS_LEFT_OUT_MIN, "{:?}", incidents[0].id);
         assert!(incidents.len() == 1 && incidents[0].title.en.contains("restored from a backup"), "{incidents:?}");
+        assert!(incidents[0].advice.en.contains("set legal holds anew"), "{incidents:?}");
     }
 
     #[test]

@@ -187,6 +187,15 @@ impl Engine {
         }
     }
 
+    /// What was decided last may not stand in this store, which was restored or has lost commits: a hold most of all, and a rule that keeps for longer.
+    /// So all rules wait as new ones do, until people could decide it once more.
+    pub(super) fn wait_with_deletion(&mut self, now: Timestamp) {
+        for rule in &mut self.retention_rules {
+            rule.grace_from = Some(now);
+            self.batch.changes.push(Change::RetentionRule(rule.clone()));
+        }
+    }
+
     /// A person knows what a new rule will delete, and has it begin.
     pub(super) fn begin_deletion(
         &mut self,
@@ -242,12 +251,12 @@ impl Engine {
         });
         let en = en.collect::<Vec<_>>().join("; ");
         let why = Text::new(
-            format!("Quy tắc lưu mới hoặc ngắn hơn sẽ xoá: {vi}"),
-            format!("A rule that is new or shorter will delete: {en}"),
+            format!("Quy tắc lưu đang chờ (mới, ngắn hơn, hoặc kho vừa được phục hồi) sẽ xoá: {vi}"),
+            format!("A rule that waits (it is new or shorter, or the store was restored) will delete: {en}"),
         );
         let title = (
-            "Hồ sơ sắp bị xoá theo quy tắc mới (điều 6.3)",
-            "Records are about to be deleted by a new rule (article 6.3)",
+            "Hồ sơ sắp bị xoá theo quy tắc đang chờ (điều 6.3)",
+            "Records are about to be deleted by a rule that waits (article 6.3)",
         );
         let advice = (
             "Xem trang Lưu trữ hồ sơ. Cần giữ thì đặt lệnh giữ lại hoặc sửa thời hạn trong retention.toml trước lúc ấy; không cần chờ thì bấm «Xoá từ bây giờ».",

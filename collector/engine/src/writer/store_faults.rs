@@ -39,6 +39,7 @@ impl Engine {
         tracing::error!(lost = why.en, "the store has lost what was acknowledged; it goes on with what is left");
         if lost.fresh {
             self.record(now, "", AuditLogAction::StoreLossFound, "ioc-watch.db", &why.en);
+            self.wait_with_deletion(now);
         }
         self.raise_self_fault("store-lost", LOST, why, now);
         self.health.set_store_losses(lost.all);

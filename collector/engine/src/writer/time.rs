@@ -313,8 +313,18 @@ impl Engine {
         tracing::warn!(%detail, "the machine's clock is followed");
         let person = if whose == "trusted time" { "" } else { whose };
         self.record(now, person, action, "", &detail);
-        (self.time.step_ms, self.time.doubt_ms) = (None, None);
-        self.clear_clock_fault(now, reading);
+        self.time.step_ms = None;
+        // How far the clock was ahead at a start a small step says nothing of: that is in doubt until somebody says that it is right.
+        if !whose.is_empty() || self.state.devices().next().is_none() {
+            self.time.doubt_ms = None;
+        }
+        if self.time.doubt_ms.is_none() {
+            self.clear_clock_fault(now, reading);
+        } else {
+            self.time.forget_witnesses();
+            self.report_clock(reading);
+            self.mark_clock(reading);
+        }
         // Everybody reads again what is due.
         self.batch.notices = true;
         // What is due moves in one commit, and only then do others go by the new time.

@@ -71,15 +71,53 @@ impl Stage {
         self.task.health.backups.update(|status| status.archives = vec![record]);
     }
 
+    async fn end(self) {
+        let _ = self.task.engine.send(EngineMessage::Stop).await;
+        let Self { dir, thread, .. } = self;
+        tokio::task::spawn_blocking(move || thread.join()).await.expect("waits").expect("ended");
+        drop(dir);
+    }
+
     async fn looks(&mut self, is_up: bool, was_stale: bool) -> bool {
-        self.task.look(is_up, was_stale, &mut self.watches).await
+        let was = Late { backup: was_stale, drill: false };
+        self.task.look(is_up, was, &mut self.watches).await.backup
+    }
+
+    async fn finds_no_drill(&mut self, was: bool) -> bool {
+        self.task.look(true, Late { backup: false, drill: was }, &mut self.watches).await.drill
+    }
+
+    /// The last drill was held so many days ago.
+    fn has_drill_of(&self, days: i64) {
+        let at = clock::now().plus_millis(-days * 86_400_000);
+        let drill = DrillRecord {
+            archive: "a.tar.lz4".to_owned(),
+            sha256: String::new(),
+            store: String::new(),
+            backup_made_at: at,
+            number: 1,
+            at,
+            took_ms: 1,
+            failure: None,
+            checks: Vec::new(),
+            tables: 0,
+            rows: 0,
+            files: 0,
+            plain_bytes: 1,
+            product: String::new(),
+        };
+        self.task.health.backups.update(|status| status.drill = Some(drill));
     }
 
     /// Whether people are told that the collector is not backed up. An end is judged a moment later.
     async fn says_not_backed_up(&self, expected: bool) -> bool {
+        self.says("article 7.1", expected).await
+    }
+
+    async fn says(&self, what: &str, expected: bool) -> bool {
         let says = || {
             let all = self.reader.incidents(None, true, None, 9).expect("reads");
-            let is = |one: &ioc_judge::Incident| one.title.en.contains("article 7.1") && one.state.is_untaken();
+            let is = |one: &ioc_judge::Incident| one.title.en.contains(what) && one.state.is_untaken();
             all.iter().any(is)
         };
         for _ in 0..200 {
@@ -116,8 +154,19 @@ async fn a_backup_that_is_too_old_is_an_incident_until_there_is_another_or_none_
     assert!(!stage.looks(true, true).await);
     assert!(!stage.says_not_backed_up(false).await);
     assert_eq!(stage.task.health.backups.status().failed, None);
-    let _ = stage.task.engine.send(EngineMessage::Stop).await;
-    let Stage { dir, thread, .. } = stage;
-    tokio::task::spawn_blocking(move || thread.join()).await.expect("waits").expect("ended");
-    drop(dir);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drills_that_never_come_to_their_end_are_an_incident_until_one_does() {
+    let mut stage = Stage::new();
+    stage.has_backup_of(8 * 24);
+    assert!(!stage.finds_no_drill(false).await && !stage.says("article 7.2", false).await, "one is due, and not late");
+    stage.has_backup_of(9 * 24);
+    assert!(stage.finds_no_drill(false).await && stage.says("article 7.2", true).await, "none was ever held");
+    stage.has_drill_of(1);
+    assert!(!stage.finds_no_drill(true).await && !stage.says("article 7.2", false).await);
+    stage.has_drill_of(9);
+    assert!(stage.finds_no_drill(false).await && stage.says("article 7.2", true).await, "the last one is too long ago");
+    stage.end().await;
 }

@@ -21,6 +21,8 @@ mod row_copy;
 mod search;
 mod search_file;
 mod search_index;
+#[cfg(test)]
+mod spoilt_log_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,13 +1,16 @@
 //! Rules that wait, and clocks that jump.
 
+use std::sync::Arc;
+
 use ioc_common::config::SpanWithin;
 use ioc_common::encoding::sha256_hex;
 use ioc_common::id::DeviceId;
+use ioc_store::StoreLosses;
 use ioc_store::retention::Cursor;
 
-use super::super::time::tests::{Machine, Rig};
+use super::super::time::tests::{FaultyStore, Machine, Rig, deps};
 use super::*;
-use crate::command::Command;
+use crate::command::{Command, RestoreDeclaration};
 use crate::config::Config;
 
 const DAY: i64 = 86_400_000;
@@ -124,6 +127,70 @@ fn no_clock_that_jumps_deletes_anything_before_it_is_believed() {
     }
 }
 
+/// The next of a row of numbers that only its seed decides.
+fn next(random: &mut u64) -> u64 {
+    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *random >> 33
+}
+
+#[test]
+fn whatever_a_clock_does_no_record_goes_before_its_time() {
+    const STEPS: [i64; 12] =
+        [700, -700, 2000, 60_000, -299_000, 3_600_000, -DAY, 6 * DAY, 40 * DAY, 300 * DAY, 10 * YEAR, -5 * YEAR];
+    /// A clock that is ahead by so much when the collector's machine comes back is believed.
+    const DOWNTIME: i64 = 7 * DAY;
+    for seed in 0..20_u64 {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        // Its time is a year and a day: what is done below is believed to be at most nine weeks of it.
+        let mut rig = with_event(dir.path(), &machine, 200 * DAY);
+        let mut random = seed;
+        let (mut true_age, mut reboots) = (200 * DAY, 0);
+        let mut done = Vec::new();
+        for _ in 0..16 {
+            rig.engine.config.retention.grace = SpanWithin(Span::secs(0));
+            let what = next(&mut random) % 8;
+            let by_ms = STEPS[usize::try_from(next(&mut random)).expect("small") % STEPS.len()];
+            done.push((what, by_ms));
+            match what {
+                0..=3 => machine.step(by_ms),
+                // A start, with the machine off and its clock set meanwhile, or without.
+                4 if reboots < 8 => {
+                    drop(rig);
+                    machine.step(by_ms);
+                    machine.reboot();
+                    reboots += 1;
+                    rig = Rig::open(dir.path(), &machine);
+                    rig.engine.config.retention.grace = SpanWithin(Span::secs(0));
+                }
+                5 => {
+                    drop(rig);
+                    rig = Rig::open(dir.path(), &machine);
+                    rig.engine.config.retention.grace = SpanWithin(Span::secs(0));
+                }
+                _ => {
+                    rig.pass(30_000);
+                    true_age += 30_000;
+                }
+            }
+            let _ = expire(&mut rig);
+            assert_eq!(events(&rig), 1, "seed {seed}: {done:?}, {} days old", true_age / DAY);
+        }
+        assert!(true_age + reboots * DOWNTIME < 366 * DAY, "its time has not come");
+        // It does go when it has, and a person says what the clock shows.
+        machine.step(200 * DAY);
+        rig.pass(20_000);
+        let _ = rig.command(Command::ConfirmClock { step_s: None, actor: "lan".into() });
+        let age_ms = rig.engine.time.now().millis_since(oldest(&rig));
+        let _ = expire(&mut rig);
+        assert_eq!(events(&rig), usize::from(age_ms < 366 * DAY), "seed {seed}: {} days old by now", age_ms / DAY);
+    }
+}
+
+/// When the event happened, as the store has it: steps that are followed do not change it.
+fn oldest(rig: &Rig) -> Timestamp {
+    rig.reader.events(&DeviceId::new("srv-1").expect("valid"), None, 1).expect("reads")[0].at
+}
+
 #[test]
 fn what_a_rule_waits_for_moves_with_the_clock() {
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
@@ -172,6 +239,45 @@ fn a_rule_that_is_new_or_takes_more_waits_and_a_person_ends_that() {
     assert_eq!(waits(&rig), None);
     expire(&mut rig).expect("deleted");
     assert_eq!(events(&rig), 0);
+}
+
+#[test]
+fn a_store_that_was_restored_or_lost_commits_deletes_nothing_before_people_could_hold_it_again() {
+    for restored in [true, false] {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        let mut rig = with_event(dir.path(), &machine, 3 * YEAR);
+        begin(&mut rig, "Trần B").expect("begun");
+        assert_eq!(waits(&rig), None, "what goes on would delete it");
+        let at = rig.engine.time.now();
+        drop(rig);
+        let lost = StoreLosses { all: vec![Text::new("mất", "lost")], fresh: true };
+        let mut deps = deps(dir.path(), &machine, |store| match restored {
+            true => store,
+            false => Box::new(FaultyStore { store, fails: Arc::default(), lost }),
+        });
+        deps.restored = restored.then(|| RestoreDeclaration {
+            archive: "a.tar".to_owned(),
+            sha256: "ab".repeat(32),
+            backup_made_at: at.plus_millis(-DAY),
+            commits: 7,
+            audit_number: 3,
+            at,
+            actor: "local:0".to_owned(),
+            reason: "disk replaced".to_owned(),
+        });
+        let mut rig = Rig::start(deps, &machine);
+        rig.command(Command::AwaitCommit).expect("kept");
+        let until = waits(&rig).expect("a hold of yesterday may not be here");
+        assert!((until.millis_since(at) - 7 * DAY).abs() < 60_000, "{until}");
+        let refused = expire(&mut rig).expect_err("it waits");
+        assert!(refused.to_string().contains("waits until") && events(&rig) == 1, "{refused}");
+        drop(rig);
+        let mut rig = Rig::open(dir.path(), &machine);
+        assert_eq!(waits(&rig), Some(until), "over a start, and no longer");
+        begin(&mut rig, "Trần B").expect("a person has it begin");
+        expire(&mut rig).expect("deleted");
+        assert_eq!(events(&rig), 0);
+    }
 }
 
 #[test]

@@ -447,6 +447,31 @@ fn a_step_that_was_made_while_the_collector_was_off_is_seen() {
 }
 
 #[test]
+fn a_small_step_ends_no_doubt() {
+    let dir = tempfile::tempdir().expect("directory");
+    let machine = Machine::new();
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.register("srv-1");
+    rig.pass(20_000);
+    drop(rig);
+    // A battery that is empty: the clock is wrong by most of a year, and a source of time that comes back sets it a little.
+    machine.step(300 * DAY);
+    machine.reboot();
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.pass(20_000);
+    assert!(rig.health.clock().doubt_ms.is_some());
+    for by_ms in [2000, -2000] {
+        machine.step(by_ms);
+        rig.pass(20_000);
+        assert!(rig.health.clock().doubt_ms.is_some() && rig.health.judged_now().is_none(), "{by_ms}");
+        assert!(rig.reader.clock().expect("reads").is_some_and(|mark| mark.keeps_all()), "on the disk, too");
+    }
+    assert_eq!(rig.audit("clock.followed").len(), 2);
+    rig.confirm(300 * DAY / 1000).expect("a person says so");
+    assert_eq!(rig.health.clock(), ClockState::default());
+}
+
+#[test]
 fn a_step_that_nobody_confirmed_stays_one_over_a_reboot() {
     let dir = tempfile::tempdir().expect("directory");
     let machine = Machine::new();
