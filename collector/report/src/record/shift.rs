@@ -155,7 +155,9 @@ pub fn shift(
     let mut remarks: Vec<String> = book
         .into_iter()
         .filter(|entry| facts.from <= entry.at && entry.at < now && of_rota(&entry.rota))
-        .map(|entry| format!("{} {}: {}", wording::moment(local(entry.at, zone)), wording::actor(&entry.who), entry.text))
+        .map(|entry| {
+            format!("{} {}: {}", wording::moment(local(entry.at, zone)), wording::actor(&entry.who), entry.text)
+        })
         .collect();
     if is_cut {
         remarks.push("Sổ trực của ca còn những dòng cũ hơn, xem trang Trực ban.".to_owned());
