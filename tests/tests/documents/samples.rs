@@ -134,26 +134,37 @@ pub(crate) fn empty_quarter() -> Document {
 
 /// An incident with names that come from anywhere.
 pub(crate) fn incident() -> Document {
+    incident::document(&incident_record())
+}
+
+/// An incident that so many devices failed under.
+pub(crate) fn storm(devices: u32) -> Document {
+    let affected = |number: u32| AffectedDevice {
+        name: if number == 1 { long_name() } else { format!("srv-{number:05} (nhãn A-{number})") },
+        place: (number % 3 > 0).then(|| format!("Phòng máy chủ/Tủ {number}")),
+        began: datetime(2026, 11, 5, 8, 5, 0, 0),
+        ended: (number % 2 > 0).then(|| datetime(2026, 11, 5, 9, 40, 0, 0)),
+    };
+    let devices = (1..=devices).map(affected).collect();
+    incident::document(&IncidentRecord { device: None, devices, more_devices: 31, ..incident_record() })
+}
+
+fn incident_record() -> IncidentRecord {
     let at = |hour, minute| datetime(2026, 11, 5, hour, minute, 0, 0);
     let entry = |hour, minute, who: Option<&str>, what: &str| CourseEntry {
         at: at(hour, minute),
         who: who.map(str::to_owned),
         what: what.into(),
     };
-    let place = Some("Phòng máy chủ, tủ R2".to_owned());
-    let affected = |name, ended| AffectedDevice { name, place: place.clone(), began: at(8, 5), ended };
-    incident::document(&IncidentRecord {
+    IncidentRecord {
         office: office(),
         date: Some(date(2026, 11, 6)),
         number: 1_204,
         title: "Ổ đĩa máy chủ dữ liệu hỏng".into(),
-        device: None,
+        device: Some(format!("{} <b>&amp;</b> \u{202e}tsil\u{2066} שלום 🖨️", long_name())),
         place: Some("Phòng máy chủ, tủ R2, U14".into()),
-        devices: vec![
-            affected(format!("{} <b>&amp;</b> \u{202e}tsil\u{2066} שלום 🖨️", long_name()), None),
-            affected("srv-08 (nhãn A-8)".into(), Some(at(9, 40))),
-        ],
-        more_devices: 31,
+        devices: Vec::new(),
+        more_devices: 0,
         severity: "Nghiêm trọng".into(),
         began: at(8, 5),
         told: Some(at(8, 6)),
@@ -174,7 +185,7 @@ pub(crate) fn incident() -> Document {
             Signature::of("Người lập", Some("Lê Thị Hoa")),
             Signature::of("Tổ trưởng", Some("Phạm Văn Dũng")),
         ],
-    })
+    }
 }
 
 /// The end of a shift.

@@ -170,11 +170,11 @@ fn facts(input: &IncidentRecord) -> Table {
 /// What failed together, line by line.
 fn devices(of: &[AffectedDevice]) -> Table {
     let columns = [
-        ("TT", 1, Align::Centre),
-        ("Thiết bị", 6, Align::Left),
-        ("Nơi đặt", 5, Align::Left),
-        ("Từ", 4, Align::Centre),
-        ("Đến", 4, Align::Centre),
+        ("TT", 2, Align::Centre),
+        ("Thiết bị", 8, Align::Left),
+        ("Nơi đặt", 7, Align::Left),
+        ("Từ", 5, Align::Centre),
+        ("Đến", 5, Align::Centre),
     ];
     let mut table = Table::new(&columns, NO_DATA);
     for (at, one) in of.iter().enumerate() {
