@@ -48,7 +48,7 @@ pub(super) fn check_within(bytes: &[u8], most_bytes: u64) -> Result<(), String> 
     let mut left = most_bytes;
     for number in 0..parts.len() {
         let part = parts.by_index(number).map_err(|error| unreadable(&error))?;
-        let name = part.name().to_ascii_lowercase();
+        let name = part.name().map_err(|error| unreadable(&error))?.to_ascii_lowercase();
         // What it says of its size is not believed.
         let mut part = part.take(left + 1);
         let read = if name.ends_with("sharedstrings.xml") {

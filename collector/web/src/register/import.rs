@@ -29,8 +29,7 @@ use ioc_engine::inventory::pasted_table::CellFault;
 use ioc_engine::inventory::product_table::{self, ProductPlan};
 use ioc_engine::refusal_reason::{RefusalKind, RefusalReason, Word};
 use ioc_store::{
-    AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, ProductField, ProductQuery, Reader, Right,
-    TableImport,
+    AccountField, AccountQuery, AssetField, AssetQuery, ImportRegister, ProductField, ProductQuery, Right, TableImport,
 };
 
 /// Largest table, bytes.
