@@ -202,15 +202,20 @@ impl Resender {
             for (position, count) in &counts {
                 ensure!(*count == 1, "{id}: {position} is there {count} times");
             }
-            // What is folded is no row any more: the oldest ones, and only those.
+            // What is folded is no row any more: the oldest ones, and only those; or all, where nothing came for a while. How many that are is counted below.
             let first = counts.keys().next().copied();
-            for position in device.acknowledged.iter().filter(|position| first.is_none_or(|first| **position >= first))
+            for position in device.acknowledged.iter().filter(|position| first.is_some_and(|first| **position >= first))
             {
                 ensure!(counts.contains_key(position), "{id}: {position} was acknowledged and is missing");
             }
             let known = reader.device(id)?.map(|record| record.watermark).unwrap_or_default();
             let last = counts.keys().next_back().copied().unwrap_or_default();
             ensure!(known >= last, "{id}: the watermark {known} is behind the last row {last}");
+            let acknowledged = device.acknowledged.last().copied().unwrap_or_default();
+            ensure!(
+                known >= acknowledged,
+                "{id}: the watermark {known} is behind {acknowledged}, which was acknowledged"
+            );
         }
         // Rows are numbered without a gap, so those before the first were once there, and are in the archive.
         let folded = store.archive()?.all_folded()?;

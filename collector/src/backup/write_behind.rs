@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use super::error::BackupError;
 
@@ -57,6 +57,8 @@ enum Piece {
 /// Hands files over, one after the other.
 pub(super) struct FileWriter {
     to: SyncSender<Piece>,
+    /// Blocks that were written, to be filled again.
+    written: Receiver<Vec<u8>>,
     block: Vec<u8>,
 }
 
@@ -87,7 +89,8 @@ impl FileWriter {
         if self.block.is_empty() {
             return Ok(());
         }
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES));
+        let next = self.written.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOCK_BYTES));
+        let block = std::mem::replace(&mut self.block, next);
         self.to.send(Piece::Bytes(block)).map_err(is_gone)
     }
 }
@@ -99,9 +102,10 @@ pub(super) fn behind<T, E: From<io::Error> + From<BackupError>>(
 ) -> Result<T, E> {
     std::thread::scope(|scope| {
         let (to, from) = mpsc::sync_channel(BLOCKS);
-        let writing = scope.spawn(move || write(dir, &from));
+        let (back, written) = mpsc::channel();
+        let writing = scope.spawn(move || write(dir, &from, &back));
         let done = {
-            let mut files = FileWriter { to, block: Vec::with_capacity(BLOCK_BYTES) };
+            let mut files = FileWriter { to, written, block: Vec::with_capacity(BLOCK_BYTES) };
             work(&mut files).and_then(|done| files.hand_over().map(|()| done).map_err(E::from))
         };
         let panicked = |_| Err(BackupError::Differs("what is unpacked was not written: it panicked".to_owned()));
@@ -111,7 +115,7 @@ pub(super) fn behind<T, E: From<io::Error> + From<BackupError>>(
     })
 }
 
-fn write(dir: &Path, from: &Receiver<Piece>) -> Result<(), BackupError> {
+fn write(dir: &Path, from: &Receiver<Piece>, back: &Sender<Vec<u8>>) -> Result<(), BackupError> {
     let mut open: Option<(Steady, PathBuf)> = None;
     let finished = |open: Option<(Steady, PathBuf)>| match open {
         Some((file, path)) => file.sync().map_err(BackupError::file(&path)),
@@ -124,10 +128,13 @@ fn write(dir: &Path, from: &Receiver<Piece>) -> Result<(), BackupError> {
                 let path = dir.join(name);
                 open = Some((create(&path)?, path));
             }
-            Piece::Bytes(bytes) => {
+            Piece::Bytes(mut bytes) => {
                 if let Some((file, path)) = &mut open {
                     file.write_all(&bytes).map_err(BackupError::file(path))?;
                 }
+                bytes.clear();
+                // Nobody fills it again where all was handed over.
+                let _ = back.send(bytes);
             }
         }
     }
