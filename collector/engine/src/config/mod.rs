@@ -202,7 +202,7 @@ impl Config {
         } else {
             Plan { zone: timezone.clone(), ..Plan::default() }
         };
-        let store = form.store.check(source, form.backup.place())?;
+        let store = form.store.check(source)?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
