@@ -138,7 +138,7 @@ pub(crate) fn rows_to_read(settings: &PostgresSettings) -> Result<SiteRows, Stor
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
 pub fn site_id(settings: &PostgresSettings) -> Result<Option<String>, StoreError> {
-    let link = link_to(settings)?.1;
+    let (_driver, link) = link_to(settings)?;
     if !candidate::is_there(&link, settings)? {
         return Ok(None);
     }
@@ -151,14 +151,14 @@ pub fn site_id(settings: &PostgresSettings) -> Result<Option<String>, StoreError
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
 pub fn site_bytes(settings: &PostgresSettings) -> Result<u64, StoreError> {
-    let link = link_to(settings)?.1;
+    let (_driver, link) = link_to(settings)?;
     let sql = "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE c.relkind = 'r' AND n.nspname IN ($1, $2)";
     let row = link.row(sql, &[&settings.schema.as_str(), &settings.schema.history()])?;
     Ok(link.get::<i64>(&row, 0)?.unsigned_abs())
 }
 
-/// A connection of its own.
+/// A connection of its own, with what drives it for as long as that is held.
 fn link_to(settings: &PostgresSettings) -> Result<(Arc<Driver>, Link), StoreError> {
     let no_thread = |source| StoreError::File { path: "database thread".into(), source };
     let driver = Driver::start().map_err(no_thread)?;
