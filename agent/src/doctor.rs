@@ -200,10 +200,11 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
 
 /// Which addresses of the collector answer, or the proxy before them. True when none of them does.
 fn write_addresses(config: &Config, text: &mut String) -> bool {
-    let learnt = IdentityStore::new(config.state.clone()).identity().ok().map(|identity| identity.mqtt);
+    let learnt =
+        IdentityStore::new(config.state.clone()).identity().map(|identity| identity.addresses()).unwrap_or_default();
     let addresses: Vec<&str> = match &config.proxy {
         Some(proxy) => vec![proxy],
-        None if config.mqtt.is_empty() => learnt.as_deref().into_iter().collect(),
+        None if config.mqtt.is_empty() => learnt.iter().map(String::as_str).collect(),
         None => config.mqtt.iter().map(String::as_str).collect(),
     };
     let mut answers = addresses.is_empty();

@@ -31,12 +31,20 @@ use ioc_common::report::RenewProof;
 pub struct Identity {
     /// Identifier given at enrolment.
     pub device: DeviceId,
-    /// Host and port of the collector's MQTT endpoint.
+    /// Host and port of the collector's MQTT endpoint; of several with a comma between them.
     pub mqtt: String,
     /// When to ask for a renewed certificate.
     pub renew_at: Timestamp,
     /// When the certificate ends.
     pub expires_at: Timestamp,
+}
+
+impl Identity {
+    /// Where to report, as the collector said at enrolment: one address after the other.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.mqtt.split(',').map(|one| one.trim().to_owned()).collect()
+    }
 }
 
 /// The state directory and what lies in it.
@@ -308,6 +316,17 @@ mod tests {
         // One that was kept as seconds, as earlier versions did.
         fs::write(dir.path().join("epoch"), "1999999999\n").expect("written");
         assert_eq!(next(late, 0), 2_000_000_000_000);
+    }
+
+    #[test]
+    fn what_was_said_at_enrolment_may_be_several_addresses() {
+        let end = Timestamp::from_millis(0);
+        let device = DeviceId::new("srv-1").expect("valid");
+        let of = |mqtt: &str| {
+            Identity { device: device.clone(), mqtt: mqtt.into(), renew_at: end, expires_at: end }.addresses()
+        };
+        assert_eq!(of("c1:8883"), ["c1:8883"]);
+        assert_eq!(of("c1:8883,[::1]:8884"), ["c1:8883", "[::1]:8884"]);
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: BackupCommand,
     },
-    /// Restore a backup into an empty directory, which then is a data directory. Nothing of the running collector is touched.
+    /// Restore a backup into an empty directory, which then is a data directory. Nothing of the running collector is touched. Where the configuration names
+    /// PostgreSQL, the record goes into its schema, in which there must be none yet, and keys and notes into the directory.
     Restore {
         /// The archive.
         archive: PathBuf,

@@ -16,9 +16,11 @@ use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
+use crate::collector_name::name_of;
 use crate::timestamp::StampError;
 use ioc_engine::config::{Channel, Config, TimestampPlan};
 use ioc_engine::open_files::FEW_FILES;
+use ioc_store::DatabaseReport;
 
 /// Less free space than this is a fault, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
@@ -279,18 +281,25 @@ fn channel_server(channel: &Channel) -> Finding {
     }
 }
 
+/// Whether another collector holds the lease of this site.
+fn stands_by(config: &Config) -> bool {
+    let Some(plan) = config.store.postgres() else { return false };
+    let report = DatabaseReport::of(&plan.settings);
+    report.is_ok_and(|report| report.lasts_ms > 0 && report.holder != name_of(plan))
+}
+
 /// Whether the collector itself is backed up, and whether that was proven.
 fn backups(config: &Config) -> Finding {
     let (words, is_good) = crate::backup::standing(config, clock::now());
     match (is_good, config.backup.is_some()) {
         (true, _) => Finding::good(words),
+        (false, true) if stands_by(config) => Finding::look(
+            format!("{words}; this collector stands by, and whoever holds the lease makes them"),
+            "see that [backup] directory is one that all collectors of the site reach, or look at the holder's (docs/scale.md)",
+        ),
         (false, true) => {
             Finding::broken(words, "ioc-collector backup now, then ioc-collector backup drill (docs/backup.md)")
         }
-        (false, false) if config.store.postgres().is_some() => Finding::look(
-            "the collector makes no backups of a store in PostgreSQL",
-            "see that PostgreSQL is backed up, and pki and configuration with it (docs/scale.md)",
-        ),
         (false, false) => Finding::look(words, "set [backup] directory and passphrase_file (docs/backup.md)"),
     }
 }

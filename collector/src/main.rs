@@ -104,18 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say("confirmed\n")
         }
         CliCommand::Doctor { bundle, json } => examine(&config, cli.config.as_deref(), bundle.as_deref(), json).await,
-        CliCommand::Backup { .. } if config.store.postgres().is_some() => only_sqlite(
-            &config,
-            "backup",
-            "back PostgreSQL up as PostgreSQL is, and the folder pki, the file link.key and the configuration beside it (docs/scale.md, Backup)",
-        ),
         CliCommand::Backup { command } => say(&backup::command::run(&config, cli.config.as_deref(), command).await?),
-        CliCommand::Restore { .. } if config.store.postgres().is_some() => only_sqlite(
-            &config,
-            "restore",
-            "restore the database as PostgreSQL is (docs/scale.md, Backup); for an archive of a collector with files of its own, name a \
-             configuration without [store]",
-        ),
         CliCommand::Restore { archive, to, reason, opened_by } => {
             say(&backup::command::restore(&config, &archive, &to, &opened_by, &reason)?)
         }

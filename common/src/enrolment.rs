@@ -124,7 +124,7 @@ pub struct EnrolResponse {
     pub certificate: String,
     /// The authorities to trust, PEM.
     pub authorities: String,
-    /// Where to report: host and port of the MQTT endpoint.
+    /// Where to report: host and port of the MQTT endpoint; of several collectors with a comma between them, in the order in which they are tried.
     pub mqtt: String,
     /// When to ask for a renewed certificate: at two thirds of its life.
     pub renew_at: Timestamp,

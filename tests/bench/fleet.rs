@@ -38,10 +38,15 @@ pub(crate) struct Reporting {
 
 /// Lets all of these report, and waits until all are connected.
 pub(crate) async fn reporting(identities: Vec<Identity>) -> anyhow::Result<Reporting> {
+    reporting_by(identities, false).await
+}
+
+/// The same where they may report to a broker that stands between.
+pub(crate) async fn reporting_by(identities: Vec<Identity>, through_broker: bool) -> anyhow::Result<Reporting> {
     let devices = identities.len() as u64;
     let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
-    let plan =
-        Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new(), others: Vec::new() };
+    let (interval, script, others) = (Duration::from_secs(10), Vec::new(), Vec::new());
+    let plan = Plan { interval, keep_alive_s: 60, seed: 1, script, others, through_broker };
     let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
     // Ten thousand handshakes on two cores take longer than a test waits for anything.
     while totals.connected.load(Relaxed) < devices {
@@ -75,9 +80,9 @@ impl Goals {
 /// Files that a program has open beside its connections.
 const OTHER_FILES: u64 = 300;
 /// Connections from one loopback address: the kernel has some 28,000 ports for them.
-const CONNECTIONS_PER_ADDRESS: usize = 20_000;
+pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 /// From the last connection to what is measured: the reports that come with one are over.
-const SETTLE: Duration = Duration::from_secs(15);
+pub(crate) const SETTLE: Duration = Duration::from_secs(15);
 /// Fleets up to this size are compared with a broker.
 const COMPARED_MAX: usize = 1_000;
 /// From the first start to its end: signals are listened to a moment after it answers.

@@ -15,6 +15,7 @@ mod measure;
 mod mosquitto;
 mod pages;
 mod registers;
+mod scale;
 mod search;
 mod sensors;
 mod start;
@@ -80,6 +81,14 @@ enum Bench {
         /// so much history besides, GiB.
         #[arg(long, value_name = "GIB", num_args = 0..=1, default_missing_value = "2")]
         backup: Option<u64>,
+    },
+    /// What the same fleet costs with the store in files, in PostgreSQL, as two sites in one database, and through a broker: reports, CPU, disk, memory
+    /// of all programs.
+    Scale {
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
     },
     /// From a sample that crosses a limit to the webhook received, while a fleet reports.
     Notice {
@@ -230,6 +239,7 @@ impl Bench {
             Self::Idle { .. } => "idle",
             Self::Start { .. } => "start",
             Self::Fleet { .. } => "fleet",
+            Self::Scale { .. } => "scale",
             Self::Notice { .. } => "notice",
             Self::Judge { .. } => "judge",
             Self::History { .. } => "history",
@@ -269,6 +279,7 @@ async fn main() -> anyhow::Result<()> {
             let time = if fold.is_some() { time.max(FOLDING) } else { time };
             fleet::whole_fleets(&mut figures, &devices, Pace { time, fold, backup }).await
         }
+        Bench::Scale { devices, seconds } => scale::run(&mut figures, devices, Duration::from_secs(seconds)).await,
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
         Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,

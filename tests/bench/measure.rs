@@ -94,6 +94,21 @@ impl Busy {
 
 /// CPU seconds of a process and all below it, those that have ended included.
 pub(crate) fn tree_seconds(root: u32) -> f64 {
+    tree(root).into_iter().map(|(_, seconds)| seconds).sum()
+}
+
+/// Bytes that a process and all below it gave the disk to write, those that have ended and were waited for included.
+pub(crate) fn tree_written(root: u32) -> u64 {
+    tree(root).into_iter().map(|(pid, _)| written(pid).disk).sum()
+}
+
+/// Memory of a process and all below it in MiB, shared pages divided among those who have them.
+pub(crate) fn tree_pss_mib(root: u32) -> f64 {
+    tree(root).into_iter().map(|(pid, _)| pss_mib(pid)).sum()
+}
+
+/// A process and all below it, each with its CPU seconds and those of what it waited for.
+fn tree(root: u32) -> Vec<(u32, f64)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let all: BTreeMap<u32, (u32, f64)> = pids
@@ -114,7 +129,7 @@ pub(crate) fn tree_seconds(root: u32) -> f64 {
         }
         false
     };
-    all.iter().filter(|(pid, _)| below(**pid)).map(|(_, (_, seconds))| seconds).sum()
+    all.iter().filter(|(pid, _)| below(**pid)).map(|(pid, (_, seconds))| (*pid, *seconds)).collect()
 }
 
 /// The collector's own counters, asked over the control socket.

@@ -140,13 +140,20 @@ impl Mosquitto {
         started.with_context(|| std::fs::read_to_string(dir.join("mosquitto.log")).unwrap_or_default())
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.child.as_ref().and_then(Child::id).context("it does not run")
+    }
+
     /// Has it read its certificates anew.
     ///
     /// # Errors
     /// When it does not run.
     pub async fn reload(&self) -> anyhow::Result<()> {
-        let pid = self.child.as_ref().and_then(Child::id).context("it does not run")?;
-        send_signal(pid, "HUP").await
+        send_signal(self.pid()?, "HUP").await
     }
 
     /// Kills it as a crash would.

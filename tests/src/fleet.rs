@@ -189,6 +189,8 @@ pub struct Plan {
     pub script: Vec<Line>,
     /// Where they go on when the address of their identity does not take them, one after the other.
     pub others: Vec<String>,
+    /// Its identities name a broker, which knows of no watermark.
+    pub through_broker: bool,
 }
 
 /// Runs a fleet until `stop` is set.
@@ -260,7 +262,11 @@ impl FleetMember {
         kept: &mut Option<Machine>,
         deeds: &mut mpsc::Receiver<Deed>,
     ) -> anyhow::Result<Duration> {
-        let (mut link, known) = Link::open(&self.identity, self.plan.keep_alive_s).await?;
+        let (mut link, known) = if self.plan.through_broker {
+            (Link::open_at_broker(&self.identity, self.plan.keep_alive_s).await?, Position::default())
+        } else {
+            Link::open(&self.identity, self.plan.keep_alive_s).await?
+        };
         self.totals.connected.fetch_add(1, Relaxed);
         let machine = kept.get_or_insert_with(|| {
             Machine::new(self.identity.device.clone(), &self.identity.kind, self.plan.seed, known, clock::now())

@@ -184,9 +184,7 @@ impl Postgres {
     /// # Errors
     /// When it does not run.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
-        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid"))?;
-        let first = file.lines().next().context("no process")?;
-        crate::harness::send_signal(first.parse()?, "KILL").await?;
+        crate::harness::send_signal(self.pid()?, "KILL").await?;
         self.end().await
     }
 
@@ -213,6 +211,21 @@ impl Postgres {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The process above all of its own.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid"))?;
+        Ok(file.lines().next().context("no process")?.parse()?)
+    }
+
+    /// The table of a collector's configuration that names it, for a site of this schema.
+    #[must_use]
+    pub fn config_of(&self, name: &str, schema: &str) -> String {
+        self.config(name).replace(&format!("schema = {SCHEMA:?}"), &format!("schema = {schema:?}"))
     }
 
     /// The table of a collector's configuration that names it.

@@ -17,10 +17,15 @@ const PASSPHRASE: &str = "a passphrase that nobody guesses\n";
 
 /// A rig whose collector is backed up into a directory beside it.
 fn rig(dir: &Path, more: &str) -> Rig {
+    rig_of(dir, more, "")
+}
+
+/// The same with other tables before those of the backup.
+pub(crate) fn rig_of(dir: &Path, more: &str, tables: &str) -> Rig {
     let (to, passphrase) = (dir.join("backups"), dir.join("passphrase"));
     std::fs::create_dir_all(&to).unwrap();
     std::fs::write(&passphrase, PASSPHRASE).unwrap();
-    Rig::in_dir(dir, &format!("[backup]\ndirectory = {to:?}\npassphrase_file = {passphrase:?}\n{more}"))
+    Rig::in_dir(dir, &format!("{tables}[backup]\ndirectory = {to:?}\npassphrase_file = {passphrase:?}\n{more}"))
 }
 
 fn command(rig: &Rig, words: &[&str]) -> Output {
@@ -62,7 +67,7 @@ pub(crate) fn files(dir: &Path, end: &str) -> Vec<PathBuf> {
     all
 }
 
-fn archives(rig: &Rig) -> Vec<PathBuf> {
+pub(crate) fn archives(rig: &Rig) -> Vec<PathBuf> {
     files(&rig.dir().join("backups"), ".tar.lz4.age")
 }
 

@@ -31,6 +31,25 @@ fn library() -> PathBuf {
     found.find(|path| path.exists()).expect("libfaketime is missing; scripts/test installs it")
 }
 
+/// Has a collector that is to be started take its wall clock from a file, whose path this is; [`step`] steps it.
+pub(crate) fn faked(rig: &mut Rig) -> PathBuf {
+    let offset = rig.dir().join("offset");
+    std::fs::write(&offset, "+0").unwrap();
+    rig.set("LD_PRELOAD", library().to_string_lossy());
+    rig.set("FAKETIME_TIMESTAMP_FILE", offset.to_string_lossy());
+    rig.set("FAKETIME_NO_CACHE", "1");
+    rig.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    rig.set("DONT_FAKE_MONOTONIC", "1");
+    offset
+}
+
+/// Steps such a clock to so far from the true one.
+pub(crate) fn step(path: &Path, offset: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, offset).unwrap();
+    std::fs::rename(&new, path).unwrap();
+}
+
 /// A collector whose wall clock is what `set` says.
 struct Scene {
     rig: Rig,
@@ -50,23 +69,14 @@ impl Scene {
         std::fs::write(rig.dir().join("duty.toml"), PLAN).unwrap();
         // What is past its time goes as soon as the clock is believed.
         std::fs::write(rig.dir().join("retention.toml"), "[deletion]\ngrace = \"0s\"\n").unwrap();
-        let offset = rig.dir().join("offset");
-        let scene_offset = offset.clone();
-        std::fs::write(&offset, "+0").unwrap();
-        rig.set("LD_PRELOAD", library().to_string_lossy());
-        rig.set("FAKETIME_TIMESTAMP_FILE", scene_offset.to_string_lossy());
-        rig.set("FAKETIME_NO_CACHE", "1");
-        rig.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        rig.set("DONT_FAKE_MONOTONIC", "1");
+        let offset = faked(&mut rig);
         rig.start().await.unwrap();
         Self { rig, hooks, offset }
     }
 
     /// Steps the clock of the collector's machine to so far from the true one.
     fn set(&self, offset: &str) {
-        let (new, path): (PathBuf, &Path) = (self.offset.with_extension("new"), &self.offset);
-        std::fs::write(&new, offset).unwrap();
-        std::fs::rename(&new, path).unwrap();
+        step(&self.offset, offset);
     }
 
     async fn clock(&self) -> Value {

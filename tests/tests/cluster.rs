@@ -39,14 +39,20 @@ impl Centre {
     async fn start(devices: usize) -> Self {
         let postgres = Postgres::start().await.unwrap();
         let configs = ["một", "hai"].map(|name| postgres.config(name));
-        Self::over(postgres, configs, devices).await
+        Self::over(postgres, configs, devices, |_| ()).await
     }
 
-    /// The same with the tables that name the database to each.
-    async fn over(postgres: Postgres, [one, other]: [String; 2], devices: usize) -> Self {
+    /// The same with the tables that name the database to each, and something to do with each before it is started.
+    async fn over(
+        postgres: Postgres,
+        [one, other]: [String; 2],
+        devices: usize,
+        mut before: impl FnMut(&mut Rig),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut first = rig_with(&dir.path().join("first"), &one);
         let mut second = rig_with(&dir.path().join("second"), &other);
+        [&mut first, &mut second].into_iter().for_each(&mut before);
         first.start().await.unwrap();
         decides(&first).await;
         let at_second = format!("localhost:{}", second.mqtt);

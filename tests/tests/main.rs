@@ -41,6 +41,7 @@ mod main_path;
 mod mqtt_sequences;
 mod notices;
 mod personal_text;
+mod postgres_backup;
 mod probes;
 mod record_kinds;
 mod records;

@@ -16,9 +16,9 @@ use crate::uplink::session::UplinkSession;
 /// Longest password of a proxy, bytes.
 const PASSWORD_MAX_BYTES: u64 = 4096;
 
-/// The addresses of a configuration, or the one learnt at enrolment; beginning with the one that worked `last`.
+/// The addresses of a configuration, or those learnt at enrolment; beginning with the one that worked `last`.
 pub(super) fn addresses(config: &Config, identity: &Identity, last: Option<&str>) -> Addresses {
-    let all = if config.mqtt.is_empty() { vec![identity.mqtt.clone()] } else { config.mqtt.clone() };
+    let all = if config.mqtt.is_empty() { identity.addresses() } else { config.mqtt.clone() };
     Addresses::new(all, last)
 }
 

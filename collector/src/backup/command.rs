@@ -13,9 +13,9 @@ use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::backup::{BackupRecord, DrillRecord};
-use ioc_engine::config::{BackupPlan, Config, Sealing};
+use ioc_engine::config::{BackupPlan, Config, PostgresPlan, Sealing};
 use ioc_engine::pki::Authority;
-use ioc_store::Change;
+use ioc_store::{Candidate, Change, copy_into_postgres};
 use ioc_web::server::CONTROL_SOCKET;
 
 use super::age::OpenKey;
@@ -26,9 +26,10 @@ use super::make::{self, Making};
 use super::manifest;
 use super::pace::Pace;
 use super::task::entry;
-use super::{certificate, drill, keys, progress, restore};
+use super::{certificate, drill, keys, progress, restore, with_bar};
 use crate::arguments::{BackupCommand, OpenedBy};
 use crate::cli::{self, CliError};
+use crate::first_start::wait_for_lease;
 
 /// Longest reason, characters.
 const REASON_MAX: usize = 500;
@@ -111,10 +112,15 @@ fn back_up_stopped(
 ) -> anyhow::Result<BackupRecord> {
     let pki = config.data.join("pki");
     anyhow::ensure!(Authority::is_there(&pki), "{}: there are no keys, so nothing to back up", pki.display());
-    if !ioc_store::is_there(&config.data) {
+    // The lease is held until the end: nobody writes meanwhile.
+    let candidate = config.store.postgres().map(wait_for_lease).transpose()?;
+    let is_there = candidate.as_ref().map_or_else(|| Ok(ioc_store::is_there(&config.data)), Candidate::is_made)?;
+    anyhow::ensure!(is_there || candidate.is_none(), "the database has no such site, so nothing to back up");
+    if !is_there {
         return Err(ioc_store::missing_store(&config.data).into());
     }
-    let mut store = ioc_store::open(&config.data)?;
+    let open = |candidate: &Candidate| candidate.open(&config.data);
+    let mut store = candidate.as_ref().map_or_else(|| ioc_store::open(&config.data), open)?;
     let authority = Authority::open(&pki, &config.site_name, clock::now())?;
     let sentinel = make::new_sentinel()?;
     store.commit(&[Change::Audit(entry(who, AuditLogAction::BackupStarted, "", &sentinel))])?;
@@ -134,6 +140,10 @@ fn back_up_stopped(
     }
     store.commit(&said)?;
     store.close()?;
+    drop(store);
+    if let Some(candidate) = candidate {
+        candidate.release();
+    }
     Ok(record)
 }
 
@@ -253,17 +263,38 @@ async fn hold_drill(config: &Config) -> anyhow::Result<String> {
     }
 }
 
-/// A drill while no collector runs: its store is left alone, the certificate says it. The store's lock keeps one from starting meanwhile,
-/// whose own work would use the same scratch directory.
+/// A drill while no collector runs: its store is left alone, the certificate says it. The store's lock, or the lease of its site, keeps one from starting
+/// meanwhile, whose own work would use the same scratch directory.
 fn drill_stopped(config: &Config, plan: &BackupPlan) -> anyhow::Result<(Option<String>, String)> {
     let _held = ioc_store::hold(&config.data)?;
+    let _lease = config.store.postgres().map(wait_for_lease).transpose()?;
     let authority = manifest::fingerprint(&std::fs::read(config.data.join(manifest::AUTHORITY))?).ok();
     let pace = Pace::unbounded();
     let (_, drill) = progress::shown(&pace, || drill::drill(config, plan, authority.as_deref(), &pace))?;
     Ok((drill.failure.clone(), certificate::to_text(&drill)))
 }
 
-/// Restores an archive into an empty directory; gives what is to be printed.
+/// Holds the lease of the site that is restored into, and refuses one that has a record.
+fn empty_site(plan: &PostgresPlan) -> anyhow::Result<Candidate> {
+    let candidate = wait_for_lease(plan)?;
+    anyhow::ensure!(
+        !candidate.is_made()?,
+        "{}: there is a site already, and a restore never mixes with what is there; mend: name another schema ([store] schema), or rename \
+         that one and the one with _history behind it in psql",
+        candidate.place()
+    );
+    Ok(candidate)
+}
+
+/// Puts the store that was restored into a directory into the database, and takes its files away: it is there once.
+fn into_database(from: &Path, candidate: Candidate) -> anyhow::Result<()> {
+    with_bar(|progress| copy_into_postgres(from, &candidate, progress))?;
+    candidate.release();
+    Ok(ioc_store::remove(from)?)
+}
+
+/// Restores an archive into an empty directory; gives what is to be printed. Where the configuration names PostgreSQL, the record goes into its schema,
+/// in which there is none.
 ///
 /// # Errors
 /// What could not be done, with the mend. Nothing is left in the directory then.
@@ -283,11 +314,26 @@ pub fn restore(config: &Config, path: &Path, to: &Path, by: &OpenedBy, reason: &
     // Each byte is unpacked, summed up in its table and looked at in its page.
     pace.expect(3 * most_bytes.unwrap_or(0));
     let restoring = || restore::restore(file, &name, &terms, to, (&who, reason));
-    let restored = as_owner(to, || progress::shown(&pace, restoring))??;
+    let restored = as_owner(to, || {
+        let Some(plan) = config.store.postgres() else { return Ok(progress::shown(&pace, restoring)?) };
+        let candidate = empty_site(plan)?;
+        let restored = progress::shown(&pace, restoring)?;
+        into_database(to, candidate).inspect_err(|_| restore::empty(to))?;
+        anyhow::Ok(restored)
+    })??;
     let manifest = &restored.manifest;
     let (dir, made_at) = (to.display(), manifest.made_at);
+    let place = config.store.postgres().map_or_else(
+        || format!("{dir}: restored from {name}"),
+        |plan| {
+            format!(
+                "restored from {name}: the record into {}, keys and notes into {dir}; its rows were read again there and are the same",
+                plan.settings.place()
+            )
+        },
+    );
     let mut text = format!(
-        "{dir}: restored from {name}\nit is the store of {} ({}) as of {made_at}: {} commits, audit log whole up to record {}; every file, table and row is what was backed up\n\
+        "{place}\nit is the store of {} ({}) as of {made_at}: {} commits, audit log whole up to record {}; every file, table and row is what was backed up\n\
          what was written after {made_at} is not in it: incidents, acknowledgements, the duty book, accounts, machines that were enrolled since. \
          Agents send again what they still hold; what they had freed is counted as lost, as an event of each machine, when they come.\n",
         manifest.collector, manifest.site, manifest.store.commits, manifest.store.audit_number

@@ -1,13 +1,15 @@
 //! The restore drill: the newest archive is restored into a scratch directory, opened as a collector opens it, and held against what was
-//! backed up. What came of it is a certificate.
+//! backed up. What came of it is a certificate. Where the store is in PostgreSQL, it is put into a scratch site of the database, too, which is dropped then.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use ioc_common::clock;
 use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::backup::{BackupRecord, DrillRecord};
-use ioc_engine::config::{BackupPlan, Config, Sealing};
+use ioc_engine::config::{BackupPlan, Config, PostgresPlan, Sealing};
+use ioc_store::Reader;
 
 use super::archive::{ReadArchive, Terms};
 use super::catalogue::Catalogue;
@@ -18,6 +20,7 @@ use super::manifest::Manifest;
 use super::pace::Pace;
 use super::restore::unpack;
 use super::room::has_room;
+use super::source;
 
 /// Restores the newest archive for a trial, and keeps the certificate. `expected` is the authority's fingerprint, where it is known.
 ///
@@ -33,12 +36,12 @@ pub(super) fn drill(
         return Err(BackupError::NothingOpens);
     }
     let catalogue = Catalogue::new(&plan.directory, config);
-    let store = ioc_store::id(&config.data);
+    let store = source::id(config);
     let Some(newest) = catalogue.own_archives(store.as_deref())?.into_iter().next() else {
         return Err(BackupError::NoArchive(plan.directory.clone()));
     };
-    // Each byte is unpacked, summed up in its table and looked at in its page.
-    pace.expect(3 * newest.plain_bytes);
+    // Each byte is unpacked, summed up in its table and looked at in its page; written into a database and read from there.
+    pace.expect(if config.store.postgres().is_some() { 5 } else { 3 } * newest.plain_bytes);
     let at = clock::now();
     let mut drill = DrillRecord {
         archive: newest.archive.clone(),
@@ -114,7 +117,41 @@ fn hold(
         return Err(BackupError::Differs("the audit log goes on beyond what was backed up".to_owned()));
     }
     said(format!("the store opens, and holds the sentinel of the backup in audit record {}", sentinel.number), drill);
+    drop(store);
+    if let Some(plan) = config.store.postgres() {
+        said(try_in_database(plan, scratch.path(), &manifest, sentinel.number, pace)?, drill);
+    }
     Ok(())
+}
+
+/// Puts what was restored into a scratch site of the database, from which it is to be restored one day; what came of it.
+fn try_in_database(
+    plan: &PostgresPlan,
+    restored: &Path,
+    manifest: &Manifest,
+    sentinel: u64,
+    pace: &Arc<Pace>,
+) -> Result<String, BackupError> {
+    let beside = restored.join("database");
+    std::fs::create_dir(&beside).map_err(BackupError::file(&beside))?;
+    let mut is_there = false;
+    let look = |reader: &dyn Reader| {
+        let found = reader.audit_before(None, &manifest.sentinel, 1)?;
+        is_there = found.iter().any(|one| one.number == sentinel && one.detail == manifest.sentinel);
+        Ok(())
+    };
+    let mut pause = |bytes| pace.pass(bytes);
+    let tables = ioc_store::try_in_postgres(restored, &plan.settings, &beside, &mut pause, look).map_err(of_store)?;
+    if !is_there {
+        let why = format!("in the database the sentinel {} is not in audit record {sentinel}", manifest.sentinel);
+        return Err(BackupError::Differs(why));
+    }
+    let rows: u64 = tables.iter().map(|one| one.rows).sum();
+    Ok(format!(
+        "a scratch site beside {} took {rows} rows of {} tables, each read again and the same; it opens there, and its audit log is whole; it was dropped",
+        plan.settings.place(),
+        tables.len()
+    ))
 }
 
 /// What the note beside an archive, by which it is listed, kept and removed, says other than its manifest; nothing when they agree. The note

@@ -126,7 +126,9 @@ fn collect(value: &Value, key: &str, out: &mut Vec<(String, String)>) {
 /// Whether a key names a file that belongs to the configuration. A profile or a template is one where its name ends so, and comes with the program
 /// where it does not.
 fn names_file(key: &str, text: &str) -> bool {
-    let of_key = key.ends_with("_file") || matches!(key, "file" | "files" | "certificate" | "key" | "software");
+    let of_key = key.ends_with("_file") || matches!(key, "file" | "files" | "certificate" | "key" | "software")
+        // What leads to a store in PostgreSQL.
+        || matches!(key, "tls_authority" | "tls_certificate" | "tls_key");
     of_key || text.ends_with(".toml")
 }
 
@@ -134,9 +136,8 @@ fn names_file(key: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Directories of the collector's own, what is made of two keys, and what leads to a store in PostgreSQL, of which no backup is made here.
-    const NO_FILES: [&str; 8] =
-        ["data", "runtime", "directory", "export_to", "login", "tls_authority", "tls_certificate", "tls_key"];
+    /// Directories of the collector's own, and what is made of two keys.
+    const NO_FILES: [&str; 5] = ["data", "runtime", "directory", "export_to", "login"];
 
     #[test]
     fn every_key_that_is_a_path_names_a_file_that_is_taken_along_or_a_directory() {

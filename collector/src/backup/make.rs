@@ -19,6 +19,7 @@ use super::keys;
 use super::manifest::{self, FORMAT, FileSum, Manifest};
 use super::pace::{Pace, is_stop};
 use super::room::has_room;
+use super::source;
 
 /// Where the store is copied to before it is packed, and restored to in a drill: within the data directory, which is closed to others.
 const STAGING: &str = "backup.staging";
@@ -101,7 +102,7 @@ pub(super) fn make(making: &Making<'_>) -> Result<BackupRecord, BackupError> {
     let key = keys::sealing(&plan.sealing)?;
     // What a killed one left takes the room that this one asks for.
     clear(&config.data, Some(&catalogue))?;
-    let size = ioc_store::size(&config.data);
+    let size = source::size(config).map_err(of_store)?;
     // Each byte is copied, summed up and packed.
     pace.expect(3 * size);
     has_room(&config.data, size)?;
@@ -113,9 +114,12 @@ pub(super) fn make(making: &Making<'_>) -> Result<BackupRecord, BackupError> {
     files.extend(configuration);
     let made_at = clock::now();
     let mut pause = |bytes| pace.pass(bytes);
-    let copied = ioc_store::copy(&config.data, staging.path(), &mut pause).map_err(of_store)?;
+    let copied = source::copy(config, staging.path(), &mut pause).map_err(of_store)?;
     let copied_ms = (clock::boottime_us() - began_us) / 1000;
-    if making.running
+    if config.store.postgres().is_some() {
+        // What is copied takes less room than in the database, and was compared as well.
+        pace.expect(pace.progress().0 + 2 * ioc_store::size(staging.path()));
+    } else if making.running
         && let Err(error) = ioc_store::settle_log(&config.data)
     {
         tracing::warn!(%error, "what the store's log kept while it was copied is put into its place by the next commit");

@@ -3,6 +3,8 @@
 //! `make` copies the store and its history as they are at one moment, beside commits and within a pace, and writes one archive with
 //! keys, configuration and a signed manifest. `restore` reads one, compares every byte, file and table, and lays it out in an empty
 //! directory. `drill` does the same in a scratch directory and says what came of it. `task` does both when they are due.
+//!
+//! A site in PostgreSQL is copied into files first (`source`), so that there is one kind of archive; a drill restores it into a scratch site of its database, too.
 
 pub mod age;
 mod archive;
@@ -21,6 +23,7 @@ mod progress;
 mod restore;
 mod room;
 mod schedule;
+mod source;
 pub mod task;
 mod write_behind;
 
@@ -40,7 +43,7 @@ const OLD_MS: i64 = 30 * 3_600_000;
 pub fn standing(config: &Config, now: Timestamp) -> (String, bool) {
     let Some(plan) = &config.backup else { return ("no backups of the collector are made".to_owned(), false) };
     let catalogue = catalogue::Catalogue::new(&plan.directory, config);
-    let store = ioc_store::id(&config.data);
+    let store = source::id(config);
     let store = store.as_deref();
     let read = catalogue.own_archives(store).and_then(|archives| Ok((archives, catalogue.own_drills(store)?)));
     let (archives, drills) = match read {

@@ -98,13 +98,17 @@ pub(super) fn restore(
         }
     });
     if restored.is_err() {
-        // It was empty, so all of it is ours: half a store is none.
-        for entry in std::fs::read_dir(to).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        }
+        empty(to);
     }
     restored
+}
+
+/// Removes what was restored into a directory: it was empty, so all of it is ours, and half a store is none.
+pub(super) fn empty(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+    }
 }
 
 /// What was declared of the store in `data`, where it was restored and that is not in its audit log yet.

@@ -1,8 +1,8 @@
 //! Backups and drills of the running collector: when they are due, or when a person asks. What fails is an incident until it works.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ use super::error::BackupError;
 use super::make::{self, Making};
 use super::pace::{Pace, SLOW_COMMIT_MS};
 use super::schedule::{around, is_backup_due, is_drill_due, is_drill_late, is_retry_due, is_stale, next_drill};
+use super::source;
 use crate::panics::caught;
 use crate::task_watch::TaskWatch;
 
@@ -48,7 +49,7 @@ pub(crate) async fn begin(
 ) {
     let data = config.borrow().data.clone();
     super::restore::settle(&data, &engine).await;
-    tokio::spawn(BackupTask { engine, config, config_path, authority, health }.run(stopping));
+    tokio::spawn(BackupTask { engine, config, config_path, authority, health, store: Arc::default() }.run(stopping));
 }
 
 struct BackupTask {
@@ -57,6 +58,17 @@ struct BackupTask {
     config_path: Option<PathBuf>,
     authority: Arc<Authority>,
     health: Arc<Health>,
+    /// Which store this is, once it is known: a database is not asked for it at each look.
+    store: Arc<OnceLock<String>>,
+}
+
+/// Has work that is under way end with this.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// What was found to be late at the last look.
@@ -88,12 +100,16 @@ impl BackupTask {
             stopped(&mut ends).await;
             told.store(true, Relaxed);
         });
+        // Who has lost the lease of its site ends with its runtime, and is told nothing.
+        let _ends = Ends(Arc::clone(&stop));
         self.clear().await;
-        let mut late = Late::default();
+        let (mut late, mut was_up) = (Late::default(), false);
         loop {
             self.refresh().await;
             let is_up = clock::boottime_ms() - started_ms >= FIRST_MS;
-            late = self.look(is_up, late, &mut watches).await;
+            // What is due was tried before: who has just taken over from another collector made none for as long as that one did.
+            late = self.look(was_up, late, &mut watches).await;
+            was_up = is_up;
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 wish = wishes.recv() => {
@@ -188,10 +204,13 @@ impl BackupTask {
         let board = &self.health.backups;
         let Some(plan) = plan else { return board.update(|status| *status = BackupStatus::default()) };
         let read = {
-            let (config, plan) = (Arc::clone(&config), plan.clone());
+            let (config, plan, known) = (Arc::clone(&config), plan.clone(), Arc::clone(&self.store));
             let read = move || {
                 let catalogue = Catalogue::new(&plan.directory, &config);
-                let store = ioc_store::id(&config.data);
+                let store = known.get().cloned().or_else(|| source::id(&config));
+                if let Some(id) = &store {
+                    let _ = known.set(id.clone());
+                }
                 let store = store.as_deref();
                 let (archives, drills) = (catalogue.own_archives(store)?, catalogue.own_drills(store)?);
                 let newest = archives.first().map(|one| one.archive.clone());

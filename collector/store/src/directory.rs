@@ -58,6 +58,14 @@ pub fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     sqlite::put_aside(dir, beside)
 }
 
+/// Removes the files of a store that was copied elsewhere, with what lies beside them and speaks of it.
+///
+/// # Errors
+/// [`StoreError`] when a collector uses it, or a file cannot be removed.
+pub fn remove(dir: &Path) -> Result<(), StoreError> {
+    sqlite::remove(dir)
+}
+
 /// Copies the store in a directory as it is at one moment, whoever writes it, into the empty directory `to`. `pause` is told how many bytes
 /// were copied since, and may wait.
 ///

@@ -78,8 +78,8 @@ pub use asset::{
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{
-    FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, settle_log,
-    size, sums, version,
+    FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, remove,
+    settle_log, size, sums, version,
 };
 pub use duty::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, RequestedTurn, RequestedTurnState};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
@@ -95,7 +95,7 @@ pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use postgres::{
     Address, Candidate, DatabaseReport, LeaseView, PostgresForm, PostgresSettings, SchemaName, SettingsError, Standby,
-    StandbyServer,
+    StandbyServer, site_bytes, site_id,
 };
 pub use product::{
     Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,
@@ -108,6 +108,8 @@ pub use record::{
 };
 pub use role::{Right, Role};
 pub use store::Store;
-pub use store_copy::{CopiedTable, Progress, copy_into_files, copy_into_postgres, follow_audit};
+pub use store_copy::{
+    CopiedTable, Progress, back_up_postgres, copy_into_files, copy_into_postgres, follow_audit, try_in_postgres,
+};
 pub use table_import::{ImportRegister, ImportedAccount, ImportedAsset, ImportedProduct, ImportedRow, TableImport};
 pub use ticket::{TicketQuery, TicketRecord};

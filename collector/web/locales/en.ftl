@@ -923,6 +923,7 @@ backups-next-drill = Next drill
 backups-none = none yet
 backups-not-passed = FAILED
 backups-now = Back up now
+backups-elsewhere = made by the collector that decides for the site, into its own directory
 backups-off = no backups are made: [backup] directory is not set
 backups-passed = passed
 backups-running = Now

@@ -901,6 +901,7 @@ backups-next-drill = Lần diễn tập tới
 backups-none = chưa có
 backups-not-passed = KHÔNG ĐẠT
 backups-now = Sao lưu ngay
+backups-elsewhere = máy đang quyết định sao lưu, vào thư mục của máy đó
 backups-off = chưa sao lưu: chưa đặt [backup] directory
 backups-passed = đạt
 backups-running = Đang làm

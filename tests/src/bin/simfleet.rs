@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
         }
     } else {
         let (interval, keep_alive_s, seed, others) = (cli.interval.0, cli.keep_alive, cli.seed, cli.or_at.clone());
-        let plan = Plan { interval, keep_alive_s, seed, script, others };
+        let plan = Plan { interval, keep_alive_s, seed, script, others, through_broker: false };
         let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
         let end = async {
             match cli.duration {

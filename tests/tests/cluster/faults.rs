@@ -1,8 +1,10 @@
 //! Faults at random under load: two collectors, and a primary with a standby that confirms every commit, each reached by a way that can be cut.
 //!
-//! Each kind comes once in any order, but that a holder that is killed has a test of its own (`cluster.rs`); `IOC_FAULTS` asks for more of all of them. What was
+//! Each kind comes once in any order, but that a holder that is killed has a test of its own (`cluster.rs`) and a clock that is stepped takes nobody's place;
+//! `IOC_FAULTS` asks for more of all of them. What was
 //! acknowledged is there, once; a fault of a device has one incident; no two ever held the lease at once, by every fence that was ever given.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ioc_common::clock;
@@ -12,6 +14,7 @@ use ioc_tests::postgres::{Postgres, config_at};
 use ioc_tests::socket_way::SocketWay;
 
 use super::{Centre, TAKEOVER_MAX_MS, decides, readiness, stands_by, takeover};
+use crate::clock::{faked, step};
 use crate::survive::{load, seed, times};
 
 /// For how long the holder is paused, ms: its lease lasts for eight seconds.
@@ -29,9 +32,13 @@ enum Fault {
     Cut,
     /// The primary is killed, and its standby promoted.
     Failover,
+    /// The clock of one machine is stepped by ten minutes, and back: the lease goes by the database's, so that nobody takes over.
+    Clock,
 }
 
-const ALL: [Fault; 4] = [Fault::Kill, Fault::Pause, Fault::Cut, Fault::Failover];
+const ALL: [Fault; 5] = [Fault::Kill, Fault::Pause, Fault::Cut, Fault::Failover, Fault::Clock];
+/// How long a stepped clock stays so, ms: longer than a lease lasts.
+const STEPPED_MS: u64 = 9000;
 
 /// A centre, and what can happen to it.
 struct Stage {
@@ -40,6 +47,9 @@ struct Stage {
     standby: Postgres,
     /// The ways of each collector, to each server.
     ways: [[SocketWay; 2]; 2],
+    /// The files that each collector's wall clock comes from, and how often one was stepped.
+    clocks: Vec<PathBuf>,
+    steps: usize,
     /// How long takeovers took, ms.
     took_ms: Vec<u64>,
 }
@@ -52,8 +62,9 @@ impl Stage {
         let ways = [[way(&postgres), way(&standby)], [way(&postgres), way(&standby)]];
         let config = |name, [one, other]: &[SocketWay; 2]| config_at(name, &[one.dir(), other.dir()]);
         let configs = [config("một", &ways[0]), config("hai", &ways[1])];
-        let centre = Centre::over(postgres, configs, 3).await;
-        Self { centre, standby, ways, took_ms: Vec::new() }
+        let mut clocks = Vec::new();
+        let centre = Centre::over(postgres, configs, 3, |rig| clocks.push(faked(rig))).await;
+        Self { centre, standby, ways, clocks, steps: 0, took_ms: Vec::new() }
     }
 
     /// Which of both decides, as the place of its ways.
@@ -101,6 +112,10 @@ impl Stage {
                 self.fail_over(begun_ms).await;
                 return;
             }
+            Fault::Clock => {
+                self.step_clock().await;
+                return;
+            }
         }
         stands_by(self.rig(holder), names[other]).await;
         if matches!(fault, Fault::Pause | Fault::Cut) {
@@ -130,6 +145,22 @@ impl Stage {
         decides(self.rig(holder)).await;
     }
 
+    /// The clock of one and then of the other, ahead and then behind.
+    async fn step_clock(&mut self) {
+        let (fence, before) = (self.fence().await, self.commits().await);
+        let (place, offset) = (self.steps % 2, if self.steps % 4 < 2 { "+600" } else { "-600" });
+        self.steps += 1;
+        step(&self.clocks[place], offset);
+        tokio::time::sleep(Duration::from_millis(STEPPED_MS)).await;
+        assert!(self.commits().await > before, "commits go on while the clock of {place} stands {offset} s off");
+        step(&self.clocks[place], "+0");
+        assert_eq!(self.fence().await, fence, "nobody takes over for a clock");
+    }
+
+    async fn fence(&self) -> String {
+        self.centre.postgres.ask("SELECT fence FROM lease").await.unwrap()
+    }
+
     async fn commits(&self) -> u64 {
         let said = self.centre.postgres.ask("SELECT max(number) FROM watermark_log").await.unwrap_or_default();
         said.parse().unwrap_or(0)
@@ -153,7 +184,8 @@ async fn whatever_happens_to_two_collectors_and_their_database_nothing_acknowled
         stage.centre.devices = sending.await.unwrap();
     }
     stage.took_ms.sort_unstable();
-    let (count, most) = (stage.took_ms.len(), stage.took_ms.last().copied().unwrap_or(0));
-    eprintln!("{count} faults; half of them were over after {} ms, the last after {most} ms", stage.took_ms[count / 2]);
+    let took = &stage.took_ms;
+    let part = |percent: usize| took[(took.len() * percent).div_ceil(100).max(1) - 1];
+    eprintln!("{} takeovers: p50 {} ms, p99 {} ms, max {} ms", took.len(), part(50), part(99), part(100));
     stage.centre.end_whole().await;
 }

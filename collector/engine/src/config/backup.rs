@@ -118,11 +118,6 @@ impl Default for BackupForm {
 }
 
 impl BackupForm {
-    /// Where it stands that they are made; none where none are.
-    pub(super) fn place(&self) -> Option<std::ops::Range<usize>> {
-        self.directory.as_ref().map(Spanned::span)
-    }
-
     /// None when no directory is given: no backup is made then.
     pub(super) fn check(self, source: &Source) -> Result<Option<BackupPlan>, ConfigError> {
         let Some(directory) = self.directory else { return Ok(None) };

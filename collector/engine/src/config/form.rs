@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use ioc_common::address::split_address;
 use ioc_common::config::{Bounded, Span, SpanWithin, Spanned};
 use ioc_common::language::Language;
 use ioc_store::configuration::Part;
@@ -74,11 +75,46 @@ pub(super) struct PathsForm {
     pub(super) runtime: PathBuf,
 }
 
+/// Most addresses that agents are given: as many as one takes.
+const ADVERTISED_MAX: usize = 16;
+
+/// Where agents are to report: an address, or the addresses of several collectors in the order in which they are tried.
+#[derive(Debug)]
+pub(super) struct Advertised(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Advertised {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            One(String),
+            Several(Vec<String>),
+        }
+        let wrong = |found: String| {
+            serde::de::Error::custom(format!(
+                "{found}; allowed are HOST:PORT, or a list of 1 to {ADVERTISED_MAX} of them; mend: advertise = [\"c1.example:8883\", \"c2.example:8883\"]"
+            ))
+        };
+        let all = match Written::deserialize(deserializer).map_err(|_| wrong("found no address".to_owned()))? {
+            Written::One(one) => vec![one],
+            Written::Several(all) => all,
+        };
+        if all.is_empty() || all.len() > ADVERTISED_MAX {
+            return Err(wrong(format!("found {} addresses", all.len())));
+        }
+        // They are handed out in one line.
+        match all.iter().find(|one| one.contains(',') || split_address(one).is_err()) {
+            Some(found) => Err(wrong(format!("found {found:?}"))),
+            None => Ok(Self(all)),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct IngestForm {
     pub(super) listen: SocketAddr,
-    pub(super) advertise: Option<String>,
+    pub(super) advertise: Option<Advertised>,
     pub(super) broker: BrokerForm,
     pub(super) connections_max: Bounded<1, 1_000_000>,
     pub(super) gather: SpanWithin<0, 1_000>,
@@ -245,6 +281,29 @@ impl Form {
             Part::Heartbeat => self.heartbeat = from.heartbeat,
             // Each is a text of its own, not tables of this one.
             Part::Duty | Part::Rules | Part::Retention | Part::Software => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::config::Source;
+
+    use super::super::{Config, testing};
+
+    #[test]
+    fn agents_are_told_one_address_or_those_of_all_collectors() {
+        let parse = |written: &str| {
+            let text = format!("[ingest]\nadvertise = {written}\n");
+            Config::parse(&Source::built_in("collector.toml", &text), &testing::KINDS)
+                .map(|config| config.mqtt_advertise)
+        };
+        assert_eq!(parse("\"c1:8883\"").expect("parses"), ["c1:8883"]);
+        assert_eq!(parse("[\"c1:8883\", \"[::1]:1\"]").expect("parses"), ["c1:8883", "[::1]:1"]);
+        for wrong in ["[]", "\"c1\"", "\"c1:1,c2:2\"", "[\"c1:0\"]", "7"] {
+            let fault = parse(wrong).expect_err(wrong);
+            let said = fault.to_string();
+            assert!(fault.line == 2 && said.contains("HOST:PORT") && said.contains("advertise = ["), "{said}");
         }
     }
 }

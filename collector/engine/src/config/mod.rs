@@ -77,8 +77,8 @@ pub struct Config {
     pub runtime: PathBuf,
     /// Address of the MQTT endpoint.
     pub mqtt_listen: SocketAddr,
-    /// The address that agents are given to connect to.
-    pub mqtt_advertise: String,
+    /// The addresses that agents are given to connect to, in the order in which they try them.
+    pub mqtt_advertise: Vec<String>,
     /// The broker through which devices come, too.
     pub broker: Option<BrokerPlan>,
     /// Most open MQTT connections.
@@ -210,9 +210,10 @@ impl Config {
         } else {
             Plan { zone: timezone.clone(), ..Plan::default() }
         };
-        let store = form.store.check(source, form.backup.place())?;
+        let store = form.store.check(source)?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
-        let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
+        let own = || vec![format!("{first}:{}", form.ingest.listen.port())];
+        let mqtt_advertise = form.ingest.advertise.map_or_else(own, |advertised| advertised.0);
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
         Ok(Self {
             site_code: form.site.code.of(&form.site.name),

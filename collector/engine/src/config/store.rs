@@ -104,8 +104,7 @@ impl StoreForm {
         .collect()
     }
 
-    /// `backups_at` is where it stands that the collector makes backups of its own; they copy files of SQLite's.
-    pub(super) fn check(self, source: &Source, backups_at: Option<Range<usize>>) -> Result<StorePlan, ConfigError> {
+    pub(super) fn check(self, source: &Source) -> Result<StorePlan, ConfigError> {
         let (kind, kind_at, places) = (*self.kind.get_ref(), self.kind.span(), self.places());
         if kind == StoreKind::Sqlite {
             return match places.into_iter().next() {
@@ -115,11 +114,6 @@ impl StoreForm {
                     Err(source.fault(place, &message, "remove this line, or write kind = \"postgres\""))
                 }
             };
-        }
-        if let Some(place) = backups_at {
-            let message = "found backups of the collector beside a store in PostgreSQL, which they do not know";
-            let mend = "remove this line, and back the database up as PostgreSQL is (docs/scale.md, Backup)";
-            return Err(source.fault(place, message, mend));
         }
         let missing = |key: &str, mend: &str| {
             let message = format!("found no {key} in a store of the kind postgres");
@@ -202,7 +196,6 @@ mod tests {
             (format!("{SOCKET}tls_key = \"/k\"\n"), 2, "tls_certificate"),
             (format!("{SOCKET}tls_authority = \"ca.pem\"\n"), 5, "absolute"),
             (format!("{SOCKET}password = \"secret\"\n"), 5, "unknown field"),
-            (format!("{SOCKET}[backup]\ndirectory = \"/b\"\npassphrase_file = \"/p\"\n"), 6, "PostgreSQL"),
         ] {
             let fault = parse(&text).expect_err(&text);
             assert!(fault.line == line && fault.message.contains(said) && !fault.mend.is_empty(), "{text}: {fault}");

@@ -327,7 +327,7 @@ impl Engine {
             device,
             certificate: issued.certificate,
             authorities: self.authority.pem().to_owned(),
-            mqtt: self.config.mqtt_advertise.clone(),
+            mqtt: self.config.mqtt_advertise.join(","),
             renew_at: issued.renew_at,
             expires_at: issued.expires_at,
         })))

@@ -47,7 +47,7 @@ impl Stage {
             backup: TaskWatch::new(BackgroundTask::Backup, engine.clone()),
             drill: TaskWatch::new(BackgroundTask::RestoreDrill, engine.clone()),
         };
-        let task = BackupTask { engine, config: heard, config_path: None, authority, health };
+        let task = BackupTask { engine, config: heard, config_path: None, authority, health, store: Arc::default() };
         Self { dir, task, config, reader, watches, thread }
     }
 

@@ -190,7 +190,7 @@ impl Candidate {
         let (settings, driver) = (&self.shared.settings, self.driver_of_role()?);
         let lease = self.held()?;
         migration::migrate(&Link::open(settings, Purpose::Migration, &driver)?, &settings.schema)?;
-        SiteRows::open(settings, &driver, &lease)
+        SiteRows::open(settings, &driver, Some(&lease))
     }
 
     fn driver_of_role(&self) -> Result<Arc<Driver>, StoreError> {

@@ -88,13 +88,21 @@ pub(crate) fn connect(
             Some(tls) => reach(config, MakeTls::new(tls)?, &place, driver),
             None => reach(config, NoTls, &place, driver),
         };
-        match reached {
-            Ok(client) => {
-                prepare(&client, settings, purpose)?;
+        let client = match reached {
+            Ok(client) => client,
+            Err(error) => {
+                last = error;
+                continue;
+            }
+        };
+        match prepare(&client, settings, purpose) {
+            Ok(()) => {
                 driver.took_writes(index);
                 return Ok(client);
             }
-            Err(error) => last = error,
+            // What may pass may be over at the next address already; what somebody has to mend here is said.
+            Err(error) if error.is_no_room() => last = error,
+            Err(error) => return Err(error),
         }
     }
     Err(last)
@@ -144,9 +152,12 @@ where
 fn prepare(client: &Client, settings: &PostgresSettings, purpose: Purpose) -> Result<(), StoreError> {
     let place = settings.place();
     let failed = |error| fault(&place, &error);
+    let most = Duration::from_secs(CONNECT_S);
     let sql = "SELECT current_setting('server_version_num')::int4, current_setting('server_version'), current_setting('server_encoding'), \
                current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit')";
-    let row = wait(client.query_one(sql, &[])).map_err(failed)?;
+    // It took the connection, and may have stopped right behind that.
+    let row =
+        wait_at_most(client.query_one(sql, &[]), most).ok_or_else(|| silent(&place, CONNECT_S))?.map_err(failed)?;
     let text = |column: usize| row.try_get::<_, String>(column).unwrap_or_default();
     let version: i32 = row.try_get(0).map_err(failed)?;
     if version < VERSION_MIN {
@@ -174,7 +185,7 @@ fn prepare(client: &Client, settings: &PostgresSettings, purpose: Purpose) -> Re
     if !matches!(text(5).as_str(), "on" | "remote_apply") {
         sql += "; SET synchronous_commit TO on";
     }
-    wait(client.batch_execute(&sql)).map_err(failed)
+    wait_at_most(client.batch_execute(&sql), most).ok_or_else(|| silent(&place, CONNECT_S))?.map_err(failed)
 }
 
 /// A connection for what is not asked by the nouns: the lease and migrations.

@@ -25,6 +25,7 @@ mod store;
 #[cfg(test)]
 mod store_tests;
 mod tls;
+mod trial;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,9 +38,11 @@ use connect::{Link, Purpose, connect};
 use fault::Fault;
 use lease::Lease;
 pub use report::{DatabaseReport, StandbyServer};
+use row_copy::SiteRows;
 pub use settings::{Address, PostgresForm, PostgresSettings, SchemaName, SettingsError};
 use standby::PostgresStandby;
 use store::{Connect, PostgresStore, Use};
+pub(crate) use trial::Trial;
 
 /// Opens or makes the store of a site. `dir` is a folder of this collector's, for what is not the record: the index of words. With a lease every commit
 /// proves it, that of folded history, too; without one nothing keeps another collector from writing.
@@ -111,11 +114,7 @@ impl Standby {
 fn standby(settings: &PostgresSettings, dir: &Path, driver: &Arc<Driver>) -> Result<Standby, StoreError> {
     let place = settings.place();
     let link = Link::open(settings, Purpose::Lease, driver)?;
-    if !candidate::is_there(&link, settings)? || !migration::is_up_to_date(&link)? {
-        let what = "the site is not there yet in the version that this program reads";
-        let mend = "none is needed: whoever takes the lease next with this program makes it, or brings it up";
-        return Err(Fault::passing(what, mend).at(&place));
-    }
+    refuse_unreadable(&link, settings)?;
     let (known, driver) = (settings.clone(), Arc::clone(driver));
     let connect: Connect = Arc::new(move |_: Use| {
         let client = connect(&known, Purpose::Reader, &driver)?;
@@ -123,4 +122,62 @@ fn standby(settings: &PostgresSettings, dir: &Path, driver: &Arc<Driver>) -> Res
         session.map_err(|source| database(Path::new(&known.place()), source))
     });
     Ok(Standby(PostgresStandby::open(place.into(), dir.to_owned(), connect)?))
+}
+
+/// A site as rows, to be read by whoever does not hold its lease.
+///
+/// # Errors
+/// As [`standby`].
+pub(crate) fn rows_to_read(settings: &PostgresSettings) -> Result<SiteRows, StoreError> {
+    let (driver, _) = readable_site(settings)?;
+    SiteRows::open(settings, &driver, None)
+}
+
+/// Which store a site is, hex, as it is called in its backups; nothing where nobody has opened it yet.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub fn site_id(settings: &PostgresSettings) -> Result<Option<String>, StoreError> {
+    let (_driver, link) = link_to(settings)?;
+    if !candidate::is_there(&link, settings)? {
+        return Ok(None);
+    }
+    let row = link.row("SELECT (SELECT id FROM state)", &[])?;
+    link.get(&row, 0)
+}
+
+/// How many bytes a site takes in its database, with its indexes.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub fn site_bytes(settings: &PostgresSettings) -> Result<u64, StoreError> {
+    let (_driver, link) = link_to(settings)?;
+    let sql = "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind = 'r' AND n.nspname IN ($1, $2)";
+    let row = link.row(sql, &[&settings.schema.as_str(), &settings.schema.history()])?;
+    Ok(link.get::<i64>(&row, 0)?.unsigned_abs())
+}
+
+/// A connection of its own, with what drives it for as long as that is held.
+fn link_to(settings: &PostgresSettings) -> Result<(Arc<Driver>, Link), StoreError> {
+    let no_thread = |source| StoreError::File { path: "database thread".into(), source };
+    let driver = Driver::start().map_err(no_thread)?;
+    let link = Link::open(settings, Purpose::Lease, &driver)?;
+    Ok((driver, link))
+}
+
+/// The same to a site that is there in the version that this program reads.
+fn readable_site(settings: &PostgresSettings) -> Result<(Arc<Driver>, Link), StoreError> {
+    let (driver, link) = link_to(settings)?;
+    refuse_unreadable(&link, settings)?;
+    Ok((driver, link))
+}
+
+fn refuse_unreadable(link: &Link, settings: &PostgresSettings) -> Result<(), StoreError> {
+    if candidate::is_there(link, settings)? && migration::is_up_to_date(link)? {
+        return Ok(());
+    }
+    let what = "the site is not there yet in the version that this program reads";
+    let mend = "none is needed: whoever takes the lease next with this program makes it, or brings it up";
+    Err(Fault::passing(what, mend).at(&settings.place()))
 }

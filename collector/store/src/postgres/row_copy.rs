@@ -34,15 +34,15 @@ const SILENCE_MS: u64 = 3_600_000;
 
 type Misfit = Box<dyn StdError + Sync + Send>;
 
-/// A site whose lease is held.
+/// A site as rows: to be read, or to be written by who holds its lease.
 pub(crate) struct SiteRows {
     client: Client,
     /// Drives the connection.
     _driver: Arc<Driver>,
     place: String,
     schema: SchemaName,
-    /// What proves the lease.
-    check: String,
+    /// What proves the lease; without it nothing is written.
+    check: Option<String>,
     /// A transaction is open.
     is_open: Changing<bool>,
 }
@@ -50,14 +50,18 @@ pub(crate) struct SiteRows {
 impl SiteRows {
     /// # Errors
     /// [`StoreError`] when the server cannot be reached.
-    pub(super) fn open(settings: &PostgresSettings, driver: &Arc<Driver>, lease: &Lease) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        settings: &PostgresSettings,
+        driver: &Arc<Driver>,
+        lease: Option<&Lease>,
+    ) -> Result<Self, StoreError> {
         let client = connect(settings, Purpose::Migration, driver)?;
         let rows = Self {
             client,
             _driver: Arc::clone(driver),
             place: settings.place(),
             schema: settings.schema.clone(),
-            check: lease.check_sql(),
+            check: lease.map(Lease::check_sql),
             is_open: Changing::new(false),
         };
         rows.batch(&format!("SET idle_in_transaction_session_timeout TO {SILENCE_MS}"))?;
@@ -96,13 +100,15 @@ impl SiteRows {
         format!("\"{}\".\"{}\"", self.schema_of(table), table.name)
     }
 
-    /// Reads all from here on as it is at this moment.
+    /// Reads all of these tables from here on as it is at this moment. They are locked before the moment is: a partition that is dropped between both would
+    /// be neither here nor, folded, in history.
     ///
     /// # Errors
     /// [`StoreError`] when the server says no.
-    pub(crate) fn begin_moment(&self) -> Result<(), StoreError> {
+    pub(crate) fn begin_moment(&self, tables: &[Table]) -> Result<(), StoreError> {
         self.is_open.set(true);
-        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        let all = tables.iter().map(|table| self.of(table)).collect::<Vec<_>>().join(", ");
+        self.batch(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {all} IN ACCESS SHARE MODE"))
     }
 
     /// The tables, of history or not, that have a column for the place that SQLite gives a row.
@@ -219,6 +225,11 @@ impl RowWriter for CopyIn<'_> {
 
 impl RowTarget for SiteRows {
     fn begin(&mut self, tables: &[Table]) -> Result<(), StoreError> {
+        if self.check.is_none() {
+            return Err(
+                Fault::new("the site was opened to be read", "none is needed: nothing is written").at(&self.place)
+            );
+        }
         self.is_open.set(true);
         self.batch("BEGIN")?;
         self.refuse_full(tables)?;
@@ -266,7 +277,7 @@ impl RowTarget for SiteRows {
             self.batch(&format!("ALTER TABLE {} ENABLE TRIGGER USER", self.of(table)))?;
         }
         // In one message: where the lease is not held any more nothing behind the check is carried out.
-        self.batch(&format!("{}; COMMIT", self.check))?;
+        self.batch(&format!("{}; COMMIT", self.check.as_deref().unwrap_or("ROLLBACK")))?;
         self.is_open.set(false);
         for table in tables {
             // Who asks first should not have to guess how much there is; the server sees to it by itself a little later.

@@ -323,3 +323,21 @@ fn rows_of_history_lie_in_parts_that_go_whole() {
     link.batch(&row(100 << 20)).expect("there is room");
     link.batch(&row((100 << 20) - 1)).expect("and before it");
 }
+
+#[test]
+fn a_part_that_a_backup_reads_stays_until_it_is_read_and_holds_nobody_up() {
+    let (link, settings) = scratch::site();
+    link.batch("INSERT INTO sample VALUES (1, 1, 0, 1, 1, 1, 1, 7, '')").expect("there is room");
+    let reading = super::rows_to_read(&settings).expect("connected");
+    let tables = crate::sqlite::tables(&reading.rowids().expect("asked")).expect("known");
+    reading.begin_moment(&tables).expect("begins");
+    let drop_it = || -> i64 {
+        link.get(&link.row("SELECT drop_sample_partitions(1048575)", &[]).expect("asked"), 0).expect("read")
+    };
+    let begun_ms = ioc_common::clock::boottime_ms();
+    assert_eq!(drop_it(), 0, "it is read");
+    assert!(ioc_common::clock::boottime_ms() - begun_ms < 5000, "whoever writes goes on");
+    drop(reading);
+    assert_eq!(drop_it(), 1);
+    assert_eq!(drop_it(), 0, "it is gone");
+}

@@ -226,6 +226,12 @@ impl SchemaName {
         &self.0
     }
 
+    /// The schema beside it into which a backup is restored for a trial.
+    #[must_use]
+    pub(super) fn trial(&self) -> Self {
+        Self(format!("{}_trial", self.0))
+    }
+
     /// The schema of the site's folded history.
     #[must_use]
     pub(crate) fn history(&self) -> String {

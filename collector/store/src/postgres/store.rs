@@ -122,6 +122,18 @@ impl PostgresStore {
     }
 }
 
+/// Drops the partitions of rows that lie at or below a number, and keeps up to where they went; whether any did.
+fn drop_partitions(connection: Connection<'_>, through: i64, token: Option<&str>) -> sql::Result<bool> {
+    let sql = "SELECT max(number) FROM sample WHERE number <= ?1";
+    let largest: Option<i64> = connection.query_row(sql, [through], |row| row.get(0))?;
+    let sql = "SELECT drop_sample_partitions(?1)";
+    let gone = connection.query_row(sql, [through], |row| row.get::<_, i64>(0))?;
+    if gone > 0 {
+        sample::forgotten(connection, token, largest.unwrap_or(0))?;
+    }
+    Ok(gone > 0)
+}
+
 /// What every start sees to.
 fn begin(session: &Session) -> sql::Result<()> {
     session.batch_as_it_is(include_str!("functions.sql"))?;
@@ -185,8 +197,16 @@ impl Store for PostgresStore {
             let (known, lag) = (&self.cache.newest, &self.cache.lag);
             let freed = newest::free_rows(*transaction, known, lag, (signed(through), FREED_AT_ONCE))?;
             let most = i64::try_from(limit).unwrap_or(i64::MAX);
-            let gone =
-                if freed.all { sample::forget(*transaction, signed(through), most, token.as_deref())? } else { limit };
+            let gone = if freed.all {
+                // Where a partition went there may be more.
+                if drop_partitions(*transaction, signed(through), token.as_deref())? {
+                    limit
+                } else {
+                    sample::forget(*transaction, signed(through), most, token.as_deref())?
+                }
+            } else {
+                limit
+            };
             transaction.commit()?;
             Ok((freed, gone))
         };

@@ -167,6 +167,30 @@ fn a_store_whose_lease_another_has_taken_writes_nothing_any_more() {
 }
 
 #[test]
+fn rows_that_are_folded_go_by_whole_parts_and_how_many_were_numbered_stays_known() {
+    let (link, settings) = scratch::site();
+    let number = |sql: &str| -> i64 { link.get(&link.row(sql, &[]).expect("asked"), 0).expect("read") };
+    number("SELECT make_sample_partitions(1048576)");
+    for row in [1, 7, (1 << 20) - 1, 1 << 20] {
+        link.batch(&format!("INSERT INTO sample VALUES ({row}, 1, 0, 1, 1, 1, 1, 7, '')")).expect("there is room");
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut store = open(&settings, dir.path());
+    assert_eq!(store.forget_rows((1 << 20) - 1, 100).expect("forgotten"), 100, "there may be more");
+    assert_eq!(
+        number(
+            "SELECT count(*) FROM pg_class WHERE relname = 'sample_0' AND relnamespace = current_schema::regnamespace"
+        ),
+        0
+    );
+    assert_eq!(store.forget_rows((1 << 20) - 1, 100).expect("asked"), 0, "there is no more");
+    assert_eq!((number("SELECT rows FROM fold_mark"), number("SELECT count(*) FROM sample")), ((1 << 20) - 1, 1));
+    // Part of a part goes row by row.
+    assert_eq!(store.forget_rows(1 << 20, 100).expect("forgotten"), 1);
+    assert_eq!((number("SELECT rows FROM fold_mark"), number("SELECT count(*) FROM sample")), (1 << 20, 0));
+}
+
+#[test]
 fn a_server_that_is_killed_under_commits_loses_nothing_and_the_store_goes_on_by_itself() {
     let mut cluster = scratch::Cluster::start();
     let settings = cluster.settings("hanoi");

@@ -39,12 +39,16 @@ pub(crate) fn forget(connection: Connection<'_>, through: i64, limit: i64, token
     let sql =
         "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
     let gone = connection.execute(sql, params![through, limit])?;
-    // Once all rows are deleted nothing else says how many were numbered.
-    let sql = "UPDATE fold_mark SET token = coalesce(?1, token), rows = max(rows, ?2) WHERE token <> ?1 OR rows < ?2";
     if gone > 0 {
-        connection.write(sql, params![token, largest.unwrap_or(0)])?;
+        forgotten(connection, token, largest.unwrap_or(0))?;
     }
     Ok(gone)
+}
+
+/// Keeps that rows were deleted up to one: once all are, nothing else says how many were numbered.
+pub(crate) fn forgotten(connection: Connection<'_>, token: Option<&str>, largest: i64) -> sql::Result<()> {
+    let sql = "UPDATE fold_mark SET token = coalesce(?1, token), rows = max(rows, ?2) WHERE token <> ?1 OR rows < ?2";
+    connection.write(sql, params![token, largest]).map(drop)
 }
 
 pub(super) fn put_layout(commit: &mut Commit<'_>, layout: &Layout) -> sql::Result<()> {

@@ -109,6 +109,15 @@ fn begin_together(source: &Connection, path: &Path, pause: Pause<'_>) -> Result<
     Err(StoreError::Content { path: path.to_owned(), what: "the store together with its history", why })
 }
 
+/// What the copy in a directory is, which nobody writes.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub(crate) fn about_copy(dir: &Path) -> Result<CopiedStore, StoreError> {
+    let path = dir.join(FILE);
+    about(&open_for_reading(&path)?, dir).map_err(|source| database(&path, source))
+}
+
 pub(super) fn about(source: &Connection, dir: &Path) -> rusqlite::Result<CopiedStore> {
     let (id, commits) = commit_mark::held(source)?.unwrap_or_default();
     let schema = source.query_row("PRAGMA main.user_version", [], |row| row.get(0))?;

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use ioc_common::file::sync_dir;
+
 use super::file::{FILES, HEAD_FILE, MARK_FILE, SHARED_MEMORY, aside_stamp, rename_synced};
 use super::search_file;
 use crate::StoreError;
@@ -48,6 +50,23 @@ pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     rename_synced(dir, all.map(|name| (name, format!("{name}.old-{stamp}"))))?;
     // It is made anew out of what takes the store's place.
     search_file::remove(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })
+}
+
+/// Removes the files of a store, and those that speak of it; its lock stays.
+pub(crate) fn remove(dir: &Path) -> Result<(), StoreError> {
+    let _lock = lock(dir)?;
+    for name in FILES.into_iter().chain(SHARED_MEMORY).chain([MARK_FILE, HEAD_FILE]) {
+        let path = dir.join(name);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::File { path, source });
+            }
+            _ => {}
+        }
+    }
+    search_file::remove(dir)
+        .and_then(|()| sync_dir(dir))
+        .map_err(|source| StoreError::File { path: dir.to_owned(), source })
 }
 
 #[cfg(test)]

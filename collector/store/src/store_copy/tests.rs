@@ -119,3 +119,44 @@ fn what_was_copied_without_the_lease_is_not_there() {
     let left = link.row("SELECT count(*) FROM handover", &[]).and_then(|row| link.get::<i64>(&row, 0));
     assert_eq!(left.expect("asked"), 0);
 }
+
+#[test]
+fn a_site_is_backed_up_as_of_one_moment_while_it_is_written_and_tried_in_a_scratch_site() {
+    let (to, beside, other) = (tempfile::tempdir(), tempfile::tempdir(), tempfile::tempdir());
+    let (to, beside, other) = (to.expect("a folder"), beside.expect("a folder"), other.expect("a folder"));
+    let (link, settings) = scratch::site();
+    let candidate = holding(&settings);
+    let mut store = candidate.open(beside.path()).expect("opens");
+    let long = "dài".repeat(100_000);
+    store.commit(&[handover("một"), handover(&long), audited("sign_in")]).expect("commits");
+    let mut pauses = 0;
+    let copied = back_up_postgres(&settings, to.path(), &mut |bytes| {
+        pauses += u64::from(bytes > 0);
+        store.commit(&[handover("sau"), audited("sign_out")]).expect("nobody waits for a backup");
+        Ok(())
+    });
+    let copied = copied.expect("copied");
+    assert!(pauses >= 2, "when it was written, and when it was compared: {pauses}");
+    assert_eq!((copied.commits, copied.audit_number), (1, 1), "what came meanwhile is not in it");
+    assert_eq!(crate::postgres::site_id(&settings).expect("asked"), Some(copied.id.clone()), "it is the same store");
+    assert!(crate::postgres::site_bytes(&settings).expect("asked") > long.len() as u64 / 100);
+    let copy = crate::open(to.path()).expect("opens");
+    assert!(copy.lost().all.is_empty() && texts(copy.as_ref()).len() == 2, "{:?}", copy.lost());
+    drop(copy);
+    let mut found = 0;
+    let tried = try_in_postgres(to.path(), &settings, other.path(), &mut |_| Ok(()), |reader| {
+        found = reader.handovers(100)?.len();
+        Ok(())
+    });
+    let tried = tried.expect("restored for a trial");
+    assert_eq!((found, tried.iter().find(|one| one.table == "handover").map(|one| one.rows)), (2, Some(2)));
+    let left = link.row("SELECT count(*) FROM pg_namespace WHERE nspname LIKE current_schema() || '\\_trial%'", &[]);
+    assert_eq!(left.and_then(|row| link.get::<i64>(&row, 0)).expect("asked"), 0);
+    // Broken off, nothing of it is there, neither here nor there.
+    let third = tempfile::tempdir().expect("a folder");
+    let ended = back_up_postgres(&settings, third.path(), &mut |_| Err(std::io::Error::other("told to stop")));
+    assert!(ended.is_err_and(|error| error.to_string().contains("told to stop")));
+    assert!(!third.path().join("ioc-watch.db").exists() && !third.path().join("store-copy").exists());
+    drop(store);
+    candidate.release();
+}

@@ -176,6 +176,10 @@ pub(crate) async fn api_ask(
     Json(wish): Json<Wish>,
 ) -> Result<Json<WorkDone>, Problem> {
     everywhere(&person)?;
+    // Where several collectors share a site, whoever holds its lease makes them, into the directory of its own configuration.
+    if let Some(why) = app.health.lease.why_not() {
+        return Err(Problem::unavailable(format!("{why}; mend: ask the collector that holds it")));
+    }
     let asked = app.health.backups.ask(wish.what.into(), &person.name).await;
     match asked.map_err(Problem::conflict)? {
         BackupOutcome::Made(record) => Ok(Json(WorkDone { backup: Some(record.into()), drill: None })),
@@ -203,7 +207,7 @@ pub(crate) async fn ask(
     }
     if app.health.backups.status().place.is_none() {
         let page_context = page_context(&app, &person, &headers);
-        let why = page_context.t("backups-off");
+        let why = page_context.t(off(&app));
         return Err(Failure::said(page_context, StatusCode::CONFLICT, why));
     }
     tokio::spawn(async move {
@@ -213,11 +217,17 @@ pub(crate) async fn ask(
     Ok(Redirect::to("/admin#backups").into_response())
 }
 
+/// Why none are made here: another collector of the site does, or none is told to.
+fn off(app: &App) -> &'static str {
+    if app.health.lease.why_not().is_some() { "backups-elsewhere" } else { "backups-off" }
+}
+
 /// Lines of the page: the key of the name, the value, and how good that is.
 pub(crate) fn lines(app: &App, page_context: &PageContext) -> Vec<(&'static str, String, Tone)> {
     let status = app.health.backups.status();
     let Some((directory, sealed)) = &status.place else {
-        return vec![("backups-directory", page_context.t("backups-off"), Tone::Warning)];
+        let tone = if app.health.lease.why_not().is_some() { Tone::Good } else { Tone::Warning };
+        return vec![("backups-directory", page_context.t(off(app)), tone)];
     };
     let none = || page_context.t("backups-none");
     let mut lines = vec![(

@@ -64,9 +64,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<String, Problem> {
 fn backups(app: &App) -> String {
     let status = app.health.backups.status();
     if status.place.is_none() {
-        return if app.config().store.postgres().is_some() {
-            "the collector makes no backups of its own: back PostgreSQL up (docs/scale.md)\n".to_owned()
-        } else if app.config().backup.is_none() {
+        return if app.config().backup.is_none() {
             "no backups of the collector are made: [backup] directory is not set (docs/backup.md)\n".to_owned()
         } else {
             String::new()

@@ -1,6 +1,8 @@
 //! Connecting to real servers: which address is taken, what is checked, and what is said of what is wrong.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use super::super::lease::{Taken, Taker};
@@ -33,6 +35,46 @@ fn a_session_says_what_a_commit_relies_on() {
     }
     let name = text(&link, "SHOW application_name");
     assert_eq!(name, format!("ioc-collector {} writer", settings.schema.as_str()));
+}
+
+/// A server that lets in whoever comes, says that it takes writes, and nothing behind that: what one that is paused right then looks like.
+fn falls_silent() -> (tempfile::TempDir, Address) {
+    let dir = tempfile::Builder::new().prefix("ioc-silent-").tempdir_in("/tmp").expect("a folder");
+    let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).expect("listens");
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            // The first is who comes, the second whether it takes writes.
+            let answers: [&[u8]; 2] = [
+                b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I",
+                b"T\0\0\0\x1b\0\x01ro\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0D\0\0\0\x0d\0\x01\0\0\0\x03offC\0\0\0\x09SHOW\0Z\0\0\0\x05I",
+            ];
+            for answer in answers {
+                if client.read(&mut bytes).is_ok_and(|read| read > 0) {
+                    let _ = client.write_all(answer);
+                }
+            }
+            std::thread::spawn(move || {
+                // Whatever comes now is read, and nothing is said.
+                while client.read(&mut bytes).is_ok_and(|read| read > 0) {}
+            });
+        }
+    });
+    let host = dir.path().to_string_lossy().into_owned();
+    (dir, Address { host, port: 5432 })
+}
+
+#[test]
+fn a_server_that_falls_silent_once_it_let_us_in_holds_nobody_up_and_the_next_one_is_taken() {
+    let (_dir, silent) = falls_silent();
+    let mut settings = scratch::settings();
+    settings.addresses.insert(0, silent);
+    let begun_ms = ioc_common::clock::boottime_ms();
+    Link::open(&settings, Purpose::Lease, &scratch::driver()).expect("the second is taken");
+    let took_ms = ioc_common::clock::boottime_ms() - begun_ms;
+    assert!(took_ms >= CONNECT_S * 1000, "it was let in, and waited: {took_ms} ms");
+    settings.addresses.truncate(1);
+    assert!(refused(&settings).contains("no answer within 5 s"), "{}", refused(&settings));
 }
 
 #[test]
