@@ -21,7 +21,7 @@ pub use crate::configuration::PartChange;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
-pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
+pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, ShiftToSign, TurnToAsk};
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
@@ -300,6 +300,8 @@ pub enum Command {
     WithdrawTurn { number: u64, actor: String },
     /// Write into the duty book.
     Handover(Handover),
+    /// Hand over a shift, or take it over: both sign.
+    SignShift(Box<ShiftToSign>),
     /// Try again what was given up.
     Resend {
         /// The key of its outbox entry.

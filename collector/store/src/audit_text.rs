@@ -72,6 +72,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("duty.feed_ended", "Thu hồi lịch trực chia sẻ", "Duty calendar feed ended"),
     ("duty.feed_made", "Tạo lịch trực chia sẻ", "Duty calendar feed made"),
     ("duty.handover", "Bàn giao ca trực", "Duty handed over"),
+    ("duty.shift_given", "Ký giao ca trực", "Shift handed over"),
+    ("duty.shift_taken", "Ký nhận ca trực", "Shift taken over"),
     ("duty.turn_agreed", "Đồng ý trực thay", "Turn of duty agreed"),
     ("duty.turn_asked", "Nhờ trực thay", "Turn of duty asked for"),
     ("duty.turn_declined", "Từ chối trực thay", "Turn of duty declined"),

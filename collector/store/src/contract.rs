@@ -97,6 +97,7 @@ pub(crate) fn checks() -> &'static [Check] {
         tickets::tickets,
         plans::plans,
         duty::duty,
+        duty::signed_shifts,
         accounts_and_tokens,
         requests::requests,
         audit_chain,

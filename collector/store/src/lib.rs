@@ -80,7 +80,10 @@ pub use directory::{
     FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, settle_log,
     size, sums, version,
 };
-pub use duty::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, RequestedTurn, RequestedTurnState};
+pub use duty::{
+    ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, RequestedTurn, RequestedTurnState, SHIFT_EVENTS_MAX, ShiftAccount,
+    ShiftEvent, ShiftEventKind, ShiftSide, SignedShift,
+};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use expected_backup::{

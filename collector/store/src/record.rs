@@ -10,6 +10,7 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Incident, Text, TimelineStep};
 
+use crate::duty::SignedShift;
 use crate::outbox::OutboxEntry;
 
 /// Most certificates of one device that are good at a time: the newest.
@@ -26,6 +27,8 @@ pub struct Handover {
     pub who: String,
     /// 1 to 10 000 characters.
     pub text: String,
+    /// The shift that is handed over, or taken over, by this entry; none for a remark.
+    pub shift: Option<Box<SignedShift>>,
 }
 
 /// How many devices are in which state.

@@ -117,6 +117,7 @@ impl Engine {
             }
             Command::WithdrawTurn { number, actor } => self.withdraw_turn(number, &actor, now),
             Command::Handover(entry) => self.hand_over(entry, now),
+            Command::SignShift(shift) => self.sign_shift(*shift, now),
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::SendContactCode { person, channel, address, actor } => {

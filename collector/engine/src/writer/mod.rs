@@ -26,6 +26,7 @@ mod down_dispatch;
 mod duty;
 mod duty_feeds;
 pub mod duty_turns;
+mod shift_signatures;
 pub mod enrolment;
 mod entrance;
 mod evidence;

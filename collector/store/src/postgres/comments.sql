@@ -184,6 +184,8 @@ COMMENT ON COLUMN handover.at IS 'When it was written, ms.';
 COMMENT ON COLUMN handover.rota IS 'The rota''s name in the configuration.';
 COMMENT ON COLUMN handover.who IS 'Who wrote it.';
 COMMENT ON COLUMN handover.text IS 'What was handed over.';
+COMMENT ON COLUMN handover.shift IS 'The rota''s key in the duty plan, where the entry hands over or takes over a shift; null otherwise.';
+COMMENT ON COLUMN handover.body IS 'That shift, which side signed, and what happened on it: JSON.';
 COMMENT ON TABLE duty_feed IS 'Calendars of the duty plan that people have subscribed to.';
 COMMENT ON COLUMN duty_feed.digest IS 'A digest of the token in its address; the token itself is nowhere.';
 COMMENT ON COLUMN duty_feed.account IS 'Who made it: it ends with the account.';

@@ -243,8 +243,11 @@ CREATE TABLE handover (
     at bigint NOT NULL,
     rota text COLLATE "C" NOT NULL,
     who text COLLATE "C" NOT NULL,
-    text text COLLATE "C" NOT NULL
+    text text COLLATE "C" NOT NULL,
+    shift text COLLATE "C",
+    body text COLLATE "C"
 );
+CREATE INDEX handover_shift ON handover (number) WHERE shift IS NOT NULL;
 CREATE TABLE duty_feed (
     digest text COLLATE "C" PRIMARY KEY,
     account text COLLATE "C" NOT NULL,

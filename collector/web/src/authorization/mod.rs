@@ -111,6 +111,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::Cover { .. }
         | Command::Uncover { .. }
         | Command::Handover(_)
+        | Command::SignShift(_)
         | Command::Resend { .. }
         | Command::SendContactCode { .. }
         | Command::VerifyContact { .. }
@@ -483,7 +484,20 @@ mod tests {
                     rota: actor(),
                     who: actor(),
                     text: actor(),
+                    shift: None,
                 }),
+            ),
+            (
+                Right::Duty,
+                Command::SignShift(Box::new(ioc_engine::command::ShiftToSign {
+                    rota: actor(),
+                    from: ioc_common::clock::Timestamp::MIN,
+                    side: ioc_store::ShiftSide::Given,
+                    note: actor(),
+                    name: actor(),
+                    account: Default::default(),
+                    actor: actor(),
+                })),
             ),
             (Right::Duty, Command::Resend { key: actor(), actor: actor() }),
             (Right::Duty, Command::TestContact { person: actor(), actor: actor() }),

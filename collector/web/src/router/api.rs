@@ -434,6 +434,12 @@ fn duty_plan_api(all: &mut DescribedRouter) {
     all.get("/duty/who", duty::who::api, "Who would be told of a fault of this severity on a device at a moment")
         .query::<duty::who::WhoQuery>()
         .answers::<duty::who::WhoAnswer>(200);
+    all.get("/duty/shifts", duty::handover::api_get, "A shift: what happened on it, who handed it over and took it over")
+        .query::<duty::handover::HandoverQuery>()
+        .answers::<duty::handover::HandoverAnswer>(200);
+    all.post("/duty/shifts", duty::handover::api_sign, "Hands a shift over, or takes it over")
+        .body::<duty::handover::SignForm>()
+        .done(201);
     all.get("/duty/feeds", duty::feeds::api_list, "One's own calendars to subscribe to")
         .answers::<Vec<duty::feeds::FeedItem>>(200);
     all.post("/duty/feeds", duty::feeds::api_make, "Makes one; its address is shown once")

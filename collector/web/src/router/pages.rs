@@ -120,6 +120,7 @@ fn work() -> Router<App> {
         .route("/duty/turns/{number}/answer", post(duty::turns::answer))
         .route("/duty/turns/{number}/withdraw", post(duty::turns::withdraw))
         .route("/duty/answer/{link}", get(duty::turns::link_page).post(duty::turns::link_answer))
+        .route("/duty/shifts", get(duty::handover::page).post(duty::handover::submit))
         .route("/duty/feeds", get(duty::feeds::page).post(duty::feeds::make))
         .route("/duty/feeds/{digest}/end", post(duty::feeds::end))
         .route("/duty/ical/{token}", get(duty::feeds::calendar))
