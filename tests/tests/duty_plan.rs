@@ -538,16 +538,18 @@ async fn a_contact_is_verified_by_the_code_that_was_sent_to_it_and_by_no_other()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
-    // Lan's shift ends in an hour, whatever time it is.
+    // Lan's shift ends within the hour, at a whole quarter, whatever time it is.
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
-    let end = jiff::Timestamp::now().to_zoned(zone).datetime() + jiff::Span::new().hours(1);
+    let hour = jiff::Timestamp::now().to_zoned(zone).datetime() + jiff::Span::new().hours(1);
+    let end = hour - jiff::Span::new().minutes(i64::from(hour.minute() % 15));
     let start = (end - jiff::Span::new().days(9)).strftime("%Y-%m-%dT%H:%M").to_string();
     let plan = PLAN.replace("name = \"Nguyễn Thị Lan\"", "name = \"Nguyễn Thị Lan\"\naccount = \"lan\"");
     let mut scene = scene_of(&plan.replacen("2026-01-05T07:00", &start, 1)).await;
     let lan = Visitor::settled(&scene.rig, "lan", "duty_officer").await;
     let binh = Visitor::settled(&scene.rig, "binh.tv", "duty_officer").await;
     let viewer = Visitor::settled(&scene.rig, "xem", "viewer").await;
-    let opened = scene.rig.post("/api/v1/incidents", json!({ "title": "Khói ở phòng máy", "severity": "warning" })).await;
+    let opened =
+        scene.rig.post("/api/v1/incidents", json!({ "title": "Khói ở phòng máy", "severity": "warning" })).await;
     let number = opened.unwrap()["id"].clone();
     let taken = json!({ "action": "acknowledge" });
     assert!(lan.ask("POST", &format!("/api/v1/incidents/{number}/actions"), Some(taken)).await.0 < 300);
@@ -560,12 +562,13 @@ async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
         events.iter().map(of).filter(|(_, what)| what.contains("Khói")).map(|(kind, _)| kind).collect::<Vec<_>>()
     };
     assert_eq!(kinds(&shift), ["opened", "taken"], "{shift}");
-    assert_eq!(shift["account"]["open"], json!([number]));
+    assert!(shift["account"]["open"].as_array().unwrap().contains(&number), "{shift}");
     assert_eq!((&shift["people"], &shift["next"]), (&json!(["Nguyễn Thị Lan"]), &json!(["Trần Văn Bình"])), "{shift}");
     let from = ioc_common::clock::Timestamp::to_string(&shift["from"].as_str().unwrap().parse().unwrap());
     let from = from.parse::<ioc_common::clock::Timestamp>().unwrap().as_millis().to_string();
     let sign = |who: &Visitor, side: &'static str, note: &'static str| {
-        let fields = [("rota", "truc-ban"), ("from", from.as_str()), ("side", side), ("note", note)].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let fields = [("rota", "truc-ban"), ("from", from.as_str()), ("side", side), ("note", note)]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()));
         let (base, jar) = (who.base.clone(), who.jar.clone());
         async move {
             let fields: Vec<(&str, &str)> = fields.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -590,16 +593,21 @@ async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
     assert!(!shift["account"].to_string().contains("Mất điện"), "{shift}");
     // The document says it, the duty book and the audit log keep it.
     let (_, paper) = lan.ask("GET", "/duty/handover?rota=truc-ban", None).await;
-    for said in ["Diễn biến trong ca", "Tiếp nhận sự cố", "Đã ký trên hệ thống", "Bên nhận: Trần Văn Bình"] {
+    for said in ["Diễn biến trong ca", "Tiếp nhận sự cố", "Đã ký trên hệ thống", "Bên nhận: Trần Văn Bình"]
+    {
         assert!(paper.contains(said), "{said}: {paper}");
     }
     let book = scene.rig.get("/api/v1/records/duty-book").await.unwrap();
-    assert_eq!((&book["items"][0]["shift"]["side"], &book["items"][1]["shift"]["side"]), (&json!("taken"), &json!("given")));
+    assert_eq!(
+        (&book["items"][0]["shift"]["side"], &book["items"][1]["shift"]["side"]),
+        (&json!("taken"), &json!("given"))
+    );
     let log = scene.rig.get("/api/v1/audit?limit=200").await.unwrap().to_string();
     assert!(log.contains("duty.shift_given") && log.contains("duty.shift_taken"));
     // Nobody handed over the shift before: whoever takes it over says why.
     let all = binh.ask("GET", "/duty/shifts?rota=truc-ban", None).await.1;
-    let before = all.split("rota=truc-ban&amp;from=").filter_map(|part| part.split('"').next()).find(|one| *one != from);
+    let before =
+        all.split("rota=truc-ban&amp;from=").filter_map(|part| part.split('"').next()).find(|one| *one != from);
     let body = |note: &str| json!({ "rota": "truc-ban", "from": before.unwrap().parse::<i64>().unwrap(), "side": "taken", "note": note });
     assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body(""))).await.0, 422);
     assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body("Bình ốm"))).await.0, 201);

@@ -31,6 +31,7 @@ const ROUTES: &[(&str, Kept)] = &[
     ("/", Kept::Reader),
     ("/rooms", Kept::Reader),
     ("/plan", Kept::Reader),
+    ("/plan/floor", Kept::Reader),
     ("/sensors", Kept::Reader),
     ("/coverage/{area}", Kept::Revealed("coverage.rs")),
     ("/wall", Kept::Duty),

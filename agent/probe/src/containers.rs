@@ -16,7 +16,9 @@ pub(crate) const PROBE: SurveyDescriptor = SurveyDescriptor {
     deadline_s: 30,
     watch: &[],
     privileged: true,
-    needs: Some("control groups of version 2; the helper unit, to read what Docker and Podman keep of their containers"),
+    needs: Some(
+        "control groups of version 2; the helper unit, to read what Docker and Podman keep of their containers",
+    ),
     whole_memo: None,
     programs: &[],
     captured: CapturedFiles::whole(&["/run/systemd/machines/*", "/sys/fs/cgroup/cgroup.controllers"]).in_part(&[
@@ -46,6 +48,8 @@ const MACHINES: &str = "/run/systemd/machines";
 const CONFIG_MAX_BYTES: usize = 1 << 20;
 /// What Podman keeps of all of them.
 const STORAGE_MAX_BYTES: usize = 8 << 20;
+/// A column for each interrupt of a large machine.
+const STAT_MAX_BYTES: usize = 4 << 20;
 /// Characters of an identifier that stand for its whole, as managers print it.
 const SHORT: usize = 12;
 /// People whose own containers are looked for.
@@ -122,7 +126,8 @@ fn groups(context: &SurveyContext<'_>) -> Vec<Group> {
         for name in context.names(slice) {
             let owner = owner_of(&name);
             // Docker's other driver names them by the identifier alone.
-            let owner = owner.or_else(|| owner_of(&format!("docker-{name}.scope")).filter(|_| slice.ends_with("/docker")));
+            let owner =
+                owner.or_else(|| owner_of(&format!("docker-{name}.scope")).filter(|_| slice.ends_with("/docker")));
             if let Some((kind, id)) = owner {
                 found.push(Group { path: format!("{slice}/{name}"), kind, id });
             }
@@ -258,7 +263,8 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     };
     let before: Memo = serde_json::from_str(context.memo).unwrap_or_default();
     let mut memo = Memo { at_ms: context.now.as_millis(), containers: BTreeMap::new() };
-    let booted_s = context.text_if("/proc/stat").and_then(|text| value_of(&text, "btime"));
+    let stat = context.bytes("/proc/stat", STAT_MAX_BYTES).ok();
+    let booted_s = stat.and_then(|text| value_of(&String::from_utf8_lossy(&text), "btime"));
     let mut kept: BTreeMap<String, Kept> = podman;
     for id in docker.iter().take(CONTAINERS_MAX * 4) {
         match context.bytes(&format!("{DOCKER}/{id}/config.v2.json"), CONFIG_MAX_BYTES) {
@@ -389,7 +395,10 @@ mod tests {
     const DB: &str = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
 
     fn host() -> CapturedMachine {
-        let captured = CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"), ("/proc/stat", "cpu 1 2\nbtime 1790000000\n")]);
+        let captured = CapturedMachine::new(&[
+            ("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"),
+            ("/proc/stat", "cpu 1 2\nbtime 1790000000\n"),
+        ]);
         let group = format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope");
         for (file, text) in [
             ("cgroup.events", "populated 1\nfrozen 0\n"),
@@ -435,15 +444,20 @@ mod tests {
         captured.write(&format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope/cpu.stat"), b"usage_usec 65000000\n");
         let second = survey(&captured.machine("2026-11-24T00:01:00Z")).expect("read");
         assert_eq!(second.number("container.cpu", "web"), 100.0, "a whole processor for a minute");
-        captured.write(&format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope/cgroup.events"), b"populated 1\nfrozen 1\n");
+        captured.write(
+            &format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope/cgroup.events"),
+            b"populated 1\nfrozen 1\n",
+        );
         let paused = survey(&captured.machine("2026-11-24T00:02:00Z")).expect("read").read::<Containers>();
         assert_eq!(paused.containers[1].state, "paused");
     }
 
     #[test]
     fn restarts_are_counted_where_no_manager_counts_them() {
-        let mut captured = CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", ""), ("/proc/stat", "btime 1790000000\n")]);
-        let podman = format!("/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{DB}.scope");
+        let mut captured =
+            CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", ""), ("/proc/stat", "btime 1790000000\n")]);
+        let podman =
+            format!("/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{DB}.scope");
         captured.write(&format!("{podman}/container/cgroup.procs"), b"4711\n");
         captured.write("/sys/fs/cgroup/machine.slice/systemd-nspawn@web\\x2d1.service/cgroup.events", b"populated 1\n");
         let mut restarts = Vec::new();
@@ -459,13 +473,19 @@ mod tests {
 
     #[test]
     fn a_host_without_containers_has_none_and_an_old_kernel_is_unknown() {
-        let none = CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", ""), ("/sys/fs/cgroup/system.slice/ssh.service/cgroup.events", "populated 1\n")]);
+        let none = CapturedMachine::new(&[
+            ("/sys/fs/cgroup/cgroup.controllers", ""),
+            ("/sys/fs/cgroup/system.slice/ssh.service/cgroup.events", "populated 1\n"),
+        ]);
         assert!(matches!(survey(&none.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
         let old = CapturedMachine::new(&[(&format!("{DOCKER}/{WEB}/config.v2.json"), "{}")]);
         assert!(matches!(survey(&old.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Unknown { .. })));
         let many = CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", "")]);
         for number in 0..CONTAINERS_MAX + 5 {
-            many.write(&format!("/sys/fs/cgroup/system.slice/docker-{number:064x}.scope/cgroup.events"), b"populated 1\n");
+            many.write(
+                &format!("/sys/fs/cgroup/system.slice/docker-{number:064x}.scope/cgroup.events"),
+                b"populated 1\n",
+            );
         }
         let found = survey(&many.machine("2026-11-24T00:00:00Z")).expect("read").read::<Containers>();
         assert_eq!(found.containers.len(), CONTAINERS_MAX);
@@ -481,7 +501,10 @@ mod tests {
         let kept = redact_podman(podman);
         assert!(!String::from_utf8_lossy(&kept).contains("secret"));
         assert_eq!(parse_podman(&kept), parse_podman(podman));
-        assert!(matches!(group_file(&format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope/cpu.stat")), CaptureExtent::Whole));
+        assert!(matches!(
+            group_file(&format!("/sys/fs/cgroup/system.slice/docker-{WEB}.scope/cpu.stat")),
+            CaptureExtent::Whole
+        ));
         assert!(matches!(group_file("/sys/fs/cgroup/system.slice/ssh.service/cpu.stat"), CaptureExtent::Nothing));
     }
 

@@ -26,6 +26,7 @@ use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
 use ioc_store::dashboard::Dashboard;
+use ioc_store::floor::FloorPlace;
 use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
@@ -302,6 +303,10 @@ pub enum Command {
     Handover(Handover),
     /// Hand over a shift, or take it over: both sign.
     SignShift(Box<ShiftToSign>),
+    /// Give a room a picture.
+    SetFloorPicture { room: String, content: Vec<u8>, actor: String },
+    /// Say where devices stand on a room's picture, in the version that whoever asks has seen.
+    PlaceOnFloor { room: String, version: u64, places: Vec<FloorPlace>, actor: String },
     /// Try again what was given up.
     Resend {
         /// The key of its outbox entry.

@@ -82,6 +82,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("enrolment.approved", "Duyệt yêu cầu gia nhập", "Request of enrolment approved"),
     ("enrolment.refused", "Từ chối yêu cầu gia nhập", "Request of enrolment refused"),
     ("enrolment.waits", "Có máy xin gia nhập", "A machine asks to come in"),
+    ("floor.pictured", "Đổi ảnh mặt bằng phòng", "Picture of a room changed"),
+    ("floor.placed", "Đặt thiết bị trên mặt bằng", "Devices placed on a floor plan"),
     ("history.corrupt", "Lịch sử số liệu bị hỏng", "History is damaged"),
     ("history.pruned", "Xoá lịch sử số liệu quá hạn", "Old history deleted"),
     ("incident.action", "Xử lý sự cố", "Action on an incident"),

@@ -6,7 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::language::Language;
 use ioc_judge::duty::Cover;
 
-use crate::{Handover, StoreError};
+use crate::StoreError;
 
 /// Most calendars of one account that are in use at a time.
 pub const FEEDS_MAX: usize = 10;
@@ -212,6 +212,21 @@ pub struct SignedShift {
     pub planned: Option<bool>,
     /// What the shift was by then.
     pub account: ShiftAccount,
+}
+
+/// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    pub at: Timestamp,
+    /// On which rota; may be empty.
+    pub rota: String,
+    /// The account that wrote it.
+    pub who: String,
+    /// 1 to 10 000 characters.
+    pub text: String,
+    /// The shift that is handed over, or taken over, by this entry; none for a remark.
+    pub shift: Option<Box<SignedShift>>,
 }
 
 /// A way to reach a person, and whether a code that was sent by it came back: then it is theirs and works.

@@ -14,6 +14,7 @@ use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
+use crate::floor::FloorPlan;
 use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -71,6 +72,12 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
 
     /// Dashboards of all accounts, by name.
     fn dashboards(&self) -> Result<Vec<Dashboard>, StoreError>;
+
+    /// Where devices stand on the picture of a room, by its name; the room's own people ask.
+    fn floor_plan(&self, room: &str) -> Result<Option<FloorPlan>, StoreError>;
+
+    /// The picture of a room.
+    fn floor_picture(&self, room: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use ioc_store::{AssetField, ShiftAccount, ShiftSide};
 use ioc_store::inventory_count::Member;
 use ioc_store::retention::{Counted, RecordClass};
+use ioc_store::{AssetField, ShiftAccount, ShiftSide};
 
 /// A shift that somebody hands over or takes over.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use ioc_judge::duty::{Cover, Rota};
 
 use super::Engine;
 use crate::audit_action::AuditLogAction;
-use crate::command::{Answer, CommandError, ShiftToSign};
+use crate::command::{CommandError, ShiftToSign};
 use crate::refusal_reason::{RefusalReason, Word};
 use ioc_store::template::one_line;
 use ioc_store::{Change, Handover, SHIFT_EVENTS_MAX, ShiftSide, SignedShift};
@@ -104,7 +104,7 @@ impl Engine {
         let rota = plan.rota(&asked.rota).ok_or_else(none)?;
         let (rota_name, all) = (rota.name.clone(), shifts(rota, &covers, now));
         let place = all.iter().position(|shift| shift.from == asked.from).ok_or_else(none)?;
-        let shift = &all[place];
+        let shift = all.get(place).ok_or_else(none)?;
         may_sign(&asked, shift, &signed, now)?;
         let people = match asked.side {
             ShiftSide::Given => Some(&shift.people),
@@ -114,8 +114,7 @@ impl Engine {
         let planned = people.zip(person).map(|(people, person)| people.contains(person));
         let until = shift.until;
         let ShiftToSign { rota, from, side, note, name, account, actor } = asked;
-        let note: String =
-            note.trim().chars().filter(|c| *c == '\n' || !c.is_control()).take(NOTE_MAX_CHARS).collect();
+        let note: String = note.trim().chars().filter(|c| *c == '\n' || !c.is_control()).take(NOTE_MAX_CHARS).collect();
         let (text, action) = match side {
             ShiftSide::Given => ("Giao ca.", AuditLogAction::DutyShiftGiven),
             ShiftSide::Taken => ("Nhận ca.", AuditLogAction::DutyShiftTaken),
@@ -198,7 +197,13 @@ mod tests {
         let account = Default::default();
         let name = String::new();
         let shift = SignedShift { rota: "noc".into(), from, until, side, name, planned: None, account };
-        Handover { at: signed_at, rota: "Trực".into(), who: "lan".into(), text: String::new(), shift: Some(Box::new(shift)) }
+        Handover {
+            at: signed_at,
+            rota: "Trực".into(),
+            who: "lan".into(),
+            text: String::new(),
+            shift: Some(Box::new(shift)),
+        }
     }
 
     #[test]
@@ -210,7 +215,11 @@ mod tests {
         let taken_before = entry(before, ShiftSide::Taken, last);
         let found = said(std::slice::from_ref(&taken_before), now).expect("told");
         assert!(found.contains("chưa ai ký giao"), "{found}");
-        assert_eq!(said(std::slice::from_ref(&taken_before), at("2026-01-20T07:30:00Z")), None, "there is an hour for it");
+        assert_eq!(
+            said(std::slice::from_ref(&taken_before), at("2026-01-20T07:30:00Z")),
+            None,
+            "there is an hour for it"
+        );
         let given = entry(last, ShiftSide::Given, now);
         let found = said(&[given.clone(), taken_before.clone()], now).expect("told");
         assert!(found.contains("chưa ai ký nhận"), "{found}");
@@ -243,7 +252,9 @@ mod tests {
         assert_eq!(refused(&asked(ShiftSide::Taken, "binh", "Lan ốm"), &[], now), None, "nobody handed it over");
         let given = [entry(shift.from, ShiftSide::Given, now)];
         assert!(refused(&asked(ShiftSide::Given, "binh", ""), &given, now).is_some_and(|why| why.contains("already")));
-        assert!(refused(&asked(ShiftSide::Taken, "lan", ""), &given, now).is_some_and(|why| why.contains("somebody else")));
+        assert!(
+            refused(&asked(ShiftSide::Taken, "lan", ""), &given, now).is_some_and(|why| why.contains("somebody else"))
+        );
         assert_eq!(refused(&asked(ShiftSide::Taken, "binh", ""), &given, now), None);
         let both = [given[0].clone(), entry(shift.from, ShiftSide::Taken, now)];
         assert!(refused(&asked(ShiftSide::Taken, "binh", ""), &both, now).is_some_and(|why| why.contains("already")));

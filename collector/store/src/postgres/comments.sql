@@ -178,6 +178,12 @@ COMMENT ON TABLE cover IS 'People who stand in on a rota. What is over stays on 
 COMMENT ON COLUMN cover.id IS 'Its number.';
 COMMENT ON COLUMN cover.gone IS 'It is over, or was taken back.';
 COMMENT ON COLUMN cover.body IS 'Who for whom, from when to when: JSON.';
+COMMENT ON TABLE floor_plan IS 'Where devices stand on the picture of a room.';
+COMMENT ON COLUMN floor_plan.room IS 'The room, as the places of devices begin.';
+COMMENT ON COLUMN floor_plan.body IS 'Version, the picture''s digest and size, devices with their places: JSON.';
+COMMENT ON TABLE floor_picture IS 'Pictures of rooms.';
+COMMENT ON COLUMN floor_picture.room IS 'The room, as the places of devices begin.';
+COMMENT ON COLUMN floor_picture.content IS 'The picture: PNG, JPEG or WebP.';
 COMMENT ON TABLE handover IS 'The duty book (sổ trực).';
 COMMENT ON COLUMN handover.number IS 'In order, from 1.';
 COMMENT ON COLUMN handover.at IS 'When it was written, ms.';

@@ -238,6 +238,14 @@ CREATE TABLE cover (
     gone boolean NOT NULL,
     body text COLLATE "C" NOT NULL
 );
+CREATE TABLE floor_plan (
+    room text COLLATE "C" PRIMARY KEY,
+    body text COLLATE "C" NOT NULL
+);
+CREATE TABLE floor_picture (
+    room text COLLATE "C" PRIMARY KEY,
+    content bytea NOT NULL
+);
 CREATE TABLE handover (
     number bigint PRIMARY KEY,
     at bigint NOT NULL,

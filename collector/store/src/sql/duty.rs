@@ -145,7 +145,8 @@ impl DutyReader for SqlReader {
     }
 
     fn signed_shifts(&self, rota: Option<&str>, limit: usize) -> Result<Vec<Handover>, StoreError> {
-        const OF_ALL: &str = "SELECT at, rota, who, text, body FROM handover WHERE shift IS NOT NULL ORDER BY number DESC LIMIT ?1";
+        const OF_ALL: &str =
+            "SELECT at, rota, who, text, body FROM handover WHERE shift IS NOT NULL ORDER BY number DESC LIMIT ?1";
         const OF_ONE: &str = "SELECT at, rota, who, text, body FROM handover WHERE shift IS NOT NULL AND shift = ?2 \
                               ORDER BY number DESC LIMIT ?1";
         match rota {

@@ -284,6 +284,9 @@ CREATE TABLE cover (
     gone INTEGER NOT NULL,
     body TEXT NOT NULL
 );
+-- Floor plans: where devices stand on the picture of a room, and that picture.
+CREATE TABLE floor_plan (room TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE floor_picture (room TEXT PRIMARY KEY, content BLOB NOT NULL);
 -- The duty book (sổ trực).
 CREATE TABLE handover (
     number INTEGER PRIMARY KEY,

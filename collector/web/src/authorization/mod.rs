@@ -103,6 +103,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::PlanWindow { window, .. } => {
             (Requester::Person(Right::Plan), Target::Window(Box::new(window.clone())))
         }
+        Command::SetFloorPicture { room, .. } | Command::PlaceOnFloor { room, .. } => {
+            (Requester::Person(Right::Plan), Target::Place(room.trim().to_owned()))
+        }
         Command::EndWindow { id, .. } => (Requester::Person(Right::Plan), Target::WindowOf(*id)),
         // Of one's own turns, and what one is asked: the engine looks whose they are.
         Command::AskTurn { .. } | Command::AnswerTurn { .. } | Command::WithdrawTurn { .. } => {

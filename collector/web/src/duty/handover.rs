@@ -29,9 +29,7 @@ use ioc_engine::config::Config;
 use ioc_engine::refusal_field::Field;
 use ioc_engine::refusal_reason::RefusalReason;
 use ioc_store::template::percent_encoded;
-use ioc_store::{
-    Handover, Reader, ShiftAccount, ShiftEvent, ShiftEventKind, ShiftSide, SignedShift, StoreError,
-};
+use ioc_store::{Handover, Reader, ShiftAccount, ShiftEvent, ShiftEventKind, ShiftSide, SignedShift, StoreError};
 
 /// How far around now shifts are looked for, milliseconds: turns are a month at most.
 const AROUND_MS: i64 = 32 * 86_400_000;
@@ -61,6 +59,13 @@ struct Signature {
     name: String,
     note: String,
     planned: Option<bool>,
+}
+
+impl Signature {
+    /// The duty plan does not have them on that shift.
+    fn is_unplanned(&self) -> bool {
+        self.planned == Some(false)
+    }
 }
 
 /// A shift as it is shown.
@@ -109,7 +114,8 @@ struct ListRow {
     people: Vec<String>,
     given: Option<(Timestamp, String)>,
     taken: Option<(Timestamp, String)>,
-    is_over: bool,
+    /// It is over, and shifts were handed over by then: whoever has not signed is late.
+    is_due: bool,
     is_shown: bool,
 }
 
@@ -162,11 +168,25 @@ impl Found {
             return self.shifts.iter().position(|shift| shift.from.as_millis() == from);
         }
         let present = self.shifts.iter().rposition(|shift| shift.from <= now)?;
-        let waits = present.checked_sub(1).filter(|place| {
+        // What was handed over and not taken over goes first, then what is late.
+        let is_given = |place: &usize| {
             let from = self.shifts.get(*place).map(|shift| shift.from);
-            from.is_some_and(|from| self.signed(from, ShiftSide::Taken).is_none()) && !self.signed.is_empty()
-        });
-        Some(waits.unwrap_or(present))
+            from.is_some_and(|from| {
+                self.signed(from, ShiftSide::Given).is_some() && self.signed(from, ShiftSide::Taken).is_none()
+            })
+        };
+        let before = present.checked_sub(1);
+        let given = [Some(present), before].into_iter().flatten().find(is_given);
+        Some(given.or_else(|| before.filter(|place| self.is_late(*place))).unwrap_or(present))
+    }
+
+    /// A shift that nobody has taken over, though shifts were handed over here by then and none after it was.
+    fn is_late(&self, place: usize) -> bool {
+        let Some(shift) = self.shifts.get(place) else { return false };
+        let signed = || self.signed.iter().filter_map(|entry| entry.shift.as_deref());
+        let is_settled =
+            |one: &SignedShift| one.from > shift.from || (one.from == shift.from && one.side == ShiftSide::Taken);
+        signed().next().is_some() && !signed().any(is_settled)
     }
 }
 
@@ -178,8 +198,8 @@ pub(super) fn unsigned(reader: &dyn Reader, config: &Config, now: Timestamp) -> 
             continue;
         }
         let found = shifts(rota, reader, now)?;
-        let last = found.shifts.iter().rev().find(|shift| shift.until <= now);
-        if last.is_some_and(|last| found.signed(last.from, ShiftSide::Taken).is_none()) {
+        let last = found.shifts.iter().rposition(|shift| shift.until <= now);
+        if last.is_some_and(|last| found.is_late(last)) {
             waiting.push(rota.id.clone());
         }
     }
@@ -254,15 +274,15 @@ fn view(
 /// The shifts that have begun, the newest first, with who signed for each.
 fn list(found: &Found, config: &Config, shown: Option<Timestamp>, now: Timestamp) -> Vec<ListRow> {
     let begun = found.shifts.iter().rev().filter(|shift| shift.from <= now).take(LISTED);
-    let signed =
-        |from, side| found.signed(from, side).map(|(entry, signed)| (entry.at, signed.name.clone()));
+    let signed = |from, side| found.signed(from, side).map(|(entry, signed)| (entry.at, signed.name.clone()));
+    let first = found.signed.iter().filter_map(|entry| entry.shift.as_ref().map(|shift| shift.from)).min();
     let row = |shift: &Shift| ListRow {
         from: shift.from,
         until: shift.until,
         people: shift.people.iter().map(|id| person_name(config, id).to_owned()).collect(),
         given: signed(shift.from, ShiftSide::Given),
         taken: signed(shift.from, ShiftSide::Taken),
-        is_over: shift.until <= now,
+        is_due: shift.until <= now && first.is_some_and(|first| first <= shift.from),
         is_shown: shown == Some(shift.from),
     };
     begun.map(row).collect()

@@ -28,6 +28,16 @@ fn centre() -> Router<App> {
         .route("/", get(overview::page))
         .route("/rooms", get(room::power::page))
         .route("/plan", get(room::site_plan::page))
+        .route(
+            "/plan/floor",
+            get(room::floor::page).post(room::floor::submit).layer(DefaultBodyLimit::max(room::floor::FORM_MAX_BYTES)),
+        )
+        .route(
+            "/plan/floor/picture",
+            get(room::floor::picture)
+                .post(room::floor::upload)
+                .layer(DefaultBodyLimit::max(room::floor::UPLOAD_MAX_BYTES)),
+        )
         .route("/sensors", get(room::sensors::page))
         .route("/coverage/{area}", get(coverage::page))
         .route("/wall", get(display_wall::page))
