@@ -540,7 +540,8 @@ async fn a_contact_is_verified_by_the_code_that_was_sent_to_it_and_by_no_other()
 async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
     // Lan's shift ends within the hour, at a whole quarter, whatever time it is.
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
-    let hour = jiff::Timestamp::now().to_zoned(zone).datetime() + jiff::Span::new().hours(1);
+    let now = jiff::Timestamp::from_millisecond(ioc_common::clock::now().as_millis()).unwrap();
+    let hour = now.to_zoned_datetime(zone).datetime() + jiff::Span::new().hours(1);
     let end = hour - jiff::Span::new().minutes(i64::from(hour.minute() % 15));
     let start = (end - jiff::Span::new().days(9)).strftime("%Y-%m-%dT%H:%M").to_string();
     let plan = PLAN.replace("name = \"Nguyễn Thị Lan\"", "name = \"Nguyễn Thị Lan\"\naccount = \"lan\"");

@@ -299,8 +299,12 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         found.unknown.push(format!("there are {all} containers; {CONTAINERS_MAX} are told of"));
     }
     found.containers.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
-    // A name is a series: of two that have it, the second is told by its identifier only where it has one of its own.
+    // A name is a series: people may give the same one, each for themselves.
+    let listed = found.containers.len();
     found.containers.dedup_by(|a, b| a.name == b.name && a.kind == b.kind);
+    if found.containers.len() < listed {
+        found.unknown.push(format!("{} containers have the name of another", listed - found.containers.len()));
+    }
     let mut findings = SurveyFindings::of(&found, context.now)?;
     findings.memo = serde_json::to_string(&memo).unwrap_or_default();
     Ok(findings)
@@ -483,7 +487,7 @@ mod tests {
         let many = CapturedMachine::new(&[("/sys/fs/cgroup/cgroup.controllers", "")]);
         for number in 0..CONTAINERS_MAX + 5 {
             many.write(
-                &format!("/sys/fs/cgroup/system.slice/docker-{number:064x}.scope/cgroup.events"),
+                &format!("/sys/fs/cgroup/system.slice/docker-{number:04x}{number:060x}.scope/cgroup.events"),
                 b"populated 1\n",
             );
         }
