@@ -608,7 +608,7 @@ async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
     // Nobody handed over the shift before: whoever takes it over says why.
     let all = binh.ask("GET", "/duty/shifts?rota=truc-ban", None).await.1;
     let before =
-        all.split("rota=truc-ban&amp;from=").filter_map(|part| part.split('"').next()).find(|one| *one != from);
+        all.split("rota=truc-ban&amp;from=").skip(1).filter_map(|part| part.split('"').next()).find(|one| *one != from);
     let body = |note: &str| json!({ "rota": "truc-ban", "from": before.unwrap().parse::<i64>().unwrap(), "side": "taken", "note": note });
     assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body(""))).await.0, 422);
     assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body("Bình ốm"))).await.0, 201);

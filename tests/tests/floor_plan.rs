@@ -46,13 +46,13 @@ async fn devices_stand_on_a_room_s_picture_and_only_pictures_are_taken() {
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
     for content in [&svg[..], b"GIF89a\x50\0\x3c\0", b"<html><script>1</script>", &PNG[..20]] {
         let (status, page) = upload(&rig, &lan, "Phòng A", content).await;
-        assert!(status == 422 && page.contains("không phải ảnh PNG, JPEG hay WebP"), "{status}");
+        assert!(status == 409 && page.contains("không phải ảnh PNG, JPEG hay WebP"), "{status}");
     }
     let wide = [&PNG[..16], b"\0\0\x7f\xff\0\0\0\x3c", &PNG[24..]].concat();
-    assert!(upload(&rig, &lan, "Phòng A", &wide).await.1.contains("nhiều nhất 8.000 điểm ảnh"));
+    assert!(upload(&rig, &lan, "Phòng A", &wide).await.1.contains("điểm ảnh mỗi chiều"));
     let large = [PNG, &vec![0; 3 << 20]].concat();
     let (status, page) = upload(&rig, &lan, "Phòng A", &large).await;
-    assert!(status == 422 && page.contains("nhiều nhất 2 MB"), "{status}");
+    assert!(status == 409 && page.contains("nhiều nhất 2 MB"), "{status}");
     assert_eq!(lan.ask("GET", "/plan/floor/picture?room=Ph%C3%B2ng%20A", None).await.0, 404, "nothing was kept");
     assert_eq!(upload(&rig, &xem, "Phòng A", PNG).await.0, 403);
     assert_eq!(upload(&rig, &minh, "Phòng A", PNG).await.0, 404, "another's room");
@@ -94,8 +94,8 @@ async fn devices_stand_on_a_room_s_picture_and_only_pictures_are_taken() {
         }
     };
     let beyond = form(&[("may-1", "120", "5")], &version).await;
-    assert!(beyond.0 == 422 && beyond.1.contains("Tên may-1") && beyond.1.contains("value=\"120\""), "{}", beyond.0);
-    assert_eq!(form(&[("may-3", "1", "1")], &version).await.0, 422, "it stands in another room");
+    assert!(beyond.0 == 409 && beyond.1.contains("Tên may-1") && beyond.1.contains("value=\"120\""), "{}", beyond.0);
+    assert_eq!(form(&[("may-3", "1", "1")], &version).await.0, 409, "it stands in another room");
     assert_eq!(form(&[("may-1", "12,5", "40"), ("may-2", "", "")], &version).await.0, 303);
     let placed = plan().await;
     assert_eq!(placed["places"], json!([{ "device": "may-1", "x": 12.5, "y": 40.0 }]), "{placed}");

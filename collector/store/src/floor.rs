@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::id::DeviceId;
 
+use crate::StoreError;
+
 /// Largest picture, bytes.
 pub const FLOOR_PICTURE_MAX_BYTES: usize = 2 << 20;
 /// Longest side of a picture, pixels: browsers take as much memory as it has pixels, whatever its file is long.
@@ -71,6 +73,18 @@ pub struct FloorPlan {
     pub picture: Option<FloorPicture>,
     /// Where devices stand on it.
     pub places: Vec<FloorPlace>,
+}
+
+/// Reads floor plans.
+///
+/// # Errors
+/// As for [`Reader`](crate::Reader), of which it is a part.
+pub trait FloorReader {
+    /// Where devices stand on the picture of a room, by its name; whoever asks has looked whether the room is within reach.
+    fn floor_plan(&self, room: &str) -> Result<Option<FloorPlan>, StoreError>;
+
+    /// The picture of a room; the same holds.
+    fn floor_picture(&self, room: &str) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// The format and size of a picture, by what it holds: width and height in pixels. None for what is none of the three formats, or says no size.

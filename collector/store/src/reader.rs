@@ -14,7 +14,7 @@ use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
-use crate::floor::FloorPlan;
+use crate::floor::FloorReader;
 use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -42,7 +42,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: DutyReader + IncidentSearch + Send {
+pub trait Reader: DutyReader + FloorReader + IncidentSearch + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 
@@ -72,12 +72,6 @@ pub trait Reader: DutyReader + IncidentSearch + Send {
 
     /// Dashboards of all accounts, by name.
     fn dashboards(&self) -> Result<Vec<Dashboard>, StoreError>;
-
-    /// Where devices stand on the picture of a room, by its name; the room's own people ask.
-    fn floor_plan(&self, room: &str) -> Result<Option<FloorPlan>, StoreError>;
-
-    /// The picture of a room.
-    fn floor_picture(&self, room: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;

@@ -4,7 +4,7 @@ use super::commit::Commit;
 use super::reader_connection::SqlReader;
 use super::value::{body, json};
 use crate::StoreError;
-use crate::floor::FloorPlan;
+use crate::floor::{FloorPlan, FloorReader};
 use crate::sql::{self, params};
 
 pub(super) fn put(commit: &Commit<'_>, plan: &FloorPlan) -> sql::Result<()> {
@@ -23,12 +23,12 @@ pub(super) fn put_picture(commit: &Commit<'_>, room: &str, content: &[u8]) -> sq
     Ok(())
 }
 
-/// The plan of a room.
-pub(super) fn plan(reader: &SqlReader, room: &str) -> Result<Option<FloorPlan>, StoreError> {
-    reader.one("SELECT body FROM floor_plan WHERE room = ?1", &[&room], |row| body(row, 0))
-}
+impl FloorReader for SqlReader {
+    fn floor_plan(&self, room: &str) -> Result<Option<FloorPlan>, StoreError> {
+        self.one("SELECT body FROM floor_plan WHERE room = ?1", &[&room], |row| body(row, 0))
+    }
 
-/// The picture of a room.
-pub(super) fn picture(reader: &SqlReader, room: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    reader.one("SELECT content FROM floor_picture WHERE room = ?1", &[&room], |row| row.get(0))
+    fn floor_picture(&self, room: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.one("SELECT content FROM floor_picture WHERE room = ?1", &[&room], |row| row.get(0))
+    }
 }

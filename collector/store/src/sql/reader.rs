@@ -14,8 +14,8 @@ use super::reader_connection::SqlReader;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, coverage,
     dashboard, device, document, document_change, duty, enrolment, event, evidence, examine, expected_backup, fault,
-    floor, folded, hold, incident, inventory_count, job, maintenance, outbox, person, product, registered_account,
-    report, retention, sample, snapshot, software, table_import, ticket, value_marks,
+    folded, hold, incident, inventory_count, job, maintenance, outbox, person, product, registered_account, report,
+    retention, sample, snapshot, software, table_import, ticket, value_marks,
 };
 use crate::audit::{AuditKey, AuditRecord, AuditStamp};
 use crate::authenticity::{MarkedDevice, ValueMarks};
@@ -23,7 +23,6 @@ use crate::configuration::{ConfigurationVersion, Part};
 use crate::coverage::CoverageFacts;
 use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
-use crate::floor::FloorPlan;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::person::PersonTraces;
@@ -84,12 +83,6 @@ impl Reader for SqlReader {
 
     fn dashboards(&self) -> Answer<Vec<Dashboard>> {
         dashboard::list(self)
-    }
-    fn floor_plan(&self, room: &str) -> Answer<Option<FloorPlan>> {
-        floor::plan(self, room)
-    }
-    fn floor_picture(&self, room: &str) -> Answer<Option<Vec<u8>>> {
-        floor::picture(self, room)
     }
     fn views(&self, account: &str) -> Answer<Vec<SavedView>> {
         account::views(self, account)

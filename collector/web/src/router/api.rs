@@ -160,26 +160,6 @@ fn devices_api(all: &mut DescribedRouter) {
 }
 
 fn dashboards_api(all: &mut DescribedRouter) {
-    all.get("/floor-plan", room::floor::api_get, "Where devices stand on the picture of a room")
-        .query::<room::floor::RoomQuery>()
-        .answers::<room::floor::FloorAnswer>(200);
-    all.put_large(
-        "/floor-plan",
-        room::floor::api_put,
-        room::floor::FORM_MAX_BYTES,
-        "Says where devices stand, in the version that was seen",
-    )
-    .body::<room::floor::FloorBody>()
-    .done(204);
-    all.put_large(
-        "/floor-plan/picture",
-        room::floor::api_picture,
-        room::floor::UPLOAD_MAX_BYTES,
-        "Gives a room a picture: PNG, JPEG or WebP",
-    )
-    .query::<room::floor::RoomQuery>()
-    .raw_body("application/octet-stream")
-    .done(204);
     all.get("/dashboards", dashboard::api::list, "Dashboards that whoever asks sees, by name")
         .answers::<Vec<dashboard::api::DashboardItem>>(200);
     all.post("/dashboards", dashboard::api::make, "Makes a dashboard")
@@ -428,6 +408,8 @@ fn incidents_api(all: &mut DescribedRouter) {
         .done(204);
     system_backups_api(all);
     api_registers::assets_api(all);
+    api_registers::floor_plans_api(all);
+    api_registers::shifts_api(all);
     api_registers::software_api(all);
     api_registers::account_register_api(all);
     api_registers::account_reviews_api(all);
@@ -454,16 +436,6 @@ fn duty_plan_api(all: &mut DescribedRouter) {
     all.get("/duty/who", duty::who::api, "Who would be told of a fault of this severity on a device at a moment")
         .query::<duty::who::WhoQuery>()
         .answers::<duty::who::WhoAnswer>(200);
-    all.get(
-        "/duty/shifts",
-        duty::handover::api_get,
-        "A shift: what happened on it, who handed it over and took it over",
-    )
-    .query::<duty::handover::HandoverQuery>()
-    .answers::<duty::handover::HandoverAnswer>(200);
-    all.post("/duty/shifts", duty::handover::api_sign, "Hands a shift over, or takes it over")
-        .body::<duty::handover::SignForm>()
-        .done(201);
     all.get("/duty/feeds", duty::feeds::api_list, "One's own calendars to subscribe to")
         .answers::<Vec<duty::feeds::FeedItem>>(200);
     all.post("/duty/feeds", duty::feeds::api_make, "Makes one; its address is shown once")
