@@ -116,6 +116,13 @@ catalogue! {
     "cert.days" "d" -40000.0..40000.0 "certificate" "" "Số ngày còn lại của chứng thư số" "Days left of the certificate";
     "clock.error" "s" 0.0..1e12 "" "" "Độ lệch đồng hồ so với bộ thu, không dấu (bộ thu tính)" "Clock error against the collector, without sign (computed by the collector)";
     "contact.alarm" "1" 0.0..1.0 "contact" "hw.status" "Tiếp điểm báo động (khói, nước, cửa)" "A contact is in alarm (smoke, water, door)";
+    "container.cpu" "%" 0.0..1e6 "container" "container.cpu.utilization" "CPU của container (% của một nhân)" "CPU of the container (% of one processor)";
+    "container.memory" "By" 0.0..1e15 "container" "container.memory.usage" "Bộ nhớ của container" "Memory of the container";
+    "container.memory_pct" "%" 0.0..1e6 "container" "" "Bộ nhớ của container so với hạn mức của nó" "Memory of the container against its limit";
+    "container.oom_kills" "1" 0.0..1e9 "container" "" "Số tiến trình của container bị dừng vì hết bộ nhớ, từ lúc khởi động container" "Processes of the container that were killed for want of memory, since it was started";
+    "container.restarts" "1" 0.0..1e9 "container" "" "Số lần container bị khởi động lại" "Restarts of the container";
+    "container.running" "1" 0.0..1.0 "container" "" "Container đang chạy" "The container runs";
+    "container.tasks" "1" 0.0..1e7 "container" "" "Số tiến trình và luồng của container" "Processes and threads of the container";
     "cooling.alarms" "1" 0.0..1e4 "" "hw.status" "Số báo động của điều hoà" "Alarms of the air conditioner";
     "cooling.on" "1" 0.0..1.0 "" "" "Điều hoà đang chạy" "The air conditioner runs";
     "cooling.setpoint" "Cel" -40.0..60.0 "" "" "Nhiệt độ đặt của điều hoà" "Set point of the air conditioner";

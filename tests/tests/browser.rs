@@ -467,6 +467,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/duty/plan/deadlines",
         "/duty/turns",
         "/duty/feeds",
+        "/duty/shifts",
         "/maintenance",
         "/jobs",
         "/rules",

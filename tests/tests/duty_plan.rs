@@ -49,6 +49,10 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
+    scene_of(PLAN).await
+}
+
+async fn scene_of(plan: &str) -> Scene {
     let sms: Received<Hook> = Received::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -69,7 +73,7 @@ success = "taken"
 "#
     );
     let mut rig = Rig::new(&channel);
-    std::fs::write(rig.dir().join("duty.toml"), PLAN).unwrap();
+    std::fs::write(rig.dir().join("duty.toml"), plan).unwrap();
     rig.start().await.unwrap();
     Scene { rig, sms }
 }
@@ -529,5 +533,84 @@ async fn a_contact_is_verified_by_the_code_that_was_sent_to_it_and_by_no_other()
     assert_eq!(leader.ask("POST", path, Some(way(&code))).await.0, 409, "it is verified once");
     let viewer = Visitor::settled(&scene.rig, "xem", "viewer").await;
     assert_eq!(viewer.ask("POST", path, Some(way(""))).await.0, 403);
+    scene.rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shift_is_handed_over_when_both_have_signed_what_happened_on_it() {
+    // Lan's shift ends within the hour, at a whole quarter, whatever time it is.
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
+    let now = jiff::Timestamp::from_millisecond(ioc_common::clock::now().as_millis()).unwrap();
+    let hour = now.to_zoned_datetime(zone).datetime() + jiff::Span::new().hours(1);
+    let end = hour - jiff::Span::new().minutes(i64::from(hour.minute() % 15));
+    let start = (end - jiff::Span::new().days(9)).strftime("%Y-%m-%dT%H:%M").to_string();
+    let plan = PLAN.replace("name = \"Nguyễn Thị Lan\"", "name = \"Nguyễn Thị Lan\"\naccount = \"lan\"");
+    let mut scene = scene_of(&plan.replacen("2026-01-05T07:00", &start, 1)).await;
+    let lan = Visitor::settled(&scene.rig, "lan", "duty_officer").await;
+    let binh = Visitor::settled(&scene.rig, "binh.tv", "duty_officer").await;
+    let viewer = Visitor::settled(&scene.rig, "xem", "viewer").await;
+    let opened =
+        scene.rig.post("/api/v1/incidents", json!({ "title": "Khói ở phòng máy", "severity": "warning" })).await;
+    let number = opened.unwrap()["id"].clone();
+    let taken = json!({ "action": "acknowledge" });
+    assert!(lan.ask("POST", &format!("/api/v1/incidents/{number}/actions"), Some(taken)).await.0 < 300);
+    assert_eq!(viewer.ask("GET", "/duty/shifts", None).await.0, 403);
+    // What happened writes itself.
+    let shift = lan.json("/api/v1/duty/shifts?rota=truc-ban").await;
+    let kinds = |shift: &Value| {
+        let events = shift["account"]["events"].as_array().unwrap().clone();
+        let of = |event: &Value| (event["kind"].as_str().unwrap().to_owned(), event["vi"].as_str().unwrap().to_owned());
+        events.iter().map(of).filter(|(_, what)| what.contains("Khói")).map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&shift), ["opened", "taken"], "{shift}");
+    assert!(shift["account"]["open"].as_array().unwrap().contains(&number), "{shift}");
+    assert_eq!((&shift["people"], &shift["next"]), (&json!(["Nguyễn Thị Lan"]), &json!(["Trần Văn Bình"])), "{shift}");
+    let from = ioc_common::clock::Timestamp::to_string(&shift["from"].as_str().unwrap().parse().unwrap());
+    let from = from.parse::<ioc_common::clock::Timestamp>().unwrap().as_millis().to_string();
+    let sign = |who: &Visitor, side: &'static str, note: &'static str| {
+        let fields = [("rota", "truc-ban"), ("from", from.as_str()), ("side", side), ("note", note)]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let (base, jar) = (who.base.clone(), who.jar.clone());
+        async move {
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            Visitor { base, jar }.form("/duty/shifts", &fields).await
+        }
+    };
+    let early = sign(&binh, "taken", "vội").await;
+    assert!(early.0 == 409 && early.1.contains("Ca chưa hết"), "{}", early.0);
+    assert_eq!(sign(&lan, "given", "UPS 2 đang sạc lại").await.0, 303);
+    let same = sign(&lan, "taken", "").await;
+    assert!(same.0 == 409 && same.1.contains("người khác phải ký nhận"), "{}", same.0);
+    assert_eq!(sign(&lan, "given", "").await.0, 409, "it is signed once");
+    // What came since stands beside what was signed, and is not put into it.
+    scene.rig.post("/api/v1/incidents", json!({ "title": "Mất điện", "severity": "warning" })).await.unwrap();
+    let (_, page) = binh.ask("GET", &format!("/duty/shifts?rota=truc-ban&from={from}"), None).await;
+    let since = page.split("Từ lúc ký giao đến nay").nth(1).unwrap_or_default();
+    assert!(page.contains("UPS 2 đang sạc lại") && since.contains("Mất điện"), "{page}");
+    assert_eq!(sign(&binh, "taken", "đã rõ").await.0, 303);
+    let shift = lan.json(&format!("/api/v1/duty/shifts?rota=truc-ban&from={from}")).await;
+    assert_eq!((&shift["given"]["name"], &shift["taken"]["name"]), (&json!("Nguyễn Thị Lan"), &json!("Trần Văn Bình")));
+    assert_eq!((&shift["given"]["planned"], &shift["taken"]["planned"]), (&json!(true), &json!(true)), "{shift}");
+    assert!(!shift["account"].to_string().contains("Mất điện"), "{shift}");
+    // The document says it, the duty book and the audit log keep it.
+    let (_, paper) = lan.ask("GET", "/duty/handover?rota=truc-ban", None).await;
+    for said in ["Diễn biến trong ca", "Tiếp nhận sự cố", "Đã ký trên hệ thống", "Bên nhận: Trần Văn Bình"]
+    {
+        assert!(paper.contains(said), "{said}: {paper}");
+    }
+    let book = scene.rig.get("/api/v1/records/duty-book").await.unwrap();
+    assert_eq!(
+        (&book["items"][0]["shift"]["side"], &book["items"][1]["shift"]["side"]),
+        (&json!("taken"), &json!("given"))
+    );
+    let log = scene.rig.get("/api/v1/audit?limit=200").await.unwrap().to_string();
+    assert!(log.contains("duty.shift_given") && log.contains("duty.shift_taken"));
+    // Nobody handed over the shift before: whoever takes it over says why.
+    let all = binh.ask("GET", "/duty/shifts?rota=truc-ban", None).await.1;
+    let before =
+        all.split("rota=truc-ban&amp;from=").skip(1).filter_map(|part| part.split('"').next()).find(|one| *one != from);
+    let body = |note: &str| json!({ "rota": "truc-ban", "from": before.unwrap().parse::<i64>().unwrap(), "side": "taken", "note": note });
+    assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body(""))).await.0, 422);
+    assert_eq!(lan.ask("POST", "/api/v1/duty/shifts", Some(body("Bình ốm"))).await.0, 201);
     scene.rig.stop().await.unwrap();
 }

@@ -31,6 +31,7 @@ mod field;
 mod file_limits;
 mod filings;
 mod firewall;
+mod floor_plan;
 mod history;
 mod hostile;
 mod incident_deadlines;

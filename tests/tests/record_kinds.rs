@@ -112,6 +112,14 @@ const TABLES: &[Line] = &[
     ("requested_turn", Newest("the audit log"), Log("duty.turn_asked"), Log("duty.turn_asked"), Found),
     ("contact_check", Newest("the audit log"), Log("contact.verified"), Log("contact.verified"), Found),
     (
+        "floor_plan",
+        NoRecord("where devices stand on a picture of a room"),
+        Log("floor.placed"),
+        Log("floor.placed"),
+        Nobody,
+    ),
+    ("floor_picture", NoRecord("a picture of a room"), Log("floor.pictured"), Log("floor.pictured"), Nobody),
+    (
         "dashboard",
         NoRecord("what somebody puts together for themselves and others"),
         Log("dashboard.saved"),

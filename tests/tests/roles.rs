@@ -9,7 +9,7 @@ use tokio::process::Command;
 /// A program at the collector's door: what it shows, and what it is answered.
 pub(crate) struct SessionClient {
     base: String,
-    jar: std::path::PathBuf,
+    pub(crate) jar: std::path::PathBuf,
     pub(crate) token: Option<String>,
 }
 

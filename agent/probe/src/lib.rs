@@ -10,6 +10,7 @@ pub mod backups;
 mod bounded_io;
 mod capture_rule;
 pub mod certificates;
+pub mod containers;
 pub mod cpu;
 mod deb822;
 mod descriptor;
@@ -106,6 +107,7 @@ const SURVEY_PROBES: &[SurveyDescriptor] = &[
     raid::PROBE,
     displays::PROBE,
     services::PROBE,
+    containers::PROBE,
     time::PROBE,
     ipmi::PROBE,
     mce::PROBE,

@@ -22,11 +22,12 @@ use crate::inventory::product_table::ProductTableRow;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
-pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, TurnToAsk};
+pub use details::{AssetChange, CountToClose, DeletionAhead, FoundThing, SeenProduct, ShiftToSign, TurnToAsk};
 use ioc_store::audit;
 use ioc_store::compaction::CompactionResult;
 use ioc_store::configuration::Part;
 use ioc_store::dashboard::Dashboard;
+use ioc_store::floor::FloorPlace;
 use ioc_store::inventory_count::Tick;
 use ioc_store::report::DocumentSettings;
 use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
@@ -301,6 +302,12 @@ pub enum Command {
     WithdrawTurn { number: u64, actor: String },
     /// Write into the duty book.
     Handover(Handover),
+    /// Hand over a shift, or take it over: both sign.
+    SignShift(Box<ShiftToSign>),
+    /// Give a room a picture.
+    SetFloorPicture { room: String, content: Vec<u8>, actor: String },
+    /// Say where devices stand on a room's picture, in the version that whoever asks has seen.
+    PlaceOnFloor { room: String, version: u64, places: Vec<FloorPlace>, actor: String },
     /// Try again what was given up.
     Resend {
         /// The key of its outbox entry.

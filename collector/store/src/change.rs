@@ -19,6 +19,7 @@ use super::{
 use crate::audit;
 use crate::configuration::ConfigurationVersion;
 use crate::dashboard::Dashboard;
+use crate::floor::FloorPlan;
 use crate::inventory_count::{Find, InventoryCount, Tick};
 use crate::merkle::Frontier;
 use crate::report::{DocumentSettings, IssuedReport, Registration, ReportText};
@@ -278,6 +279,11 @@ pub enum Change {
     Dashboard(Box<Dashboard>),
     /// A dashboard is taken out, by its number.
     DashboardGone(u64),
+    /// Where devices stand on the picture of a room.
+    FloorPlan(Box<FloorPlan>),
+    /// The picture of a room, in place of that which was there.
+    #[allow(missing_docs, reason = "the names say it")]
+    FloorPicture { room: String, content: Vec<u8> },
     /// A person signed in.
     Session(SessionRecord),
     /// All sessions and tokens of an account ended, but for one session.

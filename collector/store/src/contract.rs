@@ -18,6 +18,7 @@ mod document_history;
 mod duty;
 mod expected_backups;
 mod failures;
+mod floor;
 mod incidents;
 mod inventory_counts;
 mod legal_hold;
@@ -97,6 +98,7 @@ pub(crate) fn checks() -> &'static [Check] {
         tickets::tickets,
         plans::plans,
         duty::duty,
+        duty::signed_shifts,
         accounts_and_tokens,
         requests::requests,
         audit_chain,
@@ -123,6 +125,7 @@ pub(crate) fn checks() -> &'static [Check] {
         products::products_follow_machines,
         inventory_counts::inventory_counts,
         dashboards::dashboards,
+        floor::floor_plans,
         damaged_documents::damaged_documents_cost_their_device,
         retention::what_goes_leaves_its_evidence_in_the_same_commit,
         retention::a_large_incident_goes_by_what_was_read_of_it,

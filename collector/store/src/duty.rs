@@ -92,6 +92,143 @@ impl RequestedTurn {
     }
 }
 
+/// Most of what happened on a shift that is listed: of more it is said how many.
+pub const SHIFT_EVENTS_MAX: usize = 300;
+
+/// Which side of a hand-over somebody signs for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShiftSide {
+    /// Who hands over.
+    Given,
+    /// Who takes over.
+    Taken,
+}
+
+impl ShiftSide {
+    /// The name used in the API and in forms.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Taken => "taken",
+        }
+    }
+}
+
+/// What sort of thing happened on a shift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShiftEventKind {
+    /// An incident was opened.
+    Opened,
+    /// An incident was taken.
+    Taken,
+    /// An incident was resolved.
+    Resolved,
+    /// A rule that is switched off, for all or for some.
+    Silenced,
+    /// A maintenance window.
+    Maintenance,
+    /// Something was set or changed by people.
+    Changed,
+}
+
+impl ShiftEventKind {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 6] =
+        [Self::Opened, Self::Taken, Self::Resolved, Self::Silenced, Self::Maintenance, Self::Changed];
+
+    /// The name used in the API, and for the texts of pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Taken => "taken",
+            Self::Resolved => "resolved",
+            Self::Silenced => "silenced",
+            Self::Maintenance => "maintenance",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// Something that happened on a shift, as the record says.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShiftEvent {
+    pub kind: ShiftEventKind,
+    pub at: Timestamp,
+    /// Until when, for what lasts and has an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The incident's number, or the window's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// What, in Vietnamese and English; names of people are in neither.
+    pub vi: String,
+    pub en: String,
+    /// The account that did it; empty for what nobody did.
+    #[serde(default)]
+    pub who: String,
+}
+
+/// What happened on a shift, and what of it is still open: as it was found at a moment.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShiftAccount {
+    /// At most [`SHIFT_EVENTS_MAX`], the oldest first.
+    pub events: Vec<ShiftEvent>,
+    /// So many more happened than are listed.
+    pub more: u64,
+    /// Not all incidents were looked through: there may be more.
+    pub cut: bool,
+    /// Incidents that are open, by number, the oldest first; at most [`SHIFT_EVENTS_MAX`].
+    pub open: Vec<u64>,
+    /// So many more are open than are listed.
+    pub more_open: u64,
+}
+
+impl ShiftAccount {
+    /// How many of one sort are listed.
+    #[must_use]
+    pub fn count(&self, kind: ShiftEventKind) -> u64 {
+        self.events.iter().filter(|one| one.kind == kind).count() as u64
+    }
+}
+
+/// A shift that somebody signed for: an entry of the duty book says who, when and what they said.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedShift {
+    /// The rota's key in the duty plan.
+    pub rota: String,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub side: ShiftSide,
+    /// What whoever signed is called, as it was then.
+    pub name: String,
+    /// The duty plan has them on that shift; unknown where it does not say whose accounts its people have.
+    pub planned: Option<bool>,
+    /// What the shift was by then.
+    pub account: ShiftAccount,
+}
+
+/// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    pub at: Timestamp,
+    /// On which rota; may be empty.
+    pub rota: String,
+    /// The account that wrote it.
+    pub who: String,
+    /// 1 to 10 000 characters.
+    pub text: String,
+    /// The shift that is handed over, or taken over, by this entry; none for a remark.
+    pub shift: Option<Box<SignedShift>>,
+}
+
 /// A way to reach a person, and whether a code that was sent by it came back: then it is theirs and works.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +268,9 @@ pub trait DutyReader {
 
     /// What is known of ways to reach people, by person.
     fn contact_checks(&self) -> Result<Vec<ContactCheck>, StoreError>;
+
+    /// Entries of the duty book by which shifts are handed over or taken over, of one rota by its key or of all: the newest first.
+    fn signed_shifts(&self, rota: Option<&str>, limit: usize) -> Result<Vec<Handover>, StoreError>;
 
     /// One of them, by number.
     fn requested_turn(&self, number: u64) -> Result<Option<RequestedTurn>, StoreError>;

@@ -29,6 +29,7 @@ mod duty;
 mod enrolment;
 mod error;
 mod expected_backup;
+pub mod floor;
 pub mod history;
 mod incident_search;
 pub mod inventory;
@@ -81,7 +82,10 @@ pub use directory::{
     FILES, copy, examine, hold, id, is_there, mark_copy, missing_store, open, prove, put_aside, recover, remove,
     settle_log, size, sums, version,
 };
-pub use duty::{ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, RequestedTurn, RequestedTurnState};
+pub use duty::{
+    ContactCheck, DutyFeed, DutyReader, FEEDS_MAX, Handover, RequestedTurn, RequestedTurnState, SHIFT_EVENTS_MAX,
+    ShiftAccount, ShiftEvent, ShiftEventKind, ShiftSide, SignedShift,
+};
 pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use expected_backup::{
@@ -103,8 +107,8 @@ pub use product::{
 };
 pub use reader::{READER_FILES, Reader};
 pub use record::{
-    CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,
-    RowNumbers, StoreLosses, StoredRow, WholeIncident,
+    CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, HistoryRow, RecoveredTable, RowNumbers,
+    StoreLosses, StoredRow, WholeIncident,
 };
 pub use role::{Right, Role};
 pub use store::Store;

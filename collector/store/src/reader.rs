@@ -14,6 +14,7 @@ use crate::authenticity::{MarkedDevice, ValueMarks};
 use crate::configuration::{ConfigurationVersion, Part};
 use crate::dashboard::Dashboard;
 use crate::document_history::{ChangePage, ChangeQuery, PastState};
+use crate::floor::FloorReader;
 use crate::incident_search::IncidentSearch;
 use crate::inventory::DeviceRecord;
 use crate::inventory_count::{Find, InventoryCount, Tick};
@@ -41,7 +42,7 @@ pub const READER_FILES: usize = 4;
 ///
 /// # Errors
 /// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
-pub trait Reader: DutyReader + IncidentSearch + Send {
+pub trait Reader: DutyReader + FloorReader + IncidentSearch + Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 

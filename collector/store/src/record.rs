@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::layout::LayoutId;
@@ -14,19 +14,6 @@ use crate::outbox::OutboxEntry;
 
 /// Most certificates of one device that are good at a time: the newest.
 pub const CERTIFICATES_MAX: usize = 6;
-
-/// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handover {
-    pub at: Timestamp,
-    /// On which rota; may be empty.
-    pub rota: String,
-    /// The account that wrote it.
-    pub who: String,
-    /// 1 to 10 000 characters.
-    pub text: String,
-}
 
 /// How many devices are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

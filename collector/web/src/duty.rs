@@ -1,11 +1,12 @@
 //! Duty (*trực ban*) as a page and in the API: who is on, who comes next, where nobody is, who stands in, how people are reached,
-//! what was not delivered, the duty book. The month's calendar, who would be told, turns that people ask each other to take and calendars to subscribe
-//! to are below it.
+//! what was not delivered, the duty book. The month's calendar, who would be told, turns that people ask each other to take, calendars to subscribe
+//! to and shifts that are handed over are below it.
 
 pub(crate) mod calendar;
 pub(crate) mod contacts;
 pub(crate) mod edit;
 pub(crate) mod feeds;
+pub(crate) mod handover;
 mod ical;
 pub(crate) mod plan;
 pub(crate) mod turns;
@@ -62,6 +63,8 @@ pub(crate) struct RotaRow {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
+    /// Shifts are handed over here, and nobody has taken over the last one.
+    is_unsigned: bool,
 }
 
 /// A person and how the last try to reach them went.
@@ -132,6 +135,7 @@ pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)], now: T
         from: shifts.first().map(|shift| shift.from).filter(|from| now.millis_since(*from) < SINCE_MAX_MS),
         until: shifts.first().map(|shift| shift.until),
         shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
+        is_unsigned: false,
     };
     outlook.iter().map(row).collect()
 }
@@ -164,7 +168,7 @@ fn swappable_shifts(
 }
 
 async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
-    let now = page_context.now;
+    let (now, plan) = (page_context.now, app.config());
     let found = app
         .read(&page_context.scope, move |reader| {
             Ok((
@@ -174,10 +178,11 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
                 reader.outbox_dead(UNDELIVERED)?,
                 deadlines::open(reader, now)?,
                 reader.contact_checks()?,
+                handover::unsigned(reader, &plan, now)?,
             ))
         })
         .await;
-    let (covers, contacts, book, mut undelivered, due, checks) = match found {
+    let (covers, contacts, book, mut undelivered, due, checks, unsigned) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
@@ -216,7 +221,8 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
             .collect(),
     };
     let outlook = shifts::outlook(&config.plan, &covers, now);
-    let (rotas, gaps) = (rota_rows(&config, &outlook, now), shifts::gaps(&config.plan, &outlook));
+    let (mut rotas, gaps) = (rota_rows(&config, &outlook, now), shifts::gaps(&config.plan, &outlook));
+    rotas.iter_mut().for_each(|row| row.is_unsigned = unsigned.contains(&row.id));
     let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
         let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
@@ -389,7 +395,7 @@ pub(crate) async fn hand_over(
     Form(form): Form<BookForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name.clone(), text: form.text };
+    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name.clone(), text: form.text, shift: None };
     carry_out(&app, (page_context, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 

@@ -365,6 +365,8 @@ mod tests {
                 "duty-edit-about-",
                 "why-not-",
                 "turn-state-",
+                "shift-event-",
+                "handover-side-",
                 "configuration-part-",
                 "configuration-about-",
                 "configuration-field-",

@@ -102,3 +102,35 @@
     });
   } catch (_) { /* a browser that keeps nothing */ }
 })();
+
+// A floor plan is set by dragging, too: what is moved stands in the form, by which it is saved.
+(() => {
+  const floor = document.querySelector("svg[data-floor]");
+  if (!floor) return;
+  const form = document.querySelector("form[action='/plan/floor']"), comma = document.documentElement.lang === "vi";
+  if (!form) return;
+  let held = null, moved = false, picked = null;
+  const percent = (value) => { const text = (Math.round(Math.min(Math.max(value, 0), 1) * 1000) / 10).toFixed(1); return comma ? text.replace(".", ",") : text; };
+  const row = (device) => [...form.querySelectorAll("[data-place]")].find((one) => one.dataset.place === device);
+  const put = (device, event) => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(floor.getScreenCTM().inverse());
+    const height = floor.viewBox.baseVal.height, fields = row(device);
+    if (!fields) return;
+    const mark = [...floor.querySelectorAll("a[data-device]")].find((one) => one.dataset.device === device);
+    fields.querySelector("[name=x]").value = percent(at.x / 1000);
+    fields.querySelector("[name=y]").value = percent(at.y / height);
+    if (!mark) return;
+    const circle = mark.querySelector("circle"), text = mark.querySelector("text");
+    circle.setAttribute("cx", at.x); circle.setAttribute("cy", at.y);
+    text.setAttribute("x", at.x + (text.getAttribute("text-anchor") === "end" ? -16 : 16)); text.setAttribute("y", at.y + 6);
+  };
+  floor.addEventListener("pointerdown", (event) => {
+    const mark = event.target.closest("a[data-device]");
+    if (mark) { held = mark.dataset.device; moved = false; event.preventDefault(); floor.setPointerCapture(event.pointerId); }
+    else if (picked) put(picked, event);
+  });
+  floor.addEventListener("pointermove", (event) => { if (held) { moved = true; put(held, event); } });
+  floor.addEventListener("pointerup", () => { held = null; });
+  floor.addEventListener("click", (event) => { if (moved && event.target.closest("a[data-device]")) { event.preventDefault(); moved = false; } });
+  form.addEventListener("focusin", (event) => { const place = event.target.closest("[data-place]"); picked = place ? place.dataset.place : null; });
+})();

@@ -9,6 +9,7 @@ mod agent_usage;
 mod antivirus;
 mod backups;
 mod certificates;
+mod containers;
 mod cpu;
 mod disk;
 mod displays;
@@ -44,6 +45,7 @@ pub use agent_usage::AgentUsage;
 pub use antivirus::{Antivirus, DETECTIONS_MAX, Detection, Product};
 pub use backups::{Backup, Backups};
 pub use certificates::{CertificateFile, Certificates};
+pub use containers::{CONTAINERS_MAX, Container, Containers};
 pub use cpu::{Cpu, CpuShares};
 pub use disk::{Disk, DiskRates, Disks};
 pub use displays::{Connector, Difference, Displays, Panel};
@@ -107,6 +109,7 @@ pub const PROBES: &[ProbeInfo] = &[
     Raid::PROBE,
     Displays::PROBE,
     Services::PROBE,
+    Containers::PROBE,
     TimeSync::PROBE,
     Ipmi::PROBE,
     MachineChecks::PROBE,

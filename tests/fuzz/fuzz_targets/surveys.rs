@@ -1,7 +1,7 @@
 //! Any bytes as what a survey reads, from a file, a program or the network: read or refused, never a panic, never without end.
 #![no_main]
 use ioc_probe::{
-    accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, memory, mount, patches, ports, process, raid, rpmdb, services, sessions,
+    accounts, antivirus, certificates, containers, displays, gpu, ipmi, link, mce, memory, mount, patches, ports, process, raid, rpmdb, services, sessions,
     sign_ins, smart, software, time, time_zone, version,
 };
 use ioc_agent::host::endpoint;
@@ -13,6 +13,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(json) = serde_json::from_slice(data) {
         let _ = (raid::parse_lvs(&json), smart::parse("sda", &json), smart::parse_scan(&json));
     }
+    let _ = (containers::parse_docker(data), containers::parse_podman(data));
     let _ = time_zone::Zone::parse(data).moment([2026, 11, 24], [1, 2, 3]);
     // A checksum keeps random bytes out; what lies behind it is reached with one that is right.
     if let Some(block) = data.get(..127) {
@@ -22,6 +23,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let _ = displays::parse_edid(&edid);
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = (containers::owner_of(text), containers::value_of(text, "populated"), containers::started_ticks(text));
     let _ = (accounts::parse_shadow(text), antivirus::parse_version(text));
     let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text));
     let _ = (memory::parse_meminfo(text), memory::parse_arcstats(text), mce::parse(text), mount::parse(text));

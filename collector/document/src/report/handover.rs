@@ -24,6 +24,12 @@ pub struct Handover {
     pub open: Vec<OpenIncident>,
     /// There are so many more than are listed.
     pub more: u64,
+    /// What happened on the shift: when, what, and who did it where somebody did.
+    pub happened: Vec<(DateTime, String, String)>,
+    /// So much more happened than is listed.
+    pub more_happened: u64,
+    /// Who signed in the product, as lines: side, name, moment.
+    pub signed: Vec<String>,
     /// What was resolved in the shift; not known where the record could not be read.
     pub resolved: Option<u64>,
     /// What stands to be done, such as maintenance windows.
@@ -78,6 +84,14 @@ pub fn document(input: &Handover) -> Document {
     }
     let resolved = input.resolved.map_or_else(|| wording::NO_DATA.to_owned(), wording::count);
     body.push(Block::paragraph(format!("Số sự cố đã khắc phục xong trong ca: {resolved}.")));
+    if !input.happened.is_empty() {
+        body.push(Block::heading(1, "Diễn biến trong ca"));
+        body.push(Block::Table(happened(input)));
+        if input.more_happened > 0 {
+            let more = wording::count(input.more_happened);
+            body.push(Block::Note(format!("Còn {more} việc khác; xem trang Giao ca.").into()));
+        }
+    }
     body.push(Block::heading(1, "Việc chuyển ca sau"));
     body.push(if input.tasks.is_empty() {
         Block::paragraph("Không có việc chuyển ca sau.")
@@ -89,6 +103,10 @@ pub fn document(input: &Handover) -> Document {
     if let Some(remarks) = &input.remarks {
         body.push(Block::heading(1, "Ghi chú"));
         body.push(Block::paragraph(remarks.as_str()));
+    }
+    if !input.signed.is_empty() {
+        body.push(Block::heading(1, "Đã ký trên hệ thống"));
+        body.push(Block::List(ended(&input.signed)));
     }
     body.push(Block::paragraph("Hai bên thống nhất nội dung trên và ký biên bản."));
     let one = |people: &[String]| people.first().map(|one| one.split(',').next().unwrap_or(one).trim().to_owned());
@@ -111,6 +129,15 @@ pub fn document(input: &Handover) -> Document {
 
 fn text(text: Option<&str>, key: &str, what: &str) -> Block {
     text.map_or_else(|| Block::Paragraph(Text::new().blank(key, what)), Block::paragraph)
+}
+
+fn happened(input: &Handover) -> Table {
+    let columns = [("Lúc", 4, Align::Centre), ("Diễn biến", 14, Align::Left), ("Người thực hiện", 6, Align::Left)];
+    let mut table = Table::new(&columns, "Không có diễn biến");
+    for (at, what, who) in &input.happened {
+        table.push([wording::moment(*at).into(), what.as_str().into(), who.as_str().into()]);
+    }
+    table
 }
 
 fn open(input: &Handover) -> Table {

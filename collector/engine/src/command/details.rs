@@ -5,9 +5,27 @@ use std::collections::BTreeMap;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use ioc_store::AssetField;
 use ioc_store::inventory_count::Member;
 use ioc_store::retention::{Counted, RecordClass};
+use ioc_store::{AssetField, ShiftAccount, ShiftSide};
+
+/// A shift that somebody hands over or takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+pub struct ShiftToSign {
+    /// The rota's key in the duty plan.
+    pub rota: String,
+    /// When the shift begins.
+    pub from: Timestamp,
+    pub side: ShiftSide,
+    /// What there is to say to the other side; may be empty.
+    pub note: String,
+    /// What whoever signs is called.
+    pub name: String,
+    /// What happened on it, as it was gathered for whoever signs.
+    pub account: ShiftAccount,
+    pub actor: String,
+}
 
 /// A turn that somebody is asked to take.
 #[derive(Debug, Clone, PartialEq, Eq)]

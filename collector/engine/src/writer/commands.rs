@@ -118,6 +118,11 @@ impl Engine {
             }
             Command::WithdrawTurn { number, actor } => self.withdraw_turn(number, &actor, now),
             Command::Handover(entry) => self.hand_over(entry, now),
+            Command::SignShift(shift) => self.sign_shift(*shift, now),
+            Command::SetFloorPicture { room, content, actor } => self.set_floor_picture((&room, content), &actor, now),
+            Command::PlaceOnFloor { room, version, places, actor } => {
+                self.place_on_floor((&room, version, places), &actor, now)
+            }
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::SendContactCode { person, channel, address, actor } => {

@@ -139,6 +139,18 @@ impl Engine {
             Text::new("Không còn ai trực hai lịch cùng lúc.", "Nobody is on duty twice at once any more."),
         );
         self.decide(Input::SelfFault { key: "duty-double", incident: manual, why }, now)?;
+        let unsigned = self.unsigned_shifts(now)?;
+        let (manual, why) = self_fault(
+            &unsigned,
+            Severity::Info,
+            Text::new("Ca trực chưa bàn giao xong", "A shift was not handed over"),
+            Text::new(
+                "Mở Trực > Giao ca: người trực ca trước ký giao, người trực ca này đọc và ký nhận.",
+                "Open Duty > Hand-over: who was on duty signs, who is on duty reads it and signs, too.",
+            ),
+            Text::new("Ca trực đã bàn giao.", "The shift was handed over."),
+        );
+        self.decide(Input::SelfFault { key: "duty-unsigned", incident: manual, why }, now)?;
         Ok(Answer::Done)
     }
 }

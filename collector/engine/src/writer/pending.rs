@@ -38,6 +38,8 @@ macro_rules! of_other_records {
             | Change::Cover(_)
             | Change::CoverGone(_)
             | Change::Handover(_)
+            | Change::FloorPlan(_)
+            | Change::FloorPicture { .. }
             | Change::DutyFeed(_)
             | Change::DutyFeedEnded { .. }
             | Change::RequestedTurn(_)

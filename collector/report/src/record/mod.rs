@@ -8,6 +8,7 @@ mod maintenance;
 mod notice;
 mod restore;
 mod shift;
+mod shift_account;
 
 pub use account_review::account_review;
 pub use incident::{AffectedDevices, incident};
@@ -16,6 +17,7 @@ pub use maintenance::maintenance;
 pub use notice::{NoticeFacts, notice, offered};
 pub use restore::restore;
 pub use shift::{ShiftFacts, shift};
+pub use shift_account::{ShiftSpan, shift_account};
 
 use ioc_common::clock::Timestamp;
 use jiff::civil::DateTime;

@@ -1,12 +1,16 @@
 //! The hand-over record of a shift, from what is open, what was resolved, and the duty book.
 
+use std::collections::BTreeMap;
+
 use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
 use ioc_document::model::Document;
 use ioc_document::report::Office;
 use ioc_document::report::handover::{Handover, OpenIncident, document};
 use ioc_document::wording;
 use ioc_judge::{Incident, IncidentState};
-use ioc_store::{Reader, StoreError};
+use ioc_store::{Reader, ShiftAccount, ShiftEvent, ShiftEventKind, ShiftSide, StoreError};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::local;
@@ -34,6 +38,47 @@ pub struct ShiftFacts {
     pub giving: Vec<String>,
     /// Who takes over.
     pub taking: Vec<String>,
+    /// What happened on it: as it was signed, or as it stands.
+    pub account: ShiftAccount,
+    /// Who signed: side, name and moment; who hands over first.
+    pub signed: Vec<(ShiftSide, String, Timestamp)>,
+    /// What people are called, by account; whoever is not in it is called by that.
+    pub names: BTreeMap<String, String>,
+}
+
+/// What sort of thing happened, as people read it.
+const fn sort_of(kind: ShiftEventKind) -> &'static str {
+    match kind {
+        ShiftEventKind::Opened => "Mở sự cố",
+        ShiftEventKind::Taken => "Tiếp nhận sự cố",
+        ShiftEventKind::Resolved => "Hết sự cố",
+        ShiftEventKind::Silenced => "Quy tắc đang tắt",
+        ShiftEventKind::Maintenance => "Bảo trì",
+        ShiftEventKind::Changed => "Thay đổi",
+    }
+}
+
+fn happened(facts: &ShiftFacts, zone: &TimeZone) -> Vec<(DateTime, String, String)> {
+    let row = |event: &ShiftEvent| {
+        let number = event.number.filter(|_| event.kind <= ShiftEventKind::Resolved);
+        let number = number.map(|number| format!(" {}", IncidentId(number))).unwrap_or_default();
+        let until = event.until.map(|at| format!(", đến {}", wording::moment(local(at, zone)))).unwrap_or_default();
+        let what = format!("{}{number}: {}{until}", sort_of(event.kind), event.vi);
+        let who = facts.names.get(&event.who).unwrap_or(&event.who).clone();
+        (local(event.at, zone), what, who)
+    };
+    facts.account.events.iter().map(row).collect()
+}
+
+fn signed(facts: &ShiftFacts, zone: &TimeZone) -> Vec<String> {
+    let line = |(side, name, at): &(ShiftSide, String, Timestamp)| {
+        let side = match side {
+            ShiftSide::Given => "Bên giao",
+            ShiftSide::Taken => "Bên nhận",
+        };
+        format!("{side}: {name}, lúc {}", wording::moment(local(*at, zone)))
+    };
+    facts.signed.iter().map(line).collect()
 }
 
 /// A state, as people read it.
@@ -171,6 +216,9 @@ pub fn shift(
         taking: facts.taking.clone(),
         open,
         more,
+        happened: happened(facts, zone),
+        more_happened: facts.account.more,
+        signed: signed(facts, zone),
         resolved,
         tasks,
         condition: None,
@@ -180,13 +228,25 @@ pub fn shift(
 
 #[cfg(test)]
 mod tests {
-    use ioc_common::id::IncidentId;
     use ioc_judge::incident::{IncidentRecord, Progress};
     use ioc_judge::{Evidence, InformationSource, Priority, Severity, Text};
     use ioc_store::Change;
     use ioc_store::report::DocumentSettings;
 
     use super::*;
+
+    fn facts() -> ShiftFacts {
+        ShiftFacts {
+            rota: "Trực ban".into(),
+            from: Timestamp::MIN,
+            until: Timestamp::MIN,
+            giving: Vec::new(),
+            taking: Vec::new(),
+            account: ShiftAccount::default(),
+            signed: vec![(ShiftSide::Given, "Lê Thị Hoa".into(), Timestamp::from_millis(4_400_000))],
+            names: BTreeMap::new(),
+        }
+    }
 
     fn incident(number: u64, state: IncidentState) -> Change {
         let resolved_at = (!state.is_active()).then(|| Timestamp::from_millis(5_000_000));
@@ -225,14 +285,14 @@ mod tests {
         let over = (waiting + 1..waiting + 301).map(|number| incident(number, IncidentState::Resolved));
         store.commit(&open.chain(over).collect::<Vec<_>>()).expect("commits");
         let (from, until) = (Timestamp::from_millis(4_000_000), Timestamp::from_millis(9_000_000));
-        let facts = ShiftFacts { rota: "Trực ban".into(), from, until, giving: Vec::new(), taking: Vec::new() };
+        let facts = ShiftFacts { from, until, ..facts() };
         let office = crate::draft::office(&DocumentSettings::default(), 0);
         let reader = store.reader().expect("reads");
         let made = shift(reader.as_ref(), &facts, office, &TimeZone::UTC, until).expect("made");
         let text = format!("{made:?}");
         assert!(text.contains("\"Sự cố 1\"") && !text.contains(&format!("\"Sự cố {waiting}\"")), "the oldest first");
         assert!(text.contains("Còn 5 sự cố khác đang xử lý"), "and how many more there are");
-        assert!(text.contains("trong ca: 300"));
+        assert!(text.contains("trong ca: 300") && text.contains("Bên giao: Lê Thị Hoa, lúc"));
     }
 
     #[test]
@@ -264,7 +324,7 @@ mod tests {
             .expect("commits");
         let made = |until: i64| {
             let (from, until) = (Timestamp::from_millis(4_000_000), Timestamp::from_millis(until));
-            let facts = ShiftFacts { rota: "Trực ban".into(), from, until, giving: Vec::new(), taking: Vec::new() };
+            let facts = ShiftFacts { from, until, ..facts() };
             let office = crate::draft::office(&DocumentSettings::default(), 0);
             let reader = store.reader().expect("reads");
             let now = Timestamp::from_millis(9_000_000);

@@ -1,7 +1,10 @@
 //! What is kept beside the duty plan.
 
 use super::*;
-use crate::{ContactCheck, DutyFeed, RequestedTurn, RequestedTurnState};
+use crate::{
+    ContactCheck, DutyFeed, RequestedTurn, RequestedTurnState, ShiftAccount, ShiftEvent, ShiftEventKind, ShiftSide,
+    SignedShift,
+};
 use ioc_common::language::Language;
 
 /// Who stands in, as it was; calendars that end; turns as they were answered.
@@ -92,4 +95,46 @@ pub(super) fn duty(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.person(&["tri".to_owned()], 10).expect("reads").traces.len(), 1);
     let feeds = reader.person(&["minh".to_owned()], 10).expect("reads");
     assert_eq!(feeds.traces.len(), 1, "{feeds:?}");
+}
+
+/// Shifts that were signed for stand in the duty book, and are had without the rest of it.
+pub(super) fn signed_shifts(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    let event = ShiftEvent {
+        kind: ShiftEventKind::Resolved,
+        at: at(2),
+        until: None,
+        number: Some(7),
+        vi: "Đĩa đầy".into(),
+        en: "Disk full".into(),
+        who: "lan".into(),
+    };
+    let account = ShiftAccount { events: vec![event], more: 2, cut: true, open: vec![3, 9], more_open: 1 };
+    let entry = |second: i64, rota: &str, side: ShiftSide| Handover {
+        at: at(second),
+        rota: "Trực".into(),
+        who: "lan".into(),
+        text: "UPS 2 đang sạc lại".into(),
+        shift: Some(Box::new(SignedShift {
+            rota: rota.into(),
+            from: at(0),
+            until: at(4),
+            side,
+            name: "Nguyễn Thị Lan".into(),
+            planned: Some(true),
+            account: account.clone(),
+        })),
+    };
+    let (given, taken) = (entry(4, "noc", ShiftSide::Given), entry(5, "noc", ShiftSide::Taken));
+    let (remark, other) = (Handover { shift: None, ..given.clone() }, entry(6, "mang", ShiftSide::Given));
+    let all = [given.clone(), remark.clone(), taken.clone(), other.clone()];
+    store.commit(&all.map(Change::Handover)).expect("commits");
+    drop(store);
+    let store = open(dir);
+    let reader = store.reader().expect("reads");
+    assert_eq!(reader.handovers(9).expect("reads"), [other.clone(), taken.clone(), remark, given.clone()]);
+    assert_eq!(reader.signed_shifts(None, 9).expect("reads"), [other, taken.clone(), given.clone()]);
+    assert_eq!(reader.signed_shifts(Some("noc"), 9).expect("reads"), [taken.clone(), given]);
+    assert_eq!(reader.signed_shifts(Some("noc"), 1).expect("reads"), [taken]);
+    assert!(reader.signed_shifts(Some("Trực"), 9).expect("reads").is_empty(), "by its key, not by its name");
 }

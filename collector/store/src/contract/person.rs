@@ -112,7 +112,13 @@ fn written(store: &mut dyn Store) {
             step(2, "lanh"),
             Change::Outbox(notice),
             event,
-            Change::Handover(Handover { at: at(80), rota: "r".into(), who: "lan".into(), text: "yên".into() }),
+            Change::Handover(Handover {
+                at: at(80),
+                rota: "r".into(),
+                who: "lan".into(),
+                text: "yên".into(),
+                shift: None,
+            }),
         ])
         .expect("commits");
     let entry = |actor: &str, subject: &str| {

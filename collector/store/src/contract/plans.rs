@@ -24,7 +24,7 @@ pub(super) fn plans(open: Open<'_>, dir: &Path) {
     let some: BTreeSet<String> = ["root".to_owned()].into();
     let compared = Comparison { accepted: some.clone(), found: some };
     let list = Change::Comparison { device: id(1), rule: "admins".into(), comparison: compared.clone() };
-    let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
+    let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into(), shift: None };
     let report = JobReport { at: at(9), failed: true, message: "đĩa đầy".into() };
     let job = JobRecord { name: "db".into(), since: at(3), last_success: None, last_report: None };
     let reported =

@@ -444,7 +444,7 @@ mod tests {
 
     fn entry(text: &str) -> [Change; 1] {
         let at = clock::Timestamp::from_millis(1_790_000_000_000);
-        [Change::Handover(Handover { at, rota: "ca".into(), who: "lan".into(), text: text.into() })]
+        [Change::Handover(Handover { at, rota: "ca".into(), who: "lan".into(), text: text.into(), shift: None })]
     }
 
     #[test]

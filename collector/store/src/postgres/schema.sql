@@ -238,13 +238,24 @@ CREATE TABLE cover (
     gone boolean NOT NULL,
     body text COLLATE "C" NOT NULL
 );
+CREATE TABLE floor_plan (
+    room text COLLATE "C" PRIMARY KEY,
+    body text COLLATE "C" NOT NULL
+);
+CREATE TABLE floor_picture (
+    room text COLLATE "C" PRIMARY KEY,
+    content bytea NOT NULL
+);
 CREATE TABLE handover (
     number bigint PRIMARY KEY,
     at bigint NOT NULL,
     rota text COLLATE "C" NOT NULL,
     who text COLLATE "C" NOT NULL,
-    text text COLLATE "C" NOT NULL
+    text text COLLATE "C" NOT NULL,
+    shift text COLLATE "C",
+    body text COLLATE "C"
 );
+CREATE INDEX handover_shift ON handover (number) WHERE shift IS NOT NULL;
 CREATE TABLE duty_feed (
     digest text COLLATE "C" PRIMARY KEY,
     account text COLLATE "C" NOT NULL,

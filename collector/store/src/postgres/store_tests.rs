@@ -94,7 +94,7 @@ fn open(settings: &PostgresSettings, dir: &Path) -> Box<dyn Store> {
 
 fn entry(text: &str) -> [Change; 1] {
     let at = Timestamp::from_millis(1_790_000_000_000);
-    [Change::Handover(Handover { at, rota: "ca".into(), who: "lan".into(), text: text.into() })]
+    [Change::Handover(Handover { at, rota: "ca".into(), who: "lan".into(), text: text.into(), shift: None })]
 }
 
 /// What the duty book has, in order.

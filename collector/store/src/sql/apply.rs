@@ -5,8 +5,8 @@
 use super::commit::Commit;
 use super::{
     account, account_register, asset, audit, audit_head, audit_stamp, certificate, clock, configuration, dashboard,
-    device, document, duty, enrolment, event, evidence, expected_backup, fault, hold, incident, inventory_count, job,
-    maintenance, number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
+    device, document, duty, enrolment, event, evidence, expected_backup, fault, floor, hold, incident, inventory_count,
+    job, maintenance, number_limit, outbox, product, report, retention, sample, software, table_import, ticket,
 };
 use crate::Change;
 use crate::sql;
@@ -126,6 +126,8 @@ pub(super) fn apply(commit: &mut Commit<'_>, change: &Change) -> sql::Result<()>
         Change::View(view) => account::put_view(commit, view),
         Change::Dashboard(one) => dashboard::put(commit, one),
         Change::DashboardGone(number) => dashboard::remove(commit, *number),
+        Change::FloorPlan(plan) => floor::put(commit, plan),
+        Change::FloorPicture { room, content } => floor::put_picture(commit, room, content),
         Change::Session(session) => account::put_session(commit, session),
         Change::SessionsEnded { account, except } => account::end_sessions(commit, account, except),
         Change::SessionConfirmed { digest, at, second_factor } => {

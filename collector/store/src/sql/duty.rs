@@ -27,8 +27,15 @@ pub(super) fn end_cover(commit: &Commit<'_>, id: u64) -> sql::Result<()> {
 
 pub(super) fn put_handover(commit: &Commit<'_>, entry: &Handover) -> sql::Result<()> {
     commit.run(
-        "INSERT INTO handover (at, rota, who, text) VALUES (?1, ?2, ?3, ?4)",
-        params![entry.at.as_millis(), entry.rota, entry.who, entry.text],
+        "INSERT INTO handover (at, rota, who, text, shift, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            entry.at.as_millis(),
+            entry.rota,
+            entry.who,
+            entry.text,
+            entry.shift.as_ref().map(|shift| shift.rota.as_str()),
+            entry.shift.as_ref().map(json).transpose()?
+        ],
     )?;
     Ok(())
 }
@@ -81,11 +88,13 @@ pub(super) fn all_covers(
 
 /// The newest first, each with its number.
 pub(super) fn book(reader: &SqlReader, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Handover)>, StoreError> {
-    let sql = "SELECT at, rota, who, text, number FROM handover WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
-    reader.all(sql, &[&below(before), &limit_of(limit)], |row| {
-        let entry = Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)? };
-        Ok((row.get::<_, i64>(4)?.unsigned_abs(), entry))
-    })
+    let sql = "SELECT at, rota, who, text, body, number FROM handover WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
+    reader.all(sql, &[&below(before), &limit_of(limit)], |row| Ok((row.get::<_, i64>(5)?.unsigned_abs(), entry(row)?)))
+}
+
+fn entry(row: &Row<'_>) -> sql::Result<Handover> {
+    let shift = row.get::<_, Option<String>>(4)?.map(|_| body(row, 4)).transpose()?;
+    Ok(Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)?, shift })
 }
 
 fn feed(row: &Row<'_>) -> sql::Result<DutyFeed> {
@@ -133,6 +142,17 @@ impl DutyReader for SqlReader {
     fn requested_turns(&self, limit: usize) -> Result<Vec<RequestedTurn>, StoreError> {
         let sql = "SELECT body FROM requested_turn ORDER BY number DESC LIMIT ?1";
         self.all(sql, &[&limit_of(limit)], |row| body(row, 0))
+    }
+
+    fn signed_shifts(&self, rota: Option<&str>, limit: usize) -> Result<Vec<Handover>, StoreError> {
+        const OF_ALL: &str =
+            "SELECT at, rota, who, text, body FROM handover WHERE shift IS NOT NULL ORDER BY number DESC LIMIT ?1";
+        const OF_ONE: &str = "SELECT at, rota, who, text, body FROM handover WHERE shift IS NOT NULL AND shift = ?2 \
+                              ORDER BY number DESC LIMIT ?1";
+        match rota {
+            None => self.all(OF_ALL, &[&limit_of(limit)], entry),
+            Some(rota) => self.all(OF_ONE, &[&limit_of(limit), &rota], entry),
+        }
     }
 
     fn requested_turn(&self, number: u64) -> Result<Option<RequestedTurn>, StoreError> {

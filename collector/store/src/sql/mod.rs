@@ -35,6 +35,7 @@ pub(crate) mod examine;
 mod excess;
 mod expected_backup;
 mod fault;
+mod floor;
 mod folded;
 mod hold;
 mod incident;

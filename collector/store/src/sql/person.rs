@@ -88,7 +88,10 @@ impl Search<'_> {
                  SELECT created_at, subject, '', '' FROM duty_feed WHERE account IN NAMES OR substr(subject, 8) IN NAMES",
             ),
             Kind::Handover => {
-                self.plain(kind, "SELECT at, rota, text, '' FROM handover WHERE who IN NAMES ORDER BY number DESC")
+                self.plain(
+                    kind,
+                    "SELECT at, rota, text, '' FROM handover WHERE who IN NAMES OR json_extract(body, '$.name') IN NAMES ORDER BY number DESC",
+                )
             }
             Kind::Report => self.plain(
                 kind,

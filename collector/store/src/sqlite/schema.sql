@@ -284,14 +284,21 @@ CREATE TABLE cover (
     gone INTEGER NOT NULL,
     body TEXT NOT NULL
 );
+-- Floor plans: where devices stand on the picture of a room, and that picture.
+CREATE TABLE floor_plan (room TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE floor_picture (room TEXT PRIMARY KEY, content BLOB NOT NULL);
 -- The duty book (sổ trực).
 CREATE TABLE handover (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
     rota TEXT NOT NULL,
     who TEXT NOT NULL,
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    -- The rota's key, where the entry hands over or takes over a shift, and that shift with what happened on it: JSON.
+    shift TEXT,
+    body TEXT
 );
+CREATE INDEX handover_shift ON handover (number) WHERE shift IS NOT NULL;
 CREATE TRIGGER handover_no_update BEFORE UPDATE ON handover BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
 CREATE TRIGGER handover_no_delete BEFORE DELETE ON handover BEGIN SELECT RAISE(ABORT, 'the duty book is append-only'); END;
 CREATE TRIGGER handover_in_order BEFORE INSERT ON handover WHEN EXISTS (SELECT 1 FROM handover WHERE number = NEW.number)

@@ -23,7 +23,7 @@ fn audited(action: &str) -> Change {
 }
 
 fn handover(text: &str) -> Change {
-    Change::Handover(Handover { at: at(0), rota: "ca".into(), who: "lan".into(), text: text.into() })
+    Change::Handover(Handover { at: at(0), rota: "ca".into(), who: "lan".into(), text: text.into(), shift: None })
 }
 
 /// Holds the lease of a site.

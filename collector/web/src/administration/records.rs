@@ -76,6 +76,9 @@ pub(crate) struct DutyBookEntry {
     who: String,
     /// What was handed over.
     text: String,
+    /// The shift that is handed over or taken over by this entry; none for a remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shift: Option<crate::duty::handover::SignedShiftItem>,
 }
 
 pub(crate) async fn api_duty_book(
@@ -93,6 +96,7 @@ pub(crate) async fn api_duty_book(
         rota: entry.rota,
         who: entry.who,
         text: entry.text,
+        shift: entry.shift.map(|shift| (*shift).into()),
     });
     Ok(Json(Page { items: items.collect(), next_cursor }))
 }

@@ -104,6 +104,9 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::PlanWindow { window, .. } => {
             (Requester::Person(Right::Plan), Target::Window(Box::new(window.clone())))
         }
+        Command::SetFloorPicture { room, .. } | Command::PlaceOnFloor { room, .. } => {
+            (Requester::Person(Right::Plan), Target::Place(room.trim().to_owned()))
+        }
         Command::EndWindow { id, .. } => (Requester::Person(Right::Plan), Target::WindowOf(*id)),
         // Of one's own turns, and what one is asked: the engine looks whose they are.
         Command::AskTurn { .. } | Command::AnswerTurn { .. } | Command::WithdrawTurn { .. } => {
@@ -112,6 +115,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         Command::Cover { .. }
         | Command::Uncover { .. }
         | Command::Handover(_)
+        | Command::SignShift(_)
         | Command::Resend { .. }
         | Command::SendContactCode { .. }
         | Command::VerifyContact { .. }
@@ -485,7 +489,20 @@ mod tests {
                     rota: actor(),
                     who: actor(),
                     text: actor(),
+                    shift: None,
                 }),
+            ),
+            (
+                Right::Duty,
+                Command::SignShift(Box::new(ioc_engine::command::ShiftToSign {
+                    rota: actor(),
+                    from: ioc_common::clock::Timestamp::MIN,
+                    side: ioc_store::ShiftSide::Given,
+                    note: actor(),
+                    name: actor(),
+                    account: Default::default(),
+                    actor: actor(),
+                })),
             ),
             (Right::Duty, Command::Resend { key: actor(), actor: actor() }),
             (Right::Duty, Command::TestContact { person: actor(), actor: actor() }),

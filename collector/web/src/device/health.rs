@@ -380,7 +380,7 @@ impl Subject {
             Self::Processor => (&["cpu.", "load.", "process.", "system."], &["mce"]),
             Self::Network => (&["net."], &[]),
             Self::Displays => (&["display.", "projector."], &["displays"]),
-            Self::Services => (&["service.", "endpoint."], &["services", "endpoints"]),
+            Self::Services => (&["service.", "endpoint.", "container."], &["services", "endpoints", "containers"]),
             Self::Patches => (&["patch.", "os."], &["patches"]),
             Self::Antivirus => (&["av."], &["antivirus"]),
             Self::Backups => (&["backup."], &["backups"]),

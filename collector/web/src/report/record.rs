@@ -1,6 +1,8 @@
 //! Documents of one thing: the record of an incident (10.2c), the hand-over of a shift, the record of maintenance (11), the certificate of restore (7).
 //! They are made when somebody asks, of what that person may see; versions that are issued are kept ([`super::record_version`]).
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -23,13 +25,15 @@ use ioc_engine::refusal_reason::Word;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 use ioc_report::draft;
-use ioc_report::record::{self, AffectedDevices, RecordKey, ShiftFacts, rota_key};
-use ioc_store::{Reader, Right, StoreError};
+use ioc_report::record::{self, AffectedDevices, RecordKey, ShiftFacts, ShiftSpan, rota_key};
+use ioc_store::{Handover, Reader, Right, ShiftAccount, StoreError};
 
 /// How far around now a shift is looked for, milliseconds: turns are a month at most.
 const AROUND_MS: i64 = 32 * 86_400_000;
 /// Entries of who stands in that are looked through for it.
 const COVERS_MAX: usize = 5_000;
+/// Signatures of shifts that are looked through for those of one.
+const SIGNATURES_MAX: usize = 500;
 
 /// As what a document is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +142,9 @@ fn shift_of(config: &Config, covers: &[Cover], (of, from): (&str, Timestamp), no
         until: shift.until,
         giving: named(shift),
         taking: all.get(place + 1).map(named).unwrap_or_default(),
+        account: ShiftAccount::default(),
+        signed: Vec::new(),
+        names: BTreeMap::new(),
     })
 }
 
@@ -169,12 +176,28 @@ pub(super) async fn shift(
     (rota, from, signer): (String, Timestamp, usize),
 ) -> Result<Document, Problem> {
     super::everywhere(person)?;
-    let (config, now) = (app.config(), clock::now());
+    let (config, now, names) = (app.config(), clock::now(), person.may(Right::Personal));
     let document = app
         .read(&person.scope, move |reader| {
-            let Some(facts) = shift_of(&config, &covers_around(reader, now)?, (&rota, from), now) else {
+            let Some(mut facts) = shift_of(&config, &covers_around(reader, now)?, (&rota, from), now) else {
                 return Ok(None);
             };
+            let is_it = |one: &Handover| {
+                one.shift.as_deref().is_some_and(|shift| rota_key(&shift.rota) == rota && shift.from == from)
+            };
+            let mut signed: Vec<Handover> =
+                reader.signed_shifts(None, SIGNATURES_MAX)?.into_iter().filter(is_it).collect();
+            signed.reverse();
+            let of = |one: &Handover| one.shift.as_deref().map(|shift| (shift.side, shift.name.clone(), one.at));
+            facts.signed = signed.iter().filter_map(of).collect();
+            // What was signed is what was handed over.
+            let kept = signed.into_iter().next().and_then(|one| one.shift).map(|shift| shift.account);
+            let span = ShiftSpan { from, until: facts.until };
+            facts.account = kept.map_or_else(|| record::shift_account(reader, &config.rules, span, now), Ok)?;
+            if names {
+                let named = reader.accounts()?.into_iter().filter(|account| !account.full_name.is_empty());
+                facts.names = named.map(|account| (account.name, account.full_name)).collect();
+            }
             let office = draft::office(&reader.document_settings()?, signer);
             record::shift(reader, &facts, office, &config.timezone, now).map(Some)
         })

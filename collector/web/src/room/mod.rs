@@ -1,5 +1,6 @@
 //! The rooms of the site: their power, what stands in them, what is measured there.
 
+pub(crate) mod floor;
 pub(crate) mod power;
 pub(crate) mod sensors;
 pub(crate) mod site_plan;

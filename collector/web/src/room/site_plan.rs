@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::PlaceRows;
+use super::floor::{FloorDrawing, drawing};
 use crate::app::App;
 use crate::device::row::rows_of;
 use crate::page::context::PageContext;
@@ -70,6 +71,8 @@ struct SitePlanPage {
     /// The room that is shown whole.
     room: Option<String>,
     racks: Vec<PlaceRows>,
+    /// Its picture with devices on it, where there is one.
+    floor: Option<FloorDrawing>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,7 +94,7 @@ pub(crate) async fn page(
     Query(query): Query<PlanQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let (now, room) = (page_context.now, query.room.clone());
+    let (now, room, asked) = (page_context.now, query.room.clone(), query.room.clone());
     let found = app
         .read(&person.scope, move |reader| {
             let mut rooms: BTreeMap<String, RoomCount> = BTreeMap::new();
@@ -118,11 +121,16 @@ pub(crate) async fn page(
                 }
                 None => Some(Vec::new()),
             };
-            Ok(rows.map(|rows| (rooms.into_values().collect::<Vec<_>>(), rows)))
+            let plan = match (&rows, asked.as_deref()) {
+                (Some(_), Some(room)) if !room.is_empty() => reader.floor_plan(room)?,
+                _ => None,
+            };
+            let floor = plan.zip(rows.as_ref()).and_then(|(plan, rows)| drawing(&plan, rows));
+            Ok(rows.map(|rows| (rooms.into_values().collect::<Vec<_>>(), rows, floor)))
         })
         .await;
     match found {
-        Ok(Some((mut rooms, rows))) => {
+        Ok(Some((mut rooms, rows, floor))) => {
             sort_rooms(&mut rooms);
             let mut racks: BTreeMap<Vec<u8>, PlaceRows> = BTreeMap::new();
             for row in rows {
@@ -134,7 +142,8 @@ pub(crate) async fn page(
                     .rows
                     .push(row);
             }
-            Ok(show(&SitePlanPage { page_context, rooms, room: query.room, racks: racks.into_values().collect() }))
+            let racks = racks.into_values().collect();
+            Ok(show(&SitePlanPage { page_context, rooms, room: query.room, racks, floor }))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
         Err(problem) => Err(Failure::new(page_context, problem)),

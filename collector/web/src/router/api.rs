@@ -408,6 +408,8 @@ fn incidents_api(all: &mut DescribedRouter) {
         .done(204);
     system_backups_api(all);
     api_registers::assets_api(all);
+    api_registers::floor_plans_api(all);
+    api_registers::shifts_api(all);
     api_registers::software_api(all);
     api_registers::account_register_api(all);
     api_registers::account_reviews_api(all);

@@ -1,4 +1,4 @@
-//! The routes of the API to registers and reports.
+//! The routes of the API to registers and reports, to floor plans of rooms and to shifts that are handed over.
 
 use crate::api::openapi::DescribedRouter;
 use crate::api::{ListQuery, Page};
@@ -8,7 +8,7 @@ use crate::api_types::filing::{Filing, FilingFacts, FillRate};
 use crate::api_types::product::{Product, ProductCoverage};
 use crate::api_types::report::{Issued, ReportFacts, Reports, Settings};
 use crate::register::import::{AccountTable, AssetTable, SoftwareTable};
-use crate::{incident, register, report};
+use crate::{duty, incident, register, report, room};
 use ioc_engine::writer::FILE_MAX_BYTES;
 
 pub(super) fn reports_api(all: &mut DescribedRouter) {
@@ -343,4 +343,40 @@ fn software_imports(all: &mut DescribedRouter) {
         "Puts back what an import changed",
     )
     .done(204);
+}
+
+pub(super) fn floor_plans_api(all: &mut DescribedRouter) {
+    all.get("/floor-plan", room::floor::api_get, "Where devices stand on the picture of a room")
+        .query::<room::floor::RoomQuery>()
+        .answers::<room::floor::FloorAnswer>(200);
+    all.put_large(
+        "/floor-plan",
+        room::floor::api_put,
+        room::floor::FORM_MAX_BYTES,
+        "Says where devices stand, in the version that was seen",
+    )
+    .body::<room::floor::FloorBody>()
+    .done(204);
+    all.put_large(
+        "/floor-plan/picture",
+        room::floor::api_picture,
+        room::floor::UPLOAD_MAX_BYTES,
+        "Gives a room a picture: PNG, JPEG or WebP",
+    )
+    .query::<room::floor::RoomQuery>()
+    .raw_body("application/octet-stream")
+    .done(204);
+}
+
+pub(super) fn shifts_api(all: &mut DescribedRouter) {
+    all.get(
+        "/duty/shifts",
+        duty::handover::api_get,
+        "A shift: what happened on it, who handed it over and took it over",
+    )
+    .query::<duty::handover::HandoverQuery>()
+    .answers::<duty::handover::HandoverAnswer>(200);
+    all.post("/duty/shifts", duty::handover::api_sign, "Hands a shift over, or takes it over")
+        .body::<duty::handover::SignForm>()
+        .done(201);
 }

@@ -28,6 +28,16 @@ fn centre() -> Router<App> {
         .route("/", get(overview::page))
         .route("/rooms", get(room::power::page))
         .route("/plan", get(room::site_plan::page))
+        .route(
+            "/plan/floor",
+            get(room::floor::page).post(room::floor::submit).layer(DefaultBodyLimit::max(room::floor::FORM_MAX_BYTES)),
+        )
+        .route(
+            "/plan/floor/picture",
+            get(room::floor::picture)
+                .post(room::floor::upload)
+                .layer(DefaultBodyLimit::max(room::floor::UPLOAD_MAX_BYTES)),
+        )
         .route("/sensors", get(room::sensors::page))
         .route("/coverage/{area}", get(coverage::page))
         .route("/wall", get(display_wall::page))
@@ -136,6 +146,7 @@ fn work() -> Router<App> {
         .route("/duty/turns/{number}/answer", post(duty::turns::answer))
         .route("/duty/turns/{number}/withdraw", post(duty::turns::withdraw))
         .route("/duty/answer/{link}", get(duty::turns::link_page).post(duty::turns::link_answer))
+        .route("/duty/shifts", get(duty::handover::page).post(duty::handover::submit))
         .route("/duty/feeds", get(duty::feeds::page).post(duty::feeds::make))
         .route("/duty/feeds/{digest}/end", post(duty::feeds::end))
         .route("/duty/ical/{token}", get(duty::feeds::calendar))
