@@ -349,7 +349,10 @@ fn records_of_one_thing_keep_the_margins_whatever_names_have() {
         papers[0].find("CỘNG HÒA");
         let text: String = papers.iter().map(Paper::text).collect::<Vec<_>>().join(" ");
         assert!(text.contains(words), "{name}: {text}");
-        assert!(matches!(name, "nothing" | "storm") || text.replace(' ', "").contains(&samples::long_name()), "{name}: {text}");
+        assert!(
+            matches!(name, "nothing" | "storm") || text.replace(' ', "").contains(&samples::long_name()),
+            "{name}: {text}"
+        );
     }
 }
 
