@@ -141,9 +141,9 @@ pub(crate) fn incident() -> Document {
 pub(crate) fn storm(devices: u32) -> Document {
     let affected = |number: u32| AffectedDevice {
         name: if number == 1 { long_name() } else { format!("srv-{number:05} (nhãn A-{number})") },
-        place: (number % 3 > 0).then(|| format!("Phòng máy chủ/Tủ {number}")),
+        place: (!number.is_multiple_of(3)).then(|| format!("Phòng máy chủ/Tủ {number}")),
         began: datetime(2026, 11, 5, 8, 5, 0, 0),
-        ended: (number % 2 > 0).then(|| datetime(2026, 11, 5, 9, 40, 0, 0)),
+        ended: (!number.is_multiple_of(2)).then(|| datetime(2026, 11, 5, 9, 40, 0, 0)),
     };
     let devices = (1..=devices).map(affected).collect();
     incident::document(&IncidentRecord { device: None, devices, more_devices: 31, ..incident_record() })

@@ -55,7 +55,6 @@ fn may_sign(asked: &ShiftToSign, shift: &Shift, signed: &[Handover], now: Timest
             let english = "the shift lasts for more than two hours yet; it is handed over near its end";
             Err(refused("refusal-shift-early", english))
         }
-        (ShiftSide::Given, _) => Ok(()),
         (ShiftSide::Taken, Some(given)) if given.who == asked.actor => {
             Err(refused("refusal-shift-same", "you handed this shift over; somebody else takes it over"))
         }
@@ -66,7 +65,7 @@ fn may_sign(asked: &ShiftToSign, shift: &Shift, signed: &[Handover], now: Timest
             let english = "note: nobody handed the shift over; say why you take it over without";
             Err(RefusalReason::new("refusal-shift-note", [], english).invalid())
         }
-        (ShiftSide::Taken, _) => Ok(()),
+        (ShiftSide::Given | ShiftSide::Taken, _) => Ok(()),
     }
 }
 

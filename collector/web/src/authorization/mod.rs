@@ -407,6 +407,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "one list of commands")]
     fn what_is_of_the_whole_centre_is_out_of_reach_for_whoever_is_limited() {
         let actor = String::new;
         let info = NewToken { device: NewDevice::default(), label: actor(), group: true, uses: 1, approve: false };

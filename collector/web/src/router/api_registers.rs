@@ -182,6 +182,39 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "How many accounts there are, and what is to be done about how many",
     )
     .answers::<AccountCoverage>(200);
+    account_imports(all);
+    all.get(
+        "/account-register/attestations",
+        register::account_attestation::api_attested,
+        "What people vouched for of accounts of appliances, the newest first",
+    )
+    .query::<register::asset::AttestedQuery>()
+    .answers::<Page<AttestedAccount>>(200);
+    all.post(
+        "/account-register/attestations",
+        register::account_attestation::api_attest,
+        "A person vouches for an account of an appliance that nothing can look at",
+    )
+    .body::<register::account_attestation::AttestationBody>()
+    .done(201);
+    all.post_large(
+        "/account-register/{device}/{account}/files",
+        register::account_attestation::api_add_file,
+        FILE_MAX_BYTES,
+        "Adds a file that shows what was vouched for last: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get(
+        "/account-register/{device}/{account}/files/{sha256}",
+        register::account_attestation::api_file,
+        "Gives it back, to who may see people",
+    )
+    .file("application/octet-stream");
+}
+
+fn account_imports(all: &mut DescribedRouter) {
     all.post_large(
         "/account-register/import",
         register::import_api::api_accounts,
@@ -216,35 +249,6 @@ pub(super) fn account_register_api(all: &mut DescribedRouter) {
         "Puts back what an import changed",
     )
     .done(204);
-    all.get(
-        "/account-register/attestations",
-        register::account_attestation::api_attested,
-        "What people vouched for of accounts of appliances, the newest first",
-    )
-    .query::<register::asset::AttestedQuery>()
-    .answers::<Page<AttestedAccount>>(200);
-    all.post(
-        "/account-register/attestations",
-        register::account_attestation::api_attest,
-        "A person vouches for an account of an appliance that nothing can look at",
-    )
-    .body::<register::account_attestation::AttestationBody>()
-    .done(201);
-    all.post_large(
-        "/account-register/{device}/{account}/files",
-        register::account_attestation::api_add_file,
-        FILE_MAX_BYTES,
-        "Adds a file that shows what was vouched for last: the body is its content",
-    )
-    .query::<incident::attachments::FileQuery>()
-    .raw_body("application/octet-stream")
-    .done(201);
-    all.get(
-        "/account-register/{device}/{account}/files/{sha256}",
-        register::account_attestation::api_file,
-        "Gives it back, to who may see people",
-    )
-    .file("application/octet-stream");
 }
 
 pub(super) fn account_reviews_api(all: &mut DescribedRouter) {

@@ -98,7 +98,7 @@ fn a_table_is_taken_in_whole_in_pieces_and_put_back_but_for_what_somebody_wrote_
     let lines = keys.iter().map(|key| format!("{key},VNPT,approved,MIT\n"));
     let table: String = std::iter::once("key,owner,state,licence\n".to_owned()).chain(lines).collect();
     assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(450))));
-    assert!(product(&rig, "p449").said.get(&ProductField::Licence).is_none(), "it is known by itself");
+    assert!(!product(&rig, "p449").said.contains_key(&ProductField::Licence), "it is known by itself");
     assert!(matches!(import(&mut rig, &table), Ok(Answer::Imported(0))), "it is so already");
     say(&mut rig, &["p007"], &[(ProductField::Owner, "Tổ vận hành")]).expect("said");
     let undo = Command::UndoImport { register: ioc_store::ImportRegister::Software, number: 1, actor: "lan".into() };
