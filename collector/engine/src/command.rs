@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use crate::account::intent::{Actor, Intent};
 pub use crate::command_error::{CommandError, MissingProof};
 pub use crate::configuration::PartChange;
-use crate::inventory::product_table::ProductTableRow;
 use crate::software_catalogue::GroupedProduct;
 use crate::ticket_client::TicketEvent;
 pub use background_task::BackgroundTask;
@@ -34,7 +33,7 @@ use ioc_store::retention::{DeletedNumbers, HoldTarget, RecordClass};
 use ioc_store::totp::SecondFactor;
 use ioc_store::{
     AccountAttestation, AccountRow, AccountVerdict, AssetAttestation, AssetRow, BackupAttestation, BackupExpectation,
-    BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, SavedView, TicketRecord,
+    BackupKind, Delivery, Handover, ImportRegister, NewDevice, ProductField, ProductTableRow, SavedView, TicketRecord,
 };
 pub use seen_account::SeenAccount;
 

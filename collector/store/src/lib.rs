@@ -103,7 +103,7 @@ pub use postgres::{
 };
 pub use product::{
     Inherited, MARK_CHARS, Product, ProductCoverage, ProductField, ProductMark, ProductOnDevice, ProductQuery,
-    ProductRow, ProductState, ProductUse,
+    ProductRow, ProductState, ProductTableRow, ProductUse,
 };
 pub use reader::{READER_FILES, Reader};
 pub use record::{

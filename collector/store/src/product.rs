@@ -288,3 +288,14 @@ pub struct ProductCoverage {
     /// How many are in each state, in the order of [`ProductState::ALL`].
     pub states: [u64; 3],
 }
+
+/// A row of a table that people bring: what it says of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductTableRow {
+    /// Row of the table, from 1; the headings are the first.
+    pub row: u64,
+    /// Which product.
+    pub key: String,
+    /// What it says.
+    pub fields: BTreeMap<ProductField, String>,
+}

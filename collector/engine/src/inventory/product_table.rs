@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use ioc_store::{Product, ProductField, ProductState};
+use ioc_store::{Product, ProductField, ProductState, ProductTableRow};
 
+use super::asset::day_of;
+use super::device::TEXT_MAX_CHARS;
 use super::pasted_table::{self, CellFault, FAULTS_MAX, plain, without_mark};
 use crate::refusal_reason::{RefusalReason, Word};
-use crate::writer::software_register::{checked, no_product};
+
+/// Longest purpose, scope and note, characters.
+const LONG_MAX_CHARS: usize = 500;
 
 /// Most products in one table.
 pub const ROWS_MAX: usize = 20_000;
@@ -33,15 +37,48 @@ const DERIVED: [&str; 13] = [
     "stt",
 ];
 
-/// A row of a table that people bring: what it says of a product.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductTableRow {
-    /// Row of the table, from 1; the headings are the first.
-    pub row: u64,
-    /// Which product.
-    pub key: String,
-    /// What it says.
-    pub fields: BTreeMap<ProductField, String>,
+/// What may be written down, as it is kept.
+pub(crate) fn checked(field: ProductField, text: &str) -> Result<String, RefusalReason> {
+    let text = text.trim();
+    let name = field.as_str();
+    let word = || ("field", Word::named("product-field", name));
+    let most = match field {
+        ProductField::Purpose | ProductField::Scope | ProductField::Note => LONG_MAX_CHARS,
+        ProductField::Owner
+        | ProductField::Licence
+        | ProductField::LicenceCount
+        | ProductField::SupportEnd
+        | ProductField::State => TEXT_MAX_CHARS,
+    };
+    if text.chars().count() > most || text.chars().any(char::is_control) {
+        let english = format!("{name}: allowed are {most} characters without control characters");
+        return Err(RefusalReason::new("register-refused-long", [word(), ("most", Word::count(most))], english));
+    }
+    let found = || ("found", Word::text(text));
+    match field {
+        _ if text.is_empty() => Ok(String::new()),
+        ProductField::State if ProductState::parse(text).is_none() => {
+            let names = ProductState::ALL.map(ProductState::as_str);
+            let english = format!("{name}: found {text:?}; allowed are {}", names.join(", "));
+            let allowed = ("allowed", Word::all("product-state", names));
+            Err(RefusalReason::new("register-refused-choice", [word(), found(), allowed], english))
+        }
+        ProductField::LicenceCount if text.parse::<u32>().is_err() => {
+            let english = format!("{name}: found {text:?}; allowed is a number");
+            Err(RefusalReason::new("register-refused-number", [word(), found()], english))
+        }
+        ProductField::SupportEnd => day_of(text).ok_or_else(|| {
+            let english = format!("{name}: found {text:?}; allowed is a day such as 2026-11-29 or 29/11/2026");
+            RefusalReason::new("register-refused-day", [word(), found()], english)
+        }),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// There is no such product.
+pub(crate) fn no_product(key: &str) -> RefusalReason {
+    let english = format!("there is no product {key:?} in the register");
+    RefusalReason::new("register-refused-no-product", [("key", Word::text(key))], english)
 }
 
 /// What a row would change.

@@ -14,8 +14,7 @@ use ioc_store::{AssetValue, Change, Product, ProductField, ProductState, Product
 use super::{CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, SeenProduct};
-use crate::inventory::asset::day_of;
-use crate::inventory::device::TEXT_MAX_CHARS;
+use crate::inventory::product_table::{checked, no_product};
 use crate::refusal_reason::{RefusalReason, Word};
 use crate::software_catalogue::GroupedProduct;
 
@@ -23,8 +22,6 @@ use crate::software_catalogue::GroupedProduct;
 const PRODUCTS_MAX: usize = 50_000;
 /// Most products in one change.
 pub const CHANGES_MAX: usize = 5000;
-/// Longest purpose, scope and note, characters.
-const LONG_MAX_CHARS: usize = 500;
 /// Names in one refusal.
 const NAMES_MAX: usize = 5;
 
@@ -47,50 +44,6 @@ impl SoftwareRegister {
         let of_package = packages.collect();
         Ok(Self { all, of_package, unsettled: BTreeMap::new() })
     }
-}
-
-/// What may be written down, as it is kept.
-pub(crate) fn checked(field: ProductField, text: &str) -> Result<String, RefusalReason> {
-    let text = text.trim();
-    let name = field.as_str();
-    let word = || ("field", Word::named("product-field", name));
-    let most = match field {
-        ProductField::Purpose | ProductField::Scope | ProductField::Note => LONG_MAX_CHARS,
-        ProductField::Owner
-        | ProductField::Licence
-        | ProductField::LicenceCount
-        | ProductField::SupportEnd
-        | ProductField::State => TEXT_MAX_CHARS,
-    };
-    if text.chars().count() > most || text.chars().any(char::is_control) {
-        let english = format!("{name}: allowed are {most} characters without control characters");
-        return Err(RefusalReason::new("register-refused-long", [word(), ("most", Word::count(most))], english));
-    }
-    let found = || ("found", Word::text(text));
-    match field {
-        _ if text.is_empty() => Ok(String::new()),
-        ProductField::State if ProductState::parse(text).is_none() => {
-            let names = ProductState::ALL.map(ProductState::as_str);
-            let english = format!("{name}: found {text:?}; allowed are {}", names.join(", "));
-            let allowed = ("allowed", Word::all("product-state", names));
-            Err(RefusalReason::new("register-refused-choice", [word(), found(), allowed], english))
-        }
-        ProductField::LicenceCount if text.parse::<u32>().is_err() => {
-            let english = format!("{name}: found {text:?}; allowed is a number");
-            Err(RefusalReason::new("register-refused-number", [word(), found()], english))
-        }
-        ProductField::SupportEnd => day_of(text).ok_or_else(|| {
-            let english = format!("{name}: found {text:?}; allowed is a day such as 2026-11-29 or 29/11/2026");
-            RefusalReason::new("register-refused-day", [word(), found()], english)
-        }),
-        _ => Ok(text.to_owned()),
-    }
-}
-
-/// There is no such product.
-pub(crate) fn no_product(key: &str) -> RefusalReason {
-    let english = format!("there is no product {key:?} in the register");
-    RefusalReason::new("register-refused-no-product", [("key", Word::text(key))], english)
 }
 
 fn blanks(product: &Product) -> Vec<ProductField> {

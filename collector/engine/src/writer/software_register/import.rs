@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_store::{ImportRegister, ImportedProduct, ImportedRow, ProductField};
+use ioc_store::{ImportRegister, ImportedProduct, ImportedRow, ProductField, ProductTableRow};
 
 use super::super::{CommandResult, Engine};
-use super::{checked, no_product};
 use crate::command::CommandError;
-use crate::inventory::product_table::{ProductTableRow, ROWS_MAX, changes_of};
+use crate::inventory::product_table::{ROWS_MAX, changes_of};
+use crate::inventory::product_table::{checked, no_product};
 use crate::inventory::undoing::{of_product, said_of_product};
 use crate::refusal_reason::{RefusalReason, Word};
 
