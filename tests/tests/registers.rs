@@ -214,16 +214,33 @@ async fn undone_as_it_was_shown(rig: &Rig) {
     {
         assert!(page.contains(words), "{words}: {page}");
     }
-    let shown = crate::second_editor::hidden(&page, path);
+    let shown = hidden(&page, path);
     let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     patch(rig, "/api/v1/assets/ts-05", json!({ "fields": { "supplier": "Viettel" } })).await.unwrap();
     let page = form(rig, path, &shown).await;
     assert!(page.contains("chưa hoàn tác gì") && page.contains("Viettel"), "{page}");
-    let shown = crate::second_editor::hidden(&page[..page.len() - 3], path);
+    let shown = hidden(&page[..page.len() - 3], path);
     let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(form(rig, path, &shown).await.ends_with("303"));
     let stays = async |id: &str| rig.get(&format!("/api/v1/assets/{id}")).await.unwrap()["values"]["supplier"].clone();
     assert_eq!((&stays("ts-04").await["value"], &stays("ts-05").await["value"]), (&json!("FPT"), &json!("Viettel")));
+}
+
+pub(crate) type Fields = Vec<(String, String)>;
+
+/// What a form of a page would send: what is hidden in it, and nothing that is typed.
+pub(crate) fn hidden(page: &str, action: &str) -> Fields {
+    let wanted = format!("action=\"{action}\"");
+    let form = page.split("<form ").skip(1).find(|form| form.split('>').next().unwrap().contains(&wanted));
+    let form = form.unwrap_or_else(|| panic!("{action}: {page}")).split("</form>").next().unwrap();
+    let attribute = |tag: &str, name: &str| {
+        let rest = tag.split(&format!(" {name}=\"")).nth(1)?;
+        let text = rest.split('"').next()?;
+        Some(text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&amp;", "&").replace("&#38;", "&"))
+    };
+    let inputs = form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap());
+    let kept = inputs.filter(|tag| tag.contains("type=\"hidden\""));
+    kept.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))).collect()
 }
 
 /// A form as browsers send it, and the page that comes back.
@@ -431,7 +448,7 @@ async fn a_table_of_software_is_taken_in_and_undone(rig: &Rig) {
     let path = "/register/software/import/1/undo";
     let page = cli::text(&rig.runtime(), path).await.unwrap();
     assert!(page.contains("Viettel") && page.contains("giữ nguyên"), "{page}");
-    let shown = crate::second_editor::hidden(&page, path);
+    let shown = hidden(&page, path);
     let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(form(rig, path, &shown).await.ends_with("303"));
     assert_eq!(

@@ -5,9 +5,10 @@ use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually};
 use serde_json::Value;
 
+use crate::registers::hidden;
 use crate::registers::reporting;
 use crate::reports::text;
-use crate::second_editor::{hidden, send, with};
+use crate::second_editor::{send, with};
 
 /// A value behind a name in the table of a preview: as the rule is, and as it would be.
 fn raised(page: &str) -> Vec<u64> {

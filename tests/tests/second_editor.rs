@@ -5,10 +5,8 @@
 use ioc_tests::harness::{Rig, eventually};
 use serde_json::{Value, json};
 
-use crate::registers::{packages, reporting, sends};
+use crate::registers::{Fields, hidden, packages, reporting, sends};
 use crate::reports::{day, put, settings, text};
-
-pub(crate) type Fields = Vec<(String, String)>;
 
 /// Forms in which the second is told. Each is driven below.
 const TOLD: [&str; 11] = [
@@ -51,21 +49,6 @@ const NOTHING_OVERWRITTEN: &[(&str, &str)] = &[
     ("/reports/issued/{number}", "registers it once; a correction is refused where another was made since"),
     ("/reports/records/{record}", "issues a version, beside those before"),
 ];
-
-/// What a form of a page would send: what is hidden in it, and nothing that is typed.
-pub(crate) fn hidden(page: &str, action: &str) -> Fields {
-    let wanted = format!("action=\"{action}\"");
-    let form = page.split("<form ").skip(1).find(|form| form.split('>').next().unwrap().contains(&wanted));
-    let form = form.unwrap_or_else(|| panic!("{action}: {page}")).split("</form>").next().unwrap();
-    let attribute = |tag: &str, name: &str| {
-        let rest = tag.split(&format!(" {name}=\"")).nth(1)?;
-        let text = rest.split('"').next()?;
-        Some(text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&amp;", "&").replace("&#38;", "&"))
-    };
-    let inputs = form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap());
-    let kept = inputs.filter(|tag| tag.contains("type=\"hidden\""));
-    kept.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))).collect()
-}
 
 /// Sends a form, and gives the page that comes back with its status at its end.
 #[allow(clippy::disallowed_methods, reason = "a test")]
