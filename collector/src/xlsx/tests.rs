@@ -37,7 +37,12 @@ fn of_sheet(sheet: &str, texts: Option<&str>) -> Vec<u8> {
     let styles = format!(
         r#"<styleSheet {MAIN}><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#
     );
+    let root = format!(
+        r#"<Relationships {RELATIONS}><Relationship Id="rId1" Type="{}" Target="xl/workbook.xml"/></Relationships>"#,
+        kind("officeDocument")
+    );
     let mut parts = vec![
+        ("_rels/.rels", root.as_bytes()),
         ("xl/workbook.xml", workbook.as_bytes()),
         ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
         ("xl/styles.xml", styles.as_bytes()),

@@ -122,14 +122,15 @@ impl PostgresStore {
     }
 }
 
-/// Drops the partitions of rows that lie at or below a number, and keeps up to where they went; whether any did.
+/// Drops the partitions of rows that lie at or below a number, and keeps up to where they went; whether any did. The one in which the last of these rows
+/// lies stays: rows are still counted on in it.
 fn drop_partitions(connection: Connection<'_>, through: i64, token: Option<&str>) -> sql::Result<bool> {
     let sql = "SELECT max(number) FROM sample WHERE number <= ?1";
     let largest: Option<i64> = connection.query_row(sql, [through], |row| row.get(0))?;
-    let sql = "SELECT drop_sample_partitions(?1)";
-    let gone = connection.query_row(sql, [through], |row| row.get::<_, i64>(0))?;
+    let Some(largest) = largest else { return Ok(false) };
+    let gone = connection.query_row("SELECT drop_sample_partitions(?1)", [largest], |row| row.get::<_, i64>(0))?;
     if gone > 0 {
-        sample::forgotten(connection, token, largest.unwrap_or(0))?;
+        sample::forgotten(connection, token, largest)?;
     }
     Ok(gone > 0)
 }
