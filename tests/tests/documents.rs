@@ -396,6 +396,6 @@ fn python_docx_opens_every_document() {
         assert!(line.starts_with(&format!("{}|True|", 1 + document.annexes.len())), "{name}: {line}");
         assert!(line.contains(&document.summary), "{name}: {line}");
     }
-    assert!(lines[5].contains("|10001|"), "a head and ten thousand rows: {}", lines[5]);
+    assert!(lines[6].contains("|10001|"), "a head and ten thousand rows: {}", lines[6]);
     assert!(lines[0].contains("|1|Báo cáo"), "a chart: {}", lines[0]);
 }

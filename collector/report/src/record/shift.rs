@@ -64,7 +64,7 @@ fn happened(facts: &ShiftFacts, zone: &TimeZone) -> Vec<(DateTime, String, Strin
         let number = number.map(|number| format!(" {}", IncidentId(number))).unwrap_or_default();
         let until = event.until.map(|at| format!(", đến {}", wording::moment(local(at, zone)))).unwrap_or_default();
         let what = format!("{}{number}: {}{until}", sort_of(event.kind), event.vi);
-        let who = facts.names.get(&event.who).unwrap_or(&event.who).clone();
+        let who = facts.names.get(&event.who).cloned().unwrap_or_else(|| wording::actor(&event.who));
         (local(event.at, zone), what, who)
     };
     facts.account.events.iter().map(row).collect()
@@ -76,7 +76,7 @@ fn signed(facts: &ShiftFacts, zone: &TimeZone) -> Vec<String> {
             ShiftSide::Given => "Bên giao",
             ShiftSide::Taken => "Bên nhận",
         };
-        format!("{side}: {name}, lúc {}", wording::moment(local(*at, zone)))
+        format!("{side}: {}, lúc {}", wording::actor(name), wording::moment(local(*at, zone)))
     };
     facts.signed.iter().map(line).collect()
 }

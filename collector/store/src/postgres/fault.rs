@@ -6,6 +6,7 @@ use std::io;
 use tokio_postgres::error::SqlState;
 
 use crate::StoreError;
+use crate::sql::may_pass;
 
 /// What our own functions in the schema raise when the lease is not held any more (`lease.sql`).
 pub(super) const FENCED: &str = "IO001";
@@ -83,14 +84,7 @@ fn meaning(error: &tokio_postgres::Error) -> Fault {
         _ if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE => {
             Fault::passing(what, "look for what keeps the server busy or holds the lock (pg_stat_activity, pg_locks)")
         }
-        // Shutting down, starting up, recovering, a session that was ended; disks that fail; too little memory.
-        code if code.starts_with("57P")
-            || code.starts_with("53")
-            || code.starts_with("58")
-            || code.starts_with("08") =>
-        {
-            Fault::passing(what, "look at the server's log; the collector tries again by itself")
-        }
+        _ if may_pass(code) => Fault::passing(what, "look at the server's log; the collector tries again by itself"),
         _ => Fault::new(what, "look at the server's log, and report it with this text"),
     }
 }
@@ -126,6 +120,16 @@ pub(super) fn silent(place: &str, seconds: u64) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_of_the_server_s_state_may_pass_and_what_it_was_asked_does_not() {
+        for code in ["53100", "53300", "57P01", "57P02", "57P03", "57014", "58030", "08006", "25006", "55P03"] {
+            assert!(may_pass(&SqlState::from_code(code)), "{code}");
+        }
+        for code in [FENCED, "42P01", "23505", "22P02", "28P01", "3D000", "42501", "XX001"] {
+            assert!(!may_pass(&SqlState::from_code(code)), "{code}");
+        }
+    }
 
     #[test]
     fn a_fault_says_where_what_and_the_mend_and_whether_it_may_pass() {

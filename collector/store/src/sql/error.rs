@@ -61,19 +61,27 @@ impl Error {
         }
     }
 
-    /// The disk is full, read-only or failing: it may pass.
+    /// The disk is full, read-only or failing, or the server is not there: it may pass.
     fn is_no_room(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code().is_some_and(|code| {
                 matches!(code, ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure)
             }),
-            Self::Postgres(error) => error.code().is_some_and(|code| {
-                [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::IO_ERROR].contains(code)
-            }),
+            Self::Postgres(error) => match error.code() {
+                Some(code) => may_pass(code),
+                None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+            },
             Self::Unreachable(error) => error.is_no_room(),
             Self::QueryReturnedNoRows | Self::FromSqlConversionFailure(..) | Self::ToSqlConversionFailure(_) => false,
         }
     }
+}
+
+/// Whether what PostgreSQL says is of its state and not of what it was asked: no room, memory or connections, shutting down, starting up or recovering, a
+/// session that was ended, disks that fail, a standby, a lock that is held, a statement that was broken off.
+pub(crate) fn may_pass(code: &SqlState) -> bool {
+    ["08", "53", "57P", "58"].iter().any(|class| code.code().starts_with(class))
+        || [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code)
 }
 
 impl From<rusqlite::Error> for Error {

@@ -74,4 +74,4 @@ pub(crate) use rusqlite::{ToSql, params};
 
 pub(crate) use apply::apply_all;
 pub(crate) use connection::{Connection, OptionalExtension, Params, Row, Transaction};
-pub(crate) use error::{Error, Result, database};
+pub(crate) use error::{Error, Result, database, may_pass};
