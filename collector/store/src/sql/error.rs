@@ -69,7 +69,10 @@ impl Error {
             }),
             Self::Postgres(error) => match error.code() {
                 Some(code) => may_pass(code),
-                None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+                None => {
+                    error.is_closed()
+                        || error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).is_some()
+                }
             },
             Self::Unreachable(error) => error.is_no_room(),
             Self::QueryReturnedNoRows | Self::FromSqlConversionFailure(..) | Self::ToSqlConversionFailure(_) => false,
