@@ -99,6 +99,16 @@ fn no_import(number: u64) -> CommandError {
 }
 
 impl Engine {
+    /// Whether a table of so many rows can be taken in now; more than `most` are refused.
+    pub(super) fn check_import(&self, found: usize, most: usize) -> Result<(), CommandError> {
+        if found == 0 || found > most {
+            let english = format!("rows: found {found}; allowed are 1 to {most}");
+            let args = [("found", Word::count(found)), ("most", Word::count(most))];
+            return Err(RefusalReason::new("register-refused-many", args, english).invalid());
+        }
+        self.check_no_import()
+    }
+
     pub(super) fn check_no_import(&self) -> Result<(), CommandError> {
         let Some(job) = &self.piecework.imports.job else { return Ok(()) };
         let english = format!("import {} is under way; try again once it is done", job.number);

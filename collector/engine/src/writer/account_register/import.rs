@@ -9,18 +9,11 @@ use super::Known;
 use crate::command::CommandError;
 use crate::inventory::account_table::{ROWS_MAX, checked, no_account, vouched};
 use crate::inventory::undoing::said_of_account;
-use crate::refusal_reason::{RefusalReason, Word};
 
 impl Engine {
     /// Takes a table in: of each account what is said otherwise is written down.
     pub(in crate::writer) fn import_accounts(&mut self, rows: Vec<AccountRow>, actor: &str) -> CommandResult {
-        if rows.is_empty() || rows.len() > ROWS_MAX {
-            let found = rows.len();
-            let english = format!("rows: found {found}; allowed are 1 to {ROWS_MAX}");
-            let args = [("found", Word::count(found)), ("most", Word::count(ROWS_MAX))];
-            return Err(RefusalReason::new("register-refused-many", args, english).invalid());
-        }
-        self.check_no_import()?;
+        self.check_import(rows.len(), ROWS_MAX)?;
         let row = |AccountRow { key, fields, row: _ }: AccountRow| {
             let (device, name) = account_of_key(&key).ok_or_else(|| no_account(&key).not_found())?;
             let changes = fields.into_iter().map(|(field, text)| (field, String::new(), text)).collect();

@@ -37,13 +37,7 @@ fn new_device(one: &ImportedAsset) -> (NewDevice, BTreeMap<AssetField, String>) 
 impl Engine {
     /// Takes a table in: new devices are registered, of known ones what is said otherwise is written down.
     pub(in crate::writer) fn import_assets(&mut self, rows: &[AssetRow], actor: &str) -> CommandResult {
-        if rows.is_empty() || rows.len() > ROWS_MAX {
-            let found = rows.len();
-            let english = format!("rows: found {found}; allowed are 1 to {ROWS_MAX}");
-            let args = [("found", Word::count(found)), ("most", Word::count(ROWS_MAX))];
-            return Err(RefusalReason::new("register-refused-many", args, english).invalid());
-        }
-        self.check_no_import()?;
+        self.check_import(rows.len(), ROWS_MAX)?;
         let plans = plan(rows, &self.assets.all).map_err(|faults| refused(&faults))?;
         let mut assets = Vec::new();
         for plan in plans.into_iter().filter(|plan| plan.is_new || !plan.changes.is_empty()) {

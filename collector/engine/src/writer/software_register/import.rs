@@ -7,21 +7,14 @@ use ioc_store::{ImportRegister, ImportedProduct, ImportedRow, ProductField, Prod
 
 use super::super::{CommandResult, Engine};
 use crate::command::CommandError;
-use crate::inventory::product_table::{ROWS_MAX, changes_of};
-use crate::inventory::product_table::{checked, no_product};
+use crate::inventory::product_table::{ROWS_MAX, changes_of, checked, no_product};
 use crate::inventory::undoing::{of_product, said_of_product};
-use crate::refusal_reason::{RefusalReason, Word};
+use crate::refusal_reason::RefusalReason;
 
 impl Engine {
     /// Takes a table in: of each product what is said otherwise is written down.
     pub(in crate::writer) fn import_products(&mut self, rows: Vec<ProductTableRow>, actor: &str) -> CommandResult {
-        if rows.is_empty() || rows.len() > ROWS_MAX {
-            let found = rows.len();
-            let english = format!("rows: found {found}; allowed are 1 to {ROWS_MAX}");
-            let args = [("found", Word::count(found)), ("most", Word::count(ROWS_MAX))];
-            return Err(RefusalReason::new("register-refused-many", args, english).invalid());
-        }
-        self.check_no_import()?;
+        self.check_import(rows.len(), ROWS_MAX)?;
         let row = |ProductTableRow { key, fields, row: _ }: ProductTableRow| {
             let changes = fields.into_iter().map(|(field, text)| (field, String::new(), text)).collect();
             ImportedRow::Product(ImportedProduct { key, changes })
