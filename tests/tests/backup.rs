@@ -108,6 +108,19 @@ pub(crate) fn rows_are_whole(data: &Path, device: &Resender, id: &DeviceId, seam
     assert!(missing.is_empty() && places.iter().any(|place| *place > seam.1), "{id}: {missing:?}");
 }
 
+/// Has a backup made while reports come; its archive.
+pub(crate) async fn backed_up_meanwhile(rig: &Rig, devices: &mut [Resender]) -> PathBuf {
+    let (runtime, post) = (rig.runtime(), json!({ "what": "backup" }));
+    let backing =
+        tokio::spawn(async move { ioc_collector::cli::ask(&runtime, "POST", "/api/v1/backups", Some(post)).await });
+    while !backing.is_finished() {
+        made(rig, devices, Duration::from_millis(200)).await;
+    }
+    let answer = backing.await.unwrap().unwrap();
+    assert!(answer["backup"]["commits"].as_u64().unwrap() > 0, "{answer}");
+    archives(rig).pop().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_written_is_backed_up_and_restored_elsewhere_and_agents_go_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -122,16 +135,7 @@ async fn a_store_that_is_written_is_backed_up_and_restored_elsewhere_and_agents_
     agent.start().unwrap();
     made(&rig, &mut devices, Duration::from_millis(700)).await;
 
-    // While reports come.
-    let (runtime, post) = (rig.runtime(), json!({ "what": "backup" }));
-    let backing =
-        tokio::spawn(async move { ioc_collector::cli::ask(&runtime, "POST", "/api/v1/backups", Some(post)).await });
-    while !backing.is_finished() {
-        made(&rig, &mut devices, Duration::from_millis(200)).await;
-    }
-    let answer = backing.await.unwrap().unwrap();
-    assert!(answer["backup"]["commits"].as_u64().unwrap() > 0, "{answer}");
-    let archive = archives(&rig).pop().unwrap();
+    let archive = backed_up_meanwhile(&rig, &mut devices).await;
     assert_eq!(std::fs::read_to_string(&after).unwrap().trim(), archive.to_str().unwrap(), "the command after it");
     let whole = good(&rig, &["backup", "check", archive.to_str().unwrap()]);
     assert!(whole.contains("whole") && whole.contains("signed by the authority"), "{whole}");

@@ -11,9 +11,9 @@ use ioc_store::Store;
 use ioc_tests::harness::{Rig, eventually};
 use ioc_tests::postgres::Postgres;
 use ioc_tests::resender::Resender;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::backup::{archives, files, good, lost, made, refused, rig_of};
+use crate::backup::{backed_up_meanwhile, files, good, lost, made, refused, rig_of};
 
 const SCRATCH: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'hanoi\\_trial%'";
 
@@ -55,16 +55,7 @@ async fn a_site_in_postgresql_is_backed_up_while_it_is_written_tried_in_a_scratc
     let mut devices: Vec<Resender> = identities.into_iter().map(Resender::new).collect();
     made(&rig, &mut devices, Duration::from_millis(700)).await;
 
-    // While reports come.
-    let (runtime, post) = (rig.runtime(), json!({ "what": "backup" }));
-    let backing =
-        tokio::spawn(async move { ioc_collector::cli::ask(&runtime, "POST", "/api/v1/backups", Some(post)).await });
-    while !backing.is_finished() {
-        made(&rig, &mut devices, Duration::from_millis(200)).await;
-    }
-    let answer = backing.await.unwrap().unwrap();
-    assert!(answer["backup"]["commits"].as_u64().unwrap() > 0, "{answer}");
-    let archive = archives(&rig).pop().unwrap();
+    let archive = backed_up_meanwhile(&rig, &mut devices).await;
     let archive = archive.to_str().unwrap();
     assert!(good(&rig, &["backup", "check", archive]).contains("whole"));
 
